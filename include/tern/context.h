@@ -1,0 +1,166 @@
+/*
+ * tern/context.h: contexts, latched errors, scopes, seeds, generators and devices.
+ *
+ * One context a thread; nothing in it is shared. An operation on tensors of two contexts is an
+ * error. The context is the outermost scope: closing it frees everything made in it.
+ *
+ * ERRORS LATCH. An operation always returns a tensor. On failure the context keeps the first
+ * error, whole and readable, and the operation returns the context's nil tensor; operations that
+ * follow pass it on and change nothing. Verbs return a status as well. Checking each is optional,
+ * checking once is required:
+ *
+ *     tern_ctx *ctx = tern_open(NULL);
+ *     ...
+ *     if (tern_check(ctx)) fprintf(stderr, "%s\n", tern_error(ctx));
+ *     return tern_close(ctx) != TERN_OK;
+ *
+ * The library never prints, aborts or exits.
+ */
+#ifndef TERN_CONTEXT_H
+#define TERN_CONTEXT_H
+
+#include "tern/base.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* ---- contexts and errors ------------------------------------------------------------------ */
+
+/*
+ * Opens a context on a device: "cpu", "cpu_ref", "cuda:1", "auto"; NULL reads TERN_DEVICE and
+ * falls to "auto" where that is unset. A named device never falls back to another.
+ * Never NULL: on failure the context is latched already (a static one when memory is out).
+ */
+TERN_API tern_ctx *tern_open(const char *device);
+
+/* Frees all that the context owns and returns its latched status. NULL is fine (TERN_OK). */
+TERN_API tern_status tern_close(tern_ctx *ctx);
+
+/* The latched status, TERN_OK where there is none. Waits for the devices' queued work first, so
+ * that a failed kernel is seen. */
+TERN_API tern_status tern_check(tern_ctx *ctx);
+
+/* The latched message, one line without newline; "" where there is none. Owned by the context,
+ * valid until the next error is latched. */
+TERN_API const char *tern_error(const tern_ctx *ctx);
+
+/* Returns the latched status and resets it, at any scope depth. What was made before the error
+ * stays valid. */
+TERN_API tern_status tern_error_clear(tern_ctx *ctx);
+
+/* Latches an error of the program's own (a user's module whose input has the wrong shape, say).
+ * Keeps the first. Returns the status that is latched now. */
+TERN_API tern_status tern_fail(tern_ctx *ctx, tern_status status, const char *format, ...)
+    TERN_PRINTF(3, 4);
+
+/* Called once for each error at the moment it latches: a place for a breakpoint or a trace. */
+typedef void (*tern_error_fn)(void *user, tern_status status, const char *message);
+TERN_API void tern_on_error(tern_ctx *ctx, tern_error_fn fn, void *user);
+
+typedef enum tern_log_level { TERN_LOG_DEBUG, TERN_LOG_INFO, TERN_LOG_WARNING } tern_log_level;
+
+/* Receives notices (which device "auto" chose and why, a fallback). Process-wide, because devices
+ * are found before a context exists; NULL (the default) is silence. Not thread safe: set it first. */
+typedef void (*tern_log_fn)(void *user, tern_log_level level, const char *message);
+TERN_API void tern_on_log(tern_log_fn fn, void *user);
+
+/* ---- scopes: lifetimes and gradient mode -------------------------------------------------- */
+
+/*
+ * An object dies with the scope it was created in. Scopes nest; a scope is also the switch of the
+ * gradient mode, so that lifetime and mode are one concept:
+ *
+ *     tern_scope s = tern_scope_begin(ctx, TERN_INFERENCE);   with torch.inference_mode():
+ *     ...
+ *     tern_scope_end(s);
+ *
+ * Ending a scope also ends every scope opened after it and restores the flags. It never blocks.
+ */
+enum {
+    TERN_NO_GRAD = 1u,   /* torch.no_grad() */
+    TERN_INFERENCE = 2u, /* torch.inference_mode(): results have no version counter */
+    TERN_ENABLE_GRAD = 4u /* torch.enable_grad() inside a no-grad scope */
+};
+
+typedef struct tern_scope {
+    tern_ctx *ctx;
+    uint64_t serial; /* identifies the scope; a scope ended twice is a no-op */
+} tern_scope;
+
+TERN_API tern_scope tern_scope_begin(tern_ctx *ctx, unsigned flags);
+TERN_API void tern_scope_end(tern_scope scope);
+
+/* torch.is_grad_enabled() */
+TERN_API bool tern_grad_enabled(const tern_ctx *ctx);
+
+/* How many scopes are open above the context itself. */
+TERN_API int tern_scope_depth(const tern_ctx *ctx);
+
+/* ---- random numbers ------------------------------------------------------------------------ */
+
+/* torch.manual_seed: seeds the context's default generator. Negative seeds wrap as PyTorch's. */
+TERN_API void tern_manual_seed(tern_ctx *ctx, int64_t seed);
+
+/* torch.default_generator. */
+TERN_API tern_generator *tern_default_generator(tern_ctx *ctx);
+
+/* torch.Generator(): a mt19937 generator seeded with 67280421310721; lives in the open scope. */
+TERN_API tern_generator *tern_generator_new(tern_ctx *ctx);
+TERN_API void tern_generator_seed(tern_generator *generator, int64_t seed);
+TERN_API uint64_t tern_generator_initial_seed(const tern_generator *generator);
+
+/* The state as torch.get_rng_state() lays it out: TERN_RNG_STATE_SIZE bytes, little endian. */
+#define TERN_RNG_STATE_SIZE 5056
+TERN_API void tern_generator_get_state(const tern_generator *generator, uint8_t *out_state);
+
+/* Takes a state back; an invalid one is an error and changes nothing. */
+TERN_API tern_status tern_generator_set_state(tern_generator *generator, const uint8_t *state,
+                                              size_t size);
+
+/* Raw draws: 32 bits as the engine's random(), 64 bits as random64() (high word first). */
+TERN_API uint32_t tern_generator_next_u32(tern_generator *generator);
+TERN_API uint64_t tern_generator_next_u64(tern_generator *generator);
+
+/* ---- devices -------------------------------------------------------------------------------- */
+
+/* The context's default device by its full name: "cpu_ref", "cuda:0". */
+TERN_API const char *tern_device(const tern_ctx *ctx);
+
+/* Why that device was chosen, one line: "TERN_DEVICE=cpu_ref", "auto: the best that opened...". */
+TERN_API const char *tern_device_reason(const tern_ctx *ctx);
+
+/* Opens another device for this context, so that tensors can move there. */
+TERN_API tern_status tern_device_open(tern_ctx *ctx, const char *device);
+
+/* Waits for all work queued by this context and latches a kernel's error (a bad index, say). */
+TERN_API tern_status tern_synchronize(tern_ctx *ctx);
+
+/* What a context's memory and dispatch did so far, for tests, summaries and tuning. */
+typedef struct tern_stats {
+    uint64_t host_allocations; /* calls of the allocation seam */
+    uint64_t device_bytes;     /* storage in use by tensors now */
+    uint64_t device_bytes_peak;
+    uint64_t cached_bytes;     /* storage kept for reuse */
+    uint64_t launches;         /* kernels started */
+    uint64_t fallbacks;        /* launches that ran on the CPU instead (TERN_FALLBACK) */
+    uint64_t host_operations;  /* operations of kind host that ran in host memory */
+} tern_stats;
+TERN_API tern_stats tern_get_stats(const tern_ctx *ctx);
+TERN_API void tern_reset_peak(tern_ctx *ctx);
+
+/* Returns unused device memory to the devices (torch.cuda.empty_cache). */
+TERN_API void tern_empty_cache(tern_ctx *ctx);
+
+/*
+ * The allocation seam of the whole process: every host allocation of the library goes through it.
+ * A test lets the n-th call fail from here on: 0 fails none, 1 the next one. Returns how many
+ * calls were made since the last time this was set.
+ */
+TERN_API uint64_t tern_fail_allocation(uint64_t nth);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
