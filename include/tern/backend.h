@@ -586,7 +586,7 @@ TERN_BACKEND_ASSERT(sizeof(tern_device_info) == 144, "tern_device_info layout");
 TERN_BACKEND_ASSERT(sizeof(tern_host) == 40, "tern_host layout");
 TERN_BACKEND_ASSERT(sizeof(tern_backend_desc) == 80, "tern_backend_desc layout");
 TERN_BACKEND_ASSERT(offsetof(tern_bdevice_vtable, close) == 24, "tern_bdevice_vtable layout");
-TERN_BACKEND_ASSERT(sizeof(tern_bdevice_vtable) == 192, "tern_bdevice_vtable layout");
+TERN_BACKEND_ASSERT(sizeof(tern_bdevice_vtable) == 184, "tern_bdevice_vtable layout");
 #endif
 TERN_BACKEND_ASSERT(sizeof(tern_binary_attrs) == 24, "tern_binary_attrs layout");
 TERN_BACKEND_ASSERT(sizeof(tern_conv_attrs) == 80, "tern_conv_attrs layout");

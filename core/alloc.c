@@ -1,0 +1,74 @@
+#include "alloc.h"
+
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tern/context.h"
+
+#define ALIGNMENT 64u
+
+static atomic_uint_fast64_t total_calls;
+static atomic_uint_fast64_t calls_since_armed;
+static atomic_uint_fast64_t failing_call; /* 0 fails none */
+
+uint64_t tern_fail_allocation(uint64_t nth) {
+    uint64_t calls = atomic_exchange(&calls_since_armed, 0);
+    atomic_store(&failing_call, nth);
+    return calls;
+}
+
+uint64_t tern_alloc_count(void) { return atomic_load(&total_calls); }
+
+/* Counts a call and tells whether it is the one that a test wants to fail. */
+static bool may_allocate(void) {
+    atomic_fetch_add(&total_calls, 1);
+    uint64_t call = atomic_fetch_add(&calls_since_armed, 1) + 1;
+    return call != atomic_load(&failing_call);
+}
+
+static size_t rounded(size_t bytes) {
+    return bytes ? (bytes + ALIGNMENT - 1) & ~(size_t)(ALIGNMENT - 1) : ALIGNMENT;
+}
+
+void *tern_alloc(size_t bytes) {
+    if (bytes > SIZE_MAX / 2 || !may_allocate()) return NULL;
+    return aligned_alloc(ALIGNMENT, rounded(bytes));
+}
+
+void *tern_alloc_zeroed(size_t count, size_t size) {
+    uint64_t bytes;
+    if (!tern_size_mul(count, size, &bytes)) return NULL;
+    void *memory = tern_alloc((size_t)bytes);
+    if (memory) memset(memory, 0, (size_t)bytes);
+    return memory;
+}
+
+void *tern_realloc(void *memory, size_t old_bytes, size_t new_bytes) {
+    void *grown = tern_alloc(new_bytes);
+    if (!grown) return NULL;
+    if (memory) memcpy(grown, memory, old_bytes < new_bytes ? old_bytes : new_bytes);
+    tern_free(memory);
+    return grown;
+}
+
+void tern_free(void *memory) { free(memory); }
+
+char *tern_strdup(const char *text) {
+    size_t bytes = strlen(text) + 1;
+    char *copy = tern_alloc(bytes);
+    if (copy) memcpy(copy, text, bytes);
+    return copy;
+}
+
+bool tern_size_mul(uint64_t a, uint64_t b, uint64_t *out) {
+    if (a != 0 && b > UINT64_MAX / a) return false;
+    *out = a * b;
+    return true;
+}
+
+bool tern_size_add(uint64_t a, uint64_t b, uint64_t *out) {
+    if (b > UINT64_MAX - a) return false;
+    *out = a + b;
+    return true;
+}
