@@ -1,0 +1,46 @@
+/*
+ * tern/memory.h: the one seam through which Tern takes host memory.
+ *
+ * Nothing else in the library calls malloc. A test can make the n-th call fail
+ * (tern_fail_allocation in context.h); every caller handles NULL. Backends get the same seam through
+ * their host table.
+ */
+#ifndef TERN_MEMORY_H
+#define TERN_MEMORY_H
+
+#include "tern/base.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Memory aligned to 64 bytes, contents open; NULL when there is none. Zero bytes give a pointer. */
+TERN_API void *tern_alloc(size_t bytes);
+
+/* The same, zeroed; count * size is checked for overflow. */
+TERN_API void *tern_alloc_zeroed(size_t count, size_t size);
+
+/* Moves to a block of new_bytes; on NULL the old block is still there. `old_bytes` is its size. */
+TERN_API void *tern_realloc(void *memory, size_t old_bytes, size_t new_bytes);
+
+/* NULL is fine. */
+TERN_API void tern_free(void *memory);
+
+/* A copy of the text, NULL when there is no memory. */
+TERN_API char *tern_strdup(const char *text);
+
+/* Checked size arithmetic: false on overflow, *out is then unchanged. */
+TERN_API bool tern_size_mul(uint64_t a, uint64_t b, uint64_t *out);
+TERN_API bool tern_size_add(uint64_t a, uint64_t b, uint64_t *out);
+
+/*
+ * Zeroed memory that belongs to the open scope and dies with it: for what a module or a reader
+ * builds. On failure the context latches and NULL is returned.
+ */
+TERN_API void *tern_scope_alloc(tern_ctx *ctx, size_t bytes);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
