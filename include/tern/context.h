@@ -20,6 +20,7 @@
 #define TERN_CONTEXT_H
 
 #include "tern/base.h"
+#include "tern/value.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -96,6 +97,32 @@ TERN_API bool tern_grad_enabled(const tern_ctx *ctx);
 
 /* How many scopes are open above the context itself. */
 TERN_API int tern_scope_depth(const tern_ctx *ctx);
+
+/*
+ * An owner is a scope off the stack: the lifetime of what a module, an optimizer or a loader keeps.
+ * It dies with the scope it was made in. Between tern_owner_begin and the tern_scope_end that matches
+ * it, new objects belong to the owner.
+ */
+typedef struct tern_owner tern_owner;
+TERN_API tern_owner *tern_owner_new(tern_ctx *ctx);
+TERN_API tern_scope tern_owner_begin(tern_owner *owner, unsigned flags);
+
+/* Ends the owner's lifetime early. NULL is fine. */
+TERN_API void tern_owner_free(tern_owner *owner);
+
+/* Calls fn(arg) when the open scope (or the owner that was entered) ends; last in, first out. */
+TERN_API tern_status tern_defer(tern_ctx *ctx, void (*fn)(void *arg), void *arg);
+
+/*
+ * A scope for the inside of a library function (a module's forward, a composite): temporaries die at
+ * its end, while graphs belong to the scope outside. `tern_scope_return` ends it and hands one tensor
+ * to the scope outside, history and all.
+ */
+TERN_API tern_scope tern_scope_inner(tern_ctx *ctx);
+TERN_API tern_tensor *tern_scope_return(tern_scope scope, tern_tensor *result);
+
+/* The same for a value with tensors in it (a tuple of results). */
+TERN_API tern_value tern_scope_return_value(tern_scope scope, tern_value result);
 
 /* ---- random numbers ------------------------------------------------------------------------ */
 

@@ -1,0 +1,71 @@
+/*
+ * tern/schema.h: described arguments: PyTorch's name, type and default of each argument of an operation,
+ * a module, an optimizer, a scheduler or an initialiser, and binding values to them.
+ *
+ * One mechanism serves calls by name, text notation, printing and the command line. A description is
+ * a line of text in PyTorch's own notation:
+ *
+ *     add(Tensor input, Tensor|Number other, *, Number alpha=1) -> Tensor
+ *     Linear(int in_features, int out_features, bool bias=True)
+ *
+ * Types: Tensor, Number, int, float, bool, str, dtype, Generator, any; T[] a list of T (one int
+ * serves as int[]); T? may be None; A|B either. What follows `*` is by keyword only.
+ */
+#ifndef TERN_SCHEMA_H
+#define TERN_SCHEMA_H
+
+#include "tern/value.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define TERN_SCHEMA_MAX_ARGS 24
+
+typedef struct tern_schema_arg {
+    const char *name;
+    uint32_t types;      /* TERN_TAKES bits */
+    bool has_default;
+    bool keyword_only;
+    tern_value fallback; /* the default */
+} tern_schema_arg;
+
+enum {
+    TERN_TAKES_NONE = 1u,
+    TERN_TAKES_TENSOR = 2u,
+    TERN_TAKES_TENSORS = 4u,
+    TERN_TAKES_BOOL = 8u,
+    TERN_TAKES_INT = 16u,
+    TERN_TAKES_FLOAT = 32u,
+    TERN_TAKES_INTS = 64u,
+    TERN_TAKES_FLOATS = 128u,
+    TERN_TAKES_STRING = 256u,
+    TERN_TAKES_DTYPE = 512u,
+    TERN_TAKES_GENERATOR = 1024u,
+    TERN_TAKES_ANY = 2048u
+};
+
+typedef struct tern_schema {
+    char name[64]; /* "max" of "max:dim(...)": what follows ':' tells overloads apart */
+    tern_schema_arg args[TERN_SCHEMA_MAX_ARGS];
+    int n_args;
+    char text[600]; /* the names point into it */
+} tern_schema;
+
+/* Parses a description; false for one that is malformed (an error in Tern's own tables). */
+TERN_API bool tern_schema_parse(const char *text, tern_schema *out_schema);
+
+/*
+ * Binds positional values and named ones (a dict or none) to the arguments: fills in defaults,
+ * converts (int to float, one int to a list, text to dtype) and checks types. On failure writes one
+ * line to `out_message` ("Linear: missing argument 'out_features' (int)") and returns false.
+ */
+TERN_API bool tern_schema_bind(tern_ctx *ctx, const tern_schema *schema,
+                               const tern_value *positional, int n_positional, tern_value named,
+                               tern_value *out_values, char *out_message, size_t message_size);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

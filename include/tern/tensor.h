@@ -1,0 +1,142 @@
+/*
+ * tern/tensor.h: tensors: create from host data, inspect, move between devices, read back, print.
+ *
+ * A tensor is a handle: a dtype, a shape, strides and an offset over reference-counted storage on one
+ * device. The handle dies with the scope it was created in; views and graphs keep the storage as long
+ * as they need it. Functions that return a tensor return the context's nil tensor on failure (0-dim,
+ * no elements, NULL data); nil passes through every operation unchanged.
+ *
+ * Operations (tern_add, tern_reshape, ...) are in ops.h, gradients in grad.h.
+ */
+#ifndef TERN_TENSOR_H
+#define TERN_TENSOR_H
+
+#include "tern/context.h"
+#include "tern/value.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* ---- making ---------------------------------------------------------------------------------- */
+
+/*
+ * torch.tensor(data, dtype=dtype): copies row-major elements of `dtype` from host memory to the
+ * context's device.
+ */
+TERN_API tern_tensor *tern_from_data(tern_ctx *ctx, const void *data, tern_shape shape,
+                                     tern_dtype dtype);
+
+/* The same on a device that the context has opened; NULL is the default device. */
+TERN_API tern_tensor *tern_from_data_on(tern_ctx *ctx, const void *data, tern_shape shape,
+                                        tern_dtype dtype, const char *device);
+
+/* Memory with open contents (torch.empty). */
+TERN_API tern_tensor *tern_empty(tern_ctx *ctx, tern_shape shape, tern_dtype dtype);
+
+/* A 0-dim tensor. */
+TERN_API tern_tensor *tern_scalar_tensor(tern_ctx *ctx, double value, tern_dtype dtype);
+
+/* The nil tensor of a context: what a user's own function returns after tern_fail. */
+TERN_API tern_tensor *tern_nil(tern_ctx *ctx);
+TERN_API bool tern_is_nil(const tern_tensor *tensor);
+
+/* ---- inspecting ------------------------------------------------------------------------------ */
+
+TERN_API tern_ctx *tern_context_of(const tern_tensor *tensor);
+TERN_API tern_dtype tern_dtype_of(const tern_tensor *tensor);
+TERN_API int tern_rank(const tern_tensor *tensor);
+
+/* Tensor.numel() */
+TERN_API int64_t tern_numel(const tern_tensor *tensor);
+TERN_API tern_shape tern_shape_of(const tern_tensor *tensor);
+
+/* Size and stride (in elements) of a dimension, negative ones count from the end; an index that the
+ * tensor does not have latches an error and gives 0. */
+TERN_API int64_t tern_size(const tern_tensor *tensor, int dim);
+TERN_API int64_t tern_stride(const tern_tensor *tensor, int dim);
+
+/* Tensor.storage_offset(), in elements. */
+TERN_API int64_t tern_storage_offset(const tern_tensor *tensor);
+
+/* Elements that the tensor's storage holds (of this tensor's dtype), views included. */
+TERN_API int64_t tern_storage_numel(const tern_tensor *tensor);
+
+/* Two tensors over the same storage (untyped_storage().data_ptr() equal). */
+TERN_API bool tern_shares_storage(const tern_tensor *a, const tern_tensor *b);
+TERN_API bool tern_is_contiguous(const tern_tensor *tensor);
+
+/* The full name of its device: "cpu_ref", "cuda:0". */
+TERN_API const char *tern_device_of(const tern_tensor *tensor);
+
+/* Tensor._version: in-place writes to the storage so far. */
+TERN_API uint64_t tern_version(const tern_tensor *tensor);
+
+/* ---- reading and writing from the host ------------------------------------------------------- */
+
+/* Tensor.item() of a tensor with one element, as a double (bool 0 or 1). NaN, and a latched error,
+ * for anything else. Waits for the device. */
+TERN_API double tern_item(const tern_tensor *tensor);
+
+/* The same as an integer; floats are truncated as Python's int(). */
+TERN_API int64_t tern_item_i64(const tern_tensor *tensor);
+
+/* Copies all elements, row-major and in the tensor's dtype, to `out_data` of `bytes`, which must be
+ * exactly numel * dtype size. Waits for the device. */
+TERN_API tern_status tern_to_host(const tern_tensor *tensor, void *out_data, size_t bytes);
+
+/* All elements as doubles (tolist). `count` must be numel. */
+TERN_API tern_status tern_to_doubles(const tern_tensor *tensor, double *out_data, size_t count);
+
+/* Overwrites the tensor's elements with row-major host data of its dtype; `bytes` as above. Counts
+ * as an in-place write. */
+TERN_API tern_status tern_write_host(tern_tensor *tensor, const void *data, size_t bytes);
+
+/* The whole storage, views' gaps included, as raw bytes: what a .pth file stores. */
+TERN_API size_t tern_storage_bytes(const tern_tensor *tensor);
+TERN_API tern_status tern_storage_to_host(const tern_tensor *tensor, void *out_data, size_t bytes);
+
+/* A 1-dim tensor over a new storage of raw bytes, and a strided view into the storage of another
+ * tensor (torch.as_strided without gradient): how files are read back. */
+TERN_API tern_tensor *tern_view_of_storage(const tern_tensor *base, tern_shape size,
+                                           tern_shape stride, int64_t storage_offset);
+
+/* ---- devices and dtypes ---------------------------------------------------------------------- */
+
+/* Tensor.to(device): the tensor itself where it is there already. Differentiable. */
+TERN_API tern_tensor *tern_to_device(tern_tensor *tensor, const char *device);
+
+/* Tensor.to(dtype): the tensor itself where it has it already. Differentiable. */
+TERN_API tern_tensor *tern_to_dtype(tern_tensor *tensor, tern_dtype dtype);
+
+/* ---- lifetimes ------------------------------------------------------------------------------- */
+
+/* Releases a tensor's storage before its scope ends; the handle becomes empty and must not be used.
+ * Storage that views or a graph still need stays. */
+TERN_API void tern_drop(tern_tensor *tensor);
+
+/* Moves a tensor to the parent of the scope it lives in. A tensor with a history cannot outlive its
+ * graph's scope: the error names tern_detach. Returns the tensor. */
+TERN_API tern_tensor *tern_keep(tern_tensor *tensor);
+
+/* Puts a value into an outer handle without growth: *slot is a tensor of an outer scope (a hidden
+ * state, a running loss), whose storage becomes the value's. The value must have no history. */
+TERN_API tern_status tern_update(tern_tensor **slot, tern_tensor *value);
+
+/* ---- printing -------------------------------------------------------------------------------- */
+
+/*
+ * What Python's repr(tensor) prints: "tensor([0.3367, 0.1288], requires_grad=True)". Returns the
+ * length without the final zero as snprintf does; at most `size` bytes are written. Waits for the
+ * device.
+ */
+TERN_API size_t tern_repr(const tern_tensor *tensor, char *out_text, size_t size);
+
+/* The same as text that lives in the open scope; "" on failure. */
+TERN_API const char *tern_repr_text(const tern_tensor *tensor);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,18 @@
+/* tern/tern.h: all of Tern for a program: includes every public header but backend.h. */
+#ifndef TERN_H
+#define TERN_H
+
+#include "tern/base.h"
+#include "tern/memory.h"
+#include "tern/context.h"
+#include "tern/device.h"
+#include "tern/value.h"
+#include "tern/tensor.h"
+#include "tern/ops.h"
+#include "tern/grad.h"
+#include "tern/nn.h"
+#include "tern/optim.h"
+#include "tern/data.h"
+#include "tern/io.h"
+
+#endif
