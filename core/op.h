@@ -26,17 +26,17 @@ typedef enum tern_op_kind {
 
 #define TERN_MAX_ARGS 16
 
-typedef struct tern_call {
+typedef struct tern_opcall {
     tern_ctx *ctx;
     const tern_op *op;
     tern_lane *lane; /* of the tensor arguments, else the context's default */
     const tern_value *args;
     int n_args;
     tern_tensor *out; /* of an in-place call: where an element-wise result may go directly */
-} tern_call;
+} tern_opcall;
 
 /* Returns a tensor, a tuple of tensors, or a number; none after latching an error. */
-typedef tern_value (*tern_op_fn)(tern_call *call);
+typedef tern_value (*tern_op_fn)(tern_opcall *call);
 
 /* Writes grads[k] for every tensor input k that needs one (tern_node_needs); NULL is zero.
  * grad_out[i] is NULL where output i got no gradient. */
@@ -70,9 +70,9 @@ typedef enum tern_op_id {
 /* The table itself (ops/table.c). */
 extern const tern_op tern_ops_table[TERN_OP_ID_COUNT];
 
-#define TERN_OP(id, schema, kind, saves, kernel, fn) tern_value tern_op_##id(tern_call *call);
+#define TERN_OP(id, schema, kind, saves, kernel, fn) tern_value tern_op_##id(tern_opcall *call);
 #define TERN_OP_GRAD(id, schema, kind, saves, kernel, fn)                                          \
-    tern_value tern_op_##id(tern_call *call);                                                      \
+    tern_value tern_op_##id(tern_opcall *call);                                                      \
     void tern_grad_##id(tern_node *node, tern_tensor *const *grad_out, tern_tensor **grads);
 #include "tern/ops.def"
 #undef TERN_OP
@@ -108,41 +108,41 @@ tern_tensor *tern_op_tensor(tern_ctx *ctx, tern_op_id id, const tern_value *args
 /* ---- arguments inside an implementation ------------------------------------------------------- */
 
 /* The i-th argument, none where it was left out. */
-static inline tern_value tern_arg(const tern_call *call, int i) {
+static inline tern_value tern_arg(const tern_opcall *call, int i) {
     return i < call->n_args ? call->args[i] : tern_none();
 }
-static inline bool tern_arg_given(const tern_call *call, int i) {
+static inline bool tern_arg_given(const tern_opcall *call, int i) {
     return tern_arg(call, i).kind != TERN_VALUE_NONE;
 }
 /* NULL where none. */
-static inline tern_tensor *tern_arg_tensor(const tern_call *call, int i) {
+static inline tern_tensor *tern_arg_tensor(const tern_opcall *call, int i) {
     tern_value v = tern_arg(call, i);
     return v.kind == TERN_VALUE_TENSOR ? v.as.tensor : NULL;
 }
-static inline int64_t tern_arg_int(const tern_call *call, int i, int64_t fallback) {
+static inline int64_t tern_arg_int(const tern_opcall *call, int i, int64_t fallback) {
     return tern_arg_given(call, i) ? tern_value_as_int(tern_arg(call, i)) : fallback;
 }
-static inline double tern_arg_double(const tern_call *call, int i, double fallback) {
+static inline double tern_arg_double(const tern_opcall *call, int i, double fallback) {
     return tern_arg_given(call, i) ? tern_value_as_double(tern_arg(call, i)) : fallback;
 }
-static inline bool tern_arg_bool(const tern_call *call, int i, bool fallback) {
+static inline bool tern_arg_bool(const tern_opcall *call, int i, bool fallback) {
     return tern_arg_given(call, i) ? tern_value_as_int(tern_arg(call, i)) != 0 : fallback;
 }
-static inline tern_dtype tern_arg_dtype(const tern_call *call, int i, tern_dtype fallback) {
+static inline tern_dtype tern_arg_dtype(const tern_opcall *call, int i, tern_dtype fallback) {
     tern_value v = tern_arg(call, i);
     return v.kind == TERN_VALUE_DTYPE && v.as.dtype != TERN_DTYPE_DEFAULT ? v.as.dtype : fallback;
 }
 /* Text, or the fallback. */
-static inline const char *tern_arg_text(const tern_call *call, int i, const char *fallback) {
+static inline const char *tern_arg_text(const tern_opcall *call, int i, const char *fallback) {
     tern_value v = tern_arg(call, i);
     return v.kind == TERN_VALUE_STRING ? v.as.s : fallback;
 }
 /* A list of integers (or one integer as a list of one); rank -1 where none was given. Latches and
  * gives rank -1 for more than TERN_MAX_RANK. */
-tern_shape tern_arg_ints(const tern_call *call, int i);
+tern_shape tern_arg_ints(const tern_opcall *call, int i);
 
 /* The tensors of a list argument, in the open scope; count in *out_count. */
-tern_tensor **tern_arg_tensors(const tern_call *call, int i, int *out_count);
+tern_tensor **tern_arg_tensors(const tern_opcall *call, int i, int *out_count);
 
 /* dim counted from 0; latches PyTorch's message and returns false when it is out of range. A 0-dim
  * tensor has the dims -1 and 0. */
@@ -152,7 +152,7 @@ bool tern_wrap_dim(tern_ctx *ctx, int rank, int64_t dim, int *out_dim);
 bool tern_wrap_dims(tern_ctx *ctx, int rank, const tern_shape *dims, uint32_t *out_mask);
 
 /* Latches "NAME: ..." for the call's operation and returns none. */
-tern_value tern_call_fail(const tern_call *call, tern_status status, const char *format, ...)
+tern_value tern_call_fail(const tern_opcall *call, tern_status status, const char *format, ...)
     TERN_PRINTF(3, 4);
 
 /* The operation's PyTorch name without arguments; `out_text` needs 64 bytes. */
@@ -187,17 +187,17 @@ tern_value tern_node_arg(const tern_node *node, int i);
 tern_dtype tern_result_type(const tern_value *args, int count);
 
 /* A tensor argument converted to `dtype`, or a number as a 0-dim tensor of it. No recording. */
-tern_tensor *tern_operand_of(tern_call *call, tern_value value, tern_dtype dtype);
+tern_tensor *tern_operand_of(tern_opcall *call, tern_value value, tern_dtype dtype);
 
 /* The broadcast shape of several tensors; latches PyTorch's message when they do not fit. */
-bool tern_broadcast_shape(tern_call *call, tern_tensor *const *tensors, int count,
+bool tern_broadcast_shape(tern_opcall *call, tern_tensor *const *tensors, int count,
                           tern_shape *out_shape);
 
 /* A view with stride 0 where broadcast; no recording, no alias. */
 tern_tensor *tern_broadcast_view(tern_tensor *tensor, const tern_shape *shape);
 
 /* The output of an element-wise call: call->out where shape and dtype fit, else a new tensor. */
-tern_tensor *tern_map_output(tern_call *call, tern_dtype dtype, const tern_shape *shape);
+tern_tensor *tern_map_output(tern_opcall *call, tern_dtype dtype, const tern_shape *shape);
 
 /* Launches FILL. */
 void tern_fill_raw(tern_tensor *tensor, double f, int64_t i);

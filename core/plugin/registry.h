@@ -32,6 +32,6 @@ tern_status tern_registry_open(const char *spec, tern_device **out_device, tern_
 void tern_registry_close(tern_device *device);
 
 /* Sends one line to the process's log callback (tern_on_log). */
-void tern_log(int level, const char *format, ...) TERN_PRINTF(2, 3);
+void tern_notice(int level, const char *format, ...) TERN_PRINTF(2, 3);
 
 #endif
