@@ -1,0 +1,64 @@
+# Backends: modules beside their manifests in a shared build, objects behind a generated table in a
+# static one. A backend sees the public headers (it includes backend.h alone) and numerics.
+set(plugin_dir ${PROJECT_BINARY_DIR}/lib/tern/plugins)
+set(manifest_dir ${PROJECT_BINARY_DIR}/lib/tern/plugins.d)
+file(MAKE_DIRECTORY ${plugin_dir} ${manifest_dir})
+
+# tern_backend(NAME sources...): the module libtern_NAME.so. OUTPUT_DIR overrides where it goes.
+function(tern_backend name)
+    cmake_parse_arguments(PARSE_ARGV 1 arg "" "OUTPUT_DIR" "SOURCES;DEFINITIONS")
+    if(NOT arg_OUTPUT_DIR)
+        set(arg_OUTPUT_DIR ${plugin_dir})
+    endif()
+    add_library(tern_backend_${name} MODULE ${arg_SOURCES})
+    if(TARGET tern_numerics_objects)
+        target_sources(tern_backend_${name} PRIVATE $<TARGET_OBJECTS:tern_numerics_objects>)
+    endif()
+    target_link_libraries(tern_backend_${name} PRIVATE tern_flags m Threads::Threads)
+    target_include_directories(tern_backend_${name} PRIVATE
+        ${PROJECT_SOURCE_DIR}/include ${PROJECT_SOURCE_DIR})
+    target_compile_definitions(tern_backend_${name} PRIVATE ${arg_DEFINITIONS})
+    target_link_options(tern_backend_${name} PRIVATE
+        ${tern_closed})
+    set_target_properties(tern_backend_${name} PROPERTIES
+        OUTPUT_NAME tern_${name} LIBRARY_OUTPUT_DIRECTORY ${arg_OUTPUT_DIR})
+endfunction()
+
+# The same backend as objects for a static build; the entry point carries the backend's name.
+function(tern_static_backend name)
+    tern_room(tern_backend_${name}_objects ${ARGN})
+    target_include_directories(tern_backend_${name}_objects PRIVATE ${PROJECT_SOURCE_DIR})
+    target_compile_definitions(tern_backend_${name}_objects PRIVATE
+        TERN_STATIC TERN_BACKEND_QUERY_NAME=tern_backend_query_${name})
+    target_sources(tern_core PRIVATE $<TARGET_OBJECTS:tern_backend_${name}_objects>)
+endfunction()
+
+file(GLOB backend_dirs CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/backends/*)
+set(backend_names)
+foreach(dir IN LISTS backend_dirs)
+    cmake_path(GET dir FILENAME name)
+    tern_sources(sources backends/${name})
+    if(EXISTS ${dir}/CMakeLists.txt)
+        add_subdirectory(${dir})
+    elseif(NOT sources)
+        continue()
+    elseif(NOT TERN_STATIC)
+        tern_backend(${name} SOURCES ${sources})
+    elseif(name IN_LIST TERN_STATIC_BACKENDS)
+        tern_static_backend(${name} ${sources})
+    endif()
+    list(APPEND backend_names ${name})
+endforeach()
+
+if(TERN_STATIC AND EXISTS ${PROJECT_SOURCE_DIR}/core/plugin/static_backends.cmake)
+    include(core/plugin/static_backends.cmake)
+endif()
+
+# Manifests lie in plugins.d/ at the root, as they are installed.
+file(GLOB manifests CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/plugins.d/*)
+if(NOT TERN_STATIC)
+    foreach(manifest IN LISTS manifests)
+        cmake_path(GET manifest FILENAME name)
+        configure_file(${manifest} ${manifest_dir}/${name} COPYONLY)
+    endforeach()
+endif()

@@ -1,0 +1,83 @@
+# libtern_core (core and numerics: libc, libm, libdl) and libtern (nn, optim, data, io on top).
+# The objects are compiled once; the unit tests link them directly, because they also test what the
+# libraries do not export.
+set(library_kind SHARED)
+if(TERN_STATIC)
+    set(library_kind STATIC)
+endif()
+
+tern_sources(numerics_sources numerics RECURSE)
+tern_sources(core_sources core RECURSE)
+set(core_objects)
+if(numerics_sources)
+    tern_room(tern_numerics_objects ${numerics_sources})
+    target_include_directories(tern_numerics_objects PRIVATE ${PROJECT_SOURCE_DIR})
+    list(APPEND core_objects tern_numerics_objects)
+endif()
+tern_room(tern_core_objects ${core_sources})
+target_include_directories(tern_core_objects PRIVATE ${PROJECT_SOURCE_DIR})
+target_compile_definitions(tern_core_objects PRIVATE
+    TERN_INSTALL_LIBDIR="${CMAKE_INSTALL_FULL_LIBDIR}" $<$<BOOL:${TERN_STATIC}>:TERN_STATIC>)
+list(APPEND core_objects tern_core_objects)
+
+# The upper rooms see public headers only: no include path leads into core.
+set(upper_objects)
+set(upper_rooms nn optim data)
+if(TERN_IO)
+    find_package(ZLIB REQUIRED)
+    find_package(PkgConfig REQUIRED)
+    pkg_check_modules(JANSSON REQUIRED IMPORTED_TARGET jansson>=2.13)
+    list(APPEND upper_rooms io)
+endif()
+foreach(room IN LISTS upper_rooms)
+    tern_sources(sources ${room} RECURSE)
+    if(sources)
+        tern_room(tern_${room}_objects ${sources})
+        list(APPEND upper_objects tern_${room}_objects)
+        if(TERN_IO)
+            target_link_libraries(tern_${room}_objects PRIVATE ZLIB::ZLIB PkgConfig::JANSSON)
+        endif()
+    endif()
+endforeach()
+
+# A library from object libraries, with the public headers for whoever links it.
+function(tern_library target output)
+    set(objects)
+    foreach(object IN LISTS ARGN)
+        list(APPEND objects $<TARGET_OBJECTS:${object}>)
+    endforeach()
+    add_library(${target} ${library_kind} ${objects})
+    target_link_libraries(${target} PRIVATE $<BUILD_INTERFACE:tern_flags>)
+    target_include_directories(${target} PUBLIC
+        $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/include>
+        $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)
+    set_target_properties(${target} PROPERTIES
+        OUTPUT_NAME ${output} LINKER_LANGUAGE C VERSION ${PROJECT_VERSION}
+        SOVERSION ${PROJECT_VERSION_MAJOR}.${PROJECT_VERSION_MINOR}
+        BUILD_RPATH_USE_ORIGIN ON INSTALL_RPATH "\$ORIGIN")
+    if(NOT TERN_STATIC)
+        target_link_options(${target} PRIVATE ${tern_closed})
+    endif()
+endfunction()
+
+# Plain names, not imported targets: they go into the exported package as they are.
+tern_library(tern_core tern_core ${core_objects})
+set_target_properties(tern_core PROPERTIES EXPORT_NAME core)
+target_link_libraries(tern_core PRIVATE m)
+if(TERN_STATIC)
+    target_link_libraries(tern_core PRIVATE pthread)
+else()
+    target_link_libraries(tern_core PRIVATE pthread ${CMAKE_DL_LIBS})
+endif()
+add_library(Tern::core ALIAS tern_core)
+
+set(tern_link tern_core)
+if(upper_objects)
+    tern_library(tern tern ${upper_objects})
+    target_link_libraries(tern PUBLIC tern_core PRIVATE m)
+    if(TERN_IO)
+        target_link_libraries(tern PRIVATE z jansson)
+    endif()
+    add_library(Tern::tern ALIAS tern)
+    set(tern_link tern)
+endif()
