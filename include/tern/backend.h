@@ -40,6 +40,27 @@ extern "C" {
 #define TERN_BACKEND_EXPORT
 #endif
 
+/*
+ * The sanitizer that changes what memory looks like to a library; a host and a plugin that differ
+ * here cannot share a process. Undefined-behaviour checks are compatible and do not count.
+ */
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define TERN_BACKEND_SANITIZERS "address"
+#elif __has_feature(thread_sanitizer)
+#define TERN_BACKEND_SANITIZERS "thread"
+#elif __has_feature(memory_sanitizer)
+#define TERN_BACKEND_SANITIZERS "memory"
+#endif
+#elif defined(__SANITIZE_ADDRESS__)
+#define TERN_BACKEND_SANITIZERS "address"
+#elif defined(__SANITIZE_THREAD__)
+#define TERN_BACKEND_SANITIZERS "thread"
+#endif
+#ifndef TERN_BACKEND_SANITIZERS
+#define TERN_BACKEND_SANITIZERS ""
+#endif
+
 /* ---- status -------------------------------------------------------------------------------- */
 
 enum {
@@ -541,7 +562,7 @@ typedef struct tern_backend_desc {
     const char *name;       /* "cpu_ref": equals the manifest's device or variant */
     const char *version;    /* "0.1.0" */
     const char *build_id;   /* compiler and flags, for reports */
-    const char *sanitizers; /* "", "address", ...: must equal the host's */
+    const char *sanitizers; /* TERN_BACKEND_SANITIZERS: must equal the host's */
     uint32_t speed;         /* TERN_SPEED_* */
     uint32_t can_unload;    /* 0 or 1: dlclose is safe after shutdown */
 
@@ -550,7 +571,7 @@ typedef struct tern_backend_desc {
     int32_t (*device_info)(int32_t index, tern_device_info *out_info, tern_backend_error *err);
     int32_t (*device_open)(int32_t index, tern_bdevice **out_device, tern_backend_error *err);
 
-    /* Joins the backend's threads (optional). No device is open. */
+    /* Joins the backend's threads (optional). No device is open; the core may query again later. */
     void (*shutdown)(void);
 } tern_backend_desc;
 
