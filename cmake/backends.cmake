@@ -21,7 +21,8 @@ function(tern_backend name)
     target_link_options(tern_backend_${name} PRIVATE
         ${tern_closed})
     set_target_properties(tern_backend_${name} PROPERTIES
-        OUTPUT_NAME tern_${name} LIBRARY_OUTPUT_DIRECTORY ${arg_OUTPUT_DIR})
+        OUTPUT_NAME tern_${name} PREFIX lib LIBRARY_OUTPUT_DIRECTORY ${arg_OUTPUT_DIR})
+    add_dependencies(plugins tern_backend_${name})
 endfunction()
 
 # The same backend as objects for a static build; the entry point carries the backend's name.
@@ -33,6 +34,7 @@ function(tern_static_backend name)
     target_sources(tern_core PRIVATE $<TARGET_OBJECTS:tern_backend_${name}_objects>)
 endfunction()
 
+add_custom_target(plugins)
 file(GLOB backend_dirs CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/backends/*)
 set(backend_names)
 foreach(dir IN LISTS backend_dirs)

@@ -1,0 +1,48 @@
+# Tern built once more with other options, and the tests that run there. Each build is a test of its
+# own (it fails on a warning) and a fixture of those that need it.
+
+# tern_variant(NAME TARGETS a,b OPTIONS ...): the test build-NAME; tests with FIXTURES_REQUIRED NAME
+# run after it. Two builds at once would only slow each other down.
+function(tern_variant name)
+    cmake_parse_arguments(PARSE_ARGV 1 arg "" "TARGETS" "OPTIONS")
+    add_test(NAME build-${name} COMMAND
+        ${CMAKE_CURRENT_SOURCE_DIR}/variants/build ${PROJECT_SOURCE_DIR}
+        ${PROJECT_BINARY_DIR}/variants/${name} ${arg_TARGETS} ${arg_OPTIONS})
+    set_tests_properties(build-${name} PROPERTIES
+        FIXTURES_SETUP ${name} LABELS build PROCESSORS 2 TIMEOUT 600)
+endfunction()
+
+# tern_variant_test(NAME VARIANT LABEL command...): a test in a variant; @V@ is its build folder.
+function(tern_variant_test test variant label)
+    string(REPLACE "@V@" "${PROJECT_BINARY_DIR}/variants/${variant}" command "${ARGN}")
+    add_test(NAME ${test} COMMAND ${command})
+    set(environment ${test_environment})
+    string(REPLACE "${PROJECT_BINARY_DIR}/lib" "${PROJECT_BINARY_DIR}/variants/${variant}/lib"
+           environment "${environment}")
+    set_tests_properties(${test} PROPERTIES
+        FIXTURES_REQUIRED ${variant} LABELS ${label} ENVIRONMENT "${environment}" TIMEOUT 300)
+endfunction()
+
+set(sanitized ${CMAKE_CURRENT_SOURCE_DIR}/runner/sanitized)
+set(expect_red ${CMAKE_CURRENT_SOURCE_DIR}/planted/expect-red)
+
+# ---- sanitizers ------------------------------------------------------------------------------
+tern_variant(asan TARGETS all OPTIONS
+    -DCMAKE_BUILD_TYPE=Debug -DCMAKE_C_FLAGS_DEBUG=-O1\ -g -DTERN_SANITIZE=address,undefined)
+tern_variant_test(unit-asan asan sanitizer ${sanitized} @V@/logs/unit @V@/bin/tern_unit_plain)
+
+tern_variant(tsan TARGETS tern_unit_plain,tern_planted,plugins OPTIONS
+    -DCMAKE_BUILD_TYPE=Debug -DCMAKE_C_FLAGS_DEBUG=-O1\ -g -DTERN_SANITIZE=thread
+    -DTERN_EXAMPLES=OFF)
+tern_variant_test(unit-tsan tsan sanitizer ${sanitized} @V@/logs/unit @V@/bin/tern_unit_plain)
+
+# Each planted fault turns its run red, and without a sanitizer nobody would notice.
+foreach(fault "leak|asan|detected memory leaks" "overflow|asan|heap-buffer-overflow"
+              "undefined|asan|shift exponent 32" "race|tsan|data race")
+    string(REPLACE "|" ";" fault "${fault}")
+    list(GET fault 0 name)
+    list(GET fault 1 variant)
+    list(GET fault 2 report)
+    tern_variant_test(planted-${name} ${variant} sanitizer
+        ${expect_red} ${sanitized} @V@/logs/${name} ${report} @V@/bin/tern_planted planted/${name})
+endforeach()
