@@ -10,9 +10,9 @@
 #include "tern/tensor.h"
 #include "tern/ops.h"
 #include "tern/grad.h"
+#include "tern/describe.h"
 #include "tern/nn.h"
 #include "tern/optim.h"
-#include "tern/data.h"
 #include "tern/io.h"
 
 #endif

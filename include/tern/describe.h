@@ -1,0 +1,183 @@
+/*
+ * tern/describe.h: described structs: which member of a C struct holds which argument of a schema.
+ *
+ * A module, an optimizer, a scheduler and an initialiser each have one line of PyTorch's notation
+ * (schema.h) and one table of fields. The typed C constructors fill the struct directly; calls by
+ * name, text notation and printing go through the table:
+ *
+ *     typedef struct blur { tern_module module; int64_t radius; double sigma; } blur;
+ *     static const tern_field blur_fields[] = {
+ *         TERN_FIELD(blur, radius, radius), TERN_FIELD(blur, sigma, sigma), TERN_FIELD_END};
+ *     ... "Blur(int radius, float sigma=1.0)"
+ */
+#ifndef TERN_DESCRIBE_H
+#define TERN_DESCRIBE_H
+
+#include "tern/context.h"
+#include "tern/schema.h"
+#include "tern/value.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* ---- member types ------------------------------------------------------------------------------
+ */
+
+/* Arguments that may be None without a number that could stand for it. */
+typedef struct tern_optional_int {
+    bool has;
+    int64_t value;
+} tern_optional_int;
+
+typedef struct tern_optional_float {
+    bool has;
+    double value;
+} tern_optional_float;
+
+typedef struct tern_optional_bool {
+    bool has, value;
+} tern_optional_bool;
+
+/* A pair such as betas=(0.9, 0.999). */
+typedef struct tern_pair {
+    double first, second;
+} tern_pair;
+
+/* Lists of any length by reference (milestones). The constructor copies what it keeps. */
+typedef struct tern_int_list {
+    const int64_t *items;
+    size_t count;
+} tern_int_list;
+
+typedef struct tern_float_list {
+    const double *items;
+    size_t count;
+} tern_float_list;
+
+typedef enum tern_field_type {
+    TERN_FIELD_INT,            /* int64_t */
+    TERN_FIELD_BOOL,           /* bool */
+    TERN_FIELD_FLOAT,          /* double */
+    TERN_FIELD_TEXT,           /* const char *, NULL is None */
+    TERN_FIELD_DTYPE,          /* tern_dtype, TERN_DTYPE_DEFAULT is None */
+    TERN_FIELD_SHAPE,          /* tern_shape: a tuple of ints */
+    TERN_FIELD_REDUCTION,      /* tern_reduction: 'none', 'mean', 'sum' */
+    TERN_FIELD_OPTIONAL_INT,   /* tern_optional_int */
+    TERN_FIELD_OPTIONAL_FLOAT, /* tern_optional_float */
+    TERN_FIELD_OPTIONAL_BOOL,  /* tern_optional_bool */
+    TERN_FIELD_PAIR,           /* tern_pair */
+    TERN_FIELD_INT_LIST,       /* tern_int_list */
+    TERN_FIELD_FLOAT_LIST,     /* tern_float_list */
+    TERN_FIELD_TENSOR,         /* tern_tensor *, NULL is None */
+    TERN_FIELD_GENERATOR,      /* tern_generator *, NULL is None */
+    TERN_FIELD_VALUE           /* tern_value: anything */
+} tern_field_type;
+
+typedef struct tern_field {
+    const char *name; /* the argument's, as the schema spells it; NULL ends a table */
+    tern_field_type type;
+    size_t offset;
+} tern_field;
+
+/* The type follows from the member's: a member of another type does not compile. */
+/* clang-format off */
+#define TERN_FIELD_TYPE(member)                                                                    \
+    _Generic((member),                                                                             \
+        int64_t: TERN_FIELD_INT,                                                                   \
+        bool: TERN_FIELD_BOOL,                                                                     \
+        double: TERN_FIELD_FLOAT,                                                                  \
+        const char *: TERN_FIELD_TEXT,                                                             \
+        tern_dtype: TERN_FIELD_DTYPE,                                                              \
+        tern_shape: TERN_FIELD_SHAPE,                                                              \
+        tern_reduction: TERN_FIELD_REDUCTION,                                                      \
+        tern_optional_int: TERN_FIELD_OPTIONAL_INT,                                                \
+        tern_optional_float: TERN_FIELD_OPTIONAL_FLOAT,                                            \
+        tern_optional_bool: TERN_FIELD_OPTIONAL_BOOL,                                              \
+        tern_pair: TERN_FIELD_PAIR,                                                                \
+        tern_int_list: TERN_FIELD_INT_LIST,                                                        \
+        tern_float_list: TERN_FIELD_FLOAT_LIST,                                                    \
+        tern_tensor *: TERN_FIELD_TENSOR,                                                          \
+        tern_generator *: TERN_FIELD_GENERATOR,                                                    \
+        tern_value: TERN_FIELD_VALUE)
+/* clang-format on */
+#define TERN_FIELD(struct_type, argument, member)                                                  \
+    { #argument, TERN_FIELD_TYPE(((struct_type *)0)->member), offsetof(struct_type, member) }
+#define TERN_FIELD_END                                                                             \
+    { NULL, TERN_FIELD_INT, 0 }
+
+/* ---- options structs ---------------------------------------------------------------------------
+ */
+
+/*
+ * Copies a caller's options over `out_options`, which holds the defaults and whose first member is
+ * its size. The caller's first member says how much of the struct the caller knows. NULL keeps the
+ * defaults. False, and a latched error that names `who`, for a size that is 0 or too large: the
+ * struct was not made by its initialiser.
+ */
+TERN_API bool tern_options_read(tern_ctx *ctx, const char *who, const void *options,
+                                void *out_options);
+
+/* ---- values and structs ------------------------------------------------------------------------
+ */
+
+/* The argument's field; NULL where the table has none. `fields` may be NULL. */
+TERN_API const tern_field *tern_field_find(const tern_field *fields, const char *name);
+
+/* The member as a value. Lists are copied into the open scope. */
+TERN_API tern_value tern_field_get(tern_ctx *ctx, const tern_field *field, const void *object);
+
+/*
+ * Sets the member from a value; false where the value does not fit, the object is then unchanged.
+ * Texts and lists are referred to, not copied (tern_fields_own copies).
+ */
+TERN_API bool tern_field_set(tern_ctx *ctx, const tern_field *field, void *object,
+                             tern_value value);
+
+/* Copies what members refer to (texts, lists) into the open scope. False when memory is out. */
+TERN_API bool tern_fields_own(tern_ctx *ctx, const tern_field *fields, void *object);
+
+/*
+ * Binds arguments to the schema and writes them to the object's members. Latches
+ * "WHERE: Linear: missing argument 'out_features' (int)" and returns false on failure; `where` may
+ * be NULL. Arguments without a field are checked and dropped.
+ */
+TERN_API bool tern_fields_bind(tern_ctx *ctx, const char *where, const char *schema,
+                               const tern_field *fields, const tern_value *positional,
+                               int n_positional, tern_value named, void *object);
+
+/*
+ * The value of an argument as PyTorch prints it: as tern_field_get, except that a number equal to
+ * the schema's default takes the default's kind (momentum=0 prints 0, not 0.0).
+ */
+TERN_API tern_value tern_field_shown(tern_ctx *ctx, const tern_schema *schema,
+                                     const tern_field *field, const void *object);
+
+/* ---- PyTorch's text notation --------------------------------------------------------------------
+ */
+
+/*
+ * Reads one expression of PyTorch's notation: "SGD(lr=0.01, momentum=0.9)",
+ * "Sequential(Flatten(), Linear(784, 256))" or what print(model) shows:
+ *
+ *     Sequential(
+ *       (0): Linear(in_features=1, out_features=8, bias=True)
+ *       (1-2): 2 x ReLU()
+ *     )
+ *
+ * Literals are numbers, True, False, None, 'text' and "text", tuples, lists and torch.float32. A
+ * call becomes a dict {"module": name, "positional": list, "args": dict of named arguments,
+ * "children": ordered dict, "column": int}; a leading "nn." or "torch.nn." is dropped. `what` names
+ * the expression in messages, which point at the column ("tern_nn: column 14: expected ',' or ')',
+ * found
+ * '}'"). Nesting is bounded at 64. None after latching an error.
+ */
+TERN_API tern_value tern_notation_parse(tern_ctx *ctx, const char *what, const char *text);
+
+#define TERN_NOTATION_DEPTH 64
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

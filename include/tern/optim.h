@@ -1,0 +1,275 @@
+/*
+ * tern/optim.h: optimizers (torch.optim), learning-rate schedulers and gradient clipping.
+ *
+ *     tern_optim *sgd = tern_optim_new(model, "SGD(lr=0.01, momentum=0.9)");
+ *
+ *     tern_sgd_options o = TERN_SGD_OPTIONS;                      the same, typed
+ *     o.lr = 0.01;
+ *     o.momentum = 0.9;
+ *     tern_optim *sgd = tern_sgd_new(ctx, tern_module_parameters(model), &o);
+ *
+ * An optimizer dies with the scope it was made in, and its state lives in its owner. The parameters
+ * must live as long. Constructors latch an error and return NULL; every function takes NULL and
+ * then does nothing (verbs return TERN_ERR_ARGUMENT).
+ *
+ * Numbers are PyTorch's: the order of operations of its per-tensor CPU loop.
+ */
+#ifndef TERN_OPTIM_H
+#define TERN_OPTIM_H
+
+#include "tern/describe.h"
+#include "tern/nn.h"
+#include "tern/tensor.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct tern_optim tern_optim;
+
+/* ---- making
+ * ---------------------------------------------------------------------------------------
+ *
+ * `params` is PyTorch's first argument: a list of tensors, an ordered dict of them (their names are
+ * kept as param_names), or a list of dicts, one a group: {"params": [...], "lr": 0.1}, whose other
+ * entries override the options.
+ */
+
+/* An optimizer over a module's parameters from PyTorch's notation, without params:
+ * "SGD(lr=0.01)". */
+TERN_API tern_optim *tern_optim_new(tern_module *module, const char *text);
+
+/* By name with named arguments (a dict, or none). */
+TERN_API tern_optim *tern_optim_make(tern_ctx *ctx, tern_value params, const char *name,
+                                     tern_value args);
+
+/* add_param_group({"params": [...], ...}). */
+TERN_API tern_status tern_optim_add_group(tern_optim *optim, tern_value group);
+
+/* Ends the optimizer's lifetime before its scope ends. NULL is fine. */
+TERN_API void tern_optim_free(tern_optim *optim);
+
+/* ---- using
+ * ------------------------------------------------------------------------------------------ */
+
+/* zero_grad(): gradients become none. */
+TERN_API tern_status tern_optim_zero_grad(tern_optim *optim);
+
+/*
+ * step(): waits for the device's error flag, allocates all it needs, and only then writes: on
+ * failure no parameter has changed. Parameters without a gradient are passed over. State follows a
+ * parameter that has moved to another device.
+ */
+TERN_API tern_status tern_optim_step(tern_optim *optim);
+
+/* Computes the loss again with fresh gradients: what LBFGS calls several times a step. */
+typedef tern_tensor *(*tern_closure_fn)(void *user);
+
+/* step(closure): returns the closure's first loss; NaN after latching an error. Every optimizer
+ * takes it; LBFGS needs it. */
+TERN_API double tern_optim_step_closure(tern_optim *optim, tern_closure_fn closure, void *user);
+
+/* ---- groups
+ * ------------------------------------------------------------------------------------------ */
+
+TERN_API tern_ctx *tern_optim_context(const tern_optim *optim);
+
+/* "SGD" */
+TERN_API const char *tern_optim_name(const tern_optim *optim);
+TERN_API size_t tern_optim_group_count(const tern_optim *optim);
+
+/* param_groups[group]["lr"]: none where there is no such group or option. */
+TERN_API tern_value tern_optim_get(const tern_optim *optim, size_t group, const char *option);
+
+/* param_groups[group]["lr"] = value; checked as in the constructor. */
+TERN_API tern_status tern_optim_set(tern_optim *optim, size_t group, const char *option,
+                                    tern_value value);
+
+/* The index-th parameter over all groups in order; NULL past the end. */
+TERN_API tern_tensor *tern_optim_parameter(const tern_optim *optim, size_t index);
+
+/* state[parameter]["momentum_buffer"]: the tensor itself, or NULL where there is none (yet). */
+TERN_API tern_tensor *tern_optim_state(const tern_optim *optim, size_t parameter, const char *name);
+
+/* ---- state
+ * -------------------------------------------------------------------------------------------- */
+
+/* state_dict(): {'state': {0: {...}}, 'param_groups': [{..., 'params': [0, 1]}]}, tensors over the
+ * same storage. */
+TERN_API tern_value tern_optim_state_dict(tern_optim *optim);
+
+/* load_state_dict(): takes options and state over, whole or not at all; tensors are copied to their
+ * parameter's dtype and device. */
+TERN_API tern_status tern_optim_load_state_dict(tern_optim *optim, tern_value state);
+
+/* What Python's print(optimizer) shows, without the last newline. Returns the length as snprintf
+ * does. */
+TERN_API size_t tern_optim_repr(const tern_optim *optim, char *out_text, size_t size);
+
+/* The same as text of the open scope; "" on failure. */
+TERN_API const char *tern_optim_repr_text(const tern_optim *optim);
+
+/* ---- the optimizers: NULL options are PyTorch's defaults
+ * ------------------------------------------------
+ *
+ * foreach, fused, capturable and differentiable choose between PyTorch's implementations; they are
+ * kept for state dicts and change nothing here.
+ */
+
+/* torch.optim.SGD: g + wd p; momentum buffer m b + (1 - dampening) g; p - lr m. */
+typedef struct tern_sgd_options {
+    size_t size;
+    double lr, momentum, dampening, weight_decay;
+    bool nesterov, maximize;
+    tern_optional_bool foreach;
+    bool differentiable;
+    tern_optional_bool fused;
+} tern_sgd_options;
+#define TERN_SGD_OPTIONS                                                                           \
+    {                                                                                              \
+        sizeof(tern_sgd_options), 1e-3, 0, 0, 0, false, false, {false, false}, false, {            \
+            false, false                                                                           \
+        }                                                                                          \
+    }
+TERN_API tern_optim *tern_sgd_new(tern_ctx *ctx, tern_value params,
+                                  const tern_sgd_options *options);
+
+/* torch.optim.Adam (Kingma and Ba 2015) and AdamW (Loshchilov and Hutter 2019), which decouples the
+ * weight decay. The options are one struct; AdamW's initialiser differs in weight_decay alone. */
+typedef struct tern_adam_options {
+    size_t size;
+    double lr;
+    tern_pair betas;
+    double eps, weight_decay;
+    bool amsgrad, maximize;
+    tern_optional_bool foreach;
+    bool capturable, differentiable;
+    tern_optional_bool fused;
+    bool decoupled_weight_decay;
+} tern_adam_options;
+typedef tern_adam_options tern_adamw_options;
+#define TERN_ADAM_OPTIONS                                                                          \
+    {                                                                                              \
+        sizeof(tern_adam_options), 1e-3, {0.9, 0.999}, 1e-8, 0, false, false, {false, false},      \
+            false, false, {false, false}, false                                                    \
+    }
+#define TERN_ADAMW_OPTIONS                                                                         \
+    {                                                                                              \
+        sizeof(tern_adamw_options), 1e-3, {0.9, 0.999}, 1e-8, 1e-2, false, false, {false, false},  \
+            false, false, {false, false}, true                                                     \
+    }
+TERN_API tern_optim *tern_adam_new(tern_ctx *ctx, tern_value params,
+                                   const tern_adam_options *options);
+TERN_API tern_optim *tern_adamw_new(tern_ctx *ctx, tern_value params,
+                                    const tern_adamw_options *options);
+
+/* torch.optim.RMSprop (Hinton's lecture; centered: Graves 2013). */
+typedef struct tern_rmsprop_options {
+    size_t size;
+    double lr, alpha, eps, weight_decay, momentum;
+    bool centered, capturable;
+    tern_optional_bool foreach;
+    bool maximize, differentiable;
+} tern_rmsprop_options;
+#define TERN_RMSPROP_OPTIONS                                                                       \
+    {                                                                                              \
+        sizeof(tern_rmsprop_options), 1e-2, 0.99, 1e-8, 0, 0, false, false, {false, false}, false, \
+            false                                                                                  \
+    }
+TERN_API tern_optim *tern_rmsprop_new(tern_ctx *ctx, tern_value params,
+                                      const tern_rmsprop_options *options);
+
+/* torch.optim.Adagrad (Duchi, Hazan and Singer 2011). */
+typedef struct tern_adagrad_options {
+    size_t size;
+    double lr, lr_decay, weight_decay, initial_accumulator_value, eps;
+    tern_optional_bool foreach;
+    bool maximize, differentiable;
+    tern_optional_bool fused;
+} tern_adagrad_options;
+#define TERN_ADAGRAD_OPTIONS                                                                       \
+    {                                                                                              \
+        sizeof(tern_adagrad_options), 1e-2, 0, 0, 0, 1e-10, {false, false}, false, false, {        \
+            false, false                                                                           \
+        }                                                                                          \
+    }
+TERN_API tern_optim *tern_adagrad_new(tern_ctx *ctx, tern_value params,
+                                      const tern_adagrad_options *options);
+
+/* The other optimizers of PyTorch (Adadelta, Adamax, NAdam, RAdam, ASGD, Rprop) are made by name or
+ * text. The index-th name, NULL past the end: */
+TERN_API const char *tern_optim_name_at(size_t index);
+
+/* ---- gradient clipping (torch.nn.utils)
+ * ----------------------------------------------------------------- */
+
+/*
+ * clip_grad_norm_: scales the gradients of a list of parameters so that their total norm is at most
+ * max_norm; norm_type is 2 by default, INFINITY is the largest absolute value. Returns the norm
+ * before (0-dim), or nil after latching an error: with error_if_nonfinite, a norm that is NaN or
+ * infinite.
+ */
+TERN_API tern_tensor *tern_clip_grad_norm(tern_ctx *ctx, tern_value params, double max_norm,
+                                          double norm_type, bool error_if_nonfinite);
+
+/* get_total_norm of a list of tensors. */
+TERN_API tern_tensor *tern_total_norm(tern_ctx *ctx, tern_value tensors, double norm_type,
+                                      bool error_if_nonfinite);
+
+/* clip_grad_value_: clamps every gradient to [-clip_value, clip_value]. */
+TERN_API tern_status tern_clip_grad_value(tern_ctx *ctx, tern_value params, double clip_value);
+
+/* ---- schedulers (torch.optim.lr_scheduler)
+ * --------------------------------------------------------------
+ *
+ * A scheduler dies with the scope it was made in; its optimizer must live as long. Making it takes
+ * its first step, as in PyTorch: the optimizer's learning rate is then the one of epoch 0.
+ * Formulas: PyTorch's chainable forms, in double.
+ */
+typedef struct tern_sched tern_sched;
+
+/* "StepLR(step_size=3, gamma=0.1)", "SequentialLR([ConstantLR(0.1), ExponentialLR(0.9)], [3])",
+ * "LambdaLR('0.95 ** epoch')": lr_lambda is a formula in `epoch`. */
+TERN_API tern_sched *tern_sched_new(tern_optim *optim, const char *text);
+
+/* By name with named arguments (a dict, or none); inner schedulers are dicts {"name", "args"}. */
+TERN_API tern_sched *tern_sched_make(tern_optim *optim, const char *name, tern_value args);
+
+TERN_API tern_sched *tern_step_lr_new(tern_optim *optim, int64_t step_size, double gamma);
+TERN_API tern_sched *tern_multi_step_lr_new(tern_optim *optim, const int64_t *milestones,
+                                            size_t count, double gamma);
+TERN_API tern_sched *tern_exponential_lr_new(tern_optim *optim, double gamma);
+TERN_API tern_sched *tern_linear_lr_new(tern_optim *optim, double start_factor, double end_factor,
+                                        int64_t total_iters);
+TERN_API tern_sched *tern_cosine_annealing_lr_new(tern_optim *optim, int64_t t_max, double eta_min);
+TERN_API tern_sched *tern_one_cycle_lr_new(tern_optim *optim, double max_lr, int64_t total_steps);
+
+/* LambdaLR with a C function: factor of the initial learning rate at an epoch. */
+typedef double (*tern_lr_lambda)(int64_t epoch, void *user);
+TERN_API tern_sched *tern_lambda_lr_new(tern_optim *optim, tern_lr_lambda lambda, void *user);
+
+/* ReduceLROnPlateau(optimizer, mode, factor, patience); the rest by name. */
+TERN_API tern_sched *tern_reduce_lr_on_plateau_new(tern_optim *optim, const char *mode,
+                                                   double factor, int64_t patience);
+
+/* step(): after the optimizer's, once an epoch (or a batch, for OneCycleLR). */
+TERN_API tern_status tern_sched_step(tern_sched *sched);
+
+/* step(metric) of ReduceLROnPlateau; other schedulers do not look at the metric. */
+TERN_API tern_status tern_sched_step_metric(tern_sched *sched, double metric);
+
+/* get_last_lr()[group]; NaN where there is none. */
+TERN_API double tern_sched_last_lr(const tern_sched *sched, size_t group);
+
+/* state_dict() and load_state_dict(): all attributes but the optimizer. */
+TERN_API tern_value tern_sched_state_dict(tern_sched *sched);
+TERN_API tern_status tern_sched_load_state_dict(tern_sched *sched, tern_value state);
+
+/* The index-th scheduler's name, NULL past the end. */
+TERN_API const char *tern_sched_name_at(size_t index);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
