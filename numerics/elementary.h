@@ -70,7 +70,7 @@ double tern_num_erfinv(double x);
 
 /*
  * log |gamma(x)|; +inf at 0 and the negative integers. Relative accuracy is lost near the zeros
- * between negative integers, where the absolute error is about 2^-95 of the terms that cancel.
+ * between negative integers, where the absolute error is about 2^-65 of the terms that cancel.
  */
 double tern_num_lgamma(double x);
 

@@ -62,11 +62,6 @@ static const double EXPM1_tail[] = {
 static const double PI_2[3] = {0x1.921fb54442d18p+0, 0x1.1a62633145c07p-54,
                                -0x1.f1976b7ed8fbcp-110};
 
-/* pi. */
-static const tern_dd PI[] = {
-    {0x1.921fb54442d18p+1, 0x1.1a62633145c07p-53},
-};
-
 /* (-1)^k / (2k + 1)!: sin(r) / r as a series in r^2. */
 static const tern_dd SIN_head[] = {
     {0x1.0000000000000p+0, 0x0.0p+0},
@@ -162,6 +157,11 @@ static const double ERF_tail[] = {
 /* 2 / sqrt(pi). */
 static const tern_dd TWO_OVER_SQRT_PI[] = {
     {0x1.20dd750429b6dp+0, 0x1.1ae3a914fed80p-56},
+};
+
+/* sqrt(pi) / 2. */
+static const tern_dd HALF_SQRT_PI[] = {
+    {0x1.c5bf891b4ef6bp-1, -0x1.618f13eb7ca89p-55},
 };
 
 /* (1 + 2x) e^(x^2) erfc(x) in powers of u = (8t - 1) / 7, t = (x - 3) / (x + 3), x >= 3/7:

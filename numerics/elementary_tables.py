@@ -68,7 +68,6 @@ def exp_log():
 
 def trig():
     parts("PI_2", pi / 2, "pi / 2 = the sum of three doubles.")
-    dd("PI", [pi], "pi.")
     split("SIN", [(-1) ** k / factorial(2 * k + 1) for k in range(12)], 3,
           "(-1)^k / (2k + 1)!: sin(r) / r as a series in r^2.")
     split("COS", [(-1) ** k / factorial(2 * k) for k in range(13)], 4,
@@ -113,6 +112,7 @@ def error():
     split("ERF", [2 / sqrt(pi) * (-1) ** k / factorial(k) / (2 * k + 1) for k in range(22)], 6,
           "2 / sqrt(pi) (-1)^k / (k! (2k + 1)): erf(x) / x as a series in x^2.")
     dd("TWO_OVER_SQRT_PI", [2 / sqrt(pi)], "2 / sqrt(pi).")
+    dd("HALF_SQRT_PI", [sqrt(pi) / 2], "sqrt(pi) / 2.")
     mp.prec = 300
 
     def scaled(t):
