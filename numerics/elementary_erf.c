@@ -38,7 +38,7 @@ static tern_dd erf_dd(double x) {
 
 double tern_num_erf(double x) {
     double ax = fabs(x);
-    if (x != x) return x + x;
+    if (x != x || x == 0.0) return x + x;
     if (ax > 6.0) return copysign(1.0, x);
     if (ax < 0x1p-40) return fma(x, TWO_OVER_SQRT_PI[0].hi, x * TWO_OVER_SQRT_PI[0].lo);
     tern_dd r = erf_dd(ax);
@@ -75,6 +75,7 @@ double tern_num_erfinv(double x) {
     double ax = fabs(x);
     if (!(ax <= 1.0)) return NAN;
     if (ax == 1.0) return copysign(HUGE_VAL, x);
+    if (x == 0.0) return x;
     if (ax < 0x1p-40) return fma(x, HALF_SQRT_PI[0].hi, x * HALF_SQRT_PI[0].lo);
     double y = erfinv_guess(ax);
     for (int i = 0; i < 3; i++) {
