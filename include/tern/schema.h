@@ -27,7 +27,8 @@ typedef struct tern_schema_arg {
     uint32_t types;      /* TERN_TAKES bits */
     bool has_default;
     bool keyword_only;
-    tern_value fallback; /* the default */
+    tern_value fallback;     /* the default, where it is a scalar */
+    const char *default_text; /* the default as written, "(0.9, 0.999)"; NULL where there is none */
 } tern_schema_arg;
 
 enum {
@@ -49,16 +50,19 @@ typedef struct tern_schema {
     char name[64]; /* "max" of "max:dim(...)": what follows ':' tells overloads apart */
     tern_schema_arg args[TERN_SCHEMA_MAX_ARGS];
     int n_args;
-    char text[600]; /* the names point into it */
+    char text[600]; /* the names and defaults point into it: a schema is not copied by value */
 } tern_schema;
 
 /* Parses a description; false for one that is malformed (an error in Tern's own tables). */
 TERN_API bool tern_schema_parse(const char *text, tern_schema *out_schema);
 
+/* The default of argument `index`, lists in the open scope; none where there is no default. */
+TERN_API tern_value tern_schema_default(tern_ctx *ctx, const tern_schema *schema, int index);
+
 /*
  * Binds positional values and named ones (a dict or none) to the arguments: fills in defaults,
- * converts (int to float, one int to a list, text to dtype) and checks types. On failure writes one
- * line to `out_message` ("Linear: missing argument 'out_features' (int)") and returns false.
+ * converts (int to float, one int to a list, text to dtype, "inf" and "nan" to float) and checks
+ * types. Lists of int become INTS, lists of float a LIST of FLOAT. On failure writes one line to `out_message` ("Linear: missing argument 'out_features' (int)") and returns false.
  */
 TERN_API bool tern_schema_bind(tern_ctx *ctx, const tern_schema *schema,
                                const tern_value *positional, int n_positional, tern_value named,

@@ -121,9 +121,10 @@ TERN_API tern_status tern_list_set(tern_value list, size_t index, tern_value ite
 TERN_API tern_value tern_dict_get(tern_value dict, const char *key);
 TERN_API bool tern_dict_has(tern_value dict, const char *key);
 
-/* Sets or replaces; a new key goes last. */
+/* Sets or replaces; a new key goes last. The text of a new key is copied. */
 TERN_API tern_status tern_dict_set(tern_value dict, const char *key, tern_value item);
 TERN_API tern_value tern_dict_get_value(tern_value dict, tern_value key);
+/* The same for any key; a string is referred to, not copied. 1, 1.0 and True are one key. */
 TERN_API tern_status tern_dict_set_value(tern_value dict, tern_value key, tern_value item);
 
 /* The index-th entry in order; false outside, so that loops end. */
@@ -148,7 +149,8 @@ TERN_API bool tern_value_is_number(tern_value value);
 TERN_API double tern_value_as_double(tern_value value);
 TERN_API int64_t tern_value_as_int(tern_value value);
 
-/* Equal kind and content; tensors and generators by identity, NaN equals NaN. */
+/* Equal kind and content; tensors and generators by identity, NaN equals NaN. The order of dicts
+ * counts between two OrderedDicts only. */
 TERN_API bool tern_value_equal(tern_value a, tern_value b);
 
 /*
@@ -160,6 +162,10 @@ TERN_API size_t tern_value_repr(tern_value value, char *out_text, size_t size);
 /* A float as Python's repr(float): the shortest text that reads back equal ("0.1", "1e-05",
  * "inf"). `out_text` needs 32 bytes. */
 TERN_API void tern_format_double(double value, char *out_text);
+
+/* The way back: a Python number of `length` bytes, an INT ("-3") or a FLOAT ("0.5", "1e-05", "inf",
+ * "nan"), whatever the locale. False for anything else and for an int beyond 64 bits. */
+TERN_API bool tern_number_parse(const char *text, size_t length, tern_value *out_number);
 
 #ifdef __cplusplus
 }
