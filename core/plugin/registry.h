@@ -23,8 +23,8 @@ typedef struct tern_device {
 } tern_device;
 
 /*
- * Opens a device by its string: "cpu", "cpu_ref", "cuda:1", "auto". NULL reads TERN_DEVICE, unset or
- * empty is "auto". A named device never falls back. The same device opened twice is one object.
+ * Opens a device by its string: "cpu", "cpu_ref", "cuda:1", "auto". NULL reads TERN_DEVICE, unset
+ * or empty is "auto". A named device never falls back. The same device opened twice is one object.
  */
 tern_status tern_registry_open(const char *spec, tern_device **out_device, tern_fault *fault);
 

@@ -1,0 +1,2 @@
+/* Legal: one device of CPU type, no kernels. */
+#include "plugin.h"

@@ -1,0 +1,3 @@
+/* Wrong: not the backend that its manifest promises. */
+#define PLUGIN_NAME "somebody_else"
+#include "plugin.h"
