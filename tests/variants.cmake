@@ -46,3 +46,31 @@ foreach(fault "leak|asan|detected memory leaks" "overflow|asan|heap-buffer-overf
     tern_variant_test(planted-${name} ${variant} sanitizer
         ${expect_red} ${sanitized} @V@/logs/${name} ${report} @V@/bin/tern_planted planted/${name})
 endforeach()
+
+# ---- the compiler and architecture matrix ------------------------------------------------------
+# The same hashes from gcc and clang, -O0 and -O3, x86-64 and aarch64.
+if(NOT EXISTS ${PROJECT_SOURCE_DIR}/backends/cpu_ref)
+    return()
+endif()
+set(matrix_files)
+set(matrix_fixtures)
+foreach(build gcc-O0 gcc-O3 clang-O0 clang-O3 aarch64-O0 aarch64-O3)
+    string(REGEX MATCH "^[a-z0-9]+" compiler ${build})
+    string(REGEX MATCH "-O[03]$" level ${build})
+    set(options -DCMAKE_C_COMPILER=${compiler})
+    set(emulator)
+    if(compiler STREQUAL aarch64)
+        set(options -DCMAKE_C_COMPILER=aarch64-linux-gnu-gcc -DCMAKE_SYSTEM_NAME=Linux
+            -DCMAKE_SYSTEM_PROCESSOR=aarch64)
+        set(emulator qemu-aarch64-static)
+    endif()
+    tern_variant(hash-${build} TARGETS tern_hash OPTIONS ${options} -DTERN_STATIC=ON -DTERN_IO=OFF
+        -DCMAKE_BUILD_TYPE=Release -DCMAKE_C_FLAGS_RELEASE=${level})
+    tern_variant_test(hash-run-${build} hash-${build} matrix
+        ${CMAKE_CURRENT_SOURCE_DIR}/matrix/record @V@/hashes.txt ${emulator} @V@/bin/tern_hash)
+    set_tests_properties(hash-run-${build} PROPERTIES FIXTURES_SETUP hashes-${build})
+    list(APPEND matrix_fixtures hashes-${build})
+    list(APPEND matrix_files ${PROJECT_BINARY_DIR}/variants/hash-${build}/hashes.txt)
+endforeach()
+add_test(NAME matrix COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/matrix/compare 1000 ${matrix_files})
+set_tests_properties(matrix PROPERTIES FIXTURES_REQUIRED "${matrix_fixtures}" LABELS matrix)
