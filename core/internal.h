@@ -74,6 +74,8 @@ tern_frame *tern_graph_frame(tern_ctx *ctx);
 /* Moves a tensor to another frame, whatever its history (internal results). */
 void tern_tensor_move(tern_tensor *tensor, tern_frame *frame);
 
+/* Makes the outermost frame; ends every frame and frees the recycled ones. */
+tern_frame *tern_frame_root(tern_ctx *ctx);
 void tern_frames_release_all(tern_ctx *ctx);
 
 /* ---- context (context.c) -------------------------------------------------------------------- */
@@ -281,6 +283,9 @@ tern_status tern_launch(tern_lane *lane, int32_t kernel, int32_t fn, tern_tensor
 bool tern_has_kernel(tern_lane *lane, int32_t kernel, int32_t fn, tern_tensor *const *inputs,
                      int n_inputs, tern_tensor *const *outputs, int n_outputs, size_t attrs_size,
                      const char **out_reason);
+
+/* "matmul", for messages. */
+const char *tern_kernel_name(int32_t kernel);
 
 /* ---- generators (generator.c) ---------------------------------------------------------------- */
 

@@ -1,0 +1,98 @@
+/*
+ * graph.h: nodes of the gradient graph, and what tensors know of them.
+ *
+ * A node records one call: its operation, its arguments, the edges its gradients flow along and the
+ * tensors its gradient formula needs. Nodes live in the frame that was open when they were recorded
+ * and are numbered in order of recording, so that a node is always younger than its inputs: taking
+ * the youngest first is a topological order.
+ *
+ * An accumulator is the node of a leaf: it has no operation and adds into the leaf's .grad.
+ */
+#ifndef TERN_CORE_GRAPH_H
+#define TERN_CORE_GRAPH_H
+
+#include "../internal.h"
+
+/* What is known of a tensor without keeping it. */
+typedef struct tern_meta {
+    tern_dtype dtype;
+    tern_lane *lane;
+    tern_shape shape;
+} tern_meta;
+
+/* A tensor that a gradient formula needs: its storage and geometry, and the version it had. */
+typedef struct tern_saved {
+    tern_storage *storage; /* NULL: not saved, or freed */
+    uint64_t version;
+    int64_t offset;
+    int64_t *strides;
+    bool checked; /* an inference tensor has no version */
+} tern_saved;
+
+typedef struct tern_node_input {
+    tern_edge edge; /* NULL node: no gradient is needed */
+    tern_meta meta;
+    tern_saved saved;
+} tern_node_input_slot;
+
+typedef struct tern_node_output {
+    tern_meta meta;
+    tern_saved saved;
+    tern_tensor *incoming; /* during backward: the gradient so far */
+    tern_tensor *retained; /* a tensor with retain_grad, else NULL */
+} tern_node_output_slot;
+
+struct tern_node {
+    tern_ctx *ctx;
+    tern_frame *frame;
+    tern_node *next_in_frame;
+    const tern_op *op; /* NULL for an accumulator */
+    uint64_t sequence;
+    tern_value *args; /* copies; tensors are none */
+    int n_args;
+    int n_inputs, n_outputs;
+    tern_node_input_slot *inputs;
+    tern_node_output_slot *outputs;
+    tern_tensor *leaf; /* of an accumulator; NULL once the leaf is gone */
+    bool queued;       /* in the engine's queue */
+    bool freed;        /* its saved tensors were dropped by a backward */
+};
+
+/* Records a call in the open graph: edges from `inputs`, outputs get their edge. False and latched
+ * when memory is out. */
+bool tern_node_record(const tern_op *op, const tern_value *args, int n_args,
+                      tern_tensor *const *inputs, int n_inputs, tern_tensor *const *outputs,
+                      int n_outputs);
+
+/* Drops what a node holds: at the end of its frame. */
+void tern_node_fini(tern_node *node);
+
+/* Drops the saved tensors after a backward that does not retain the graph. */
+void tern_node_free_saved(tern_node *node);
+
+/* Where gradients of a tensor flow to, views brought up to date; {NULL, 0} where it needs none. */
+tern_edge tern_edge_of(tern_tensor *tensor);
+
+/* True where a call on this tensor must be recorded (grad mode aside). */
+bool tern_needs_grad(const tern_tensor *tensor);
+
+/* Ends the tie between a leaf and its accumulator (the leaf moves or dies). */
+void tern_accumulator_forget(tern_tensor *tensor);
+
+/* Everything of autograd that a handle holds: accumulator, alias, .grad. */
+void tern_grad_detach_handle(tern_tensor *tensor);
+
+/* ---- aliases (alias.c) ------------------------------------------------------------------------ */
+
+/* Makes `view` a member of base's alias. False and latched when memory is out. */
+bool tern_alias_join(tern_tensor *base, tern_tensor *view);
+void tern_alias_leave(tern_tensor *tensor);
+
+/* Brings a view's (or base's) edge up to the alias's generation. */
+void tern_alias_refresh(tern_tensor *tensor);
+
+/* Gives `target` the history of `result` after an in-place call: a base takes the edge, a view
+ * records the matching scatter on its base. */
+void tern_rebase_history(tern_tensor *target, tern_tensor *result);
+
+#endif
