@@ -1,0 +1,277 @@
+/*
+ * backward.c: the engine: gradients flow from the youngest node to the oldest.
+ *
+ * Nodes are numbered as they are recorded, so a heap on that number is a topological order and the
+ * walk needs neither recursion nor a count of consumers. Every temporary lives in scopes of the
+ * engine's own: a gradient is given back as soon as its node has used it.
+ */
+#include <string.h>
+
+#include "../op.h"
+#include "graph.h"
+
+typedef struct engine {
+    tern_ctx *ctx;
+    tern_node **heap; /* the youngest first; accumulators (sequence 0) last */
+    size_t count;
+    unsigned flags;
+    const tern_edge *wanted; /* tern_grad: the edges whose gradients are captured */
+    tern_tensor **captured;
+    int n_wanted; /* 0: accumulate into leaves */
+} engine;
+
+/* ---- the queue --------------------------------------------------------------------------------- */
+
+static bool heap_push(engine *e, tern_node *node) {
+    tern_ctx *ctx = e->ctx;
+    if (e->count == ctx->backward_capacity) {
+        size_t grown = ctx->backward_capacity ? 2 * ctx->backward_capacity : 256;
+        void *memory = tern_realloc(ctx->backward_heap, e->count * sizeof *e->heap,
+                                    grown * sizeof *e->heap);
+        if (!memory) {
+            tern_fail_memory(ctx, grown * sizeof *e->heap);
+            return false;
+        }
+        ctx->backward_heap = memory;
+        ctx->backward_capacity = grown;
+        e->heap = memory;
+    }
+    node->queued = true;
+    size_t i = e->count++;
+    for (; i > 0 && e->heap[(i - 1) / 2]->sequence < node->sequence; i = (i - 1) / 2)
+        e->heap[i] = e->heap[(i - 1) / 2];
+    e->heap[i] = node;
+    return true;
+}
+
+static tern_node *heap_pop(engine *e) {
+    tern_node *top = e->heap[0], *last = e->heap[--e->count];
+    size_t i = 0;
+    for (;;) {
+        size_t child = 2 * i + 1;
+        if (child >= e->count) break;
+        if (child + 1 < e->count && e->heap[child + 1]->sequence > e->heap[child]->sequence) child++;
+        if (e->heap[child]->sequence <= last->sequence) break;
+        e->heap[i] = e->heap[child];
+        i = child;
+    }
+    if (e->count) e->heap[i] = last;
+    top->queued = false;
+    return top;
+}
+
+/* ---- gradients on their way --------------------------------------------------------------------- */
+
+/* Fits a gradient to its input: sums broadcast dimensions, converts dtype and device. */
+static tern_tensor *fit(tern_tensor *grad, const tern_meta *meta) {
+    tern_shape have = tern_shape_of(grad);
+    bool same = have.rank == meta->shape.rank &&
+                memcmp(have.dim, meta->shape.dim, (size_t)have.rank * sizeof *have.dim) == 0;
+    if (!same) grad = tern_sum_to_size(grad, meta->shape);
+    if (!tern_is_nil(grad) && grad->dtype != meta->dtype) grad = tern_to_dtype(grad, meta->dtype);
+    if (!tern_is_nil(grad) && grad->lane != meta->lane)
+        grad = tern_to_device(grad, meta->lane->device->name);
+    return grad;
+}
+
+/* Adds a gradient to what has come for an edge so far, and queues its node. The gradient moves to
+ * `frame`. */
+static bool deliver(engine *e, tern_edge edge, tern_tensor *grad, tern_frame *frame) {
+    tern_node *node = edge.node;
+    tern_node_output_slot *slot = &node->outputs[edge.output];
+    grad = fit(grad, &slot->meta);
+    if (slot->incoming) {
+        tern_tensor *sum = tern_add(slot->incoming, grad);
+        if (tern_is_nil(sum)) return false;
+        if (!(e->flags & TERN_CREATE_GRAPH)) tern_tensor_release(slot->incoming);
+        grad = sum;
+    }
+    if (tern_is_nil(grad)) return false;
+    tern_tensor_move(grad, frame);
+    slot->incoming = grad;
+    return node->queued || heap_push(e, node);
+}
+
+/* Puts a gradient into a leaf's .grad, which lives in the leaf's frame. */
+static void accumulate(engine *e, tern_tensor *leaf, tern_tensor *grad) {
+    tern_ctx *ctx = e->ctx;
+    if ((e->flags & TERN_CREATE_GRAPH) && tern_needs_grad(grad)) {
+        if (leaf->frame->serial < tern_graph_frame(ctx)->serial) {
+            tern_fail(ctx, TERN_ERR_STATE,
+                      "backward: a gradient with a history cannot be kept in a leaf of an outer "
+                      "scope: use tern_grad, whose results live in the open scope");
+            return;
+        }
+        if (leaf->flags & TERN_T_GRAD_SET) grad = tern_add(leaf->grad, grad);
+        if (tern_is_nil(grad)) return;
+        if (leaf->grad) tern_tensor_release(leaf->grad);
+        tern_tensor_move(grad, leaf->frame);
+        leaf->grad = grad;
+        leaf->flags |= TERN_T_GRAD_SET;
+        return;
+    }
+    tern_set_or_add_grad(leaf, grad);
+}
+
+/* ---- one node ------------------------------------------------------------------------------------ */
+
+static void capture(engine *e, tern_node *node, tern_tensor *const *incoming, tern_frame *frame) {
+    for (int i = 0; i < e->n_wanted; i++) {
+        if (e->wanted[i].node != node) continue;
+        tern_tensor *grad = incoming[e->wanted[i].output];
+        if (!grad) continue;
+        /* Two wanted inputs may share an edge: each gets a handle of its own. */
+        tern_tensor *own = e->flags & TERN_CREATE_GRAPH ? tern_op_tensor(NULL, TERN_OP_ID_alias, (const tern_value[]){T(grad)}, 1) : tern_detach(grad);
+        if (tern_is_nil(own)) return;
+        tern_tensor_move(own, frame);
+        e->captured[i] = own;
+    }
+}
+
+static void retain(engine *e, tern_node *node, tern_tensor *const *incoming) {
+    for (int k = 0; k < node->n_outputs; k++)
+        if (node->outputs[k].retained && incoming[k] && !e->n_wanted)
+            accumulate(e, node->outputs[k].retained, incoming[k]);
+}
+
+/* Runs a node's gradient formula and delivers what comes out. */
+static void run_formula(engine *e, tern_node *node, tern_tensor *const *incoming,
+                        tern_frame *engine_frame) {
+    tern_ctx *ctx = e->ctx;
+    tern_scope scope = tern_scope_inner(ctx);
+    tern_tensor **grads = tern_scope_alloc(ctx, (size_t)(node->n_inputs + 1) * sizeof *grads);
+    if (grads) node->op->grad(node, incoming, grads);
+    for (int k = 0; grads && k < node->n_inputs && ctx->status == TERN_OK; k++)
+        if (grads[k] && tern_node_needs(node, k))
+            deliver(e, node->inputs[k].edge, grads[k], engine_frame);
+    tern_scope_end(scope);
+}
+
+static void run_node(engine *e, tern_node *node, tern_frame *engine_frame, tern_frame *results) {
+    tern_tensor *few[8], **incoming = few;
+    if (node->n_outputs > 8) {
+        incoming = tern_frame_alloc(engine_frame, (size_t)node->n_outputs * sizeof *incoming);
+        if (!incoming) return;
+    }
+    for (int k = 0; k < node->n_outputs; k++) {
+        incoming[k] = node->outputs[k].incoming;
+        node->outputs[k].incoming = NULL;
+    }
+    if (e->n_wanted) capture(e, node, incoming, results);
+    if (!node->op) {
+        if (node->leaf && !e->n_wanted) accumulate(e, node->leaf, incoming[0]);
+    } else {
+        retain(e, node, incoming);
+        run_formula(e, node, incoming, engine_frame);
+        if (!(e->flags & (TERN_RETAIN_GRAPH | TERN_CREATE_GRAPH))) {
+            tern_node_free_saved(node);
+            node->freed = node->op->saves != 0;
+        }
+    }
+    for (int k = 0; k < node->n_outputs; k++)
+        if (incoming[k] && incoming[k]->frame == engine_frame &&
+            !(e->flags & TERN_CREATE_GRAPH))
+            tern_tensor_release(incoming[k]);
+}
+
+/* Forgets what is under way after an error, so that a later backward starts clean. */
+static void abandon(engine *e) {
+    while (e->count) {
+        tern_node *node = heap_pop(e);
+        for (int k = 0; k < node->n_outputs; k++) node->outputs[k].incoming = NULL;
+    }
+}
+
+static void run(engine *e, tern_frame *engine_frame, tern_frame *results) {
+    tern_ctx *ctx = e->ctx;
+    bool grad_enabled = ctx->grad_enabled, inference = ctx->inference;
+    ctx->grad_enabled = (e->flags & TERN_CREATE_GRAPH) != 0;
+    ctx->inference = false;
+    while (e->count && ctx->status == TERN_OK) run_node(e, heap_pop(e), engine_frame, results);
+    if (ctx->status != TERN_OK) abandon(e);
+    ctx->grad_enabled = grad_enabled;
+    ctx->inference = inference;
+}
+
+/* ---- roots ---------------------------------------------------------------------------------------- */
+
+static bool seed(engine *e, tern_tensor *root, tern_tensor *gradient, tern_frame *frame) {
+    tern_ctx *ctx = e->ctx;
+    char want[TERN_SHAPE_TEXT], got[TERN_SHAPE_TEXT];
+    tern_edge edge = tern_edge_of(root);
+    if (!edge.node) {
+        tern_fail(ctx, TERN_ERR_STATE,
+                  "element 0 of tensors does not require grad and does not have a grad_fn");
+        return false;
+    }
+    if (!gradient && root->numel != 1) {
+        tern_fail(ctx, TERN_ERR_ARGUMENT, "grad can be implicitly created only for scalar outputs");
+        return false;
+    }
+    if (gradient && !tern_same_shape(root, gradient)) {
+        tern_fail(ctx, TERN_ERR_ARGUMENT,
+                  "Mismatch in shape: grad_output[0] has a shape of torch.Size(%s) and output[0] has "
+                  "a shape of torch.Size(%s).",
+                  tern_shape_text(gradient->rank, gradient->shape, got),
+                  tern_shape_text(root->rank, root->shape, want));
+        return false;
+    }
+    tern_tensor *own = gradient ? e->flags & TERN_CREATE_GRAPH ? tern_op_tensor(NULL, TERN_OP_ID_alias, (const tern_value[]){T(gradient)}, 1) : tern_detach(gradient)
+                                : tern_ones_like(root);
+    return !tern_is_nil(own) && deliver(e, edge, own, frame);
+}
+
+tern_status tern_backward(tern_tensor *loss) { return tern_backward_with(loss, NULL, 0); }
+
+tern_status tern_backward_with(tern_tensor *tensor, tern_tensor *gradient, unsigned flags) {
+    tern_ctx *ctx = tensor->ctx;
+    if (ctx->status != TERN_OK) return ctx->status;
+    if (flags & TERN_CREATE_GRAPH) flags |= TERN_RETAIN_GRAPH;
+    engine e = {.ctx = ctx, .heap = ctx->backward_heap, .flags = flags};
+    tern_scope scope = tern_scope_inner(ctx);
+    if (ctx->status == TERN_OK && seed(&e, tensor, gradient, ctx->top)) run(&e, ctx->top, ctx->top);
+    if (ctx->status != TERN_OK) abandon(&e);
+    tern_scope_end(scope);
+    return ctx->status;
+}
+
+static tern_status collect(engine *e, int n_inputs, const tern_edge *wanted,
+                           tern_tensor **out_grads) {
+    tern_ctx *ctx = e->ctx;
+    for (int i = 0; i < n_inputs && ctx->status == TERN_OK; i++) {
+        if (out_grads[i] || e->flags & TERN_ALLOW_UNUSED) continue;
+        if (!wanted[i].node)
+            tern_fail(ctx, TERN_ERR_STATE,
+                      "One of the differentiated Tensors does not require grad (input %d)", i);
+        else
+            tern_fail(ctx, TERN_ERR_STATE,
+                      "One of the differentiated Tensors appears to not have been used in the graph "
+                      "(input %d). Set TERN_ALLOW_UNUSED if this is the desired behavior.",
+                      i);
+    }
+    for (int i = 0; i < n_inputs && ctx->status != TERN_OK; i++) out_grads[i] = ctx->nil;
+    return ctx->status;
+}
+
+tern_status tern_grad(tern_tensor *const *outputs, int n_outputs, tern_tensor *const *inputs,
+                      int n_inputs, tern_tensor *const *grad_outputs, unsigned flags,
+                      tern_tensor **out_grads) {
+    if (n_outputs < 1 || n_inputs < 1) return TERN_ERR_ARGUMENT;
+    tern_ctx *ctx = outputs[0]->ctx;
+    for (int i = 0; i < n_inputs; i++) out_grads[i] = NULL;
+    if (flags & TERN_CREATE_GRAPH) flags |= TERN_RETAIN_GRAPH;
+    tern_frame *results = ctx->is_static ? NULL : ctx->top->target;
+    tern_scope scope = tern_scope_inner(ctx);
+    tern_edge *wanted = tern_scope_alloc(ctx, (size_t)n_inputs * sizeof *wanted);
+    engine e = {ctx, ctx->backward_heap, 0, flags, wanted, out_grads, n_inputs};
+    for (int i = 0; wanted && i < n_inputs && ctx->status == TERN_OK; i++)
+        wanted[i] = tern_edge_of(inputs[i]);
+    bool seeded = wanted && ctx->status == TERN_OK;
+    for (int i = 0; seeded && i < n_outputs; i++)
+        seeded = seed(&e, outputs[i], grad_outputs ? grad_outputs[i] : NULL, ctx->top);
+    if (seeded) run(&e, ctx->top, results);
+    if (ctx->status != TERN_OK) abandon(&e);
+    tern_status status = collect(&e, n_inputs, wanted, out_grads);
+    tern_scope_end(scope);
+    return status;
+}
