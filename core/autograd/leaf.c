@@ -65,6 +65,7 @@ static tern_status assign_grad(tern_tensor *leaf, tern_tensor *value) {
     } else if (tern_tensor_assign(leaf->grad, value) != TERN_OK) {
         return leaf->ctx->status;
     }
+    leaf->grad->flags &= ~TERN_T_DROPPED;
     leaf->flags |= TERN_T_GRAD_SET;
     return TERN_OK;
 }
@@ -97,12 +98,7 @@ tern_status tern_set_grad(tern_tensor *tensor, tern_tensor *grad) {
                          "tern_set_grad: the gradient must have the tensor's shape, dtype and device");
     tensor->flags &= ~TERN_T_GRAD_SET;
     if (tensor->grad) {
-        /* The handle stays; its storage goes back. */
-        tern_storage *empty = tern_storage_new(tensor->lane, 0);
-        if (!empty) return ctx->status;
-        tern_storage_release(ctx, tensor->grad->storage);
-        tensor->grad->storage = empty;
-        tensor->grad->edge.node = NULL;
+        tern_drop(tensor->grad); /* the handle stays, its storage goes back */
     }
     if (grad) tern_set_or_add_grad(tensor, grad);
     return ctx->status;
