@@ -178,6 +178,9 @@ int tern_node_n_inputs(const tern_node *node);
 /* Argument i as it was called; tensors come as none. */
 tern_value tern_node_arg(const tern_node *node, int i);
 
+/* Frees the schemas that a context has parsed. */
+void tern_op_cache_free(tern_ctx *ctx);
+
 /* ---- shared by the families (ops/common.c) ---------------------------------------------------- */
 
 /*

@@ -145,7 +145,7 @@ tern_tensor *tern_tensor_view(tern_tensor *base, int rank, const int64_t *shape,
     tern_tensor *view = tern_tensor_over(base->lane, base->storage, base->dtype, rank, shape,
                                          strides, offset);
     if (tern_is_nil(view)) return view;
-    view->flags = (view->flags & ~TERN_T_INFERENCE) | (base->flags & TERN_T_INFERENCE);
+    view->flags = (view->flags & ~(uint32_t)TERN_T_INFERENCE) | (base->flags & TERN_T_INFERENCE);
     if (!(base->flags & TERN_T_INFERENCE) && !tern_alias_join(base, view)) return ctx->nil;
     return view;
 }

@@ -27,7 +27,7 @@ tern_tensor *tern_requires_grad(tern_tensor *tensor, bool requires_grad) {
                   "allowed.");
         return ctx->nil;
     }
-    tensor->flags &= ~TERN_T_REQUIRES_GRAD;
+    tensor->flags &= ~(uint32_t)TERN_T_REQUIRES_GRAD;
     if (requires_grad) tensor->flags |= TERN_T_REQUIRES_GRAD;
     return tensor;
 }
@@ -60,12 +60,12 @@ static tern_status assign_grad(tern_tensor *leaf, tern_tensor *value) {
             leaf->grad = NULL;
             return leaf->ctx->status;
         }
-        leaf->grad->flags &= ~TERN_T_INFERENCE;
+        leaf->grad->flags &= ~(uint32_t)TERN_T_INFERENCE;
         tern_tensor_move(leaf->grad, leaf->frame);
     } else if (tern_tensor_assign(leaf->grad, value) != TERN_OK) {
         return leaf->ctx->status;
     }
-    leaf->grad->flags &= ~TERN_T_DROPPED;
+    leaf->grad->flags &= ~(uint32_t)TERN_T_DROPPED;
     leaf->flags |= TERN_T_GRAD_SET;
     return TERN_OK;
 }
@@ -96,7 +96,7 @@ tern_status tern_set_grad(tern_tensor *tensor, tern_tensor *grad) {
                  tensor->lane != grad->lane))
         return tern_fail(ctx, TERN_ERR_ARGUMENT,
                          "tern_set_grad: the gradient must have the tensor's shape, dtype and device");
-    tensor->flags &= ~TERN_T_GRAD_SET;
+    tensor->flags &= ~(uint32_t)TERN_T_GRAD_SET;
     if (tensor->grad) {
         tern_drop(tensor->grad); /* the handle stays, its storage goes back */
     }

@@ -1,0 +1,221 @@
+/* op_lookup.c: operations by PyTorch's name: overloads, aliases, and what a device can do of each. */
+#include <stdio.h>
+#include <string.h>
+
+#include "op.h"
+
+typedef struct op_alias {
+    const char *name, *of;
+} op_alias;
+
+static const op_alias aliases[] = {
+#define TERN_OP(id, schema, kind, saves, kernel, fn)
+#define TERN_OP_GRAD(id, schema, kind, saves, kernel, fn)
+#define TERN_OP_ALIAS(name, of) {name, of},
+#include "tern/ops.def"
+#undef TERN_OP
+#undef TERN_OP_GRAD
+    {NULL, NULL}};
+
+/* ---- schemas, parsed when first needed ------------------------------------------------------------ */
+
+static const tern_schema *schema_of(tern_ctx *ctx, tern_op_id id) {
+    tern_schema **cache = ctx->op_cache;
+    if (!cache) {
+        cache = tern_alloc_zeroed(TERN_OP_ID_COUNT, sizeof *cache);
+        if (!cache) {
+            tern_fail_memory(ctx, TERN_OP_ID_COUNT * sizeof *cache);
+            return NULL;
+        }
+        ctx->op_cache = cache;
+    }
+    if (cache[id]) return cache[id];
+    tern_schema *schema = tern_alloc(sizeof *schema);
+    if (!schema) {
+        tern_fail_memory(ctx, sizeof *schema);
+        return NULL;
+    }
+    if (!tern_schema_parse(tern_ops_table[id].schema, schema)) {
+        tern_free(schema);
+        tern_fail(ctx, TERN_ERR_INTERNAL, "the table of operations has a malformed row: %s",
+                  tern_ops_table[id].schema);
+        return NULL;
+    }
+    cache[id] = schema;
+    return schema;
+}
+
+void tern_op_cache_free(tern_ctx *ctx) {
+    tern_schema **cache = ctx->op_cache;
+    for (int id = 0; cache && id < TERN_OP_ID_COUNT; id++) tern_free(cache[id]);
+    tern_free(cache);
+    ctx->op_cache = NULL;
+}
+
+/* ---- names ------------------------------------------------------------------------------------------ */
+
+static bool row_has_name(int id, const char *name, size_t length) {
+    const char *schema = tern_ops_table[id].schema;
+    return strncmp(schema, name, length) == 0 && (schema[length] == '(' || schema[length] == ':');
+}
+
+/* The first row of a name, following one alias; TERN_OP_ID_COUNT where there is none. */
+static int first_row(const char *name, size_t length, size_t *out_length, const char **out_name) {
+    for (int round = 0; round < 2; round++) {
+        for (int id = 0; id < TERN_OP_ID_COUNT; id++) {
+            if (!row_has_name(id, name, length)) continue;
+            *out_name = name;
+            *out_length = length;
+            return id;
+        }
+        const char *of = NULL;
+        for (const op_alias *a = aliases; a->name && !of; a++)
+            if (strlen(a->name) == length && strncmp(a->name, name, length) == 0) of = a->of;
+        if (!of) break;
+        name = of;
+        length = strlen(of);
+    }
+    return TERN_OP_ID_COUNT;
+}
+
+/* Resolves "add" and, as the in-place form, "add_". */
+static int resolve(const char *name, size_t *out_length, const char **out_name, bool *out_in_place) {
+    size_t length = strlen(name);
+    *out_in_place = false;
+    int id = first_row(name, length, out_length, out_name);
+    if (id < TERN_OP_ID_COUNT || length < 2 || name[length - 1] != '_') return id;
+    *out_in_place = true;
+    return first_row(name, length - 1, out_length, out_name);
+}
+
+bool tern_op_exists(const char *name) {
+    size_t length;
+    const char *row;
+    bool in_place;
+    return resolve(name, &length, &row, &in_place) < TERN_OP_ID_COUNT;
+}
+
+static tern_value call_row(tern_ctx *ctx, int id, bool in_place, const tern_value *values,
+                           int count) {
+    if (!in_place) return tern_op_call(ctx, (tern_op_id)id, values, count);
+    if (values[0].kind != TERN_VALUE_TENSOR) {
+        tern_fail(ctx, TERN_ERR_ARGUMENT, "an in-place call needs a tensor as its first argument");
+        return tern_none();
+    }
+    return tern_tensor_value(tern_op_call_in_place((tern_op_id)id, values, count));
+}
+
+tern_value tern_call(tern_ctx *ctx, const char *name, const tern_value *positional,
+                     int n_positional, tern_value named) {
+    if (ctx->status != TERN_OK) return tern_none();
+    size_t length;
+    const char *row;
+    bool in_place;
+    int first = resolve(name, &length, &row, &in_place);
+    if (first == TERN_OP_ID_COUNT) {
+        tern_fail(ctx, TERN_ERR_NOT_FOUND,
+                  "no operation is named '%s': `tern ops` lists those there are", name);
+        return tern_none();
+    }
+    char message[512] = "", first_message[512] = "";
+    int candidates = 0;
+    for (int id = first; id < TERN_OP_ID_COUNT; id++) {
+        if (!row_has_name(id, row, length)) continue;
+        const tern_schema *schema = schema_of(ctx, (tern_op_id)id);
+        if (!schema) return tern_none();
+        tern_value values[TERN_SCHEMA_MAX_ARGS];
+        if (tern_schema_bind(ctx, schema, positional, n_positional, named, values, message,
+                             sizeof message))
+            return call_row(ctx, id, in_place, values, schema->n_args);
+        if (ctx->status != TERN_OK) return tern_none();
+        if (candidates++ == 0) memcpy(first_message, message, sizeof message);
+    }
+    tern_fail(ctx, TERN_ERR_ARGUMENT, "%s%s", first_message,
+              candidates > 1 ? " (nor does another overload fit)" : "");
+    return tern_none();
+}
+
+/* ---- the table, for listings ------------------------------------------------------------------------ */
+
+static const char *kind_name(tern_op_kind kind) {
+    switch (kind) {
+    case TERN_OP_PRIMITIVE: return "primitive";
+    case TERN_OP_VIEW: return "view";
+    case TERN_OP_CREATE: return "create";
+    case TERN_OP_HOST: return "host";
+    default: return "composite";
+    }
+}
+
+bool tern_op_at(size_t index, tern_op_info *out_info) {
+    if (index >= TERN_OP_ID_COUNT) return false;
+    const tern_op *op = &tern_ops_table[index];
+    out_info->schema = op->schema;
+    out_info->kind = kind_name(op->kind);
+    out_info->differentiable = op->grad != NULL || op->kind == TERN_OP_THROUGH;
+    return true;
+}
+
+static bool writes_bool(const tern_op *op) {
+    switch (op->kernel) {
+    case TERN_KERNEL_UNARY:
+        return op->fn == TERN_UNARY_LOGICAL_NOT ||
+               (op->fn >= TERN_UNARY_ISNAN && op->fn <= TERN_UNARY_SIGNBIT);
+    case TERN_KERNEL_BINARY:
+        return op->fn >= TERN_BINARY_EQ && op->fn <= TERN_BINARY_LOGICAL_XOR;
+    case TERN_KERNEL_REDUCE: return op->fn == TERN_REDUCE_ANY || op->fn == TERN_REDUCE_ALL;
+    default: return false;
+    }
+}
+
+static size_t attrs_size(int32_t kernel) {
+    switch (kernel) {
+    case TERN_KERNEL_FILL: return sizeof(tern_fill_attrs);
+    case TERN_KERNEL_UNARY: return sizeof(tern_unary_attrs);
+    case TERN_KERNEL_BINARY: return sizeof(tern_binary_attrs);
+    case TERN_KERNEL_TERNARY: return sizeof(tern_ternary_attrs);
+    case TERN_KERNEL_REDUCE: return sizeof(tern_reduce_attrs);
+    case TERN_KERNEL_SCAN: return sizeof(tern_scan_attrs);
+    case TERN_KERNEL_SORT: return sizeof(tern_sort_attrs);
+    case TERN_KERNEL_MATMUL: return sizeof(tern_matmul_attrs);
+    case TERN_KERNEL_INDEX_GET:
+    case TERN_KERNEL_INDEX_PUT: return sizeof(tern_multi_index_attrs);
+    case TERN_KERNEL_COPY:
+    case TERN_KERNEL_NONZERO:
+    case TERN_KERNEL_NONZERO_COUNT: return 0;
+    default: return sizeof(tern_index_attrs);
+    }
+}
+
+/* Asks the device about an operation's kernel with all operands of one dtype. */
+static bool device_has(tern_lane *lane, const tern_op *op, tern_dtype dtype) {
+    int32_t in[3] = {(int32_t)dtype, (int32_t)dtype, (int32_t)dtype};
+    int32_t out[1] = {(int32_t)(writes_bool(op) ? TERN_BOOL : dtype)};
+    if (op->kernel == TERN_KERNEL_TERNARY && op->fn == TERN_TERNARY_WHERE) in[0] = TERN_BOOL;
+    if (op->kernel == TERN_KERNEL_GATHER) in[1] = TERN_INT64;
+    if (op->kernel == TERN_KERNEL_SCATTER) in[0] = TERN_INT64;
+    if (op->kernel == TERN_KERNEL_REDUCE &&
+        (op->fn == TERN_REDUCE_ARGMAX || op->fn == TERN_REDUCE_ARGMIN))
+        out[0] = TERN_INT64;
+    static const int inputs_of[] = {0, 0, 1, 1, 2, 3, 1, 1, 1, 2, 2, 2, 2, 2};
+    int n_inputs = op->kernel < (int)(sizeof inputs_of / sizeof *inputs_of) ? inputs_of[op->kernel] : 1;
+    tern_kernel_query query = {(uint32_t)sizeof query, op->kernel, op->fn, n_inputs, 1,
+                               (uint32_t)attrs_size(op->kernel), in, out};
+    const char *reason = NULL;
+    return lane->device->vtable.supports(lane->device->object, &query, &reason);
+}
+
+const char *tern_op_support(tern_ctx *ctx, size_t index, tern_dtype dtype) {
+    if (index >= TERN_OP_ID_COUNT || ctx->n_lanes == 0) return "missing";
+    const tern_op *op = &tern_ops_table[index];
+    if (op->kind == TERN_OP_HOST) return "host";
+    if (op->kernel == 0 || op->kind == TERN_OP_COMPOSITE || op->kind == TERN_OP_THROUGH)
+        return "composite";
+    tern_lane *lane = ctx->lanes[0];
+    if (device_has(lane, op, dtype)) return "kernel";
+    /* Integers reach floating functions converted; sums of integers run in int64. */
+    if (!tern_dtype_is_floating(dtype) &&
+        (device_has(lane, op, TERN_FLOAT32) || device_has(lane, op, TERN_INT64)))
+        return "kernel";
+    return "missing";
+}

@@ -1,0 +1,142 @@
+/*
+ * as_strided.c: views by strides, and the scatter that undoes them.
+ *
+ * A gradient arrives in the view's shape; it is added into a flat buffer that stands for the whole
+ * storage, and the input's own geometry is read out of that buffer. Overlapping views sum.
+ */
+#include "../autograd/graph.h"
+#include "../op.h"
+
+static tern_value storage_too_small(const tern_opcall *call, const tern_shape *size,
+                                    const tern_shape *stride, int64_t offset,
+                                    const tern_tensor *input) {
+    char a[TERN_SHAPE_TEXT], b[TERN_SHAPE_TEXT];
+    return tern_call_fail(call, TERN_ERR_ARGUMENT,
+                          "sizes %s, strides %s, storage offset %lld are out of bounds for storage of "
+                          "%lld elements",
+                          tern_shape_text(size->rank, size->dim, a),
+                          tern_shape_text(stride->rank, stride->dim, b), (long long)offset,
+                          (long long)tern_storage_numel(input));
+}
+
+/* The first element behind those that a geometry reaches; -1 where it is out of any range. */
+static int64_t extent(int rank, const int64_t *size, const int64_t *stride, int64_t offset) {
+    uint64_t last = (uint64_t)offset, step;
+    for (int d = 0; d < rank; d++) {
+        if (size[d] == 0) return 0;
+        if (size[d] < 0 || stride[d] < 0) return -1;
+        if (!tern_size_mul((uint64_t)(size[d] - 1), (uint64_t)stride[d], &step) ||
+            !tern_size_add(last, step, &last))
+            return -1;
+    }
+    return last < (uint64_t)INT64_MAX ? (int64_t)last + 1 : -1;
+}
+
+/* Reads and checks size, stride and offset from argument `first` on. */
+static bool geometry(tern_opcall *call, int first, tern_tensor *input, tern_shape *size,
+                     tern_shape *stride, int64_t *offset) {
+    *size = tern_arg_ints(call, first);
+    *stride = tern_arg_ints(call, first + 1);
+    *offset = tern_arg_int(call, first + 2, input->offset);
+    if (size->rank < 0 || stride->rank < 0) return false;
+    if (size->rank != stride->rank || *offset < 0) {
+        tern_call_fail(call, TERN_ERR_ARGUMENT,
+                       "mismatch in length of strides and shape, or a negative storage offset");
+        return false;
+    }
+    int64_t reach = extent(size->rank, size->dim, stride->dim, *offset);
+    if (reach < 0 || reach > tern_storage_numel(input)) {
+        storage_too_small(call, size, stride, *offset, input);
+        return false;
+    }
+    return true;
+}
+
+tern_value tern_op_as_strided(tern_opcall *call) {
+    tern_tensor *input = tern_arg_tensor(call, 0);
+    tern_shape size, stride;
+    int64_t offset;
+    if (!geometry(call, 1, input, &size, &stride, &offset)) return tern_none();
+    return T(tern_tensor_view(input, size.rank, size.dim, stride.dim, offset));
+}
+
+/* The geometry of node input 0, contiguous where it was saved as such: views of a base that is not
+ * contiguous keep the strides of the storage. */
+static void input_strides(const tern_node *node, tern_shape *out_stride, int64_t *out_offset) {
+    tern_shape shape = tern_node_input_shape(node, 0);
+    const tern_saved *saved = &node->inputs[0].saved;
+    *out_stride = shape;
+    *out_offset = saved->offset;
+    for (int d = 0; d < shape.rank; d++) out_stride->dim[d] = saved->strides[d];
+}
+
+static tern_shape shape_of_ints(tern_value ints) {
+    tern_shape shape = {(int32_t)tern_value_count(ints), {0}};
+    for (int d = 0; d < shape.rank; d++) shape.dim[d] = tern_value_as_int(tern_value_at(ints, (size_t)d));
+    return shape;
+}
+
+static int64_t larger(int64_t a, int64_t b) { return a > b ? a : b; }
+
+void tern_grad_as_strided(tern_node *node, tern_tensor *const *grad_out, tern_tensor **grads) {
+    tern_tensor *g = grad_out[0];
+    tern_shape size = shape_of_ints(tern_node_arg(node, 1)), in = tern_node_input_shape(node, 0);
+    tern_shape stride = shape_of_ints(tern_node_arg(node, 2)), in_stride;
+    int64_t in_offset;
+    input_strides(node, &in_stride, &in_offset);
+    tern_value offset_arg = tern_node_arg(node, 3);
+    int64_t offset = offset_arg.kind == TERN_VALUE_NONE ? in_offset : tern_value_as_int(offset_arg);
+    int64_t reach = larger(extent(size.rank, size.dim, stride.dim, offset),
+                           extent(in.rank, in.dim, in_stride.dim, in_offset));
+    tern_tensor *buffer = tern_zeros(node->ctx, TERN_SHAPE(reach), g->dtype);
+    if (!tern_is_nil(buffer) && buffer->lane != g->lane)
+        buffer = tern_to_device(buffer, g->lane->device->name);
+    /* Overlapping elements sum: one index per element of the view, added in turn. */
+    tern_tensor *index = tern_as_strided(tern_arange_i64(node->ctx, larger(reach, 1)), size, stride, offset);
+    if (!tern_is_nil(index) && index->lane != g->lane)
+        index = tern_to_device(index, g->lane->device->name);
+    tern_tensor *flat = tern_scatter_add(buffer, 0, tern_reshape(index, TERN_SHAPE(-1)),
+                                         tern_reshape(g, TERN_SHAPE(-1)));
+    grads[0] = tern_as_strided(flat, in, in_stride, in_offset);
+}
+
+tern_value tern_op_as_strided_scatter(tern_opcall *call) {
+    tern_tensor *input = tern_arg_tensor(call, 0), *src = tern_arg_tensor(call, 1);
+    tern_shape size, stride;
+    int64_t offset;
+    if (!geometry(call, 2, input, &size, &stride, &offset)) return tern_none();
+    /* A copy of the whole storage keeps the geometry of both. */
+    int64_t reach = tern_storage_numel(input), one = 1;
+    tern_tensor *whole = tern_tensor_over(input->lane, input->storage, input->dtype, 1, &reach, &one, 0);
+    tern_tensor *copy = tern_tensor_new(input->lane, input->dtype, 1, &reach);
+    tern_copy_raw(copy, whole);
+    if (tern_is_nil(copy)) return tern_none();
+    tern_tensor *region = tern_tensor_over(input->lane, copy->storage, input->dtype, size.rank,
+                                           size.dim, stride.dim, offset);
+    tern_copy_raw(region, src);
+    return T(tern_tensor_over(input->lane, copy->storage, input->dtype, input->rank, input->shape,
+                              input->strides, input->offset));
+}
+
+void tern_grad_as_strided_scatter(tern_node *node, tern_tensor *const *grad_out,
+                                  tern_tensor **grads) {
+    tern_shape size = shape_of_ints(tern_node_arg(node, 2)), in = tern_node_input_shape(node, 0);
+    tern_shape stride = shape_of_ints(tern_node_arg(node, 3)), in_stride;
+    int64_t in_offset;
+    input_strides(node, &in_stride, &in_offset);
+    int64_t offset = tern_value_as_int(tern_node_arg(node, 4));
+    int64_t reach = larger(extent(size.rank, size.dim, stride.dim, offset),
+                           extent(in.rank, in.dim, in_stride.dim, in_offset));
+    /* The gradient in the storage's own layout: both regions are read from it. */
+    tern_tensor *flat = tern_zeros(node->ctx, TERN_SHAPE(reach), grad_out[0]->dtype);
+    if (!tern_is_nil(flat) && flat->lane != grad_out[0]->lane)
+        flat = tern_to_device(flat, grad_out[0]->lane->device->name);
+    tern_copy_in_place(tern_as_strided(flat, in, in_stride, in_offset), grad_out[0]);
+    if (tern_node_needs(node, 1))
+        grads[1] = tern_clone(tern_as_strided(flat, size, stride, offset));
+    if (tern_node_needs(node, 0)) {
+        tern_tensor *rest = tern_clone(flat);
+        tern_zero_in_place(tern_as_strided(rest, size, stride, offset));
+        grads[0] = tern_as_strided(rest, in, in_stride, in_offset);
+    }
+}
