@@ -18,7 +18,9 @@ uint64_t tern_fail_allocation(uint64_t nth) {
     return calls;
 }
 
-uint64_t tern_alloc_count(void) { return atomic_load(&total_calls); }
+uint64_t tern_alloc_count(void) {
+    return atomic_load(&total_calls);
+}
 
 /* Counts a call and tells whether it is the one that a test wants to fail. */
 static bool may_allocate(void) {
@@ -52,7 +54,9 @@ void *tern_realloc(void *memory, size_t old_bytes, size_t new_bytes) {
     return grown;
 }
 
-void tern_free(void *memory) { free(memory); }
+void tern_free(void *memory) {
+    free(memory);
+}
 
 char *tern_strdup(const char *text) {
     size_t bytes = strlen(text) + 1;

@@ -110,7 +110,9 @@ tern_status tern_check(tern_ctx *ctx) {
     return ctx->status;
 }
 
-const char *tern_error(const tern_ctx *ctx) { return ctx->status == TERN_OK ? "" : ctx->error; }
+const char *tern_error(const tern_ctx *ctx) {
+    return ctx->status == TERN_OK ? "" : ctx->error;
+}
 
 tern_status tern_error_clear(tern_ctx *ctx) {
     tern_status status = ctx->status;
@@ -124,7 +126,8 @@ void tern_on_error(tern_ctx *ctx, tern_error_fn fn, void *user) {
     ctx->on_error_user = user;
 }
 
-/* ---- devices and statistics ------------------------------------------------------------------- */
+/* ---- devices and statistics -------------------------------------------------------------------
+ */
 
 const char *tern_device_name(const tern_ctx *ctx) {
     return ctx->n_lanes ? ctx->lanes[0]->device->name : "";
@@ -153,7 +156,9 @@ tern_stats tern_get_stats(const tern_ctx *ctx) {
     return stats;
 }
 
-void tern_reset_peak(tern_ctx *ctx) { ctx->stats.device_bytes_peak = ctx->stats.device_bytes; }
+void tern_reset_peak(tern_ctx *ctx) {
+    ctx->stats.device_bytes_peak = ctx->stats.device_bytes;
+}
 
 void tern_empty_cache(tern_ctx *ctx) {
     for (int i = 0; i < ctx->n_lanes; i++) tern_lane_empty_cache(ctx->lanes[i]);

@@ -10,7 +10,8 @@
 
 #include "op.h"
 
-#define MAX_OPERANDS 72 /* INDEX_GET takes an input and up to 16 index tensors; cat goes by copies */
+#define MAX_OPERANDS                                                                               \
+    72 /* INDEX_GET takes an input and up to 16 index tensors; cat goes by copies */
 
 static uint64_t mix(uint64_t hash, uint64_t value) {
     return (hash ^ value) * 0x100000001b3u;
@@ -34,7 +35,7 @@ static const char *ask(tern_lane *lane, int32_t kernel, int32_t fn, tern_tensor 
     for (int i = 0; i < n_inputs; i++) in[i] = (int32_t)inputs[i]->dtype;
     for (int i = 0; i < n_outputs; i++) out[i] = (int32_t)outputs[i]->dtype;
     tern_kernel_query query = {(uint32_t)sizeof query, kernel, fn, n_inputs, n_outputs,
-                               (uint32_t)attrs_size, in, out};
+                               (uint32_t)attrs_size,   in,     out};
     const char *reason = NULL;
     if (lane->device->vtable.supports(lane->device->object, &query, &reason)) return NULL;
     return reason ? reason : "the device gave no reason";
@@ -111,8 +112,8 @@ static tern_status launch_on_cpu(tern_lane *lane, int32_t kernel, int32_t fn,
 }
 
 tern_status tern_launch(tern_lane *lane, int32_t kernel, int32_t fn, tern_tensor *const *inputs,
-                        int n_inputs, tern_tensor *const *outputs, int n_outputs,
-                        const void *attrs, size_t attrs_size) {
+                        int n_inputs, tern_tensor *const *outputs, int n_outputs, const void *attrs,
+                        size_t attrs_size) {
     tern_ctx *ctx = lane->ctx;
     if (ctx->status != TERN_OK) return ctx->status;
     bool empty = true;
@@ -133,13 +134,33 @@ tern_status tern_launch(tern_lane *lane, int32_t kernel, int32_t fn, tern_tensor
 }
 
 const char *tern_kernel_name(int32_t kernel) {
-    static const char *const primitives[] = {
-        "?",           "fill",        "copy",        "unary map",   "binary map",
-        "ternary map", "reduce",      "scan",        "sort",        "matmul",
-        "gather",      "scatter",     "index select", "index add",  "index get",
-        "index put",   "nonzero count", "nonzero",   "convolution", "convolution gradient by input",
-        "convolution gradient by weight", "max pooling", "max pooling gradient", "average pooling",
-        "average pooling gradient", "resize", "resize gradient"};
+    static const char *const primitives[] = {"?",
+                                             "fill",
+                                             "copy",
+                                             "unary map",
+                                             "binary map",
+                                             "ternary map",
+                                             "reduce",
+                                             "scan",
+                                             "sort",
+                                             "matmul",
+                                             "gather",
+                                             "scatter",
+                                             "index select",
+                                             "index add",
+                                             "index get",
+                                             "index put",
+                                             "nonzero count",
+                                             "nonzero",
+                                             "convolution",
+                                             "convolution gradient by input",
+                                             "convolution gradient by weight",
+                                             "max pooling",
+                                             "max pooling gradient",
+                                             "average pooling",
+                                             "average pooling gradient",
+                                             "resize",
+                                             "resize gradient"};
     if (kernel > 0 && kernel < (int32_t)(sizeof primitives / sizeof *primitives))
         return primitives[kernel];
     return "fused form";

@@ -46,9 +46,9 @@ typedef struct tern_deferred {
 } tern_deferred;
 
 /*
- * A scope. Frames on the context's stack have a parent; an owner's frame (what a module keeps) hangs
- * in the frame it was made in. `target` is where new objects go: the frame itself, or the owner's
- * frame that was entered.
+ * A scope. Frames on the context's stack have a parent; an owner's frame (what a module keeps)
+ * hangs in the frame it was made in. `target` is where new objects go: the frame itself, or the
+ * owner's frame that was entered.
  */
 struct tern_frame {
     tern_ctx *ctx;
@@ -106,8 +106,8 @@ struct tern_ctx {
     tern_frame *free_frames;
     tern_tensor *free_tensors;
     tern_alias *free_aliases;
-    void *slabs; /* blocks that the free lists were cut from */
-    void *op_cache; /* schemas parsed so far (schema.c) */
+    void *slabs;         /* blocks that the free lists were cut from */
+    void *op_cache;      /* schemas parsed so far (schema.c) */
     void *backward_heap; /* the engine's queue, kept from step to step */
     size_t backward_capacity;
     tern_stats stats;
@@ -122,7 +122,7 @@ tern_status tern_fail_memory(tern_ctx *ctx, size_t bytes);
 
 /* One resolved kernel: whether the device takes (kernel, fn, dtypes). */
 typedef struct tern_resolved {
-    uint64_t key; /* 0 is an empty slot */
+    uint64_t key;       /* 0 is an empty slot */
     const char *reason; /* NULL: supported */
 } tern_resolved;
 
@@ -184,7 +184,7 @@ enum {
     TERN_T_INFERENCE = 2u,
     TERN_T_RETAIN_GRAD = 4u,
     TERN_T_NIL = 8u,
-    TERN_T_NUMBER = 16u, /* a Python number in tensor form: lowest in type promotion */
+    TERN_T_NUMBER = 16u,   /* a Python number in tensor form: lowest in type promotion */
     TERN_T_GRAD_SET = 32u, /* .grad holds a value (the handle in `grad` outlives a reset) */
     TERN_T_DROPPED = 64u,
     TERN_T_VIEW = 128u /* a view of its alias's base, not the base itself */
@@ -213,7 +213,7 @@ struct tern_tensor {
     uint32_t flags;
 
     /* autograd */
-    uint32_t generation; /* of the alias that `edge` was taken at */
+    uint32_t generation;    /* of the alias that `edge` was taken at */
     tern_edge edge;         /* {NULL, 0} for a leaf */
     tern_node *accumulator; /* of a leaf, made when first needed */
     tern_alias *alias;      /* shared by a base and its views, NULL before the first view */
@@ -221,9 +221,9 @@ struct tern_tensor {
 };
 
 /*
- * What a base tensor and its views share, so that a write through one is seen in the history of all:
- * the base's geometry and its current history. Views regenerate their edge when their generation is
- * behind (autograd/alias.c).
+ * What a base tensor and its views share, so that a write through one is seen in the history of
+ * all: the base's geometry and its current history. Views regenerate their edge when their
+ * generation is behind (autograd/alias.c).
  */
 struct tern_alias {
     int references;
@@ -276,8 +276,8 @@ const char *tern_dtype_class(tern_dtype dtype);
  * allows. Empty outputs are never launched: the call then does nothing.
  */
 tern_status tern_launch(tern_lane *lane, int32_t kernel, int32_t fn, tern_tensor *const *inputs,
-                        int n_inputs, tern_tensor *const *outputs, int n_outputs,
-                        const void *attrs, size_t attrs_size);
+                        int n_inputs, tern_tensor *const *outputs, int n_outputs, const void *attrs,
+                        size_t attrs_size);
 
 /* Whether the lane's device has a kernel for these dtypes; out_reason may be NULL. */
 bool tern_has_kernel(tern_lane *lane, int32_t kernel, int32_t fn, tern_tensor *const *inputs,

@@ -46,8 +46,8 @@ static tern_lane *find(tern_ctx *ctx, const tern_device *device) {
 /* The lane over an opened device, whose reference it takes. */
 static tern_lane *lane_new(tern_ctx *ctx, tern_device *device) {
     if (ctx->n_lanes == TERN_MAX_LANES) {
-        tern_fail(ctx, TERN_ERR_UNSUPPORTED, "%s: a context holds at most %d devices",
-                  device->name, TERN_MAX_LANES);
+        tern_fail(ctx, TERN_ERR_UNSUPPORTED, "%s: a context holds at most %d devices", device->name,
+                  TERN_MAX_LANES);
         return NULL;
     }
     tern_lane *lane = tern_alloc_zeroed(1, sizeof *lane);
@@ -98,7 +98,9 @@ void tern_lane_close(tern_lane *lane) {
     tern_free(lane);
 }
 
-tern_lane *tern_lane_of(const tern_tensor *tensor) { return tensor->lane; }
+tern_lane *tern_lane_of(const tern_tensor *tensor) {
+    return tensor->lane;
+}
 
 tern_lane *tern_lane_cpu(tern_ctx *ctx) {
     for (int i = 0; i < ctx->n_lanes; i++)

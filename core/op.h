@@ -2,8 +2,8 @@
  * op.h: how an operation is described, called and differentiated.
  *
  * include/tern/ops.def is the table; each row names an implementation tern_op_ID in core/ops/ and,
- * where it is differentiable, a gradient tern_grad_ID beside it. A call is an array of values in the
- * order of the schema, whether it comes from C (tern_add) or by name (tern_call).
+ * where it is differentiable, a gradient tern_grad_ID beside it. A call is an array of values in
+ * the order of the schema, whether it comes from C (tern_add) or by name (tern_call).
  *
  * tern_op_call does what all operations share: passes nil on, checks that tensors belong together,
  * switches recording off inside, records one node and saves what the row says.
@@ -40,8 +40,7 @@ typedef tern_value (*tern_op_fn)(tern_opcall *call);
 
 /* Writes grads[k] for every tensor input k that needs one (tern_node_needs); NULL is zero.
  * grad_out[i] is NULL where output i got no gradient. */
-typedef void (*tern_op_grad_fn)(tern_node *node, tern_tensor *const *grad_out,
-                                tern_tensor **grads);
+typedef void (*tern_op_grad_fn)(tern_node *node, tern_tensor *const *grad_out, tern_tensor **grads);
 
 struct tern_op {
     const char *schema; /* "add(Tensor input, Tensor|Number other, *, Number alpha=1) -> Tensor" */
@@ -59,7 +58,7 @@ struct tern_op {
 #define TERN_SAVE_OUTPUTS  0x40000000u
 
 typedef enum tern_op_id {
-#define TERN_OP(id, schema, kind, saves, kernel, fn) TERN_OP_ID_##id,
+#define TERN_OP(id, schema, kind, saves, kernel, fn)      TERN_OP_ID_##id,
 #define TERN_OP_GRAD(id, schema, kind, saves, kernel, fn) TERN_OP_ID_##id,
 #include "tern/ops.def"
 #undef TERN_OP
@@ -72,13 +71,14 @@ extern const tern_op tern_ops_table[TERN_OP_ID_COUNT];
 
 #define TERN_OP(id, schema, kind, saves, kernel, fn) tern_value tern_op_##id(tern_opcall *call);
 #define TERN_OP_GRAD(id, schema, kind, saves, kernel, fn)                                          \
-    tern_value tern_op_##id(tern_opcall *call);                                                      \
+    tern_value tern_op_##id(tern_opcall *call);                                                    \
     void tern_grad_##id(tern_node *node, tern_tensor *const *grad_out, tern_tensor **grads);
 #include "tern/ops.def"
 #undef TERN_OP
 #undef TERN_OP_GRAD
 
-/* ---- calling ---------------------------------------------------------------------------------- */
+/* ---- calling ----------------------------------------------------------------------------------
+ */
 
 /* Calls with values in schema order; trailing ones may be left out where the implementation reads
  * them with a default. ctx may be NULL where a tensor argument has it. */
@@ -105,7 +105,8 @@ tern_tensor *tern_op_tensor(tern_ctx *ctx, tern_op_id id, const tern_value *args
     tern_op_call_in_place(TERN_OP_ID_##id, (const tern_value[]){__VA_ARGS__},                      \
                           (int)(sizeof((const tern_value[]){__VA_ARGS__}) / sizeof(tern_value)))
 
-/* ---- arguments inside an implementation ------------------------------------------------------- */
+/* ---- arguments inside an implementation -------------------------------------------------------
+ */
 
 /* The i-th argument, none where it was left out. */
 static inline tern_value tern_arg(const tern_opcall *call, int i) {
@@ -158,7 +159,8 @@ tern_value tern_call_fail(const tern_opcall *call, tern_status status, const cha
 /* The operation's PyTorch name without arguments; `out_text` needs 64 bytes. */
 const char *tern_op_name(const tern_op *op, char *out_text);
 
-/* ---- inside a gradient ------------------------------------------------------------------------ */
+/* ---- inside a gradient ------------------------------------------------------------------------
+ */
 
 /* True where tensor input k must get a gradient. */
 bool tern_node_needs(const tern_node *node, int k);
@@ -181,7 +183,8 @@ tern_value tern_node_arg(const tern_node *node, int i);
 /* Frees the schemas that a context has parsed. */
 void tern_op_cache_free(tern_ctx *ctx);
 
-/* ---- shared by the families (ops/common.c) ---------------------------------------------------- */
+/* ---- shared by the families (ops/common.c) ----------------------------------------------------
+ */
 
 /*
  * Result dtype of PyTorch's promotion over tensors and numbers (semantics of torch.result_type):

@@ -2,8 +2,9 @@
  * op_call.c: what all operations share.
  *
  * A call checks that its tensors are alive and belong together, runs the implementation with
- * recording off (a THROUGH operation records its parts instead), and records one node when gradients
- * are wanted. An in-place call runs the same implementation and puts the result into its first tensor.
+ * recording off (a THROUGH operation records its parts instead), and records one node when
+ * gradients are wanted. An in-place call runs the same implementation and puts the result into its
+ * first tensor.
  */
 #include "op.h"
 
@@ -175,7 +176,8 @@ tern_tensor *tern_op_tensor(tern_ctx *ctx, tern_op_id id, const tern_value *args
     return ctx ? ctx->nil : NULL;
 }
 
-/* ---- in place ------------------------------------------------------------------------------------ */
+/* ---- in place
+ * ------------------------------------------------------------------------------------ */
 
 static int category(tern_dtype dtype) {
     if (tern_dtype_is_floating(dtype)) return 2;
@@ -187,18 +189,20 @@ static bool may_write(const tern_opcall *call, tern_tensor *target) {
     char name[64];
     const char *op = tern_op_name(call->op, name);
     if (target->flags & TERN_T_INFERENCE && !ctx->inference) {
-        tern_fail(ctx, TERN_ERR_STATE,
-                  "%s_: Inplace update to inference tensor outside InferenceMode is not allowed. You "
-                  "can make a clone to get a normal tensor before doing inplace update.",
-                  op);
+        tern_fail(
+            ctx, TERN_ERR_STATE,
+            "%s_: Inplace update to inference tensor outside InferenceMode is not allowed. You "
+            "can make a clone to get a normal tensor before doing inplace update.",
+            op);
         return false;
     }
     if (tern_has_overlap(target)) {
-        tern_fail(ctx, TERN_ERR_ARGUMENT,
-                  "%s_: unsupported operation: more than one element of the written-to tensor refers "
-                  "to a single memory location. Please clone() the tensor before performing the "
-                  "operation.",
-                  op);
+        tern_fail(
+            ctx, TERN_ERR_ARGUMENT,
+            "%s_: unsupported operation: more than one element of the written-to tensor refers "
+            "to a single memory location. Please clone() the tensor before performing the "
+            "operation.",
+            op);
         return false;
     }
     if (!ctx->grad_enabled) return true;
@@ -225,8 +229,7 @@ static bool fits(const tern_opcall *call, const tern_tensor *target, const tern_
     if (!tern_same_shape(target, result)) {
         tern_fail(call->ctx, TERN_ERR_ARGUMENT,
                   "%s_: output with shape %s doesn't match the broadcast shape %s",
-                  tern_op_name(call->op, name),
-                  tern_shape_text(target->rank, target->shape, want),
+                  tern_op_name(call->op, name), tern_shape_text(target->rank, target->shape, want),
                   tern_shape_text(result->rank, result->shape, got));
         return false;
     }
@@ -251,10 +254,11 @@ static void write_back(tern_opcall *call, tern_tensor *target, tern_tensor *resu
 static bool outlives(const tern_opcall *call, const tern_tensor *target) {
     if (target->frame->serial >= tern_graph_frame(call->ctx)->serial) return false;
     char name[64];
-    tern_fail(call->ctx, TERN_ERR_STATE,
-              "%s_: writing a value with a history into a tensor of an outer scope: the graph would "
-              "outlive its scope; write tern_detach(value)",
-              tern_op_name(call->op, name));
+    tern_fail(
+        call->ctx, TERN_ERR_STATE,
+        "%s_: writing a value with a history into a tensor of an outer scope: the graph would "
+        "outlive its scope; write tern_detach(value)",
+        tern_op_name(call->op, name));
     return true;
 }
 
@@ -298,14 +302,16 @@ tern_tensor *tern_op_call_in_place(tern_op_id id, const tern_value *args, int n_
     if (call.op->kind == TERN_OP_THROUGH || call.op->kind == TERN_OP_VIEW) {
         /* Recorded through its parts; the copy into the target is the in-place step. */
         tern_tensor *value = tern_op_tensor(ctx, id, args, n_args);
-        return tern_is_nil(value) || !fits(&call, target, value) ? ctx->nil
-                                                                 : tern_copy_in_place(target, value);
+        return tern_is_nil(value) || !fits(&call, target, value)
+                   ? ctx->nil
+                   : tern_copy_in_place(target, value);
     }
     run_in_place(&call, target, &tensors);
     return ctx->status == TERN_OK ? target : ctx->nil;
 }
 
-/* ---- arguments ------------------------------------------------------------------------------------ */
+/* ---- arguments
+ * ------------------------------------------------------------------------------------ */
 
 tern_shape tern_arg_ints(const tern_opcall *call, int i) {
     tern_value v = tern_arg(call, i);
@@ -313,8 +319,8 @@ tern_shape tern_arg_ints(const tern_opcall *call, int i) {
     if (v.kind == TERN_VALUE_NONE) return shape;
     size_t count = tern_value_is_number(v) ? 1 : tern_value_count(v);
     if (count > TERN_MAX_RANK) {
-        tern_call_fail(call, TERN_ERR_ARGUMENT, "%zu numbers in a list that holds at most %d", count,
-                       TERN_MAX_RANK);
+        tern_call_fail(call, TERN_ERR_ARGUMENT, "%zu numbers in a list that holds at most %d",
+                       count, TERN_MAX_RANK);
         return shape;
     }
     shape.rank = (int32_t)count;
@@ -346,8 +352,8 @@ bool tern_wrap_dim(tern_ctx *ctx, int rank, int64_t dim, int *out_dim) {
     int range = rank ? rank : 1;
     if (dim < -range || dim >= range) {
         tern_fail(ctx, TERN_ERR_INDEX,
-                  "Dimension out of range (expected to be in range of [%d, %d], but got %lld)", -range,
-                  range - 1, (long long)dim);
+                  "Dimension out of range (expected to be in range of [%d, %d], but got %lld)",
+                  -range, range - 1, (long long)dim);
         return false;
     }
     *out_dim = (int)(dim < 0 ? dim + range : dim);
@@ -362,7 +368,8 @@ bool tern_wrap_dims(tern_ctx *ctx, int rank, const tern_shape *dims, uint32_t *o
         int d;
         if (!tern_wrap_dim(ctx, rank, dims->dim[i], &d)) return false;
         if (rank && *out_mask & 1u << d) {
-            tern_fail(ctx, TERN_ERR_ARGUMENT, "dim %d appears multiple times in the list of dims", d);
+            tern_fail(ctx, TERN_ERR_ARGUMENT, "dim %d appears multiple times in the list of dims",
+                      d);
             return false;
         }
         if (rank) *out_mask |= 1u << d;

@@ -1,4 +1,5 @@
-/* op_lookup.c: operations by PyTorch's name: overloads, aliases, and what a device can do of each. */
+/* op_lookup.c: operations by PyTorch's name: overloads, aliases, and what a device can do of each.
+ */
 #include <stdio.h>
 #include <string.h>
 
@@ -17,7 +18,8 @@ static const op_alias aliases[] = {
 #undef TERN_OP_GRAD
     {NULL, NULL}};
 
-/* ---- schemas, parsed when first needed ------------------------------------------------------------ */
+/* ---- schemas, parsed when first needed
+ * ------------------------------------------------------------ */
 
 static const tern_schema *schema_of(tern_ctx *ctx, tern_op_id id) {
     tern_schema **cache = ctx->op_cache;
@@ -52,7 +54,8 @@ void tern_op_cache_free(tern_ctx *ctx) {
     ctx->op_cache = NULL;
 }
 
-/* ---- names ------------------------------------------------------------------------------------------ */
+/* ---- names
+ * ------------------------------------------------------------------------------------------ */
 
 static bool row_has_name(int id, const char *name, size_t length) {
     const char *schema = tern_ops_table[id].schema;
@@ -79,7 +82,8 @@ static int first_row(const char *name, size_t length, size_t *out_length, const 
 }
 
 /* Resolves "add" and, as the in-place form, "add_". */
-static int resolve(const char *name, size_t *out_length, const char **out_name, bool *out_in_place) {
+static int resolve(const char *name, size_t *out_length, const char **out_name,
+                   bool *out_in_place) {
     size_t length = strlen(name);
     *out_in_place = false;
     int id = first_row(name, length, out_length, out_name);
@@ -135,7 +139,8 @@ tern_value tern_call(tern_ctx *ctx, const char *name, const tern_value *position
     return tern_none();
 }
 
-/* ---- the table, for listings ------------------------------------------------------------------------ */
+/* ---- the table, for listings
+ * ------------------------------------------------------------------------ */
 
 static const char *kind_name(tern_op_kind kind) {
     switch (kind) {
@@ -161,8 +166,7 @@ static bool writes_bool(const tern_op *op) {
     case TERN_KERNEL_UNARY:
         return op->fn == TERN_UNARY_LOGICAL_NOT ||
                (op->fn >= TERN_UNARY_ISNAN && op->fn <= TERN_UNARY_SIGNBIT);
-    case TERN_KERNEL_BINARY:
-        return op->fn >= TERN_BINARY_EQ && op->fn <= TERN_BINARY_LOGICAL_XOR;
+    case TERN_KERNEL_BINARY: return op->fn >= TERN_BINARY_EQ && op->fn <= TERN_BINARY_LOGICAL_XOR;
     case TERN_KERNEL_REDUCE: return op->fn == TERN_REDUCE_ANY || op->fn == TERN_REDUCE_ALL;
     default: return false;
     }
@@ -198,9 +202,10 @@ static bool device_has(tern_lane *lane, const tern_op *op, tern_dtype dtype) {
         (op->fn == TERN_REDUCE_ARGMAX || op->fn == TERN_REDUCE_ARGMIN))
         out[0] = TERN_INT64;
     static const int inputs_of[] = {0, 0, 1, 1, 2, 3, 1, 1, 1, 2, 2, 2, 2, 2};
-    int n_inputs = op->kernel < (int)(sizeof inputs_of / sizeof *inputs_of) ? inputs_of[op->kernel] : 1;
-    tern_kernel_query query = {(uint32_t)sizeof query, op->kernel, op->fn, n_inputs, 1,
-                               (uint32_t)attrs_size(op->kernel), in, out};
+    int n_inputs =
+        op->kernel < (int)(sizeof inputs_of / sizeof *inputs_of) ? inputs_of[op->kernel] : 1;
+    tern_kernel_query query = {(uint32_t)sizeof query,           op->kernel, op->fn, n_inputs, 1,
+                               (uint32_t)attrs_size(op->kernel), in,         out};
     const char *reason = NULL;
     return lane->device->vtable.supports(lane->device->object, &query, &reason);
 }

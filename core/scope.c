@@ -1,8 +1,8 @@
 /*
  * scope.c: frames, their arenas, and what happens when one ends.
  *
- * Chunks of arenas and frames are recycled in the context, so that a loop that opens and ends a scope
- * per step reaches a steady state without heap calls.
+ * Chunks of arenas and frames are recycled in the context, so that a loop that opens and ends a
+ * scope per step reaches a steady state without heap calls.
  */
 #include "internal.h"
 
@@ -92,7 +92,8 @@ static tern_frame *frame_take(tern_ctx *ctx) {
     return frame;
 }
 
-/* Ends what lives in a frame and gives its memory back. Iterative: a graph of any depth is a list. */
+/* Ends what lives in a frame and gives its memory back. Iterative: a graph of any depth is a list.
+ */
 static void frame_end(tern_frame *frame) {
     tern_ctx *ctx = frame->ctx;
     while (frame->deferred) {
@@ -199,9 +200,13 @@ tern_value tern_scope_return_value(tern_scope scope, tern_value result) {
     return ctx->status == TERN_OK ? copy : tern_none();
 }
 
-bool tern_grad_enabled(const tern_ctx *ctx) { return ctx->grad_enabled; }
+bool tern_grad_enabled(const tern_ctx *ctx) {
+    return ctx->grad_enabled;
+}
 
-int tern_scope_depth(const tern_ctx *ctx) { return ctx->is_static ? 0 : ctx->top->depth; }
+int tern_scope_depth(const tern_ctx *ctx) {
+    return ctx->is_static ? 0 : ctx->top->depth;
+}
 
 tern_frame *tern_graph_frame(tern_ctx *ctx) {
     tern_frame *frame = ctx->top;
@@ -238,7 +243,9 @@ tern_status tern_defer(tern_ctx *ctx, void (*fn)(void *arg), void *arg) {
 
 /* ---- owners ---------------------------------------------------------------------------------- */
 
-static void owner_end(void *arg) { tern_owner_free(arg); }
+static void owner_end(void *arg) {
+    tern_owner_free(arg);
+}
 
 tern_owner *tern_owner_new(tern_ctx *ctx) {
     tern_owner *owner = tern_scope_alloc(ctx, sizeof *owner);
@@ -271,7 +278,8 @@ tern_scope tern_owner_begin(tern_owner *owner, unsigned flags) {
     return scope_of(ctx, frame);
 }
 
-/* ---- the end of a context --------------------------------------------------------------------- */
+/* ---- the end of a context ---------------------------------------------------------------------
+ */
 
 void tern_frames_release_all(tern_ctx *ctx) {
     while (ctx->top && ctx->top->parent) pop(ctx);

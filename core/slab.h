@@ -1,8 +1,8 @@
 /*
  * slab.h: handles and aliases come from blocks that the context keeps until it is closed.
  *
- * A loop that makes and ends the same number of tensors per step recycles them and never reaches the
- * heap. Under AddressSanitizer a handle that was given back is poisoned.
+ * A loop that makes and ends the same number of tensors per step recycles them and never reaches
+ * the heap. Under AddressSanitizer a handle that was given back is poisoned.
  */
 #ifndef TERN_CORE_SLAB_H
 #define TERN_CORE_SLAB_H

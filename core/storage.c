@@ -2,8 +2,8 @@
  * storage.c: counted storage and the cache that makes its reuse cheap.
  *
  * Freed buffers wait in lists by size class, per lane (device and queue). Work on one queue runs in
- * order, so a buffer may be reused there at once; one that another context has seen is freed after a
- * wait instead. When a device is out of memory the cache is emptied and the request repeated.
+ * order, so a buffer may be reused there at once; one that another context has seen is freed after
+ * a wait instead. When a device is out of memory the cache is emptied and the request repeated.
  */
 #include "internal.h"
 
@@ -103,7 +103,9 @@ tern_storage *tern_storage_new(tern_lane *lane, uint64_t bytes) {
     return storage;
 }
 
-void tern_storage_retain(tern_storage *storage) { atomic_fetch_add(&storage->references, 1); }
+void tern_storage_retain(tern_storage *storage) {
+    atomic_fetch_add(&storage->references, 1);
+}
 
 static void storage_free(tern_storage *storage) {
     if (storage->buffer)

@@ -8,7 +8,8 @@
 #include "op.h"
 #include "slab.h"
 
-/* ---- geometry --------------------------------------------------------------------------------- */
+/* ---- geometry ---------------------------------------------------------------------------------
+ */
 
 void tern_contiguous_strides(int rank, const int64_t *shape, int64_t *out_strides) {
     int64_t step = 1;
@@ -52,9 +53,8 @@ const char *tern_shape_text(int rank, const int64_t *shape, char *out_text) {
 }
 
 const char *tern_dtype_class(tern_dtype dtype) {
-    static const char *const names[TERN_DTYPE_COUNT] = {"Float", "Double", "Half", "BFloat16",
-                                                        "Long",  "Int",    "Short", "Char",
-                                                        "Byte",  "Bool"};
+    static const char *const names[TERN_DTYPE_COUNT] = {
+        "Float", "Double", "Half", "BFloat16", "Long", "Int", "Short", "Char", "Byte", "Bool"};
     return (unsigned)dtype < TERN_DTYPE_COUNT ? names[dtype] : "?";
 }
 
@@ -82,7 +82,8 @@ bool tern_tensor_set_geometry(tern_tensor *tensor, int rank, const int64_t *shap
     return tern_shape_numel(rank, shape, &tensor->numel);
 }
 
-/* ---- making ----------------------------------------------------------------------------------- */
+/* ---- making -----------------------------------------------------------------------------------
+ */
 
 static void link_to(tern_tensor *tensor, tern_frame *frame) {
     tensor->frame = frame;
@@ -127,7 +128,8 @@ tern_tensor *tern_tensor_new(tern_lane *lane, tern_dtype dtype, int rank, const 
         return ctx->nil;
     }
     if (!tern_shape_numel(rank, shape, &numel)) {
-        tern_fail(ctx, TERN_ERR_OUT_OF_MEMORY, "a tensor of shape %s and dtype %s has too many bytes",
+        tern_fail(ctx, TERN_ERR_OUT_OF_MEMORY,
+                  "a tensor of shape %s and dtype %s has too many bytes",
                   tern_shape_text(rank, shape, text), tern_dtype_name(dtype));
         return ctx->nil;
     }
@@ -142,8 +144,8 @@ tern_tensor *tern_tensor_new(tern_lane *lane, tern_dtype dtype, int rank, const 
 tern_tensor *tern_tensor_view(tern_tensor *base, int rank, const int64_t *shape,
                               const int64_t *strides, int64_t offset) {
     tern_ctx *ctx = base->ctx;
-    tern_tensor *view = tern_tensor_over(base->lane, base->storage, base->dtype, rank, shape,
-                                         strides, offset);
+    tern_tensor *view =
+        tern_tensor_over(base->lane, base->storage, base->dtype, rank, shape, strides, offset);
     if (tern_is_nil(view)) return view;
     view->flags = (view->flags & ~(uint32_t)TERN_T_INFERENCE) | (base->flags & TERN_T_INFERENCE);
     if (!(base->flags & TERN_T_INFERENCE) && !tern_alias_join(base, view)) return ctx->nil;
@@ -178,7 +180,8 @@ tern_status tern_tensor_assign(tern_tensor *tensor, const tern_tensor *source) {
     return TERN_OK;
 }
 
-/* ---- lifetimes -------------------------------------------------------------------------------- */
+/* ---- lifetimes --------------------------------------------------------------------------------
+ */
 
 void tern_drop(tern_tensor *tensor) {
     if (!tensor || tensor->flags & (TERN_T_NIL | TERN_T_DROPPED)) return;
@@ -190,7 +193,9 @@ void tern_drop(tern_tensor *tensor) {
 }
 
 /* True where `tensor` carries a graph of the scope it lives in. */
-static bool has_history(tern_tensor *tensor) { return tern_edge_of(tensor).node && !tern_is_leaf(tensor); }
+static bool has_history(tern_tensor *tensor) {
+    return tern_edge_of(tensor).node && !tern_is_leaf(tensor);
+}
 
 tern_tensor *tern_keep(tern_tensor *tensor) {
     if (!tensor || tensor->flags & TERN_T_NIL) return tensor;
@@ -226,16 +231,27 @@ tern_status tern_update(tern_tensor **slot, tern_tensor *value) {
     return tern_tensor_assign(*slot, value);
 }
 
-/* ---- inspecting ------------------------------------------------------------------------------- */
+/* ---- inspecting -------------------------------------------------------------------------------
+ */
 
-tern_tensor *tern_nil(tern_ctx *ctx) { return ctx->nil; }
+tern_tensor *tern_nil(tern_ctx *ctx) {
+    return ctx->nil;
+}
 bool tern_is_nil(const tern_tensor *tensor) {
     return !tensor || (tensor->flags & (TERN_T_NIL | TERN_T_DROPPED)) != 0;
 }
-tern_ctx *tern_context_of(const tern_tensor *tensor) { return tensor->ctx; }
-tern_dtype tern_dtype_of(const tern_tensor *tensor) { return tensor->dtype; }
-int tern_rank(const tern_tensor *tensor) { return tensor->rank; }
-int64_t tern_numel(const tern_tensor *tensor) { return tensor->numel; }
+tern_ctx *tern_context_of(const tern_tensor *tensor) {
+    return tensor->ctx;
+}
+tern_dtype tern_dtype_of(const tern_tensor *tensor) {
+    return tensor->dtype;
+}
+int tern_rank(const tern_tensor *tensor) {
+    return tensor->rank;
+}
+int64_t tern_numel(const tern_tensor *tensor) {
+    return tensor->numel;
+}
 
 tern_shape tern_shape_of(const tern_tensor *tensor) {
     tern_shape shape = {tensor->rank, {0}};
@@ -258,7 +274,9 @@ int64_t tern_stride(const tern_tensor *tensor, int dim) {
     return check_dim(tensor, dim, &d) ? tensor->strides[d] : 0;
 }
 
-int64_t tern_storage_offset(const tern_tensor *tensor) { return tensor->offset; }
+int64_t tern_storage_offset(const tern_tensor *tensor) {
+    return tensor->offset;
+}
 
 size_t tern_storage_bytes(const tern_tensor *tensor) {
     return tensor->storage ? (size_t)tensor->storage->bytes : 0;

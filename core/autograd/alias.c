@@ -1,11 +1,11 @@
 /*
  * alias.c: a base and its views.
  *
- * All handles over one base share an alias, which holds a hidden handle with the base's geometry and
- * current history. An in-place call on a view records, on the base, the scatter of the new values into
- * the region that the view covers, and raises the alias's generation. Every other member finds its
- * generation behind when it is next asked for its edge, and regenerates it: the base takes the alias's
- * edge, a view records as_strided of the base.
+ * All handles over one base share an alias, which holds a hidden handle with the base's geometry
+ * and current history. An in-place call on a view records, on the base, the scatter of the new
+ * values into the region that the view covers, and raises the alias's generation. Every other
+ * member finds its generation behind when it is next asked for its edge, and regenerates it: the
+ * base takes the alias's edge, a view records as_strided of the base.
  */
 #include "../op.h"
 #include "../slab.h"
@@ -81,8 +81,8 @@ void tern_rebase_history(tern_tensor *target, tern_tensor *result) {
         for (int d = 0; d < target->rank; d++) stride.dim[d] = target->strides[d];
         tern_value args[] = {T(base), T(result), S(size), S(stride), I(target->offset)};
         tern_tensor *const inputs[] = {base, result}, *const outputs[] = {base};
-        tern_node_record(&tern_ops_table[TERN_OP_ID_as_strided_scatter], args, 5, inputs, 2, outputs,
-                         1);
+        tern_node_record(&tern_ops_table[TERN_OP_ID_as_strided_scatter], args, 5, inputs, 2,
+                         outputs, 1);
     }
     alias->generation++;
     if (!(target->flags & TERN_T_VIEW)) {

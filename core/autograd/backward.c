@@ -20,14 +20,15 @@ typedef struct engine {
     int n_wanted; /* 0: accumulate into leaves */
 } engine;
 
-/* ---- the queue --------------------------------------------------------------------------------- */
+/* ---- the queue ---------------------------------------------------------------------------------
+ */
 
 static bool heap_push(engine *e, tern_node *node) {
     tern_ctx *ctx = e->ctx;
     if (e->count == ctx->backward_capacity) {
         size_t grown = ctx->backward_capacity ? 2 * ctx->backward_capacity : 256;
-        void *memory = tern_realloc(ctx->backward_heap, e->count * sizeof *e->heap,
-                                    grown * sizeof *e->heap);
+        void *memory =
+            tern_realloc(ctx->backward_heap, e->count * sizeof *e->heap, grown * sizeof *e->heap);
         if (!memory) {
             tern_fail_memory(ctx, grown * sizeof *e->heap);
             return false;
@@ -50,7 +51,8 @@ static tern_node *heap_pop(engine *e) {
     for (;;) {
         size_t child = 2 * i + 1;
         if (child >= e->count) break;
-        if (child + 1 < e->count && e->heap[child + 1]->sequence > e->heap[child]->sequence) child++;
+        if (child + 1 < e->count && e->heap[child + 1]->sequence > e->heap[child]->sequence)
+            child++;
         if (e->heap[child]->sequence <= last->sequence) break;
         e->heap[i] = e->heap[child];
         i = child;
@@ -60,7 +62,8 @@ static tern_node *heap_pop(engine *e) {
     return top;
 }
 
-/* ---- gradients on their way --------------------------------------------------------------------- */
+/* ---- gradients on their way ---------------------------------------------------------------------
+ */
 
 /* Fits a gradient to its input: sums broadcast dimensions, converts dtype and device. */
 static tern_tensor *fit(tern_tensor *grad, const tern_meta *meta) {
@@ -113,7 +116,8 @@ static void accumulate(engine *e, tern_tensor *leaf, tern_tensor *grad) {
     tern_set_or_add_grad(leaf, grad);
 }
 
-/* ---- one node ------------------------------------------------------------------------------------ */
+/* ---- one node
+ * ------------------------------------------------------------------------------------ */
 
 static void capture(engine *e, tern_node *node, tern_tensor *const *incoming, tern_frame *frame) {
     for (int i = 0; i < e->n_wanted; i++) {
@@ -121,7 +125,10 @@ static void capture(engine *e, tern_node *node, tern_tensor *const *incoming, te
         tern_tensor *grad = incoming[e->wanted[i].output];
         if (!grad) continue;
         /* Two wanted inputs may share an edge: each gets a handle of its own. */
-        tern_tensor *own = e->flags & TERN_CREATE_GRAPH ? tern_op_tensor(NULL, TERN_OP_ID_alias, (const tern_value[]){T(grad)}, 1) : tern_detach(grad);
+        tern_tensor *own =
+            e->flags & TERN_CREATE_GRAPH
+                ? tern_op_tensor(NULL, TERN_OP_ID_alias, (const tern_value[]){T(grad)}, 1)
+                : tern_detach(grad);
         if (tern_is_nil(own)) return;
         tern_tensor_move(own, frame);
         e->captured[i] = own;
@@ -169,8 +176,7 @@ static void run_node(engine *e, tern_node *node, tern_frame *engine_frame, tern_
         }
     }
     for (int k = 0; k < node->n_outputs; k++)
-        if (incoming[k] && incoming[k]->frame == engine_frame &&
-            !(e->flags & TERN_CREATE_GRAPH))
+        if (incoming[k] && incoming[k]->frame == engine_frame && !(e->flags & TERN_CREATE_GRAPH))
             tern_tensor_release(incoming[k]);
 }
 
@@ -193,7 +199,8 @@ static void run(engine *e, tern_frame *engine_frame, tern_frame *results) {
     ctx->inference = inference;
 }
 
-/* ---- roots ---------------------------------------------------------------------------------------- */
+/* ---- roots
+ * ---------------------------------------------------------------------------------------- */
 
 static bool seed(engine *e, tern_tensor *root, tern_tensor *gradient, tern_frame *frame) {
     tern_ctx *ctx = e->ctx;
@@ -209,19 +216,25 @@ static bool seed(engine *e, tern_tensor *root, tern_tensor *gradient, tern_frame
         return false;
     }
     if (gradient && !tern_same_shape(root, gradient)) {
-        tern_fail(ctx, TERN_ERR_ARGUMENT,
-                  "Mismatch in shape: grad_output[0] has a shape of torch.Size(%s) and output[0] has "
-                  "a shape of torch.Size(%s).",
-                  tern_shape_text(gradient->rank, gradient->shape, got),
-                  tern_shape_text(root->rank, root->shape, want));
+        tern_fail(
+            ctx, TERN_ERR_ARGUMENT,
+            "Mismatch in shape: grad_output[0] has a shape of torch.Size(%s) and output[0] has "
+            "a shape of torch.Size(%s).",
+            tern_shape_text(gradient->rank, gradient->shape, got),
+            tern_shape_text(root->rank, root->shape, want));
         return false;
     }
-    tern_tensor *own = gradient ? e->flags & TERN_CREATE_GRAPH ? tern_op_tensor(NULL, TERN_OP_ID_alias, (const tern_value[]){T(gradient)}, 1) : tern_detach(gradient)
+    tern_tensor *own = gradient ? e->flags & TERN_CREATE_GRAPH
+                                      ? tern_op_tensor(NULL, TERN_OP_ID_alias,
+                                                       (const tern_value[]){T(gradient)}, 1)
+                                      : tern_detach(gradient)
                                 : tern_ones_like(root);
     return !tern_is_nil(own) && deliver(e, edge, own, frame);
 }
 
-tern_status tern_backward(tern_tensor *loss) { return tern_backward_with(loss, NULL, 0); }
+tern_status tern_backward(tern_tensor *loss) {
+    return tern_backward_with(loss, NULL, 0);
+}
 
 tern_status tern_backward_with(tern_tensor *tensor, tern_tensor *gradient, unsigned flags) {
     tern_ctx *ctx = tensor->ctx;
@@ -244,10 +257,11 @@ static tern_status collect(engine *e, int n_inputs, const tern_edge *wanted,
             tern_fail(ctx, TERN_ERR_STATE,
                       "One of the differentiated Tensors does not require grad (input %d)", i);
         else
-            tern_fail(ctx, TERN_ERR_STATE,
-                      "One of the differentiated Tensors appears to not have been used in the graph "
-                      "(input %d). Set TERN_ALLOW_UNUSED if this is the desired behavior.",
-                      i);
+            tern_fail(
+                ctx, TERN_ERR_STATE,
+                "One of the differentiated Tensors appears to not have been used in the graph "
+                "(input %d). Set TERN_ALLOW_UNUSED if this is the desired behavior.",
+                i);
     }
     for (int i = 0; i < n_inputs && ctx->status != TERN_OK; i++) out_grads[i] = ctx->nil;
     return ctx->status;

@@ -85,7 +85,8 @@ void tern_grad_detach_handle(tern_tensor *tensor);
 /* Adds a gradient without history to a leaf's .grad, or makes it the .grad (leaf.c). */
 void tern_set_or_add_grad(tern_tensor *leaf, tern_tensor *grad);
 
-/* ---- aliases (alias.c) ------------------------------------------------------------------------ */
+/* ---- aliases (alias.c) ------------------------------------------------------------------------
+ */
 
 /* Makes `view` a member of base's alias. False and latched when memory is out. */
 bool tern_alias_join(tern_tensor *base, tern_tensor *view);

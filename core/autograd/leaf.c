@@ -38,7 +38,9 @@ bool tern_is_leaf(const tern_tensor *tensor) {
     return !(alias && alias->generation != tensor->generation && alias->base->edge.node);
 }
 
-bool tern_has_grad_required(const tern_tensor *tensor) { return tern_needs_grad(tensor); }
+bool tern_has_grad_required(const tern_tensor *tensor) {
+    return tern_needs_grad(tensor);
+}
 
 bool tern_is_inference(const tern_tensor *tensor) {
     return (tensor->flags & TERN_T_INFERENCE) != 0;
@@ -94,8 +96,9 @@ tern_status tern_set_grad(tern_tensor *tensor, tern_tensor *grad) {
     if (ctx->status != TERN_OK) return ctx->status;
     if (grad && (!tern_same_shape(tensor, grad) || tensor->dtype != grad->dtype ||
                  tensor->lane != grad->lane))
-        return tern_fail(ctx, TERN_ERR_ARGUMENT,
-                         "tern_set_grad: the gradient must have the tensor's shape, dtype and device");
+        return tern_fail(
+            ctx, TERN_ERR_ARGUMENT,
+            "tern_set_grad: the gradient must have the tensor's shape, dtype and device");
     tensor->flags &= ~(uint32_t)TERN_T_GRAD_SET;
     if (tensor->grad) {
         tern_drop(tensor->grad); /* the handle stays, its storage goes back */
@@ -120,8 +123,9 @@ tern_status tern_retain_grad(tern_tensor *tensor) {
 tern_tensor *tern_detach(tern_tensor *tensor) {
     tern_ctx *ctx = tensor->ctx;
     if (ctx->status != TERN_OK || tern_is_nil(tensor)) return ctx->nil;
-    tern_tensor *plain = tern_tensor_over(tensor->lane, tensor->storage, tensor->dtype, tensor->rank,
-                                          tensor->shape, tensor->strides, tensor->offset);
+    tern_tensor *plain =
+        tern_tensor_over(tensor->lane, tensor->storage, tensor->dtype, tensor->rank, tensor->shape,
+                         tensor->strides, tensor->offset);
     if (tensor->flags & TERN_T_INFERENCE && !tern_is_nil(plain)) plain->flags |= TERN_T_INFERENCE;
     return plain;
 }

@@ -5,7 +5,8 @@
 #include "../op.h"
 #include "graph.h"
 
-/* ---- recording --------------------------------------------------------------------------------- */
+/* ---- recording ---------------------------------------------------------------------------------
+ */
 
 static tern_meta meta_of(const tern_tensor *tensor) {
     tern_meta meta = {tensor->dtype, tensor->lane, tern_shape_of(tensor)};
@@ -139,7 +140,8 @@ void tern_node_fini(tern_node *node) {
     }
 }
 
-/* ---- leaves and edges --------------------------------------------------------------------------- */
+/* ---- leaves and edges ---------------------------------------------------------------------------
+ */
 
 static tern_node *accumulator_of(tern_tensor *leaf) {
     if (leaf->accumulator) return leaf->accumulator;
@@ -185,7 +187,8 @@ void tern_grad_detach_handle(tern_tensor *tensor) {
     tensor->grad = NULL;
 }
 
-/* ---- what gradients ask -------------------------------------------------------------------------- */
+/* ---- what gradients ask
+ * -------------------------------------------------------------------------- */
 
 bool tern_node_needs(const tern_node *node, int k) {
     return k < node->n_inputs && node->inputs[k].edge.node != NULL;
@@ -194,13 +197,14 @@ bool tern_node_needs(const tern_node *node, int k) {
 static tern_tensor *stale(tern_node *node, const tern_meta *meta, const tern_saved *saved,
                           const char *which, int k) {
     char shape[TERN_SHAPE_TEXT];
-    tern_fail(node->ctx, TERN_ERR_STATE,
-              "one of the variables needed for gradient computation has been modified by an inplace "
-              "operation: [torch.%sTensor %s], which is %s %d of %s, is at version %llu; expected "
-              "version %llu instead. Hint: clone the tensor before the in-place operation.",
-              tern_dtype_class(meta->dtype), tern_shape_text(meta->shape.rank, meta->shape.dim, shape),
-              which, k, node->op->grad_name, (unsigned long long)saved->storage->version,
-              (unsigned long long)saved->version);
+    tern_fail(
+        node->ctx, TERN_ERR_STATE,
+        "one of the variables needed for gradient computation has been modified by an inplace "
+        "operation: [torch.%sTensor %s], which is %s %d of %s, is at version %llu; expected "
+        "version %llu instead. Hint: clone the tensor before the in-place operation.",
+        tern_dtype_class(meta->dtype), tern_shape_text(meta->shape.rank, meta->shape.dim, shape),
+        which, k, node->op->grad_name, (unsigned long long)saved->storage->version,
+        (unsigned long long)saved->version);
     return node->ctx->nil;
 }
 
@@ -217,8 +221,8 @@ static tern_tensor *unpack(tern_node *node, const tern_meta *meta, const tern_sa
     if (saved->checked && saved->version != saved->storage->version)
         return stale(node, meta, saved, which, k);
     tern_tensor *tensor =
-        tern_tensor_over(meta->lane, saved->storage, meta->dtype, meta->shape.rank,
-                         meta->shape.dim, saved->strides, saved->offset);
+        tern_tensor_over(meta->lane, saved->storage, meta->dtype, meta->shape.rank, meta->shape.dim,
+                         saved->strides, saved->offset);
     if (tern_is_nil(tensor) || !edge.node) return tensor;
     tensor->edge = edge; /* of a leaf too: the edge to its accumulator serves as a history */
     return tensor;
@@ -241,8 +245,12 @@ tern_shape tern_node_input_shape(const tern_node *node, int k) {
 tern_dtype tern_node_input_dtype(const tern_node *node, int k) {
     return node->inputs[k].meta.dtype;
 }
-tern_ctx *tern_node_ctx(const tern_node *node) { return node->ctx; }
-int tern_node_n_inputs(const tern_node *node) { return node->n_inputs; }
+tern_ctx *tern_node_ctx(const tern_node *node) {
+    return node->ctx;
+}
+int tern_node_n_inputs(const tern_node *node) {
+    return node->n_inputs;
+}
 tern_value tern_node_arg(const tern_node *node, int i) {
     return i < node->n_args ? node->args[i] : tern_none();
 }

@@ -11,12 +11,12 @@ static tern_value storage_too_small(const tern_opcall *call, const tern_shape *s
                                     const tern_shape *stride, int64_t offset,
                                     const tern_tensor *input) {
     char a[TERN_SHAPE_TEXT], b[TERN_SHAPE_TEXT];
-    return tern_call_fail(call, TERN_ERR_ARGUMENT,
-                          "sizes %s, strides %s, storage offset %lld are out of bounds for storage of "
-                          "%lld elements",
-                          tern_shape_text(size->rank, size->dim, a),
-                          tern_shape_text(stride->rank, stride->dim, b), (long long)offset,
-                          (long long)tern_storage_numel(input));
+    return tern_call_fail(
+        call, TERN_ERR_ARGUMENT,
+        "sizes %s, strides %s, storage offset %lld are out of bounds for storage of "
+        "%lld elements",
+        tern_shape_text(size->rank, size->dim, a), tern_shape_text(stride->rank, stride->dim, b),
+        (long long)offset, (long long)tern_storage_numel(input));
 }
 
 /* The first element behind those that a geometry reaches; -1 where it is out of any range. */
@@ -72,11 +72,14 @@ static void input_strides(const tern_node *node, tern_shape *out_stride, int64_t
 
 static tern_shape shape_of_ints(tern_value ints) {
     tern_shape shape = {(int32_t)tern_value_count(ints), {0}};
-    for (int d = 0; d < shape.rank; d++) shape.dim[d] = tern_value_as_int(tern_value_at(ints, (size_t)d));
+    for (int d = 0; d < shape.rank; d++)
+        shape.dim[d] = tern_value_as_int(tern_value_at(ints, (size_t)d));
     return shape;
 }
 
-static int64_t larger(int64_t a, int64_t b) { return a > b ? a : b; }
+static int64_t larger(int64_t a, int64_t b) {
+    return a > b ? a : b;
+}
 
 void tern_grad_as_strided(tern_node *node, tern_tensor *const *grad_out, tern_tensor **grads) {
     tern_tensor *g = grad_out[0];
@@ -92,7 +95,8 @@ void tern_grad_as_strided(tern_node *node, tern_tensor *const *grad_out, tern_te
     if (!tern_is_nil(buffer) && buffer->lane != g->lane)
         buffer = tern_to_device(buffer, g->lane->device->name);
     /* Overlapping elements sum: one index per element of the view, added in turn. */
-    tern_tensor *index = tern_as_strided(tern_arange_i64(node->ctx, larger(reach, 1)), size, stride, offset);
+    tern_tensor *index =
+        tern_as_strided(tern_arange_i64(node->ctx, larger(reach, 1)), size, stride, offset);
     if (!tern_is_nil(index) && index->lane != g->lane)
         index = tern_to_device(index, g->lane->device->name);
     tern_tensor *flat = tern_scatter_add(buffer, 0, tern_reshape(index, TERN_SHAPE(-1)),
@@ -107,7 +111,8 @@ tern_value tern_op_as_strided_scatter(tern_opcall *call) {
     if (!geometry(call, 2, input, &size, &stride, &offset)) return tern_none();
     /* A copy of the whole storage keeps the geometry of both. */
     int64_t reach = tern_storage_numel(input), one = 1;
-    tern_tensor *whole = tern_tensor_over(input->lane, input->storage, input->dtype, 1, &reach, &one, 0);
+    tern_tensor *whole =
+        tern_tensor_over(input->lane, input->storage, input->dtype, 1, &reach, &one, 0);
     tern_tensor *copy = tern_tensor_new(input->lane, input->dtype, 1, &reach);
     tern_copy_raw(copy, whole);
     if (tern_is_nil(copy)) return tern_none();

@@ -3,7 +3,8 @@
 
 #include "../op.h"
 
-/* ---- promotion (torch.result_type) --------------------------------------------------------------- */
+/* ---- promotion (torch.result_type)
+ * --------------------------------------------------------------- */
 
 static int category(tern_dtype dtype) {
     if (tern_dtype_is_floating(dtype)) return 2;
@@ -66,7 +67,8 @@ tern_tensor *tern_operand_of(tern_opcall *call, tern_value value, tern_dtype dty
     return result;
 }
 
-/* ---- broadcasting --------------------------------------------------------------------------------- */
+/* ---- broadcasting
+ * --------------------------------------------------------------------------------- */
 
 bool tern_broadcast_shape(tern_opcall *call, tern_tensor *const *tensors, int count,
                           tern_shape *out_shape) {
@@ -80,11 +82,11 @@ bool tern_broadcast_shape(tern_opcall *call, tern_tensor *const *tensors, int co
             int64_t *size = &out_shape->dim[out_shape->rank - t->rank + d];
             if (t->shape[d] == *size || t->shape[d] == 1) continue;
             if (*size != 1) {
-                tern_call_fail(call, TERN_ERR_ARGUMENT,
-                               "The size of tensor a (%lld) must match the size of tensor b (%lld) at "
-                               "non-singleton dimension %d",
-                               (long long)*size, (long long)t->shape[d],
-                               out_shape->rank - t->rank + d);
+                tern_call_fail(
+                    call, TERN_ERR_ARGUMENT,
+                    "The size of tensor a (%lld) must match the size of tensor b (%lld) at "
+                    "non-singleton dimension %d",
+                    (long long)*size, (long long)t->shape[d], out_shape->rank - t->rank + d);
                 return false;
             }
             *size = t->shape[d];
@@ -111,7 +113,8 @@ tern_tensor *tern_map_output(tern_opcall *call, tern_dtype dtype, const tern_sha
     bool direct = out && out->dtype == dtype && out->rank == shape->rank;
     for (int d = 0; direct && d < shape->rank; d++) direct = out->shape[d] == shape->dim[d];
     if (direct) {
-        /* Another operand over the same storage, laid out otherwise, would be overwritten unread. */
+        /* Another operand over the same storage, laid out otherwise, would be overwritten unread.
+         */
         for (int i = 0; direct && i < call->n_args; i++) {
             if (call->args[i].kind != TERN_VALUE_TENSOR) continue;
             const tern_tensor *t = call->args[i].as.tensor;
@@ -124,7 +127,8 @@ tern_tensor *tern_map_output(tern_opcall *call, tern_dtype dtype, const tern_sha
     return tern_tensor_new(call->lane, dtype, shape->rank, shape->dim);
 }
 
-/* ---- filling and copying --------------------------------------------------------------------------- */
+/* ---- filling and copying
+ * --------------------------------------------------------------------------- */
 
 void tern_fill_raw(tern_tensor *tensor, double f, int64_t i) {
     if (tern_is_nil(tensor)) return;

@@ -127,31 +127,31 @@ typedef struct tern_operand {
  * shape (the core has broadcast them with stride 0) and one dtype.
  */
 enum {
-    TERN_KERNEL_FILL = 1,         /* out = value */
-    TERN_KERNEL_COPY = 2,         /* out = in, between any strides and dtypes */
-    TERN_KERNEL_UNARY = 3,        /* out = f(in) */
-    TERN_KERNEL_BINARY = 4,       /* out = f(a, b) */
-    TERN_KERNEL_TERNARY = 5,      /* out = f(a, b, c) */
-    TERN_KERNEL_REDUCE = 6,       /* reduced dimensions have size 1 in out */
-    TERN_KERNEL_SCAN = 7,         /* running reductions along one dimension */
-    TERN_KERNEL_SORT = 8,         /* values, indices along one dimension, stable */
-    TERN_KERNEL_MATMUL = 9,       /* out[b, m, n] = alpha * a[b, m, k] x b[b, k, n] + beta * c */
-    TERN_KERNEL_GATHER = 10,      /* out = in[..., index, ...] */
-    TERN_KERNEL_SCATTER = 11,     /* out[..., index, ...] = reduce(out, src) */
-    TERN_KERNEL_INDEX_SELECT = 12,/* whole slices picked by a 1-dim index */
-    TERN_KERNEL_INDEX_ADD = 13,   /* whole slices added at a 1-dim index */
-    TERN_KERNEL_INDEX_GET = 14,   /* in[i0, i1, ...] over several index tensors */
-    TERN_KERNEL_INDEX_PUT = 15,   /* out[i0, i1, ...] = or += src */
+    TERN_KERNEL_FILL = 1,          /* out = value */
+    TERN_KERNEL_COPY = 2,          /* out = in, between any strides and dtypes */
+    TERN_KERNEL_UNARY = 3,         /* out = f(in) */
+    TERN_KERNEL_BINARY = 4,        /* out = f(a, b) */
+    TERN_KERNEL_TERNARY = 5,       /* out = f(a, b, c) */
+    TERN_KERNEL_REDUCE = 6,        /* reduced dimensions have size 1 in out */
+    TERN_KERNEL_SCAN = 7,          /* running reductions along one dimension */
+    TERN_KERNEL_SORT = 8,          /* values, indices along one dimension, stable */
+    TERN_KERNEL_MATMUL = 9,        /* out[b, m, n] = alpha * a[b, m, k] x b[b, k, n] + beta * c */
+    TERN_KERNEL_GATHER = 10,       /* out = in[..., index, ...] */
+    TERN_KERNEL_SCATTER = 11,      /* out[..., index, ...] = reduce(out, src) */
+    TERN_KERNEL_INDEX_SELECT = 12, /* whole slices picked by a 1-dim index */
+    TERN_KERNEL_INDEX_ADD = 13,    /* whole slices added at a 1-dim index */
+    TERN_KERNEL_INDEX_GET = 14,    /* in[i0, i1, ...] over several index tensors */
+    TERN_KERNEL_INDEX_PUT = 15,    /* out[i0, i1, ...] = or += src */
     TERN_KERNEL_NONZERO_COUNT = 16,
     TERN_KERNEL_NONZERO = 17,
-    TERN_KERNEL_CONV = 18,        /* convolution, forward */
+    TERN_KERNEL_CONV = 18, /* convolution, forward */
     TERN_KERNEL_CONV_GRAD_INPUT = 19,
     TERN_KERNEL_CONV_GRAD_WEIGHT = 20,
-    TERN_KERNEL_MAX_POOL = 21,    /* values and indices */
+    TERN_KERNEL_MAX_POOL = 21, /* values and indices */
     TERN_KERNEL_MAX_POOL_GRAD = 22,
     TERN_KERNEL_AVG_POOL = 23,
     TERN_KERNEL_AVG_POOL_GRAD = 24,
-    TERN_KERNEL_RESIZE = 25,      /* interpolation */
+    TERN_KERNEL_RESIZE = 25, /* interpolation */
     TERN_KERNEL_RESIZE_GRAD = 26,
     /* fused forms */
     TERN_KERNEL_SOFTMAX = 128,
@@ -170,9 +170,9 @@ typedef struct tern_fill_attrs {
  * others to a floating dtype. Those marked -> bool write bool.
  */
 enum {
-    TERN_UNARY_NEG = 1,   /* i */
-    TERN_UNARY_ABS = 2,   /* i */
-    TERN_UNARY_SIGN = 3,  /* i; NaN gives 0, as torch.sign */
+    TERN_UNARY_NEG = 1,    /* i */
+    TERN_UNARY_ABS = 2,    /* i */
+    TERN_UNARY_SIGN = 3,   /* i; NaN gives 0, as torch.sign */
     TERN_UNARY_SQUARE = 4, /* i */
     TERN_UNARY_RECIPROCAL = 5,
     TERN_UNARY_SQRT = 6,
@@ -201,19 +201,19 @@ enum {
     TERN_UNARY_ERFINV = 29,
     TERN_UNARY_LGAMMA = 30,
     TERN_UNARY_DIGAMMA = 31,
-    TERN_UNARY_FLOOR = 32,   /* i */
-    TERN_UNARY_CEIL = 33,    /* i */
-    TERN_UNARY_TRUNC = 34,   /* i */
-    TERN_UNARY_ROUND = 35,   /* i; half to even */
+    TERN_UNARY_FLOOR = 32, /* i */
+    TERN_UNARY_CEIL = 33,  /* i */
+    TERN_UNARY_TRUNC = 34, /* i */
+    TERN_UNARY_ROUND = 35, /* i; half to even */
     TERN_UNARY_FRAC = 36,
     TERN_UNARY_SIGMOID = 37,
-    TERN_UNARY_RELU = 38,    /* i; NaN stays NaN */
+    TERN_UNARY_RELU = 38,        /* i; NaN stays NaN */
     TERN_UNARY_LOGICAL_NOT = 39, /* i -> bool */
     TERN_UNARY_BITWISE_NOT = 40, /* i only */
-    TERN_UNARY_ISNAN = 41,   /* -> bool */
-    TERN_UNARY_ISINF = 42,   /* -> bool */
-    TERN_UNARY_ISFINITE = 43,/* -> bool */
-    TERN_UNARY_SIGNBIT = 44, /* i -> bool */
+    TERN_UNARY_ISNAN = 41,       /* -> bool */
+    TERN_UNARY_ISINF = 42,       /* -> bool */
+    TERN_UNARY_ISFINITE = 43,    /* -> bool */
+    TERN_UNARY_SIGNBIT = 44,     /* i -> bool */
     TERN_UNARY_LOG_SIGMOID = 45, /* min(x, 0) - log1p(exp(-|x|)) */
     TERN_UNARY_SINC = 46,
     TERN_UNARY_TRIGAMMA = 47
@@ -225,10 +225,10 @@ typedef struct tern_unary_attrs {
 
 /* BINARY members. Comparisons and logic write bool. Marks as above. */
 enum {
-    TERN_BINARY_ADD = 1,  /* i; a + alpha * b, fused in one rounding for floats */
-    TERN_BINARY_SUB = 2,  /* i; a - alpha * b, likewise */
-    TERN_BINARY_MUL = 3,  /* i; logical and for bool */
-    TERN_BINARY_DIV = 4,  /* true division */
+    TERN_BINARY_ADD = 1,       /* i; a + alpha * b, fused in one rounding for floats */
+    TERN_BINARY_SUB = 2,       /* i; a - alpha * b, likewise */
+    TERN_BINARY_MUL = 3,       /* i; logical and for bool */
+    TERN_BINARY_DIV = 4,       /* true division */
     TERN_BINARY_DIV_FLOOR = 5, /* i; toward minus infinity; integer division by zero sets the
                                   queue's error (BAD_INDEX's sibling), "ZeroDivisionError" */
     TERN_BINARY_DIV_TRUNC = 6, /* i; likewise */
@@ -291,16 +291,16 @@ typedef struct tern_ternary_attrs {
  * reduced with mask 0. A reduction is over at least one element; the core fills empty ones.
  */
 enum {
-    TERN_REDUCE_SUM = 1,  /* i to int64 (the core converts first); float16/bfloat16 add in float32 */
+    TERN_REDUCE_SUM = 1, /* i to int64 (the core converts first); float16/bfloat16 add in float32 */
     TERN_REDUCE_PROD = 2, /* likewise */
     TERN_REDUCE_MAX = 3,  /* i; NaN propagates */
     TERN_REDUCE_MIN = 4,
     TERN_REDUCE_ARGMAX = 5, /* out int64: the first position of the maximum (NaN is greatest), in
                                row-major order of the reduced dimensions */
     TERN_REDUCE_ARGMIN = 6,
-    TERN_REDUCE_ANY = 7, /* i -> bool */
-    TERN_REDUCE_ALL = 8, /* i -> bool */
-    TERN_REDUCE_VAR = 9, /* sum((x - mean)^2) / (n - correction), two passes or Welford */
+    TERN_REDUCE_ANY = 7,  /* i -> bool */
+    TERN_REDUCE_ALL = 8,  /* i -> bool */
+    TERN_REDUCE_VAR = 9,  /* sum((x - mean)^2) / (n - correction), two passes or Welford */
     TERN_REDUCE_NORM = 10 /* (sum |x|^p)^(1/p) with p = value: 0 counts, inf and -inf max and min */
 };
 typedef struct tern_reduce_attrs {
@@ -330,8 +330,8 @@ typedef struct tern_sort_attrs {
 } tern_sort_attrs;
 
 /*
- * MATMUL: inputs a [b.., m, k], b [b.., k, n] and, where there are three, c broadcast to out; all of
- * out's rank (2 or more). beta 0 means that c's values (NaN too) are ignored. alpha_i and beta_i
+ * MATMUL: inputs a [b.., m, k], b [b.., k, n] and, where there are three, c broadcast to out; all
+ * of out's rank (2 or more). beta 0 means that c's values (NaN too) are ignored. alpha_i and beta_i
  * serve integers.
  */
 typedef struct tern_matmul_attrs {
@@ -343,8 +343,8 @@ typedef struct tern_matmul_attrs {
 
 /* How SCATTER and INDEX_PUT combine; the mean is the core's (a sum and a count). */
 enum {
-    TERN_SCATTER_SET = 0, /* which of several writes wins is left open, except: the last in row-major
-                             order on a device of speed class reference */
+    TERN_SCATTER_SET = 0, /* which of several writes wins is left open, except: the last in
+                             row-major order on a device of speed class reference */
     TERN_SCATTER_ADD = 1,
     TERN_SCATTER_MUL = 2,
     TERN_SCATTER_MAX = 3,
@@ -381,7 +381,8 @@ typedef struct tern_multi_index_attrs {
 
 /*
  * CONV: inputs x [n, c, spatial...], w [o, c/groups, k...] -> out [n, o, ...], spatial 1 to 3.
- * CONV_GRAD_INPUT: inputs grad_out, w -> grad of x. CONV_GRAD_WEIGHT: inputs grad_out, x -> grad of w.
+ * CONV_GRAD_INPUT: inputs grad_out, w -> grad of x. CONV_GRAD_WEIGHT: inputs grad_out, x -> grad of
+ * w.
  */
 typedef struct tern_conv_attrs {
     int32_t spatial;
@@ -427,10 +428,10 @@ typedef struct tern_softmax_attrs {
     int32_t reserved;
 } tern_softmax_attrs;
 
-/* LAYER_NORM: inputs x, then weight and bias (broadcast to x), over the trailing dims; outputs y, and
- * mean and rstd with those dims of size 1. */
+/* LAYER_NORM: inputs x, then weight and bias (broadcast to x), over the trailing dims; outputs y,
+ * and mean and rstd with those dims of size 1. */
 typedef struct tern_layer_norm_attrs {
-    int32_t dims; /* how many trailing dimensions */
+    int32_t dims;   /* how many trailing dimensions */
     int32_t affine; /* 0: x alone, 1: weight, 2: weight and bias */
     double eps;
 } tern_layer_norm_attrs;
@@ -483,15 +484,15 @@ typedef struct tern_device_info {
 } tern_device_info;
 
 /*
- * A device's functions. A slot marked (optional) may be NULL. `err` is never NULL. Every slot may be
- * called from any thread, one queue from one thread at a time; only queue_synchronize,
+ * A device's functions. A slot marked (optional) may be NULL. `err` is never NULL. Every slot may
+ * be called from any thread, one queue from one thread at a time; only queue_synchronize,
  * event_synchronize and close may block on the device's work.
  */
 typedef struct tern_bdevice_vtable {
     uint32_t struct_size;
-    uint32_t memory_flags; /* TERN_MEMORY_* */
-    uint32_t alignment;    /* of every buffer, a power of two */
-    uint32_t speed;        /* TERN_SPEED_* */
+    uint32_t memory_flags;       /* TERN_MEMORY_* */
+    uint32_t alignment;          /* of every buffer, a power of two */
+    uint32_t speed;              /* TERN_SPEED_* */
     uint64_t largest_allocation; /* bytes; 0 is no limit */
 
     /* Waits for the device's work and frees it. All buffers, queues and events are gone before. */
@@ -577,8 +578,8 @@ typedef struct tern_backend_desc {
 
 /*
  * The one exported symbol. `host` outlives the backend; `out_desc->struct_size` holds the size the
- * host knows, and the backend writes no more than that. Returns TERN_BACKEND_OK, or UNSUPPORTED with
- * a message where `host_abi` is not one it can serve. Must not start a driver.
+ * host knows, and the backend writes no more than that. Returns TERN_BACKEND_OK, or UNSUPPORTED
+ * with a message where `host_abi` is not one it can serve. Must not start a driver.
  */
 typedef int32_t (*tern_backend_query_fn)(uint32_t host_abi, const tern_host *host,
                                          tern_backend_desc *out_desc, tern_backend_error *err);

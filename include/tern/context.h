@@ -62,7 +62,8 @@ TERN_API void tern_on_error(tern_ctx *ctx, tern_error_fn fn, void *user);
 typedef enum tern_log_level { TERN_LOG_DEBUG, TERN_LOG_INFO, TERN_LOG_WARNING } tern_log_level;
 
 /* Receives notices (which device "auto" chose and why, a fallback). Process-wide, because devices
- * are found before a context exists; NULL (the default) is silence. Not thread safe: set it first. */
+ * are found before a context exists; NULL (the default) is silence. Not thread safe: set it first.
+ */
 typedef void (*tern_log_fn)(void *user, tern_log_level level, const char *message);
 TERN_API void tern_on_log(tern_log_fn fn, void *user);
 
@@ -79,8 +80,8 @@ TERN_API void tern_on_log(tern_log_fn fn, void *user);
  * Ending a scope also ends every scope opened after it and restores the flags. It never blocks.
  */
 enum {
-    TERN_NO_GRAD = 1u,   /* torch.no_grad() */
-    TERN_INFERENCE = 2u, /* torch.inference_mode(): results have no version counter */
+    TERN_NO_GRAD = 1u,    /* torch.no_grad() */
+    TERN_INFERENCE = 2u,  /* torch.inference_mode(): results have no version counter */
     TERN_ENABLE_GRAD = 4u /* torch.enable_grad() inside a no-grad scope */
 };
 
@@ -100,8 +101,8 @@ TERN_API int tern_scope_depth(const tern_ctx *ctx);
 
 /*
  * An owner is a scope off the stack: the lifetime of what a module, an optimizer or a loader keeps.
- * It dies with the scope it was made in. Between tern_owner_begin and the tern_scope_end that matches
- * it, new objects belong to the owner.
+ * It dies with the scope it was made in. Between tern_owner_begin and the tern_scope_end that
+ * matches it, new objects belong to the owner.
  */
 typedef struct tern_owner tern_owner;
 TERN_API tern_owner *tern_owner_new(tern_ctx *ctx);
@@ -114,9 +115,9 @@ TERN_API void tern_owner_free(tern_owner *owner);
 TERN_API tern_status tern_defer(tern_ctx *ctx, void (*fn)(void *arg), void *arg);
 
 /*
- * A scope for the inside of a library function (a module's forward, a composite): temporaries die at
- * its end, while graphs belong to the scope outside. `tern_scope_return` ends it and hands one tensor
- * to the scope outside, history and all.
+ * A scope for the inside of a library function (a module's forward, a composite): temporaries die
+ * at its end, while graphs belong to the scope outside. `tern_scope_return` ends it and hands one
+ * tensor to the scope outside, history and all.
  */
 TERN_API tern_scope tern_scope_inner(tern_ctx *ctx);
 TERN_API tern_tensor *tern_scope_return(tern_scope scope, tern_tensor *result);
@@ -168,10 +169,10 @@ typedef struct tern_stats {
     uint64_t host_allocations; /* calls of the allocation seam */
     uint64_t device_bytes;     /* storage in use by tensors now */
     uint64_t device_bytes_peak;
-    uint64_t cached_bytes;     /* storage kept for reuse */
-    uint64_t launches;         /* kernels started */
-    uint64_t fallbacks;        /* launches that ran on the CPU instead (TERN_FALLBACK) */
-    uint64_t host_operations;  /* operations of kind host that ran in host memory */
+    uint64_t cached_bytes;    /* storage kept for reuse */
+    uint64_t launches;        /* kernels started */
+    uint64_t fallbacks;       /* launches that ran on the CPU instead (TERN_FALLBACK) */
+    uint64_t host_operations; /* operations of kind host that ran in host memory */
 } tern_stats;
 TERN_API tern_stats tern_get_stats(const tern_ctx *ctx);
 TERN_API void tern_reset_peak(tern_ctx *ctx);

@@ -1,8 +1,8 @@
 /*
  * tern/grad.h: gradients: leaves, backward, tern_grad, and checking gradients by differences.
  *
- * A graph lives in the scope whose operations made it and never outlives it. Gradients of leaves are
- * kept in the leaf's own scope.
+ * A graph lives in the scope whose operations made it and never outlives it. Gradients of leaves
+ * are kept in the leaf's own scope.
  */
 #ifndef TERN_GRAD_H
 #define TERN_GRAD_H
@@ -13,8 +13,8 @@
 extern "C" {
 #endif
 
-/* Tensor.requires_grad_(): makes a leaf of a floating dtype collect a gradient, or stops it. Returns
- * the tensor. */
+/* Tensor.requires_grad_(): makes a leaf of a floating dtype collect a gradient, or stops it.
+ * Returns the tensor. */
 TERN_API tern_tensor *tern_requires_grad(tern_tensor *tensor, bool requires_grad);
 
 /* Tensor.requires_grad, Tensor.is_leaf */
@@ -53,9 +53,9 @@ enum {
 TERN_API tern_status tern_backward_with(tern_tensor *tensor, tern_tensor *gradient, unsigned flags);
 
 /*
- * torch.autograd.grad(outputs, inputs, grad_outputs): leaves no trace in any .grad. grad_outputs may
- * be NULL, or hold NULLs, where an output has one element. Writes n_inputs tensors of the open scope
- * to `out_grads`.
+ * torch.autograd.grad(outputs, inputs, grad_outputs): leaves no trace in any .grad. grad_outputs
+ * may be NULL, or hold NULLs, where an output has one element. Writes n_inputs tensors of the open
+ * scope to `out_grads`.
  */
 TERN_API tern_status tern_grad(tern_tensor *const *outputs, int n_outputs,
                                tern_tensor *const *inputs, int n_inputs,

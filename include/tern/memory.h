@@ -2,8 +2,8 @@
  * tern/memory.h: the one seam through which Tern takes host memory.
  *
  * Nothing else in the library calls malloc. A test can make the n-th call fail
- * (tern_fail_allocation in context.h); every caller handles NULL. Backends get the same seam through
- * their host table.
+ * (tern_fail_allocation in context.h); every caller handles NULL. Backends get the same seam
+ * through their host table.
  */
 #ifndef TERN_MEMORY_H
 #define TERN_MEMORY_H

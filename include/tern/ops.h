@@ -2,13 +2,14 @@
  * tern/ops.h: operations, named and argued as PyTorch's (tern_add is torch.add, tern_linear is
  * torch.nn.functional.linear).
  *
- * Every function returns a tensor of the open scope, or nil after latching an error. Shapes broadcast
- * and dtypes promote as in PyTorch. A trailing _in_place is PyTorch's trailing underscore: the first
- * argument is overwritten and returned. `_scalar` takes a Python number: it never raises the dtype of
- * a tensor within its category (int64 tensor + 1.5 is float32, float32 tensor + 1.5 stays float32).
+ * Every function returns a tensor of the open scope, or nil after latching an error. Shapes
+ * broadcast and dtypes promote as in PyTorch. A trailing _in_place is PyTorch's trailing
+ * underscore: the first argument is overwritten and returned. `_scalar` takes a Python number: it
+ * never raises the dtype of a tensor within its category (int64 tensor + 1.5 is float32, float32
+ * tensor + 1.5 stays float32).
  *
- * Operations without a C function of their own are called by name with values (tern_call). The table
- * of all of them, with their arguments, is ops.def.
+ * Operations without a C function of their own are called by name with values (tern_call). The
+ * table of all of them, with their arguments, is ops.def.
  */
 #ifndef TERN_OPS_H
 #define TERN_OPS_H
@@ -19,13 +20,14 @@
 extern "C" {
 #endif
 
-/* ---- by name ---------------------------------------------------------------------------------- */
+/* ---- by name ----------------------------------------------------------------------------------
+ */
 
 /*
  * Calls an operation by PyTorch's name ("add", "nn.functional.linear"; "add_" is in place) with
  * positional values and named ones (a dict, or none). Returns what the operation returns: a tensor,
- * a tuple, a number; none after latching an error. ctx's default device is used where no argument is
- * a tensor.
+ * a tuple, a number; none after latching an error. ctx's default device is used where no argument
+ * is a tensor.
  */
 TERN_API tern_value tern_call(tern_ctx *ctx, const char *name, const tern_value *positional,
                               int n_positional, tern_value named);
@@ -63,7 +65,8 @@ TERN_API tern_tensor *tern_arange(tern_ctx *ctx, double start, double end, doubl
 TERN_API tern_tensor *tern_arange_i64(tern_ctx *ctx, int64_t end);
 TERN_API tern_tensor *tern_linspace(tern_ctx *ctx, double start, double end, int64_t steps);
 
-/* ---- random numbers: PyTorch's bits for the same seed, from `generator` or (NULL) the context's -- */
+/* ---- random numbers: PyTorch's bits for the same seed, from `generator` or (NULL) the context's
+ * -- */
 TERN_API tern_tensor *tern_rand(tern_ctx *ctx, tern_shape size, tern_generator *generator);
 TERN_API tern_tensor *tern_randn(tern_ctx *ctx, tern_shape size, tern_generator *generator);
 TERN_API tern_tensor *tern_randint(tern_ctx *ctx, int64_t low, int64_t high, tern_shape size,
@@ -79,7 +82,8 @@ TERN_API tern_tensor *tern_uniform_in_place(tern_tensor *input, double from, dou
 TERN_API tern_tensor *tern_normal_in_place(tern_tensor *input, double mean, double std,
                                            tern_generator *generator);
 
-/* ---- views: the result shares the input's storage ---------------------------------------------- */
+/* ---- views: the result shares the input's storage ----------------------------------------------
+ */
 TERN_API tern_tensor *tern_view(tern_tensor *input, tern_shape size);
 TERN_API tern_tensor *tern_reshape(tern_tensor *input, tern_shape shape); /* copies where it must */
 TERN_API tern_tensor *tern_flatten(tern_tensor *input, int start_dim, int end_dim);
@@ -100,11 +104,13 @@ TERN_API tern_tensor *tern_as_strided(tern_tensor *input, tern_shape size, tern_
 /* torch.split: a tuple of views. */
 TERN_API tern_value tern_split(tern_tensor *input, int64_t split_size, int dim);
 
-/* ---- joins -------------------------------------------------------------------------------------- */
+/* ---- joins --------------------------------------------------------------------------------------
+ */
 TERN_API tern_tensor *tern_cat(tern_tensor *const *tensors, int count, int dim);
 TERN_API tern_tensor *tern_stack(tern_tensor *const *tensors, int count, int dim);
 
-/* ---- copies ------------------------------------------------------------------------------------- */
+/* ---- copies -------------------------------------------------------------------------------------
+ */
 TERN_API tern_tensor *tern_clone(tern_tensor *input);
 TERN_API tern_tensor *tern_contiguous(tern_tensor *input);
 /* Tensor.copy_(src): broadcasts, converts the dtype, crosses devices. */
@@ -112,7 +118,8 @@ TERN_API tern_tensor *tern_copy_in_place(tern_tensor *input, tern_tensor *src);
 TERN_API tern_tensor *tern_fill_in_place(tern_tensor *input, double value);
 TERN_API tern_tensor *tern_zero_in_place(tern_tensor *input);
 
-/* ---- arithmetic --------------------------------------------------------------------------------- */
+/* ---- arithmetic ---------------------------------------------------------------------------------
+ */
 TERN_API tern_tensor *tern_add(tern_tensor *input, tern_tensor *other);
 TERN_API tern_tensor *tern_add_alpha(tern_tensor *input, tern_tensor *other, double alpha);
 TERN_API tern_tensor *tern_add_scalar(tern_tensor *input, double other);
@@ -150,7 +157,8 @@ TERN_API tern_tensor *tern_addcdiv_in_place(tern_tensor *input, tern_tensor *ten
                                             tern_tensor *tensor2, double value);
 TERN_API tern_tensor *tern_lerp_in_place(tern_tensor *input, tern_tensor *end, double weight);
 
-/* ---- comparison and logic: bool results ---------------------------------------------------------- */
+/* ---- comparison and logic: bool results
+ * ---------------------------------------------------------- */
 TERN_API tern_tensor *tern_eq(tern_tensor *input, tern_tensor *other);
 TERN_API tern_tensor *tern_ne(tern_tensor *input, tern_tensor *other);
 TERN_API tern_tensor *tern_lt(tern_tensor *input, tern_tensor *other);
@@ -168,7 +176,8 @@ TERN_API tern_tensor *tern_logical_not(tern_tensor *input);
 /* torch.equal: same shape and elements. */
 TERN_API bool tern_equal(tern_tensor *input, tern_tensor *other);
 
-/* ---- unary functions ------------------------------------------------------------------------------ */
+/* ---- unary functions
+ * ------------------------------------------------------------------------------ */
 TERN_API tern_tensor *tern_neg(tern_tensor *input);
 TERN_API tern_tensor *tern_abs(tern_tensor *input);
 TERN_API tern_tensor *tern_sign(tern_tensor *input);
@@ -209,14 +218,16 @@ TERN_API tern_tensor *tern_isnan(tern_tensor *input);
 TERN_API tern_tensor *tern_isinf(tern_tensor *input);
 TERN_API tern_tensor *tern_isfinite(tern_tensor *input);
 
-/* ---- reductions: `dims` of rank 0 is all of them ---------------------------------------------------- */
+/* ---- reductions: `dims` of rank 0 is all of them
+ * ---------------------------------------------------- */
 TERN_API tern_tensor *tern_sum(tern_tensor *input);
 TERN_API tern_tensor *tern_sum_dims(tern_tensor *input, tern_shape dims, bool keepdim);
 TERN_API tern_tensor *tern_mean(tern_tensor *input);
 TERN_API tern_tensor *tern_mean_dims(tern_tensor *input, tern_shape dims, bool keepdim);
 TERN_API tern_tensor *tern_max(tern_tensor *input);
 TERN_API tern_tensor *tern_min(tern_tensor *input);
-/* torch.max(input, dim): the values; their positions go to *out_indices (int64), which may be NULL. */
+/* torch.max(input, dim): the values; their positions go to *out_indices (int64), which may be NULL.
+ */
 TERN_API tern_tensor *tern_max_dim(tern_tensor *input, int dim, bool keepdim,
                                    tern_tensor **out_indices);
 TERN_API tern_tensor *tern_min_dim(tern_tensor *input, int dim, bool keepdim,
@@ -228,12 +239,14 @@ TERN_API tern_tensor *tern_any(tern_tensor *input);
 TERN_API tern_tensor *tern_all(tern_tensor *input);
 TERN_API tern_tensor *tern_sum_to_size(tern_tensor *input, tern_shape size);
 
-/* ---- indexing --------------------------------------------------------------------------------------- */
+/* ---- indexing
+ * --------------------------------------------------------------------------------------- */
 TERN_API tern_tensor *tern_gather(tern_tensor *input, int dim, tern_tensor *index);
 TERN_API tern_tensor *tern_scatter_add(tern_tensor *input, int dim, tern_tensor *index,
                                        tern_tensor *src);
 
-/* ---- matrices --------------------------------------------------------------------------------------- */
+/* ---- matrices
+ * --------------------------------------------------------------------------------------- */
 TERN_API tern_tensor *tern_matmul(tern_tensor *input, tern_tensor *other);
 TERN_API tern_tensor *tern_mm(tern_tensor *input, tern_tensor *mat2);
 TERN_API tern_tensor *tern_bmm(tern_tensor *input, tern_tensor *mat2);
@@ -241,7 +254,8 @@ TERN_API tern_tensor *tern_addmm(tern_tensor *input, tern_tensor *mat1, tern_ten
 /* x W^T + b: input [*, in], weight [out, in], bias [out] or NULL. */
 TERN_API tern_tensor *tern_linear(tern_tensor *input, tern_tensor *weight, tern_tensor *bias);
 
-/* ---- activations and losses -------------------------------------------------------------------------- */
+/* ---- activations and losses
+ * -------------------------------------------------------------------------- */
 TERN_API tern_tensor *tern_softmax(tern_tensor *input, int dim);
 TERN_API tern_tensor *tern_log_softmax(tern_tensor *input, int dim);
 TERN_API tern_tensor *tern_l1_loss(tern_tensor *input, tern_tensor *target,

@@ -1,9 +1,9 @@
 /*
- * tern/schema.h: described arguments: PyTorch's name, type and default of each argument of an operation,
- * a module, an optimizer, a scheduler or an initialiser, and binding values to them.
+ * tern/schema.h: described arguments: PyTorch's name, type and default of each argument of an
+ * operation, a module, an optimizer, a scheduler or an initialiser, and binding values to them.
  *
- * One mechanism serves calls by name, text notation, printing and the command line. A description is
- * a line of text in PyTorch's own notation:
+ * One mechanism serves calls by name, text notation, printing and the command line. A description
+ * is a line of text in PyTorch's own notation:
  *
  *     add(Tensor input, Tensor|Number other, *, Number alpha=1) -> Tensor
  *     Linear(int in_features, int out_features, bool bias=True)
@@ -24,10 +24,10 @@ extern "C" {
 
 typedef struct tern_schema_arg {
     const char *name;
-    uint32_t types;      /* TERN_TAKES bits */
+    uint32_t types; /* TERN_TAKES bits */
     bool has_default;
     bool keyword_only;
-    tern_value fallback;     /* the default, where it is a scalar */
+    tern_value fallback;      /* the default, where it is a scalar */
     const char *default_text; /* the default as written, "(0.9, 0.999)"; NULL where there is none */
 } tern_schema_arg;
 
@@ -62,7 +62,8 @@ TERN_API tern_value tern_schema_default(tern_ctx *ctx, const tern_schema *schema
 /*
  * Binds positional values and named ones (a dict or none) to the arguments: fills in defaults,
  * converts (int to float, one int to a list, text to dtype, "inf" and "nan" to float) and checks
- * types. Lists of int become INTS, lists of float a LIST of FLOAT. On failure writes one line to `out_message` ("Linear: missing argument 'out_features' (int)") and returns false.
+ * types. Lists of int become INTS, lists of float a LIST of FLOAT. On failure writes one line to
+ * `out_message` ("Linear: missing argument 'out_features' (int)") and returns false.
  */
 TERN_API bool tern_schema_bind(tern_ctx *ctx, const tern_schema *schema,
                                const tern_value *positional, int n_positional, tern_value named,

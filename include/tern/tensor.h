@@ -1,10 +1,10 @@
 /*
  * tern/tensor.h: tensors: create from host data, inspect, move between devices, read back, print.
  *
- * A tensor is a handle: a dtype, a shape, strides and an offset over reference-counted storage on one
- * device. The handle dies with the scope it was created in; views and graphs keep the storage as long
- * as they need it. Functions that return a tensor return the context's nil tensor on failure (0-dim,
- * no elements, NULL data); nil passes through every operation unchanged.
+ * A tensor is a handle: a dtype, a shape, strides and an offset over reference-counted storage on
+ * one device. The handle dies with the scope it was created in; views and graphs keep the storage
+ * as long as they need it. Functions that return a tensor return the context's nil tensor on
+ * failure (0-dim, no elements, NULL data); nil passes through every operation unchanged.
  *
  * Operations (tern_add, tern_reshape, ...) are in ops.h, gradients in grad.h.
  */

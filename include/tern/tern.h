@@ -3,16 +3,16 @@
 #define TERN_H
 
 #include "tern/base.h"
-#include "tern/memory.h"
 #include "tern/context.h"
-#include "tern/device.h"
-#include "tern/value.h"
-#include "tern/tensor.h"
-#include "tern/ops.h"
-#include "tern/grad.h"
 #include "tern/describe.h"
-#include "tern/nn.h"
-#include "tern/optim.h"
+#include "tern/device.h"
+#include "tern/grad.h"
 #include "tern/io.h"
+#include "tern/memory.h"
+#include "tern/nn.h"
+#include "tern/ops.h"
+#include "tern/optim.h"
+#include "tern/tensor.h"
+#include "tern/value.h"
 
 #endif

@@ -132,7 +132,8 @@ TERN_API bool tern_dict_at(tern_value dict, size_t index, tern_value *out_key,
                            tern_value *out_item);
 TERN_API bool tern_dict_is_ordered(tern_value dict);
 
-/* The attributes that pickle's BUILD set on the dict (a state dict's "_metadata"), a dict or none. */
+/* The attributes that pickle's BUILD set on the dict (a state dict's "_metadata"), a dict or none.
+ */
 TERN_API tern_value tern_dict_attributes(tern_value dict);
 TERN_API tern_status tern_dict_set_attributes(tern_value dict, tern_value attributes);
 
