@@ -1,0 +1,335 @@
+/*
+ * matmul.c: products of matrices: mm, bmm, addmm, matmul with its broadcasting, linear.
+ *
+ * All are one kernel over [batch.., m, k] x [batch.., k, n]; transposes and broadcasts are strides.
+ */
+#include "reduce.h"
+
+/* ---- the kernel's call
+ * --------------------------------------------------------------------------- */
+
+static bool same_dtype(tern_opcall *call, const tern_tensor *a, const tern_tensor *b) {
+    if (a->dtype == b->dtype && a->dtype != TERN_BOOL) return true;
+    if (a->dtype == b->dtype)
+        tern_call_fail(call, TERN_ERR_ARGUMENT, "not implemented for 'Bool'");
+    else
+        tern_call_fail(call, TERN_ERR_ARGUMENT,
+                       "mat1 and mat2 must have the same dtype, but got %s and %s",
+                       tern_dtype_class(a->dtype), tern_dtype_class(b->dtype));
+    return false;
+}
+
+/* The last two dimensions fit; false after latching. */
+static bool inner_fits(tern_opcall *call, const tern_tensor *a, const tern_tensor *b) {
+    int64_t m = a->shape[a->rank - 2], k = a->shape[a->rank - 1];
+    int64_t k2 = b->shape[b->rank - 2], n = b->shape[b->rank - 1];
+    if (k == k2) return true;
+    tern_call_fail(call, TERN_ERR_ARGUMENT,
+                   "mat1 and mat2 shapes cannot be multiplied (%lldx%lld and %lldx%lld)",
+                   (long long)m, (long long)k, (long long)k2, (long long)n);
+    return false;
+}
+
+typedef struct scaling {
+    tern_value alpha, beta;
+} scaling;
+
+static const scaling plain = {{TERN_VALUE_INT, 0, {.i = 1}}, {TERN_VALUE_INT, 0, {.i = 1}}};
+
+/* alpha * a x b + beta * c of `shape`; a, b, c (or NULL) broadcast to it over the batch already. */
+static tern_tensor *product(tern_opcall *call, tern_tensor *a, tern_tensor *b, tern_tensor *c,
+                            const tern_shape *shape, const scaling *by) {
+    tern_tensor *out = tern_new_shaped(call, a->dtype, shape);
+    if (call->ctx->status != TERN_OK || out->numel == 0) return out;
+    double beta = tern_value_as_double(by->beta);
+    if (a->shape[a->rank - 1] == 0) {
+        if (!c || beta == 0.0)
+            tern_fill_raw(out, 0.0, 0);
+        else
+            tern_copy_raw(out, TERN_CALL(mul, T(c), by->beta));
+        return out;
+    }
+    tern_matmul_attrs attrs = {tern_value_as_double(by->alpha), beta, tern_value_as_int(by->alpha),
+                               tern_value_as_int(by->beta)};
+    tern_tensor *operands[3] = {a, b, c};
+    tern_launch(call->lane, TERN_KERNEL_MATMUL, 0, operands, c ? 3 : 2, &out, 1, &attrs,
+                sizeof attrs);
+    return out;
+}
+
+/* ---- mm, bmm
+ * ---------------------------------------------------------------------------------------- */
+
+static bool is_rank(tern_opcall *call, const tern_tensor *t, int rank, const char *name) {
+    if (t->rank == rank) return true;
+    tern_call_fail(call, TERN_ERR_ARGUMENT, "%s must be a %s, but it has %d dimensions", name,
+                   rank == 2 ? "matrix" : "3D tensor", t->rank);
+    return false;
+}
+
+tern_value tern_op_mm(tern_opcall *call) {
+    tern_tensor *a = tern_arg_tensor(call, 0), *b = tern_arg_tensor(call, 1);
+    if (!is_rank(call, a, 2, "self") || !is_rank(call, b, 2, "mat2") || !same_dtype(call, a, b) ||
+        !inner_fits(call, a, b))
+        return tern_none();
+    tern_shape shape = {2, {a->shape[0], b->shape[1]}};
+    return tern_result(call, product(call, a, b, NULL, &shape, &plain));
+}
+
+void tern_grad_mm(tern_node *node, tern_tensor *const *grad_out, tern_tensor **grads) {
+    tern_tensor *grad = grad_out[0];
+    if (tern_node_needs(node, 0)) grads[0] = tern_mm(grad, tern_t(tern_node_input(node, 1)));
+    if (tern_node_needs(node, 1)) grads[1] = tern_mm(tern_t(tern_node_input(node, 0)), grad);
+}
+
+static bool batches_fit(tern_opcall *call, const tern_tensor *a, const tern_tensor *b) {
+    if (!is_rank(call, a, 3, "batch1") || !is_rank(call, b, 3, "batch2") || !same_dtype(call, a, b))
+        return false;
+    if (a->shape[0] == b->shape[0] && a->shape[2] == b->shape[1]) return true;
+    tern_call_fail(
+        call, TERN_ERR_ARGUMENT,
+        "Expected size for first two dimensions of batch2 tensor to be: [%lld, %lld] but "
+        "got: [%lld, %lld].",
+        (long long)a->shape[0], (long long)a->shape[2], (long long)b->shape[0],
+        (long long)b->shape[1]);
+    return false;
+}
+
+tern_value tern_op_bmm(tern_opcall *call) {
+    tern_tensor *a = tern_arg_tensor(call, 0), *b = tern_arg_tensor(call, 1);
+    if (!batches_fit(call, a, b)) return tern_none();
+    tern_shape shape = {3, {a->shape[0], a->shape[1], b->shape[2]}};
+    return tern_result(call, product(call, a, b, NULL, &shape, &plain));
+}
+
+void tern_grad_bmm(tern_node *node, tern_tensor *const *grad_out, tern_tensor **grads) {
+    tern_tensor *grad = grad_out[0];
+    if (tern_node_needs(node, 0))
+        grads[0] = tern_bmm(grad, tern_transpose(tern_node_input(node, 1), 1, 2));
+    if (tern_node_needs(node, 1))
+        grads[1] = tern_bmm(tern_transpose(tern_node_input(node, 0), 1, 2), grad);
+}
+
+/* ---- addmm, baddbmm
+ * --------------------------------------------------------------------------------- */
+
+/* The number argument of a call, 1 where it was left out. */
+static tern_value factor(tern_value given) {
+    return given.kind == TERN_VALUE_NONE ? tern_int(1) : given;
+}
+
+static tern_value add_product(tern_opcall *call, tern_tensor *a, tern_tensor *b,
+                              const tern_shape *shape) {
+    tern_tensor *input = tern_arg_tensor(call, 0);
+    scaling by = {factor(tern_arg(call, 4)), factor(tern_arg(call, 3))};
+    if (!same_dtype(call, input, a)) return tern_none();
+    tern_tensor *c = tern_expand(input, *shape);
+    if (call->ctx->status != TERN_OK) return tern_none();
+    return tern_result(call, product(call, a, b, c, shape, &by));
+}
+
+tern_value tern_op_addmm(tern_opcall *call) {
+    tern_tensor *a = tern_arg_tensor(call, 1), *b = tern_arg_tensor(call, 2);
+    if (!is_rank(call, a, 2, "mat1") || !is_rank(call, b, 2, "mat2") || !same_dtype(call, a, b) ||
+        !inner_fits(call, a, b))
+        return tern_none();
+    tern_shape shape = {2, {a->shape[0], b->shape[1]}};
+    return add_product(call, a, b, &shape);
+}
+
+tern_value tern_op_baddbmm(tern_opcall *call) {
+    tern_tensor *a = tern_arg_tensor(call, 1), *b = tern_arg_tensor(call, 2);
+    if (!batches_fit(call, a, b)) return tern_none();
+    tern_shape shape = {3, {a->shape[0], a->shape[1], b->shape[2]}};
+    return add_product(call, a, b, &shape);
+}
+
+/* grad * number, without a launch where the number is 1. */
+static tern_tensor *scaled(tern_tensor *grad, tern_value number) {
+    number = factor(number);
+    return tern_value_as_double(number) == 1.0 ? grad : TERN_CALL(mul, T(grad), number);
+}
+
+void tern_grad_addmm(tern_node *node, tern_tensor *const *grad_out, tern_tensor **grads) {
+    tern_tensor *grad = grad_out[0];
+    tern_value beta = tern_node_arg(node, 3), alpha = tern_node_arg(node, 4);
+    if (tern_node_needs(node, 0))
+        grads[0] = tern_sum_to_size(scaled(grad, beta), tern_node_input_shape(node, 0));
+    if (tern_node_needs(node, 1))
+        grads[1] =
+            scaled(tern_matmul(grad, tern_transpose(tern_node_input(node, 2), -1, -2)), alpha);
+    if (tern_node_needs(node, 2))
+        grads[2] =
+            scaled(tern_matmul(tern_transpose(tern_node_input(node, 1), -1, -2), grad), alpha);
+}
+
+void tern_grad_baddbmm(tern_node *node, tern_tensor *const *grad_out, tern_tensor **grads) {
+    tern_grad_addmm(node, grad_out, grads);
+}
+
+/* ---- matmul
+ * -------------------------------------------------------------------------------------------- */
+
+/* The operands as matrices: a vector on the left is a row, on the right a column. */
+static tern_tensor *as_left(tern_tensor *a) {
+    return a->rank == 1 ? tern_unsqueeze(a, 0) : a;
+}
+static tern_tensor *as_right(tern_tensor *b) {
+    return b->rank == 1 ? tern_unsqueeze(b, 1) : b;
+}
+
+/* The broadcast batch dimensions of two operands, without the last two; false after latching. */
+static bool batch_shape(tern_opcall *call, const tern_tensor *a, const tern_tensor *b,
+                        tern_shape *out_batch) {
+    int rank = a->rank > b->rank ? a->rank : b->rank;
+    out_batch->rank = rank - 2;
+    for (int d = 0; d < rank - 2; d++) {
+        int from_a = d - (rank - a->rank), from_b = d - (rank - b->rank);
+        int64_t sa = from_a < 0 ? 1 : a->shape[from_a], sb = from_b < 0 ? 1 : b->shape[from_b];
+        if (sa != sb && sa != 1 && sb != 1) {
+            tern_call_fail(call, TERN_ERR_ARGUMENT,
+                           "The size of tensor a (%lld) must match the size of tensor b (%lld) at "
+                           "non-singleton dimension %d",
+                           (long long)sa, (long long)sb, d);
+            return false;
+        }
+        out_batch->dim[d] = sa == 1 ? sb : sa;
+    }
+    return true;
+}
+
+/* A view whose leading dimensions are the batch. */
+static tern_tensor *over_batch(tern_tensor *t, const tern_shape *batch) {
+    tern_shape shape = *batch;
+    shape.dim[shape.rank++] = t->shape[t->rank - 2];
+    shape.dim[shape.rank++] = t->shape[t->rank - 1];
+    return tern_broadcast_view(t, &shape);
+}
+
+tern_value tern_op_matmul(tern_opcall *call) {
+    tern_tensor *input = tern_arg_tensor(call, 0), *other = tern_arg_tensor(call, 1);
+    if (input->rank == 0 || other->rank == 0)
+        return tern_call_fail(call, TERN_ERR_ARGUMENT,
+                              "both arguments to matmul need to be at least 1D, but they are %dD "
+                              "and %dD",
+                              input->rank, other->rank);
+    if (!same_dtype(call, input, other)) return tern_none();
+    tern_tensor *a = as_left(input), *b = as_right(other);
+    tern_shape batch;
+    if (call->ctx->status != TERN_OK || !inner_fits(call, a, b) || !batch_shape(call, a, b, &batch))
+        return tern_none();
+    tern_shape shape = batch;
+    shape.dim[shape.rank++] = a->shape[a->rank - 2];
+    shape.dim[shape.rank++] = b->shape[b->rank - 1];
+    tern_tensor *out =
+        product(call, over_batch(a, &batch), over_batch(b, &batch), NULL, &shape, &plain);
+    uint32_t gone = (input->rank == 1 ? 1u << (shape.rank - 2) : 0u) |
+                    (other->rank == 1 ? 1u << (shape.rank - 1) : 0u);
+    tern_shape final = tern_reduced_shape(&shape, gone, false);
+    return tern_result(call, tern_set_shape(out, &final));
+}
+
+/* A tensor as one matrix: all but the last dimension become rows. */
+static tern_tensor *as_rows(tern_tensor *t) {
+    return tern_reshape(t,
+                        TERN_SHAPE(t->numel / (t->shape[t->rank - 1] ? t->shape[t->rank - 1] : 1),
+                                   t->shape[t->rank - 1]));
+}
+
+void tern_grad_matmul(tern_node *node, tern_tensor *const *grad_out, tern_tensor **grads) {
+    tern_tensor *input = tern_node_input(node, 0), *other = tern_node_input(node, 1);
+    if (tern_node_ctx(node)->status != TERN_OK) return;
+    tern_tensor *a = as_left(input), *b = as_right(other), *grad = grad_out[0];
+    if (other->rank == 1) grad = tern_unsqueeze(grad, -1);
+    if (input->rank == 1) grad = tern_unsqueeze(grad, -2);
+    if (tern_node_ctx(node)->status != TERN_OK) return;
+    if (tern_node_needs(node, 0)) {
+        tern_tensor *full = tern_matmul(grad, tern_transpose(b, -1, -2));
+        grads[0] = tern_reshape(tern_sum_to_size(full, tern_shape_of(a)), tern_shape_of(input));
+    }
+    if (!tern_node_needs(node, 1)) return;
+    tern_tensor *full;
+    if (b->rank == 2 && a->rank > 2) /* one product instead of a batch of them and a sum */
+        full = tern_matmul(tern_t(as_rows(a)), as_rows(grad));
+    else
+        full = tern_matmul(tern_transpose(a, -1, -2), grad);
+    grads[1] = tern_reshape(tern_sum_to_size(full, tern_shape_of(b)), tern_shape_of(other));
+}
+
+/* ---- linear
+ * ---------------------------------------------------------------------------------------------- */
+
+/* A weight [in] of one output feature counts as [1, in], and its result has no feature dimension.
+ */
+static tern_tensor *as_weight(tern_tensor *w) {
+    return w->rank == 1 ? tern_unsqueeze(w, 0) : w;
+}
+
+static bool linear_fits(tern_opcall *call, tern_tensor *x, tern_tensor *w, tern_tensor *bias) {
+    if (x->rank == 0 || w->rank == 0 || w->rank > 2) {
+        tern_call_fail(call, TERN_ERR_ARGUMENT,
+                       "input must have at least 1 dimension and weight 1 or 2, but they have %d "
+                       "and %d",
+                       x->rank, w->rank);
+        return false;
+    }
+    if (!same_dtype(call, x, w) || (bias && !same_dtype(call, bias, x))) return false;
+    int64_t in = w->shape[w->rank - 1];
+    if (x->shape[x->rank - 1] == in) return true;
+    int64_t columns = x->shape[x->rank - 1];
+    tern_call_fail(call, TERN_ERR_ARGUMENT,
+                   "mat1 and mat2 shapes cannot be multiplied (%lldx%lld and %lldx%lld)",
+                   (long long)(columns ? x->numel / columns : 0), (long long)columns, (long long)in,
+                   (long long)(w->rank == 2 ? w->shape[0] : 1));
+    return false;
+}
+
+tern_value tern_op_linear(tern_opcall *call) {
+    tern_tensor *x = tern_arg_tensor(call, 0), *w = tern_arg_tensor(call, 1);
+    tern_tensor *bias = tern_arg_tensor(call, 2);
+    if (!linear_fits(call, x, w, bias)) return tern_none();
+    tern_shape shape = tern_shape_of(x);
+    tern_tensor *w2 = as_weight(w), *x2 = tern_contiguous_raw(x);
+    if (call->ctx->status != TERN_OK) return tern_none();
+    int64_t rows = 1, out = w2->shape[0], in = w2->shape[1];
+    for (int d = 0; d < shape.rank - 1; d++) rows *= shape.dim[d];
+    x2 = tern_view(x2, TERN_SHAPE(rows, in));
+    tern_shape flat = {2, {rows, out}};
+    tern_tensor *c = bias ? tern_expand(bias, flat) : NULL;
+    if (call->ctx->status != TERN_OK) return tern_none();
+    tern_tensor *y = product(call, x2, tern_t(w2), c, &flat, &plain);
+    shape.dim[shape.rank - 1] = out;
+    if (w->rank == 1) shape.rank--;
+    return tern_result(call, tern_set_shape(y, &shape));
+}
+
+void tern_grad_linear(tern_node *node, tern_tensor *const *grad_out, tern_tensor **grads) {
+    tern_tensor *x = tern_node_input(node, 0), *w = tern_node_input(node, 1), *grad = grad_out[0];
+    if (tern_node_ctx(node)->status != TERN_OK) return;
+    if (tern_node_n_inputs(node) > 2 && tern_node_needs(node, 2))
+        grads[2] = tern_sum_to_size(grad, tern_node_input_shape(node, 2));
+    if (w->rank == 1) grad = tern_unsqueeze(grad, -1);
+    if (tern_node_ctx(node)->status != TERN_OK) return;
+    if (tern_node_needs(node, 0)) grads[0] = tern_matmul(grad, as_weight(w));
+    if (tern_node_needs(node, 1))
+        grads[1] = tern_reshape(tern_mm(tern_t(as_rows(grad)), as_rows(x)), tern_shape_of(w));
+}
+
+/* ---- C functions
+ * -------------------------------------------------------------------------------------------- */
+
+tern_tensor *tern_matmul(tern_tensor *input, tern_tensor *other) {
+    return TERN_CALL(matmul, T(input), T(other));
+}
+tern_tensor *tern_mm(tern_tensor *input, tern_tensor *mat2) {
+    return TERN_CALL(mm, T(input), T(mat2));
+}
+tern_tensor *tern_bmm(tern_tensor *input, tern_tensor *mat2) {
+    return TERN_CALL(bmm, T(input), T(mat2));
+}
+tern_tensor *tern_addmm(tern_tensor *input, tern_tensor *mat1, tern_tensor *mat2) {
+    return TERN_CALL(addmm, T(input), T(mat1), T(mat2));
+}
+tern_tensor *tern_linear(tern_tensor *input, tern_tensor *weight, tern_tensor *bias) {
+    return TERN_CALL(linear, T(input), T(weight), T(bias));
+}
