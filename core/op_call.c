@@ -176,8 +176,7 @@ tern_tensor *tern_op_tensor(tern_ctx *ctx, tern_op_id id, const tern_value *args
     return ctx ? ctx->nil : NULL;
 }
 
-/* ---- in place
- * ------------------------------------------------------------------------------------ */
+/* ---- in place -------------------------------------------------------------------------------- */
 
 static int category(tern_dtype dtype) {
     if (tern_dtype_is_floating(dtype)) return 2;
@@ -310,8 +309,7 @@ tern_tensor *tern_op_call_in_place(tern_op_id id, const tern_value *args, int n_
     return ctx->status == TERN_OK ? target : ctx->nil;
 }
 
-/* ---- arguments
- * ------------------------------------------------------------------------------------ */
+/* ---- arguments ------------------------------------------------------------------------------- */
 
 tern_shape tern_arg_ints(const tern_opcall *call, int i) {
     tern_value v = tern_arg(call, i);

@@ -18,8 +18,7 @@ static const op_alias aliases[] = {
 #undef TERN_OP_GRAD
     {NULL, NULL}};
 
-/* ---- schemas, parsed when first needed
- * ------------------------------------------------------------ */
+/* ---- schemas, parsed when first needed ------------------------------------------------------- */
 
 static const tern_schema *schema_of(tern_ctx *ctx, tern_op_id id) {
     tern_schema **cache = ctx->op_cache;
@@ -54,8 +53,7 @@ void tern_op_cache_free(tern_ctx *ctx) {
     ctx->op_cache = NULL;
 }
 
-/* ---- names
- * ------------------------------------------------------------------------------------------ */
+/* ---- names ----------------------------------------------------------------------------------- */
 
 static bool row_has_name(int id, const char *name, size_t length) {
     const char *schema = tern_ops_table[id].schema;
@@ -139,8 +137,7 @@ tern_value tern_call(tern_ctx *ctx, const char *name, const tern_value *position
     return tern_none();
 }
 
-/* ---- the table, for listings
- * ------------------------------------------------------------------------ */
+/* ---- the table, for listings ----------------------------------------------------------------- */
 
 static const char *kind_name(tern_op_kind kind) {
     switch (kind) {

@@ -167,8 +167,7 @@ static bool bind_one(const binder *b, const tern_schema_arg *arg, tern_value val
                   tern_kind_name(value.kind));
 }
 
-/* ---- names
- * --------------------------------------------------------------------------------------- */
+/* ---- names ----------------------------------------------------------------------------------- */
 
 #define NAME_LIMIT 48
 
@@ -228,8 +227,7 @@ static bool refuse_name(const binder *b, const char *name) {
                   names_text(b->schema, false, names, sizeof names));
 }
 
-/* ---- binding
- * ------------------------------------------------------------------------------------- */
+/* ---- binding --------------------------------------------------------------------------------- */
 
 static bool check_positional(const binder *b, int n_positional) {
     char names[400];

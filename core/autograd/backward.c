@@ -116,8 +116,7 @@ static void accumulate(engine *e, tern_tensor *leaf, tern_tensor *grad) {
     tern_set_or_add_grad(leaf, grad);
 }
 
-/* ---- one node
- * ------------------------------------------------------------------------------------ */
+/* ---- one node -------------------------------------------------------------------------------- */
 
 static void capture(engine *e, tern_node *node, tern_tensor *const *incoming, tern_frame *frame) {
     for (int i = 0; i < e->n_wanted; i++) {
@@ -199,8 +198,7 @@ static void run(engine *e, tern_frame *engine_frame, tern_frame *results) {
     ctx->inference = inference;
 }
 
-/* ---- roots
- * ---------------------------------------------------------------------------------------- */
+/* ---- roots ----------------------------------------------------------------------------------- */
 
 static bool seed(engine *e, tern_tensor *root, tern_tensor *gradient, tern_frame *frame) {
     tern_ctx *ctx = e->ctx;

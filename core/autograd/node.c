@@ -187,8 +187,7 @@ void tern_grad_detach_handle(tern_tensor *tensor) {
     tensor->grad = NULL;
 }
 
-/* ---- what gradients ask
- * -------------------------------------------------------------------------- */
+/* ---- what gradients ask ---------------------------------------------------------------------- */
 
 bool tern_node_needs(const tern_node *node, int k) {
     return k < node->n_inputs && node->inputs[k].edge.node != NULL;

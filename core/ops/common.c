@@ -3,8 +3,7 @@
 
 #include "../op.h"
 
-/* ---- promotion (torch.result_type)
- * --------------------------------------------------------------- */
+/* ---- promotion (torch.result_type) ----------------------------------------------------------- */
 
 static int category(tern_dtype dtype) {
     if (tern_dtype_is_floating(dtype)) return 2;
@@ -67,8 +66,7 @@ tern_tensor *tern_operand_of(tern_opcall *call, tern_value value, tern_dtype dty
     return result;
 }
 
-/* ---- broadcasting
- * --------------------------------------------------------------------------------- */
+/* ---- broadcasting ---------------------------------------------------------------------------- */
 
 bool tern_broadcast_shape(tern_opcall *call, tern_tensor *const *tensors, int count,
                           tern_shape *out_shape) {
@@ -127,8 +125,7 @@ tern_tensor *tern_map_output(tern_opcall *call, tern_dtype dtype, const tern_sha
     return tern_tensor_new(call->lane, dtype, shape->rank, shape->dim);
 }
 
-/* ---- filling and copying
- * --------------------------------------------------------------------------- */
+/* ---- filling and copying --------------------------------------------------------------------- */
 
 void tern_fill_raw(tern_tensor *tensor, double f, int64_t i) {
     if (tern_is_nil(tensor)) return;

@@ -115,8 +115,7 @@ void tern_grad_scatter_add(tern_node *node, tern_tensor *const *grad_out, tern_t
                                tern_node_input(node, 1));
 }
 
-/* ---- C functions
- * ---------------------------------------------------------------------------------- */
+/* ---- C functions ----------------------------------------------------------------------------- */
 
 tern_tensor *tern_gather(tern_tensor *input, int dim, tern_tensor *index) {
     return TERN_CALL(gather, T(input), I(dim), T(index));

@@ -34,8 +34,7 @@ static tern_tensor *zeros_of_input(tern_node *node, tern_tensor *grad) {
     return tern_expand(zero, tern_node_input_shape(node, 0));
 }
 
-/* ---- slice, narrow, select
- * ------------------------------------------------------------------------ */
+/* ---- slice, narrow, select ------------------------------------------------------------------- */
 
 /* Python's rule: negative from the end, then clipped. */
 static int64_t clip_index(int64_t index, int64_t size) {
@@ -148,8 +147,7 @@ void tern_grad_select(tern_node *node, tern_tensor *const *grad_out, tern_tensor
                          tern_node_arg(node, 1), tern_node_arg(node, 2));
 }
 
-/* ---- diagonal
- * -------------------------------------------------------------------------------------- */
+/* ---- diagonal -------------------------------------------------------------------------------- */
 
 tern_value tern_op_diagonal(tern_opcall *call) {
     tern_tensor *input = tern_arg_tensor(call, 0);
@@ -184,8 +182,7 @@ void tern_grad_diagonal(tern_node *node, tern_tensor *const *grad_out, tern_tens
                          tern_node_arg(node, 1), tern_node_arg(node, 2), tern_node_arg(node, 3));
 }
 
-/* ---- putting a part back
- * ---------------------------------------------------------------------------- */
+/* ---- putting a part back --------------------------------------------------------------------- */
 
 /* A copy of input whose part, taken by the view operation `take` with the arguments after src, is
  * src. */
@@ -248,8 +245,7 @@ void tern_grad_diagonal_scatter(tern_node *node, tern_tensor *const *grad_out,
                       3);
 }
 
-/* ---- split
- * ------------------------------------------------------------------------------------------- */
+/* ---- split ----------------------------------------------------------------------------------- */
 
 /* Views of `count` successive lengths along dim; a length after the last is what remains. */
 static tern_value split_into(tern_opcall *call, tern_tensor *input, int dim, const int64_t *lengths,
@@ -299,8 +295,7 @@ tern_value tern_op_split(tern_opcall *call) {
     return split_into(call, input, dim, NULL, count, length);
 }
 
-/* ---- C functions
- * --------------------------------------------------------------------------------------- */
+/* ---- C functions ----------------------------------------------------------------------------- */
 
 tern_tensor *tern_narrow(tern_tensor *input, int dim, int64_t start, int64_t length) {
     return TERN_CALL(narrow, T(input), I(dim), I(start), I(length));

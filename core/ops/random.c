@@ -316,8 +316,7 @@ tern_value tern_op_randperm(tern_opcall *call) {
     return run_fill(call, &job, do_randperm, &shape, NULL);
 }
 
-/* ---- other distributions
- * ------------------------------------------------------------------------- */
+/* ---- other distributions --------------------------------------------------------------------- */
 
 tern_value tern_op_bernoulli_p(tern_opcall *call) {
     double p = tern_arg_double(call, 1, 0.5);
@@ -388,8 +387,7 @@ tern_value tern_op_log_normal(tern_opcall *call) {
     return from_like(call, do_log_normal, mean, std, 3, 0);
 }
 
-/* ---- multinomial
- * ----------------------------------------------------------------------------------- */
+/* ---- multinomial ----------------------------------------------------------------------------- */
 
 static bool multinomial_valid(tern_opcall *call, const tern_tensor *p, int64_t samples,
                               bool replacement) {
@@ -445,8 +443,7 @@ tern_value tern_op_multinomial(tern_opcall *call) {
     return tern_result(call, out);
 }
 
-/* ---- C functions
- * ----------------------------------------------------------------------------------- */
+/* ---- C functions ----------------------------------------------------------------------------- */
 
 #define G(generator) tern_generator_value(generator)
 

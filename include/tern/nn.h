@@ -114,8 +114,7 @@ TERN_API tern_module *tern_module_new(tern_ctx *ctx, const tern_module_class *cl
 /* Ends the module's lifetime before its scope ends. NULL is fine. */
 TERN_API void tern_module_free(tern_module *module);
 
-/* ---- registering: in init, or after it
- * ----------------------------------------------------------- */
+/* ---- registering: in init, or after it ------------------------------------------------------- */
 
 /* Enters the module's owner, for making parameters after init; end it with tern_scope_end. */
 TERN_API tern_scope tern_module_begin(tern_module *self);
@@ -137,8 +136,7 @@ TERN_API tern_tensor *tern_module_buffer(tern_module *self, const char *name, te
  * the error is latched already. Cycles, and trees deeper than 64, are errors. */
 TERN_API tern_module *tern_module_child(tern_module *self, const char *name, tern_module *child);
 
-/* ---- looking
- * ------------------------------------------------------------------------------------- */
+/* ---- looking --------------------------------------------------------------------------------- */
 
 TERN_API tern_ctx *tern_module_context(const tern_module *module);
 
@@ -175,8 +173,7 @@ TERN_API void tern_module_each(tern_module *module, tern_module_visit visit, voi
 /* Elements of all parameters, tied ones counted once. */
 TERN_API int64_t tern_module_count_parameters(tern_module *module);
 
-/* ---- using
- * ---------------------------------------------------------------------------------------- */
+/* ---- using ----------------------------------------------------------------------------------- */
 
 /* module(input): runs forward in a scope of its own, so that intermediates die when it returns. */
 TERN_API tern_tensor *tern_forward(tern_module *module, tern_tensor *input);
@@ -218,8 +215,7 @@ TERN_API tern_status tern_module_to_dtype(tern_module *module, tern_dtype dtype)
 TERN_API void tern_module_apply(tern_module *module, void (*fn)(tern_module *module, void *user),
                                 void *user);
 
-/* ---- state
- * ---------------------------------------------------------------------------------------- */
+/* ---- state ----------------------------------------------------------------------------------- */
 
 /*
  * state_dict(): an OrderedDict of detached tensors over the same storage, with PyTorch's keys in
@@ -236,8 +232,7 @@ TERN_API tern_value tern_module_state_dict(tern_module *module);
 TERN_API tern_status tern_module_load_state_dict(tern_module *module, tern_value state,
                                                  bool strict);
 
-/* ---- printing
- * --------------------------------------------------------------------------------------- */
+/* ---- printing -------------------------------------------------------------------------------- */
 
 /* What Python's print(model) shows, without the last newline. Returns the length as snprintf does.
  */
@@ -246,8 +241,7 @@ TERN_API size_t tern_module_repr(const tern_module *module, char *out_text, size
 /* The same as text of the open scope; "" on failure. */
 TERN_API const char *tern_module_repr_text(const tern_module *module);
 
-/* ---- text and names
- * ---------------------------------------------------------------------------------- */
+/* ---- text and names -------------------------------------------------------------------------- */
 
 /*
  * Makes a module from PyTorch's notation: a constructor expression or what print(model) shows.

@@ -65,8 +65,7 @@ TERN_API tern_tensor *tern_arange(tern_ctx *ctx, double start, double end, doubl
 TERN_API tern_tensor *tern_arange_i64(tern_ctx *ctx, int64_t end);
 TERN_API tern_tensor *tern_linspace(tern_ctx *ctx, double start, double end, int64_t steps);
 
-/* ---- random numbers: PyTorch's bits for the same seed, from `generator` or (NULL) the context's
- * -- */
+/* ---- random numbers: PyTorch's bits for the same seed, from `generator` or (NULL) the context's ---- */
 TERN_API tern_tensor *tern_rand(tern_ctx *ctx, tern_shape size, tern_generator *generator);
 TERN_API tern_tensor *tern_randn(tern_ctx *ctx, tern_shape size, tern_generator *generator);
 TERN_API tern_tensor *tern_randint(tern_ctx *ctx, int64_t low, int64_t high, tern_shape size,
@@ -157,8 +156,7 @@ TERN_API tern_tensor *tern_addcdiv_in_place(tern_tensor *input, tern_tensor *ten
                                             tern_tensor *tensor2, double value);
 TERN_API tern_tensor *tern_lerp_in_place(tern_tensor *input, tern_tensor *end, double weight);
 
-/* ---- comparison and logic: bool results
- * ---------------------------------------------------------- */
+/* ---- comparison and logic: bool results ------------------------------------------------------ */
 TERN_API tern_tensor *tern_eq(tern_tensor *input, tern_tensor *other);
 TERN_API tern_tensor *tern_ne(tern_tensor *input, tern_tensor *other);
 TERN_API tern_tensor *tern_lt(tern_tensor *input, tern_tensor *other);
@@ -176,8 +174,7 @@ TERN_API tern_tensor *tern_logical_not(tern_tensor *input);
 /* torch.equal: same shape and elements. */
 TERN_API bool tern_equal(tern_tensor *input, tern_tensor *other);
 
-/* ---- unary functions
- * ------------------------------------------------------------------------------ */
+/* ---- unary functions ------------------------------------------------------------------------- */
 TERN_API tern_tensor *tern_neg(tern_tensor *input);
 TERN_API tern_tensor *tern_abs(tern_tensor *input);
 TERN_API tern_tensor *tern_sign(tern_tensor *input);
@@ -218,8 +215,7 @@ TERN_API tern_tensor *tern_isnan(tern_tensor *input);
 TERN_API tern_tensor *tern_isinf(tern_tensor *input);
 TERN_API tern_tensor *tern_isfinite(tern_tensor *input);
 
-/* ---- reductions: `dims` of rank 0 is all of them
- * ---------------------------------------------------- */
+/* ---- reductions: `dims` of rank 0 is all of them --------------------------------------------- */
 TERN_API tern_tensor *tern_sum(tern_tensor *input);
 TERN_API tern_tensor *tern_sum_dims(tern_tensor *input, tern_shape dims, bool keepdim);
 TERN_API tern_tensor *tern_mean(tern_tensor *input);
@@ -239,14 +235,12 @@ TERN_API tern_tensor *tern_any(tern_tensor *input);
 TERN_API tern_tensor *tern_all(tern_tensor *input);
 TERN_API tern_tensor *tern_sum_to_size(tern_tensor *input, tern_shape size);
 
-/* ---- indexing
- * --------------------------------------------------------------------------------------- */
+/* ---- indexing -------------------------------------------------------------------------------- */
 TERN_API tern_tensor *tern_gather(tern_tensor *input, int dim, tern_tensor *index);
 TERN_API tern_tensor *tern_scatter_add(tern_tensor *input, int dim, tern_tensor *index,
                                        tern_tensor *src);
 
-/* ---- matrices
- * --------------------------------------------------------------------------------------- */
+/* ---- matrices -------------------------------------------------------------------------------- */
 TERN_API tern_tensor *tern_matmul(tern_tensor *input, tern_tensor *other);
 TERN_API tern_tensor *tern_mm(tern_tensor *input, tern_tensor *mat2);
 TERN_API tern_tensor *tern_bmm(tern_tensor *input, tern_tensor *mat2);
@@ -254,8 +248,7 @@ TERN_API tern_tensor *tern_addmm(tern_tensor *input, tern_tensor *mat1, tern_ten
 /* x W^T + b: input [*, in], weight [out, in], bias [out] or NULL. */
 TERN_API tern_tensor *tern_linear(tern_tensor *input, tern_tensor *weight, tern_tensor *bias);
 
-/* ---- activations and losses
- * -------------------------------------------------------------------------- */
+/* ---- activations and losses ------------------------------------------------------------------ */
 TERN_API tern_tensor *tern_softmax(tern_tensor *input, int dim);
 TERN_API tern_tensor *tern_log_softmax(tern_tensor *input, int dim);
 TERN_API tern_tensor *tern_l1_loss(tern_tensor *input, tern_tensor *target,

@@ -49,8 +49,7 @@ TERN_API tern_status tern_optim_add_group(tern_optim *optim, tern_value group);
 /* Ends the optimizer's lifetime before its scope ends. NULL is fine. */
 TERN_API void tern_optim_free(tern_optim *optim);
 
-/* ---- using
- * ------------------------------------------------------------------------------------------ */
+/* ---- using ----------------------------------------------------------------------------------- */
 
 /* zero_grad(): gradients become none. */
 TERN_API tern_status tern_optim_zero_grad(tern_optim *optim);
@@ -69,8 +68,7 @@ typedef tern_tensor *(*tern_closure_fn)(void *user);
  * takes it; LBFGS needs it. */
 TERN_API double tern_optim_step_closure(tern_optim *optim, tern_closure_fn closure, void *user);
 
-/* ---- groups
- * ------------------------------------------------------------------------------------------ */
+/* ---- groups ---------------------------------------------------------------------------------- */
 
 TERN_API tern_ctx *tern_optim_context(const tern_optim *optim);
 
@@ -91,8 +89,7 @@ TERN_API tern_tensor *tern_optim_parameter(const tern_optim *optim, size_t index
 /* state[parameter]["momentum_buffer"]: the tensor itself, or NULL where there is none (yet). */
 TERN_API tern_tensor *tern_optim_state(const tern_optim *optim, size_t parameter, const char *name);
 
-/* ---- state
- * -------------------------------------------------------------------------------------------- */
+/* ---- state ----------------------------------------------------------------------------------- */
 
 /* state_dict(): {'state': {0: {...}}, 'param_groups': [{..., 'params': [0, 1]}]}, tensors over the
  * same storage. */
@@ -200,8 +197,7 @@ TERN_API tern_optim *tern_adagrad_new(tern_ctx *ctx, tern_value params,
  * text. The index-th name, NULL past the end: */
 TERN_API const char *tern_optim_name_at(size_t index);
 
-/* ---- gradient clipping (torch.nn.utils)
- * ----------------------------------------------------------------- */
+/* ---- gradient clipping (torch.nn.utils) ------------------------------------------------------ */
 
 /*
  * clip_grad_norm_: scales the gradients of a list of parameters so that their total norm is at most
