@@ -1,0 +1,149 @@
+/*
+ * tern/io.h: files and JSON: .pth as torch.save writes it, safetensors, and the values in them.
+ *
+ * READING runs nothing. A .pth file is a pickle, a little program; Tern's reader knows only the
+ * constructors of tensors, containers and numbers, and refuses a file that names anything else by
+ * that name. Every size and offset is checked against the file, checksums are verified, and the
+ * memory taken is bounded by the file's size.
+ *
+ * WRITING is atomic and durable: a temporary file beside the target is written, flushed to disk and
+ * renamed. On any failure the old file is still there and the temporary one is gone.
+ *
+ * What is read lives in the scope that is open.
+ */
+#ifndef TERN_IO_H
+#define TERN_IO_H
+
+#include "tern/context.h"
+#include "tern/tensor.h"
+#include "tern/value.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* ---- values ---------------------------------------------------------------------------------- */
+
+/*
+ * torch.save(value, path), or safetensors where the path ends in ".safetensors".
+ *
+ * .pth: the archive of PyTorch 2.15, byte for byte. None, bool, int, float, str, lists, tuples,
+ * dicts, dtypes and tensors are written; tensors that share storage share it in the file, views
+ * keep their strides, requires_grad is kept. INTS become a list. A generator is an error.
+ *
+ * safetensors: a dict of names and tensors, written contiguous in row-major order. Metadata (texts
+ * by name) is the dict's attribute "__metadata__"; without one {"format": "pt"} is written, which
+ * is what loaders of model hubs ask for.
+ *
+ * Waits for the devices first; writes nothing where the context has latched an error.
+ */
+TERN_API tern_status tern_value_save(tern_ctx *ctx, tern_value value, const char *path);
+
+/*
+ * torch.load(path, weights_only=True), or safetensors; the content tells which. Tensors go to the
+ * context's default device. None after latching an error, which names the file and the place in it.
+ *
+ * .pth: the zip archive of PyTorch 1.6 and later (stored or deflated members) and the stream of
+ * older versions. A Parameter becomes a tensor that requires a gradient, a torch.Size a tuple, a
+ * device its name, a set a list, bytes a string. Complex numbers, quantized and sparse tensors, and
+ * integers beyond 64 bits are refused by name.
+ *
+ * safetensors: a dict from name to tensor in the order of the file, with the file's metadata as
+ * attribute "__metadata__" where there is any.
+ */
+TERN_API tern_value tern_value_load(tern_ctx *ctx, const char *path);
+
+/* ---- modules ----------------------------------------------------------------------------------
+ */
+
+/* torch.save(module.state_dict(), path) */
+TERN_API tern_status tern_module_save(tern_module *module, const char *path);
+
+/* module.load_state_dict(torch.load(path)): strict; whole or not at all. */
+TERN_API tern_status tern_module_load(tern_module *module, const char *path);
+
+/* ---- safetensors, tensor by tensor --------------------------------------------------------------
+ */
+
+/* An open file: its index and bytes. No tensor is made until it is asked for. */
+typedef struct tern_safetensors tern_safetensors;
+
+typedef struct tern_safetensors_entry {
+    const char *name;
+    const char *dtype_name; /* as the file spells it: "F32", "F8_E4M3" */
+    tern_dtype dtype;       /* TERN_DTYPE_DEFAULT where Tern has no such dtype */
+    tern_shape shape;
+    const void *data; /* row-major, little endian; not aligned */
+    size_t bytes;
+} tern_safetensors_entry;
+
+/* Reads and checks a file. NULL after latching an error. Closed with the open scope, or earlier by
+ * tern_safetensors_close; entries' names and data go with it. */
+TERN_API tern_safetensors *tern_safetensors_open(tern_ctx *ctx, const char *path);
+TERN_API void tern_safetensors_close(tern_safetensors *file);
+
+/* The entries in the order of the file's data; false past the end. */
+TERN_API size_t tern_safetensors_count(const tern_safetensors *file);
+TERN_API bool tern_safetensors_at(const tern_safetensors *file, size_t index,
+                                  tern_safetensors_entry *out_entry);
+
+/* The entry of a name; false where there is none. */
+TERN_API bool tern_safetensors_find(const tern_safetensors *file, const char *name,
+                                    tern_safetensors_entry *out_entry);
+
+/* Texts by name (a dict), or none. */
+TERN_API tern_value tern_safetensors_metadata(const tern_safetensors *file);
+
+/* The entry as a tensor on the default device, in the open scope. Nil after latching an error. */
+TERN_API tern_tensor *tern_safetensors_tensor(const tern_safetensors *file, const char *name);
+
+/* ---- JSON ---------------------------------------------------------------------------------------
+ */
+
+/*
+ * JSON text as a value: objects become dicts in their order, a number with a point or an exponent a
+ * float, another an int. A key given twice, an int beyond 64 bits, nesting deeper than 256 and text
+ * behind the value are errors; the message tells line and column.
+ */
+TERN_API tern_value tern_json_parse(tern_ctx *ctx, const char *text, size_t length);
+
+/* The same for a file. */
+TERN_API tern_value tern_json_load(tern_ctx *ctx, const char *path);
+
+/*
+ * A value as JSON, in the open scope; indent is the number of spaces a level, 0 puts all on one
+ * line. Floats are written so that they read back equal; inf, -inf and nan as those texts, a dtype
+ * as "torch.float32", tuples as lists, scalar keys as text. A tensor or a generator is an error.
+ * NULL after latching an error.
+ */
+TERN_API const char *tern_json_text(tern_ctx *ctx, tern_value value, int indent);
+
+/* ---- files
+ * ---------------------------------------------------------------------------------------- */
+
+/* Replaces a file's content, atomic and durable as above. */
+TERN_API tern_status tern_file_write(tern_ctx *ctx, const char *path, const void *data,
+                                     size_t bytes);
+
+/* A whole file in the open scope, with a zero byte behind it that is not counted. NULL after
+ * latching an error. */
+TERN_API char *tern_file_read(tern_ctx *ctx, const char *path, size_t *out_bytes);
+
+/*
+ * Every step of writing a file (create, write, flush, rename) goes through one seam. A test lets
+ * the n-th step from here on fail as a full disk does: 0 fails none, 1 the next. Returns the steps
+ * taken since this was set last. Process-wide.
+ */
+TERN_API uint64_t tern_fail_write(uint64_t nth);
+
+/* ---- checksums
+ * ------------------------------------------------------------------------------------- */
+
+/* SHA-256 (FIPS 180-4) as 64 lower-case hexadecimal digits and a zero byte. */
+TERN_API void tern_sha256_hex(const void *data, size_t bytes, char *out_text);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
