@@ -536,9 +536,11 @@ typedef struct tern_bdevice_vtable {
                           tern_backend_error *err);
     int32_t (*event_synchronize)(tern_bdevice *device, tern_bevent *event, tern_backend_error *err);
 
-    /* Returns and resets the error that kernels have set since the last call (a bad index, an
-     * integer division by zero): TERN_BACKEND_OK or BAD_INDEX with a message. Devices without
-     * queues need it; the others report it from queue_synchronize too (optional there). */
+    /* Returns and resets the error that kernels of this queue have set since the last call (a bad
+     * index, an integer division by zero): TERN_BACKEND_OK or BAD_INDEX with a message (optional).
+     * Devices whose launch returns before the work is done report it here or from
+     * queue_synchronize; others answer BAD_INDEX from launch itself, so that the error reaches the
+     * thread that caused it. */
     int32_t (*take_error)(tern_bdevice *device, tern_bqueue *queue, tern_backend_error *err);
 
     /* True where launch will take the call; else a static reason. Depends on the query alone, so

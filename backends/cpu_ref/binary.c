@@ -1,0 +1,43 @@
+/*
+ * BINARY: out[...] = f(a[...], b[...]), broadcast dimensions by stride 0.
+ */
+#include "binary.h"
+
+#include "kernels.h"
+#include "walk.h"
+
+bool tern_ref_binary_has(int32_t fn, int32_t dtype) {
+    return tern_kit_is_floating(dtype) ? tern_ref_binary_has_floating(fn)
+                                       : tern_ref_binary_has_integer(fn);
+}
+
+int32_t tern_ref_binary(const tern_kit_call *call) {
+    const tern_kit_tensor *a = &call->inputs[0], *b = &call->inputs[1], *out = &call->outputs[0];
+    const tern_binary_attrs *attrs = call->attrs;
+    const tern_kit_tensor *operands[] = {out, a, b};
+    tern_kit_walk walk;
+    tern_kit_walk_begin(&walk, operands, 3, 0);
+    tern_kit_row row = tern_kit_walk_row(&walk);
+    do {
+        for (int64_t i = 0; i < row.length; i += TERN_KIT_CHUNK) {
+            int64_t n = row.length - i < TERN_KIT_CHUNK ? row.length - i : TERN_KIT_CHUNK;
+            void *to = tern_kit_at(out, walk.offset[0] + i * row.stride[0]);
+            const void *from_a = tern_kit_at(a, walk.offset[1] + i * row.stride[1]);
+            const void *from_b = tern_kit_at(b, walk.offset[2] + i * row.stride[2]);
+            if (tern_kit_is_floating(a->dtype)) {
+                double x[TERN_KIT_CHUNK], y[TERN_KIT_CHUNK];
+                tern_kit_load_f64(a->dtype, from_a, row.stride[1], n, x);
+                tern_kit_load_f64(b->dtype, from_b, row.stride[2], n, y);
+                tern_ref_binary_floating(attrs, a->dtype, x, y, n);
+                tern_kit_store_f64(out->dtype, to, row.stride[0], n, x);
+            } else {
+                int64_t x[TERN_KIT_CHUNK], y[TERN_KIT_CHUNK];
+                tern_kit_load_i64(a->dtype, from_a, row.stride[1], n, x);
+                tern_kit_load_i64(b->dtype, from_b, row.stride[2], n, y);
+                tern_ref_binary_integer(call, attrs, a->dtype, x, y, n);
+                tern_kit_store_i64(out->dtype, to, row.stride[0], n, x);
+            }
+        }
+    } while (tern_kit_walk_next(&walk));
+    return TERN_BACKEND_OK;
+}

@@ -1,0 +1,50 @@
+/*
+ * kernel.h: what a kernel of the backend kit is, and what it gets.
+ *
+ * A kernel computes one launch on host memory, wholly, before it returns. It knows nothing of
+ * buffers, queues or devices: operands come as pointers, and what goes wrong inside (a bad index,
+ * an integer division by zero) goes into an error flag. Kernels keep no state and run on any
+ * thread.
+ */
+#ifndef TERN_KIT_KERNEL_H
+#define TERN_KIT_KERNEL_H
+
+#include "tern/backend.h"
+
+/* An operand in host memory: tern_operand with the address of its first element. */
+typedef struct tern_kit_tensor {
+    char *data;
+    int32_t dtype; /* TERN_BT_* */
+    int32_t rank;
+    const int64_t *shape;   /* elements */
+    const int64_t *strides; /* elements; 0 broadcasts */
+} tern_kit_tensor;
+
+/* The first error of a launch. Zeroed is no error. */
+typedef struct tern_kit_flag {
+    int32_t status; /* TERN_BACKEND_OK or TERN_BACKEND_BAD_INDEX */
+    char message[256];
+} tern_kit_flag;
+
+/* One launch. */
+typedef struct tern_kit_call {
+    int32_t kernel; /* TERN_KERNEL_* */
+    int32_t n_inputs;
+    int32_t n_outputs;
+    int32_t reserved;
+    const tern_kit_tensor *inputs;
+    const tern_kit_tensor *outputs;
+    const void *attrs;     /* the kernel's attribute struct, complete */
+    const tern_host *host; /* scratch memory: host->alloc, host->free */
+    tern_kit_flag *flag;
+} tern_kit_call;
+
+/* Returns TERN_BACKEND_OK, OUT_OF_MEMORY (scratch), UNSUPPORTED or, where it is a fused form and
+ * has written nothing, DECLINED. */
+typedef int32_t (*tern_kit_kernel)(const tern_kit_call *call);
+
+/* Sets the flag, first come first kept. The messages are PyTorch's. */
+void tern_kit_bad_index(const tern_kit_call *call, int64_t index, int64_t dim, int64_t size);
+void tern_kit_zero_division(const tern_kit_call *call);
+
+#endif

@@ -1,0 +1,242 @@
+#define _GNU_SOURCE /* sysconf(_SC_PHYS_PAGES) */
+#include "kit.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "kernels.h"
+#include "walk.h"
+
+#if defined(__clang__)
+#define BUILD_ID "clang " __clang_version__
+#elif defined(__GNUC__)
+#define BUILD_ID "gcc " __VERSION__
+#else
+#define BUILD_ID "an unknown compiler"
+#endif
+
+/* The size of every attribute struct is at most this. */
+#define ATTRS_SIZE 256
+
+/* What a kernel takes. Dtypes are checked by `has`, of the operand that decides. */
+typedef struct family {
+    int32_t kernel;
+    tern_kit_kernel run;
+    uint32_t attrs_size;
+    int32_t min_inputs, max_inputs, outputs;
+    bool (*has)(int32_t fn, int32_t dtype); /* NULL: every dtype */
+    int32_t deciding;                       /* which input */
+} family;
+
+static const family families[] = {
+    {TERN_KERNEL_FILL, tern_ref_fill, sizeof(tern_fill_attrs), 0, 0, 1, NULL, 0},
+    {TERN_KERNEL_COPY, tern_ref_copy, 0, 1, 1, 1, NULL, 0},
+    {TERN_KERNEL_UNARY, tern_ref_unary, sizeof(tern_unary_attrs), 1, 1, 1, tern_ref_unary_has, 0},
+    {TERN_KERNEL_BINARY, tern_ref_binary, sizeof(tern_binary_attrs), 2, 2, 1, tern_ref_binary_has,
+     0},
+    {TERN_KERNEL_TERNARY, tern_ref_ternary, sizeof(tern_ternary_attrs), 3, 3, 1,
+     tern_ref_ternary_has, 1},
+    {TERN_KERNEL_REDUCE, tern_ref_reduce, sizeof(tern_reduce_attrs), 1, 1, 1, tern_ref_reduce_has,
+     0},
+    {TERN_KERNEL_MATMUL, tern_ref_matmul, sizeof(tern_matmul_attrs), 2, 3, 1, NULL, 0},
+    {TERN_KERNEL_GATHER, tern_ref_gather, sizeof(tern_index_attrs), 2, 2, 1, NULL, 0},
+    {TERN_KERNEL_SCATTER, tern_ref_scatter, sizeof(tern_index_attrs), 2, 2, 1, NULL, 1},
+    {TERN_KERNEL_INDEX_SELECT, tern_ref_index_select, sizeof(tern_index_attrs), 2, 2, 1, NULL, 0},
+    {TERN_KERNEL_INDEX_ADD, tern_ref_index_add, sizeof(tern_index_attrs), 2, 2, 1, NULL, 1},
+};
+
+static const family *find_family(int32_t kernel) {
+    for (size_t i = 0; i < sizeof families / sizeof *families; i++) {
+        if (families[i].kernel == kernel) return &families[i];
+    }
+    return NULL;
+}
+
+int32_t tern_kit_fail(tern_backend_error *err, int32_t status, const char *format, ...) {
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(err->message, sizeof err->message, format, arguments);
+    va_end(arguments);
+    return status;
+}
+
+void tern_kit_bad_index(const tern_kit_call *call, int64_t index, int64_t dim, int64_t size) {
+    if (call->flag->status != TERN_BACKEND_OK) return;
+    call->flag->status = TERN_BACKEND_BAD_INDEX;
+    snprintf(call->flag->message, sizeof call->flag->message,
+             "index %" PRId64 " is out of bounds for dimension %" PRId64 " with size %" PRId64,
+             index, dim, size);
+}
+
+void tern_kit_zero_division(const tern_kit_call *call) {
+    if (call->flag->status != TERN_BACKEND_OK) return;
+    call->flag->status = TERN_BACKEND_BAD_INDEX;
+    snprintf(call->flag->message, sizeof call->flag->message, "ZeroDivisionError");
+}
+
+int32_t tern_kit_take_flag(tern_kit_flag *flag, tern_backend_error *err) {
+    int32_t status = flag->status;
+    if (status != TERN_BACKEND_OK) tern_kit_fail(err, status, "%s", flag->message);
+    flag->status = TERN_BACKEND_OK;
+    return status;
+}
+
+void tern_kit_device_init(tern_kit_device *device, const tern_bdevice_vtable *vtable,
+                          const tern_host *host, const tern_kit_memory *memory) {
+    device->base.vtable = vtable;
+    device->host = host;
+    device->memory = memory;
+    memset(device->kernels, 0, sizeof device->kernels);
+    for (size_t i = 0; i < sizeof families / sizeof *families; i++) {
+        device->kernels[families[i].kernel] = families[i].run;
+    }
+}
+
+void tern_kit_replace(tern_kit_device *device, int32_t kernel, tern_kit_kernel replacement) {
+    device->kernels[kernel] = replacement;
+}
+
+static bool knows_dtypes(const tern_kernel_query *query) {
+    for (int32_t i = 0; i < query->n_inputs; i++) {
+        if (query->input_dtypes[i] < 0 || query->input_dtypes[i] >= TERN_BT_COUNT) return false;
+    }
+    for (int32_t i = 0; i < query->n_outputs; i++) {
+        if (query->output_dtypes[i] < 0 || query->output_dtypes[i] >= TERN_BT_COUNT) return false;
+    }
+    return true;
+}
+
+bool tern_kit_supports(tern_bdevice *device, const tern_kernel_query *query,
+                       const char **out_reason) {
+    const tern_kit_device *self = (const tern_kit_device *)device;
+    const family *own = find_family(query->kernel);
+    bool known = query->kernel >= 0 && query->kernel < TERN_KIT_KERNELS;
+    *out_reason = NULL;
+    if (!known || !self->kernels[query->kernel]) {
+        *out_reason = "this backend has no such kernel";
+    } else if (!own) {
+        return true; /* a kernel of the backend's own: its launch may decline */
+    } else if (query->n_inputs < own->min_inputs || query->n_inputs > own->max_inputs ||
+               query->n_outputs != own->outputs) {
+        *out_reason = "the kernel takes another number of operands";
+    } else if (!knows_dtypes(query)) {
+        *out_reason = "an element type that this backend does not know";
+    } else if (own->has && !own->has(query->fn, query->input_dtypes[own->deciding])) {
+        *out_reason = "the kernel has no such member for this element type";
+    }
+    return *out_reason == NULL;
+}
+
+/* Attributes as the kernel declares them: a shorter struct is extended by zeros, a longer one is
+ * taken where its tail is zero. */
+static bool adapt_attrs(uint32_t declared, const void *attrs, uint32_t size, void *out) {
+    const unsigned char *bytes = attrs;
+    memset(out, 0, ATTRS_SIZE);
+    if (size) memcpy(out, attrs, size < declared ? size : declared);
+    for (uint32_t i = declared; i < size; i++) {
+        if (bytes[i]) return false;
+    }
+    return true;
+}
+
+/* Reaches the buffers of `count` operands; on failure those before are left again. */
+static int32_t reach(tern_kit_device *device, const tern_operand *operands, int32_t count,
+                     tern_kit_tensor *out, tern_backend_error *err) {
+    for (int32_t i = 0; i < count; i++) {
+        char *base = device->memory->reach(&device->base, operands[i].buffer, err);
+        if (!base) {
+            for (int32_t j = 0; j < i && device->memory->leave; j++) {
+                device->memory->leave(&device->base, operands[j].buffer);
+            }
+            return TERN_BACKEND_FAILED;
+        }
+        out[i] = (tern_kit_tensor){base + operands[i].byte_offset, operands[i].dtype,
+                                   operands[i].rank, operands[i].shape, operands[i].strides};
+    }
+    return TERN_BACKEND_OK;
+}
+
+int32_t tern_kit_run(tern_kit_device *device, int32_t kernel, const tern_operand *inputs,
+                     int32_t n_inputs, const tern_operand *outputs, int32_t n_outputs,
+                     const void *attrs, uint32_t attrs_size, tern_kit_flag *flag,
+                     tern_backend_error *err) {
+    if (kernel < 0 || kernel >= TERN_KIT_KERNELS || !device->kernels[kernel]) {
+        return tern_kit_fail(err, TERN_BACKEND_UNSUPPORTED, "no kernel %" PRId32, kernel);
+    }
+    if (n_inputs < 0 || n_outputs < 0 || n_inputs + n_outputs > TERN_KIT_OPERANDS) {
+        return tern_kit_fail(err, TERN_BACKEND_INVALID, "kernel %" PRId32 ": too many operands",
+                             kernel);
+    }
+    const family *own = find_family(kernel);
+    max_align_t adapted[ATTRS_SIZE / sizeof(max_align_t)];
+    if (own && !adapt_attrs(own->attrs_size, attrs, attrs_size, adapted)) {
+        return tern_kit_fail(err, TERN_BACKEND_UNSUPPORTED,
+                             "kernel %" PRId32 ": attributes that this backend does not know",
+                             kernel);
+    }
+
+    tern_operand operands[TERN_KIT_OPERANDS];
+    tern_kit_tensor tensors[TERN_KIT_OPERANDS];
+    for (int32_t i = 0; i < n_inputs; i++) operands[i] = inputs[i];
+    for (int32_t i = 0; i < n_outputs; i++) operands[n_inputs + i] = outputs[i];
+    int32_t count = n_inputs + n_outputs;
+    int32_t status = reach(device, operands, count, tensors, err);
+    if (status != TERN_BACKEND_OK) return status;
+    tern_kit_call call = {
+        kernel,       n_inputs, n_outputs, 0, tensors, tensors + n_inputs, own ? adapted : attrs,
+        device->host, flag};
+    status = device->kernels[kernel](&call);
+    for (int32_t i = 0; i < count && device->memory->leave; i++) {
+        device->memory->leave(&device->base, operands[i].buffer);
+    }
+    if (status == TERN_BACKEND_OUT_OF_MEMORY) {
+        tern_kit_fail(err, status, "kernel %" PRId32 ": no host memory for its scratch", kernel);
+    }
+    return status;
+}
+
+int32_t tern_kit_launch(tern_bdevice *device, tern_bqueue *queue, int32_t kernel,
+                        const tern_operand *inputs, int32_t n_inputs, const tern_operand *outputs,
+                        int32_t n_outputs, const void *attrs, uint32_t attrs_size,
+                        tern_backend_error *err) {
+    (void)queue;
+    tern_kit_device *self = (tern_kit_device *)device;
+    tern_kit_flag flag = {TERN_BACKEND_OK, ""};
+    int32_t status = tern_kit_run(self, kernel, inputs, n_inputs, outputs, n_outputs, attrs,
+                                  attrs_size, &flag, err);
+    return status == TERN_BACKEND_OK ? tern_kit_take_flag(&flag, err) : status;
+}
+
+int32_t tern_kit_describe(uint32_t host_abi, const tern_backend_desc *desc,
+                          tern_backend_desc *out_desc, tern_backend_error *err) {
+    if (host_abi >> 16 != TERN_BACKEND_ABI_MAJOR) {
+        return tern_kit_fail(err, TERN_BACKEND_UNSUPPORTED,
+                             "%s was built for plugin ABI %d.%d, the host has %" PRIu32 ".%" PRIu32
+                             ": build it against the installed headers",
+                             desc->name, TERN_BACKEND_ABI_MAJOR, TERN_BACKEND_ABI_MINOR,
+                             host_abi >> 16, host_abi & 0xffffu);
+    }
+    tern_backend_desc full = *desc;
+    uint32_t known = out_desc->struct_size;
+    full.struct_size = known < sizeof full ? known : (uint32_t)sizeof full;
+    full.abi = TERN_BACKEND_ABI;
+    full.build_id = BUILD_ID;
+    full.sanitizers = TERN_BACKEND_SANITIZERS;
+    memcpy(out_desc, &full, full.struct_size);
+    return TERN_BACKEND_OK;
+}
+
+int32_t tern_kit_device_info(tern_device_info *out_info, const char *name, const char *identity) {
+    tern_device_info full = {.type = TERN_DEVICE_CPU};
+    uint32_t known = out_info->struct_size;
+    full.struct_size = known < sizeof full ? known : (uint32_t)sizeof full;
+    snprintf(full.name, sizeof full.name, "%s", name);
+    snprintf(full.identity, sizeof full.identity, "%s", identity);
+    long pages = sysconf(_SC_PHYS_PAGES), page = sysconf(_SC_PAGESIZE);
+    if (pages > 0 && page > 0) full.memory_bytes = (uint64_t)pages * (uint64_t)page;
+    memcpy(out_info, &full, full.struct_size);
+    return TERN_BACKEND_OK;
+}

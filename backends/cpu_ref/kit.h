@@ -1,0 +1,89 @@
+/*
+ * kit.h: the backend kit, a backend's kernels and plumbing, ready made.
+ *
+ * A new backend begins as the kit's kernels (those of cpu_ref) plus its own memory layer, and then
+ * replaces kernels one by one. It writes
+ *
+ *   - a device struct that begins with tern_kit_device, and its vtable: close, buffer_alloc,
+ *     buffer_free and the three copies are its own; supports and launch are tern_kit_supports and
+ *     tern_kit_launch;
+ *   - tern_kit_memory, which gives the kernels a host address while one of them runs;
+ *   - tern_backend_query, which is one call of tern_kit_describe.
+ *
+ * A device with queues calls tern_kit_run when a launch's turn has come, instead of
+ * tern_kit_launch.
+ */
+#ifndef TERN_KIT_H
+#define TERN_KIT_H
+
+#include "kernel.h"
+
+/* One more than the largest kernel id. */
+#define TERN_KIT_KERNELS 160
+
+/* The most operands that a launch may have: an output or input for each dimension, and a few. */
+#define TERN_KIT_OPERANDS 24
+
+/*
+ * How kernels reach a backend's memory. `reach` returns the host address of a buffer's first byte,
+ * valid until the matching `leave`; NULL, with a message, where it cannot. Operands of one launch
+ * may share a buffer: it is then reached and left once for each. `leave` may be NULL. Both are
+ * called on the thread of tern_kit_run.
+ */
+typedef struct tern_kit_memory {
+    void *(*reach)(tern_bdevice *device, tern_bbuffer *buffer, tern_backend_error *err);
+    void (*leave)(tern_bdevice *device, tern_bbuffer *buffer);
+} tern_kit_memory;
+
+/* What every device of the kit begins with. Kernels are set before the device is given out, and
+ * only read after that. */
+typedef struct tern_kit_device {
+    tern_bdevice base;
+    const tern_host *host;
+    const tern_kit_memory *memory;
+    tern_kit_kernel kernels[TERN_KIT_KERNELS]; /* by id; NULL is a kernel that is not there */
+} tern_kit_device;
+
+/* Sets everything, with the kit's kernels. vtable and memory are static, host is the query's. */
+void tern_kit_device_init(tern_kit_device *device, const tern_bdevice_vtable *vtable,
+                          const tern_host *host, const tern_kit_memory *memory);
+
+/* Replaces the kernel of an id below TERN_KIT_KERNELS; NULL takes it out (fused forms alone). */
+void tern_kit_replace(tern_kit_device *device, int32_t kernel, tern_kit_kernel replacement);
+
+/*
+ * The slots supports and launch of a device without queues. The work is done when launch returns,
+ * so a bad index is launch's own answer and the slot take_error stays NULL.
+ */
+bool tern_kit_supports(tern_bdevice *device, const tern_kernel_query *query,
+                       const char **out_reason);
+int32_t tern_kit_launch(tern_bdevice *device, tern_bqueue *queue, int32_t kernel,
+                        const tern_operand *inputs, int32_t n_inputs, const tern_operand *outputs,
+                        int32_t n_outputs, const void *attrs, uint32_t attrs_size,
+                        tern_backend_error *err);
+
+/* Runs one launch now. What the kernel meets (a bad index) goes into `flag`, which is the caller's:
+ * a queue has one of its own. */
+int32_t tern_kit_run(tern_kit_device *device, int32_t kernel, const tern_operand *inputs,
+                     int32_t n_inputs, const tern_operand *outputs, int32_t n_outputs,
+                     const void *attrs, uint32_t attrs_size, tern_kit_flag *flag,
+                     tern_backend_error *err);
+
+/* Moves a flag's error into `err`, resets it and returns its status. */
+int32_t tern_kit_take_flag(tern_kit_flag *flag, tern_backend_error *err);
+
+/*
+ * The one registration call: answers a query with the given description, cut to the size that the
+ * host knows. UNSUPPORTED with a message for a host of another ABI. `abi`, `build_id` and
+ * `sanitizers` are filled in by the kit.
+ */
+int32_t tern_kit_describe(uint32_t host_abi, const tern_backend_desc *desc,
+                          tern_backend_desc *out_desc, tern_backend_error *err);
+
+/* Fills in a device's description: a CPU with this host's memory, cut to out_info->struct_size. */
+int32_t tern_kit_device_info(tern_device_info *out_info, const char *name, const char *identity);
+
+/* Writes a message, as printf does, and returns `status`. */
+int32_t tern_kit_fail(tern_backend_error *err, int32_t status, const char *format, ...);
+
+#endif
