@@ -54,7 +54,7 @@ function(tern_library target output)
     set_target_properties(${target} PROPERTIES
         OUTPUT_NAME ${output} LINKER_LANGUAGE C VERSION ${PROJECT_VERSION}
         SOVERSION ${PROJECT_VERSION_MAJOR}.${PROJECT_VERSION_MINOR}
-        BUILD_RPATH_USE_ORIGIN ON INSTALL_RPATH "\$ORIGIN")
+        BUILD_WITH_INSTALL_RPATH ON INSTALL_RPATH "\$ORIGIN")
     if(NOT TERN_STATIC)
         target_link_options(${target} PRIVATE ${tern_closed})
     endif()

@@ -1,8 +1,11 @@
 # The tern command (tools/*.c), its probing helper, and the examples (one program a file).
+set(program_rpath "\$ORIGIN/../lib" "\$ORIGIN/../${CMAKE_INSTALL_LIBDIR}")
+list(REMOVE_DUPLICATES program_rpath)
 function(tern_program target)
     add_executable(${target} ${ARGN})
     target_link_libraries(${target} PRIVATE tern_flags ${tern_link} m)
-    set_target_properties(${target} PROPERTIES INSTALL_RPATH "\$ORIGIN/../${CMAKE_INSTALL_LIBDIR}")
+    set_target_properties(${target} PROPERTIES
+        BUILD_WITH_INSTALL_RPATH ON INSTALL_RPATH "${program_rpath}")
     if(TERN_STATIC)
         target_link_options(${target} PRIVATE -static)
     endif()

@@ -19,7 +19,7 @@ static bool digits_of(double value, int count, char *out_digits, int *out_expone
     for (; *c && *c != 'e'; c++)
         if (*c >= '0' && *c <= '9' && n < count) out_digits[n++] = *c;
     out_digits[n] = 0;
-    *out_exponent = *c ? atoi(c + 1) : 0;
+    *out_exponent = *c ? (int)strtol(c + 1, NULL, 10) : 0;
     return strtod(text, NULL) == value;
 }
 
@@ -27,13 +27,13 @@ static bool digits_of(double value, int count, char *out_digits, int *out_expone
  * Below a power of two doubles lie twice as dense, so that the nearest 16 digits may not read back
  * where the next ones up do. Adds one to the last digit; says whether the result reads back.
  */
-static bool next_up_reads_back(double value, char *digits, int *exponent) {
+static bool next_up_reads_back(double value, char *digits, int exponent) {
     size_t last = strlen(digits) - 1;
     while (last > 0 && digits[last] == '9') digits[last--] = '0';
     if (digits[last] == '9') return false;
     digits[last]++;
     char text[64];
-    snprintf(text, sizeof text, "%se%d", digits, *exponent - (int)strlen(digits) + 1);
+    snprintf(text, sizeof text, "%se%d", digits, exponent - (int)strlen(digits) + 1);
     return strtod(text, NULL) == value;
 }
 
@@ -46,7 +46,7 @@ static void shortest_digits(double value, char *out_digits, int *out_exponent) {
     while (!digits_of(value, count, out_digits, out_exponent) && count < 17) {
         int exponent;
         if (count == 16 && frexp(value, &exponent) == 0.5 &&
-            next_up_reads_back(value, out_digits, out_exponent))
+            next_up_reads_back(value, out_digits, *out_exponent))
             break;
         count++;
     }

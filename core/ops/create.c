@@ -174,7 +174,8 @@ static int64_t arange_count(tern_opcall *call, tern_value start, tern_value end,
                  __builtin_add_overflow(length, is > 0 ? is - 1 : is + 1, &length))
             wrong = "invalid size, possible overflow";
         else
-            count = (double)(length / is);
+            length /= is;
+        count = wrong ? 0.0 : (double)length;
     } else if (!wrong) {
         count = ceil((b - a) / s);
     }

@@ -26,7 +26,7 @@ tern_status tern_device_string_parse(const char *text, tern_device_string *out_s
     out_string->index = -1;
     size_t length = strcspn(text, ":");
     if (!is_name(text, length))
-        return bad(text, "a device is a name such as cpu, or a name and an index such as cuda:0",
+        return bad(text, "a device is a name such as cpu, or a name and an index such as cpu:0",
                    fault);
     if (length >= sizeof out_string->name || strlen(text) >= sizeof out_string->text)
         return bad(text, "no device has such a long name", fault);

@@ -9,7 +9,8 @@
 #ifndef TERN_TESTS_RUNNER_CRITERION_H
 #define TERN_TESTS_RUNNER_CRITERION_H
 
-#pragma GCC system_header /* the macros below take optional arguments, which -Wpedantic dislikes   \
+#pragma GCC                                                                                        \
+    system_header /* the macros below take optional arguments, which -Wpedantic dislikes   \
                            */
 
 #include <setjmp.h>

@@ -1,0 +1,19 @@
+# Checks of the sources and of what was built: layout, lint, boundaries, symbols, the installation.
+set(checks ${CMAKE_CURRENT_SOURCE_DIR})
+
+# tern_check(NAME LABEL command...)
+function(tern_check name label)
+    add_test(NAME ${name} COMMAND ${ARGN})
+    set_tests_properties(${name} PROPERTIES
+        LABELS ${label} TIMEOUT 300 ENVIRONMENT "${test_environment}")
+endfunction()
+
+tern_check(format style ${checks}/style/format ${PROJECT_SOURCE_DIR})
+tern_check(tidy style ${checks}/style/tidy ${PROJECT_SOURCE_DIR} ${PROJECT_BINARY_DIR})
+tern_check(boundaries style ${checks}/style/boundaries ${PROJECT_SOURCE_DIR})
+tern_check(symbols style ${checks}/style/symbols ${PROJECT_BINARY_DIR})
+tern_check(headers style ${checks}/headers/self-contained
+           ${CMAKE_C_COMPILER} c++ ${PROJECT_SOURCE_DIR}/include)
+tern_check(install install ${checks}/install/check
+           ${CMAKE_COMMAND} ${PROJECT_BINARY_DIR} ${PROJECT_SOURCE_DIR} ${CMAKE_C_COMPILER})
+set_tests_properties(tidy PROPERTIES PROCESSORS 2)
