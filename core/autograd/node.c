@@ -113,7 +113,11 @@ bool tern_node_record(const tern_op *op, const tern_value *args, int n_args,
         if (!tern_dtype_is_floating(outputs[k]->dtype)) continue;
         outputs[k]->edge.node = node;
         outputs[k]->edge.output = k;
-        if (outputs[k]->alias) outputs[k]->generation = outputs[k]->alias->generation;
+        tern_alias *alias = outputs[k]->alias;
+        if (!alias) continue;
+        outputs[k]->generation = alias->generation;
+        /* An implementation that took views of its own result: its base is the one recorded. */
+        if (!(outputs[k]->flags & TERN_T_VIEW)) alias->base->edge = outputs[k]->edge;
     }
     return ctx->status == TERN_OK;
 }
