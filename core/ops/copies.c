@@ -1,0 +1,34 @@
+/* copies.c: the view operations' *_copy forms: the same elements in storage of their own. */
+#include "layout.h"
+
+/* The view operation with the call's own arguments, each result cloned. */
+static tern_value copy_of(tern_opcall *call, tern_op_id view) {
+    tern_value result = tern_op_call(call->ctx, view, call->args, call->n_args);
+    if (result.kind == TERN_VALUE_TENSOR) return tern_result(call, tern_clone(result.as.tensor));
+    for (size_t i = 0; i < tern_value_count(result); i++)
+        tern_list_set(result, i, T(tern_clone(tern_value_at(result, i).as.tensor)));
+    return call->ctx->status == TERN_OK ? result : tern_none();
+}
+
+tern_value tern_op_view_copy(tern_opcall *call) { return copy_of(call, TERN_OP_ID_view); }
+tern_value tern_op_alias_copy(tern_opcall *call) { return copy_of(call, TERN_OP_ID_alias); }
+tern_value tern_op_as_strided_copy(tern_opcall *call) {
+    return copy_of(call, TERN_OP_ID_as_strided);
+}
+tern_value tern_op_diagonal_copy(tern_opcall *call) { return copy_of(call, TERN_OP_ID_diagonal); }
+tern_value tern_op_expand_copy(tern_opcall *call) { return copy_of(call, TERN_OP_ID_expand); }
+tern_value tern_op_narrow_copy(tern_opcall *call) { return copy_of(call, TERN_OP_ID_narrow); }
+tern_value tern_op_permute_copy(tern_opcall *call) { return copy_of(call, TERN_OP_ID_permute); }
+tern_value tern_op_squeeze_copy(tern_opcall *call) { return copy_of(call, TERN_OP_ID_squeeze); }
+tern_value tern_op_t_copy(tern_opcall *call) { return copy_of(call, TERN_OP_ID_t); }
+tern_value tern_op_transpose_copy(tern_opcall *call) {
+    return copy_of(call, TERN_OP_ID_transpose);
+}
+tern_value tern_op_unfold_copy(tern_opcall *call) { return copy_of(call, TERN_OP_ID_unfold); }
+tern_value tern_op_unsqueeze_copy(tern_opcall *call) {
+    return copy_of(call, TERN_OP_ID_unsqueeze);
+}
+tern_value tern_op_unbind_copy(tern_opcall *call) { return copy_of(call, TERN_OP_ID_unbind); }
+tern_value tern_op_split_with_sizes_copy(tern_opcall *call) {
+    return copy_of(call, TERN_OP_ID_split_with_sizes);
+}
