@@ -10,25 +10,45 @@ static tern_value copy_of(tern_opcall *call, tern_op_id view) {
     return call->ctx->status == TERN_OK ? result : tern_none();
 }
 
-tern_value tern_op_view_copy(tern_opcall *call) { return copy_of(call, TERN_OP_ID_view); }
-tern_value tern_op_alias_copy(tern_opcall *call) { return copy_of(call, TERN_OP_ID_alias); }
+tern_value tern_op_view_copy(tern_opcall *call) {
+    return copy_of(call, TERN_OP_ID_view);
+}
+tern_value tern_op_alias_copy(tern_opcall *call) {
+    return copy_of(call, TERN_OP_ID_alias);
+}
 tern_value tern_op_as_strided_copy(tern_opcall *call) {
     return copy_of(call, TERN_OP_ID_as_strided);
 }
-tern_value tern_op_diagonal_copy(tern_opcall *call) { return copy_of(call, TERN_OP_ID_diagonal); }
-tern_value tern_op_expand_copy(tern_opcall *call) { return copy_of(call, TERN_OP_ID_expand); }
-tern_value tern_op_narrow_copy(tern_opcall *call) { return copy_of(call, TERN_OP_ID_narrow); }
-tern_value tern_op_permute_copy(tern_opcall *call) { return copy_of(call, TERN_OP_ID_permute); }
-tern_value tern_op_squeeze_copy(tern_opcall *call) { return copy_of(call, TERN_OP_ID_squeeze); }
-tern_value tern_op_t_copy(tern_opcall *call) { return copy_of(call, TERN_OP_ID_t); }
+tern_value tern_op_diagonal_copy(tern_opcall *call) {
+    return copy_of(call, TERN_OP_ID_diagonal);
+}
+tern_value tern_op_expand_copy(tern_opcall *call) {
+    return copy_of(call, TERN_OP_ID_expand);
+}
+tern_value tern_op_narrow_copy(tern_opcall *call) {
+    return copy_of(call, TERN_OP_ID_narrow);
+}
+tern_value tern_op_permute_copy(tern_opcall *call) {
+    return copy_of(call, TERN_OP_ID_permute);
+}
+tern_value tern_op_squeeze_copy(tern_opcall *call) {
+    return copy_of(call, TERN_OP_ID_squeeze);
+}
+tern_value tern_op_t_copy(tern_opcall *call) {
+    return copy_of(call, TERN_OP_ID_t);
+}
 tern_value tern_op_transpose_copy(tern_opcall *call) {
     return copy_of(call, TERN_OP_ID_transpose);
 }
-tern_value tern_op_unfold_copy(tern_opcall *call) { return copy_of(call, TERN_OP_ID_unfold); }
+tern_value tern_op_unfold_copy(tern_opcall *call) {
+    return copy_of(call, TERN_OP_ID_unfold);
+}
 tern_value tern_op_unsqueeze_copy(tern_opcall *call) {
     return copy_of(call, TERN_OP_ID_unsqueeze);
 }
-tern_value tern_op_unbind_copy(tern_opcall *call) { return copy_of(call, TERN_OP_ID_unbind); }
+tern_value tern_op_unbind_copy(tern_opcall *call) {
+    return copy_of(call, TERN_OP_ID_unbind);
+}
 tern_value tern_op_split_with_sizes_copy(tern_opcall *call) {
     return copy_of(call, TERN_OP_ID_split_with_sizes);
 }

@@ -12,7 +12,7 @@
 #include "numerics/dtype_convert.h"
 #include "numerics/sum_cascade.h"
 
-/* ---- filling --------------------------------------------------------------------------------- */
+/* ---- filling ---- */
 
 /* The dtype that PyTorch infers from a Python number. */
 static tern_dtype dtype_of_number(tern_value number) {
@@ -143,7 +143,7 @@ tern_value tern_op_scalar_tensor(tern_opcall *call) {
     return fill_with(call, tern_tensor_new(call->lane, dtype, 0, NULL), tern_arg(call, 0));
 }
 
-/* ---- ranges ---------------------------------------------------------------------------------- */
+/* ---- ranges ---- */
 
 /* Uploads a 1-dim tensor and frees the buffer it comes from. */
 static tern_value take_buffer(tern_opcall *call, void *buffer, int64_t n, tern_dtype dtype) {
@@ -272,7 +272,7 @@ tern_value tern_op_linspace(tern_opcall *call) {
     return take_buffer(call, buffer, steps, dtype);
 }
 
-/* ---- C functions ----------------------------------------------------------------------------- */
+/* ---- C functions ---- */
 
 tern_tensor *tern_zeros(tern_ctx *ctx, tern_shape size, tern_dtype dtype) {
     return TERN_CALL_CTX(ctx, zeros, S(size), D(dtype));

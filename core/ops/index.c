@@ -1,8 +1,7 @@
 /* index.c: gather and scatter_add, picking and adding elements by index along one dimension. */
 #include "layout.h"
 
-/* ---- checks ------------------------------------------------------------------------------------
- */
+/* ---- checks ---- */
 
 /* A 0-dim tensor beside a 1-dim one counts as one of one element. */
 static tern_tensor *raised(tern_tensor *tensor, const tern_tensor *beside) {
@@ -42,8 +41,7 @@ static bool index_within(tern_opcall *call, const tern_tensor *index, const tern
     return true;
 }
 
-/* ---- gather -------------------------------------------------------------------------------------
- */
+/* ---- gather ---- */
 
 tern_value tern_op_gather(tern_opcall *call) {
     tern_tensor *input = tern_arg_tensor(call, 0), *index = tern_arg_tensor(call, 2);
@@ -73,8 +71,7 @@ void tern_grad_gather(tern_node *node, tern_tensor *const *grad_out, tern_tensor
                                 tern_node_input(node, 1), grad_out[0]);
 }
 
-/* ---- scatter_add --------------------------------------------------------------------------------
- */
+/* ---- scatter_add ---- */
 
 tern_value tern_op_scatter_add(tern_opcall *call) {
     tern_tensor *input = tern_arg_tensor(call, 0), *index = tern_arg_tensor(call, 2);
@@ -115,7 +112,7 @@ void tern_grad_scatter_add(tern_node *node, tern_tensor *const *grad_out, tern_t
                                tern_node_input(node, 1));
 }
 
-/* ---- C functions ----------------------------------------------------------------------------- */
+/* ---- C functions ---- */
 
 tern_tensor *tern_gather(tern_tensor *input, int dim, tern_tensor *index) {
     return TERN_CALL(gather, T(input), I(dim), T(index));

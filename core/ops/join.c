@@ -112,8 +112,7 @@ tern_value tern_op_stack(tern_opcall *call) {
     return tern_result(call, tern_cat(rows, count, dim));
 }
 
-/* ---- C functions -------------------------------------------------------------------------------
- */
+/* ---- C functions ---- */
 
 /* A list argument of tensors in the open scope, and the call on the first one's context. */
 static tern_tensor *call_with_list(tern_op_id id, tern_tensor *const *tensors, int count, int dim) {

@@ -64,8 +64,7 @@ tern_value tern_op_mse_loss(tern_opcall *call) {
     return difference_loss(call, tern_square);
 }
 
-/* ---- C functions -------------------------------------------------------------------------------
- */
+/* ---- C functions ---- */
 
 tern_tensor *tern_l1_loss(tern_tensor *input, tern_tensor *target, tern_reduction reduction) {
     return TERN_CALL(l1_loss, T(input), T(target), tern_reduction_value(reduction));

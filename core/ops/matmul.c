@@ -5,7 +5,7 @@
  */
 #include "reduce.h"
 
-/* ---- the kernel's call ----------------------------------------------------------------------- */
+/* ---- the kernel's call ---- */
 
 static bool same_dtype(tern_opcall *call, const tern_tensor *a, const tern_tensor *b) {
     if (a->dtype == b->dtype && a->dtype != TERN_BOOL) return true;
@@ -56,7 +56,7 @@ static tern_tensor *product(tern_opcall *call, tern_tensor *a, tern_tensor *b, t
     return out;
 }
 
-/* ---- mm, bmm --------------------------------------------------------------------------------- */
+/* ---- mm, bmm ---- */
 
 static bool is_rank(tern_opcall *call, const tern_tensor *t, int rank, const char *name) {
     if (t->rank == rank) return true;
@@ -108,7 +108,7 @@ void tern_grad_bmm(tern_node *node, tern_tensor *const *grad_out, tern_tensor **
         grads[1] = tern_bmm(tern_transpose(tern_node_input(node, 0), 1, 2), grad);
 }
 
-/* ---- addmm, baddbmm -------------------------------------------------------------------------- */
+/* ---- addmm, baddbmm ---- */
 
 /* The number argument of a call, 1 where it was left out. */
 static tern_value factor(tern_value given) {
@@ -164,7 +164,7 @@ void tern_grad_baddbmm(tern_node *node, tern_tensor *const *grad_out, tern_tenso
     tern_grad_addmm(node, grad_out, grads);
 }
 
-/* ---- matmul ---------------------------------------------------------------------------------- */
+/* ---- matmul ---- */
 
 /* The operands as matrices: a vector on the left is a row, on the right a column. */
 static tern_tensor *as_left(tern_tensor *a) {
@@ -252,7 +252,7 @@ void tern_grad_matmul(tern_node *node, tern_tensor *const *grad_out, tern_tensor
     grads[1] = tern_reshape(tern_sum_to_size(full, tern_shape_of(b)), tern_shape_of(other));
 }
 
-/* ---- linear ---------------------------------------------------------------------------------- */
+/* ---- linear ---- */
 
 /* A weight [in] of one output feature counts as [1, in], and its result has no feature dimension.
  */
@@ -310,7 +310,7 @@ void tern_grad_linear(tern_node *node, tern_tensor *const *grad_out, tern_tensor
         grads[1] = tern_reshape(tern_mm(tern_t(as_rows(grad)), as_rows(x)), tern_shape_of(w));
 }
 
-/* ---- C functions ----------------------------------------------------------------------------- */
+/* ---- C functions ---- */
 
 tern_tensor *tern_matmul(tern_tensor *input, tern_tensor *other) {
     return TERN_CALL(matmul, T(input), T(other));

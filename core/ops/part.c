@@ -1,5 +1,5 @@
 /*
- * part.c: views of a part of a tensor (narrow, select, slice, split, diagonal), and the operations
+ * part.c: views of a part of a tensor (narrow, select, slice, diagonal), and the operations
  * that put a part back (slice_scatter, select_scatter, diagonal_scatter).
  *
  * The gradient of taking a part is a scatter of the gradient into zeros; the gradient of a scatter
@@ -34,7 +34,7 @@ static tern_tensor *zeros_of_input(tern_node *node, tern_tensor *grad) {
     return tern_expand(zero, tern_node_input_shape(node, 0));
 }
 
-/* ---- slice, narrow, select ------------------------------------------------------------------- */
+/* ---- slice, narrow, select ---- */
 
 /* Python's rule: negative from the end, then clipped. */
 static int64_t clip_index(int64_t index, int64_t size) {
@@ -147,7 +147,7 @@ void tern_grad_select(tern_node *node, tern_tensor *const *grad_out, tern_tensor
                          tern_node_arg(node, 1), tern_node_arg(node, 2));
 }
 
-/* ---- diagonal -------------------------------------------------------------------------------- */
+/* ---- diagonal ---- */
 
 tern_value tern_op_diagonal(tern_opcall *call) {
     tern_tensor *input = tern_arg_tensor(call, 0);
@@ -182,7 +182,7 @@ void tern_grad_diagonal(tern_node *node, tern_tensor *const *grad_out, tern_tens
                          tern_node_arg(node, 1), tern_node_arg(node, 2), tern_node_arg(node, 3));
 }
 
-/* ---- putting a part back --------------------------------------------------------------------- */
+/* ---- putting a part back ---- */
 
 /* A copy of input whose part, taken by the view operation `take` with the arguments after src, is
  * src. */
@@ -245,57 +245,7 @@ void tern_grad_diagonal_scatter(tern_node *node, tern_tensor *const *grad_out,
                       3);
 }
 
-/* ---- split ----------------------------------------------------------------------------------- */
-
-/* Views of `count` successive lengths along dim; a length after the last is what remains. */
-static tern_value split_into(tern_opcall *call, tern_tensor *input, int dim, const int64_t *lengths,
-                             int64_t count, int64_t length) {
-    tern_value parts = tern_tuple_new(call->ctx);
-    int64_t start = 0;
-    for (int64_t i = 0; i < count && call->ctx->status == TERN_OK; i++) {
-        int64_t rest = input->shape[dim] - start;
-        int64_t n = lengths ? lengths[i] : length < rest ? length : rest;
-        tern_list_append(parts, T(tern_narrow(input, dim, start, n)));
-        start += n;
-    }
-    return call->ctx->status == TERN_OK ? parts : tern_none();
-}
-
-static tern_value split_by_list(tern_opcall *call, tern_tensor *input, int dim, tern_value list) {
-    size_t count = tern_value_count(list);
-    int64_t *lengths = tern_scope_alloc(call->ctx, (count + 1) * sizeof *lengths), total = 0;
-    if (!lengths) return tern_none();
-    bool valid = true;
-    for (size_t i = 0; i < count; i++) {
-        lengths[i] = tern_value_as_int(tern_value_at(list, i));
-        valid = valid && lengths[i] >= 0 && !__builtin_add_overflow(total, lengths[i], &total);
-    }
-    if (!valid || total != input->shape[dim])
-        return tern_call_fail(call, TERN_ERR_ARGUMENT,
-                              "split_with_sizes expects split_sizes to have only non-negative "
-                              "entries that sum exactly to %lld (input tensor's size at dimension "
-                              "%d)",
-                              (long long)input->shape[dim], dim);
-    return split_into(call, input, dim, lengths, (int64_t)count, 0);
-}
-
-tern_value tern_op_split(tern_opcall *call) {
-    tern_tensor *input = tern_arg_tensor(call, 0);
-    tern_value how = tern_arg(call, 1);
-    int dim;
-    if (!part_dim(call, input, 2, &dim)) return tern_none();
-    if (how.kind != TERN_VALUE_INT) return split_by_list(call, input, dim, how);
-    int64_t length = how.as.i, size = input->shape[dim];
-    if (length < 0 || (length == 0 && size != 0))
-        return tern_call_fail(call, TERN_ERR_ARGUMENT,
-                              "split expects split_size be positive, but got split_size=%lld for "
-                              "dimension size of %lld",
-                              (long long)length, (long long)size);
-    int64_t count = length == 0 || size == 0 ? 1 : (size - 1) / length + 1;
-    return split_into(call, input, dim, NULL, count, length);
-}
-
-/* ---- C functions ----------------------------------------------------------------------------- */
+/* ---- C functions ---- */
 
 tern_tensor *tern_narrow(tern_tensor *input, int dim, int64_t start, int64_t length) {
     return TERN_CALL(narrow, T(input), I(dim), I(start), I(length));
@@ -305,7 +255,4 @@ tern_tensor *tern_select(tern_tensor *input, int dim, int64_t index) {
 }
 tern_tensor *tern_slice(tern_tensor *input, int dim, int64_t start, int64_t end, int64_t step) {
     return TERN_CALL(slice, T(input), I(dim), I(start), I(end), I(step));
-}
-tern_value tern_split(tern_tensor *input, int64_t split_size, int dim) {
-    return TERN_CALL_VALUE(split, T(input), I(split_size), I(dim));
 }

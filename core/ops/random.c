@@ -12,7 +12,7 @@
 #include "../generator.h"
 #include "layout.h"
 
-/* ---- what all fills share -------------------------------------------------------------------- */
+/* ---- what all fills share ---- */
 
 /* A fill of n elements of `dtype` at `out` in memory order. */
 typedef struct fill_job {
@@ -90,8 +90,7 @@ static void do_log_normal(const fill_job *j) {
     tern_num_fill_log_normal(j->engine, j->dtype, j->out, j->n, j->a, j->b);
 }
 
-/* ---- rand, randn and their fills ---------------------------------------------------------------
- */
+/* ---- rand, randn and their fills ---- */
 
 /* rand(size), randn(size): arguments size, generator, dtype. */
 static tern_value from_size(tern_opcall *call, fill_fn fill, double a, double b) {
@@ -154,8 +153,7 @@ tern_value tern_op_normal(tern_opcall *call) {
     return from_like(call, do_normal, mean, std, 3, 0);
 }
 
-/* ---- normal over tensors of means and deviations ------------------------------------------------
- */
+/* ---- normal over tensors of means and deviations ---- */
 
 /* normal_(0, std) of the broadcast shape, times a tensor of deviations, plus means. */
 static tern_value normal_of(tern_opcall *call, tern_tensor *mean, tern_tensor *std,
@@ -200,8 +198,7 @@ tern_value tern_op_normal_size(tern_opcall *call) {
     return run_fill(call, &job, do_normal, &size, NULL);
 }
 
-/* ---- integers ----------------------------------------------------------------------------------
- */
+/* ---- integers ---- */
 
 /* The largest value that random_ draws for a dtype: the integers' maximum, 2^digits of floats. */
 static int64_t largest_random(tern_dtype dtype) {
@@ -316,7 +313,7 @@ tern_value tern_op_randperm(tern_opcall *call) {
     return run_fill(call, &job, do_randperm, &shape, NULL);
 }
 
-/* ---- other distributions --------------------------------------------------------------------- */
+/* ---- other distributions ---- */
 
 tern_value tern_op_bernoulli_p(tern_opcall *call) {
     double p = tern_arg_double(call, 1, 0.5);
@@ -387,7 +384,7 @@ tern_value tern_op_log_normal(tern_opcall *call) {
     return from_like(call, do_log_normal, mean, std, 3, 0);
 }
 
-/* ---- multinomial ----------------------------------------------------------------------------- */
+/* ---- multinomial ---- */
 
 static bool multinomial_valid(tern_opcall *call, const tern_tensor *p, int64_t samples,
                               bool replacement) {
@@ -443,7 +440,7 @@ tern_value tern_op_multinomial(tern_opcall *call) {
     return tern_result(call, out);
 }
 
-/* ---- C functions ----------------------------------------------------------------------------- */
+/* ---- C functions ---- */
 
 #define G(generator) tern_generator_value(generator)
 

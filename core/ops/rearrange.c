@@ -5,7 +5,7 @@
  */
 #include "layout.h"
 
-/* ---- shapes of others -------------------------------------------------------------------------- */
+/* ---- shapes of others ---- */
 
 tern_value tern_op_view_as(tern_opcall *call) {
     tern_shape shape = tern_shape_of(tern_arg_tensor(call, 1));
@@ -30,8 +30,7 @@ tern_value tern_op_unflatten(tern_opcall *call) {
     tern_tensor *input = tern_arg_tensor(call, 0);
     tern_shape sizes = tern_arg_ints(call, 2), shape = {0, {0}};
     int dim;
-    if (sizes.rank < 0 ||
-        !tern_wrap_dim(call->ctx, input->rank, tern_arg_int(call, 1, 0), &dim))
+    if (sizes.rank < 0 || !tern_wrap_dim(call->ctx, input->rank, tern_arg_int(call, 1, 0), &dim))
         return tern_none();
     int64_t product = 1;
     int open = -1;
@@ -58,7 +57,7 @@ tern_value tern_op_unflatten(tern_opcall *call) {
     return tern_result(call, tern_view(input, shape));
 }
 
-/* ---- orders of dimensions ------------------------------------------------------------------------ */
+/* ---- orders of dimensions ---- */
 
 tern_value tern_op_movedim(tern_opcall *call) {
     tern_tensor *input = tern_arg_tensor(call, 0);
@@ -101,7 +100,9 @@ static tern_value transpose_last(tern_opcall *call, const char *name) {
     return tern_result(call, tern_transpose(input, -2, -1));
 }
 
-tern_value tern_op_mT(tern_opcall *call) { return transpose_last(call, "mT"); }
+tern_value tern_op_mT(tern_opcall *call) {
+    return transpose_last(call, "mT");
+}
 
 /* Tensor.T of a matrix, Tensor.H of real ones. */
 tern_value tern_op_T(tern_opcall *call) {
@@ -111,7 +112,7 @@ tern_value tern_op_T(tern_opcall *call) {
     return tern_result(call, tern_permute(input, order));
 }
 
-/* ---- flips and rolls --------------------------------------------------------------------------------- */
+/* ---- flips and rolls ---- */
 
 /* The tensor with one dimension's order reversed: strides are never negative, so it is a copy. */
 static tern_tensor *reversed(tern_tensor *input, int dim) {
@@ -160,8 +161,7 @@ static tern_tensor *rolled(tern_tensor *input, int dim, int64_t shift) {
 tern_value tern_op_roll(tern_opcall *call) {
     tern_tensor *input = tern_arg_tensor(call, 0), *out = input;
     tern_shape shifts = tern_arg_ints(call, 1), dims = tern_arg_ints(call, 2);
-    if (shifts.rank <= 0)
-        return tern_call_fail(call, TERN_ERR_ARGUMENT, "`shifts` required");
+    if (shifts.rank <= 0) return tern_call_fail(call, TERN_ERR_ARGUMENT, "`shifts` required");
     if (dims.rank <= 0 && shifts.rank == 1) {
         if (input->numel == 0) return tern_result(call, tern_clone(input));
         out = rolled(tern_reshape(input, TERN_SHAPE(-1)), 0, shifts.dim[0]);
@@ -205,7 +205,7 @@ tern_value tern_op_rot90(tern_opcall *call) {
     return tern_result(call, tern_transpose(flipped.as.tensor, a, b));
 }
 
-/* ---- repeats --------------------------------------------------------------------------------------------- */
+/* ---- repeats ---- */
 
 /*
  * Each dimension of size s becomes r copies of it: [1, s] is expanded to [r, s], then merged.
@@ -300,7 +300,7 @@ tern_value tern_op_repeat_interleave(tern_opcall *call) {
     return tern_result(call, tern_index_select(input, dim, index));
 }
 
-/* ---- unfold: windows as a view ------------------------------------------------------------------------------ */
+/* ---- unfold: windows as a view ---- */
 
 tern_value tern_op_unfold(tern_opcall *call) {
     tern_tensor *input = tern_arg_tensor(call, 0);
@@ -322,8 +322,8 @@ tern_value tern_op_unfold(tern_opcall *call) {
         shape.dim[dim] = (length - size) / step + 1;
         strides.dim[dim] = step * stride;
     }
-    return tern_result(
-        call, tern_tensor_view(input, shape.rank, shape.dim, strides.dim, input->offset));
+    return tern_result(call,
+                       tern_tensor_view(input, shape.rank, shape.dim, strides.dim, input->offset));
 }
 
 /* Every window's gradient is added where the window lies. */

@@ -8,8 +8,7 @@
 
 #include <math.h>
 
-/* ---- shapes ------------------------------------------------------------------------------------
- */
+/* ---- shapes ---- */
 
 tern_shape tern_shape_of_value(tern_value value) {
     tern_shape shape = {-1, {0}};
@@ -82,7 +81,7 @@ tern_tensor *tern_reduce_raw(tern_opcall *call, tern_tensor *input, int32_t fn, 
     return tern_set_shape(out, &gone);
 }
 
-/* ---- sum, mean ------------------------------------------------------------------------------- */
+/* ---- sum, mean ---- */
 
 /* int64 for what is not floating, as sum and prod accumulate. */
 static tern_dtype sum_dtype(tern_dtype dtype) {
@@ -160,7 +159,7 @@ tern_value tern_op_sum_to_size(tern_opcall *call) {
     return tern_result(call, leading > 0 ? tern_view(sum, size) : sum);
 }
 
-/* ---- max, min -------------------------------------------------------------------------------- */
+/* ---- max, min ---- */
 
 /* False, and an error, where an extreme of nothing is asked for. */
 static bool has_extreme(tern_opcall *call, tern_tensor *input, int dim) {
@@ -243,7 +242,7 @@ void tern_grad_amin(tern_node *node, tern_tensor *const *grad_out, tern_tensor *
     tern_grad_amax(node, grad_out, grads);
 }
 
-/* ---- positions ------------------------------------------------------------------------------- */
+/* ---- positions ---- */
 
 /* ARGMAX or ARGMIN over mask; bool, which the kernels do not order, goes as uint8. */
 static tern_tensor *positions(tern_opcall *call, tern_tensor *input, int32_t fn, uint32_t mask,
@@ -318,7 +317,7 @@ tern_value tern_op_min_other(tern_opcall *call) {
     return tern_result(call, tern_minimum(tern_arg_tensor(call, 0), tern_arg_tensor(call, 1)));
 }
 
-/* ---- any, all -------------------------------------------------------------------------------- */
+/* ---- any, all ---- */
 
 static tern_value truth(tern_opcall *call, int32_t fn, double empty) {
     tern_tensor *input = tern_arg_tensor(call, 0);
@@ -338,7 +337,7 @@ tern_value tern_op_all(tern_opcall *call) {
     return truth(call, TERN_REDUCE_ALL, 1.0);
 }
 
-/* ---- C functions ----------------------------------------------------------------------------- */
+/* ---- C functions ---- */
 
 tern_tensor *tern_sum(tern_tensor *input) {
     return TERN_CALL(sum, T(input));

@@ -101,8 +101,7 @@ void tern_grad_log_softmax(tern_node *node, tern_tensor *const *grad_out, tern_t
     grads[0] = tern_to_dtype(result, tern_node_input_dtype(node, 0));
 }
 
-/* ---- C functions -------------------------------------------------------------------------------
- */
+/* ---- C functions ---- */
 
 tern_tensor *tern_softmax(tern_tensor *input, int dim) {
     return TERN_CALL(softmax, T(input), I(dim));

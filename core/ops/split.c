@@ -13,8 +13,8 @@ static bool split_dim(tern_opcall *call, tern_tensor *input, int64_t given, int 
 
 /* Views of `count` successive lengths along dim; NULL lengths: `length` each, the last what remains.
  */
-static tern_value split_into(tern_opcall *call, tern_tensor *input, int dim,
-                             const int64_t *lengths, int64_t count, int64_t length) {
+static tern_value split_into(tern_opcall *call, tern_tensor *input, int dim, const int64_t *lengths,
+                             int64_t count, int64_t length) {
     tern_value parts = tern_tuple_new(call->ctx);
     int64_t start = 0;
     for (int64_t i = 0; i < count && call->ctx->status == TERN_OK; i++) {
@@ -26,7 +26,7 @@ static tern_value split_into(tern_opcall *call, tern_tensor *input, int dim,
     return call->ctx->status == TERN_OK ? parts : tern_none();
 }
 
-/* ---- split ------------------------------------------------------------------------------------- */
+/* ---- split ---- */
 
 static tern_value split_by_list(tern_opcall *call, tern_tensor *input, int dim, tern_value list) {
     size_t count = tern_value_count(list);
@@ -62,7 +62,12 @@ tern_value tern_op_split(tern_opcall *call) {
     return split_into(call, input, dim, NULL, count, length);
 }
 
-tern_value tern_op_split_with_sizes(tern_opcall *call) { return tern_op_split(call); }
+tern_value tern_op_split_with_sizes(tern_opcall *call) {
+    return tern_op_split(call);
+}
+tern_value tern_op_unsafe_split(tern_opcall *call) {
+    return tern_op_split(call);
+}
 
 tern_value tern_op_chunk(tern_opcall *call) {
     tern_tensor *input = tern_arg_tensor(call, 0);
@@ -88,7 +93,7 @@ tern_value tern_op_unbind(tern_opcall *call) {
     return call->ctx->status == TERN_OK ? parts : tern_none();
 }
 
-/* ---- tensor_split: by positions, or into near equal sections --------------------------------------- */
+/* ---- tensor_split: by positions, or into near equal sections ---- */
 
 static tern_value split_at(tern_opcall *call, tern_tensor *input, int dim, const int64_t *at,
                            size_t count) {
@@ -102,8 +107,7 @@ static tern_value split_at(tern_opcall *call, tern_tensor *input, int dim, const
     return call->ctx->status == TERN_OK ? parts : tern_none();
 }
 
-static tern_value split_sections(tern_opcall *call, tern_tensor *input, int dim,
-                                 int64_t sections) {
+static tern_value split_sections(tern_opcall *call, tern_tensor *input, int dim, int64_t sections) {
     if (sections <= 0)
         return tern_call_fail(call, TERN_ERR_ARGUMENT,
                               "number of sections must be larger than 0, got %lld",
@@ -123,8 +127,7 @@ static tern_value split_by(tern_opcall *call, tern_tensor *input, int64_t given_
                            tern_value how) {
     int dim;
     if (!split_dim(call, input, given_dim, &dim)) return tern_none();
-    if (tern_value_is_number(how))
-        return split_sections(call, input, dim, tern_value_as_int(how));
+    if (tern_value_is_number(how)) return split_sections(call, input, dim, tern_value_as_int(how));
     bool tensor = how.kind == TERN_VALUE_TENSOR;
     if (tensor && how.as.tensor->rank == 0)
         return split_sections(call, input, dim, tern_item_i64(how.as.tensor));
@@ -141,8 +144,12 @@ static tern_value split_by(tern_opcall *call, tern_tensor *input, int64_t given_
 tern_value tern_op_tensor_split(tern_opcall *call) {
     return split_by(call, tern_arg_tensor(call, 0), tern_arg_int(call, 2, 0), tern_arg(call, 1));
 }
-tern_value tern_op_tensor_split_sections(tern_opcall *call) { return tern_op_tensor_split(call); }
-tern_value tern_op_tensor_split_tensor(tern_opcall *call) { return tern_op_tensor_split(call); }
+tern_value tern_op_tensor_split_sections(tern_opcall *call) {
+    return tern_op_tensor_split(call);
+}
+tern_value tern_op_tensor_split_tensor(tern_opcall *call) {
+    return tern_op_tensor_split(call);
+}
 
 /* hsplit, vsplit, dsplit: sections must divide the dimension. */
 static tern_value split_fixed(tern_opcall *call, int dim, int least_rank) {
@@ -155,23 +162,34 @@ static tern_value split_fixed(tern_opcall *call, int dim, int least_rank) {
                               least_rank, input->rank);
     int64_t sections = tern_value_is_number(how) ? tern_value_as_int(how) : 1;
     if (sections <= 0 || input->shape[dim] % sections != 0)
-        return tern_call_fail(call, TERN_ERR_ARGUMENT,
-                              "attempted to split along dimension %d, but the size of the dimension "
-                              "%lld is not divisible by the split_size %lld!",
-                              dim, (long long)input->shape[dim], (long long)sections);
+        return tern_call_fail(
+            call, TERN_ERR_ARGUMENT,
+            "attempted to split along dimension %d, but the size of the dimension "
+            "%lld is not divisible by the split_size %lld!",
+            dim, (long long)input->shape[dim], (long long)sections);
     return split_by(call, input, dim, how);
 }
 
 tern_value tern_op_hsplit(tern_opcall *call) {
     return split_fixed(call, tern_arg_tensor(call, 0)->rank == 1 ? 0 : 1, 1);
 }
-tern_value tern_op_vsplit(tern_opcall *call) { return split_fixed(call, 0, 2); }
-tern_value tern_op_dsplit(tern_opcall *call) { return split_fixed(call, 2, 3); }
-tern_value tern_op_hsplit_at(tern_opcall *call) { return tern_op_hsplit(call); }
-tern_value tern_op_vsplit_at(tern_opcall *call) { return tern_op_vsplit(call); }
-tern_value tern_op_dsplit_at(tern_opcall *call) { return tern_op_dsplit(call); }
+tern_value tern_op_vsplit(tern_opcall *call) {
+    return split_fixed(call, 0, 2);
+}
+tern_value tern_op_dsplit(tern_opcall *call) {
+    return split_fixed(call, 2, 3);
+}
+tern_value tern_op_hsplit_at(tern_opcall *call) {
+    return tern_op_hsplit(call);
+}
+tern_value tern_op_vsplit_at(tern_opcall *call) {
+    return tern_op_vsplit(call);
+}
+tern_value tern_op_dsplit_at(tern_opcall *call) {
+    return tern_op_dsplit(call);
+}
 
-/* ---- C functions ------------------------------------------------------------------------------------- */
+/* ---- C functions ---- */
 
 tern_value tern_split(tern_tensor *input, int64_t split_size, int dim) {
     return TERN_CALL_VALUE(split, T(input), I(split_size), I(dim));

@@ -9,8 +9,7 @@
 
 #include <string.h>
 
-/* ---- shapes ------------------------------------------------------------------------------------
- */
+/* ---- shapes ---- */
 
 static tern_value as_view(tern_opcall *call, tern_tensor *base, const tern_shape *shape,
                           const tern_shape *strides) {
@@ -93,7 +92,7 @@ static bool view_strides(const tern_tensor *t, const tern_shape *size, tern_shap
     return next < 0;
 }
 
-/* ---- view, reshape, flatten ------------------------------------------------------------------ */
+/* ---- view, reshape, flatten ---- */
 
 tern_value tern_op_view(tern_opcall *call) {
     tern_tensor *input = tern_arg_tensor(call, 0);
@@ -139,7 +138,7 @@ tern_value tern_op_flatten(tern_opcall *call) {
     return tern_result(call, tern_reshape(input, size));
 }
 
-/* ---- dimensions of size 1 -------------------------------------------------------------------- */
+/* ---- dimensions of size 1 ---- */
 
 tern_value tern_op_unsqueeze(tern_opcall *call) {
     tern_tensor *input = tern_arg_tensor(call, 0);
@@ -188,7 +187,7 @@ void tern_grad_squeeze(tern_node *node, tern_tensor *const *grad_out, tern_tenso
     grads[0] = tern_reshape(grad_out[0], tern_node_input_shape(node, 0));
 }
 
-/* ---- orders of dimensions -------------------------------------------------------------------- */
+/* ---- orders of dimensions ---- */
 
 tern_value tern_op_transpose(tern_opcall *call) {
     tern_tensor *input = tern_arg_tensor(call, 0);
@@ -255,7 +254,7 @@ void tern_grad_permute(tern_node *node, tern_tensor *const *grad_out, tern_tenso
     grads[0] = tern_permute(grad_out[0], inverse);
 }
 
-/* ---- expand, detach -------------------------------------------------------------------------- */
+/* ---- expand, detach ---- */
 
 tern_value tern_op_expand(tern_opcall *call) {
     tern_tensor *input = tern_arg_tensor(call, 0);
@@ -309,7 +308,7 @@ tern_value tern_op_detach(tern_opcall *call) {
     return tern_result(call, out);
 }
 
-/* ---- C functions ----------------------------------------------------------------------------- */
+/* ---- C functions ---- */
 
 tern_tensor *tern_view(tern_tensor *input, tern_shape size) {
     return TERN_CALL(view, T(input), S(size));

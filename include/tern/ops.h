@@ -239,6 +239,11 @@ TERN_API tern_tensor *tern_sum_to_size(tern_tensor *input, tern_shape size);
 TERN_API tern_tensor *tern_gather(tern_tensor *input, int dim, tern_tensor *index);
 TERN_API tern_tensor *tern_scatter_add(tern_tensor *input, int dim, tern_tensor *index,
                                        tern_tensor *src);
+TERN_API tern_tensor *tern_scatter(tern_tensor *input, int dim, tern_tensor *index,
+                                   tern_tensor *src);
+TERN_API tern_tensor *tern_index_select(tern_tensor *input, int dim, tern_tensor *index);
+/* Rows of weight [rows, width] by index: [*] -> [*, width]. */
+TERN_API tern_tensor *tern_embedding(tern_tensor *input, tern_tensor *weight);
 
 /* ---- matrices -------------------------------------------------------------------------------- */
 TERN_API tern_tensor *tern_matmul(tern_tensor *input, tern_tensor *other);

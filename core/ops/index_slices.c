@@ -1,0 +1,213 @@
+/*
+ * index_slices.c: whole slices along one dimension by a 1-dim index: index_select, index_add,
+ * index_copy, index_fill, and embedding, which selects rows of a table.
+ */
+#include "layout.h"
+
+/* The index as a 1-dim int64 tensor; nil after latching. */
+static tern_tensor *slice_index(tern_opcall *call, tern_tensor *index) {
+    if (index->dtype != TERN_INT64 && index->dtype != TERN_INT32) {
+        tern_call_fail(call, TERN_ERR_ARGUMENT, "Expected dtype int32 or int64 for index, got %s",
+                       tern_dtype_name(index->dtype));
+        return call->ctx->nil;
+    }
+    if (index->rank > 1) {
+        tern_call_fail(call, TERN_ERR_INDEX, "Index is supposed to be a vector, but got dim: %d",
+                       index->rank);
+        return call->ctx->nil;
+    }
+    index = tern_to_dtype(index, TERN_INT64);
+    return index->rank == 0 ? tern_reshape(index, TERN_SHAPE(1)) : index;
+}
+
+/* ---- index_select ---- */
+
+tern_value tern_op_index_select(tern_opcall *call) {
+    tern_tensor *input = tern_arg_tensor(call, 0);
+    tern_tensor *index = slice_index(call, tern_arg_tensor(call, 2));
+    int dim;
+    if (call->ctx->status != TERN_OK ||
+        !tern_wrap_dim(call->ctx, input->rank, tern_arg_int(call, 1, 0), &dim))
+        return tern_none();
+    tern_shape shape = tern_shape_of(input);
+    if (input->rank == 0 && index->numel != 1)
+        return tern_call_fail(call, TERN_ERR_INDEX,
+                              "Index to scalar can have only 1 value, got %lld value(s)",
+                              (long long)index->numel);
+    if (input->rank > 0) shape.dim[dim] = index->numel;
+    tern_tensor *out = tern_new_shaped(call, input->dtype, &shape);
+    if (call->ctx->status != TERN_OK || out->numel == 0) return tern_result(call, out);
+    if (input->numel == 0)
+        return tern_call_fail(call, TERN_ERR_INDEX, "index out of range: dimension %d has size 0",
+                              dim);
+    tern_shape flat = {1, {1}};
+    tern_tensor *from = input->rank ? input : tern_broadcast_view(input, &flat);
+    tern_tensor *into = input->rank ? out : tern_broadcast_view(out, &flat);
+    tern_tensor *operands[2] = {from, index};
+    tern_index_attrs attrs = {.dim = dim};
+    tern_launch(call->lane, TERN_KERNEL_INDEX_SELECT, 0, operands, 2, &into, 1, &attrs,
+                sizeof attrs);
+    return tern_result(call, out);
+}
+
+void tern_grad_index_select(tern_node *node, tern_tensor *const *grad_out, tern_tensor **grads) {
+    tern_tensor *zeros = TERN_CALL(new_zeros, T(grad_out[0]), S(tern_node_input_shape(node, 0)));
+    grads[0] = TERN_CALL(index_add, T(zeros), tern_node_arg(node, 1), T(tern_node_input(node, 1)),
+                         T(grad_out[0]));
+}
+
+/* ---- index_add ---- */
+
+/* source has input's shape, but for dim, where it has the index's length. */
+static bool slices_fit(tern_opcall *call, const tern_tensor *input, int dim,
+                       const tern_tensor *index, const tern_tensor *source) {
+    char a[TERN_SHAPE_TEXT], b[TERN_SHAPE_TEXT];
+    bool fits = source->rank == input->rank && source->dtype == input->dtype;
+    for (int d = 0; fits && d < input->rank; d++)
+        fits = source->shape[d] == (d == dim ? index->numel : input->shape[d]);
+    if (fits && (input->rank > 0 || index->numel == 1)) return true;
+    tern_call_fail(
+        call, TERN_ERR_ARGUMENT,
+        "source %s of %s must match input %s of %s, with %lld (the index's length) along "
+        "dimension %d",
+        tern_shape_text(source->rank, source->shape, a), tern_dtype_name(source->dtype),
+        tern_shape_text(input->rank, input->shape, b), tern_dtype_name(input->dtype),
+        (long long)index->numel, dim);
+    return false;
+}
+
+tern_value tern_op_index_add(tern_opcall *call) {
+    tern_tensor *input = tern_arg_tensor(call, 0), *source = tern_arg_tensor(call, 3);
+    tern_tensor *index = slice_index(call, tern_arg_tensor(call, 2));
+    int dim;
+    if (call->ctx->status != TERN_OK ||
+        !tern_wrap_dim(call->ctx, input->rank, tern_arg_int(call, 1, 0), &dim))
+        return tern_none();
+    if (source->rank == 0 && input->rank == 1) {
+        tern_shape one = {1, {1}};
+        source = tern_broadcast_view(source, &one);
+    }
+    if (!slices_fit(call, input, dim, index, source)) return tern_none();
+    tern_tensor *out = tern_new_dense_like(call->lane, input, input->dtype);
+    tern_copy_raw(out, input);
+    if (source->numel == 0 || call->ctx->status != TERN_OK) return tern_result(call, out);
+    tern_shape flat = {1, {1}};
+    tern_tensor *into = out->rank ? out : tern_broadcast_view(out, &flat);
+    tern_tensor *from = source->rank ? source : tern_broadcast_view(source, &flat);
+    tern_tensor *operands[2] = {index, from};
+    tern_index_attrs attrs = {
+        .dim = dim, .alpha = tern_arg_double(call, 4, 1.0), .alpha_i = tern_arg_int(call, 4, 1)};
+    tern_launch(call->lane, TERN_KERNEL_INDEX_ADD, 0, operands, 2, &into, 1, &attrs, sizeof attrs);
+    return tern_result(call, out);
+}
+
+void tern_grad_index_add(tern_node *node, tern_tensor *const *grad_out, tern_tensor **grads) {
+    if (tern_node_needs(node, 0)) grads[0] = grad_out[0];
+    if (!tern_node_needs(node, 2)) return;
+    tern_value alpha = tern_node_arg(node, 4);
+    tern_tensor *picked = TERN_CALL(index_select, T(grad_out[0]), tern_node_arg(node, 1),
+                                    T(tern_node_input(node, 1)));
+    if (alpha.kind != TERN_VALUE_NONE && tern_value_as_double(alpha) != 1.0)
+        picked = TERN_CALL(mul, T(picked), alpha);
+    grads[2] = tern_reshape(picked, tern_node_input_shape(node, 2));
+}
+
+/* ---- index_copy, index_fill: a scatter with the index spread over the other dimensions ---- */
+
+/* The index as a view of `shape`, along dim. */
+static tern_tensor *spread_index(tern_tensor *index, int dim, const tern_shape *shape) {
+    tern_shape column = *shape;
+    for (int d = 0; d < shape->rank; d++) column.dim[d] = d == dim ? index->numel : 1;
+    return tern_expand(tern_reshape(index, column), *shape);
+}
+
+tern_value tern_op_index_copy(tern_opcall *call) {
+    tern_tensor *input = tern_arg_tensor(call, 0), *source = tern_arg_tensor(call, 3);
+    tern_tensor *index = slice_index(call, tern_arg_tensor(call, 2));
+    int dim;
+    if (call->ctx->status != TERN_OK ||
+        !tern_wrap_dim(call->ctx, input->rank, tern_arg_int(call, 1, 0), &dim))
+        return tern_none();
+    if (source->rank == 0 && input->rank == 1) source = tern_reshape(source, TERN_SHAPE(1));
+    if (!slices_fit(call, input, dim, index, source)) return tern_none();
+    tern_shape shape = tern_shape_of(source);
+    return tern_result(
+        call, TERN_CALL(scatter, T(input), I(dim), T(spread_index(index, dim, &shape)), T(source)));
+}
+
+tern_value tern_op_index_fill(tern_opcall *call) {
+    tern_tensor *input = tern_arg_tensor(call, 0);
+    tern_tensor *index = slice_index(call, tern_arg_tensor(call, 2));
+    tern_value value = tern_arg(call, 3);
+    int dim;
+    if (call->ctx->status != TERN_OK ||
+        !tern_wrap_dim(call->ctx, input->rank, tern_arg_int(call, 1, 0), &dim))
+        return tern_none();
+    tern_shape shape = tern_shape_of(input);
+    if (input->rank > 0) shape.dim[dim] = index->numel;
+    tern_tensor *spread = spread_index(index, dim, &shape);
+    if (value.kind != TERN_VALUE_TENSOR)
+        return tern_result(call, TERN_CALL(scatter_value, T(input), I(dim), T(spread), value));
+    if (value.as.tensor->rank != 0)
+        return tern_call_fail(call, TERN_ERR_ARGUMENT,
+                              "only supports a 0-dimensional value tensor, but got tensor with %d "
+                              "dimension(s).",
+                              value.as.tensor->rank);
+    tern_tensor *source = tern_expand(tern_to_dtype(value.as.tensor, input->dtype), shape);
+    return tern_result(call, TERN_CALL(scatter, T(input), I(dim), T(spread), T(source)));
+}
+
+/* ---- embedding ---- */
+
+/* Rows of weight that the indices name are scaled down to max_norm, in place, as PyTorch does. */
+static void renorm_rows(tern_tensor *weight, tern_tensor *index, double max_norm, double p) {
+    tern_scope quiet = tern_scope_begin(weight->ctx, TERN_NO_GRAD);
+    tern_tensor *rows = tern_index_select(weight, 0, index);
+    tern_tensor *norm = TERN_CALL(norm, T(rows), F(p), I(1), B(true));
+    tern_tensor *scale = tern_div(tern_full_like(norm, max_norm), tern_add_scalar(norm, 1e-7));
+    scale = tern_where(tern_gt_scalar(norm, max_norm), scale, tern_ones_like(norm));
+    tern_tensor *result =
+        TERN_CALL(index_copy, T(weight), I(0), T(index), T(tern_mul(rows, scale)));
+    tern_copy_in_place(weight, result);
+    tern_scope_end(quiet);
+}
+
+tern_value tern_op_embedding(tern_opcall *call) {
+    tern_tensor *input = tern_arg_tensor(call, 0), *weight = tern_arg_tensor(call, 1);
+    if (weight->rank != 2)
+        return tern_call_fail(call, TERN_ERR_ARGUMENT, "'weight' must be 2-D, but has %d dims",
+                              weight->rank);
+    if (input->dtype != TERN_INT64 && input->dtype != TERN_INT32)
+        return tern_call_fail(call, TERN_ERR_ARGUMENT,
+                              "Expected tensor for argument #1 'indices' to have one of the "
+                              "following scalar types: Long, Int; but got %s instead",
+                              tern_dtype_class(input->dtype));
+    tern_shape shape = tern_shape_of(input);
+    tern_tensor *flat = tern_to_dtype(tern_reshape(input, TERN_SHAPE(-1)), TERN_INT64);
+    if (tern_arg_given(call, 3))
+        renorm_rows(weight, flat, tern_arg_double(call, 3, 0.0), tern_arg_double(call, 4, 2.0));
+    if (shape.rank == TERN_MAX_RANK)
+        return tern_call_fail(call, TERN_ERR_ARGUMENT, "too many dimensions");
+    shape.dim[shape.rank++] = weight->shape[1];
+    tern_tensor *out = tern_index_select(weight, 0, flat);
+    if (tern_arg_given(call, 2)) {
+        /* The padding row is read, but takes no gradient. */
+        int64_t padding = tern_arg_int(call, 2, 0);
+        if (padding < -weight->shape[0] || padding >= weight->shape[0])
+            return tern_call_fail(call, TERN_ERR_ARGUMENT,
+                                  "Padding_idx must be within num_embeddings");
+        if (padding < 0) padding += weight->shape[0];
+        tern_tensor *is_padding = TERN_CALL(eq, T(flat), I(padding));
+        out = tern_where(tern_unsqueeze(is_padding, 1), tern_detach(out), out);
+    }
+    return tern_result(call, tern_reshape(out, shape));
+}
+
+/* ---- C functions ---- */
+
+tern_tensor *tern_index_select(tern_tensor *input, int dim, tern_tensor *index) {
+    return TERN_CALL(index_select, T(input), I(dim), T(index));
+}
+tern_tensor *tern_embedding(tern_tensor *input, tern_tensor *weight) {
+    return TERN_CALL(embedding, T(input), T(weight));
+}

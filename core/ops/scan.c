@@ -1,0 +1,226 @@
+/*
+ * scan.c: running reductions along one dimension (cumsum, cumprod, cummax, cummin, logcumsumexp), and
+ * differences and integrals built from neighbours (diff, trapezoid).
+ */
+#include <math.h>
+
+#include "layout.h"
+
+/* SCAN fn of x along dim into outputs shaped as x. A 0-dim tensor is its own running reduction. */
+static bool scan_raw(tern_opcall *call, tern_tensor *x, int32_t fn, int dim, tern_tensor **out,
+                     int n_out) {
+    for (int i = 0; i < n_out; i++) {
+        out[i] = tern_tensor_new(call->lane, i == 0 ? x->dtype : TERN_INT64, x->rank, x->shape);
+        if (call->ctx->status != TERN_OK) return false;
+    }
+    if (x->numel == 0) return true;
+    if (x->rank == 0) {
+        tern_copy_raw(out[0], x);
+        if (n_out > 1) tern_fill_raw(out[1], 0.0, 0);
+        return true;
+    }
+    tern_scan_attrs attrs = {fn, dim};
+    tern_launch(call->lane, TERN_KERNEL_SCAN, fn, &x, 1, out, n_out, &attrs, sizeof attrs);
+    return call->ctx->status == TERN_OK;
+}
+
+static tern_value scan(tern_opcall *call, int32_t fn, tern_dtype default_dtype) {
+    tern_tensor *input = tern_arg_tensor(call, 0), *out;
+    int dim;
+    if (!tern_wrap_dim(call->ctx, input->rank, tern_arg_int(call, 1, 0), &dim)) return tern_none();
+    tern_tensor *x = tern_to_dtype(input, tern_arg_dtype(call, 2, default_dtype));
+    if (call->ctx->status != TERN_OK || !scan_raw(call, x, fn, dim, &out, 1)) return tern_none();
+    return tern_result(call, out);
+}
+
+static tern_dtype accumulating(const tern_opcall *call) {
+    tern_dtype dtype = tern_arg_tensor(call, 0)->dtype;
+    return tern_dtype_is_floating(dtype) ? dtype : TERN_INT64;
+}
+
+/* The node's dim, counted from 0. */
+static int node_dim(tern_node *node) {
+    int dim = 0;
+    tern_wrap_dim(tern_node_ctx(node), tern_node_input_shape(node, 0).rank,
+                  tern_value_as_int(tern_node_arg(node, 1)), &dim);
+    return dim;
+}
+
+static tern_tensor *flipped(tern_tensor *x, int dim) {
+    return x->rank ? TERN_CALL(flip, T(x), S(TERN_SHAPE(dim))) : x;
+}
+
+/* The scan `id` from the end. */
+static tern_tensor *reverse_scan(tern_op_id id, tern_tensor *x, int dim) {
+    tern_value args[2] = {T(flipped(x, dim)), I(dim)};
+    return flipped(tern_op_tensor(NULL, id, args, 2), dim);
+}
+
+/* ---- cumsum ---- */
+
+tern_value tern_op_cumsum(tern_opcall *call) {
+    return scan(call, TERN_SCAN_CUMSUM, accumulating(call));
+}
+
+void tern_grad_cumsum(tern_node *node, tern_tensor *const *grad_out, tern_tensor **grads) {
+    grads[0] = reverse_scan(TERN_OP_ID_cumsum, grad_out[0], node_dim(node));
+}
+
+/* ---- cumprod ---- */
+
+tern_value tern_op_cumprod(tern_opcall *call) {
+    return scan(call, TERN_SCAN_CUMPROD, accumulating(call));
+}
+
+/* With zeros: element k's gradient is the sum over j >= k of grad_j times the product without x_k. */
+static tern_tensor *cumprod_backward_at(tern_tensor *x, tern_tensor *grad, int dim, int64_t k) {
+    int64_t n = x->shape[dim];
+    tern_value keep = B(true);
+    tern_shape one = tern_shape_of(x);
+    one.dim[dim] = 1;
+    tern_tensor *parts[2] = {TERN_CALL(new_ones, T(x), S(one)), NULL};
+    tern_tensor *without = parts[0];
+    if (k < n - 1) {
+        parts[1] = TERN_CALL(cumprod, T(tern_narrow(x, dim, k + 1, n - k - 1)), I(dim));
+        without = tern_cat(parts, 2, dim);
+    }
+    if (k > 0)
+        without = tern_mul(without, TERN_CALL(prod, T(tern_narrow(x, dim, 0, k)), I(dim), keep));
+    tern_tensor *terms = tern_mul(tern_narrow(grad, dim, k, n - k), without);
+    return tern_sum_dims(terms, TERN_SHAPE(dim), true);
+}
+
+void tern_grad_cumprod(tern_node *node, tern_tensor *const *grad_out, tern_tensor **grads) {
+    tern_ctx *ctx = tern_node_ctx(node);
+    int dim = node_dim(node);
+    tern_tensor *x = tern_node_input(node, 0), *grad = grad_out[0];
+    if (ctx->status != TERN_OK) return;
+    x = tern_to_dtype(x, grad->dtype);
+    if (x->rank == 0 || x->numel == 0) {
+        grads[0] = grad;
+        return;
+    }
+    tern_tensor *is_zero = tern_any(TERN_CALL(eq, T(x), I(0)));
+    if (tern_item(is_zero) == 0.0) {
+        tern_tensor *products = tern_mul(grad, tern_node_output(node, 0));
+        grads[0] = tern_div(reverse_scan(TERN_OP_ID_cumsum, products, dim), x);
+        return;
+    }
+    int64_t n = x->shape[dim];
+    tern_tensor **columns = tern_scope_alloc(ctx, (size_t)n * sizeof *columns);
+    for (int64_t k = 0; columns && k < n; k++) columns[k] = cumprod_backward_at(x, grad, dim, k);
+    if (columns && ctx->status == TERN_OK) grads[0] = tern_cat(columns, (int)n, dim);
+}
+
+/* ---- cummax, cummin ---- */
+
+static tern_value scan_with_index(tern_opcall *call, int32_t fn) {
+    tern_tensor *input = tern_arg_tensor(call, 0), *both[2];
+    int dim;
+    if (!tern_wrap_dim(call->ctx, input->rank, tern_arg_int(call, 1, 0), &dim) ||
+        !scan_raw(call, input, fn, dim, both, 2))
+        return tern_none();
+    return tern_tensors_value(call->ctx, both, 2);
+}
+
+tern_value tern_op_cummax(tern_opcall *call) {
+    return scan_with_index(call, TERN_SCAN_CUMMAX);
+}
+tern_value tern_op_cummin(tern_opcall *call) {
+    return scan_with_index(call, TERN_SCAN_CUMMIN);
+}
+
+void tern_grad_cummax(tern_node *node, tern_tensor *const *grad_out, tern_tensor **grads) {
+    if (!grad_out[0]) return;
+    tern_tensor *zeros = TERN_CALL(new_zeros, T(grad_out[0]), S(tern_node_input_shape(node, 0)));
+    grads[0] = tern_scatter_add(zeros, node_dim(node), tern_node_output(node, 1), grad_out[0]);
+}
+void tern_grad_cummin(tern_node *node, tern_tensor *const *grad_out, tern_tensor **grads) {
+    tern_grad_cummax(node, grad_out, grads);
+}
+
+/* ---- logcumsumexp ---- */
+
+tern_value tern_op_logcumsumexp(tern_opcall *call) {
+    return scan(call, TERN_SCAN_LOGCUMSUMEXP, tern_arg_tensor(call, 0)->dtype);
+}
+
+/* exp(x) times the reverse running sum of grad exp(-out), in logarithms, by the sign of grad. */
+static tern_tensor *one_sign(tern_tensor *grad, tern_tensor *x, tern_tensor *out, int dim) {
+    tern_tensor *part = tern_where(tern_gt_scalar(grad, 0.0), grad, tern_zeros_like(grad));
+    tern_tensor *terms = tern_sub(tern_log(part), out);
+    return tern_exp(tern_add(reverse_scan(TERN_OP_ID_logcumsumexp, terms, dim), x));
+}
+
+void tern_grad_logcumsumexp(tern_node *node, tern_tensor *const *grad_out, tern_tensor **grads) {
+    int dim = node_dim(node);
+    tern_tensor *x = tern_node_input(node, 0), *out = tern_node_output(node, 0);
+    bool narrow = tern_dtype_size(tern_node_input_dtype(node, 0)) == 2;
+    tern_dtype wide = narrow ? TERN_FLOAT32 : tern_node_input_dtype(node, 0);
+    x = tern_to_dtype(x, wide);
+    out = tern_to_dtype(out, wide);
+    tern_tensor *grad = tern_to_dtype(grad_out[0], wide);
+    grads[0] = tern_sub(one_sign(grad, x, out, dim), one_sign(tern_neg(grad), x, out, dim));
+}
+
+/* ---- differences and integrals ---- */
+
+tern_value tern_op_diff(tern_opcall *call) {
+    tern_tensor *x = tern_arg_tensor(call, 0), *parts[3];
+    int64_t n = tern_arg_int(call, 1, 1);
+    int dim, count = 0;
+    if (x->rank == 0)
+        return tern_call_fail(call, TERN_ERR_ARGUMENT,
+                              "diff expects input to be at least one-dimensional");
+    if (n < 0)
+        return tern_call_fail(call, TERN_ERR_ARGUMENT, "order must be non-negative but got %lld",
+                              (long long)n);
+    if (!tern_wrap_dim(call->ctx, x->rank, tern_arg_int(call, 2, -1), &dim)) return tern_none();
+    if (tern_arg_given(call, 3)) parts[count++] = tern_arg_tensor(call, 3);
+    parts[count++] = x;
+    if (tern_arg_given(call, 4)) parts[count++] = tern_arg_tensor(call, 4);
+    if (n == 0) return tern_result(call, tern_clone(x));
+    if (count > 1) x = tern_cat(parts, count, dim);
+    for (; n > 0 && call->ctx->status == TERN_OK; n--) {
+        int64_t size = x->shape[dim] > 0 ? x->shape[dim] - 1 : 0;
+        tern_tensor *upper = tern_narrow(x, dim, x->shape[dim] - size, size);
+        tern_tensor *lower = tern_narrow(x, dim, 0, size);
+        x = x->dtype == TERN_BOOL ? tern_ne(upper, lower) : tern_sub(upper, lower);
+    }
+    return tern_result(call, x);
+}
+
+/* The areas between neighbours: (y[i] + y[i + 1]) / 2 times their distance along x, or dx. */
+static tern_tensor *areas(tern_opcall *call, int *out_dim) {
+    tern_tensor *y = tern_arg_tensor(call, 0), *x = tern_arg_tensor(call, 1);
+    if (!tern_wrap_dim(call->ctx, y->rank, tern_arg_int(call, 3, -1), out_dim))
+        return call->ctx->nil;
+    if (y->rank == 0) {
+        tern_call_fail(call, TERN_ERR_ARGUMENT, "y must have at least one dimension");
+        return call->ctx->nil;
+    }
+    int64_t n = y->shape[*out_dim] > 0 ? y->shape[*out_dim] - 1 : 0;
+    int64_t skip = y->shape[*out_dim] > 0 ? 1 : 0;
+    tern_tensor *sum = tern_add(tern_narrow(y, *out_dim, 0, n), tern_narrow(y, *out_dim, skip, n));
+    if (!x) return tern_mul_scalar(sum, tern_arg_double(call, 2, 1.0) / 2.0);
+    if (x->rank == 1 && y->rank > 1) {
+        tern_shape shape = tern_shape_of(y);
+        for (int d = 0; d < shape.rank; d++) shape.dim[d] = d == *out_dim ? x->shape[0] : 1;
+        x = tern_reshape(x, shape);
+    }
+    int along = *out_dim - y->rank; /* x may have fewer leading dimensions */
+    tern_tensor *width = TERN_CALL(diff, T(x), I(1), I(along));
+    return tern_div_scalar(tern_mul(sum, width), 2.0);
+}
+
+tern_value tern_op_trapezoid(tern_opcall *call) {
+    int dim;
+    tern_tensor *parts = areas(call, &dim);
+    return tern_result(call, tern_sum_dims(parts, TERN_SHAPE(dim), false));
+}
+
+tern_value tern_op_cumulative_trapezoid(tern_opcall *call) {
+    int dim;
+    tern_tensor *parts = areas(call, &dim);
+    return tern_result(call, TERN_CALL(cumsum, T(parts), I(dim)));
+}

@@ -1,0 +1,209 @@
+/*
+ * scatter.c: scatter with its reductions, and what gathers or scatters over a flattened tensor:
+ * take, put, take_along_dim, one_hot.
+ */
+#include <string.h>
+
+#include "layout.h"
+
+/* A tensor with at least one dimension, without alias. */
+static tern_tensor *raised(tern_tensor *tensor) {
+    tern_shape one = {1, {1}};
+    return tensor->rank ? tensor : tern_broadcast_view(tensor, &one);
+}
+
+static bool scatter_fits(tern_opcall *call, const tern_tensor *input, const tern_tensor *index,
+                         const tern_tensor *src, int dim) {
+    if (index->dtype != TERN_INT64 && index->dtype != TERN_INT32) {
+        tern_call_fail(call, TERN_ERR_ARGUMENT, "Expected dtype int64 for index, but got %s",
+                       tern_dtype_name(index->dtype));
+        return false;
+    }
+    bool fits = (index->rank ? index->rank : 1) == (input->rank ? input->rank : 1) &&
+                (!src || (src->rank ? src->rank : 1) == (index->rank ? index->rank : 1));
+    for (int d = 0; fits && d < index->rank; d++) {
+        int64_t own = input->rank ? input->shape[d] : 1;
+        int64_t from = !src ? index->shape[d] : src->rank ? src->shape[d] : 1;
+        fits = (d == dim || index->shape[d] <= own) && index->shape[d] <= from;
+    }
+    if (fits || index->numel == 0) return true;
+    char a[TERN_SHAPE_TEXT], b[TERN_SHAPE_TEXT], c[TERN_SHAPE_TEXT];
+    tern_call_fail(call, TERN_ERR_ARGUMENT,
+                   "Expected index %s to be no larger than self %s apart from dimension %d and to "
+                   "be no larger size than src %s",
+                   tern_shape_text(index->rank, index->shape, a),
+                   tern_shape_text(input->rank, input->shape, b), dim,
+                   src ? tern_shape_text(src->rank, src->shape, c) : "of one value");
+    return false;
+}
+
+/* out[index] = reduce(out[index], src) over a copy of input. src NULL: `value` everywhere. */
+static tern_tensor *scatter_into(tern_opcall *call, tern_tensor *out, int dim, tern_tensor *index,
+                                 tern_tensor *src, int32_t reduce) {
+    if (call->ctx->status != TERN_OK || index->numel == 0) return out;
+    if (out->numel == 0) {
+        tern_call_fail(call, TERN_ERR_INDEX, "index is out of bounds for dimension %d with size 0",
+                       dim);
+        return call->ctx->nil;
+    }
+    tern_tensor *operands[2] = {raised(tern_to_dtype(index, TERN_INT64)), raised(src)};
+    tern_tensor *into = raised(out);
+    tern_index_attrs attrs = {.dim = dim, .reduce = reduce};
+    tern_launch(call->lane, TERN_KERNEL_SCATTER, 0, operands, 2, &into, 1, &attrs, sizeof attrs);
+    return out;
+}
+
+static tern_tensor *copy_of(tern_opcall *call, tern_tensor *input) {
+    tern_tensor *out = tern_new_dense_like(call->lane, input, input->dtype);
+    tern_copy_raw(out, input);
+    return out;
+}
+
+/* The reduce argument ("add", "multiply"), SET where none is given; -1 after latching. */
+static int32_t reduce_argument(tern_opcall *call, int index) {
+    const char *name = tern_arg_text(call, index, NULL);
+    if (!name) return TERN_SCATTER_SET;
+    if (strcmp(name, "add") == 0) return TERN_SCATTER_ADD;
+    if (strcmp(name, "multiply") == 0) return TERN_SCATTER_MUL;
+    tern_call_fail(call, TERN_ERR_ARGUMENT,
+                   "reduce argument must be either add or multiply, got %s", name);
+    return -1;
+}
+
+/* ---- scatter ---- */
+
+static tern_value scatter_call(tern_opcall *call, tern_tensor *src) {
+    tern_tensor *input = tern_arg_tensor(call, 0), *index = tern_arg_tensor(call, 2);
+    int32_t reduce = reduce_argument(call, 4);
+    int dim;
+    if (reduce < 0 || call->ctx->status != TERN_OK ||
+        !tern_wrap_dim(call->ctx, input->rank, tern_arg_int(call, 1, 0), &dim))
+        return tern_none();
+    if (src->dtype != input->dtype)
+        return tern_call_fail(call, TERN_ERR_ARGUMENT,
+                              "Expected self.dtype to be equal to src.dtype, but got %s and %s",
+                              tern_dtype_name(input->dtype), tern_dtype_name(src->dtype));
+    if (!scatter_fits(call, input, index, src, dim)) return tern_none();
+    return tern_result(call, scatter_into(call, copy_of(call, input), dim, index, src, reduce));
+}
+
+tern_value tern_op_scatter(tern_opcall *call) {
+    return scatter_call(call, tern_arg_tensor(call, 3));
+}
+
+void tern_grad_scatter(tern_node *node, tern_tensor *const *grad_out, tern_tensor **grads) {
+    tern_value dim = tern_node_arg(node, 1);
+    tern_tensor *index = tern_node_input(node, 1);
+    bool replaces = tern_node_arg(node, 4).kind == TERN_VALUE_NONE;
+    if (tern_node_needs(node, 0))
+        grads[0] = replaces ? TERN_CALL(scatter_value, T(grad_out[0]), dim, T(index), F(0.0))
+                            : grad_out[0];
+    if (tern_node_needs(node, 2)) grads[2] = TERN_CALL(gather, T(grad_out[0]), dim, T(index));
+}
+
+tern_value tern_op_scatter_value(tern_opcall *call) {
+    tern_tensor *index = tern_arg_tensor(call, 2);
+    tern_tensor *value = tern_operand_of(call, tern_arg(call, 3), tern_arg_tensor(call, 0)->dtype);
+    tern_shape shape = tern_shape_of(index);
+    return scatter_call(call, tern_broadcast_view(value, &shape));
+}
+
+void tern_grad_scatter_value(tern_node *node, tern_tensor *const *grad_out, tern_tensor **grads) {
+    bool replaces = tern_node_arg(node, 4).kind == TERN_VALUE_NONE;
+    grads[0] = replaces ? TERN_CALL(scatter_value, T(grad_out[0]), tern_node_arg(node, 1),
+                                    T(tern_node_input(node, 1)), F(0.0))
+                        : grad_out[0];
+}
+
+/* ---- take, put: over the flattened tensor ---- */
+
+/* Positions from the end become positions from the start. */
+static tern_tensor *positive(tern_tensor *index, int64_t size) {
+    tern_tensor *shifted = TERN_CALL(add, T(index), I(size));
+    return tern_where(TERN_CALL(lt, T(index), I(0)), shifted, index);
+}
+
+tern_value tern_op_take(tern_opcall *call) {
+    tern_tensor *input = tern_arg_tensor(call, 0), *index = tern_arg_tensor(call, 1);
+    tern_tensor *flat = tern_reshape(positive(index, input->numel), TERN_SHAPE(-1));
+    tern_tensor *out = tern_index_select(tern_reshape(input, TERN_SHAPE(-1)), 0, flat);
+    return tern_result(call, tern_reshape(out, tern_shape_of(index)));
+}
+
+tern_value tern_op_put(tern_opcall *call) {
+    tern_tensor *input = tern_arg_tensor(call, 0), *index = tern_arg_tensor(call, 1);
+    tern_tensor *source = tern_arg_tensor(call, 2);
+    if (index->numel != source->numel || source->dtype != input->dtype)
+        return tern_call_fail(call, TERN_ERR_ARGUMENT,
+                              "source should have input's dtype and the same number of elements as "
+                              "index (%lld), but has %lld of %s",
+                              (long long)index->numel, (long long)source->numel,
+                              tern_dtype_name(source->dtype));
+    if (index->numel == 0) return tern_result(call, tern_clone(input));
+    tern_shape shape = tern_shape_of(input);
+    tern_tensor *at = tern_reshape(positive(index, input->numel), TERN_SHAPE(-1));
+    tern_tensor *from = tern_reshape(source, TERN_SHAPE(-1));
+    tern_tensor *flat = tern_reshape(input, TERN_SHAPE(-1));
+    tern_tensor *out = tern_arg_bool(call, 3, false) ? tern_scatter_add(flat, 0, at, from)
+                                                     : tern_scatter(flat, 0, at, from);
+    return tern_result(call, tern_reshape(out, shape));
+}
+
+tern_value tern_op_take_along_dim(tern_opcall *call) {
+    tern_tensor *input = tern_arg_tensor(call, 0), *index = tern_arg_tensor(call, 1);
+    int dim = 0;
+    if (!tern_arg_given(call, 2)) {
+        input = tern_reshape(input, TERN_SHAPE(-1));
+        index = tern_reshape(index, TERN_SHAPE(-1));
+        return tern_result(call, tern_gather(input, 0, index));
+    }
+    if (input->rank != index->rank)
+        return tern_call_fail(
+            call, TERN_ERR_ARGUMENT,
+            "input and indices should have the same number of dimensions, but got "
+            "%d dimensions for input, and %d dimensions for indices",
+            input->rank, index->rank);
+    if (!tern_wrap_dim(call->ctx, input->rank, tern_arg_int(call, 2, 0), &dim)) return tern_none();
+    tern_shape from = tern_shape_of(input), at = tern_shape_of(index);
+    for (int d = 0; d < input->rank; d++) {
+        if (d == dim) continue;
+        int64_t size = from.dim[d] == 1 ? at.dim[d] : from.dim[d];
+        from.dim[d] = at.dim[d] = size;
+    }
+    return tern_result(call, tern_gather(tern_expand(input, from), dim, tern_expand(index, at)));
+}
+
+/* ---- one_hot ---- */
+
+tern_value tern_op_one_hot(tern_opcall *call) {
+    tern_tensor *input = tern_arg_tensor(call, 0);
+    int64_t classes = tern_arg_int(call, 1, -1);
+    if (input->dtype != TERN_INT64)
+        return tern_call_fail(call, TERN_ERR_ARGUMENT,
+                              "one_hot is only applicable to index tensor of type int64, got %s",
+                              tern_dtype_name(input->dtype));
+    if (input->rank == TERN_MAX_RANK || (classes <= 0 && (classes != -1 || input->numel == 0)))
+        return tern_call_fail(call, TERN_ERR_ARGUMENT,
+                              "num_classes=%lld: give a positive number of classes",
+                              (long long)classes);
+    if (input->numel > 0) {
+        if (tern_item_i64(tern_min(input)) < 0)
+            return tern_call_fail(call, TERN_ERR_ARGUMENT, "Class values must be non-negative.");
+        int64_t largest = tern_item_i64(tern_max(input));
+        if (classes == -1) classes = largest + 1;
+        if (largest >= classes)
+            return tern_call_fail(call, TERN_ERR_ARGUMENT,
+                                  "Class values must be smaller than num_classes.");
+    }
+    tern_shape shape = tern_shape_of(input);
+    shape.dim[shape.rank++] = classes;
+    tern_tensor *zeros = TERN_CALL(new_zeros, T(input), S(shape));
+    return tern_result(
+        call, TERN_CALL(scatter_value, T(zeros), I(-1), T(tern_unsqueeze(input, -1)), I(1)));
+}
+
+/* ---- C functions ---- */
+
+tern_tensor *tern_scatter(tern_tensor *input, int dim, tern_tensor *index, tern_tensor *src) {
+    return TERN_CALL(scatter, T(input), I(dim), T(index), T(src));
+}
