@@ -340,6 +340,5 @@ tern_tensor *tern_permute(tern_tensor *input, tern_shape dims) {
 tern_tensor *tern_expand(tern_tensor *input, tern_shape size) {
     return TERN_CALL(expand, T(input), S(size));
 }
-tern_tensor *tern_detach(tern_tensor *tensor) {
     return TERN_CALL(detach, T(tensor));
 }
