@@ -340,5 +340,3 @@ tern_tensor *tern_permute(tern_tensor *input, tern_shape dims) {
 tern_tensor *tern_expand(tern_tensor *input, tern_shape size) {
     return TERN_CALL(expand, T(input), S(size));
 }
-    return TERN_CALL(detach, T(tensor));
-}
