@@ -145,3 +145,8 @@ void tern_grad_as_strided_scatter(tern_node *node, tern_tensor *const *grad_out,
         grads[0] = tern_as_strided(rest, in, in_stride, in_offset);
     }
 }
+
+tern_tensor *tern_as_strided(tern_tensor *input, tern_shape size, tern_shape stride,
+                             int64_t storage_offset) {
+    return TERN_CALL(as_strided, T(input), S(size), S(stride), I(storage_offset));
+}

@@ -304,3 +304,7 @@ tern_tensor *tern_arange_i64(tern_ctx *ctx, int64_t end) {
 tern_tensor *tern_linspace(tern_ctx *ctx, double start, double end, int64_t steps) {
     return TERN_CALL_CTX(ctx, linspace, F(start), F(end), I(steps));
 }
+
+tern_tensor *tern_scalar_tensor(tern_ctx *ctx, double value, tern_dtype dtype) {
+    return TERN_CALL_CTX(ctx, scalar_tensor, F(value), D(dtype));
+}

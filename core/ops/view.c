@@ -301,11 +301,7 @@ void tern_grad_expand(tern_node *node, tern_tensor *const *grad_out, tern_tensor
 
 /* A handle of its own without alias: a write through it is seen by values, not by histories. */
 tern_value tern_op_detach(tern_opcall *call) {
-    tern_tensor *input = tern_arg_tensor(call, 0);
-    tern_tensor *out = tern_tensor_over(call->lane, input->storage, input->dtype, input->rank,
-                                        input->shape, input->strides, input->offset);
-    if (call->ctx->status == TERN_OK) out->flags |= input->flags & TERN_T_INFERENCE;
-    return tern_result(call, out);
+    return tern_result(call, tern_detach(tern_arg_tensor(call, 0)));
 }
 
 /* ---- C functions ---- */

@@ -1,0 +1,66 @@
+/* map.c: broadcasting, conversion and launch of the element-wise families. */
+#include "map.h"
+
+#include <math.h>
+
+tern_value tern_map_launch(tern_opcall *call, int32_t kernel, int32_t fn, const tern_value *args,
+                           int count, tern_dtype compute, tern_dtype result, const void *attrs,
+                           size_t attrs_size) {
+    tern_tensor *operands[TERN_MAP_MAX_OPERANDS], *views[TERN_MAP_MAX_OPERANDS];
+    tern_shape shape;
+    for (int i = 0; i < count; i++) {
+        /* The condition of `where` keeps its own dtype. */
+        bool condition = kernel == TERN_KERNEL_TERNARY && fn == TERN_TERNARY_WHERE && i == 0;
+        operands[i] = tern_operand_of(call, args[i], condition ? TERN_BOOL : compute);
+        if (tern_is_nil(operands[i])) return tern_none();
+    }
+    if (!tern_broadcast_shape(call, operands, count, &shape)) return tern_none();
+    for (int i = 0; i < count; i++) views[i] = tern_broadcast_view(operands[i], &shape);
+    tern_tensor *out = tern_map_output(call, result, &shape);
+    if (tern_is_nil(out)) return tern_none();
+    tern_launch(call->lane, kernel, fn, views, count, &out, 1, attrs, attrs_size);
+    for (int i = 0; i < count; i++) {
+        if (views[i] != operands[i]) tern_tensor_release(views[i]);
+        if (args[i].kind != TERN_VALUE_TENSOR || operands[i] != args[i].as.tensor)
+            tern_tensor_release(operands[i]);
+    }
+    return call->ctx->status == TERN_OK ? T(out) : tern_none();
+}
+
+tern_value tern_map_binary(tern_opcall *call, int32_t fn, const tern_value *args,
+                           tern_dtype compute, tern_dtype result) {
+    tern_binary_attrs attrs = {fn, 0, 1, 1};
+    return tern_map_launch(call, TERN_KERNEL_BINARY, fn, args, 2, compute, result, &attrs,
+                           sizeof attrs);
+}
+
+tern_dtype tern_map_float(tern_dtype promoted) {
+    return tern_dtype_is_floating(promoted) ? promoted : TERN_FLOAT32;
+}
+
+tern_value tern_number(double value) {
+    bool whole = value == floor(value) && fabs(value) <= 9007199254740992.0;
+    return whole && !(value == 0 && signbit(value)) ? tern_int((int64_t)value) : tern_float(value);
+}
+
+tern_value tern_node_operand(tern_node *node, int k, int arg) {
+    tern_value number = tern_node_arg(node, arg);
+    return tern_value_is_number(number) ? number : T(tern_node_input(node, k));
+}
+
+tern_tensor *tern_mul_value(tern_tensor *input, tern_value other) {
+    return TERN_CALL(mul, T(input), other);
+}
+
+tern_tensor *tern_div_value(tern_tensor *input, tern_value other) {
+    return TERN_CALL(div, T(input), other);
+}
+
+tern_tensor *tern_where_value(tern_tensor *condition, tern_value yes, tern_value no) {
+    return TERN_CALL(where, T(condition), yes, no);
+}
+
+tern_tensor *tern_compare_value(tern_op_id id, tern_tensor *input, tern_value other) {
+    tern_value args[] = {T(input), other};
+    return tern_op_tensor(NULL, id, args, 2);
+}

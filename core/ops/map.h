@@ -1,0 +1,51 @@
+/*
+ * map.h: what the element-wise families share.
+ *
+ * A map broadcasts its operands, converts them to one dtype and launches one kernel. Its output is
+ * of another dtype only where the kernel says so (comparisons write bool).
+ */
+#ifndef TERN_CORE_OPS_MAP_H
+#define TERN_CORE_OPS_MAP_H
+
+#include "../op.h"
+#include "tern/backend.h"
+
+/* The call's row: the kernel family and the member that implement it. */
+#define TERN_MAP_MAX_OPERANDS 3
+
+/*
+ * Launches the row's kernel over `args` (tensors or numbers), all converted to `compute`; the result
+ * has dtype `result`. attrs are the family's. None after an error.
+ */
+tern_value tern_map_launch(tern_opcall *call, int32_t kernel, int32_t fn, const tern_value *args,
+                           int count, tern_dtype compute, tern_dtype result, const void *attrs,
+                           size_t attrs_size);
+
+/* BINARY over two values without alpha. */
+tern_value tern_map_binary(tern_opcall *call, int32_t fn, const tern_value *args,
+                           tern_dtype compute, tern_dtype result);
+
+/* The promoted dtype, integers and bools raised to float32 (PyTorch's "float" operations). */
+tern_dtype tern_map_float(tern_dtype promoted);
+
+/*
+ * A C double as the Python number it stands for: a whole number is an int (so that int64 + 1 stays
+ * int64), everything else, -0.0 included, a float.
+ */
+tern_value tern_number(double value);
+
+/* ---- inside a gradient: TERN_CALL with results as tensors, numbers as doubles ------------------ */
+
+/* Tensor input k as a value, or the number that was passed as argument `arg` in its place. */
+tern_value tern_node_operand(tern_node *node, int k, int arg);
+
+tern_tensor *tern_mul_value(tern_tensor *input, tern_value other);
+tern_tensor *tern_div_value(tern_tensor *input, tern_value other);
+
+/* where(condition, yes, no) with numbers allowed. */
+tern_tensor *tern_where_value(tern_tensor *condition, tern_value yes, tern_value no);
+
+/* A comparison with a value: fn is the row's id. */
+tern_tensor *tern_compare_value(tern_op_id id, tern_tensor *input, tern_value other);
+
+#endif
