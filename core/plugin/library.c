@@ -199,7 +199,6 @@ static const char *broken_rule(const tern_bdevice_vtable *v) {
         return "close, buffer_alloc, buffer_free, copy_to_device, copy_to_host, copy_on_device, "
                "supports and launch must all be there";
     if (!queues_are_whole(v, &queues)) return "queues and events must be there all or none";
-    if (!queues && !v->take_error) return "a device without queues must have take_error";
     if ((v->buffer_map != NULL) != (v->buffer_unmap != NULL))
         return "buffer_map and buffer_unmap must be there both or none";
     if (v->alignment == 0 || (v->alignment & (v->alignment - 1)) != 0)
