@@ -94,7 +94,8 @@ TERN_API bool tern_safetensors_find(const tern_safetensors *file, const char *na
 /* Texts by name (a dict), or none. */
 TERN_API tern_value tern_safetensors_metadata(const tern_safetensors *file);
 
-/* The entry as a tensor on the default device, in the open scope. Nil after latching an error. */
+/* The entry as a tensor on the default device, in the open scope. Nil after latching an error; NULL
+ * where `file` is NULL. */
 TERN_API tern_tensor *tern_safetensors_tensor(const tern_safetensors *file, const char *name);
 
 /* ---- JSON ---------------------------------------------------------------------------------------

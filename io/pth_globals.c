@@ -1,0 +1,94 @@
+/* pth_globals.c: the table of names, in four parts. */
+#include "pth_globals.h"
+
+#define STORAGE(name, dtype)                                                                       \
+    {"torch", name "Storage", TERN_G_STORAGE + (dtype)}, {                                         \
+        "torch.cuda", name "Storage", TERN_G_STORAGE + (dtype)                                     \
+    }
+#define DTYPE(name, dtype)                                                                         \
+    { "torch", name, TERN_G_DTYPE + (dtype) }
+#define BUILTIN(name, number)                                                                      \
+    {"builtins", name, number}, {                                                                  \
+        "__builtin__", name, number                                                                \
+    }
+
+const tern_pglobal tern_pth_globals[] = {
+    {"collections", "OrderedDict", TERN_G_ORDERED_DICT},
+    {"collections", "Counter", TERN_G_COUNTER},
+    {"_codecs", "encode", TERN_G_ENCODE},
+    BUILTIN("set", TERN_G_SET),
+    BUILTIN("frozenset", TERN_G_SET),
+    BUILTIN("bytearray", TERN_G_BYTEARRAY),
+    {"torch", "Size", TERN_G_SIZE},
+    {"torch", "device", TERN_G_DEVICE},
+    {"torch", "Tensor", TERN_G_TENSOR_CLASS},
+    {"torch.nn.parameter", "Parameter", TERN_G_TENSOR_CLASS},
+    {"torch._utils", "_rebuild_tensor", TERN_G_TENSOR_V1},
+    {"torch._utils", "_rebuild_tensor_v2", TERN_G_TENSOR_V2},
+    {"torch._utils", "_rebuild_tensor_v3", TERN_G_TENSOR_V3},
+    {"torch._utils", "_rebuild_parameter", TERN_G_PARAMETER},
+    {"torch._utils", "_rebuild_parameter_with_state", TERN_G_PARAMETER},
+    {"torch._tensor", "_rebuild_from_type_v2", TERN_G_FROM_TYPE},
+    {"torch.tensor", "_rebuild_from_type_v2", TERN_G_FROM_TYPE},
+
+    STORAGE("Float", TERN_FLOAT32),
+    STORAGE("Double", TERN_FLOAT64),
+    STORAGE("Half", TERN_FLOAT16),
+    STORAGE("BFloat16", TERN_BFLOAT16),
+    STORAGE("Long", TERN_INT64),
+    STORAGE("Int", TERN_INT32),
+    STORAGE("Short", TERN_INT16),
+    STORAGE("Char", TERN_INT8),
+    STORAGE("Byte", TERN_UINT8),
+    STORAGE("Bool", TERN_BOOL),
+    {"torch.storage", "UntypedStorage", TERN_G_UNTYPED},
+
+    DTYPE("float32", TERN_FLOAT32),
+    DTYPE("float64", TERN_FLOAT64),
+    DTYPE("float16", TERN_FLOAT16),
+    DTYPE("bfloat16", TERN_BFLOAT16),
+    DTYPE("int64", TERN_INT64),
+    DTYPE("int32", TERN_INT32),
+    DTYPE("int16", TERN_INT16),
+    DTYPE("int8", TERN_INT8),
+    DTYPE("uint8", TERN_UINT8),
+    DTYPE("bool", TERN_BOOL),
+
+    {"torch", "ComplexFloatStorage", TERN_G_UNSUPPORTED + 0},
+    {"torch", "ComplexDoubleStorage", TERN_G_UNSUPPORTED + 1},
+    {"torch", "complex64", TERN_G_UNSUPPORTED + 0},
+    {"torch", "complex128", TERN_G_UNSUPPORTED + 1},
+    {"torch", "complex32", TERN_G_UNSUPPORTED + 2},
+    {"torch", "uint16", TERN_G_UNSUPPORTED + 3},
+    {"torch", "uint32", TERN_G_UNSUPPORTED + 4},
+    {"torch", "uint64", TERN_G_UNSUPPORTED + 5},
+    {"torch", "float8_e4m3fn", TERN_G_UNSUPPORTED + 6},
+    {"torch", "float8_e4m3fnuz", TERN_G_UNSUPPORTED + 7},
+    {"torch", "float8_e5m2", TERN_G_UNSUPPORTED + 8},
+    {"torch", "float8_e5m2fnuz", TERN_G_UNSUPPORTED + 9},
+    {"torch", "float8_e8m0fnu", TERN_G_UNSUPPORTED + 10},
+    {"torch", "float4_e2m1fn_x2", TERN_G_UNSUPPORTED + 11},
+    {"torch", "QInt8Storage", TERN_G_UNSUPPORTED + 12},
+    {"torch", "QUInt8Storage", TERN_G_UNSUPPORTED + 12},
+    {"torch", "QInt32Storage", TERN_G_UNSUPPORTED + 12},
+    {"torch._utils", "_rebuild_qtensor", TERN_G_UNSUPPORTED + 12},
+    {"torch._utils", "_rebuild_sparse_tensor", TERN_G_UNSUPPORTED + 13},
+    {"torch._utils", "_rebuild_sparse_csr_tensor", TERN_G_UNSUPPORTED + 13},
+    {"torch._utils", "_rebuild_nested_tensor", TERN_G_UNSUPPORTED + 14},
+    {"torch._utils", "_rebuild_meta_tensor_no_storage", TERN_G_UNSUPPORTED + 15},
+    BUILTIN("complex", TERN_G_UNSUPPORTED + 16),
+    {"torch.serialization", "_get_layout", TERN_G_UNSUPPORTED + 17},
+};
+
+const size_t tern_pth_n_globals = sizeof tern_pth_globals / sizeof *tern_pth_globals;
+
+const char *tern_pth_unsupported(int number) {
+    static const char *const names[] = {
+        "complex64",      "complex128",      "complex32",      "uint16",
+        "uint32",         "uint64",          "float8_e4m3fn",  "float8_e4m3fnuz",
+        "float8_e5m2",    "float8_e5m2fnuz", "float8_e8m0fnu", "float4_e2m1fn_x2",
+        "quantized",      "sparse",          "nested",         "meta (without data)",
+        "complex number", "layout"};
+    size_t index = (size_t)(number - TERN_G_UNSUPPORTED);
+    return index < sizeof names / sizeof *names ? names[index] : "?";
+}

@@ -1,0 +1,57 @@
+/* value_file.c: saving and loading values, whatever the format. */
+#include <string.h>
+
+#include "bytes.h"
+#include "file.h"
+#include "pth.h"
+#include "safetensors.h"
+#include "tern/memory.h"
+
+static bool ends_in(const char *path, const char *suffix) {
+    size_t length = strlen(path), n = strlen(suffix);
+    return length >= n && strcmp(path + length - n, suffix) == 0;
+}
+
+tern_status tern_value_save(tern_ctx *ctx, tern_value value, const char *path) {
+    tern_sink sink;
+    char root[4096];
+    if (tern_sink_file(&sink, ctx, path) == TERN_OK) {
+        if (ends_in(path, ".safetensors")) {
+            tern_safetensors_write(ctx, value, &sink);
+        } else {
+            tern_pth_root(path, root);
+            tern_pth_write(ctx, value, root, &sink);
+        }
+    }
+    return tern_sink_end(&sink);
+}
+
+/* A pickle's first bytes, a zip archive's, or a plausible length and the JSON behind it. */
+static bool is_pth(const unsigned char *bytes, size_t size) {
+    return size >= 4 && (memcmp(bytes, "PK\3\4", 4) == 0 ||
+                         (bytes[0] == 0x80 && bytes[1] == 2 && bytes[2] == 0x8a));
+}
+
+static bool is_safetensors(const unsigned char *bytes, size_t size) {
+    return size >= 9 && bytes[8] == '{' && tern_read_u64(bytes) < UINT32_MAX;
+}
+
+tern_value tern_value_load(tern_ctx *ctx, const char *path) {
+    unsigned char *bytes;
+    size_t size;
+    if (tern_file_load(ctx, path, &bytes, &size) != TERN_OK) return tern_none();
+    if (is_safetensors(bytes, size) && !is_pth(bytes, size)) {
+        tern_safetensors *file = tern_safetensors_over(ctx, path, bytes, size);
+        tern_value value = tern_safetensors_value(file);
+        tern_safetensors_close(file);
+        return value;
+    }
+    tern_value value = tern_none();
+    if (is_pth(bytes, size))
+        value = tern_pth_read(ctx, path, bytes, size);
+    else
+        tern_fail(ctx, TERN_ERR_FORMAT, "%s: is neither a file of torch.save nor safetensors%s",
+                  path, size == 0 ? ": it is empty" : "");
+    tern_free(bytes);
+    return value;
+}
