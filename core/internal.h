@@ -74,6 +74,9 @@ tern_frame *tern_graph_frame(tern_ctx *ctx);
 /* Moves a tensor to another frame, whatever its history (internal results). */
 void tern_tensor_move(tern_tensor *tensor, tern_frame *frame);
 
+/* Takes a tensor out of its frame's list: whoever holds it releases it. */
+void tern_tensor_unlink(tern_tensor *tensor);
+
 /* Makes the outermost frame; ends every frame and frees the recycled ones. */
 tern_frame *tern_frame_root(tern_ctx *ctx);
 void tern_frames_release_all(tern_ctx *ctx);
@@ -187,7 +190,8 @@ enum {
     TERN_T_NUMBER = 16u,   /* a Python number in tensor form: lowest in type promotion */
     TERN_T_GRAD_SET = 32u, /* .grad holds a value (the handle in `grad` outlives a reset) */
     TERN_T_DROPPED = 64u,
-    TERN_T_VIEW = 128u /* a view of its alias's base, not the base itself */
+    TERN_T_OWNED = 256u, /* a .grad: released by its leaf, in no frame's list */
+    TERN_T_VIEW = 128u   /* a view of its alias's base, not the base itself */
 };
 
 #define TERN_INLINE_RANK 6

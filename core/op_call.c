@@ -261,11 +261,27 @@ static bool outlives(const tern_opcall *call, const tern_tensor *target) {
     return true;
 }
 
-static void run_in_place(tern_opcall *call, tern_tensor *target, const operands *tensors) {
+/* Where the gradient formula reads the target's old value, the node saves a copy of it. */
+static void keep_original(const tern_opcall *call, tern_tensor *target, operands *tensors) {
+    if (!(call->op->saves & TERN_SAVE_INPUT(0))) return;
+    bool read = tensors->count == 1;
+    for (int k = 1; k < tensors->count; k++) read = read || tern_needs_grad(tensors->all[k]);
+    if (!read) return;
+    tern_edge edge = tern_edge_of(target);
+    tern_tensor *original =
+        tern_tensor_new(target->lane, target->dtype, target->rank, target->shape);
+    tern_copy_raw(original, target);
+    if (tern_is_nil(original)) return;
+    original->edge = edge;
+    tensors->all[0] = original;
+}
+
+static void run_in_place(tern_opcall *call, tern_tensor *target, operands *tensors) {
     tern_ctx *ctx = call->ctx;
     bool recording = wants_recording(call, tensors);
     if (recording && outlives(call, target)) return;
     tern_scope scope = tern_scope_inner(ctx);
+    if (recording) keep_original(call, target, tensors);
     call->out = call->op->kind == TERN_OP_PRIMITIVE ? target : NULL;
     tern_value result = run_silently(call);
     tern_tensor *written = result.kind == TERN_VALUE_TENSOR ? result.as.tensor : NULL;

@@ -214,19 +214,25 @@ tern_frame *tern_graph_frame(tern_ctx *ctx) {
     return frame->target;
 }
 
-void tern_tensor_move(tern_tensor *tensor, tern_frame *frame) {
-    if (tensor->frame == frame) return;
+void tern_tensor_unlink(tern_tensor *tensor) {
     if (tensor->prev)
         tensor->prev->next = tensor->next;
     else
         tensor->frame->tensors = tensor->next;
     if (tensor->next) tensor->next->prev = tensor->prev;
+    tensor->prev = tensor->next = NULL;
+}
+
+void tern_tensor_move(tern_tensor *tensor, tern_frame *frame) {
+    if (tensor->frame == frame) return;
+    if (!(tensor->flags & TERN_T_OWNED)) {
+        tern_tensor_unlink(tensor);
+        tensor->next = frame->tensors;
+        if (frame->tensors) frame->tensors->prev = tensor;
+        frame->tensors = tensor;
+    }
     tensor->frame = frame;
-    tensor->prev = NULL;
-    tensor->next = frame->tensors;
-    if (frame->tensors) frame->tensors->prev = tensor;
-    frame->tensors = tensor;
-    if (tensor->grad && tensor->grad->frame != frame) tern_tensor_move(tensor->grad, frame);
+    if (tensor->grad) tern_tensor_move(tensor->grad, frame);
 }
 
 tern_status tern_defer(tern_ctx *ctx, void (*fn)(void *arg), void *arg) {

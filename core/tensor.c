@@ -155,13 +155,7 @@ tern_tensor *tern_tensor_view(tern_tensor *base, int rank, const int64_t *shape,
 void tern_tensor_release(tern_tensor *tensor) {
     if (!tensor || tensor->flags & TERN_T_NIL) return;
     tern_ctx *ctx = tensor->ctx;
-    if (tensor->frame) {
-        if (tensor->prev)
-            tensor->prev->next = tensor->next;
-        else
-            tensor->frame->tensors = tensor->next;
-        if (tensor->next) tensor->next->prev = tensor->prev;
-    }
+    if (!(tensor->flags & TERN_T_OWNED)) tern_tensor_unlink(tensor);
     tern_grad_detach_handle(tensor);
     tern_storage_release(ctx, tensor->storage);
     if (tensor->shape != tensor->dims) tern_free(tensor->shape);

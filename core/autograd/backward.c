@@ -88,6 +88,10 @@ static bool deliver(engine *e, tern_edge edge, tern_tensor *grad, tern_frame *fr
         if (tern_is_nil(sum)) return false;
         if (!(e->flags & TERN_CREATE_GRAPH)) tern_tensor_release(slot->incoming);
         grad = sum;
+    } else if (!(e->flags & TERN_CREATE_GRAPH)) {
+        /* A formula may hand one tensor to several inputs, or its own gradient on: what waits at an
+         * edge is a handle of its own, so that it can be given back alone. */
+        grad = tern_detach(grad);
     }
     if (tern_is_nil(grad)) return false;
     tern_tensor_move(grad, frame);
@@ -107,9 +111,10 @@ static void accumulate(engine *e, tern_tensor *leaf, tern_tensor *grad) {
         }
         if (leaf->flags & TERN_T_GRAD_SET) grad = tern_add(leaf->grad, grad);
         if (tern_is_nil(grad)) return;
+        grad = tern_op_tensor(NULL, TERN_OP_ID_alias, (const tern_value[]){T(grad)}, 1);
+        if (tern_is_nil(grad)) return;
         if (leaf->grad) tern_tensor_release(leaf->grad);
-        tern_tensor_move(grad, leaf->frame);
-        leaf->grad = grad;
+        tern_grad_adopt(leaf, grad);
         leaf->flags |= TERN_T_GRAD_SET;
         return;
     }

@@ -85,6 +85,9 @@ void tern_grad_detach_handle(tern_tensor *tensor);
 /* Adds a gradient without history to a leaf's .grad, or makes it the .grad (leaf.c). */
 void tern_set_or_add_grad(tern_tensor *leaf, tern_tensor *grad);
 
+/* Makes `grad` the handle that a leaf keeps as its .grad and releases itself. */
+void tern_grad_adopt(tern_tensor *leaf, tern_tensor *grad);
+
 /* ---- aliases (alias.c) ------------------------------------------------------------------------
  */
 

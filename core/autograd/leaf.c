@@ -54,6 +54,13 @@ tern_tensor *tern_grad_of(const tern_tensor *tensor) {
     return tensor->flags & TERN_T_GRAD_SET ? tensor->grad : NULL;
 }
 
+void tern_grad_adopt(tern_tensor *leaf, tern_tensor *grad) {
+    tern_tensor_unlink(grad);
+    grad->flags |= TERN_T_OWNED;
+    grad->frame = leaf->frame;
+    leaf->grad = grad;
+}
+
 /* The handle of .grad in the leaf's frame, over the value's storage. */
 static tern_status assign_grad(tern_tensor *leaf, tern_tensor *value) {
     if (!leaf->grad) {
@@ -63,7 +70,7 @@ static tern_status assign_grad(tern_tensor *leaf, tern_tensor *value) {
             return leaf->ctx->status;
         }
         leaf->grad->flags &= ~(uint32_t)TERN_T_INFERENCE;
-        tern_tensor_move(leaf->grad, leaf->frame);
+        tern_grad_adopt(leaf, leaf->grad);
     } else if (tern_tensor_assign(leaf->grad, value) != TERN_OK) {
         return leaf->ctx->status;
     }

@@ -7,7 +7,9 @@
 
 static tern_ctx *ctx;
 
-static void open_context(void) { ctx = tern_open("cpu"); }
+static void open_context(void) {
+    ctx = tern_open("cpu");
+}
 static void close_context(void) {
     tern_close(ctx);
     ctx = NULL;
@@ -24,7 +26,9 @@ static double at(tern_tensor *tensor, int64_t index) {
     return tern_item(tern_select(tern_reshape(tensor, TERN_SHAPE(-1)), 0, index));
 }
 
-static bool error_has(const char *text) { return strstr(tern_error(ctx), text) != NULL; }
+static bool error_has(const char *text) {
+    return strstr(tern_error(ctx), text) != NULL;
+}
 
 Test(autograd, a_product_has_the_other_factor_as_gradient) {
     tern_tensor *x = leaf(1, 2, 3), *y = leaf(4, 5, 6);
@@ -67,7 +71,8 @@ Test(autograd, a_graph_serves_once_unless_it_is_retained) {
     cr_assert_eq(tern_backward(y), TERN_OK);
     cr_assert_float_eq(at(tern_grad_of(x), 2), 12, 0);
     cr_assert_neq(tern_backward(y), TERN_OK);
-    cr_assert(error_has("Trying to backward through the graph a second time"), "%s", tern_error(ctx));
+    cr_assert(error_has("Trying to backward through the graph a second time"), "%s",
+              tern_error(ctx));
 }
 
 Test(autograd, a_gradient_can_be_differentiated) {
@@ -110,7 +115,8 @@ Test(autograd, no_grad_and_inference_scopes_record_nothing) {
 Test(autograd, a_leaf_that_requires_a_gradient_is_not_written_in_place) {
     tern_tensor *x = leaf(1, 2, 3);
     tern_add_scalar_in_place(x, 1);
-    cr_assert(error_has("a leaf Variable that requires grad is being used in an in-place operation"));
+    cr_assert(
+        error_has("a leaf Variable that requires grad is being used in an in-place operation"));
     tern_error_clear(ctx);
     tern_add_scalar_in_place(tern_select(x, 0, 0), 1);
     cr_assert(error_has("a view of a leaf Variable that requires grad"), "%s", tern_error(ctx));
@@ -123,8 +129,8 @@ Test(autograd, a_saved_tensor_that_changed_is_an_error) {
     tern_tensor *z = tern_sum(tern_mul(y, y));
     tern_add_scalar_in_place(y, 1);
     cr_assert_neq(tern_backward(z), TERN_OK);
-    cr_assert(error_has("has been modified by an inplace operation: [torch.DoubleTensor [3]]"), "%s",
-              tern_error(ctx));
+    cr_assert(error_has("has been modified by an inplace operation: [torch.DoubleTensor [3]]"),
+              "%s", tern_error(ctx));
 }
 
 Test(autograd, an_in_place_call_has_a_gradient) {
