@@ -17,3 +17,9 @@ tern_check(headers style ${checks}/headers/self-contained
 tern_check(install install ${checks}/install/check
            ${CMAKE_COMMAND} ${PROJECT_BINARY_DIR} ${PROJECT_SOURCE_DIR} ${CMAKE_C_COMPILER})
 set_tests_properties(tidy PROPERTIES PROCESSORS 2)
+
+file(GLOB pages CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/README.md ${PROJECT_SOURCE_DIR}/docs/*.md)
+if(pages AND TARGET tern)
+    tern_check(docs docs ${checks}/docs/check
+               ${PROJECT_SOURCE_DIR} ${PROJECT_BINARY_DIR} ${CMAKE_C_COMPILER} ${pages})
+endif()
