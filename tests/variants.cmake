@@ -65,7 +65,7 @@ foreach(build gcc-O0 gcc-O3 clang-O0 clang-O3 aarch64-O0 aarch64-O3)
         set(emulator qemu-aarch64-static)
     endif()
     tern_variant(hash-${build} TARGETS tern_hash OPTIONS ${options} -DTERN_STATIC=ON -DTERN_IO=OFF
-        -DCMAKE_BUILD_TYPE=Release -DCMAKE_C_FLAGS_RELEASE=${level})
+        -DCMAKE_BUILD_TYPE=Release -DCMAKE_C_FLAGS_RELEASE=${level} -DTERN_CORE_FLAGS=)
     tern_variant_test(hash-run-${build} hash-${build} matrix
         ${CMAKE_CURRENT_SOURCE_DIR}/matrix/record @V@/hashes.txt ${emulator} @V@/bin/tern_hash)
     set_tests_properties(hash-run-${build} PROPERTIES FIXTURES_SETUP hashes-${build})
