@@ -203,7 +203,7 @@ tern_safetensors *tern_safetensors_over(tern_ctx *ctx, const char *path, unsigne
                                         size_t size) {
     tern_safetensors *file = tern_scope_alloc(ctx, sizeof *file);
     tern_value kept = tern_string(ctx, path);
-    size_t length;
+    size_t length = 0;
     if (!file || kept.kind != TERN_VALUE_STRING) {
         tern_free(bytes);
         return NULL;
