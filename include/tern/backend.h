@@ -498,7 +498,8 @@ typedef struct tern_bdevice_vtable {
     /* Waits for the device's work and frees it. All buffers, queues and events are gone before. */
     void (*close)(tern_bdevice *device);
 
-    /* Raw memory of `bytes` > 0, contents open. free never blocks and takes no NULL. */
+    /* Raw memory of `bytes` > 0, contents open. free never blocks and takes no NULL; the core has
+     * waited for all queued work that uses the buffer. */
     int32_t (*buffer_alloc)(tern_bdevice *device, uint64_t bytes, tern_bbuffer **out_buffer,
                             tern_backend_error *err);
     void (*buffer_free)(tern_bdevice *device, tern_bbuffer *buffer);

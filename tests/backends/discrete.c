@@ -1,0 +1,218 @@
+/*
+ * discrete: a device whose memory is its own, on a machine that has no such device.
+ *
+ * Every buffer lies in pages that nobody may touch; they are opened only while a slot of this
+ * backend works on them. A buffer's handle is a number, no address. So a host that reads or writes
+ * device memory behind the backend's back ends in SIGSEGV, and one that looks into a handle too.
+ *
+ *     page | page | ... | guard page        the buffer ends where the guard begins (to 64 bytes), so
+ *               [buffer]                    that a kernel that runs over its end is seen as well
+ *
+ * The device works synchronously.
+ */
+#define _GNU_SOURCE /* MAP_ANONYMOUS */
+#include <pthread.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "cpu_ref/kit.h"
+
+#define ALIGNMENT 64u
+
+typedef struct allocation {
+    char *pages; /* NULL: a free entry */
+    size_t page_bytes;
+    size_t start; /* of the buffer in the pages */
+    uint64_t bytes;
+    int open; /* how many slots use it now */
+} allocation;
+
+typedef struct device {
+    tern_kit_device kit;
+    pthread_mutex_t lock; /* guards all below */
+    allocation *table;    /* a handle is an index into it, plus one */
+    size_t count, capacity;
+} device;
+
+static const tern_host *host;
+
+static tern_bbuffer *handle_of(size_t index) {
+    return (tern_bbuffer *)(uintptr_t)(index + 1);
+}
+static size_t index_of(const tern_bbuffer *buffer) {
+    return (size_t)(uintptr_t)buffer - 1;
+}
+
+/* A free entry; the table grows where there is none. SIZE_MAX without memory. */
+static size_t take_entry(device *self) {
+    for (size_t i = 0; i < self->count; i++) {
+        if (!self->table[i].pages) return i;
+    }
+    if (self->count == self->capacity) {
+        size_t capacity = self->capacity ? 2 * self->capacity : 64;
+        allocation *table = host->alloc(capacity * sizeof *table);
+        if (!table) return SIZE_MAX;
+        if (self->count) memcpy(table, self->table, self->count * sizeof *table);
+        host->free(self->table);
+        self->table = table;
+        self->capacity = capacity;
+    }
+    self->table[self->count] = (allocation){0};
+    return self->count++;
+}
+
+static bool map_pages(allocation *entry, uint64_t bytes) {
+    size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    if (bytes > SIZE_MAX / 2) return false;
+    size_t used = ((size_t)bytes + page - 1) / page * page;
+    char *pages = mmap(NULL, used + page, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (pages == MAP_FAILED) return false;
+    size_t rounded = ((size_t)bytes + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
+    *entry = (allocation){pages, used, used - rounded, bytes, 0};
+    return true;
+}
+
+static int32_t buffer_alloc(tern_bdevice *base, uint64_t bytes, tern_bbuffer **out_buffer,
+                            tern_backend_error *err) {
+    device *self = (device *)base;
+    pthread_mutex_lock(&self->lock);
+    size_t index = take_entry(self);
+    bool done = index != SIZE_MAX && map_pages(&self->table[index], bytes);
+    pthread_mutex_unlock(&self->lock);
+    if (!done) return tern_kit_fail(err, TERN_BACKEND_OUT_OF_MEMORY, "discrete: out of memory");
+    *out_buffer = handle_of(index);
+    return TERN_BACKEND_OK;
+}
+
+static void buffer_free(tern_bdevice *base, tern_bbuffer *buffer) {
+    device *self = (device *)base;
+    pthread_mutex_lock(&self->lock);
+    allocation *entry = &self->table[index_of(buffer)];
+    munmap(entry->pages, entry->page_bytes + (size_t)sysconf(_SC_PAGESIZE));
+    entry->pages = NULL;
+    pthread_mutex_unlock(&self->lock);
+}
+
+static void *reach(tern_bdevice *base, tern_bbuffer *buffer, tern_backend_error *err) {
+    device *self = (device *)base;
+    char *address = NULL;
+    pthread_mutex_lock(&self->lock);
+    size_t index = index_of(buffer);
+    allocation *entry = index < self->count ? &self->table[index] : NULL;
+    if (!entry || !entry->pages) {
+        tern_kit_fail(err, TERN_BACKEND_INVALID, "discrete: %p is no buffer", (void *)buffer);
+    } else if (entry->open == 0 &&
+               mprotect(entry->pages, entry->page_bytes, PROT_READ | PROT_WRITE) != 0) {
+        tern_kit_fail(err, TERN_BACKEND_FAILED, "discrete: the buffer's pages do not open");
+    } else {
+        entry->open++;
+        address = entry->pages + entry->start;
+    }
+    pthread_mutex_unlock(&self->lock);
+    return address;
+}
+
+static void leave(tern_bdevice *base, tern_bbuffer *buffer) {
+    device *self = (device *)base;
+    pthread_mutex_lock(&self->lock);
+    allocation *entry = &self->table[index_of(buffer)];
+    if (--entry->open == 0) mprotect(entry->pages, entry->page_bytes, PROT_NONE);
+    pthread_mutex_unlock(&self->lock);
+}
+
+static int32_t copy_to_device(tern_bdevice *base, tern_bqueue *queue, tern_bbuffer *dst,
+                              uint64_t dst_offset, const void *src, uint64_t bytes,
+                              tern_backend_error *err) {
+    (void)queue;
+    char *address = reach(base, dst, err);
+    if (!address) return TERN_BACKEND_FAILED;
+    memcpy(address + dst_offset, src, (size_t)bytes);
+    leave(base, dst);
+    return TERN_BACKEND_OK;
+}
+
+static int32_t copy_to_host(tern_bdevice *base, tern_bqueue *queue, void *dst, tern_bbuffer *src,
+                            uint64_t src_offset, uint64_t bytes, tern_backend_error *err) {
+    (void)queue;
+    const char *address = reach(base, src, err);
+    if (!address) return TERN_BACKEND_FAILED;
+    memcpy(dst, address + src_offset, (size_t)bytes);
+    leave(base, src);
+    return TERN_BACKEND_OK;
+}
+
+static int32_t copy_on_device(tern_bdevice *base, tern_bqueue *queue, tern_bbuffer *dst,
+                              uint64_t dst_offset, tern_bbuffer *src, uint64_t src_offset,
+                              uint64_t bytes, tern_backend_error *err) {
+    (void)queue;
+    const char *from = reach(base, src, err);
+    char *to = from ? reach(base, dst, err) : NULL;
+    if (to) {
+        memmove(to + dst_offset, from + src_offset, (size_t)bytes);
+        leave(base, dst);
+    }
+    if (from) leave(base, src);
+    return to ? TERN_BACKEND_OK : TERN_BACKEND_FAILED;
+}
+
+static void close_device(tern_bdevice *base) {
+    device *self = (device *)base;
+    pthread_mutex_destroy(&self->lock);
+    host->free(self->table);
+    host->free(self);
+}
+
+static const tern_kit_memory memory = {reach, leave};
+
+static const tern_bdevice_vtable vtable = {
+    .struct_size = sizeof vtable,
+    .alignment = ALIGNMENT,
+    .speed = TERN_SPEED_REFERENCE,
+    .close = close_device,
+    .buffer_alloc = buffer_alloc,
+    .buffer_free = buffer_free,
+    .copy_to_device = copy_to_device,
+    .copy_to_host = copy_to_host,
+    .copy_on_device = copy_on_device,
+    .supports = tern_kit_supports,
+    .launch = tern_kit_launch,
+};
+
+static int32_t device_count(int32_t *out_count, tern_backend_error *err) {
+    (void)err;
+    *out_count = 1;
+    return TERN_BACKEND_OK;
+}
+
+static int32_t device_info(int32_t index, tern_device_info *out_info, tern_backend_error *err) {
+    if (index != 0) return tern_kit_fail(err, TERN_BACKEND_INVALID, "discrete has one device");
+    return tern_kit_device_info(out_info, "host memory out of the host's reach", "");
+}
+
+static int32_t device_open(int32_t index, tern_bdevice **out_device, tern_backend_error *err) {
+    if (index != 0) return tern_kit_fail(err, TERN_BACKEND_INVALID, "discrete has one device");
+    device *self = host->alloc(sizeof *self);
+    if (!self) return tern_kit_fail(err, TERN_BACKEND_OUT_OF_MEMORY, "discrete: out of memory");
+    memset(self, 0, sizeof *self);
+    tern_kit_device_init(&self->kit, &vtable, host, &memory);
+    pthread_mutex_init(&self->lock, NULL);
+    *out_device = &self->kit.base;
+    return TERN_BACKEND_OK;
+}
+
+static const tern_backend_desc description = {
+    .name = "discrete",
+    .version = "0.1.0",
+    .speed = TERN_SPEED_REFERENCE,
+    .can_unload = 1,
+    .device_count = device_count,
+    .device_info = device_info,
+    .device_open = device_open,
+};
+
+int32_t TERN_BACKEND_QUERY_NAME(uint32_t host_abi, const tern_host *host_table,
+                                tern_backend_desc *out_desc, tern_backend_error *err) {
+    host = host_table;
+    return tern_kit_describe(host_abi, &description, out_desc, err);
+}

@@ -1,0 +1,230 @@
+/* The faulty device: see faulty.h. It works synchronously, in host memory, for one thread. */
+#include "faulty.h"
+
+#include <string.h>
+
+#include "cpu_ref/walk.h"
+
+typedef struct device {
+    tern_kit_device kit;
+    bool bugs[BUG_COUNT];
+    struct { /* an upload that has not arrived; dst NULL: none */
+        tern_bbuffer *dst;
+        uint64_t offset, bytes;
+        void *data;
+    } late;
+} device;
+
+static const tern_host *host;
+
+static void deliver(device *self) {
+    if (self->late.dst) {
+        memcpy(self->late.dst->memory + self->late.offset, self->late.data, self->late.bytes);
+    }
+    host->free(self->late.data);
+    memset(&self->late, 0, sizeof self->late);
+}
+
+static int32_t buffer_alloc(tern_bdevice *base, uint64_t bytes, tern_bbuffer **out_buffer,
+                            tern_backend_error *err) {
+    (void)base;
+    tern_bbuffer *buffer = bytes <= SIZE_MAX / 2 ? host->alloc(sizeof *buffer) : NULL;
+    char *memory = buffer ? host->alloc((size_t)bytes) : NULL;
+    if (!memory) {
+        host->free(buffer);
+        return tern_kit_fail(err, TERN_BACKEND_OUT_OF_MEMORY, "faulty: out of memory");
+    }
+    *buffer = (tern_bbuffer){memory, bytes};
+    *out_buffer = buffer;
+    return TERN_BACKEND_OK;
+}
+
+static void buffer_free(tern_bdevice *base, tern_bbuffer *buffer) {
+    device *self = (device *)base;
+    if (self->late.dst == buffer) self->late.dst = NULL;
+    host->free(buffer->memory);
+    host->free(buffer);
+}
+
+static int32_t copy_to_device(tern_bdevice *base, tern_bqueue *queue, tern_bbuffer *dst,
+                              uint64_t dst_offset, const void *src, uint64_t bytes,
+                              tern_backend_error *err) {
+    (void)queue;
+    device *self = (device *)base;
+    deliver(self);
+    if (!self->bugs[BUG_STALE_UPLOAD]) {
+        memcpy(dst->memory + dst_offset, src, (size_t)bytes);
+        return TERN_BACKEND_OK;
+    }
+    self->late.data = host->alloc((size_t)bytes);
+    if (!self->late.data) {
+        return tern_kit_fail(err, TERN_BACKEND_OUT_OF_MEMORY, "faulty: out of memory");
+    }
+    memcpy(self->late.data, src, (size_t)bytes);
+    self->late.dst = dst;
+    self->late.offset = dst_offset;
+    self->late.bytes = bytes;
+    return TERN_BACKEND_OK;
+}
+
+static int32_t copy_to_host(tern_bdevice *base, tern_bqueue *queue, void *dst, tern_bbuffer *src,
+                            uint64_t src_offset, uint64_t bytes, tern_backend_error *err) {
+    (void)queue, (void)err;
+    device *self = (device *)base;
+    deliver(self);
+    if (self->bugs[BUG_SHORT_DOWNLOAD]) bytes--;
+    memcpy(dst, src->memory + src_offset, (size_t)bytes);
+    return TERN_BACKEND_OK;
+}
+
+static int32_t copy_on_device(tern_bdevice *base, tern_bqueue *queue, tern_bbuffer *dst,
+                              uint64_t dst_offset, tern_bbuffer *src, uint64_t src_offset,
+                              uint64_t bytes, tern_backend_error *err) {
+    (void)queue, (void)err;
+    device *self = (device *)base;
+    deliver(self);
+    if (self->bugs[BUG_COPY_FROM_START]) src_offset = 0;
+    memmove(dst->memory + dst_offset, src->memory + src_offset, (size_t)bytes);
+    return TERN_BACKEND_OK;
+}
+
+/* The launch with arrays of its own, so that bugs can bend them. */
+static void keep(launch_state *state, const tern_operand *operands, int32_t count, int32_t first) {
+    for (int32_t i = 0; i < count; i++) {
+        tern_operand *kept = &state->operands[first + i];
+        *kept = operands[i];
+        for (int32_t d = 0; d < kept->rank; d++) {
+            state->shapes[first + i][d] = operands[i].shape[d];
+            state->strides[first + i][d] = operands[i].strides[d];
+        }
+        kept->shape = state->shapes[first + i];
+        kept->strides = state->strides[first + i];
+    }
+}
+
+/* Where the last element of the output lies, when the bug drops it; else NULL. */
+static char *dropped_element(const launch_state *state) {
+    const tern_operand *out = &state->operands[state->n_inputs];
+    int64_t count = 1, last = 0;
+    for (int32_t d = 0; d < out->rank; d++) {
+        count *= out->shape[d];
+        last += (out->shape[d] - 1) * out->strides[d];
+    }
+    bool map = state->kernel >= TERN_KERNEL_FILL && state->kernel <= TERN_KERNEL_TERNARY;
+    if (!state->bugs[BUG_DROPPED_TAIL] || !map || count % 4 == 0) return NULL;
+    return out->buffer->memory + out->byte_offset + last * tern_kit_size(out->dtype);
+}
+
+static int32_t run(launch_state *state, tern_backend_error *err) {
+    const tern_operand *out = &state->operands[state->n_inputs];
+    bool map = state->kernel >= TERN_KERNEL_FILL && state->kernel <= TERN_KERNEL_TERNARY;
+    if (state->bugs[BUG_UNWRITTEN_SCALAR] && map && out->rank == 0) return TERN_BACKEND_OK;
+    char before[8], *dropped = dropped_element(state);
+    size_t size = (size_t)tern_kit_size(out->dtype);
+    if (dropped) memcpy(before, dropped, size);
+    int32_t status = run_with_wrong_numbers(state, err);
+    if (dropped) memcpy(dropped, before, size);
+    return status;
+}
+
+static int32_t launch(tern_bdevice *base, tern_bqueue *queue, int32_t kernel,
+                      const tern_operand *inputs, int32_t n_inputs, const tern_operand *outputs,
+                      int32_t n_outputs, const void *attrs, uint32_t attrs_size,
+                      tern_backend_error *err) {
+    (void)queue;
+    device *self = (device *)base;
+    launch_state state = {.device = &self->kit,
+                          .bugs = self->bugs,
+                          .kernel = kernel,
+                          .n_inputs = n_inputs,
+                          .n_outputs = n_outputs,
+                          .attrs_size = attrs_size};
+    if (n_inputs + n_outputs > TERN_KIT_OPERANDS || attrs_size > sizeof state.attrs) {
+        return tern_kit_fail(err, TERN_BACKEND_INVALID, "faulty: a launch too large");
+    }
+    keep(&state, inputs, n_inputs, 0);
+    keep(&state, outputs, n_outputs, n_inputs);
+    if (attrs_size) memcpy(&state.attrs, attrs, attrs_size);
+    bend_operands(&state);
+    bend_attrs(&state);
+    int32_t status = run(&state, err);
+    if (self->bugs[BUG_STALE_UPLOAD]) deliver(self);
+    bool division = strcmp(state.flag.message, "ZeroDivisionError") == 0;
+    if (self->bugs[division ? BUG_DIVISION_UNCHECKED : BUG_INDEX_UNCHECKED]) return status;
+    return status == TERN_BACKEND_OK ? tern_kit_take_flag(&state.flag, err) : status;
+}
+
+static void close_device(tern_bdevice *base) {
+    device *self = (device *)base;
+    host->free(self->late.data);
+    host->free(self);
+}
+
+static void *reach(tern_bdevice *base, tern_bbuffer *buffer, tern_backend_error *err) {
+    (void)base, (void)err;
+    return buffer->memory;
+}
+
+static const tern_kit_memory memory = {reach, NULL};
+
+static const tern_bdevice_vtable vtable = {
+    .struct_size = sizeof vtable,
+    .alignment = 64,
+    .speed = TERN_SPEED_REFERENCE,
+    .close = close_device,
+    .buffer_alloc = buffer_alloc,
+    .buffer_free = buffer_free,
+    .copy_to_device = copy_to_device,
+    .copy_to_host = copy_to_host,
+    .copy_on_device = copy_on_device,
+    .supports = tern_kit_supports,
+    .launch = launch,
+};
+
+static int32_t device_count(int32_t *out_count, tern_backend_error *err) {
+    (void)err;
+    *out_count = 1;
+    return TERN_BACKEND_OK;
+}
+
+static int32_t device_info(int32_t index, tern_device_info *out_info, tern_backend_error *err) {
+    if (index != 0) return tern_kit_fail(err, TERN_BACKEND_INVALID, "faulty has one device");
+    return tern_kit_device_info(out_info, "bugs by name", "");
+}
+
+static int32_t device_open(int32_t index, tern_bdevice **out_device, tern_backend_error *err) {
+    if (index != 0) return tern_kit_fail(err, TERN_BACKEND_INVALID, "faulty has one device");
+    bool bugs[BUG_COUNT];
+    if (!bugs_read(bugs, err)) return TERN_BACKEND_INVALID;
+    device *self = host->alloc(sizeof *self);
+    if (!self) return tern_kit_fail(err, TERN_BACKEND_OUT_OF_MEMORY, "faulty: out of memory");
+    memset(self, 0, sizeof *self);
+    tern_kit_device_init(&self->kit, &vtable, host, &memory);
+    memcpy(self->bugs, bugs, sizeof bugs);
+    *out_device = &self->kit.base;
+    return TERN_BACKEND_OK;
+}
+
+static const tern_backend_desc description = {
+    .name = "faulty",
+    .version = "0.1.0",
+    .speed = TERN_SPEED_REFERENCE,
+    .can_unload = 1,
+    .device_count = device_count,
+    .device_info = device_info,
+    .device_open = device_open,
+};
+
+int32_t TERN_BACKEND_QUERY_NAME(uint32_t host_abi, const tern_host *host_table,
+                                tern_backend_desc *out_desc, tern_backend_error *err) {
+    host = host_table;
+    return tern_kit_describe(host_abi, &description, out_desc, err);
+}
+
+/* For tests that list the bugs: the name of the index-th and what it does; NULL behind the last. */
+TERN_BACKEND_EXPORT const char *tern_faulty_bug(int index, const char **out_text);
+const char *tern_faulty_bug(int index, const char **out_text) {
+    if (index < 0 || index >= BUG_COUNT) return NULL;
+    if (out_text) *out_text = bug_text((bug)index);
+    return bug_name((bug)index);
+}
