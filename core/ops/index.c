@@ -10,7 +10,7 @@ static tern_tensor *raised(tern_tensor *tensor, const tern_tensor *beside) {
 
 /* index is int64 (or int32), of input's rank; false after latching. */
 static bool index_fits(tern_opcall *call, tern_tensor *input, tern_tensor *index) {
-    if (index->dtype != TERN_INT64 && index->dtype != TERN_INT32) {
+    if (index->numel > 0 && index->dtype != TERN_INT64 && index->dtype != TERN_INT32) {
         tern_call_fail(call, TERN_ERR_ARGUMENT, "Expected dtype int64 for index, but got %s",
                        tern_dtype_name(index->dtype));
         return false;

@@ -227,9 +227,9 @@ tern_value tern_op_matmul(tern_opcall *call) {
 
 /* A tensor as one matrix: all but the last dimension become rows. */
 static tern_tensor *as_rows(tern_tensor *t) {
-    return tern_reshape(t,
-                        TERN_SHAPE(t->numel / (t->shape[t->rank - 1] ? t->shape[t->rank - 1] : 1),
-                                   t->shape[t->rank - 1]));
+    int64_t rows = 1;
+    for (int d = 0; d < t->rank - 1; d++) rows *= t->shape[d];
+    return tern_reshape(t, TERN_SHAPE(rows, t->shape[t->rank - 1]));
 }
 
 void tern_grad_matmul(tern_node *node, tern_tensor *const *grad_out, tern_tensor **grads) {

@@ -151,11 +151,12 @@ tern_value tern_op_sum_to_size(tern_opcall *call) {
         return tern_call_fail(call, TERN_ERR_ARGUMENT, "size {%s} is not expandable to size {%s}.",
                               tern_shape_text(size.rank, size.dim, wanted),
                               tern_shape_text(input->rank, input->shape, own));
+    if (size.rank == 0 && mask == 0) return tern_result(call, tern_sum(input));
     if (mask == 0) return tern_tensor_value(input);
     tern_shape dims = {0, {0}};
     for (int d = 0; d < input->rank; d++)
         if (mask >> d & 1u) dims.dim[dims.rank++] = d;
-    tern_tensor *sum = TERN_CALL(sum, T(input), S(dims), B(true), D(input->dtype));
+    tern_tensor *sum = tern_sum_dims(input, dims, true);
     return tern_result(call, leading > 0 ? tern_view(sum, size) : sum);
 }
 

@@ -154,7 +154,7 @@ tern_value tern_op_take_along_dim(tern_opcall *call) {
     int dim = 0;
     if (!tern_arg_given(call, 2)) {
         input = tern_reshape(input, TERN_SHAPE(-1));
-        index = tern_reshape(index, TERN_SHAPE(-1));
+        index = tern_reshape(positive(index, input->numel), TERN_SHAPE(-1));
         return tern_result(call, tern_gather(input, 0, index));
     }
     if (input->rank != index->rank)
@@ -164,6 +164,8 @@ tern_value tern_op_take_along_dim(tern_opcall *call) {
             "%d dimensions for input, and %d dimensions for indices",
             input->rank, index->rank);
     if (!tern_wrap_dim(call->ctx, input->rank, tern_arg_int(call, 2, 0), &dim)) return tern_none();
+    index = positive(index, input->rank ? input->shape[dim] : 1);
+    if (call->ctx->status != TERN_OK) return tern_none();
     tern_shape from = tern_shape_of(input), at = tern_shape_of(index);
     for (int d = 0; d < input->rank; d++) {
         if (d == dim) continue;

@@ -256,10 +256,30 @@ TERN_API tern_tensor *tern_linear(tern_tensor *input, tern_tensor *weight, tern_
 /* ---- activations and losses ------------------------------------------------------------------ */
 TERN_API tern_tensor *tern_softmax(tern_tensor *input, int dim);
 TERN_API tern_tensor *tern_log_softmax(tern_tensor *input, int dim);
+TERN_API tern_tensor *tern_gelu(tern_tensor *input);
+TERN_API tern_tensor *tern_silu(tern_tensor *input);
+TERN_API tern_tensor *tern_elu(tern_tensor *input, double alpha);
+TERN_API tern_tensor *tern_leaky_relu(tern_tensor *input, double negative_slope);
+TERN_API tern_tensor *tern_softplus(tern_tensor *input);
+/* The input itself where `training` is false or p is 0. */
+TERN_API tern_tensor *tern_dropout(tern_tensor *input, double p, bool training);
 TERN_API tern_tensor *tern_l1_loss(tern_tensor *input, tern_tensor *target,
                                    tern_reduction reduction);
 TERN_API tern_tensor *tern_mse_loss(tern_tensor *input, tern_tensor *target,
                                     tern_reduction reduction);
+TERN_API tern_tensor *tern_smooth_l1_loss(tern_tensor *input, tern_tensor *target,
+                                          tern_reduction reduction);
+TERN_API tern_tensor *tern_huber_loss(tern_tensor *input, tern_tensor *target,
+                                      tern_reduction reduction);
+/* input [N, C, ...] of log-probabilities, target [N, ...] of int64 class indices. */
+TERN_API tern_tensor *tern_nll_loss(tern_tensor *input, tern_tensor *target,
+                                    tern_reduction reduction);
+/* input [N, C, ...] of logits; target class indices, or probabilities of input's shape. */
+TERN_API tern_tensor *tern_cross_entropy(tern_tensor *input, tern_tensor *target,
+                                         tern_reduction reduction);
+TERN_API tern_tensor *tern_binary_cross_entropy_with_logits(tern_tensor *input,
+                                                            tern_tensor *target,
+                                                            tern_reduction reduction);
 
 #ifdef __cplusplus
 }

@@ -1,0 +1,254 @@
+/*
+ * activation.c: the activation functions of torch.nn.functional, composed of maps and differentiated
+ * through them. What a branch does not take is clamped first, so that no infinity meets a zero in the
+ * gradient of where.
+ */
+#include <math.h>
+#include <string.h>
+
+#include "compose.h"
+
+/* The first argument, widened. */
+static tern_tensor *wide_input(tern_opcall *call) {
+    return tern_widen(tern_arg_tensor(call, 0));
+}
+
+/* A widened result in the dtype of the first argument. */
+static tern_value narrowed(tern_opcall *call, tern_tensor *result) {
+    if (call->ctx->status != TERN_OK) return tern_none();
+    tern_dtype dtype = tern_arg_tensor(call, 0)->dtype;
+    if (!tern_dtype_is_floating(dtype)) return tern_result(call, result);
+    return tern_result(call, tern_to_dtype(result, dtype));
+}
+
+/* ---- smooth ones ---- */
+
+tern_value tern_op_gelu(tern_opcall *call) {
+    tern_tensor *x = wide_input(call), *inner;
+    const char *how = tern_arg_text(call, 1, "none");
+    if (strcmp(how, "tanh") == 0) {
+        tern_tensor *cube = tern_mul(tern_mul(x, x), x);
+        inner = tern_add(x, tern_mul_scalar(cube, 0.044715));
+        inner = tern_tanh(tern_mul_scalar(inner, sqrt(2.0 / 3.14159265358979323846)));
+    } else if (strcmp(how, "none") == 0) {
+        inner = tern_erf(tern_mul_scalar(x, sqrt(0.5)));
+    } else {
+        return tern_call_fail(call, TERN_ERR_ARGUMENT,
+                              "approximate argument must be either none or tanh, got %s", how);
+    }
+    return narrowed(call, tern_mul(tern_mul_scalar(x, 0.5), tern_add_scalar(inner, 1.0)));
+}
+
+tern_value tern_op_silu(tern_opcall *call) {
+    tern_tensor *x = wide_input(call);
+    return narrowed(call, tern_mul(x, tern_sigmoid(x)));
+}
+
+/* log(1 + exp(beta x)) / beta, and x itself where beta x is above the threshold. */
+static tern_tensor *softplus(tern_tensor *x, double beta, double threshold) {
+    tern_tensor *scaled = tern_mul_scalar(x, beta);
+    tern_tensor *log = tern_log1p(tern_exp(tern_at_most(scaled, threshold)));
+    return tern_where(tern_gt_scalar(scaled, threshold), x, tern_div_scalar(log, beta));
+}
+
+tern_value tern_op_softplus(tern_opcall *call) {
+    double beta = tern_arg_double(call, 1, 1.0), threshold = tern_arg_double(call, 2, 20.0);
+    return narrowed(call, softplus(wide_input(call), beta, threshold));
+}
+
+tern_value tern_op_mish(tern_opcall *call) {
+    tern_tensor *x = wide_input(call);
+    return narrowed(call, tern_mul(x, tern_tanh(softplus(x, 1.0, 20.0))));
+}
+
+tern_value tern_op_softsign(tern_opcall *call) {
+    tern_tensor *x = wide_input(call);
+    return narrowed(call, tern_div(x, tern_add_scalar(tern_abs(x), 1.0)));
+}
+
+tern_value tern_op_tanhshrink(tern_opcall *call) {
+    tern_tensor *x = wide_input(call);
+    return narrowed(call, tern_sub(x, tern_tanh(x)));
+}
+
+tern_value tern_op_logsigmoid(tern_opcall *call) {
+    tern_tensor *x = tern_arg_tensor(call, 0);
+    if (!tern_dtype_is_floating(x->dtype))
+        return tern_call_fail(call, TERN_ERR_ARGUMENT, "not implemented for '%s'",
+                              tern_dtype_class(x->dtype));
+    tern_shape shape = tern_shape_of(x);
+    tern_tensor *out = tern_map_output(call, x->dtype, &shape);
+    tern_unary_attrs attrs = {.fn = TERN_UNARY_LOG_SIGMOID};
+    tern_launch(call->lane, TERN_KERNEL_UNARY, TERN_UNARY_LOG_SIGMOID, &x, 1, &out, 1, &attrs,
+                sizeof attrs);
+    return tern_result(call, out);
+}
+
+void tern_grad_logsigmoid(tern_node *node, tern_tensor *const *grad_out, tern_tensor **grads) {
+    grads[0] = tern_mul(grad_out[0], tern_sigmoid(tern_neg(tern_node_input(node, 0))));
+}
+
+/* ---- the exponential units: x above 0, alpha (exp(x / width) - 1) below ---- */
+
+static tern_tensor *exponential_unit(tern_tensor *x, double alpha, double width) {
+    tern_tensor *below = tern_at_most(x, 0.0);
+    if (width != 1.0) below = tern_div_scalar(below, width);
+    return tern_where(tern_gt_scalar(x, 0.0), x, tern_mul_scalar(tern_expm1(below), alpha));
+}
+
+tern_value tern_op_elu(tern_opcall *call) {
+    return narrowed(call, exponential_unit(wide_input(call), tern_arg_double(call, 1, 1.0), 1.0));
+}
+
+tern_value tern_op_celu(tern_opcall *call) {
+    double alpha = tern_arg_double(call, 1, 1.0);
+    if (alpha == 0.0)
+        return tern_call_fail(call, TERN_ERR_ARGUMENT, "ZeroDivisionError: alpha cannot be 0");
+    return narrowed(call, exponential_unit(wide_input(call), alpha, alpha));
+}
+
+tern_value tern_op_selu(tern_opcall *call) {
+    /* Klambauer et al., 2017 */
+    const double alpha = 1.6732632423543772848170429916717;
+    const double scale = 1.0507009873554804934193349852946;
+    tern_tensor *out = exponential_unit(wide_input(call), alpha, 1.0);
+    return narrowed(call, tern_mul_scalar(out, scale));
+}
+
+/* ---- piecewise linear ones ---- */
+
+static tern_tensor *leaky(tern_tensor *x, double slope) {
+    return tern_where(tern_gt_scalar(x, 0.0), x, tern_mul_scalar(x, slope));
+}
+
+tern_value tern_op_leaky_relu(tern_opcall *call) {
+    return narrowed(call, leaky(wide_input(call), tern_arg_double(call, 1, 0.01)));
+}
+
+/* One slope for all, or one for each channel (dimension 1). */
+tern_value tern_op_prelu(tern_opcall *call) {
+    tern_tensor *x = tern_arg_tensor(call, 0), *weight = tern_arg_tensor(call, 1);
+    if (weight->rank > 1)
+        return tern_call_fail(call, TERN_ERR_ARGUMENT,
+                              "Expected `weight` to be a scalar or 1D tensor, but got: ndim = %d",
+                              weight->rank);
+    if (weight->numel != 1) {
+        int64_t channels = x->rank > 1 ? x->shape[1] : 1;
+        if (weight->numel != channels)
+            return tern_call_fail(call, TERN_ERR_ARGUMENT,
+                                  "Mismatch of parameter numbers and input channel size. Found "
+                                  "parameter numbers = %lld and channel size = %lld.",
+                                  (long long)weight->numel, (long long)channels);
+        tern_shape shape = {x->rank, {0}};
+        for (int d = 0; d < x->rank; d++) shape.dim[d] = d == 1 ? channels : 1;
+        weight = tern_reshape(weight, shape);
+    } else {
+        weight = tern_reshape(weight, TERN_SCALAR_SHAPE);
+    }
+    x = tern_widen(x);
+    tern_tensor *below = tern_mul(tern_widen(weight), x);
+    return narrowed(call, tern_where(tern_gt_scalar(x, 0.0), x, below));
+}
+
+/* x between the bounds, and the bound, without gradient, from it on. */
+static tern_tensor *bounded(tern_tensor *x, tern_value min, tern_value max) {
+    tern_tensor *inside = tern_logical_and(TERN_CALL(gt, T(x), min), TERN_CALL(lt, T(x), max));
+    tern_tensor *edge = tern_detach(TERN_CALL(clamp, T(x), min, max));
+    return tern_where(inside, x, edge);
+}
+
+tern_value tern_op_hardtanh(tern_opcall *call) {
+    tern_tensor *x = wide_input(call);
+    double min = tern_arg_double(call, 1, -1.0), max = tern_arg_double(call, 2, 1.0);
+    bool floating = tern_dtype_is_floating(x->dtype);
+    if (x->dtype == TERN_UINT8 && min < 0.0) min = 0.0;
+    return narrowed(
+        call, bounded(x, floating ? F(min) : I((int64_t)min), floating ? F(max) : I((int64_t)max)));
+}
+
+tern_value tern_op_relu6(tern_opcall *call) {
+    return narrowed(call, bounded(wide_input(call), I(0), I(6)));
+}
+
+tern_value tern_op_hardsigmoid(tern_opcall *call) {
+    tern_tensor *shifted = tern_add_scalar(wide_input(call), 3.0);
+    return narrowed(call, tern_div_scalar(bounded(shifted, F(0.0), F(6.0)), 6.0));
+}
+
+tern_value tern_op_hardswish(tern_opcall *call) {
+    tern_tensor *x = wide_input(call), *inner = tern_clamp(x, -3.0, 3.0);
+    tern_tensor *middle = tern_div_scalar(tern_mul(inner, tern_add_scalar(inner, 3.0)), 6.0);
+    tern_tensor *upper = tern_where(tern_gt_scalar(x, 3.0), x, middle);
+    /* 0, and NaN for -inf, as x times 0 makes it. */
+    tern_tensor *below = tern_mul_scalar(tern_detach(x), 0.0);
+    return narrowed(call, tern_where(tern_lt_scalar(x, -3.0), below, upper));
+}
+
+tern_value tern_op_hardshrink(tern_opcall *call) {
+    tern_tensor *x = wide_input(call);
+    double lambd = tern_arg_double(call, 1, 0.5);
+    return narrowed(call, tern_fill_where(x, tern_le_scalar(tern_abs(x), lambd), 0.0));
+}
+
+tern_value tern_op_softshrink(tern_opcall *call) {
+    tern_tensor *x = wide_input(call);
+    double lambd = tern_arg_double(call, 1, 0.5);
+    if (!(lambd >= 0.0))
+        return tern_call_fail(call, TERN_ERR_ARGUMENT,
+                              "lambda must be greater or equal to 0, but found to be %g.", lambd);
+    tern_tensor *shrunk = tern_sub(x, tern_mul_scalar(tern_detach(tern_sign(x)), lambd));
+    return narrowed(call, tern_fill_where(shrunk, tern_le_scalar(tern_abs(x), lambd), 0.0));
+}
+
+tern_value tern_op_threshold(tern_opcall *call) {
+    tern_tensor *x = tern_arg_tensor(call, 0);
+    tern_tensor *below = TERN_CALL(le, T(x), tern_arg(call, 1));
+    return tern_result(call, TERN_CALL(masked_fill, T(x), T(below), tern_arg(call, 2)));
+}
+
+/* ---- over a dimension ---- */
+
+tern_value tern_op_glu(tern_opcall *call) {
+    tern_tensor *x = tern_arg_tensor(call, 0);
+    int dim;
+    if (!tern_wrap_dim(call->ctx, x->rank, tern_arg_int(call, 1, -1), &dim)) return tern_none();
+    if (x->rank == 0 || x->shape[dim] % 2 != 0)
+        return tern_call_fail(call, TERN_ERR_ARGUMENT,
+                              "Halving dimension must be even, but dimension %d is size %lld", dim,
+                              (long long)(x->rank ? x->shape[dim] : 1));
+    int64_t half = x->shape[dim] / 2;
+    x = tern_widen(x);
+    tern_tensor *gate = tern_sigmoid(tern_narrow(x, dim, half, half));
+    return narrowed(call, tern_mul(tern_narrow(x, dim, 0, half), gate));
+}
+
+tern_value tern_op_softmin(tern_opcall *call) {
+    tern_tensor *negative = tern_neg(tern_arg_tensor(call, 0));
+    return tern_result(call, TERN_CALL(softmax, T(negative), tern_arg(call, 1), tern_arg(call, 2)));
+}
+
+tern_value tern_op_normalize(tern_opcall *call) {
+    tern_tensor *x = wide_input(call);
+    tern_value dim = tern_arg_given(call, 2) ? tern_arg(call, 2) : I(1);
+    tern_tensor *norm =
+        TERN_CALL(vector_norm, T(x), F(tern_arg_double(call, 1, 2.0)), dim, B(true));
+    return narrowed(call, tern_div(x, tern_at_least(norm, tern_arg_double(call, 3, 1e-12))));
+}
+
+/* ---- C functions ---- */
+
+tern_tensor *tern_gelu(tern_tensor *input) {
+    return TERN_CALL(gelu, T(input));
+}
+tern_tensor *tern_silu(tern_tensor *input) {
+    return TERN_CALL(silu, T(input));
+}
+tern_tensor *tern_elu(tern_tensor *input, double alpha) {
+    return TERN_CALL(elu, T(input), F(alpha));
+}
+tern_tensor *tern_leaky_relu(tern_tensor *input, double negative_slope) {
+    return TERN_CALL(leaky_relu, T(input), F(negative_slope));
+}
+tern_tensor *tern_softplus(tern_tensor *input) {
+    return TERN_CALL(softplus, T(input));
+}

@@ -1,0 +1,36 @@
+/*
+ * compose.h: short spellings for operations that are composed of others, and the dtype they compute
+ * in: float16 and bfloat16 widen to float32 and round once, at the end.
+ */
+#ifndef TERN_CORE_OPS_COMPOSE_H
+#define TERN_CORE_OPS_COMPOSE_H
+
+#include "layout.h"
+
+/* float32 for the 16-bit types, else the dtype itself. */
+static inline tern_dtype tern_wide_dtype(tern_dtype dtype) {
+    bool narrow = dtype == TERN_FLOAT16 || dtype == TERN_BFLOAT16;
+    return narrow ? TERN_FLOAT32 : dtype;
+}
+
+/* The tensor in the dtype to compute in; NULL stays NULL. */
+static inline tern_tensor *tern_widen(tern_tensor *x) {
+    return x ? tern_to_dtype(x, tern_wide_dtype(x->dtype)) : NULL;
+}
+
+static inline tern_tensor *tern_at_least(tern_tensor *x, double min) {
+    return TERN_CALL(clamp, T(x), F(min));
+}
+static inline tern_tensor *tern_at_most(tern_tensor *x, double max) {
+    return TERN_CALL(clamp, T(x), tern_none(), F(max));
+}
+
+/* x with `value` where the condition holds. */
+static inline tern_tensor *tern_fill_where(tern_tensor *x, tern_tensor *condition, double value) {
+    return TERN_CALL(masked_fill, T(x), T(condition), F(value));
+}
+static inline tern_tensor *tern_le_scalar(tern_tensor *x, double y) {
+    return TERN_CALL(le, T(x), F(y));
+}
+
+#endif

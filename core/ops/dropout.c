@@ -1,0 +1,155 @@
+/*
+ * dropout.c: dropout and its relatives, with PyTorch's draws: two for each element of the noise, in
+ * the order of memory. Without training, and with p = 0, the input itself comes back and nothing is
+ * drawn.
+ */
+#include <math.h>
+
+#include "numerics/dtype_convert.h"
+
+#include "../generator.h"
+#include "compose.h"
+
+/* p and training at arguments 1 and 2; false after latching. */
+static bool drop_arguments(tern_opcall *call, bool default_training, double *out_p,
+                           bool *out_active) {
+    *out_p = tern_arg_double(call, 1, 0.5);
+    *out_active = tern_arg_bool(call, 2, default_training) && *out_p > 0.0 &&
+                  tern_arg_tensor(call, 0)->numel > 0;
+    if (*out_p >= 0.0 && *out_p <= 1.0) return true;
+    tern_call_fail(call, TERN_ERR_ARGUMENT,
+                   "dropout probability has to be between 0 and 1, but got %g", *out_p);
+    return false;
+}
+
+/* 1 with probability 1 - p, else 0: for each element, or for each channel (`features`). */
+static tern_tensor *noise_like(tern_tensor *input, double p, bool features) {
+    tern_tensor *noise;
+    if (features) {
+        tern_shape shape = {input->rank, {0}};
+        for (int d = 0; d < input->rank; d++) shape.dim[d] = d < 2 ? input->shape[d] : 1;
+        noise = TERN_CALL(new_zeros, T(input), S(shape));
+    } else {
+        noise = tern_empty_like(input);
+    }
+    return TERN_CALL_IN_PLACE(bernoulli_p, T(noise), F(1.0 - p));
+}
+
+static tern_value drop(tern_opcall *call, bool features) {
+    tern_tensor *input = tern_arg_tensor(call, 0);
+    double p;
+    bool active;
+    if (!drop_arguments(call, true, &p, &active)) return tern_none();
+    if (!active) return tern_tensor_value(input);
+    if (p == 1.0) return tern_result(call, tern_mul_scalar(input, 0.0));
+    tern_tensor *noise = tern_div_scalar(noise_like(input, p, features), 1.0 - p);
+    return tern_result(call, tern_mul(input, noise));
+}
+
+tern_value tern_op_dropout(tern_opcall *call) {
+    return drop(call, false);
+}
+
+/* Whole channels: [N, C, ...], or [C, ...] where the batch dimension is left out. */
+static tern_value drop_channels(tern_opcall *call, int unbatched_rank) {
+    tern_tensor *input = tern_arg_tensor(call, 0);
+    if (unbatched_rank == 0 || input->rank != unbatched_rank) return drop(call, true);
+    tern_value args[] = {T(tern_unsqueeze(input, 0)), tern_arg(call, 1), tern_arg(call, 2)};
+    tern_tensor *out = tern_op_tensor(call->ctx, TERN_OP_ID_feature_dropout, args, 3);
+    return tern_result(call, tern_squeeze(out, 0));
+}
+
+tern_value tern_op_feature_dropout(tern_opcall *call) {
+    if (tern_arg_tensor(call, 0)->rank < 2)
+        return tern_call_fail(call, TERN_ERR_ARGUMENT,
+                              "Feature dropout requires at least 2 dimensions in the input");
+    return drop(call, true);
+}
+tern_value tern_op_dropout1d(tern_opcall *call) {
+    return drop_channels(call, 2);
+}
+tern_value tern_op_dropout2d(tern_opcall *call) {
+    return drop_channels(call, 0);
+}
+tern_value tern_op_dropout3d(tern_opcall *call) {
+    return drop_channels(call, 0);
+}
+
+/* Keeps SELU's mean and variance: what is dropped becomes -alpha', then a x + b. */
+static tern_value alpha_drop(tern_opcall *call, bool features) {
+    const double alpha = 1.7580993408473766;
+    tern_tensor *input = tern_arg_tensor(call, 0);
+    double p;
+    bool active;
+    if (!drop_arguments(call, false, &p, &active)) return tern_none();
+    if (!active) return tern_tensor_value(input);
+    if (p == 1.0) return tern_result(call, tern_mul_scalar(input, 0.0));
+    double a = 1.0 / sqrt((alpha * alpha * p + 1.0) * (1.0 - p));
+    tern_tensor *noise = noise_like(input, p, features);
+    tern_tensor *shift = tern_mul_scalar(tern_sub_scalar(noise, 1.0), alpha * a);
+    shift = tern_add_scalar(shift, alpha * a * p);
+    tern_tensor *scaled = tern_mul(input, tern_mul_scalar(noise, a));
+    return tern_result(call, tern_add(scaled, shift));
+}
+
+tern_value tern_op_alpha_dropout(tern_opcall *call) {
+    return alpha_drop(call, false);
+}
+tern_value tern_op_feature_alpha_dropout(tern_opcall *call) {
+    return alpha_drop(call, true);
+}
+
+/* native_dropout_backward(grad_output, mask, scale) */
+tern_value tern_op_native_dropout_backward(tern_opcall *call) {
+    tern_tensor *grad = tern_arg_tensor(call, 0), *mask = tern_arg_tensor(call, 1);
+    if (!tern_dtype_is_floating(grad->dtype)) grad = tern_to_dtype(grad, TERN_FLOAT32);
+    if (call->ctx->status != TERN_OK) return tern_none();
+    tern_tensor *kept =
+        tern_mul(tern_widen(grad), tern_to_dtype(mask, tern_wide_dtype(grad->dtype)));
+    kept = tern_mul_scalar(kept, tern_arg_double(call, 2, 1.0));
+    return tern_result(call, tern_to_dtype(kept, grad->dtype));
+}
+
+/* ---- rrelu: a slope drawn for each element that is not above 0 ---- */
+
+static tern_tensor *drawn_slopes(tern_opcall *call, tern_tensor *input, double lower,
+                                 double upper) {
+    tern_ctx *ctx = call->ctx;
+    tern_tensor *wide = tern_detach(input);
+    float *x = tern_host_copy(ctx, wide, TERN_FLOAT32);
+    if (!x) return ctx->nil;
+    char *slopes = tern_host_buffer(ctx, input->numel, tern_dtype_size(input->dtype));
+    tern_mt19937 *engine = &ctx->generator->engine;
+    for (int64_t i = 0; slopes && i < input->numel; i++) {
+        double slope = x[i] <= 0.0f ? fma(tern_num_mt19937_f64(engine), upper - lower, lower) : 1.0;
+        tern_num_store_f64((int)input->dtype, slopes, i, slope);
+    }
+    tern_shape shape = tern_shape_of(input);
+    tern_tensor *out =
+        slopes ? tern_new_from_host(call->lane, slopes, input->dtype, &shape, NULL) : ctx->nil;
+    tern_free(slopes);
+    tern_free(x);
+    return out;
+}
+
+tern_value tern_op_rrelu(tern_opcall *call) {
+    tern_tensor *input = tern_arg_tensor(call, 0);
+    double lower = tern_arg_double(call, 1, 1.0 / 8), upper = tern_arg_double(call, 2, 1.0 / 3);
+    if (!tern_arg_bool(call, 3, false)) {
+        tern_tensor *x = tern_widen(input);
+        tern_tensor *below = tern_mul_scalar(x, (lower + upper) / 2.0);
+        x = tern_where(tern_gt_scalar(x, 0.0), x, below);
+        return tern_result(call, tern_to_dtype(x, input->dtype));
+    }
+    if (!tern_dtype_is_floating(input->dtype) || !(lower <= upper))
+        return tern_call_fail(call, TERN_ERR_ARGUMENT,
+                              "expects a floating input and lower <= upper, got %s, %g and %g",
+                              tern_dtype_name(input->dtype), lower, upper);
+    return tern_result(call, tern_mul(input, drawn_slopes(call, input, lower, upper)));
+}
+
+/* ---- C functions ---- */
+
+tern_tensor *tern_dropout(tern_tensor *input, double p, bool training) {
+    return TERN_CALL(dropout, T(input), F(p), B(training));
+}

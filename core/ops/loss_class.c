@@ -1,0 +1,358 @@
+/*
+ * loss_class.c: losses over classes and probabilities: nll_loss, cross_entropy, binary cross entropy
+ * with and without logits, kl_div, and the margin losses over classes.
+ */
+#include <math.h>
+
+#include "compose.h"
+#include "loss.h"
+
+/* The loss in the dtype of the first argument. */
+static tern_value narrowed(tern_opcall *call, tern_tensor *loss) {
+    if (call->ctx->status != TERN_OK) return tern_none();
+    return tern_result(call, tern_to_dtype(loss, tern_arg_tensor(call, 0)->dtype));
+}
+
+/* ---- nll_loss ---- */
+
+/* What a target by class index says: where it counts, and a weight for each position. */
+typedef struct targets {
+    tern_tensor *index;   /* 0 where ignored */
+    tern_tensor *ignored; /* bool */
+    tern_tensor *weight;  /* of the class, 0 where ignored */
+    int class_dim;
+} targets;
+
+static bool target_shape_fits(tern_opcall *call, const tern_tensor *x, const tern_tensor *target,
+                              int class_dim) {
+    bool fits = target->rank == x->rank - 1;
+    for (int d = 0; fits && d < target->rank; d++)
+        fits = target->shape[d] == x->shape[d < class_dim ? d : d + 1];
+    if (fits) return true;
+    char a[TERN_SHAPE_TEXT], b[TERN_SHAPE_TEXT];
+    if (x->rank > 1 && target->rank > 0 && x->shape[0] != target->shape[0])
+        tern_call_fail(call, TERN_ERR_ARGUMENT,
+                       "Expected input batch_size (%lld) to match target batch_size (%lld).",
+                       (long long)x->shape[0], (long long)target->shape[0]);
+    else
+        tern_call_fail(call, TERN_ERR_ARGUMENT,
+                       "target %s must be input %s without its class dimension %d",
+                       tern_shape_text(target->rank, target->shape, b),
+                       tern_shape_text(x->rank, x->shape, a), class_dim);
+    return false;
+}
+
+static bool read_targets(tern_opcall *call, tern_tensor *x, tern_tensor *target,
+                         tern_tensor *weight, int64_t ignore_index, targets *out) {
+    out->class_dim = x->rank == 1 ? 0 : 1;
+    if (x->rank == 0) {
+        tern_call_fail(call, TERN_ERR_ARGUMENT, "input must have a class dimension");
+        return false;
+    }
+    if (target->dtype != TERN_INT64 && target->dtype != TERN_UINT8) {
+        tern_call_fail(call, TERN_ERR_ARGUMENT, "expected scalar type Long but found %s",
+                       tern_dtype_class(target->dtype));
+        return false;
+    }
+    if (!target_shape_fits(call, x, target, out->class_dim)) return false;
+    int64_t classes = x->shape[out->class_dim];
+    if (weight && (weight->rank != 1 || weight->shape[0] != classes)) {
+        tern_call_fail(call, TERN_ERR_ARGUMENT,
+                       "weight tensor should be defined either for all %lld classes or no classes",
+                       (long long)classes);
+        return false;
+    }
+    target = tern_to_dtype(target, TERN_INT64);
+    out->ignored = TERN_CALL(eq, T(target), I(ignore_index));
+    out->index = TERN_CALL(masked_fill, T(target), T(out->ignored), I(0));
+    if (weight) {
+        tern_tensor *flat = tern_reshape(out->index, TERN_SHAPE(-1));
+        out->weight =
+            tern_reshape(tern_index_select(tern_widen(weight), 0, flat), tern_shape_of(target));
+    } else {
+        out->weight =
+            TERN_CALL(new_ones, T(x), S(tern_shape_of(target)), D(tern_wide_dtype(x->dtype)));
+    }
+    out->weight = tern_fill_where(out->weight, out->ignored, 0.0);
+    return call->ctx->status == TERN_OK;
+}
+
+/* -weight * x[target] by position. */
+static tern_tensor *picked_loss(tern_tensor *x, const targets *t) {
+    tern_tensor *index = tern_unsqueeze(t->index, t->class_dim);
+    tern_tensor *picked = tern_squeeze(tern_gather(x, t->class_dim, index), t->class_dim);
+    /* An ignored position is 0 whatever x holds there. */
+    tern_tensor *loss = tern_neg(tern_mul(tern_fill_where(picked, t->ignored, 0.0), t->weight));
+    return loss;
+}
+
+static tern_tensor *reduce_by_weight(tern_tensor *loss, const targets *t,
+                                     tern_reduction reduction) {
+    if (reduction != TERN_MEAN) return tern_reduce_loss(loss, reduction);
+    return tern_div(tern_sum(loss), tern_sum(t->weight));
+}
+
+/* The arguments are PyTorch's: size_average and reduce, long deprecated, stay at 3 and 5. */
+tern_value tern_op_nll_loss(tern_opcall *call) {
+    tern_tensor *x = tern_widen(tern_arg_tensor(call, 0));
+    tern_reduction reduction;
+    targets t;
+    if (!tern_reduction_argument(call, 6, &reduction) ||
+        !read_targets(call, x, tern_arg_tensor(call, 1), tern_arg_tensor(call, 2),
+                      tern_arg_int(call, 4, -100), &t))
+        return tern_none();
+    return narrowed(call, reduce_by_weight(picked_loss(x, &t), &t, reduction));
+}
+
+/* ---- cross_entropy ---- */
+
+/* A vector over classes in the shape that broadcasts to x. */
+static tern_tensor *along_classes(tern_tensor *vector, const tern_tensor *x, int class_dim) {
+    tern_shape shape = {x->rank, {0}};
+    for (int d = 0; d < x->rank; d++) shape.dim[d] = d == class_dim ? x->shape[d] : 1;
+    return tern_reshape(vector, shape);
+}
+
+/* Targets that are probabilities: -sum(log p * target * weight), the mean over the batch. */
+static tern_value by_probability(tern_opcall *call, tern_tensor *log_p, tern_tensor *target,
+                                 tern_tensor *weight, double smoothing, tern_reduction reduction) {
+    int dim = log_p->rank == 1 ? 0 : 1;
+    char a[TERN_SHAPE_TEXT], b[TERN_SHAPE_TEXT];
+    if (!tern_same_shape(log_p, target))
+        return tern_call_fail(call, TERN_ERR_ARGUMENT,
+                              "target %s of probabilities must have the shape of input %s",
+                              tern_shape_text(target->rank, target->shape, b),
+                              tern_shape_text(log_p->rank, log_p->shape, a));
+    double classes = (double)log_p->shape[dim];
+    target = tern_widen(target);
+    if (smoothing > 0.0)
+        target = tern_add_scalar(tern_mul_scalar(target, 1.0 - smoothing), smoothing / classes);
+    tern_tensor *terms = tern_mul(log_p, target);
+    if (weight) terms = tern_mul(terms, along_classes(tern_widen(weight), log_p, dim));
+    tern_tensor *loss = tern_neg(tern_sum_dims(terms, TERN_SHAPE(dim), false));
+    if (reduction == TERN_MEAN) {
+        double batch = log_p->shape[dim] ? (double)(log_p->numel / log_p->shape[dim]) : 0.0;
+        return narrowed(call, tern_div_scalar(tern_sum(loss), batch));
+    }
+    return narrowed(call, tern_reduce_loss(loss, reduction));
+}
+
+tern_value tern_op_cross_entropy(tern_opcall *call) {
+    tern_tensor *x = tern_widen(tern_arg_tensor(call, 0)), *target = tern_arg_tensor(call, 1);
+    tern_tensor *weight = tern_arg_tensor(call, 2);
+    double smoothing = tern_arg_double(call, 7, 0.0);
+    tern_reduction reduction;
+    targets t;
+    if (!tern_reduction_argument(call, 6, &reduction)) return tern_none();
+    if (!(smoothing >= 0.0 && smoothing <= 1.0))
+        return tern_call_fail(call, TERN_ERR_ARGUMENT,
+                              "label_smoothing must be between 0.0 and 1.0. Got: %g", smoothing);
+    tern_tensor *log_p = tern_log_softmax(x, x->rank == 1 ? 0 : 1);
+    if (call->ctx->status != TERN_OK) return tern_none();
+    if (tern_dtype_is_floating(target->dtype))
+        return by_probability(call, log_p, target, weight, smoothing, reduction);
+    if (!read_targets(call, log_p, target, weight, tern_arg_int(call, 4, -100), &t))
+        return tern_none();
+    tern_tensor *loss = reduce_by_weight(picked_loss(log_p, &t), &t, reduction);
+    if (smoothing == 0.0) return narrowed(call, loss);
+    /* (1 - e) nll + e / C times the sum over all classes */
+    tern_tensor *terms = log_p;
+    if (weight) terms = tern_mul(terms, along_classes(tern_widen(weight), log_p, t.class_dim));
+    tern_tensor *all = tern_neg(tern_sum_dims(terms, TERN_SHAPE(t.class_dim), false));
+    all = reduce_by_weight(tern_fill_where(all, t.ignored, 0.0), &t, reduction);
+    double classes = (double)log_p->shape[t.class_dim];
+    return narrowed(call, tern_add(tern_mul_scalar(loss, 1.0 - smoothing),
+                                   tern_mul_scalar(all, smoothing / classes)));
+}
+
+/* ---- binary cross entropy ---- */
+
+static bool same_shapes(tern_opcall *call, const tern_tensor *x, const tern_tensor *target) {
+    char a[TERN_SHAPE_TEXT], b[TERN_SHAPE_TEXT];
+    if (tern_same_shape(x, target)) return true;
+    tern_call_fail(call, TERN_ERR_ARGUMENT,
+                   "Using a target size (%s) that is different to the input size (%s) is an error: "
+                   "ensure they have the same size.",
+                   tern_shape_text(target->rank, target->shape, b),
+                   tern_shape_text(x->rank, x->shape, a));
+    return false;
+}
+
+/* By element: -(t log x + (1 - t) log(1 - x)), logarithms at least -100. */
+tern_value tern_op__bce(tern_opcall *call) {
+    tern_tensor *x = tern_arg_tensor(call, 0), *target = tern_arg_tensor(call, 1);
+    tern_tensor *log_not = tern_at_least(tern_log1p(tern_neg(x)), -100.0);
+    tern_tensor *log = tern_at_least(tern_log(x), -100.0);
+    tern_tensor *no = tern_mul(tern_sub_scalar(target, 1.0), log_not);
+    return tern_result(call, tern_sub(no, tern_mul(target, log)));
+}
+
+void tern_grad__bce(tern_node *node, tern_tensor *const *grad_out, tern_tensor **grads) {
+    tern_tensor *x = tern_node_input(node, 0), *target = tern_node_input(node, 1);
+    if (tern_node_needs(node, 0)) {
+        tern_tensor *product = tern_mul(tern_rsub_scalar(x, 1.0), x);
+        tern_tensor *slope = tern_div(tern_sub(x, target), tern_at_least(product, 1e-12));
+        grads[0] = tern_mul(grad_out[0], slope);
+    }
+    if (tern_node_needs(node, 1)) {
+        tern_tensor *log_not = tern_at_least(tern_log1p(tern_neg(x)), -100.0);
+        tern_tensor *log = tern_at_least(tern_log(x), -100.0);
+        grads[1] = tern_mul(grad_out[0], tern_sub(log_not, log));
+    }
+}
+
+tern_value tern_op_binary_cross_entropy(tern_opcall *call) {
+    tern_tensor *input = tern_arg_tensor(call, 0), *target = tern_arg_tensor(call, 1);
+    tern_tensor *weight = tern_arg_tensor(call, 2);
+    tern_reduction reduction;
+    if (!tern_reduction_argument(call, 5, &reduction) || !same_shapes(call, input, target))
+        return tern_none();
+    tern_tensor *outside = tern_logical_or(tern_lt_scalar(input, 0.0), tern_gt_scalar(input, 1.0));
+    if (input->numel > 0 && tern_item(tern_any(outside)) != 0.0)
+        return tern_call_fail(call, TERN_ERR_ARGUMENT,
+                              "all elements of input should be between 0 and 1");
+    tern_tensor *loss = TERN_CALL(_bce, T(tern_widen(input)), T(tern_widen(target)));
+    if (weight) loss = tern_mul(loss, tern_widen(weight));
+    return narrowed(call, tern_reduce_loss(loss, reduction));
+}
+
+tern_value tern_op_binary_cross_entropy_with_logits(tern_opcall *call) {
+    tern_tensor *x = tern_widen(tern_arg_tensor(call, 0));
+    tern_tensor *target = tern_widen(tern_arg_tensor(call, 1));
+    tern_tensor *weight = tern_arg_tensor(call, 2), *pos_weight = tern_arg_tensor(call, 6);
+    tern_reduction reduction;
+    if (!tern_reduction_argument(call, 5, &reduction) || call->ctx->status != TERN_OK ||
+        !same_shapes(call, x, target))
+        return tern_none();
+    tern_tensor *log_sigmoid = TERN_CALL(logsigmoid, T(x));
+    if (pos_weight) {
+        tern_tensor *more = tern_sub_scalar(tern_widen(pos_weight), 1.0);
+        tern_tensor *factor = tern_add_scalar(tern_mul(more, target), 1.0);
+        log_sigmoid = tern_mul(factor, log_sigmoid);
+    }
+    tern_tensor *loss = tern_sub(tern_mul(tern_rsub_scalar(target, 1.0), x), log_sigmoid);
+    if (weight) loss = tern_mul(loss, tern_widen(weight));
+    return narrowed(call, tern_reduce_loss(loss, reduction));
+}
+
+/* ---- kl_div ---- */
+
+tern_value tern_op_kl_div(tern_opcall *call) {
+    tern_tensor *x = tern_widen(tern_arg_tensor(call, 0));
+    tern_tensor *target = tern_widen(tern_arg_tensor(call, 1));
+    const char *name = tern_arg_text(call, 4, "mean");
+    bool batchmean = name[0] == 'b';
+    tern_reduction reduction = TERN_SUM;
+    if (!batchmean && !tern_reduction_argument(call, 4, &reduction)) return tern_none();
+    tern_tensor *loss;
+    if (tern_arg_bool(call, 5, false)) {
+        loss = tern_mul(tern_exp(target), tern_sub(target, x));
+    } else {
+        /* t log t is 0 at 0 */
+        tern_tensor *zero = TERN_CALL(eq, T(target), I(0));
+        tern_tensor *log = tern_log(tern_fill_where(target, zero, 1.0));
+        loss = tern_sub(tern_mul(target, log), tern_mul(target, x));
+    }
+    loss = tern_reduce_loss(loss, reduction);
+    if (call->ctx->status != TERN_OK) return tern_none();
+    if (batchmean && x->rank > 0) loss = tern_div_scalar(loss, (double)x->shape[0]);
+    return narrowed(call, loss);
+}
+
+/* ---- margins over classes ---- */
+
+/* Scores as [N, C] and targets as [N, ...]: a vector is one sample. */
+static tern_tensor *as_batch(tern_tensor *x) {
+    if (x->rank == 0) return tern_reshape(x, TERN_SHAPE(1, 1));
+    return x->rank == 1 ? tern_unsqueeze(x, 0) : x;
+}
+
+/* x above 0, else 0: NaN too, as PyTorch's comparison passes it over. */
+static tern_tensor *positive_part(tern_tensor *x) {
+    return tern_where(tern_gt_scalar(x, 0.0), x, tern_zeros_like(x));
+}
+
+/* Back from [N] to what the input had. */
+static tern_tensor *from_batch(tern_opcall *call, tern_tensor *loss) {
+    bool single = tern_arg_tensor(call, 0)->rank < 2;
+    return single ? tern_reshape(loss, TERN_SCALAR_SHAPE) : loss;
+}
+
+tern_value tern_op_multi_margin_loss(tern_opcall *call) {
+    tern_tensor *x = as_batch(tern_widen(tern_arg_tensor(call, 0)));
+    tern_tensor *target = tern_reshape(tern_arg_tensor(call, 1), TERN_SHAPE(-1, 1));
+    int64_t p = tern_arg_int(call, 2, 1);
+    double margin = tern_arg_double(call, 3, 1.0);
+    tern_tensor *weight = tern_arg_tensor(call, 4);
+    tern_reduction reduction;
+    if (!tern_reduction_argument(call, 7, &reduction) || call->ctx->status != TERN_OK)
+        return tern_none();
+    if ((p != 1 && p != 2) || x->rank != 2 || x->shape[1] == 0 || target->shape[0] != x->shape[0])
+        return tern_call_fail(call, TERN_ERR_ARGUMENT,
+                              "expects p 1 or 2, input [N, C] and one target for each sample");
+    tern_tensor *own = tern_gather(x, 1, target);
+    tern_tensor *over = positive_part(tern_add_scalar(tern_sub(x, own), margin));
+    if (p == 2) over = tern_mul(over, over);
+    if (weight) {
+        tern_tensor *w = tern_index_select(tern_widen(weight), 0, tern_squeeze(target, 1));
+        over = tern_mul(over, tern_unsqueeze(w, 1));
+    }
+    over = TERN_CALL(scatter_value, T(over), I(1), T(target), F(0.0)); /* not with itself */
+    tern_tensor *loss = tern_sum_dims(over, TERN_SHAPE(1), false);
+    loss = from_batch(call, tern_div_scalar(loss, (double)x->shape[1]));
+    return narrowed(call, tern_reduce_loss(loss, reduction));
+}
+
+/* Targets are class indices up to the first -1. */
+tern_value tern_op_multilabel_margin_loss(tern_opcall *call) {
+    tern_tensor *x = as_batch(tern_widen(tern_arg_tensor(call, 0)));
+    tern_tensor *target = as_batch(tern_arg_tensor(call, 1));
+    tern_reduction reduction;
+    if (!tern_reduction_argument(call, 4, &reduction) || call->ctx->status != TERN_OK)
+        return tern_none();
+    if (x->rank != 2 || !tern_same_shape(x, target))
+        return tern_call_fail(call, TERN_ERR_ARGUMENT, "input and target must both be [N, C]");
+    tern_tensor *there = TERN_CALL(ne, T(target), I(-1));
+    there = TERN_CALL(cumprod, T(tern_to_dtype(there, TERN_INT64)), I(1));
+    tern_tensor *index = tern_mul(target, there);
+    tern_tensor *hits = tern_scatter_add(tern_zeros_like(index), 1, index, there);
+    tern_tensor *other = tern_to_dtype(TERN_CALL(eq, T(hits), I(0)), x->dtype);
+    tern_tensor *own = tern_unsqueeze(tern_gather(x, 1, index), 2); /* [N, targets, 1] */
+    tern_tensor *gap = tern_sub(tern_unsqueeze(x, 1), own);         /* [N, targets, C] */
+    tern_tensor *over = positive_part(tern_add_scalar(gap, 1.0));
+    over = tern_mul(over, tern_unsqueeze(other, 1));
+    over = tern_mul(over, tern_unsqueeze(tern_to_dtype(there, x->dtype), 2));
+    tern_tensor *loss = tern_sum_dims(over, TERN_SHAPE(1, 2), false);
+    loss = from_batch(call, tern_div_scalar(loss, (double)x->shape[1]));
+    return narrowed(call, tern_reduce_loss(loss, reduction));
+}
+
+tern_value tern_op_multilabel_soft_margin_loss(tern_opcall *call) {
+    tern_tensor *x = tern_widen(tern_arg_tensor(call, 0));
+    tern_tensor *y = tern_widen(tern_arg_tensor(call, 1));
+    tern_tensor *weight = tern_arg_tensor(call, 2);
+    tern_reduction reduction;
+    if (!tern_reduction_argument(call, 5, &reduction)) return tern_none();
+    tern_tensor *yes = tern_mul(y, TERN_CALL(logsigmoid, T(x)));
+    tern_tensor *no = tern_mul(tern_rsub_scalar(y, 1.0), TERN_CALL(logsigmoid, T(tern_neg(x))));
+    tern_tensor *loss = tern_neg(tern_add(yes, no));
+    if (weight) loss = tern_mul(loss, tern_widen(weight));
+    loss = tern_mean_dims(loss, TERN_SHAPE(-1), false);
+    return narrowed(call, tern_reduce_loss(loss, reduction));
+}
+
+/* ---- C functions ---- */
+
+tern_tensor *tern_nll_loss(tern_tensor *input, tern_tensor *target, tern_reduction reduction) {
+    return TERN_CALL(nll_loss, T(input), T(target), tern_none(), tern_none(), I(-100), tern_none(),
+                     tern_reduction_value(reduction));
+}
+tern_tensor *tern_cross_entropy(tern_tensor *input, tern_tensor *target, tern_reduction reduction) {
+    return TERN_CALL(cross_entropy, T(input), T(target), tern_none(), tern_none(), I(-100),
+                     tern_none(), tern_reduction_value(reduction));
+}
+tern_tensor *tern_binary_cross_entropy_with_logits(tern_tensor *input, tern_tensor *target,
+                                                   tern_reduction reduction) {
+    return TERN_CALL(binary_cross_entropy_with_logits, T(input), T(target), tern_none(),
+                     tern_none(), tern_none(), tern_reduction_value(reduction));
+}

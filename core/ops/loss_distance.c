@@ -1,0 +1,202 @@
+/*
+ * loss_distance.c: losses of differences and distances: smooth_l1, huber, soft margin, ranking,
+ * embedding, triplet, Poisson and Gaussian likelihoods; pairwise_distance and cosine_similarity, which
+ * they are made of.
+ */
+#include <math.h>
+
+#include "compose.h"
+#include "loss.h"
+
+/* An argument in the dtype to compute in; integers count as float32. */
+static tern_tensor *wide(tern_opcall *call, int index) {
+    tern_tensor *x = tern_arg_tensor(call, index);
+    return tern_dtype_is_floating(x->dtype) ? tern_widen(x) : tern_to_dtype(x, TERN_FLOAT32);
+}
+
+static tern_value narrowed(tern_opcall *call, tern_tensor *loss) {
+    if (call->ctx->status != TERN_OK) return tern_none();
+    tern_dtype dtype = tern_arg_tensor(call, 0)->dtype;
+    return tern_result(call, tern_dtype_is_floating(dtype) ? tern_to_dtype(loss, dtype) : loss);
+}
+
+static tern_value reduced(tern_opcall *call, tern_tensor *loss, int reduction_index) {
+    tern_reduction reduction;
+    if (!tern_reduction_argument(call, reduction_index, &reduction)) return tern_none();
+    return narrowed(call, tern_reduce_loss(loss, reduction));
+}
+
+/* ---- differences ---- */
+
+/* d^2 / 2 times `inner` up to the bound, `outer` (|d| - bound / 2) beyond. */
+static tern_tensor *quadratic_then_linear(tern_tensor *d, double bound, double inner,
+                                          double outer) {
+    tern_tensor *size = tern_abs(d);
+    tern_tensor *near = tern_mul_scalar(tern_mul(d, d), 0.5 * inner);
+    tern_tensor *far = tern_mul_scalar(tern_sub_scalar(size, 0.5 * bound), outer);
+    return tern_where(tern_lt_scalar(size, bound), near, far);
+}
+
+tern_value tern_op_smooth_l1_loss(tern_opcall *call) {
+    double beta = tern_arg_double(call, 5, 1.0);
+    if (!(beta >= 0.0))
+        return tern_call_fail(call, TERN_ERR_ARGUMENT,
+                              "does not support negative values for beta, got %g", beta);
+    tern_tensor *d = tern_sub(wide(call, 0), wide(call, 1));
+    if (beta == 0.0) return reduced(call, tern_abs(d), 4);
+    return reduced(call, quadratic_then_linear(d, beta, 1.0 / beta, 1.0), 4);
+}
+
+tern_value tern_op_huber_loss(tern_opcall *call) {
+    double delta = tern_arg_double(call, 3, 1.0);
+    if (!(delta > 0.0))
+        return tern_call_fail(call, TERN_ERR_ARGUMENT,
+                              "does not support non-positive values for delta, got %g", delta);
+    tern_tensor *d = tern_sub(wide(call, 0), wide(call, 1));
+    return reduced(call, quadratic_then_linear(d, delta, 1.0, delta), 2);
+}
+
+tern_value tern_op_soft_margin_loss(tern_opcall *call) {
+    tern_tensor *product = tern_mul(wide(call, 1), wide(call, 0));
+    return reduced(call, tern_log1p(tern_exp(tern_neg(product))), 4);
+}
+
+tern_value tern_op_margin_ranking_loss(tern_opcall *call) {
+    tern_tensor *d = tern_sub(wide(call, 0), wide(call, 1));
+    tern_tensor *loss = tern_neg(tern_mul(wide(call, 2), d));
+    loss = tern_at_least(tern_add_scalar(loss, tern_arg_double(call, 3, 0.0)), 0.0);
+    return reduced(call, loss, 6);
+}
+
+/* y = 1: x; y = -1: max(0, margin - x) */
+tern_value tern_op_hinge_embedding_loss(tern_opcall *call) {
+    tern_tensor *x = wide(call, 0), *y = tern_arg_tensor(call, 1);
+    double margin = tern_arg_double(call, 2, 1.0);
+    tern_tensor *hinge = tern_at_least(tern_rsub_scalar(x, margin), 0.0);
+    hinge = tern_fill_where(hinge, tern_eq_scalar(y, 1.0), 0.0);
+    tern_tensor *plain = tern_fill_where(x, tern_eq_scalar(y, -1.0), 0.0);
+    return reduced(call, tern_add(hinge, plain), 5);
+}
+
+/* ---- likelihoods ---- */
+
+tern_value tern_op_poisson_nll_loss(tern_opcall *call) {
+    tern_tensor *x = wide(call, 0), *t = wide(call, 1), *loss;
+    if (tern_arg_bool(call, 2, true)) {
+        loss = tern_sub(tern_exp(x), tern_mul(t, x));
+    } else {
+        tern_tensor *log = tern_log(tern_add_scalar(x, tern_arg_double(call, 5, 1e-8)));
+        loss = tern_sub(x, tern_mul(t, log));
+    }
+    if (tern_arg_bool(call, 3, false)) {
+        /* Stirling's term, for targets above 1 */
+        tern_tensor *small = tern_le_scalar(t, 1.0), *safe = tern_fill_where(t, small, 1.0);
+        tern_tensor *term = tern_sub(tern_mul(safe, tern_log(safe)), safe);
+        tern_tensor *rest = tern_log(tern_mul_scalar(safe, 2.0 * 3.14159265358979323846));
+        term = tern_add(term, tern_mul_scalar(rest, 0.5));
+        loss = tern_add(loss, tern_fill_where(term, small, 0.0));
+    }
+    return reduced(call, loss, 7);
+}
+
+tern_value tern_op_gaussian_nll_loss(tern_opcall *call) {
+    tern_tensor *x = wide(call, 0), *t = wide(call, 1), *var = wide(call, 2);
+    double eps = tern_arg_double(call, 4, 1e-6);
+    if (call->ctx->status != TERN_OK) return tern_none();
+    if (var->rank == x->rank - 1 && x->rank > 0 && !tern_same_shape(var, x) &&
+        (var->rank == 0 || var->shape[var->rank - 1] == x->shape[x->rank - 2]))
+        var = tern_unsqueeze(var, -1);
+    if (var->numel > 0 && tern_item(tern_any(tern_lt_scalar(var, 0.0))) != 0.0)
+        return tern_call_fail(call, TERN_ERR_ARGUMENT, "var has negative entry/entries");
+    /* The bound changes the value, and lets the gradient through. */
+    tern_tensor *raised = tern_detach(tern_sub(tern_at_least(var, eps), var));
+    var = tern_add(var, raised);
+    tern_tensor *d = tern_sub(x, t);
+    tern_tensor *loss = tern_add(tern_log(var), tern_div(tern_mul(d, d), var));
+    loss = tern_mul_scalar(loss, 0.5);
+    if (tern_arg_bool(call, 3, false))
+        loss = tern_add_scalar(loss, 0.5 * log(2.0 * 3.14159265358979323846));
+    return reduced(call, loss, 5);
+}
+
+/* ---- distances ---- */
+
+/* The p-norm of a - b + eps over the last dimension. */
+static tern_tensor *distance(tern_tensor *a, tern_tensor *b, double p, double eps, bool keepdim) {
+    tern_tensor *d = tern_add_scalar(tern_sub(a, b), eps);
+    return TERN_CALL(vector_norm, T(d), F(p), I(-1), B(keepdim));
+}
+
+tern_value tern_op_pairwise_distance(tern_opcall *call) {
+    return narrowed(call, distance(wide(call, 0), wide(call, 1), tern_arg_double(call, 2, 2.0),
+                                   tern_arg_double(call, 3, 1e-6), tern_arg_bool(call, 4, false)));
+}
+
+tern_value tern_op_cosine_similarity(tern_opcall *call) {
+    tern_tensor *a = wide(call, 0), *b = wide(call, 1);
+    tern_value dim = I(tern_arg_int(call, 2, 1));
+    double eps = tern_arg_double(call, 3, 1e-8);
+    tern_tensor *both[2] = {a, b};
+    tern_shape shape;
+    if (call->ctx->status != TERN_OK || !tern_broadcast_shape(call, both, 2, &shape))
+        return tern_none();
+    for (int i = 0; i < 2; i++) {
+        both[i] = tern_expand(both[i], shape);
+        tern_tensor *norm = TERN_CALL(vector_norm, T(both[i]), F(2.0), dim, B(true));
+        both[i] = tern_div(both[i], tern_at_least(norm, eps));
+    }
+    return narrowed(call, TERN_CALL(sum, T(tern_mul(both[0], both[1])), dim));
+}
+
+/* y = 1: 1 - cos; y = -1: max(0, cos - margin) */
+tern_value tern_op_cosine_embedding_loss(tern_opcall *call) {
+    const double eps = 1e-12;
+    tern_tensor *a = wide(call, 0), *b = wide(call, 1), *y = tern_arg_tensor(call, 2);
+    tern_shape last = TERN_SHAPE(-1);
+    tern_tensor *product = tern_sum_dims(tern_mul(a, b), last, false);
+    tern_tensor *size_a = tern_add_scalar(tern_sum_dims(tern_mul(a, a), last, false), eps);
+    tern_tensor *size_b = tern_add_scalar(tern_sum_dims(tern_mul(b, b), last, false), eps);
+    tern_tensor *cosine = tern_div(product, tern_sqrt(tern_mul(size_a, size_b)));
+    tern_tensor *apart = tern_at_least(tern_sub_scalar(cosine, tern_arg_double(call, 3, 0.0)), 0.0);
+    tern_tensor *close = tern_rsub_scalar(cosine, 1.0);
+    close = tern_where(tern_eq_scalar(y, 1.0), close, tern_zeros_like(close));
+    apart = tern_where(tern_eq_scalar(y, -1.0), apart, tern_zeros_like(apart));
+    return reduced(call, tern_add(close, apart), 6);
+}
+
+static tern_tensor *triplet(tern_tensor *positive, tern_tensor *negative, tern_tensor *between,
+                            double margin) {
+    if (between) negative = tern_minimum(negative, between);
+    return tern_at_least(tern_add_scalar(tern_sub(positive, negative), margin), 0.0);
+}
+
+tern_value tern_op_triplet_margin_loss(tern_opcall *call) {
+    tern_tensor *a = wide(call, 0), *p = wide(call, 1), *n = wide(call, 2);
+    double order = tern_arg_double(call, 4, 2.0), eps = tern_arg_double(call, 5, 1e-6);
+    bool swap = tern_arg_bool(call, 6, false);
+    tern_tensor *loss =
+        triplet(distance(a, p, order, eps, false), distance(a, n, order, eps, false),
+                swap ? distance(p, n, order, eps, false) : NULL, tern_arg_double(call, 3, 1.0));
+    return reduced(call, loss, 9);
+}
+
+/* With the distance that PyTorch takes where none is given. */
+tern_value tern_op_triplet_margin_with_distance_loss(tern_opcall *call) {
+    tern_tensor *a = wide(call, 0), *p = wide(call, 1), *n = wide(call, 2);
+    bool swap = tern_arg_bool(call, 4, false);
+    tern_tensor *loss =
+        triplet(distance(a, p, 2.0, 1e-6, false), distance(a, n, 2.0, 1e-6, false),
+                swap ? distance(p, n, 2.0, 1e-6, false) : NULL, tern_arg_double(call, 3, 1.0));
+    return reduced(call, loss, 5);
+}
+
+/* ---- C functions ---- */
+
+tern_tensor *tern_smooth_l1_loss(tern_tensor *input, tern_tensor *target,
+                                 tern_reduction reduction) {
+    return TERN_CALL(smooth_l1_loss, T(input), T(target), tern_none(), tern_none(),
+                     tern_reduction_value(reduction));
+}
+tern_tensor *tern_huber_loss(tern_tensor *input, tern_tensor *target, tern_reduction reduction) {
+    return TERN_CALL(huber_loss, T(input), T(target), tern_reduction_value(reduction));
+}
