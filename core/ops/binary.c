@@ -37,7 +37,8 @@ static bool check_alpha(tern_opcall *call, tern_dtype dtype) {
         return false;
     }
     if (alpha.kind == TERN_VALUE_BOOL && dtype != TERN_BOOL) {
-        tern_call_fail(call, TERN_ERR_ARGUMENT, "Boolean alpha only supported for Boolean results.");
+        tern_call_fail(call, TERN_ERR_ARGUMENT,
+                       "Boolean alpha only supported for Boolean results.");
         return false;
     }
     return true;
@@ -52,7 +53,9 @@ static tern_value linear_sum(tern_opcall *call, const tern_value *args, int32_t 
                            sizeof attrs);
 }
 
-tern_value tern_op_add(tern_opcall *call) { return linear_sum(call, call->args, TERN_BINARY_ADD); }
+tern_value tern_op_add(tern_opcall *call) {
+    return linear_sum(call, call->args, TERN_BINARY_ADD);
+}
 
 tern_value tern_op_sub(tern_opcall *call) {
     if (!check_subtraction(call)) return tern_none();
@@ -183,8 +186,8 @@ void tern_grad_pow(tern_node *node, tern_tensor *const *grad_out, tern_tensor **
     if (tern_node_needs(node, 0)) grads[0] = pow_slope(g, input, exponent);
     if (!tern_node_needs(node, 1)) return;
     /* 0^e is constant for e >= 0, where result * log(input) would be 0 * -inf */
-    tern_tensor *flat = tern_logical_and(tern_eq_scalar(input, 0),
-                                         tern_ge_scalar(exponent.as.tensor, 0));
+    tern_tensor *flat =
+        tern_logical_and(tern_eq_scalar(input, 0), tern_ge_scalar(exponent.as.tensor, 0));
     tern_tensor *slope = tern_mul(tern_node_output(node, 0), tern_log(input));
     grads[1] = tern_mul(g, tern_where_value(flat, I(0), T(slope)));
 }

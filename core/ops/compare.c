@@ -7,7 +7,9 @@ static tern_value compare(tern_opcall *call) {
 }
 
 #define COMPARISON(id)                                                                             \
-    tern_value tern_op_##id(tern_opcall *call) { return compare(call); }                           \
+    tern_value tern_op_##id(tern_opcall *call) {                                                   \
+        return compare(call);                                                                      \
+    }                                                                                              \
     tern_tensor *tern_##id(tern_tensor *input, tern_tensor *other) {                               \
         return TERN_CALL(id, T(input), T(other));                                                  \
     }
@@ -29,7 +31,9 @@ COMPARISON_SCALAR(gt)
 COMPARISON_SCALAR(ge)
 COMPARISON_SCALAR(lt)
 
-tern_value tern_op_logical_xor(tern_opcall *call) { return compare(call); }
+tern_value tern_op_logical_xor(tern_opcall *call) {
+    return compare(call);
+}
 
 tern_value tern_op_equal(tern_opcall *call) {
     tern_tensor *a = tern_arg_tensor(call, 0), *b = tern_arg_tensor(call, 1);

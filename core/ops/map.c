@@ -6,7 +6,8 @@
 tern_value tern_map_launch(tern_opcall *call, int32_t kernel, int32_t fn, const tern_value *args,
                            int count, tern_dtype compute, tern_dtype result, const void *attrs,
                            size_t attrs_size) {
-    tern_tensor *operands[TERN_MAP_MAX_OPERANDS], *views[TERN_MAP_MAX_OPERANDS];
+    tern_tensor *operands[TERN_MAP_MAX_OPERANDS] = {NULL};
+    tern_tensor *views[TERN_MAP_MAX_OPERANDS] = {NULL};
     tern_shape shape;
     for (int i = 0; i < count; i++) {
         /* The condition of `where` keeps its own dtype. */

@@ -95,15 +95,19 @@ tern_value tern_op_clamp_max_tensor(tern_opcall *call) {
 void tern_grad_clamp_min_tensor(tern_node *node, tern_tensor *const *grad_out,
                                 tern_tensor **grads) {
     tern_tensor *x = tern_node_input(node, 0), *min = tern_node_input(node, 1);
-    if (tern_node_needs(node, 0)) grads[0] = tern_where_value(tern_ge(x, min), T(grad_out[0]), I(0));
-    if (tern_node_needs(node, 1)) grads[1] = tern_where_value(tern_lt(x, min), T(grad_out[0]), I(0));
+    if (tern_node_needs(node, 0))
+        grads[0] = tern_where_value(tern_ge(x, min), T(grad_out[0]), I(0));
+    if (tern_node_needs(node, 1))
+        grads[1] = tern_where_value(tern_lt(x, min), T(grad_out[0]), I(0));
 }
 
 void tern_grad_clamp_max_tensor(tern_node *node, tern_tensor *const *grad_out,
                                 tern_tensor **grads) {
     tern_tensor *x = tern_node_input(node, 0), *max = tern_node_input(node, 1);
-    if (tern_node_needs(node, 0)) grads[0] = tern_where_value(tern_le(x, max), T(grad_out[0]), I(0));
-    if (tern_node_needs(node, 1)) grads[1] = tern_where_value(tern_gt(x, max), T(grad_out[0]), I(0));
+    if (tern_node_needs(node, 0))
+        grads[0] = tern_where_value(tern_le(x, max), T(grad_out[0]), I(0));
+    if (tern_node_needs(node, 1))
+        grads[1] = tern_where_value(tern_gt(x, max), T(grad_out[0]), I(0));
 }
 
 tern_tensor *tern_clamp(tern_tensor *input, double min, double max) {
@@ -189,11 +193,12 @@ tern_tensor *tern_addcdiv_in_place(tern_tensor *input, tern_tensor *tensor1, ter
 tern_value tern_op_lerp(tern_opcall *call) {
     tern_tensor *input = tern_arg_tensor(call, 0), *end = tern_arg_tensor(call, 1);
     tern_tensor *weight = tern_arg_tensor(call, 2);
-    const tern_tensor *odd = end->dtype != input->dtype               ? end
+    const tern_tensor *odd = end->dtype != input->dtype                ? end
                              : weight && weight->dtype != input->dtype ? weight
                                                                        : NULL;
     if (odd)
-        return tern_call_fail(call, TERN_ERR_ARGUMENT, "expected dtype %s for `%s` but got dtype %s",
+        return tern_call_fail(call, TERN_ERR_ARGUMENT,
+                              "expected dtype %s for `%s` but got dtype %s",
                               tern_dtype_name(input->dtype), odd == end ? "end" : "weight",
                               tern_dtype_name(odd->dtype));
     if (!tern_dtype_is_floating(input->dtype))
@@ -206,11 +211,11 @@ void tern_grad_lerp(tern_node *node, tern_tensor *const *grad_out, tern_tensor *
     tern_tensor *g = grad_out[0];
     tern_value weight = tern_node_operand(node, 2, 2);
     if (tern_node_needs(node, 0))
-        grads[0] = tern_mul(g, weight.kind == TERN_VALUE_TENSOR
-                                   ? tern_rsub_scalar(weight.as.tensor, 1)
-                                   : tern_scalar_tensor(tern_node_ctx(node),
-                                                        1 - tern_value_as_double(weight),
-                                                        TERN_FLOAT64));
+        grads[0] =
+            tern_mul(g, weight.kind == TERN_VALUE_TENSOR
+                            ? tern_rsub_scalar(weight.as.tensor, 1)
+                            : tern_scalar_tensor(tern_node_ctx(node),
+                                                 1 - tern_value_as_double(weight), TERN_FLOAT64));
     if (tern_node_needs(node, 1)) grads[1] = tern_mul_value(g, weight);
     if (tern_node_needs(node, 2))
         grads[2] = tern_mul(g, tern_sub(tern_node_input(node, 1), tern_node_input(node, 0)));

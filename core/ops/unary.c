@@ -55,8 +55,12 @@ static tern_value classify(tern_opcall *call, bool of_integers) {
 }
 
 #define UNARY(id, rule)                                                                            \
-    tern_value tern_op_##id(tern_opcall *call) { return map(call, rule); }                         \
-    tern_tensor *tern_##id(tern_tensor *input) { return TERN_CALL(id, T(input)); }
+    tern_value tern_op_##id(tern_opcall *call) {                                                   \
+        return map(call, rule);                                                                    \
+    }                                                                                              \
+    tern_tensor *tern_##id(tern_tensor *input) {                                                   \
+        return TERN_CALL(id, T(input));                                                            \
+    }
 
 UNARY(neg, NO_BOOL)
 UNARY(abs, NO_BOOL)
@@ -111,15 +115,31 @@ tern_value tern_op_frac(tern_opcall *call) {
     return map(call, KEEPS);
 }
 
-tern_value tern_op_isnan(tern_opcall *call) { return classify(call, false); }
-tern_value tern_op_isinf(tern_opcall *call) { return classify(call, false); }
-tern_value tern_op_isfinite(tern_opcall *call) { return classify(call, true); }
+tern_value tern_op_isnan(tern_opcall *call) {
+    return classify(call, false);
+}
+tern_value tern_op_isinf(tern_opcall *call) {
+    return classify(call, false);
+}
+tern_value tern_op_isfinite(tern_opcall *call) {
+    return classify(call, true);
+}
 
-tern_tensor *tern_square(tern_tensor *input) { return TERN_CALL(square, T(input)); }
-tern_tensor *tern_frac(tern_tensor *input) { return TERN_CALL(frac, T(input)); }
-tern_tensor *tern_isnan(tern_tensor *input) { return TERN_CALL(isnan, T(input)); }
-tern_tensor *tern_isinf(tern_tensor *input) { return TERN_CALL(isinf, T(input)); }
-tern_tensor *tern_isfinite(tern_tensor *input) { return TERN_CALL(isfinite, T(input)); }
+tern_tensor *tern_square(tern_tensor *input) {
+    return TERN_CALL(square, T(input));
+}
+tern_tensor *tern_frac(tern_tensor *input) {
+    return TERN_CALL(frac, T(input));
+}
+tern_tensor *tern_isnan(tern_tensor *input) {
+    return TERN_CALL(isnan, T(input));
+}
+tern_tensor *tern_isinf(tern_tensor *input) {
+    return TERN_CALL(isinf, T(input));
+}
+tern_tensor *tern_isfinite(tern_tensor *input) {
+    return TERN_CALL(isfinite, T(input));
+}
 
 /* ---- gradients: g is the gradient of the output, x the input, y the output --------------------- */
 
@@ -139,9 +159,15 @@ tern_tensor *tern_isfinite(tern_tensor *input) { return TERN_CALL(isfinite, T(in
 #define SQRT_PI        1.77245385090551602730
 #define TWO_BY_SQRT_PI 1.12837916709551257390
 
-static tern_tensor *times(tern_tensor *a, tern_tensor *b) { return tern_mul(a, b); }
-static tern_tensor *scaled(tern_tensor *a, double factor) { return tern_mul_scalar(a, factor); }
-static tern_tensor *plus(tern_tensor *a, double term) { return tern_add_scalar(a, term); }
+static tern_tensor *times(tern_tensor *a, tern_tensor *b) {
+    return tern_mul(a, b);
+}
+static tern_tensor *scaled(tern_tensor *a, double factor) {
+    return tern_mul_scalar(a, factor);
+}
+static tern_tensor *plus(tern_tensor *a, double term) {
+    return tern_add_scalar(a, term);
+}
 
 OF_G(neg, tern_neg(g))
 OF_X(abs, times(g, tern_sign(x)))
