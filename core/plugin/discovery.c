@@ -411,6 +411,13 @@ bool tern_device_in_family(const char *device, const char *name) {
     return strncmp(device, name, length) == 0 && (device[length] == '\0' || device[length] == '_');
 }
 
+void tern_device_full_name(const char *device, int32_t index, char *out_name, size_t size) {
+    if (index == 0 && tern_device_in_family(device, "cpu"))
+        snprintf(out_name, size, "%s", device);
+    else
+        snprintf(out_name, size, "%s:%d", device, (int)index);
+}
+
 size_t tern_discovery_rank(const tern_discovery *discovery, const char *name,
                            tern_candidate **out_candidates) {
     size_t count = 0;
@@ -427,9 +434,7 @@ size_t tern_discovery_rank(const tern_discovery *discovery, const char *name,
     return count;
 }
 
-/* The candidate that says most about a device: the one chosen, else the first that is none's
- * duplicate. */
-static const tern_candidate *speaker(const tern_discovery *d, const char *device) {
+const tern_candidate *tern_discovery_speaker(const tern_discovery *d, const char *device) {
     const tern_candidate *first = NULL;
     for (size_t i = 0; i < d->count; i++) {
         const tern_candidate *c = d->items[i];
@@ -455,7 +460,7 @@ static void list_known(const tern_discovery *d, char *text, size_t size) {
     const char *family = "cpu";
     for (size_t i = 0; i < d->count; i++) {
         const tern_candidate *c = d->items[i];
-        if (!c->parsed || speaker(d, c->manifest.device) != c) continue;
+        if (!c->parsed || tern_discovery_speaker(d, c->manifest.device) != c) continue;
         if (strcmp(c->manifest.device, family) != 0 &&
             tern_device_in_family(c->manifest.device, family)) {
             append_item(text, size, family, "");
@@ -464,7 +469,7 @@ static void list_known(const tern_discovery *d, char *text, size_t size) {
     }
     for (size_t i = 0; i < d->count; i++) {
         const tern_candidate *c = d->items[i];
-        if (!c->parsed || speaker(d, c->manifest.device) != c) continue;
+        if (!c->parsed || tern_discovery_speaker(d, c->manifest.device) != c) continue;
         append_item(text, size, c->manifest.device, c->chosen ? "" : c->message);
     }
 }
@@ -494,7 +499,8 @@ tern_status tern_discovery_explain(const tern_discovery *discovery, const char *
     for (size_t i = 0; i < discovery->count; i++) {
         const tern_candidate *c = discovery->items[i];
         if (c->parsed ? tern_device_in_family(c->manifest.device, name) : named_after(c, name))
-            return unavailable(c->parsed ? speaker(discovery, c->manifest.device) : c, name, fault);
+            return unavailable(
+                c->parsed ? tern_discovery_speaker(discovery, c->manifest.device) : c, name, fault);
     }
     char text[TERN_FAULT_SIZE - 128] = "";
     if (discovery->count == 0) {

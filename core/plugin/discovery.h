@@ -54,6 +54,12 @@ size_t tern_discovery_rank(const tern_discovery *discovery, const char *name,
 /* Whether a device string's name stands for a manifest's device. */
 bool tern_device_in_family(const char *device, const char *name);
 
+/* The candidate that says most about a device: the one chosen, else the first that names it. */
+const tern_candidate *tern_discovery_speaker(const tern_discovery *discovery, const char *device);
+
+/* A device's full name: "cuda:1"; the CPU's first device has no index. */
+void tern_device_full_name(const char *device, int32_t index, char *out_name, size_t size);
+
 /* Sets the error for a name that stands for no chosen candidate: unknown, or why it is not
  * available. */
 tern_status tern_discovery_explain(const tern_discovery *discovery, const char *name,

@@ -81,7 +81,10 @@ void tern_attempts_apply(tern_discovery *discovery) {
     for (size_t i = 0; i < discovery->count; i++) {
         tern_candidate *c = discovery->items[i];
         const known_library *known = c->chosen ? find_library(c) : NULL;
-        if (!known || known->fault.status == TERN_OK) continue;
+        /* Memory that was out once says nothing about the plugin. */
+        if (!known || known->fault.status == TERN_OK ||
+            known->fault.status == TERN_ERR_OUT_OF_MEMORY)
+            continue;
         c->stage = known->stage;
         c->code = known->fault.status;
         tern_text_copy(c->message, sizeof c->message, known->fault.message);
@@ -98,15 +101,6 @@ static open_device *find_device(const known_library *owner, int32_t index) {
     return NULL;
 }
 
-static void name_device(tern_device *device, const tern_candidate *candidate, int32_t index) {
-    const char *name = candidate->manifest.device;
-    device->is_cpu = tern_device_in_family(name, "cpu");
-    if (device->is_cpu && index == 0)
-        snprintf(device->name, sizeof device->name, "%s", name);
-    else
-        snprintf(device->name, sizeof device->name, "%s:%d", name, (int)index);
-}
-
 static open_device *create_device(known_library *known, const tern_candidate *candidate,
                                   int32_t index) {
     open_device *d = tern_alloc_zeroed(1, sizeof *d);
@@ -119,7 +113,9 @@ static open_device *create_device(known_library *known, const tern_candidate *ca
         tern_free(d);
         return NULL;
     }
-    name_device(&d->device, candidate, index);
+    const char *name = candidate->manifest.device;
+    tern_device_full_name(name, index, d->device.name, sizeof d->device.name);
+    d->device.is_cpu = tern_device_in_family(name, "cpu");
     strcpy(d->device.plugin, known->library.name);
     d->device.speed = d->device.vtable.speed;
     d->owner = known;

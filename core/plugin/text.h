@@ -12,7 +12,8 @@
 
 /*
  * Copies `text` (NULL is "") so that it is one line of valid UTF-8: control characters and bad
- * bytes become '?', and what does not fit is cut before a character, never inside one. `size` > 0.
+ * bytes become '?', and what does not fit is cut before a character, never inside one. `size` > 0;
+ * `text` may be `out` itself.
  */
 void tern_text_copy(char *out, size_t size, const char *text);
 
