@@ -372,7 +372,6 @@ static tern_status discover(const char *only, tern_discovery **out_discovery, te
     tern_discovery *d = tern_alloc(sizeof *d);
     if (!d) return out_of_memory(fault);
     d->search.count = 0;
-    d->search.overflow = false;
     d->items = NULL;
     d->count = d->capacity = 0;
     tern_status status = scan(d, only, fault);

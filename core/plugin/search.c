@@ -89,10 +89,13 @@ static void inspect(tern_search *search, tern_search_dir *dir) {
 }
 
 static void add(tern_search *search, const char *origin, const char *path, size_t length) {
-    if (search->count == TERN_SEARCH_MAX || length >= TERN_PATH_SIZE) {
-        search->overflow = true;
+    if (search->count == TERN_SEARCH_MAX) {
+        tern_search_dir *last = &search->dirs[TERN_SEARCH_MAX - 1];
+        tern_text_copy(last->message, sizeof last->message,
+                       "there are more than 32 folders; those after this one are not searched");
         return;
     }
+    if (length >= TERN_PATH_SIZE) length = TERN_PATH_SIZE - 1; /* cannot exist, and is reported */
     tern_search_dir *dir = &search->dirs[search->count++];
     memset(dir, 0, sizeof *dir);
     dir->origin = origin;
@@ -139,7 +142,6 @@ static void add_own(tern_search *search) {
 
 void tern_search_collect(tern_search *out_search) {
     out_search->count = 0;
-    out_search->overflow = false;
     const char *replacement = variable("TERN_PLUGIN_PATH");
     if (replacement) {
         add_list(out_search, "TERN_PLUGIN_PATH", replacement);

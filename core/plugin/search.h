@@ -25,7 +25,6 @@ typedef struct tern_search_dir {
 typedef struct tern_search {
     tern_search_dir dirs[TERN_SEARCH_MAX];
     size_t count;
-    bool overflow; /* the variables named more folders than that */
 } tern_search;
 
 /* Lists and checks the folders. */
