@@ -68,20 +68,18 @@ static void put_list(writer *w, tern_value value, int depth) {
     put(w, tuple ? ")" : "]");
 }
 
-/* {'a': 1}, or OrderedDict([('a', 1)]) as Python writes it up to 3.11. */
+/* {'a': 1}, or OrderedDict({'a': 1}) as Python writes it from 3.12 on. */
 static void put_dict(writer *w, tern_value value, int depth) {
     bool ordered = tern_dict_is_ordered(value), empty = tern_value_count(value) == 0;
     tern_value key, item;
-    put(w, ordered ? (empty ? "OrderedDict(" : "OrderedDict([") : "{");
+    put(w, ordered ? (empty ? "OrderedDict(" : "OrderedDict({") : "{");
     for (size_t i = 0; tern_dict_at(value, i, &key, &item); i++) {
         if (i) put(w, ", ");
-        if (ordered) put(w, "(");
         put_value(w, key, depth + 1);
-        put(w, ordered ? ", " : ": ");
+        put(w, ": ");
         put_value(w, item, depth + 1);
-        if (ordered) put(w, ")");
     }
-    put(w, ordered ? (empty ? ")" : "])") : "}");
+    put(w, ordered ? (empty ? ")" : "})") : "}");
 }
 
 static void put_tensor(writer *w, const tern_tensor *tensor) {

@@ -71,7 +71,7 @@ Test(value, prints_containers_as_python) {
     tern_value ordered = tern_dict_new(ctx, true);
     cr_assert_str_eq(repr(ordered), "OrderedDict()");
     tern_dict_set(ordered, "a", tern_dtype_value(TERN_BFLOAT16));
-    cr_assert_str_eq(repr(ordered), "OrderedDict([('a', torch.bfloat16)])");
+    cr_assert_str_eq(repr(ordered), "OrderedDict({'a': torch.bfloat16})");
     const int64_t shape[] = {2, 3};
     cr_assert_str_eq(repr(tern_ints(shape, 2)), "[2, 3]");
     cr_assert_str_eq(repr(tern_tuple_new(ctx)), "()");
