@@ -106,6 +106,27 @@ typedef struct tern_field {
 #define TERN_FIELD_END                                                                             \
     { NULL, TERN_FIELD_INT, 0 }
 
+/* ---- growing text ------------------------------------------------------------------------------
+ */
+
+/* Text that grows as it is written: for messages and printing. Begin with all zero; `failed` stays
+ * set once memory is out. */
+typedef struct tern_textbuf {
+    char *data; /* terminated by a zero byte; NULL while empty */
+    size_t length, capacity;
+    bool failed;
+} tern_textbuf;
+
+TERN_API void tern_textbuf_add(tern_textbuf *text, const char *format, ...) TERN_PRINTF(2, 3);
+TERN_API void tern_textbuf_add_n(tern_textbuf *text, const char *bytes, size_t length);
+
+/* The value as Python's repr writes it, or (str true) as str: a text without its quotes. */
+TERN_API void tern_textbuf_add_value(tern_textbuf *text, tern_value value, bool str);
+
+/* Cuts the text back to an earlier length. */
+TERN_API void tern_textbuf_cut(tern_textbuf *text, size_t length);
+TERN_API void tern_textbuf_free(tern_textbuf *text);
+
 /* ---- options structs ---------------------------------------------------------------------------
  */
 
@@ -129,7 +150,7 @@ TERN_API tern_value tern_field_get(tern_ctx *ctx, const tern_field *field, const
 
 /*
  * Sets the member from a value; false where the value does not fit, the object is then unchanged.
- * Texts and lists are referred to, not copied (tern_fields_own copies).
+ * A text is referred to, not copied (tern_fields_own copies); a list is copied into the open scope.
  */
 TERN_API bool tern_field_set(tern_ctx *ctx, const tern_field *field, void *object,
                              tern_value value);
@@ -167,9 +188,9 @@ TERN_API tern_value tern_field_shown(tern_ctx *ctx, const tern_schema *schema,
  *
  * Literals are numbers, True, False, None, 'text' and "text", tuples, lists and torch.float32. A
  * call becomes a dict {"module": name, "positional": list, "args": dict of named arguments,
- * "children": ordered dict, "column": int}; a leading "nn." or "torch.nn." is dropped. `what` names
- * the expression in messages, which point at the column ("tern_nn: column 14: expected ',' or ')',
- * found
+ * "children": ordered dict, "line": int, "column": int}; a leading "nn." or "torch.nn." is dropped.
+ * `what` names the expression in messages, which point at the column ("tern_nn: column 14: expected
+ * ',' or ')', found
  * '}'"). Nesting is bounded at 64. None after latching an error.
  */
 TERN_API tern_value tern_notation_parse(tern_ctx *ctx, const char *what, const char *text);

@@ -61,13 +61,6 @@ TERN_API tern_status tern_optim_zero_grad(tern_optim *optim);
  */
 TERN_API tern_status tern_optim_step(tern_optim *optim);
 
-/* Computes the loss again with fresh gradients: what LBFGS calls several times a step. */
-typedef tern_tensor *(*tern_closure_fn)(void *user);
-
-/* step(closure): returns the closure's first loss; NaN after latching an error. Every optimizer
- * takes it; LBFGS needs it. */
-TERN_API double tern_optim_step_closure(tern_optim *optim, tern_closure_fn closure, void *user);
-
 /* ---- groups ---------------------------------------------------------------------------------- */
 
 TERN_API tern_ctx *tern_optim_context(const tern_optim *optim);
@@ -260,6 +253,18 @@ TERN_API double tern_sched_last_lr(const tern_sched *sched, size_t group);
 /* state_dict() and load_state_dict(): all attributes but the optimizer. */
 TERN_API tern_value tern_sched_state_dict(tern_sched *sched);
 TERN_API tern_status tern_sched_load_state_dict(tern_sched *sched, tern_value state);
+
+/* Ends the scheduler's lifetime before its scope ends. NULL is fine. */
+TERN_API void tern_sched_free(tern_sched *sched);
+
+/*
+ * A formula in `epoch`, in Python's notation: numbers, + - * / // % **, comparisons, and, or, not,
+ * "a if condition else b", min, max, abs, sqrt, exp, log, cos, sin, pi. False, and a message in
+ * `out_message` that names the column, where it is malformed. A division by zero gives NaN or an
+ * infinity.
+ */
+TERN_API bool tern_formula_eval(const char *formula, double epoch, double *out_value,
+                                char *out_message, size_t message_size);
 
 /* The index-th scheduler's name, NULL past the end. */
 TERN_API const char *tern_sched_name_at(size_t index);

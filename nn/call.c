@@ -1,0 +1,109 @@
+/* call.c: running a module's forward. */
+#include "module.h"
+
+static tern_tensor *no_forward(tern_module *module) {
+    tern_fail(module->inner->ctx, TERN_ERR_UNSUPPORTED,
+              "Module [%s] is missing the required \"forward\" function", tern_module_name(module));
+    return tern_nil(module->inner->ctx);
+}
+
+/* A forward that returns NULL has failed, whether it says so or not. */
+static tern_tensor *checked(tern_module *module, tern_tensor *result) {
+    if (result) return result;
+    tern_fail(module->inner->ctx, TERN_ERR_INTERNAL, "%s: its forward returned NULL",
+              tern_module_name(module));
+    return tern_nil(module->inner->ctx);
+}
+
+static tern_tensor *run_forward(tern_module *module, tern_tensor *input) {
+    tern_scope scope = tern_scope_inner(module->inner->ctx);
+    tern_tensor *result = checked(module, module->cls->forward(module, input));
+    return tern_scope_return(scope, result);
+}
+
+static const tern_schema *call_schema(tern_module *module) {
+    tern_module_inner *inner = module->inner;
+    if (inner->call_schema) return inner->call_schema;
+    tern_scope scope = tern_owner_begin(inner->owner, 0);
+    tern_schema *schema = scope.serial ? tern_scope_alloc(inner->ctx, sizeof *schema) : NULL;
+    tern_scope_end(scope);
+    if (!schema) return NULL;
+    if (!tern_schema_parse(module->cls->call_schema, schema)) {
+        tern_fail(inner->ctx, TERN_ERR_INTERNAL, "%s: the description '%s' is malformed",
+                  tern_module_name(module), module->cls->call_schema);
+        return NULL;
+    }
+    inner->call_schema = schema;
+    return schema;
+}
+
+static tern_value run_call(tern_module *module, const tern_value *positional, int n_positional,
+                           tern_value named) {
+    tern_ctx *ctx = module->inner->ctx;
+    tern_value args[TERN_SCHEMA_MAX_ARGS];
+    char message[400];
+    const tern_schema *schema = call_schema(module);
+    if (!schema) return tern_none();
+    tern_scope scope = tern_scope_inner(ctx);
+    if (!tern_schema_bind(ctx, schema, positional, n_positional, named, args, message,
+                          sizeof message)) {
+        tern_scope_end(scope);
+        tern_fail(ctx, TERN_ERR_ARGUMENT, "%s.%s", tern_module_name(module), message);
+        return tern_none();
+    }
+    return tern_scope_return_value(scope, module->cls->call(module, args));
+}
+
+/* The one tensor of a class with `forward`, given by position or as "input". */
+static tern_tensor *only_input(tern_module *module, const tern_value *positional, int n_positional,
+                               tern_value named) {
+    tern_value input = n_positional == 1 ? positional[0] : tern_dict_get(named, "input");
+    size_t given = (size_t)n_positional + tern_value_count(named);
+    if (given == 1 && input.kind == TERN_VALUE_TENSOR) return input.as.tensor;
+    tern_fail(module->inner->ctx, TERN_ERR_ARGUMENT,
+              "%s.forward takes one tensor, input; %zu arguments were given",
+              tern_module_name(module), given);
+    return NULL;
+}
+
+tern_value tern_module_call(tern_module *module, const tern_value *positional, int n_positional,
+                            tern_value named) {
+    if (!module || tern_latched(module->inner->ctx)) return tern_none();
+    if (module->cls->call) return run_call(module, positional, n_positional, named);
+    if (!module->cls->forward) {
+        no_forward(module);
+        return tern_none();
+    }
+    tern_tensor *input = only_input(module, positional, n_positional, named);
+    tern_tensor *result = input ? run_forward(module, input) : NULL;
+    return result && !tern_is_nil(result) ? tern_tensor_value(result) : tern_none();
+}
+
+/* The tensor of a call that gives one. */
+static tern_tensor *call_for_tensor(tern_module *module, const tern_value *args, int n_args) {
+    tern_ctx *ctx = module->inner->ctx;
+    tern_value result = tern_module_call(module, args, n_args, tern_none());
+    if (result.kind == TERN_VALUE_TENSOR) return result.as.tensor;
+    tern_fail(ctx, TERN_ERR_ARGUMENT, "%s.forward returns a %s: call it with tern_module_call",
+              tern_module_name(module), tern_kind_name(result.kind));
+    return tern_nil(ctx);
+}
+
+tern_tensor *tern_forward(tern_module *module, tern_tensor *input) {
+    if (!input) return module ? tern_nil(module->inner->ctx) : NULL;
+    if (!module || tern_is_nil(input) || tern_latched(module->inner->ctx))
+        return tern_nil(tern_context_of(input));
+    if (module->cls->forward) return run_forward(module, input);
+    if (!module->cls->call) return no_forward(module);
+    tern_value args[] = {tern_tensor_value(input)};
+    return call_for_tensor(module, args, 1);
+}
+
+tern_tensor *tern_forward2(tern_module *module, tern_tensor *first, tern_tensor *second) {
+    if (!first) return module ? tern_nil(module->inner->ctx) : NULL;
+    if (!module || !second || tern_is_nil(first) || tern_is_nil(second) ||
+        tern_latched(module->inner->ctx))
+        return tern_nil(tern_context_of(first));
+    tern_value args[] = {tern_tensor_value(first), tern_tensor_value(second)};
+    return call_for_tensor(module, args, 2);
+}

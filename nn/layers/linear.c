@@ -1,0 +1,83 @@
+/* linear.c: Linear and Identity. */
+#include <math.h>
+
+#include "layers.h"
+
+typedef struct linear {
+    tern_module module;
+    int64_t in_features, out_features;
+    tern_linear_options options;
+    tern_tensor *weight, *bias;
+} linear;
+
+static const tern_field linear_fields[] = {
+    TERN_FIELD(linear, in_features, in_features), TERN_FIELD(linear, out_features, out_features),
+    TERN_FIELD(linear, bias, options.bias),       TERN_FIELD(linear, device, options.device),
+    TERN_FIELD(linear, dtype, options.dtype),     TERN_FIELD_END,
+};
+
+/*
+ * The weight is kaiming_uniform_(a=sqrt(5)), whose bound is 1/sqrt(in) in exact arithmetic but is
+ * computed in PyTorch's order of roundings; the bias is uniform in 1/sqrt(in).
+ */
+static tern_status linear_init(tern_module *self) {
+    linear *m = (linear *)self;
+    tern_ctx *ctx = tern_module_context(self);
+    if (m->in_features < 0 || m->out_features < 0)
+        return tern_fail(ctx, TERN_ERR_ARGUMENT,
+                         "Linear: in_features=%lld and out_features=%lld must not be negative",
+                         (long long)m->in_features, (long long)m->out_features);
+    tern_dtype dtype = m->options.dtype == TERN_DTYPE_DEFAULT ? TERN_FLOAT32 : m->options.dtype;
+    tern_tensor *weight = tern_empty(ctx, TERN_SHAPE(m->out_features, m->in_features), dtype);
+    tern_kaiming_options kaiming = TERN_KAIMING_OPTIONS;
+    kaiming.a = sqrt(5.0);
+    tern_init_kaiming_uniform(weight, &kaiming);
+    m->weight = tern_module_parameter(self, "weight", weight);
+    tern_tensor *bias = NULL;
+    if (m->options.bias) {
+        double bound = m->in_features > 0 ? 1.0 / sqrt((double)m->in_features) : 0.0;
+        bias = tern_empty(ctx, TERN_SHAPE(m->out_features), dtype);
+        tern_init_uniform(bias, -bound, bound, NULL);
+    }
+    m->bias = tern_module_parameter(self, "bias", bias);
+    return TERN_OK;
+}
+
+static tern_tensor *linear_forward(tern_module *self, tern_tensor *input) {
+    linear *m = (linear *)self;
+    return tern_linear(input, m->weight, m->bias);
+}
+
+const tern_module_class tern_linear_class = {
+    TERN_MODULE_CLASS("Linear(int in_features, int out_features, bool bias=True, str? device=None, "
+                      "dtype? dtype=None)",
+                      linear),
+    .fields = linear_fields,
+    .init = linear_init,
+    .forward = linear_forward,
+    .print = "in_features= out_features= bias=",
+};
+
+tern_module *tern_nn_linear(tern_ctx *ctx, int64_t in_features, int64_t out_features,
+                            const tern_linear_options *options) {
+    linear config = {
+        .in_features = in_features, .out_features = out_features, .options = TERN_LINEAR_OPTIONS};
+    if (!tern_options_read(ctx, "tern_nn_linear", options, &config.options)) return NULL;
+    return tern_module_new(ctx, &tern_linear_class, &config);
+}
+
+/* ---- Identity -------------------------------------------------------------------------------------- */
+
+static tern_tensor *identity_forward(tern_module *self, tern_tensor *input) {
+    (void)self;
+    return input;
+}
+
+const tern_module_class tern_identity_class = {
+    TERN_MODULE_CLASS("Identity()", tern_module),
+    .forward = identity_forward,
+};
+
+tern_module *tern_nn_identity(tern_ctx *ctx) {
+    return tern_module_new(ctx, &tern_identity_class, NULL);
+}

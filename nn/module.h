@@ -1,0 +1,78 @@
+/*
+ * module.h: what a module holds, shared by the files of this room.
+ */
+#ifndef TERN_NN_MODULE_H
+#define TERN_NN_MODULE_H
+
+#include "tern/grad.h"
+#include "tern/memory.h"
+#include "tern/nn.h"
+#include "tern/ops.h"
+
+/* How deep modules may nest: every walk below is a recursion of at most this depth. */
+#define TERN_MODULE_DEPTH 64
+
+typedef struct tern_slot {
+    const char *name;
+    tern_tensor *tensor; /* NULL: registered as None */
+    bool persistent;     /* of a buffer: in the state dict */
+} tern_slot;
+
+typedef struct tern_slots {
+    tern_slot *items;
+    size_t count, capacity;
+} tern_slots;
+
+typedef struct tern_child {
+    const char *name;
+    tern_module *module;
+} tern_child;
+
+struct tern_module_inner {
+    tern_ctx *ctx;
+    tern_owner *owner;
+    const char *name; /* of the class */
+    bool training;
+    int level; /* the longest way down to here from a module without parent */
+    tern_slots parameters, buffers;
+    tern_child *children;
+    size_t n_children, children_capacity;
+    tern_schema *call_schema; /* parsed at the first call */
+};
+
+static inline bool tern_latched(const tern_ctx *ctx) {
+    return *tern_error(ctx) != '\0';
+}
+
+/* Pointers met so far, for walks that take each thing once. Free with tern_free(items). */
+typedef struct tern_seen {
+    const void **items;
+    size_t count, capacity;
+    bool failed;
+} tern_seen;
+
+/* True the first time; false when it was met before or memory is out. */
+bool tern_seen_add(tern_seen *seen, const void *pointer);
+
+/*
+ * Calls visit(user, key, slot, module) for parameters (what: 'p'), buffers ('b') or both ('a': the
+ * parameters of a module, then its buffers), depth first, own before children's. The key is the
+ * full one. Names without a tensor are passed over. `once` takes each module and tensor once.
+ * Stops, and returns false, where visit does or memory is out (latched).
+ */
+typedef bool (*tern_slot_visit)(void *user, const char *key, tern_slot *slot, tern_module *module);
+bool tern_walk_slots(tern_module *module, char what, bool once, tern_slot_visit visit, void *user);
+
+/* named_modules, each once or, with `once` false, once a path. */
+bool tern_walk_modules(tern_module *module, bool once, tern_module_visit visit, void *user);
+
+/* Latches "out of memory" for `who` and returns the status. */
+tern_status tern_nn_no_memory(tern_ctx *ctx, const char *who);
+
+/* The length of a class's name, which its schema begins with. */
+size_t tern_class_name_length(const tern_module_class *cls);
+
+/* Makes the module a parsed call or a dict {"module", "args"} describes. */
+tern_module *tern_nn_from_value(tern_ctx *ctx, const char *what, tern_value call);
+
+#endif
