@@ -1,0 +1,133 @@
+/*
+ * internal.h: what an optimizer holds, and how one kind of optimizer is described.
+ *
+ * A step first prepares every parameter (state that is missing, scratch space), then updates them one
+ * by one with in-place operations alone: nothing is allocated once the first weight has changed.
+ */
+#ifndef TERN_OPTIM_INTERNAL_H
+#define TERN_OPTIM_INTERNAL_H
+
+#include "tern/grad.h"
+#include "tern/memory.h"
+#include "tern/ops.h"
+#include "tern/optim.h"
+
+#define TERN_STATE_TENSORS 3
+#define TERN_STATE_SCALARS 3
+#define TERN_SCRATCH       3
+
+/* The state of one parameter. Scalars are what PyTorch keeps as 0-dim float32 tensors. */
+typedef struct tern_param_state {
+    bool exists; /* has an entry in the state dict */
+    uint32_t
+        live; /* bit i: tensor i has a value (a momentum buffer has none before its first step) */
+    tern_tensor *tensor[TERN_STATE_TENSORS];
+    double scalar[TERN_STATE_SCALARS];
+} tern_param_state;
+
+typedef struct tern_param {
+    tern_tensor *tensor;
+    const char *name; /* NULL where parameters came without names */
+    tern_param_state state;
+} tern_param;
+
+typedef struct tern_group {
+    void *options;     /* the class's options struct */
+    tern_value extras; /* a dict: what schedulers keep here (initial_lr) */
+    tern_param *params;
+    size_t count;
+    bool has_names;
+} tern_group;
+
+typedef struct tern_optim_class tern_optim_class;
+
+struct tern_optim {
+    tern_ctx *ctx;
+    tern_owner *owner;
+    tern_owner *state_owner; /* of the state tensors: replaced whole by load_state_dict */
+    const tern_optim_class *cls;
+    void *defaults; /* options of groups that do not say otherwise */
+    tern_group *groups;
+    size_t n_groups, groups_capacity;
+};
+
+/* One parameter's update. */
+typedef struct tern_update_call {
+    tern_ctx *ctx;
+    const void *options;
+    tern_param_state *state;
+    tern_tensor *param, *grad;
+    tern_tensor *scratch[TERN_SCRATCH]; /* of the parameter's shape, contents open */
+} tern_update_call;
+
+/* A member of the state by PyTorch's name: tensor or scalar number `index`. */
+typedef struct tern_state_key {
+    const char *name;
+    bool is_scalar;
+    int index;
+} tern_state_key;
+
+/* What a constructor refuses: PyTorch's text and the rule. */
+typedef struct tern_option_rule {
+    const char *option;
+    enum { TERN_RULE_NOT_NEGATIVE, TERN_RULE_UP_TO_ONE, TERN_RULE_BETAS } rule;
+    const char *message; /* "Invalid learning rate" */
+} tern_option_rule;
+
+struct tern_optim_class {
+    const char *name;
+    const char *schema; /* the constructor without params */
+    size_t options_size;
+    const void *defaults;          /* an options struct from its initialiser */
+    const tern_field *fields;      /* in the order of PyTorch's param_groups */
+    const tern_state_key *keys;    /* in PyTorch's order, ended by NULL */
+    const tern_option_rule *rules; /* ended by NULL */
+
+    /* Further checks; latches and returns false. May be NULL. */
+    bool (*check)(tern_ctx *ctx, const void *options);
+
+    /* Which state tensors the options need (bit i), and how many scratch tensors an update uses. */
+    uint32_t (*needs)(const void *options);
+    int (*scratch)(const void *options);
+
+    /* The value of fresh state tensors (zero where NULL), and of fresh scalars. */
+    double (*fresh)(const void *options, int tensor);
+    void (*fresh_scalars)(const void *options, double *out_scalars);
+
+    /* State exists from construction on (Adagrad). */
+    bool eager;
+
+    void (*update)(tern_update_call *u);
+};
+
+/* ---- classes.c ---- */
+const tern_optim_class *tern_optim_class_of(const char *name);
+
+/* ---- state.c ---- */
+
+/* Makes the state tensors that `needs` names and moves those there are to the parameter's device and
+ * dtype. Writes no weight. False after latching. */
+bool tern_state_prepare(tern_optim *optim, const tern_group *group, tern_param *param);
+
+/* The option rules and the class's own check. */
+bool tern_optim_check(tern_ctx *ctx, const tern_optim_class *cls, const void *options);
+
+/* Sets one of a group's extras (initial_lr), a number. */
+tern_status tern_group_set_extra(tern_optim *optim, size_t group, const char *name, double value);
+
+static inline bool tern_optim_latched(const tern_ctx *ctx) {
+    return *tern_error(ctx) != '\0';
+}
+
+/* ---- what updates share (update.c) ---- */
+
+/* The gradient with PyTorch's first two steps: negated where maximize, plus weight_decay * param. Uses
+ * scratch[0] where it differs from .grad. */
+tern_tensor *tern_update_gradient(tern_update_call *u, bool maximize, double weight_decay);
+
+/* In-place operations that return their first argument. */
+tern_tensor *tern_in_place(tern_tensor *tensor, const char *name);
+tern_tensor *tern_div_scalar_(tern_tensor *tensor, double divisor);
+tern_tensor *tern_maximum_(tern_tensor *tensor, tern_tensor *other);
+
+#endif
