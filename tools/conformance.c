@@ -1,0 +1,235 @@
+/* tern conformance: vectors and property checks on a device, forward and backward. */
+#define _GNU_SOURCE
+#include "conformance.h"
+#include "interrupt.h"
+#include "verbs.h"
+
+#include "tern/memory.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fnmatch.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+typedef struct conformance_options {
+    common_options common;
+    const char *vectors;
+    const char *filter;
+    const char *replay;
+} conformance_options;
+
+static const option table[] = {
+    {"vectors", OPTION_TEXT, "DIR", NULL,
+     "the folder of vectors; else TERN_VECTORS, else no vectors",
+     offsetof(conformance_options, vectors), 0, 0, false},
+    {"filter", OPTION_TEXT, "GLOB", NULL, "run the subjects that match: 'ops/add*', random",
+     offsetof(conformance_options, filter), 0, 0, false},
+    {"replay", OPTION_TEXT, "FILE:ID", NULL, "run one case: ops/add:7",
+     offsetof(conformance_options, replay), 0, 0, false},
+};
+
+static const suite *const suites[] = {&suite_ops,   &suite_random,  &suite_init,
+                                      &suite_optim, &suite_modules, &suite_training};
+
+enum { PATH_SIZE = 4096, SUBJECT_SIZE = 256 };
+
+static const char suffix[] = ".safetensors";
+
+/* ---- files ------------------------------------------------------------------------------------------- */
+
+typedef struct suite_user {
+    const suite *suite;
+} suite_user;
+
+static void run_case_of_suite(test_case *t, void *user) {
+    ((suite_user *)user)->suite->run(t);
+}
+
+/* One file: its subject is the path without the suffix. */
+static void run_file(conformance *run, const suite *s, const char *subject) {
+    char path[PATH_SIZE];
+    if (!conformance_begin(run, subject)) return;
+    snprintf(path, sizeof path, "%s/%s%s", run->folder, subject, suffix);
+    tern_scope scope = tern_scope_begin(run->ctx, 0);
+    vectors_file *file = vectors_open(run->ctx, path);
+    if (!file) {
+        report_fail(run->report, "file", tern_error(run->ctx));
+        tern_error_clear(run->ctx);
+        tern_scope_end(scope);
+        return;
+    }
+    tern_value cases = vectors_cases(file);
+    size_t count = tern_value_count(cases);
+    if (s->has && !s->has(run->ctx, vectors_name(file))) {
+        report_skip(run->report, NOT_IMPLEMENTED, (int64_t)count);
+        count = 0;
+    }
+    suite_user user = {s};
+    for (size_t i = 0; i < count && !*run->stop; i++) {
+        tern_value test = tern_value_at(cases, i);
+        tern_value id = tern_dict_get(test, "id");
+        conformance_case(run, file, test, id.kind == TERN_VALUE_STRING ? id.as.s : "?",
+                         run_case_of_suite, &user);
+    }
+    tern_scope_end(scope);
+}
+
+static int is_vectors(const struct dirent *entry) {
+    size_t length = strlen(entry->d_name);
+    return length > sizeof suffix - 1 &&
+           strcmp(entry->d_name + length - (sizeof suffix - 1), suffix) == 0;
+}
+
+static void run_folder(conformance *run, const suite *s) {
+    char path[PATH_SIZE];
+    struct dirent **entries;
+    snprintf(path, sizeof path, "%s/%s", run->folder, s->folder);
+    int count = scandir(path, &entries, is_vectors, alphasort);
+    for (int i = 0; i < count; i++) {
+        char subject[SUBJECT_SIZE * 2];
+        snprintf(subject, sizeof subject, "%s/%.*s", s->folder,
+                 (int)(strlen(entries[i]->d_name) - (sizeof suffix - 1)), entries[i]->d_name);
+        if (!*run->stop) run_file(run, s, subject);
+        free(entries[i]);
+    }
+    if (count >= 0) free(entries);
+}
+
+static void run_suite(conformance *run, const suite *s) {
+    char path[PATH_SIZE], subject[SUBJECT_SIZE];
+    struct stat status;
+    if (s->folder) {
+        run_folder(run, s);
+        return;
+    }
+    snprintf(path, sizeof path, "%s/%s", run->folder, s->file);
+    snprintf(subject, sizeof subject, "%.*s", (int)(strlen(s->file) - (sizeof suffix - 1)),
+             s->file);
+    if (stat(path, &status) == 0) run_file(run, s, subject);
+}
+
+/* ---- the verb ------------------------------------------------------------------------------------------ */
+
+static int check_folder(const verb *v, const char *folder) {
+    struct stat status;
+    if (!folder) return EXIT_OK;
+    if (stat(folder, &status) != 0)
+        return work_failed(v, "vectors folder '%s': %s", folder, strerror(errno));
+    if (!S_ISDIR(status.st_mode)) return work_failed(v, "vectors '%s' is not a folder", folder);
+    return EXIT_OK;
+}
+
+/* Splits "ops/add:7"; `subject` is where the part before the colon goes. */
+static int read_replay(const verb *v, const char *replay, char *subject, size_t size,
+                       conformance *run) {
+    const char *colon = replay ? strrchr(replay, ':') : NULL;
+    if (!replay) return EXIT_OK;
+    if (!colon || colon == replay || !colon[1])
+        return wrong_usage(v, "--replay needs FILE:ID (ops/add:7), not '%s'", replay);
+    snprintf(subject, size, "%.*s", (int)(colon - replay), replay);
+    run->subject = subject;
+    run->case_id = colon + 1;
+    return EXIT_OK;
+}
+
+static void run_everything(conformance *run) {
+    for (size_t i = 0; run->folder && i < sizeof suites / sizeof suites[0]; i++)
+        run_suite(run, suites[i]);
+    if (run->folder) run_schedulers(run);
+    run_properties(run);
+}
+
+static int run_on(const verb *v, const conformance_options *o, conformance *run) {
+    char replay[PATH_SIZE + SUBJECT_SIZE], verdict[SUBJECT_SIZE];
+    const char *device = tern_device_name(run->ctx);
+    snprintf(replay, sizeof replay, "tern conformance --device %s%s%s", device,
+             run->folder ? " --vectors " : "", run->folder ? run->folder : "");
+    run->report = report_new(device, replay);
+    if (!run->report) return work_failed(v, "out of memory");
+    run_everything(run);
+    if (o->common.json)
+        report_print_json(run->report);
+    else
+        report_print_text(run->report, o->common.quiet);
+    int status = EXIT_OK;
+    report_verdict(run->report, verdict, sizeof verdict);
+    if (*run->stop)
+        status = work_failed(v, "interrupted; the report holds what ran before");
+    else if (!report_ok(run->report))
+        status = work_failed(v, "%s", verdict);
+    report_free(run->report);
+    return status;
+}
+
+static int run_verb(const verb *v, void *options) {
+    const conformance_options *o = options;
+    char subject[SUBJECT_SIZE];
+    const char *environment = getenv("TERN_VECTORS");
+    conformance run = {.filter = o->filter, .stop = interrupt_watch()};
+    run.folder = o->vectors ? o->vectors : environment && *environment ? environment : NULL;
+    int status = check_folder(v, run.folder);
+    if (status == EXIT_OK) status = read_replay(v, o->replay, subject, sizeof subject, &run);
+    if (status != EXIT_OK) return status;
+
+    run.ctx = tern_open(o->common.device);
+    if (tern_check(run.ctx) != TERN_OK)
+        status = work_failed(v, "%s", tern_error(run.ctx));
+    else
+        status = run_on(v, o, &run);
+    tern_close(run.ctx);
+    return status;
+}
+
+const verb verb_conformance = {
+    .name = "conformance",
+    .arguments = "--device D [--vectors DIR]",
+    .summary = "checks a device against PyTorch's results, forward and backward",
+    .details = "Runs the cases of a folder of vectors, then property checks that need none: views "
+               "against\n"
+               "contiguous copies, in place against out of place, gradients against differences in "
+               "float64.\n"
+               "A subject that Tern does not have is skipped, counted and listed. Every failure "
+               "comes with a\n"
+               "line that replays it. No test run is a failure.",
+    .seed = "0",
+    .options = table,
+    .n_options = sizeof table / sizeof table[0],
+    .options_size = sizeof(conformance_options),
+    .run = run_verb,
+};
+
+/* ---- what the suites share -------------------------------------------------------------------------------- */
+
+static bool matches_filter(const char *filter, const char *subject) {
+    const char *slash = strrchr(subject, '/');
+    if (fnmatch(filter, subject, 0) == 0) return true;
+    return slash && !strchr(filter, '/') && fnmatch(filter, slash + 1, 0) == 0;
+}
+
+bool conformance_begin(conformance *run, const char *subject) {
+    if (run->subject && strcmp(run->subject, subject) != 0) return false;
+    if (run->filter && !matches_filter(run->filter, subject)) return false;
+    report_subject(run->report, subject);
+    return true;
+}
+
+void conformance_case(conformance *run, const vectors_file *file, tern_value json, const char *id,
+                      void (*fn)(test_case *t, void *user), void *user) {
+    test_case t = {.run = run, .file = file, .json = json};
+    if (run->case_id && strcmp(run->case_id, id) != 0) return;
+    snprintf(t.id, sizeof t.id, "%s", id);
+    tern_scope scope = tern_scope_begin(run->ctx, 0);
+    fn(&t, user);
+    if (tern_check(run->ctx) != TERN_OK) case_fail(&t, "%s", tern_error(run->ctx));
+    if (t.failed)
+        report_fail(run->report, t.id, t.what);
+    else if (t.skip)
+        report_skip(run->report, t.skip, 1);
+    else
+        report_pass(run->report);
+    tern_error_clear(run->ctx);
+    tern_scope_end(scope);
+}

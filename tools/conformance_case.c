@@ -1,0 +1,54 @@
+/* Checks of one case: what a case compares, and how a difference reads in the report. */
+#include "conformance.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+void case_fail(test_case *t, const char *format, ...) {
+    if (t->failed) return;
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(t->what, sizeof t->what, format, arguments);
+    va_end(arguments);
+    t->failed = true;
+}
+
+double case_error(const test_case *t, const char *label) {
+    return tern_value_as_double(tern_dict_get(tern_dict_get(t->json, "error"), label));
+}
+
+void case_check(test_case *t, const char *label, tern_value result, tern_value reference,
+                tern_dtype dtype, const tolerance *limit) {
+    stored_tensor truth;
+    comparison c;
+    if (!vectors_tensor(t->file, reference.as.s, &truth)) return;
+    if (!compare_result(t->run->ctx, result, &truth, dtype, limit, &c)) return;
+    if (!c.equal) case_fail(t, "%s: %s", label, c.what);
+    if (!limit->exact && result.kind == TERN_VALUE_TENSOR)
+        report_accuracy(t->run->report, tern_dtype_of(result.as.tensor), c.error,
+                        limit->torch_error);
+}
+
+void case_check_bits(test_case *t, const char *label, tern_value result, tern_value reference) {
+    stored_tensor truth;
+    comparison c;
+    if (!vectors_tensor(t->file, reference.as.s, &truth)) return;
+    if (!compare_bits(t->run->ctx, result, &truth, &c)) return;
+    if (!c.equal) case_fail(t, "%s: %s", label, c.what);
+}
+
+tern_dtype dtype_of_text(tern_value text) {
+    tern_dtype dtype;
+    bool named = text.kind == TERN_VALUE_STRING && tern_dtype_parse(text.as.s, &dtype);
+    return named ? dtype : TERN_DTYPE_DEFAULT;
+}
+
+bool shape_of_list(tern_value list, tern_shape *out_shape) {
+    size_t count = tern_value_count(list);
+    if (list.kind != TERN_VALUE_LIST || count > TERN_MAX_RANK) return false;
+    out_shape->rank = (int32_t)count;
+    for (size_t i = 0; i < count; i++)
+        out_shape->dim[i] = tern_value_as_int(tern_value_at(list, i));
+    return true;
+}

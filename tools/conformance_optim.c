@@ -1,0 +1,182 @@
+/* optim/: optimizers fed with gradients step by step, and gradient clipping. */
+#include "arguments.h"
+#include "conformance.h"
+
+#include "tern/grad.h"
+#include "tern/optim.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum { MOST_PARAMETERS = 16, LABEL_SIZE = 96 };
+
+typedef struct parameters {
+    size_t count;
+    tern_tensor *tensors[MOST_PARAMETERS];
+    tern_value list;
+} parameters;
+
+static tern_tensor *find_tensor(void *user, const char *name, const char *argument) {
+    (void)argument;
+    return vectors_upload(((test_case *)user)->file, name, tern_none());
+}
+
+/* The case's tensors under a key as leaves. */
+static bool make_parameters(test_case *t, const char *key, parameters *out) {
+    tern_value references = tern_dict_get(t->json, key);
+    out->count = tern_value_count(references);
+    out->list = tern_list_new(t->run->ctx);
+    if (out->count > MOST_PARAMETERS) {
+        case_fail(t, "%zu parameters, but at most %d are read", out->count, MOST_PARAMETERS);
+        return false;
+    }
+    for (size_t i = 0; i < out->count; i++) {
+        tern_value reference = tern_value_at(references, i);
+        out->tensors[i] =
+            tern_requires_grad(vectors_upload(t->file, reference.as.s, tern_none()), true);
+        tern_list_append(out->list, tern_tensor_value(out->tensors[i]));
+    }
+    return tern_error(t->run->ctx)[0] == 0;
+}
+
+/* "groups": the parameters by index, the rest are options. */
+static tern_value make_groups(test_case *t, const parameters *p) {
+    tern_ctx *ctx = t->run->ctx;
+    tern_value described = tern_dict_get(t->json, "groups"), groups = tern_list_new(ctx);
+    if (!tern_dict_has(t->json, "groups")) return p->list;
+    for (size_t g = 0; g < tern_value_count(described); g++) {
+        tern_value options = call_arguments(ctx, tern_value_at(described, g), find_tensor, t);
+        tern_value indices = tern_dict_get(options, "params"), members = tern_list_new(ctx);
+        for (size_t i = 0; i < tern_value_count(indices); i++) {
+            size_t index = (size_t)tern_value_as_int(tern_value_at(indices, i));
+            if (index < p->count) tern_list_append(members, tern_tensor_value(p->tensors[index]));
+        }
+        tern_dict_set(options, "params", members);
+        tern_list_append(groups, options);
+    }
+    return groups;
+}
+
+static void feed_gradients(test_case *t, const parameters *p, tern_value references) {
+    for (size_t i = 0; i < p->count; i++) {
+        tern_value reference = tern_value_at(references, i);
+        tern_tensor *grad = reference.kind == TERN_VALUE_STRING
+                                ? vectors_upload(t->file, reference.as.s, tern_none())
+                                : NULL;
+        tern_set_grad(p->tensors[i], grad);
+    }
+}
+
+static void check_parameters(test_case *t, const parameters *p, tern_value references,
+                             size_t step) {
+    for (size_t i = 0; i < p->count; i++) {
+        char key[LABEL_SIZE], label[LABEL_SIZE];
+        snprintf(key, sizeof key, "after.%zu", i);
+        snprintf(label, sizeof label, "step %zu, parameter %zu", step, i);
+        tolerance limit = {.torch_error = case_error(t, key)};
+        tern_tensor *plain = tern_detach(p->tensors[i]);
+        case_check(t, label, tern_tensor_value(plain), tern_value_at(references, i),
+                   tern_dtype_of(plain), &limit);
+    }
+}
+
+static void check_state(test_case *t, const tern_optim *optim) {
+    tern_value state = tern_dict_get(t->json, "state"), key, references;
+    for (size_t s = 0; tern_dict_at(state, s, &key, &references); s++) {
+        for (size_t i = 0; i < tern_value_count(references); i++) {
+            char label[LABEL_SIZE];
+            tern_value reference = tern_value_at(references, i);
+            tern_tensor *tensor = tern_optim_state(optim, i, key.as.s);
+            snprintf(label, sizeof label, "state.%s.%zu", key.as.s, i);
+            tolerance limit = {.torch_error = case_error(t, label)};
+            if (reference.kind != TERN_VALUE_STRING) continue;
+            if (tensor)
+                case_check(t, label, tern_tensor_value(tensor), reference, tern_dtype_of(tensor),
+                           &limit);
+            else
+                case_fail(t, "%s: the optimizer keeps no such state", label);
+        }
+    }
+}
+
+static void run_optimizer(test_case *t) {
+    tern_ctx *ctx = t->run->ctx;
+    parameters p;
+    if (tern_dict_has(t->json, "problem")) {
+        t->skip = NOT_IMPLEMENTED;
+        return;
+    }
+    if (!make_parameters(t, "params", &p)) return;
+    tern_value args = call_arguments(ctx, tern_dict_get(t->json, "args"), find_tensor, t);
+    tern_optim *optim = tern_optim_make(ctx, make_groups(t, &p), vectors_name(t->file), args);
+    tern_value grads = tern_dict_get(t->json, "grad"), after = tern_dict_get(t->json, "after");
+    for (size_t step = 0; step < tern_value_count(grads) && !t->failed; step++) {
+        feed_gradients(t, &p, tern_value_at(grads, step));
+        if (tern_optim_step(optim) != TERN_OK) return;
+        check_parameters(t, &p, tern_value_at(after, step), step);
+    }
+    check_state(t, optim);
+}
+
+/* ---- clipping ----------------------------------------------------------------------------------------- */
+
+static double number_argument(tern_value args, const char *name, double fallback) {
+    return tern_dict_has(args, name) ? tern_value_as_double(tern_dict_get(args, name)) : fallback;
+}
+
+static void check_norm(test_case *t, tern_tensor *norm) {
+    tolerance limit = {.torch_error = case_error(t, "out0")};
+    tern_value reference = tern_value_at(tern_dict_get(t->json, "out"), 0);
+    case_check(t, "out0", tern_tensor_value(norm), reference, tern_dtype_of(norm), &limit);
+}
+
+static void run_clip(test_case *t) {
+    tern_ctx *ctx = t->run->ctx;
+    parameters p;
+    const char *name = tern_dict_get(t->json, "name").as.s;
+    tern_value args = call_arguments(ctx, tern_dict_get(t->json, "args"), find_tensor, t);
+    double norm_type = number_argument(args, "norm_type", 2);
+    if (!make_parameters(t, "grad", &p)) return;
+    feed_gradients(t, &p, tern_dict_get(t->json, "grad"));
+    if (strcmp(name, "clip_grad_norm_") == 0) {
+        check_norm(t, tern_clip_grad_norm(ctx, p.list, number_argument(args, "max_norm", 0),
+                                          norm_type, false));
+    } else if (strcmp(name, "get_total_norm") == 0) {
+        tern_scope quiet = tern_scope_begin(ctx, TERN_NO_GRAD);
+        check_norm(t, tern_total_norm(ctx, p.list, norm_type, false));
+        tern_scope_end(quiet);
+    } else if (strcmp(name, "clip_grad_value_") == 0) {
+        tern_clip_grad_value(ctx, p.list, number_argument(args, "clip_value", 0));
+    } else {
+        t->skip = NOT_IMPLEMENTED;
+        return;
+    }
+    for (size_t i = 0; i < p.count && !tern_error(ctx)[0]; i++) {
+        char label[LABEL_SIZE];
+        snprintf(label, sizeof label, "after.%zu", i);
+        tolerance limit = {.torch_error = case_error(t, label)};
+        tern_tensor *grad = tern_grad_of(p.tensors[i]);
+        case_check(t, label, tern_tensor_value(grad),
+                   tern_value_at(tern_dict_get(t->json, "after"), i), tern_dtype_of(grad), &limit);
+    }
+}
+
+/* ---- suites ------------------------------------------------------------------------------------------------- */
+
+static void run(test_case *t) {
+    if (strcmp(vectors_name(t->file), "clip") == 0)
+        run_clip(t);
+    else
+        run_optimizer(t);
+}
+
+static bool has(tern_ctx *ctx, const char *name) {
+    const char *known;
+    (void)ctx;
+    if (strcmp(name, "clip") == 0) return true;
+    for (size_t i = 0; (known = tern_optim_name_at(i)) != NULL; i++)
+        if (strcmp(known, name) == 0) return true;
+    return false;
+}
+
+const suite suite_optim = {.folder = "optim", .has = has, .run = run};

@@ -1,0 +1,121 @@
+/* tern doctor: the load report: every folder searched, every plugin found and how far it came. */
+#include "json_out.h"
+#include "verbs.h"
+
+#include "tern/device.h"
+
+#include <stdio.h>
+
+enum { PROBE_MILLISECONDS = 20000 };
+
+typedef struct doctor_options {
+    common_options common;
+} doctor_options;
+
+static void search_json(json_out *j, const tern_load_report *report) {
+    json_array(j, "search");
+    for (size_t i = 0; i < tern_load_report_searches(report); i++) {
+        const tern_search_entry *s = tern_load_report_search(report, i);
+        json_object(j, NULL);
+        json_text(j, "path", s->path);
+        json_text(j, "origin", s->origin);
+        json_bool(j, "found", s->found);
+        json_text(j, "message", s->message);
+        json_end(j);
+    }
+    json_end(j);
+}
+
+static void plugins_json(json_out *j, const tern_load_report *report) {
+    json_array(j, "plugins");
+    for (size_t i = 0; i < tern_load_report_plugins(report); i++) {
+        const tern_plugin_entry *p = tern_load_report_plugin(report, i);
+        json_object(j, NULL);
+        json_text(j, "manifest", p->manifest);
+        json_text(j, "library", p->library);
+        json_text(j, "device", p->device);
+        json_text(j, "variant", p->variant);
+        json_text(j, "stage", tern_load_stage_name(p->stage));
+        json_text(j, "code", tern_status_name(p->code));
+        json_bool(j, "ok", p->ok);
+        json_text(j, "message", p->message);
+        json_end(j);
+    }
+    json_end(j);
+}
+
+static void print_json(const tern_load_report *report) {
+    json_out j = json_begin(stdout);
+    json_object(&j, NULL);
+    json_bool(&j, "ok", tern_load_report_ok(report));
+    search_json(&j, report);
+    plugins_json(&j, report);
+    json_end(&j);
+    json_finish(&j);
+}
+
+static void print_text(const tern_load_report *report) {
+    puts("folders searched:");
+    for (size_t i = 0; i < tern_load_report_searches(report); i++) {
+        const tern_search_entry *s = tern_load_report_search(report, i);
+        printf("  %s  %s (%s)%s%s\n", s->found ? "ok" : "--", s->path, s->origin,
+               *s->message ? ": " : "", s->message);
+    }
+    puts("plugins:");
+    for (size_t i = 0; i < tern_load_report_plugins(report); i++) {
+        const tern_plugin_entry *p = tern_load_report_plugin(report, i);
+        printf("  %s  %s%s%s at stage %s\n", p->ok ? "ok" : "--", *p->device ? p->device : "?",
+               *p->variant ? " " : "", p->variant, tern_load_stage_name(p->stage));
+        printf("      manifest %s\n", p->manifest);
+        if (*p->library) printf("      library  %s\n", p->library);
+        if (*p->message) printf("      %s: %s\n", tern_status_name(p->code), p->message);
+    }
+}
+
+/* The plugin that makes the report not ok, NULL where it is that no device can be used. */
+static const tern_plugin_entry *broken_plugin(const tern_load_report *report) {
+    for (size_t i = 0; i < tern_load_report_plugins(report); i++) {
+        const tern_plugin_entry *p = tern_load_report_plugin(report, i);
+        bool excused = p->code == TERN_ERR_NOT_FOUND || p->code == TERN_ERR_UNSUPPORTED ||
+                       p->code == TERN_ERR_STATE;
+        if (!p->ok && !excused) return p;
+    }
+    return NULL;
+}
+
+static int verdict(const verb *v, const tern_load_report *report) {
+    if (tern_load_report_ok(report)) return EXIT_OK;
+    const tern_plugin_entry *p = broken_plugin(report);
+    if (p) return work_failed(v, "%s: %s", p->manifest, p->message);
+    return work_failed(
+        v, "no device can be used; install a backend or set TERN_PLUGIN_PATH_ADD to its "
+           "folder of manifests");
+}
+
+static int run(const verb *v, void *options) {
+    const doctor_options *o = options;
+    tern_load_report *report = tern_load_report_new(PROBE_MILLISECONDS);
+    if (!report) return work_failed(v, "out of memory");
+    if (o->common.json)
+        print_json(report);
+    else if (!o->common.quiet)
+        print_text(report);
+    int status = verdict(v, report);
+    tern_load_report_free(report);
+    return status;
+}
+
+const verb verb_doctor = {
+    .name = "doctor",
+    .arguments = "",
+    .summary = "says why a device is there or not",
+    .details =
+        "Opens each plugin in a helper process, so that one that crashes or hangs is a line of the "
+        "report.\nThe status is 1 where a plugin is broken or no device can be used; hardware "
+        "that is absent is\nno failure.",
+    .seed = "0",
+    .options = NULL,
+    .n_options = 0,
+    .options_size = sizeof(doctor_options),
+    .run = run,
+};
