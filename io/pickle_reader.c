@@ -306,17 +306,24 @@ static bool names(const char *text, size_t length, const char *name) {
     return strlen(name) == length && memcmp(text, name, length) == 0;
 }
 
+static bool is_module(const char *text, size_t length, const char *known) {
+    size_t prefix = strcspn(known, "*");
+    if (!known[prefix]) return names(text, length, known);
+    return length > prefix && memcmp(text, known, prefix) == 0 &&
+           !memchr(text + prefix, '.', length - prefix);
+}
+
 static bool refuse_name(const machine *m, const char *module, size_t module_length,
                         const char *name, size_t name_length) {
     int shown_module = module_length < 100 ? (int)module_length : 100;
     int shown_name = name_length < 100 ? (int)name_length : 100;
-    bool is_module = (module_length >= 9 && memcmp(module, "torch.nn.", 9) == 0) ||
-                     names(module, module_length, "__main__");
+    bool is_model = (module_length >= 9 && memcmp(module, "torch.nn.", 9) == 0) ||
+                    names(module, module_length, "__main__");
     tern_fail(
         m->reader->ctx, TERN_ERR_FORMAT,
         "%s: refused: the file wants to call '%.*s.%.*s', and a reader of data runs no code%s",
         m->reader->path, shown_module, module, shown_name, name,
-        is_module ? "; save model.state_dict() instead of the model" : "");
+        is_model ? "; save model.state_dict() instead of the model" : "");
     return false;
 }
 
@@ -324,7 +331,8 @@ static bool push_global(machine *m, const char *module, size_t module_length, co
                         size_t name_length) {
     for (size_t i = 0; i < m->reader->n_globals; i++) {
         const tern_pglobal *known = &m->reader->globals[i];
-        if (!names(module, module_length, known->module) || !names(name, name_length, known->name))
+        if (!names(name, name_length, known->name) ||
+            !is_module(module, module_length, known->module))
             continue;
         tern_pnode *node = push_new(m, TERN_P_GLOBAL);
         if (node) node->as.known = known->number;

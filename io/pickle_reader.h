@@ -52,7 +52,8 @@ struct tern_pnode {
     uint64_t weight;    /* the tree reader's */
 };
 
-/* A function or class that the tree's reader knows. */
+/* A function or class that the tree's reader knows. A module that ends in '*' stands for all names
+ * that begin so and have no further dot. */
 typedef struct tern_pglobal {
     const char *module, *name;
     int number;

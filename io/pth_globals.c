@@ -1,9 +1,10 @@
-/* pth_globals.c: the table of names, in four parts. */
+/* pth_globals.c: the table of names, in four parts. Storages of other devices than the CPU have modules
+ * of their own. */
 #include "pth_globals.h"
 
 #define STORAGE(name, dtype)                                                                       \
     {"torch", name "Storage", TERN_G_STORAGE + (dtype)}, {                                         \
-        "torch.cuda", name "Storage", TERN_G_STORAGE + (dtype)                                     \
+        "torch.*", name "Storage", TERN_G_STORAGE + (dtype)                                     \
     }
 #define DTYPE(name, dtype)                                                                         \
     { "torch", name, TERN_G_DTYPE + (dtype) }

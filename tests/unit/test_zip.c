@@ -1,0 +1,202 @@
+#define _GNU_SOURCE
+#include "io_fixture.h"
+
+#include "io/bytes.h"
+#include "io/zip_reader.h"
+#include "io/zip_writer.h"
+#include "tern/memory.h"
+
+static tern_zip_member *find(tern_zip *zip, const char *name) {
+    return tern_zip_find(zip, name, strlen(name));
+}
+
+/* A small archive of the writer's; `used` bytes of the sink. */
+static tern_sink small_archive(tern_ctx *ctx) {
+    tern_sink sink;
+    tern_zip_writer zip;
+    tern_sink_memory(&sink, ctx);
+    tern_zip_writer_init(&zip, ctx, &sink, "root");
+    tern_zip_add(&zip, "data.pkl", "abc", 3);
+    tern_zip_add(&zip, "data/0", NULL, 0);
+    tern_zip_add(&zip, "data/1", "0123456789", 10);
+    cr_assert_eq(tern_zip_writer_end(&zip), TERN_OK);
+    return sink;
+}
+
+Test(zip, reads_back_what_it_writes_with_data_aligned_to_64) {
+    tern_ctx *ctx = tern_open(NULL);
+    tern_sink sink = small_archive(ctx);
+    tern_zip zip;
+    const unsigned char *data;
+    cr_assert_eq(tern_zip_open(&zip, ctx, "x", sink.bytes, sink.used), TERN_OK, "%s",
+                 tern_error(ctx));
+    cr_assert_eq(zip.count, 4);
+    tern_zip_member *m = find(&zip, "root/data/1");
+    cr_assert_not_null(m);
+    cr_assert_eq(m->data % 64, 0);
+    cr_assert_eq(tern_zip_read(&zip, m, &data), TERN_OK);
+    cr_assert_eq(memcmp(data, "0123456789", 10), 0);
+    m = find(&zip, "root/data/0");
+    cr_assert_eq(tern_zip_read(&zip, m, &data), TERN_OK);
+    cr_assert_eq(m->size, 0);
+    cr_assert_null(find(&zip, "root/data/2"));
+    cr_assert_null(find(&zip, "root/data/"));
+    tern_zip_close(&zip);
+    tern_free(sink.bytes);
+    tern_close(ctx);
+}
+
+Test(zip, unpacks_deflated_members_and_refuses_bombs) {
+    static unsigned char bytes[65536];
+    tern_ctx *ctx = tern_open(NULL);
+    tern_zip zip;
+    const unsigned char *data;
+    size_t size = slurp(SAMPLE("m1_deflated.pth"), bytes);
+    cr_assert_eq(tern_zip_open(&zip, ctx, "x", bytes, size), TERN_OK, "%s", tern_error(ctx));
+    tern_zip_member *m = find(&zip, "m1/version");
+    cr_assert_eq(tern_zip_read(&zip, m, &data), TERN_OK);
+    cr_assert(m->method == 8 && m->size == 2 && data[0] == '3');
+    const unsigned char *again;
+    tern_zip_read(&zip, m, &again);
+    cr_assert_eq(again, data, "a member is unpacked twice");
+    tern_zip_close(&zip);
+
+    size = slurp(SAMPLE("bomb.pth"), bytes);
+    cr_assert_eq(tern_zip_open(&zip, ctx, "x", bytes, size), TERN_OK, "%s", tern_error(ctx));
+    m = find(&zip, "bomb/data.pkl");
+    cr_assert_eq(m->size, 3000000);
+    tern_fail_allocation(0);
+    cr_assert_eq(tern_zip_read(&zip, m, &data), TERN_ERR_FORMAT);
+    cr_assert_eq(tern_fail_allocation(0), 0, "memory was taken for a bomb");
+    cr_assert_str_eq(tern_error(ctx),
+                     "x: damaged zip archive: member 'bomb/data.pkl' unpacks to far "
+                     "more than the archive holds: refused");
+    tern_zip_close(&zip);
+    tern_close(ctx);
+}
+
+/* Where the directory of the writer's archive lies. */
+static size_t directory_of(const tern_sink *sink) {
+    return (size_t)tern_read_u64(sink->bytes + sink->used - 22 - 20 - 56 + 48);
+}
+
+static void refused(tern_ctx *ctx, const tern_sink *sink, const char *why) {
+    tern_zip zip;
+    cr_assert_eq(tern_zip_open(&zip, ctx, "x", sink->bytes, sink->used), TERN_ERR_FORMAT,
+                 "not refused: %s", why);
+    cr_assert_not_null(strstr(tern_error(ctx), why), "another reason than %s: %s", why,
+                       tern_error(ctx));
+    tern_error_clear(ctx);
+    tern_zip_close(&zip);
+}
+
+Test(zip, refuses_what_disagrees_overlaps_or_repeats) {
+    tern_ctx *ctx = tern_open(NULL);
+    static const struct {
+        size_t entry, at; /* of the directory's entries, counted in 46 + 13 bytes */
+        unsigned char byte;
+        const char *why;
+    } changes[] = {{0, 20, 9, "stored, but with two sizes"},
+                   {0, 10, 1, "neither with method 0"},
+                   {0, 8, 1, "encrypted"},
+                   {0, 42, 1, "another header"},
+                   {0, 45, 0x7f, "outside of the file"},
+                   {0, 0, 'X', "an entry of its directory is broken"},
+                   {0, 46, 'R', "another header"},
+                   {0, 28, 200, "has no proper name"}};
+    for (size_t i = 0; i < sizeof changes / sizeof *changes; i++) {
+        tern_sink sink = small_archive(ctx);
+        sink.bytes[directory_of(&sink) + changes[i].at] = changes[i].byte;
+        refused(ctx, &sink, changes[i].why);
+        tern_free(sink.bytes);
+    }
+    /* Both sizes of the first member reach into the next one, in the directory alone. */
+    tern_sink sink = small_archive(ctx);
+    size_t directory = directory_of(&sink);
+    sink.bytes[directory + 20] = sink.bytes[directory + 24] = 100;
+    refused(ctx, &sink, "overlaps another");
+    tern_free(sink.bytes);
+    /* The second member points at the third one's header and has its name. */
+    sink = small_archive(ctx);
+    directory = directory_of(&sink);
+    unsigned char *second = sink.bytes + directory + 46 + 13, *third = second + 46 + 11;
+    memcpy(second, third, 46 + 11);
+    refused(ctx, &sink, "overlaps another");
+    tern_free(sink.bytes);
+    tern_close(ctx);
+}
+
+Test(zip, notices_every_changed_byte_of_a_member) {
+    tern_ctx *ctx = tern_open(NULL);
+    for (size_t i = 0; i < 10; i++) {
+        tern_sink sink = small_archive(ctx);
+        tern_zip zip;
+        const unsigned char *data;
+        tern_zip_open(&zip, ctx, "x", sink.bytes, sink.used);
+        tern_zip_member *m = find(&zip, "root/data/1");
+        sink.bytes[m->data + i] ^= 1;
+        cr_assert_eq(tern_zip_read(&zip, m, &data), TERN_ERR_FORMAT);
+        cr_assert_not_null(strstr(tern_error(ctx), "wrong checksum"));
+        tern_error_clear(ctx);
+        tern_zip_close(&zip);
+        tern_free(sink.bytes);
+    }
+    tern_close(ctx);
+}
+
+Test(zip, survives_truncation_at_every_byte) {
+    tern_ctx *ctx = tern_open(NULL);
+    tern_sink sink = small_archive(ctx);
+    for (size_t size = 0; size < sink.used; size++) {
+        unsigned char *cut = tern_alloc(size); /* so that a sanitizer sees its end */
+        memcpy(cut, sink.bytes, size);
+        tern_zip zip;
+        cr_assert_eq(tern_zip_open(&zip, ctx, "x", cut, size), TERN_ERR_FORMAT, "cut at %zu", size);
+        check_message(ctx);
+        tern_error_clear(ctx);
+        tern_zip_close(&zip);
+        tern_free(cut);
+    }
+    tern_free(sink.bytes);
+    tern_close(ctx);
+}
+
+/* A file of 32 members, so that the table of names has grown twice; the id is PyTorch's own. */
+Test(zip, serialization_id_folds_names_as_pytorch_does) {
+    static unsigned char bytes[65536];
+    tern_ctx *ctx = tern_open(NULL);
+    tern_zip zip;
+    const unsigned char *data;
+    size_t size = slurp(SAMPLE("ckpt_adam.pth"), bytes); /* 32 members */
+    cr_assert_eq(tern_zip_open(&zip, ctx, "x", bytes, size), TERN_OK);
+    cr_assert_gt(zip.count, 29);
+    tern_zip_member *id = find(&zip, "ckpt_adam/.data/serialization_id");
+    cr_assert_eq(tern_zip_read(&zip, id, &data), TERN_OK);
+    tern_sink sink;
+    tern_zip_writer writer;
+    tern_sink_memory(&sink, ctx);
+    tern_zip_writer_init(&writer, ctx, &sink, "ckpt_adam");
+    const unsigned char *member;
+    static const char *const first[] = {"data.pkl", ".format_version", ".storage_alignment",
+                                        "byteorder"};
+    for (int i = 0; i < 64; i++) {
+        char name[64], full[128];
+        if (i < 4)
+            snprintf(name, sizeof name, "%s", first[i]);
+        else if (i == 63)
+            snprintf(name, sizeof name, "version");
+        else
+            snprintf(name, sizeof name, "data/%d", i - 4);
+        snprintf(full, sizeof full, "ckpt_adam/%s", name);
+        tern_zip_member *m = find(&zip, full);
+        if (!m) continue;
+        tern_zip_read(&zip, m, &member);
+        tern_zip_add(&writer, name, member, m->size);
+    }
+    cr_assert_eq(tern_zip_writer_end(&writer), TERN_OK);
+    cr_assert_eq(sink.used, size);
+    cr_assert_eq(memcmp(sink.bytes, bytes, size), 0);
+    tern_free(sink.bytes);
+    tern_zip_close(&zip);
+    tern_close(ctx);
+}
