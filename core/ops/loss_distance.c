@@ -14,6 +14,11 @@ static tern_tensor *wide(tern_opcall *call, int index) {
     return tern_dtype_is_floating(x->dtype) ? tern_widen(x) : tern_to_dtype(x, TERN_FLOAT32);
 }
 
+/* The same, but integers stay: their differences wrap as PyTorch's do. */
+static tern_tensor *operand(tern_opcall *call, int index) {
+    return tern_widen(tern_arg_tensor(call, index));
+}
+
 static tern_value narrowed(tern_opcall *call, tern_tensor *loss) {
     if (call->ctx->status != TERN_OK) return tern_none();
     tern_dtype dtype = tern_arg_tensor(call, 0)->dtype;
@@ -62,8 +67,8 @@ tern_value tern_op_soft_margin_loss(tern_opcall *call) {
 }
 
 tern_value tern_op_margin_ranking_loss(tern_opcall *call) {
-    tern_tensor *d = tern_sub(wide(call, 0), wide(call, 1));
-    tern_tensor *loss = tern_neg(tern_mul(wide(call, 2), d));
+    tern_tensor *d = tern_sub(operand(call, 0), operand(call, 1));
+    tern_tensor *loss = tern_neg(tern_mul(operand(call, 2), d));
     loss = tern_at_least(tern_add_scalar(loss, tern_arg_double(call, 3, 0.0)), 0.0);
     return reduced(call, loss, 6);
 }
@@ -123,13 +128,16 @@ tern_value tern_op_gaussian_nll_loss(tern_opcall *call) {
 
 /* The p-norm of a - b + eps over the last dimension. */
 static tern_tensor *distance(tern_tensor *a, tern_tensor *b, double p, double eps, bool keepdim) {
-    tern_tensor *d = tern_add_scalar(tern_sub(a, b), eps);
+    tern_tensor *d = tern_sub(a, b);
+    if (!tern_dtype_is_floating(d->dtype)) d = tern_to_dtype(d, TERN_FLOAT32);
+    d = tern_add_scalar(d, eps);
     return TERN_CALL(vector_norm, T(d), F(p), I(-1), B(keepdim));
 }
 
 tern_value tern_op_pairwise_distance(tern_opcall *call) {
-    return narrowed(call, distance(wide(call, 0), wide(call, 1), tern_arg_double(call, 2, 2.0),
-                                   tern_arg_double(call, 3, 1e-6), tern_arg_bool(call, 4, false)));
+    return narrowed(call,
+                    distance(operand(call, 0), operand(call, 1), tern_arg_double(call, 2, 2.0),
+                             tern_arg_double(call, 3, 1e-6), tern_arg_bool(call, 4, false)));
 }
 
 tern_value tern_op_cosine_similarity(tern_opcall *call) {
@@ -171,7 +179,7 @@ static tern_tensor *triplet(tern_tensor *positive, tern_tensor *negative, tern_t
 }
 
 tern_value tern_op_triplet_margin_loss(tern_opcall *call) {
-    tern_tensor *a = wide(call, 0), *p = wide(call, 1), *n = wide(call, 2);
+    tern_tensor *a = operand(call, 0), *p = operand(call, 1), *n = operand(call, 2);
     double order = tern_arg_double(call, 4, 2.0), eps = tern_arg_double(call, 5, 1e-6);
     bool swap = tern_arg_bool(call, 6, false);
     tern_tensor *loss =
@@ -182,7 +190,7 @@ tern_value tern_op_triplet_margin_loss(tern_opcall *call) {
 
 /* With the distance that PyTorch takes where none is given. */
 tern_value tern_op_triplet_margin_with_distance_loss(tern_opcall *call) {
-    tern_tensor *a = wide(call, 0), *p = wide(call, 1), *n = wide(call, 2);
+    tern_tensor *a = operand(call, 0), *p = operand(call, 1), *n = operand(call, 2);
     bool swap = tern_arg_bool(call, 4, false);
     tern_tensor *loss =
         triplet(distance(a, p, 2.0, 1e-6, false), distance(a, n, 2.0, 1e-6, false),

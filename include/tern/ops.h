@@ -263,6 +263,29 @@ TERN_API tern_tensor *tern_leaky_relu(tern_tensor *input, double negative_slope)
 TERN_API tern_tensor *tern_softplus(tern_tensor *input);
 /* The input itself where `training` is false or p is 0. */
 TERN_API tern_tensor *tern_dropout(tern_tensor *input, double p, bool training);
+
+/* ---- normalisation: weight and bias may be NULL ---- */
+TERN_API tern_tensor *tern_layer_norm(tern_tensor *input, tern_shape normalized_shape,
+                                      tern_tensor *weight, tern_tensor *bias, double eps);
+TERN_API tern_tensor *tern_rms_norm(tern_tensor *input, tern_shape normalized_shape,
+                                    tern_tensor *weight, double eps);
+TERN_API tern_tensor *tern_group_norm(tern_tensor *input, int64_t num_groups, tern_tensor *weight,
+                                      tern_tensor *bias, double eps);
+/* In training the statistics are the batch's, and running_mean and running_var (which may be NULL)
+ * are updated in place. */
+TERN_API tern_tensor *tern_batch_norm(tern_tensor *input, tern_tensor *running_mean,
+                                      tern_tensor *running_var, tern_tensor *weight,
+                                      tern_tensor *bias, bool training, double momentum,
+                                      double eps);
+
+/* ---- convolutions: input [N, C, ...], weight [O, C, k...], bias [O] or NULL; other strides,
+ * dilations and groups by name (tern_call) ---- */
+TERN_API tern_tensor *tern_conv1d(tern_tensor *input, tern_tensor *weight, tern_tensor *bias,
+                                  int64_t stride, int64_t padding);
+TERN_API tern_tensor *tern_conv2d(tern_tensor *input, tern_tensor *weight, tern_tensor *bias,
+                                  int64_t stride, int64_t padding);
+
+/* ---- losses ---- */
 TERN_API tern_tensor *tern_l1_loss(tern_tensor *input, tern_tensor *target,
                                    tern_reduction reduction);
 TERN_API tern_tensor *tern_mse_loss(tern_tensor *input, tern_tensor *target,

@@ -1,0 +1,327 @@
+/*
+ * conv.c: convolutions of 1 to 3 dimensions and their transposes.
+ *
+ * One recorded operation, `convolution`, serves all. Its gradients are convolutions again: by input
+ * the transposed one, by weight one of input and gradient; a transposed convolution is the gradient
+ * by input of the plain one, so both kinds use the same three kernels.
+ */
+#include <string.h>
+
+#include "compose.h"
+
+/* convolution(input, weight, bias, stride, padding, dilation, transposed, output_padding, groups) */
+typedef struct geometry {
+    int spatial;
+    tern_conv_attrs attrs;
+    int64_t output_padding[3];
+    bool transposed;
+} geometry;
+
+static void spread(tern_shape list, int spatial, int64_t fallback, int64_t *out) {
+    for (int d = 0; d < 3; d++)
+        out[d] = d >= spatial     ? (fallback == 0 ? 0 : 1)
+                 : list.rank <= 0 ? fallback
+                 : list.rank == 1 ? list.dim[0]
+                                  : list.dim[d];
+}
+
+static tern_shape ints_of(tern_value value) {
+    tern_shape shape = {-1, {0}};
+    if (value.kind == TERN_VALUE_NONE) return shape;
+    shape.rank = 0;
+    if (tern_value_is_number(value)) {
+        shape.dim[shape.rank++] = tern_value_as_int(value);
+        return shape;
+    }
+    size_t count = tern_value_count(value);
+    for (size_t i = 0; i < count && i < 3; i++)
+        shape.dim[shape.rank++] = tern_value_as_int(tern_value_at(value, i));
+    return shape;
+}
+
+static geometry read_geometry(const tern_value *args, int spatial) {
+    geometry g = {.spatial = spatial};
+    g.attrs.spatial = spatial;
+    spread(ints_of(args[3]), spatial, 1, g.attrs.stride);
+    spread(ints_of(args[4]), spatial, 0, g.attrs.padding);
+    spread(ints_of(args[5]), spatial, 1, g.attrs.dilation);
+    g.transposed = tern_value_as_int(args[6]) != 0;
+    spread(ints_of(args[7]), spatial, 0, g.output_padding);
+    g.attrs.groups = args[8].kind == TERN_VALUE_NONE ? 1 : (int32_t)tern_value_as_int(args[8]);
+    return g;
+}
+
+static bool positive_geometry(tern_opcall *call, const geometry *g) {
+    for (int d = 0; d < g->spatial; d++) {
+        if (g->attrs.stride[d] > 0 && g->attrs.dilation[d] > 0 && g->attrs.padding[d] >= 0 &&
+            g->output_padding[d] >= 0)
+            continue;
+        tern_call_fail(call, TERN_ERR_ARGUMENT,
+                       "stride and dilation must be positive, padding not negative (stride %lld, "
+                       "dilation %lld, padding %lld)",
+                       (long long)g->attrs.stride[d], (long long)g->attrs.dilation[d],
+                       (long long)g->attrs.padding[d]);
+        return false;
+    }
+    return true;
+}
+
+/* The shape of the result; false after latching. */
+static bool output_shape(tern_opcall *call, const tern_tensor *x, const tern_tensor *w,
+                         const geometry *g, tern_shape *out) {
+    char a[TERN_SHAPE_TEXT], b[TERN_SHAPE_TEXT];
+    int64_t groups = g->attrs.groups;
+    int64_t in = g->transposed ? w->shape[0] : w->shape[1] * groups;
+    if (groups <= 0 || w->shape[0] % groups != 0 || x->shape[1] != in) {
+        tern_call_fail(call, TERN_ERR_ARGUMENT,
+                       "Given groups=%lld, weight of size %s, expected input %s to have %lld "
+                       "channels, but got %lld channels instead",
+                       (long long)groups, tern_shape_text(w->rank, w->shape, a),
+                       tern_shape_text(x->rank, x->shape, b), (long long)in,
+                       (long long)x->shape[1]);
+        return false;
+    }
+    out->rank = x->rank;
+    out->dim[0] = x->shape[0];
+    out->dim[1] = g->transposed ? w->shape[1] * groups : w->shape[0];
+    for (int d = 0; d < g->spatial; d++) {
+        int64_t reach = g->attrs.dilation[d] * (w->shape[d + 2] - 1) + 1;
+        int64_t size = x->shape[d + 2];
+        if (g->transposed)
+            size = (size - 1) * g->attrs.stride[d] - 2 * g->attrs.padding[d] + reach +
+                   g->output_padding[d];
+        else
+            size = size + 2 * g->attrs.padding[d] < reach
+                       ? -1
+                       : (size + 2 * g->attrs.padding[d] - reach) / g->attrs.stride[d] + 1;
+        if (size < (g->transposed ? 1 : 0) || w->shape[d + 2] == 0) {
+            tern_call_fail(
+                call, TERN_ERR_ARGUMENT,
+                "Calculated padded input size per channel: %s is smaller than the kernel "
+                "of weight %s",
+                tern_shape_text(x->rank, x->shape, a), tern_shape_text(w->rank, w->shape, b));
+            return false;
+        }
+        out->dim[d + 2] = size;
+    }
+    return true;
+}
+
+static tern_tensor *launch_conv(tern_opcall *call, int32_t kernel, tern_tensor *a, tern_tensor *b,
+                                tern_tensor *out, const tern_conv_attrs *attrs) {
+    if (call->ctx->status != TERN_OK || out->numel == 0) return out;
+    tern_tensor *operands[2] = {a, b};
+    if (a->numel == 0 || b->numel == 0)
+        tern_fill_raw(out, 0.0, 0);
+    else
+        tern_launch(call->lane, kernel, 0, operands, 2, &out, 1, attrs, sizeof *attrs);
+    return out;
+}
+
+tern_value tern_op_convolution(tern_opcall *call) {
+    tern_tensor *x = tern_arg_tensor(call, 0), *w = tern_arg_tensor(call, 1);
+    tern_tensor *bias = tern_arg_tensor(call, 2);
+    int spatial = w->rank - 2;
+    if (spatial < 1 || spatial > 3 || x->rank != w->rank)
+        return tern_call_fail(call, TERN_ERR_ARGUMENT,
+                              "Expected %d-dimensional input for %d-dimensional weight, but got %d "
+                              "dimensions",
+                              w->rank, w->rank, x->rank);
+    if (x->dtype != w->dtype || (bias && bias->dtype != x->dtype))
+        return tern_call_fail(call, TERN_ERR_ARGUMENT,
+                              "Input type (%s) and weight type (%s) should be the same",
+                              tern_dtype_name(x->dtype), tern_dtype_name(w->dtype));
+    tern_value args[9];
+    for (int i = 0; i < 9; i++) args[i] = tern_arg(call, i);
+    geometry g = read_geometry(args, spatial);
+    tern_shape shape, column = {x->rank, {0}};
+    if (!positive_geometry(call, &g) || !output_shape(call, x, w, &g, &shape)) return tern_none();
+    if (bias && (bias->rank != 1 || bias->shape[0] != shape.dim[1]))
+        return tern_call_fail(call, TERN_ERR_ARGUMENT,
+                              "expected bias to be 1-dimensional with %lld elements",
+                              (long long)shape.dim[1]);
+    tern_tensor *out = tern_new_shaped(call, x->dtype, &shape);
+    launch_conv(call, g.transposed ? TERN_KERNEL_CONV_GRAD_INPUT : TERN_KERNEL_CONV, x, w, out,
+                &g.attrs);
+    if (!bias) return tern_result(call, out);
+    for (int d = 0; d < x->rank; d++) column.dim[d] = d == 1 ? shape.dim[1] : 1;
+    return tern_result(call, tern_add(out, tern_reshape(bias, column)));
+}
+
+/* The call's geometry as the arguments of another convolution. */
+static tern_tensor *again(tern_node *node, tern_tensor *x, tern_tensor *w, bool transposed,
+                          tern_shape output_padding) {
+    return TERN_CALL(convolution, T(x), T(w), tern_none(), tern_node_arg(node, 3),
+                     tern_node_arg(node, 4), tern_node_arg(node, 5), B(transposed),
+                     S(output_padding), tern_node_arg(node, 8));
+}
+
+/* By input: the other kind of convolution, padded to the input's own size. */
+static tern_tensor *input_gradient(tern_node *node, tern_tensor *grad, tern_tensor *w,
+                                   const geometry *g) {
+    tern_shape shape = tern_node_input_shape(node, 0), extra = {g->spatial, {0}};
+    if (g->transposed) return again(node, grad, w, false, extra);
+    for (int d = 0; d < g->spatial; d++) {
+        int64_t reach = g->attrs.dilation[d] * (w->shape[d + 2] - 1) + 1;
+        int64_t size =
+            (grad->shape[d + 2] - 1) * g->attrs.stride[d] - 2 * g->attrs.padding[d] + reach;
+        extra.dim[d] = shape.dim[d + 2] - size;
+    }
+    return again(node, grad, w, true, extra);
+}
+
+void tern_grad_convolution(tern_node *node, tern_tensor *const *grad_out, tern_tensor **grads) {
+    tern_tensor *x = tern_node_input(node, 0), *w = tern_node_input(node, 1);
+    tern_tensor *grad = grad_out[0];
+    if (tern_node_ctx(node)->status != TERN_OK) return;
+    tern_value args[9];
+    for (int i = 0; i < 9; i++) args[i] = tern_node_arg(node, i);
+    geometry g = read_geometry(args, w->rank - 2);
+    if (tern_node_needs(node, 0)) grads[0] = input_gradient(node, grad, w, &g);
+    if (tern_node_needs(node, 1))
+        grads[1] =
+            TERN_CALL(_conv_weight_gradient, T(g.transposed ? x : grad), T(g.transposed ? grad : x),
+                      S(tern_shape_of(w)), args[3], args[4], args[5], args[8]);
+    if (tern_node_n_inputs(node) > 2 && tern_node_needs(node, 2)) {
+        tern_shape dims = {0, {0}};
+        for (int d = 0; d < grad->rank; d++)
+            if (d != 1) dims.dim[dims.rank++] = d;
+        grads[2] = tern_sum_dims(grad, dims, false);
+    }
+}
+
+/* _conv_weight_gradient(grad, x, weight_size, stride, padding, dilation, groups): linear in both. */
+tern_value tern_op__conv_weight_gradient(tern_opcall *call) {
+    tern_tensor *grad = tern_arg_tensor(call, 0), *x = tern_arg_tensor(call, 1);
+    tern_shape shape = tern_arg_ints(call, 2);
+    tern_value args[9] = {[3] = tern_arg(call, 3),
+                          [4] = tern_arg(call, 4),
+                          [5] = tern_arg(call, 5),
+                          [8] = tern_arg(call, 6)};
+    geometry g = read_geometry(args, shape.rank - 2);
+    tern_tensor *out = tern_new_shaped(call, x->dtype, &shape);
+    return tern_result(call,
+                       launch_conv(call, TERN_KERNEL_CONV_GRAD_WEIGHT, grad, x, out, &g.attrs));
+}
+
+void tern_grad__conv_weight_gradient(tern_node *node, tern_tensor *const *grad_out,
+                                     tern_tensor **grads) {
+    tern_tensor *grad = tern_node_input(node, 0), *x = tern_node_input(node, 1);
+    tern_tensor *w = grad_out[0]; /* in the place of a weight */
+    if (tern_node_ctx(node)->status != TERN_OK) return;
+    tern_value stride = tern_node_arg(node, 3), padding = tern_node_arg(node, 4);
+    tern_value dilation = tern_node_arg(node, 5), groups = tern_node_arg(node, 6);
+    if (tern_node_needs(node, 0))
+        grads[0] = TERN_CALL(convolution, T(x), T(w), tern_none(), stride, padding, dilation,
+                             B(false), I(0), groups);
+    if (!tern_node_needs(node, 1)) return;
+    tern_value args[9] = {[3] = stride, [4] = padding, [5] = dilation, [8] = groups};
+    geometry g = read_geometry(args, w->rank - 2);
+    tern_shape extra = {g.spatial, {0}};
+    for (int d = 0; d < g.spatial; d++) {
+        int64_t reach = g.attrs.dilation[d] * (w->shape[d + 2] - 1) + 1;
+        extra.dim[d] = x->shape[d + 2] - ((grad->shape[d + 2] - 1) * g.attrs.stride[d] -
+                                          2 * g.attrs.padding[d] + reach);
+    }
+    grads[1] = TERN_CALL(convolution, T(grad), T(w), tern_none(), stride, padding, dilation,
+                         B(true), S(extra), groups);
+}
+
+/* ---- conv1d, conv2d, conv3d ---- */
+
+/* padding='same': the input is padded so that the size stays; an odd one goes to the end. */
+static tern_tensor *pad_same(tern_opcall *call, tern_tensor *x, const tern_tensor *w,
+                             tern_value dilation, tern_shape *out_padding) {
+    int spatial = w->rank - 2;
+    int64_t step[3];
+    spread(ints_of(dilation), spatial, 1, step);
+    out_padding->rank = spatial;
+    for (int d = 0; d < spatial; d++) {
+        int64_t total = step[d] * (w->shape[d + 2] - 1);
+        out_padding->dim[d] = total / 2;
+        if (total % 2 == 0) continue;
+        tern_shape extra = tern_shape_of(x);
+        int at = x->rank - spatial + d;
+        extra.dim[at] = 1;
+        tern_tensor *zeros = TERN_CALL(new_zeros, T(x), S(extra));
+        x = tern_cat((tern_tensor *[]){x, zeros}, 2, at);
+    }
+    (void)call;
+    return x;
+}
+
+/* conv(input, weight, bias, stride, padding, dilation, groups), with or without a batch. */
+static tern_value conv(tern_opcall *call, int spatial) {
+    tern_tensor *x = tern_arg_tensor(call, 0), *w = tern_arg_tensor(call, 1);
+    tern_value padding = tern_arg(call, 4);
+    tern_shape sizes;
+    if (w->rank != spatial + 2 || (x->rank != w->rank && x->rank != w->rank - 1))
+        return tern_call_fail(call, TERN_ERR_ARGUMENT,
+                              "Expected %dD (unbatched) or %dD (batched) input and %dD weight, but "
+                              "got input of %d and weight of %d dimensions",
+                              spatial + 1, spatial + 2, spatial + 2, x->rank, w->rank);
+    if (padding.kind == TERN_VALUE_STRING) {
+        if (strcmp(padding.as.s, "same") == 0) {
+            x = pad_same(call, x, w, tern_arg(call, 5), &sizes);
+            padding = S(sizes);
+        } else if (strcmp(padding.as.s, "valid") == 0) {
+            padding = I(0);
+        } else {
+            return tern_call_fail(call, TERN_ERR_ARGUMENT,
+                                  "padding='%s': it is 'same', 'valid' or numbers", padding.as.s);
+        }
+    }
+    bool batched = x->rank == w->rank;
+    if (!batched) x = tern_unsqueeze(x, 0);
+    tern_tensor *out =
+        TERN_CALL(convolution, T(x), T(w), tern_arg(call, 2), tern_arg(call, 3), padding,
+                  tern_arg(call, 5), B(false), I(0), I(tern_arg_int(call, 6, 1)));
+    return tern_result(call, batched ? out : tern_squeeze(out, 0));
+}
+
+tern_value tern_op_conv1d(tern_opcall *call) {
+    return conv(call, 1);
+}
+tern_value tern_op_conv2d(tern_opcall *call) {
+    return conv(call, 2);
+}
+tern_value tern_op_conv3d(tern_opcall *call) {
+    return conv(call, 3);
+}
+
+/* conv_transpose(input, weight, bias, stride, padding, output_padding, groups, dilation) */
+static tern_value conv_transpose(tern_opcall *call, int spatial) {
+    tern_tensor *x = tern_arg_tensor(call, 0), *w = tern_arg_tensor(call, 1);
+    if (w->rank != spatial + 2 || (x->rank != w->rank && x->rank != w->rank - 1))
+        return tern_call_fail(call, TERN_ERR_ARGUMENT,
+                              "Expected %dD (unbatched) or %dD (batched) input and %dD weight, but "
+                              "got input of %d and weight of %d dimensions",
+                              spatial + 1, spatial + 2, spatial + 2, x->rank, w->rank);
+    bool batched = x->rank == w->rank;
+    if (!batched) x = tern_unsqueeze(x, 0);
+    tern_tensor *out =
+        TERN_CALL(convolution, T(x), T(w), tern_arg(call, 2), tern_arg(call, 3), tern_arg(call, 4),
+                  tern_arg(call, 7), B(true), tern_arg(call, 5), I(tern_arg_int(call, 6, 1)));
+    return tern_result(call, batched ? out : tern_squeeze(out, 0));
+}
+
+tern_value tern_op_conv_transpose1d(tern_opcall *call) {
+    return conv_transpose(call, 1);
+}
+tern_value tern_op_conv_transpose2d(tern_opcall *call) {
+    return conv_transpose(call, 2);
+}
+tern_value tern_op_conv_transpose3d(tern_opcall *call) {
+    return conv_transpose(call, 3);
+}
+
+/* ---- C functions ---- */
+
+tern_tensor *tern_conv1d(tern_tensor *input, tern_tensor *weight, tern_tensor *bias, int64_t stride,
+                         int64_t padding) {
+    return TERN_CALL(conv1d, T(input), T(weight), T(bias), I(stride), I(padding));
+}
+tern_tensor *tern_conv2d(tern_tensor *input, tern_tensor *weight, tern_tensor *bias, int64_t stride,
+                         int64_t padding) {
+    return TERN_CALL(conv2d, T(input), T(weight), T(bias), I(stride), I(padding));
+}

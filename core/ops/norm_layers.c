@@ -1,0 +1,355 @@
+/*
+ * norm_layers.c: layer, group, batch, instance and root-mean-square normalisation, local response
+ * normalisation, and their native forms, which also return the statistics.
+ *
+ * (x - mean) / sqrt(var + eps) * weight + bias, with the biased variance, composed and differentiated
+ * through its parts. 16-bit inputs compute in float32.
+ */
+#include <float.h>
+
+#include "compose.h"
+
+/* What a normalisation gives. */
+typedef struct normalised {
+    tern_tensor *out, *mean, *rstd; /* the statistics keep the reduced dimensions at size 1 */
+    tern_tensor *var;
+} normalised;
+
+static normalised normalise_over(tern_tensor *x, tern_shape dims, double eps) {
+    normalised n;
+    n.mean = tern_mean_dims(x, dims, true);
+    tern_tensor *d = tern_sub(x, n.mean);
+    n.var = tern_mean_dims(tern_mul(d, d), dims, true);
+    n.rstd = tern_rsqrt(tern_add_scalar(n.var, eps));
+    n.out = tern_mul(d, n.rstd);
+    return n;
+}
+
+/* x * weight + bias, either of which may be NULL, viewed as `shape`. */
+static tern_tensor *affine(tern_tensor *x, tern_tensor *weight, tern_tensor *bias,
+                           tern_shape shape) {
+    if (weight) x = tern_mul(x, tern_reshape(tern_widen(weight), shape));
+    if (bias) x = tern_add(x, tern_reshape(tern_widen(bias), shape));
+    return x;
+}
+
+static tern_value narrowed(tern_opcall *call, tern_tensor *x) {
+    if (call->ctx->status != TERN_OK) return tern_none();
+    return tern_result(call, tern_to_dtype(x, tern_arg_tensor(call, 0)->dtype));
+}
+
+/* A vector over channels (dimension 1) in the shape that broadcasts to x. */
+static tern_shape channel_shape(const tern_tensor *x) {
+    tern_shape shape = {x->rank, {0}};
+    for (int d = 0; d < x->rank; d++) shape.dim[d] = d == 1 ? x->shape[1] : 1;
+    return shape;
+}
+
+/* All dimensions but the channels. */
+static tern_shape channel_dims(const tern_tensor *x) {
+    tern_shape dims = {0, {0}};
+    for (int d = 0; d < x->rank; d++)
+        if (d != 1) dims.dim[dims.rank++] = d;
+    return dims;
+}
+
+/* ---- layer_norm, rms_norm ---- */
+
+/* The dims that normalized_shape names: the last of x; false after latching. */
+static bool trailing_dims(tern_opcall *call, const tern_tensor *x, tern_shape *out_shape,
+                          tern_shape *out_dims) {
+    char want[TERN_SHAPE_TEXT], have[TERN_SHAPE_TEXT];
+    *out_shape = tern_arg_ints(call, 1);
+    out_dims->rank = out_shape->rank;
+    bool fits = out_shape->rank > 0 && out_shape->rank <= x->rank;
+    for (int i = 0; fits && i < out_shape->rank; i++) {
+        int d = x->rank - out_shape->rank + i;
+        out_dims->dim[i] = d;
+        fits = x->shape[d] == out_shape->dim[i];
+    }
+    if (fits) return true;
+    if (call->ctx->status == TERN_OK)
+        tern_call_fail(
+            call, TERN_ERR_ARGUMENT,
+            "Given normalized_shape=%s, expected input with shape [*, ...] ending in it, "
+            "but got input of size %s",
+            tern_shape_text(out_shape->rank < 0 ? 0 : out_shape->rank, out_shape->dim, want),
+            tern_shape_text(x->rank, x->shape, have));
+    return false;
+}
+
+static bool parameter_fits(tern_opcall *call, const tern_tensor *parameter, const char *name,
+                           const tern_shape *shape) {
+    bool fits = !parameter || parameter->rank == shape->rank;
+    for (int d = 0; fits && parameter && d < shape->rank; d++)
+        fits = parameter->shape[d] == shape->dim[d];
+    if (fits) return true;
+    char want[TERN_SHAPE_TEXT], have[TERN_SHAPE_TEXT];
+    tern_call_fail(call, TERN_ERR_ARGUMENT, "Expected %s to be of shape %s, but got %s", name,
+                   tern_shape_text(shape->rank, shape->dim, want),
+                   tern_shape_text(parameter->rank, parameter->shape, have));
+    return false;
+}
+
+static bool layer_norm_of(tern_opcall *call, normalised *out) {
+    tern_tensor *x = tern_widen(tern_arg_tensor(call, 0));
+    tern_tensor *weight = tern_arg_tensor(call, 2), *bias = tern_arg_tensor(call, 3);
+    tern_shape shape, dims;
+    if (call->ctx->status != TERN_OK || !trailing_dims(call, x, &shape, &dims) ||
+        !parameter_fits(call, weight, "weight", &shape) ||
+        !parameter_fits(call, bias, "bias", &shape))
+        return false;
+    *out = normalise_over(x, dims, tern_arg_double(call, 4, 1e-5));
+    out->out = affine(out->out, weight, bias, shape);
+    return call->ctx->status == TERN_OK;
+}
+
+tern_value tern_op_layer_norm(tern_opcall *call) {
+    normalised n;
+    return layer_norm_of(call, &n) ? narrowed(call, n.out) : tern_none();
+}
+
+/* The output and the statistics, as one tuple in the input's dtype. */
+static tern_value with_statistics(tern_opcall *call, const normalised *n) {
+    tern_dtype dtype = tern_arg_tensor(call, 0)->dtype;
+    tern_tensor *all[3] = {n->out, n->mean, n->rstd};
+    for (int i = 0; i < 3; i++) all[i] = tern_to_dtype(all[i], dtype);
+    return call->ctx->status == TERN_OK ? tern_tensors_value(call->ctx, all, 3) : tern_none();
+}
+
+tern_value tern_op_native_layer_norm(tern_opcall *call) {
+    normalised n;
+    return layer_norm_of(call, &n) ? with_statistics(call, &n) : tern_none();
+}
+
+/* The distance from 1 to the next number: rms_norm's eps where none is given. */
+static double epsilon_of(tern_dtype dtype) {
+    switch (dtype) {
+    case TERN_FLOAT64: return DBL_EPSILON;
+    case TERN_FLOAT16: return 0x1p-10;
+    case TERN_BFLOAT16: return 0x1p-7;
+    default: return (double)FLT_EPSILON;
+    }
+}
+
+tern_value tern_op_rms_norm(tern_opcall *call) {
+    tern_tensor *input = tern_arg_tensor(call, 0), *x = tern_widen(input);
+    tern_tensor *weight = tern_arg_tensor(call, 2);
+    tern_shape shape, dims;
+    if (call->ctx->status != TERN_OK || !trailing_dims(call, x, &shape, &dims) ||
+        !parameter_fits(call, weight, "weight", &shape))
+        return tern_none();
+    double eps = tern_arg_double(call, 3, epsilon_of(x->dtype));
+    tern_tensor *square = tern_mean_dims(tern_mul(x, x), dims, true);
+    tern_tensor *out = tern_mul(x, tern_rsqrt(tern_add_scalar(square, eps)));
+    return narrowed(call, affine(out, weight, NULL, shape));
+}
+
+/* ---- group_norm ---- */
+
+static bool group_norm_of(tern_opcall *call, int64_t groups, tern_tensor *weight, tern_tensor *bias,
+                          double eps, normalised *out) {
+    tern_tensor *x = tern_widen(tern_arg_tensor(call, 0));
+    if (call->ctx->status != TERN_OK) return false;
+    if (x->rank < 2 || groups <= 0 || x->shape[1] % groups != 0) {
+        tern_call_fail(
+            call, TERN_ERR_ARGUMENT,
+            "Expected number of channels in input to be divisible by num_groups, but got "
+            "an input of %lld channels and num_groups=%lld",
+            (long long)(x->rank > 1 ? x->shape[1] : 0), (long long)groups);
+        return false;
+    }
+    tern_shape channels = {1, {x->shape[1]}};
+    if (!parameter_fits(call, weight, "weight", &channels) ||
+        !parameter_fits(call, bias, "bias", &channels))
+        return false;
+    int64_t batch = x->shape[0];
+    int64_t per_group = batch > 0 ? x->numel / (batch * groups) : 0;
+    tern_tensor *split = tern_reshape(x, TERN_SHAPE(batch, groups, per_group));
+    *out = normalise_over(split, TERN_SHAPE(2), eps);
+    out->out = affine(tern_reshape(out->out, tern_shape_of(x)), weight, bias, channel_shape(x));
+    out->mean = tern_squeeze(out->mean, 2);
+    out->rstd = tern_squeeze(out->rstd, 2);
+    return call->ctx->status == TERN_OK;
+}
+
+tern_value tern_op_group_norm(tern_opcall *call) {
+    normalised n;
+    bool done = group_norm_of(call, tern_arg_int(call, 1, 1), tern_arg_tensor(call, 2),
+                              tern_arg_tensor(call, 3), tern_arg_double(call, 4, 1e-5), &n);
+    return done ? narrowed(call, n.out) : tern_none();
+}
+
+/* native_group_norm(input, weight, bias, N, C, HxW, group, eps) */
+tern_value tern_op_native_group_norm(tern_opcall *call) {
+    normalised n;
+    bool done = group_norm_of(call, tern_arg_int(call, 6, 1), tern_arg_tensor(call, 1),
+                              tern_arg_tensor(call, 2), tern_arg_double(call, 7, 1e-5), &n);
+    return done ? with_statistics(call, &n) : tern_none();
+}
+
+/* ---- batch_norm ---- */
+
+typedef struct batch_arguments {
+    tern_tensor *weight, *bias, *running_mean, *running_var;
+    bool training;
+    double momentum, eps;
+} batch_arguments;
+
+/* running = (1 - momentum) running + momentum * new, in place and without history. */
+static void update_running(tern_tensor *running, tern_tensor *fresh, double momentum) {
+    tern_scope quiet = tern_scope_begin(fresh->ctx, TERN_NO_GRAD);
+    tern_tensor *kept = tern_mul_scalar(tern_widen(running), 1.0 - momentum);
+    tern_tensor *added = tern_mul_scalar(tern_reshape(fresh, tern_shape_of(running)), momentum);
+    tern_copy_in_place(running, tern_add(kept, added));
+    tern_scope_end(quiet);
+}
+
+static bool batch_fits(tern_opcall *call, const tern_tensor *x, const batch_arguments *a) {
+    if (x->rank < 2) {
+        tern_call_fail(call, TERN_ERR_ARGUMENT,
+                       "expected 2 or more dimensions (batch, channels, ...), got %d", x->rank);
+        return false;
+    }
+    tern_shape channels = {1, {x->shape[1]}};
+    if (!a->training && (!a->running_mean || !a->running_var)) {
+        tern_call_fail(call, TERN_ERR_ARGUMENT,
+                       "running_mean and running_var must be defined in evaluation mode");
+        return false;
+    }
+    return parameter_fits(call, a->weight, "weight", &channels) &&
+           parameter_fits(call, a->bias, "bias", &channels) &&
+           parameter_fits(call, a->running_mean, "running_mean", &channels) &&
+           parameter_fits(call, a->running_var, "running_var", &channels);
+}
+
+static bool batch_norm_of(tern_opcall *call, const batch_arguments *a, normalised *out) {
+    tern_tensor *x = tern_widen(tern_arg_tensor(call, 0));
+    if (call->ctx->status != TERN_OK || !batch_fits(call, x, a)) return false;
+    tern_shape shape = channel_shape(x);
+    if (a->training) {
+        *out = normalise_over(x, channel_dims(x), a->eps);
+        double n = x->shape[1] ? (double)(x->numel / x->shape[1]) : 0.0;
+        if (a->running_mean) update_running(a->running_mean, out->mean, a->momentum);
+        if (a->running_var)
+            update_running(a->running_var, tern_mul_scalar(out->var, n / (n - 1.0)), a->momentum);
+    } else {
+        out->mean = tern_reshape(tern_widen(a->running_mean), shape);
+        out->var = tern_reshape(tern_widen(a->running_var), shape);
+        out->rstd = tern_rsqrt(tern_add_scalar(out->var, a->eps));
+        out->out = tern_mul(tern_sub(x, out->mean), out->rstd);
+    }
+    out->out = affine(out->out, a->weight, a->bias, shape);
+    return call->ctx->status == TERN_OK;
+}
+
+/* batch_norm(input, running_mean, running_var, weight, bias, training, momentum, eps) */
+tern_value tern_op_batch_norm(tern_opcall *call) {
+    batch_arguments a = {tern_arg_tensor(call, 3),      tern_arg_tensor(call, 4),
+                         tern_arg_tensor(call, 1),      tern_arg_tensor(call, 2),
+                         tern_arg_bool(call, 5, false), tern_arg_double(call, 6, 0.1),
+                         tern_arg_double(call, 7, 1e-5)};
+    normalised n;
+    tern_tensor *x = tern_arg_tensor(call, 0);
+    if (a.training && x->rank >= 2 && x->shape[1] && x->numel / x->shape[1] == 1)
+        return tern_call_fail(call, TERN_ERR_ARGUMENT,
+                              "Expected more than 1 value per channel when training");
+    return batch_norm_of(call, &a, &n) ? narrowed(call, n.out) : tern_none();
+}
+
+/* native_batch_norm(input, weight, bias, running_mean, running_var, training, momentum, eps): with
+ * the batch's mean and 1 / sqrt(var + eps); in evaluation these are empty. */
+tern_value tern_op_native_batch_norm(tern_opcall *call) {
+    batch_arguments a = {tern_arg_tensor(call, 1),      tern_arg_tensor(call, 2),
+                         tern_arg_tensor(call, 3),      tern_arg_tensor(call, 4),
+                         tern_arg_bool(call, 5, false), tern_arg_double(call, 6, 0.1),
+                         tern_arg_double(call, 7, 1e-5)};
+    normalised n;
+    if (!batch_norm_of(call, &a, &n)) return tern_none();
+    tern_tensor *all[3] = {tern_to_dtype(n.out, tern_arg_tensor(call, 0)->dtype)};
+    tern_shape flat = {1, {a.training ? n.mean->numel : 0}};
+    for (int i = 1; i < 3; i++) {
+        tern_tensor *statistic = i == 1 ? n.mean : n.rstd;
+        all[i] = a.training ? tern_reshape(statistic, flat)
+                            : TERN_CALL(new_zeros, T(statistic), S(flat));
+        all[i] = tern_to_dtype(all[i], tern_arg_tensor(call, 0)->dtype);
+    }
+    return call->ctx->status == TERN_OK ? tern_tensors_value(call->ctx, all, 3) : tern_none();
+}
+
+/* ---- instance_norm: batch_norm with each sample's channels for themselves ---- */
+
+tern_value tern_op_instance_norm(tern_opcall *call) {
+    tern_tensor *input = tern_arg_tensor(call, 0), *x = tern_widen(input);
+    tern_tensor *mean = tern_arg_tensor(call, 1), *var = tern_arg_tensor(call, 2);
+    batch_arguments a = {tern_arg_tensor(call, 3),
+                         tern_arg_tensor(call, 4),
+                         mean,
+                         var,
+                         tern_arg_bool(call, 5, true),
+                         tern_arg_double(call, 6, 0.1),
+                         tern_arg_double(call, 7, 1e-5)};
+    if (call->ctx->status != TERN_OK || !batch_fits(call, x, &a)) return tern_none();
+    normalised n;
+    tern_shape dims = {0, {0}}, shape = channel_shape(x);
+    for (int d = 2; d < x->rank; d++) dims.dim[dims.rank++] = d;
+    if (!a.training) {
+        return batch_norm_of(call, &a, &n) ? narrowed(call, n.out) : tern_none();
+    }
+    n = normalise_over(x, dims, a.eps);
+    int64_t rows = x->shape[0] * x->shape[1];
+    double count = rows > 0 ? (double)(x->numel / rows) : 0.0;
+    if (mean) update_running(mean, tern_mean_dims(n.mean, TERN_SHAPE(0), false), a.momentum);
+    if (var) {
+        tern_tensor *unbiased = tern_mul_scalar(n.var, count / (count - 1.0));
+        update_running(var, tern_mean_dims(unbiased, TERN_SHAPE(0), false), a.momentum);
+    }
+    return narrowed(call, affine(n.out, a.weight, a.bias, shape));
+}
+
+/* ---- local_response_norm: x / (k + alpha * mean of squares over `size` channels)^beta ---- */
+
+tern_value tern_op_local_response_norm(tern_opcall *call) {
+    tern_tensor *input = tern_arg_tensor(call, 0), *x = tern_widen(input);
+    int64_t size = tern_arg_int(call, 1, 1);
+    double alpha = tern_arg_double(call, 2, 1e-4), beta = tern_arg_double(call, 3, 0.75);
+    if (call->ctx->status != TERN_OK) return tern_none();
+    if (x->rank < 3 || size < 1)
+        return tern_call_fail(
+            call, TERN_ERR_ARGUMENT,
+            "Expected 3D or higher dimensionality input (got %d dimensions) and a "
+            "positive size",
+            x->rank);
+    tern_tensor *square = tern_mul(x, x);
+    tern_shape pad = tern_shape_of(x);
+    pad.dim[1] = size / 2;
+    tern_tensor *before = TERN_CALL(new_zeros, T(x), S(pad));
+    pad.dim[1] = (size - 1) / 2;
+    tern_tensor *after = TERN_CALL(new_zeros, T(x), S(pad));
+    square = tern_cat((tern_tensor *[]){before, square, after}, 3, 1);
+    tern_tensor *windows = TERN_CALL(unfold, T(square), I(1), I(size), I(1));
+    tern_tensor *scale = tern_mul_scalar(tern_mean_dims(windows, TERN_SHAPE(-1), false), alpha);
+    scale = tern_pow_scalar(tern_add_scalar(scale, tern_arg_double(call, 4, 1.0)), beta);
+    return narrowed(call, tern_div(x, scale));
+}
+
+/* ---- C functions ---- */
+
+tern_tensor *tern_layer_norm(tern_tensor *input, tern_shape normalized_shape, tern_tensor *weight,
+                             tern_tensor *bias, double eps) {
+    return TERN_CALL(layer_norm, T(input), S(normalized_shape), T(weight), T(bias), F(eps));
+}
+tern_tensor *tern_rms_norm(tern_tensor *input, tern_shape normalized_shape, tern_tensor *weight,
+                           double eps) {
+    return TERN_CALL(rms_norm, T(input), S(normalized_shape), T(weight), F(eps));
+}
+tern_tensor *tern_group_norm(tern_tensor *input, int64_t num_groups, tern_tensor *weight,
+                             tern_tensor *bias, double eps) {
+    return TERN_CALL(group_norm, T(input), I(num_groups), T(weight), T(bias), F(eps));
+}
+tern_tensor *tern_batch_norm(tern_tensor *input, tern_tensor *running_mean,
+                             tern_tensor *running_var, tern_tensor *weight, tern_tensor *bias,
+                             bool training, double momentum, double eps) {
+    return TERN_CALL(batch_norm, T(input), T(running_mean), T(running_var), T(weight), T(bias),
+                     B(training), F(momentum), F(eps));
+}
