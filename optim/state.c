@@ -54,9 +54,14 @@ static tern_param *param_number(const tern_optim *optim, size_t index) {
 
 tern_tensor *tern_optim_state(const tern_optim *optim, size_t parameter, const char *name) {
     const tern_param *param = optim ? param_number(optim, parameter) : NULL;
-    for (const tern_state_key *key = optim ? optim->cls->keys : NULL; param && key->name; key++)
-        if (!key->is_scalar && strcmp(key->name, name) == 0)
-            return param->state.live >> key->index & 1u ? param->state.tensor[key->index] : NULL;
+    if (!param || !param->state.exists) return NULL;
+    const tern_param_state *state = &param->state;
+    for (const tern_state_key *key = optim->cls->keys; key->name; key++) {
+        if (strcmp(key->name, name) != 0) continue;
+        if (key->is_scalar)
+            return tern_scalar_tensor(optim->ctx, state->scalar[key->index], TERN_FLOAT32);
+        return state->live >> key->index & 1u ? state->tensor[key->index] : NULL;
+    }
     return NULL;
 }
 

@@ -79,7 +79,8 @@ TERN_API tern_status tern_optim_set(tern_optim *optim, size_t group, const char 
 /* The index-th parameter over all groups in order; NULL past the end. */
 TERN_API tern_tensor *tern_optim_parameter(const tern_optim *optim, size_t index);
 
-/* state[parameter]["momentum_buffer"]: the tensor itself, or NULL where there is none (yet). */
+/* state[parameter]["momentum_buffer"]: the tensor itself, or NULL where there is none (yet). What an
+ * optimizer counts ("step") is a fresh 0-dim float32 tensor of the open scope. */
 TERN_API tern_tensor *tern_optim_state(const tern_optim *optim, size_t parameter, const char *name);
 
 /* ---- state ----------------------------------------------------------------------------------- */
