@@ -23,3 +23,5 @@ if(pages AND TARGET tern)
     tern_check(docs docs ${checks}/docs/check
                ${PROJECT_SOURCE_DIR} ${PROJECT_BINARY_DIR} ${CMAKE_C_COMPILER} ${pages})
 endif()
+
+tern_check(size-core size ${checks}/size/check 300 ${PROJECT_BINARY_DIR}/lib/libtern_core.so)

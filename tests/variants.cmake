@@ -54,6 +54,13 @@ if(NOT EXISTS ${PROJECT_SOURCE_DIR}/backends/cpu_ref)
 endif()
 set(matrix_files)
 set(matrix_fixtures)
+set(training_files)
+set(matrix_targets tern_hash)
+if(TARGET tern)
+    list(APPEND matrix_targets tern_mlp)
+endif()
+list(JOIN matrix_targets "," matrix_targets)
+set(record ${CMAKE_CURRENT_SOURCE_DIR}/matrix/record)
 foreach(build gcc-O0 gcc-O3 clang-O0 clang-O3 aarch64-O0 aarch64-O3)
     string(REGEX MATCH "^[a-z0-9]+" compiler ${build})
     string(REGEX MATCH "-O[03]$" level ${build})
@@ -64,13 +71,41 @@ foreach(build gcc-O0 gcc-O3 clang-O0 clang-O3 aarch64-O0 aarch64-O3)
             -DCMAKE_SYSTEM_PROCESSOR=aarch64)
         set(emulator qemu-aarch64-static)
     endif()
-    tern_variant(hash-${build} TARGETS tern_hash OPTIONS ${options} -DTERN_STATIC=ON -DTERN_IO=OFF
-        -DCMAKE_BUILD_TYPE=Release -DCMAKE_C_FLAGS_RELEASE=${level} -DTERN_CORE_FLAGS=)
-    tern_variant_test(hash-run-${build} hash-${build} matrix
-        ${CMAKE_CURRENT_SOURCE_DIR}/matrix/record @V@/hashes.txt ${emulator} @V@/bin/tern_hash)
-    set_tests_properties(hash-run-${build} PROPERTIES FIXTURES_SETUP hashes-${build})
+    set(variant hash-${build})
+    set(folder ${PROJECT_BINARY_DIR}/variants/${variant})
+    tern_variant(${variant} TARGETS ${matrix_targets} OPTIONS ${options} -DTERN_STATIC=ON
+        -DTERN_IO=OFF -DCMAKE_BUILD_TYPE=Release -DCMAKE_C_FLAGS_RELEASE=${level}
+        -DTERN_CORE_FLAGS=)
+    set(runs hash-run-${build})
+    tern_variant_test(hash-run-${build} ${variant} matrix
+        ${record} @V@/hashes.txt ${emulator} @V@/bin/tern_hash)
+    list(APPEND matrix_files ${folder}/hashes.txt)
+    if(TARGET tern)
+        list(APPEND runs training-run-${build})
+        tern_variant_test(training-run-${build} ${variant} matrix
+            ${record} @V@/training.txt ${emulator} @V@/bin/tern_mlp)
+        list(APPEND training_files ${folder}/training.txt)
+    endif()
+    set_tests_properties(${runs} PROPERTIES FIXTURES_SETUP hashes-${build})
     list(APPEND matrix_fixtures hashes-${build})
-    list(APPEND matrix_files ${PROJECT_BINARY_DIR}/variants/hash-${build}/hashes.txt)
 endforeach()
-add_test(NAME matrix COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/matrix/compare 1000 ${matrix_files})
-set_tests_properties(matrix PROPERTIES FIXTURES_REQUIRED "${matrix_fixtures}" LABELS matrix)
+set(compare ${CMAKE_CURRENT_SOURCE_DIR}/matrix/compare)
+add_test(NAME matrix-kernels COMMAND ${compare} 1000 ${matrix_files})
+set_tests_properties(matrix-kernels PROPERTIES
+    FIXTURES_REQUIRED "${matrix_fixtures}" LABELS matrix)
+
+# ---- the small static build --------------------------------------------------------------------
+# One trained network on musl, within its size, and with the same losses as everywhere.
+if(TARGET tern)
+    tern_variant(musl TARGETS tern_mlp OPTIONS
+        -DCMAKE_C_COMPILER=musl-gcc -DTERN_STATIC=ON -DTERN_IO=OFF -DCMAKE_BUILD_TYPE=Release
+        "-DCMAKE_C_FLAGS_RELEASE=-Os -DNDEBUG -fno-asynchronous-unwind-tables")
+    tern_variant_test(size-musl musl size
+        ${CMAKE_CURRENT_SOURCE_DIR}/size/check 400 @V@/bin/tern_mlp
+        ${record} @V@/training.txt @V@/bin/tern_mlp)
+    set_tests_properties(size-musl PROPERTIES FIXTURES_SETUP hashes-musl)
+    add_test(NAME matrix-training COMMAND ${compare} 11
+        ${PROJECT_BINARY_DIR}/variants/musl/training.txt ${training_files})
+    set_tests_properties(matrix-training PROPERTIES
+        FIXTURES_REQUIRED "hashes-musl;${matrix_fixtures}" LABELS matrix)
+endif()
