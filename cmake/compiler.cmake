@@ -26,6 +26,9 @@ if(TERN_SANITIZE)
     target_compile_options(tern_flags INTERFACE
         -fsanitize=${TERN_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer -g)
     target_link_options(tern_flags INTERFACE -fsanitize=${TERN_SANITIZE})
+    # The checks that a sanitizer adds make gcc warn where there is nothing (its manual says so).
+    target_compile_options(tern_flags INTERFACE $<$<C_COMPILER_ID:GNU>:-Wno-maybe-uninitialized
+        -Wno-format-truncation -Wno-stringop-overflow>)
 endif()
 if(TERN_COVERAGE)
     target_compile_options(tern_flags INTERFACE --coverage -O0 -g)

@@ -56,7 +56,7 @@ set(matrix_files)
 set(matrix_fixtures)
 set(training_files)
 set(matrix_targets tern_hash)
-if(TARGET tern)
+if(TARGET tern_nn_objects AND TARGET tern_optim_objects)
     list(APPEND matrix_targets tern_mlp)
 endif()
 list(JOIN matrix_targets "," matrix_targets)
@@ -80,7 +80,7 @@ foreach(build gcc-O0 gcc-O3 clang-O0 clang-O3 aarch64-O0 aarch64-O3)
     tern_variant_test(hash-run-${build} ${variant} matrix
         ${record} @V@/hashes.txt ${emulator} @V@/bin/tern_hash)
     list(APPEND matrix_files ${folder}/hashes.txt)
-    if(TARGET tern)
+    if(TARGET tern_nn_objects AND TARGET tern_optim_objects)
         list(APPEND runs training-run-${build})
         tern_variant_test(training-run-${build} ${variant} matrix
             ${record} @V@/training.txt ${emulator} @V@/bin/tern_mlp)
@@ -96,7 +96,7 @@ set_tests_properties(matrix-kernels PROPERTIES
 
 # ---- the small static build --------------------------------------------------------------------
 # One trained network on musl, within its size, and with the same losses as everywhere.
-if(TARGET tern)
+if(TARGET tern_nn_objects AND TARGET tern_optim_objects)
     tern_variant(musl TARGETS tern_mlp OPTIONS
         -DCMAKE_C_COMPILER=musl-gcc -DTERN_STATIC=ON -DTERN_IO=OFF -DCMAKE_BUILD_TYPE=Release
         "-DCMAKE_C_FLAGS_RELEASE=-Os -DNDEBUG -fno-asynchronous-unwind-tables")
