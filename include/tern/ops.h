@@ -285,6 +285,13 @@ TERN_API tern_tensor *tern_conv1d(tern_tensor *input, tern_tensor *weight, tern_
 TERN_API tern_tensor *tern_conv2d(tern_tensor *input, tern_tensor *weight, tern_tensor *bias,
                                   int64_t stride, int64_t padding);
 
+/* ---- pooling: input [N, C, H, W] or [C, H, W] ---- */
+TERN_API tern_tensor *tern_max_pool2d(tern_tensor *input, int64_t kernel_size, int64_t stride,
+                                      int64_t padding);
+TERN_API tern_tensor *tern_avg_pool2d(tern_tensor *input, int64_t kernel_size, int64_t stride,
+                                      int64_t padding);
+TERN_API tern_tensor *tern_adaptive_avg_pool2d(tern_tensor *input, int64_t height, int64_t width);
+
 /* ---- losses ---- */
 TERN_API tern_tensor *tern_l1_loss(tern_tensor *input, tern_tensor *target,
                                    tern_reduction reduction);

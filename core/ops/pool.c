@@ -1,0 +1,452 @@
+/*
+ * pool.c: max and average pooling over 1 to 3 dimensions, with fixed and with adaptive windows.
+ */
+#include <math.h>
+#include <string.h>
+
+#include "compose.h"
+
+/* ---- windows ---- */
+
+static tern_shape ints_of(tern_value value) {
+    tern_shape shape = {-1, {0}};
+    if (value.kind == TERN_VALUE_NONE) return shape;
+    shape.rank = 0;
+    if (tern_value_is_number(value)) {
+        shape.dim[shape.rank++] = tern_value_as_int(value);
+        return shape;
+    }
+    size_t count = tern_value_count(value);
+    for (size_t i = 0; i < count && i < 3; i++)
+        shape.dim[shape.rank++] = tern_value_as_int(tern_value_at(value, i));
+    return shape;
+}
+
+static void spread(tern_shape list, int spatial, const int64_t *fallback, int64_t *out) {
+    for (int d = 0; d < 3; d++)
+        out[d] = d >= spatial || list.rank <= 0 ? fallback[d]
+                 : list.rank == 1               ? list.dim[0]
+                                                : list.dim[d];
+}
+
+/* The windows of a pooling call: kernel, stride (none: the kernel's), padding, dilation. */
+static tern_pool_attrs read_windows(int spatial, tern_value kernel, tern_value stride,
+                                    tern_value padding, tern_value dilation) {
+    static const int64_t ones[3] = {1, 1, 1}, zeros[3] = {0, 0, 0};
+    tern_pool_attrs attrs = {.spatial = spatial};
+    tern_shape strides = ints_of(stride);
+    spread(ints_of(kernel), spatial, ones, attrs.kernel);
+    spread(strides, spatial, attrs.kernel, attrs.stride);
+    spread(ints_of(padding), spatial, zeros, attrs.padding);
+    spread(ints_of(dilation), spatial, ones, attrs.dilation);
+    return attrs;
+}
+
+/* How many windows lie along one dimension; ceil_mode's last one must begin inside. */
+static int64_t window_count(int64_t size, const tern_pool_attrs *a, int d, bool ceil_mode) {
+    int64_t reach = a->dilation[d] * (a->kernel[d] - 1) + 1;
+    int64_t room = size + 2 * a->padding[d] - reach;
+    if (room < 0 && !ceil_mode) return -1;
+    int64_t count = (room + (ceil_mode ? a->stride[d] - 1 : 0)) / a->stride[d] + 1;
+    if (room < 0 && room + a->stride[d] - 1 < 0) return -1;
+    if (ceil_mode && (count - 1) * a->stride[d] >= size + a->padding[d]) count--;
+    return count;
+}
+
+/* The result's shape; false after latching. x is [N, C, ...] or [C, ...]. */
+static bool pooled_shape(tern_opcall *call, const tern_tensor *x, const tern_pool_attrs *a,
+                         bool ceil_mode, tern_shape *out) {
+    char text[TERN_SHAPE_TEXT];
+    if (x->rank != a->spatial + 1 && x->rank != a->spatial + 2) {
+        tern_call_fail(call, TERN_ERR_ARGUMENT,
+                       "Expected %dD or %dD input, but got input of size: %s", a->spatial + 1,
+                       a->spatial + 2, tern_shape_text(x->rank, x->shape, text));
+        return false;
+    }
+    *out = tern_shape_of(x);
+    for (int d = 0; d < a->spatial; d++) {
+        int at = x->rank - a->spatial + d;
+        bool valid = a->kernel[d] > 0 && a->stride[d] > 0 && a->dilation[d] > 0 &&
+                     a->padding[d] >= 0 && a->padding[d] <= a->kernel[d] / 2;
+        if (!valid) {
+            tern_call_fail(call, TERN_ERR_ARGUMENT,
+                           "pad should be at most half of kernel size, and kernel and stride "
+                           "positive (kernel %lld, stride %lld, padding %lld)",
+                           (long long)a->kernel[d], (long long)a->stride[d],
+                           (long long)a->padding[d]);
+            return false;
+        }
+        out->dim[at] = window_count(x->shape[at], a, d, ceil_mode);
+        if (out->dim[at] >= 1) continue;
+        tern_call_fail(call, TERN_ERR_ARGUMENT,
+                       "Given input size: %s, the calculated output size is too small",
+                       tern_shape_text(x->rank, x->shape, text));
+        return false;
+    }
+    return true;
+}
+
+/* The kernels take [N, C, ...]: a missing batch dimension is one of 1, a view without alias. */
+static tern_tensor *batched(tern_tensor *x, int spatial) {
+    if (x->rank == spatial + 2 || tern_is_nil(x)) return x;
+    tern_shape shape = {x->rank + 1, {1}};
+    for (int d = 0; d < x->rank; d++) shape.dim[d + 1] = x->shape[d];
+    return tern_broadcast_view(x, &shape);
+}
+
+/* ---- max pooling ---- */
+
+/* _max_pool(input, kernel_size, stride, padding, dilation, ceil_mode, spatial): values, indices. */
+tern_value tern_op__max_pool(tern_opcall *call) {
+    tern_tensor *x = tern_arg_tensor(call, 0), *both[2];
+    int spatial = (int)tern_arg_int(call, 6, 2);
+    tern_pool_attrs attrs = read_windows(spatial, tern_arg(call, 1), tern_arg(call, 2),
+                                         tern_arg(call, 3), tern_arg(call, 4));
+    tern_shape shape;
+    if (!pooled_shape(call, x, &attrs, tern_arg_bool(call, 5, false), &shape)) return tern_none();
+    both[0] = tern_new_shaped(call, x->dtype, &shape);
+    both[1] = tern_new_shaped(call, TERN_INT64, &shape);
+    if (call->ctx->status == TERN_OK && both[0]->numel > 0) {
+        tern_tensor *from = batched(x, spatial);
+        tern_tensor *into[2] = {batched(both[0], spatial), batched(both[1], spatial)};
+        tern_launch(call->lane, TERN_KERNEL_MAX_POOL, 0, &from, 1, into, 2, &attrs, sizeof attrs);
+    }
+    return call->ctx->status == TERN_OK ? tern_tensors_value(call->ctx, both, 2) : tern_none();
+}
+
+/* Gradients go to the elements that won: a scatter over the flattened windows' dimensions. */
+static tern_tensor *scatter_to_winners(tern_tensor *grad, tern_tensor *indices, tern_shape shape,
+                                       int spatial) {
+    int lead = shape.rank - spatial;
+    tern_shape flat = {lead + 1, {0}};
+    int64_t area = 1;
+    for (int d = 0; d < lead; d++) flat.dim[d] = shape.dim[d];
+    for (int d = lead; d < shape.rank; d++) area *= shape.dim[d];
+    flat.dim[lead] = area;
+    tern_tensor *zeros = TERN_CALL(new_zeros, T(grad), S(flat));
+    tern_tensor *index = tern_flatten(indices, lead, -1), *from = tern_flatten(grad, lead, -1);
+    return tern_reshape(tern_scatter_add(zeros, -1, index, from), shape);
+}
+
+void tern_grad__max_pool(tern_node *node, tern_tensor *const *grad_out, tern_tensor **grads) {
+    if (!grad_out[0]) return;
+    grads[0] =
+        scatter_to_winners(grad_out[0], tern_node_output(node, 1), tern_node_input_shape(node, 0),
+                           (int)tern_value_as_int(tern_node_arg(node, 6)));
+}
+
+/* max_pool(input, kernel_size, stride, padding, dilation, ceil_mode, return_indices) */
+static tern_value max_pool(tern_opcall *call, int spatial) {
+    tern_value both = TERN_CALL_VALUE(_max_pool, tern_arg(call, 0), tern_arg(call, 1),
+                                      tern_arg(call, 2), tern_arg(call, 3), tern_arg(call, 4),
+                                      B(tern_arg_bool(call, 5, false)), I(spatial));
+    if (call->ctx->status != TERN_OK || tern_arg_bool(call, 6, false)) return both;
+    return tern_value_at(both, 0);
+}
+
+tern_value tern_op_max_pool1d(tern_opcall *call) {
+    return max_pool(call, 1);
+}
+tern_value tern_op_max_pool2d(tern_opcall *call) {
+    return max_pool(call, 2);
+}
+tern_value tern_op_max_pool3d(tern_opcall *call) {
+    return max_pool(call, 3);
+}
+
+tern_value tern_op_max_pool2d_with_indices_backward(tern_opcall *call) {
+    tern_shape shape = tern_shape_of(tern_arg_tensor(call, 1));
+    return tern_result(
+        call, scatter_to_winners(tern_arg_tensor(call, 0), tern_arg_tensor(call, 7), shape, 2));
+}
+
+void tern_grad_max_pool2d_with_indices_backward(tern_node *node, tern_tensor *const *grad_out,
+                                                tern_tensor **grads) {
+    tern_tensor *indices = tern_node_input(node, 2), *grad = grad_out[0];
+    if (tern_node_ctx(node)->status != TERN_OK) return;
+    int lead = grad->rank - 2;
+    if (tern_node_needs(node, 0)) {
+        tern_tensor *picked =
+            tern_gather(tern_flatten(grad, lead, -1), -1, tern_flatten(indices, lead, -1));
+        grads[0] = tern_reshape(picked, tern_node_input_shape(node, 0));
+    }
+    if (tern_node_needs(node, 1)) grads[1] = tern_zeros_like(grad);
+}
+
+/* ---- max unpooling: values back to where they came from ---- */
+
+/* max_unpool(input, indices, kernel_size, stride, padding, output_size) */
+static tern_value max_unpool(tern_opcall *call, int spatial) {
+    tern_tensor *x = tern_arg_tensor(call, 0), *indices = tern_arg_tensor(call, 1);
+    tern_pool_attrs a =
+        read_windows(spatial, tern_arg(call, 2), tern_arg(call, 3), tern_arg(call, 4), tern_none());
+    tern_shape shape = tern_shape_of(x), given = tern_arg_ints(call, 5);
+    if (!tern_same_shape(x, indices) || x->rank < spatial + 1)
+        return tern_call_fail(call, TERN_ERR_ARGUMENT,
+                              "Expected shape of indices to be that of the input tensor, with at "
+                              "least %d dimensions",
+                              spatial + 1);
+    int lead = x->rank - spatial;
+    for (int d = 0; d < spatial; d++)
+        shape.dim[lead + d] = given.rank >= spatial ? given.dim[given.rank - spatial + d]
+                                                    : (x->shape[lead + d] - 1) * a.stride[d] +
+                                                          a.kernel[d] - 2 * a.padding[d];
+    tern_shape flat = {lead + 1, {0}};
+    int64_t area = 1;
+    for (int d = 0; d < lead; d++) flat.dim[d] = shape.dim[d];
+    for (int d = lead; d < shape.rank; d++) area *= shape.dim[d];
+    flat.dim[lead] = area;
+    tern_tensor *zeros = TERN_CALL(new_zeros, T(x), S(flat));
+    tern_tensor *out =
+        tern_scatter(zeros, -1, tern_flatten(indices, lead, -1), tern_flatten(x, lead, -1));
+    return tern_result(call, tern_reshape(out, shape));
+}
+
+tern_value tern_op_max_unpool1d(tern_opcall *call) {
+    return max_unpool(call, 1);
+}
+tern_value tern_op_max_unpool2d(tern_opcall *call) {
+    return max_unpool(call, 2);
+}
+tern_value tern_op_max_unpool3d(tern_opcall *call) {
+    return max_unpool(call, 3);
+}
+
+/* ---- average pooling ---- */
+
+/* _avg_pool(input, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor, spatial) */
+static tern_pool_attrs average_windows(const tern_value *args) {
+    int spatial = (int)tern_value_as_int(args[7]);
+    tern_pool_attrs attrs = read_windows(spatial, args[1], args[2], args[3], tern_none());
+    attrs.count_include_pad = args[5].kind == TERN_VALUE_NONE || tern_value_as_int(args[5]) != 0;
+    attrs.divisor = args[6].kind == TERN_VALUE_NONE ? 0 : tern_value_as_int(args[6]);
+    return attrs;
+}
+
+tern_value tern_op__avg_pool(tern_opcall *call) {
+    tern_tensor *x = tern_arg_tensor(call, 0);
+    tern_value args[8];
+    for (int i = 0; i < 8; i++) args[i] = tern_arg(call, i);
+    tern_pool_attrs attrs = average_windows(args);
+    tern_shape shape;
+    if (args[6].kind != TERN_VALUE_NONE && attrs.divisor == 0)
+        return tern_call_fail(call, TERN_ERR_ARGUMENT, "divisor must be not zero");
+    if (!pooled_shape(call, x, &attrs, tern_arg_bool(call, 4, false), &shape)) return tern_none();
+    tern_tensor *out = tern_new_shaped(call, x->dtype, &shape);
+    if (call->ctx->status == TERN_OK && out->numel > 0) {
+        tern_tensor *from = batched(x, attrs.spatial), *into = batched(out, attrs.spatial);
+        tern_launch(call->lane, TERN_KERNEL_AVG_POOL, 0, &from, 1, &into, 1, &attrs, sizeof attrs);
+    }
+    return tern_result(call, out);
+}
+
+void tern_grad__avg_pool(tern_node *node, tern_tensor *const *grad_out, tern_tensor **grads) {
+    tern_shape shape = tern_node_input_shape(node, 0);
+    tern_value args[10];
+    for (int i = 0; i < 8; i++) args[i + 1] = tern_node_arg(node, i);
+    args[0] = T(grad_out[0]);
+    args[1] = S(shape);
+    grads[0] = tern_op_tensor(NULL, TERN_OP_ID__avg_pool_gradient, args, 9);
+}
+
+/* _avg_pool_gradient(grad, size, kernel_size, ...): linear; its own gradient is the pooling. */
+tern_value tern_op__avg_pool_gradient(tern_opcall *call) {
+    tern_tensor *grad = tern_arg_tensor(call, 0);
+    tern_shape shape = tern_arg_ints(call, 1);
+    tern_value args[8] = {tern_none()};
+    for (int i = 1; i < 8; i++) args[i] = tern_arg(call, i + 1);
+    tern_pool_attrs attrs = average_windows(args);
+    tern_tensor *out = tern_new_shaped(call, grad->dtype, &shape);
+    if (call->ctx->status == TERN_OK && out->numel > 0) {
+        if (grad->numel == 0) {
+            tern_fill_raw(out, 0.0, 0);
+            return tern_result(call, out);
+        }
+        tern_tensor *from = batched(grad, attrs.spatial), *into = batched(out, attrs.spatial);
+        tern_launch(call->lane, TERN_KERNEL_AVG_POOL_GRAD, 0, &from, 1, &into, 1, &attrs,
+                    sizeof attrs);
+    }
+    return tern_result(call, out);
+}
+
+void tern_grad__avg_pool_gradient(tern_node *node, tern_tensor *const *grad_out,
+                                  tern_tensor **grads) {
+    tern_value args[8];
+    args[0] = T(grad_out[0]);
+    for (int i = 1; i < 8; i++) args[i] = tern_node_arg(node, i + 1);
+    grads[0] = tern_op_tensor(NULL, TERN_OP_ID__avg_pool, args, 8);
+}
+
+/* avg_pool1d has no divisor; the others take it at 6. */
+static tern_value avg_pool(tern_opcall *call, int spatial) {
+    tern_tensor *out = TERN_CALL(_avg_pool, tern_arg(call, 0), tern_arg(call, 1), tern_arg(call, 2),
+                                 tern_arg(call, 3), B(tern_arg_bool(call, 4, false)),
+                                 B(tern_arg_bool(call, 5, true)), tern_arg(call, 6), I(spatial));
+    return tern_result(call, out);
+}
+
+tern_value tern_op_avg_pool1d(tern_opcall *call) {
+    return avg_pool(call, 1);
+}
+tern_value tern_op_avg_pool2d(tern_opcall *call) {
+    return avg_pool(call, 2);
+}
+tern_value tern_op_avg_pool3d(tern_opcall *call) {
+    return avg_pool(call, 3);
+}
+
+/* ---- adaptive pooling: output position i takes [floor(i n / m), ceil((i + 1) n / m)) ---- */
+
+/* One dimension to `size` positions, by average or by maximum. */
+static tern_tensor *adapt(tern_tensor *x, int dim, int64_t size, bool max) {
+    int64_t n = x->shape[dim];
+    if (n == size || size == 0) return size == 0 ? tern_narrow(x, dim, 0, 0) : x;
+    tern_shape dims = TERN_SHAPE(dim);
+    if (n % size == 0 && !max) {
+        int64_t each = n / size;
+        tern_tensor *windows = TERN_CALL(unfold, T(x), I(dim), I(each), I(each));
+        return tern_mean_dims(windows, TERN_SHAPE(-1), false);
+    }
+    tern_tensor **parts = tern_scope_alloc(x->ctx, (size_t)size * sizeof *parts);
+    if (!parts) return x->ctx->nil;
+    for (int64_t i = 0; i < size; i++) {
+        int64_t start = i * n / size, end = ((i + 1) * n + size - 1) / size;
+        tern_tensor *window = tern_narrow(x, dim, start, end - start);
+        parts[i] = tern_mean_dims(window, dims, true);
+    }
+    return tern_cat(parts, (int)size, dim);
+}
+
+/* The output size by dimension: one number for all, or a list in which None keeps the input's. */
+static bool adaptive_sizes(tern_opcall *call, const tern_tensor *x, int spatial, int64_t *out) {
+    tern_value given = tern_arg(call, 1);
+    bool list = !tern_value_is_number(given) && given.kind != TERN_VALUE_NONE;
+    bool fits = (x->rank == spatial + 1 || x->rank == spatial + 2) &&
+                (!list || tern_value_count(given) == (size_t)spatial);
+    for (int d = 0; fits && d < spatial; d++) {
+        tern_value size = list ? tern_value_at(given, (size_t)d) : given;
+        bool keep = size.kind == TERN_VALUE_NONE;
+        out[d] = keep ? x->shape[x->rank - spatial + d] : tern_value_as_int(size);
+        fits = out[d] >= 0;
+    }
+    if (!fits)
+        tern_call_fail(
+            call, TERN_ERR_ARGUMENT,
+            "expects %dD or %dD input and an output_size of %d numbers, got %d dimensions",
+            spatial + 1, spatial + 2, spatial, x->rank);
+    return fits;
+}
+
+static tern_value adaptive_avg_pool(tern_opcall *call, int spatial) {
+    tern_tensor *input = tern_arg_tensor(call, 0), *x = tern_widen(input);
+    int64_t sizes[3];
+    if (!adaptive_sizes(call, input, spatial, sizes)) return tern_none();
+    for (int d = 0; d < spatial && call->ctx->status == TERN_OK; d++)
+        x = adapt(x, input->rank - spatial + d, sizes[d], false);
+    x = tern_to_dtype(x, input->dtype);
+    return tern_result(call, x == input ? tern_clone(x) : x);
+}
+
+tern_value tern_op_adaptive_avg_pool1d(tern_opcall *call) {
+    return adaptive_avg_pool(call, 1);
+}
+tern_value tern_op_adaptive_avg_pool2d(tern_opcall *call) {
+    return adaptive_avg_pool(call, 2);
+}
+tern_value tern_op_adaptive_avg_pool3d(tern_opcall *call) {
+    return adaptive_avg_pool(call, 3);
+}
+
+/* The window of position i, all windows of one dimension at once: indices [size, width], the last
+ * one repeated where a window is narrower. */
+static tern_tensor *window_index(tern_opcall *call, int64_t n, int64_t size, int64_t *out_width) {
+    int64_t width = 1;
+    for (int64_t i = 0; i < size; i++) {
+        int64_t start = i * n / size, end = ((i + 1) * n + size - 1) / size;
+        if (end - start > width) width = end - start;
+    }
+    int64_t *index = tern_host_buffer(call->ctx, size * width, sizeof *index);
+    if (!index) return call->ctx->nil;
+    for (int64_t i = 0; i < size; i++) {
+        int64_t start = i * n / size, end = ((i + 1) * n + size - 1) / size;
+        for (int64_t k = 0; k < width; k++)
+            index[i * width + k] = start + k < end ? start + k : end - 1;
+    }
+    tern_shape shape = {1, {size * width}};
+    tern_tensor *out = tern_new_from_host(call->lane, index, TERN_INT64, &shape, NULL);
+    tern_free(index);
+    *out_width = width;
+    return out;
+}
+
+/*
+ * Adaptive max: x and the flat positions of its elements are spread into windows, dimension by
+ * dimension, then one maximum is taken over all windows' dimensions.
+ */
+static tern_value adaptive_max_pool(tern_opcall *call, int spatial) {
+    tern_tensor *x = tern_arg_tensor(call, 0);
+    int64_t sizes[3], area = 1, widths[3];
+    if (!adaptive_sizes(call, x, spatial, sizes)) return tern_none();
+    int lead = x->rank - spatial;
+    tern_shape own = {spatial, {0}};
+    for (int d = 0; d < spatial; d++) area *= own.dim[d] = x->shape[lead + d];
+    tern_tensor *at =
+        tern_reshape(tern_to_device(tern_arange_i64(call->ctx, area), tern_device_of(x)), own);
+    for (int d = 0; d < spatial && call->ctx->status == TERN_OK; d++) {
+        tern_tensor *index = window_index(call, own.dim[d], sizes[d], &widths[d]);
+        x = tern_index_select(x, lead + d, index);
+        at = tern_index_select(at, d, index);
+    }
+    if (call->ctx->status != TERN_OK) return tern_none();
+    /* [.., s0 w0, s1 w1] -> [.., s0, s1, w0 w1] */
+    tern_shape split = {0, {0}}, order = split, shape = split;
+    for (int d = 0; d < lead; d++) {
+        split.dim[split.rank++] = shape.dim[shape.rank++] = x->shape[d];
+        order.dim[order.rank++] = d;
+    }
+    for (int d = 0; d < spatial; d++) {
+        split.dim[split.rank++] = shape.dim[shape.rank++] = sizes[d];
+        split.dim[split.rank++] = widths[d];
+    }
+    for (int k = 0; k < 2; k++)
+        for (int d = 0; d < spatial; d++) order.dim[order.rank++] = lead + 2 * d + k;
+    tern_tensor *windows = tern_flatten(tern_permute(tern_reshape(x, split), order), x->rank, -1);
+    tern_shape at_split = {2 * spatial, {0}}, at_order = at_split;
+    for (int i = 0; i < 2 * spatial; i++) {
+        at_split.dim[i] = split.dim[lead + i];
+        at_order.dim[i] = order.dim[lead + i] - lead;
+    }
+    at = tern_flatten(tern_permute(tern_reshape(at, at_split), at_order), spatial, -1);
+    tern_tensor *which, *values = tern_max_dim(windows, -1, true, &which), *both[2];
+    tern_shape full = tern_shape_of(windows);
+    both[0] = tern_squeeze(values, -1);
+    both[1] = tern_squeeze(tern_gather(tern_expand(at, full), -1, which), -1);
+    if (call->ctx->status != TERN_OK) return tern_none();
+    if (!tern_arg_bool(call, 2, false)) return tern_result(call, both[0]);
+    return tern_tensors_value(call->ctx, both, 2);
+}
+
+tern_value tern_op_adaptive_max_pool1d(tern_opcall *call) {
+    return adaptive_max_pool(call, 1);
+}
+tern_value tern_op_adaptive_max_pool2d(tern_opcall *call) {
+    return adaptive_max_pool(call, 2);
+}
+tern_value tern_op_adaptive_max_pool3d(tern_opcall *call) {
+    return adaptive_max_pool(call, 3);
+}
+
+/* ---- C functions ---- */
+
+tern_tensor *tern_max_pool2d(tern_tensor *input, int64_t kernel_size, int64_t stride,
+                             int64_t padding) {
+    return TERN_CALL(max_pool2d, T(input), I(kernel_size), I(stride), I(padding));
+}
+tern_tensor *tern_avg_pool2d(tern_tensor *input, int64_t kernel_size, int64_t stride,
+                             int64_t padding) {
+    return TERN_CALL(avg_pool2d, T(input), I(kernel_size), I(stride), I(padding));
+}
+tern_tensor *tern_adaptive_avg_pool2d(tern_tensor *input, int64_t height, int64_t width) {
+    tern_shape size = TERN_SHAPE(height, width);
+    return TERN_CALL(adaptive_avg_pool2d, T(input), S(size));
+}
