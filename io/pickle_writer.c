@@ -264,7 +264,7 @@ static void put_list(tern_pickle_writer *w, tern_value list) {
  * full last batch with an empty one, and one for OrderedDicts, which writes a last single entry
  * without a mark.
  */
-static void put_entries(tern_pickle_writer *w, tern_value dict) {
+static void put_entries(tern_pickle_writer *w, tern_value dict, bool computed_keys) {
     size_t count = tern_value_count(dict), at = 0;
     bool plain = !tern_dict_is_ordered(dict), more = count > 0;
     tern_value key, item;
@@ -274,7 +274,9 @@ static void put_entries(tern_pickle_writer *w, tern_value dict) {
         more = !single && end - at == BATCH && (plain || end < count);
         if (!single) tern_pickle_op(w, '(');
         for (; at < end && tern_dict_at(dict, at, &key, &item); at++) {
+            w->computed_keys = computed_keys;
             put_value(w, key);
+            w->computed_keys = false;
             put_value(w, item);
         }
         tern_pickle_op(w, single ? 's' : 'u');
@@ -291,10 +293,9 @@ static void put_attributes(tern_pickle_writer *w, tern_value attributes) {
         tern_pickle_op(w, '}');
         tern_pickle_put(w);
         tern_pickle_text(w, "_metadata", 9);
-        bool outer = w->computed_keys;
         w->computed_keys = true;
         put_value(w, metadata);
-        w->computed_keys = outer;
+        w->computed_keys = false;
         tern_pickle_op(w, 's');
     }
     tern_pickle_op(w, 'b');
@@ -302,7 +303,9 @@ static void put_attributes(tern_pickle_writer *w, tern_value attributes) {
 
 static void put_dict(tern_pickle_writer *w, tern_value dict) {
     bool ordered = tern_dict_is_ordered(dict);
+    bool computed_keys = w->computed_keys;
     tern_value attributes = tern_dict_attributes(dict);
+    w->computed_keys = false;
     if (ordered) {
         tern_pickle_global(w, "collections OrderedDict");
         tern_pickle_op(w, ')');
@@ -311,7 +314,7 @@ static void put_dict(tern_pickle_writer *w, tern_value dict) {
         tern_pickle_op(w, '}');
     }
     remember(w, dict.as.dict, 0, false, true);
-    put_entries(w, dict);
+    put_entries(w, dict, computed_keys);
     if (ordered && tern_value_count(attributes) > 0) put_attributes(w, attributes);
     set_open(w, dict.as.dict, false);
 }

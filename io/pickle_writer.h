@@ -28,7 +28,7 @@ struct tern_pickle_writer {
     size_t n_slots, n_memos;
     uint32_t next_number;
     int depth;
-    bool computed_keys; /* texts were put together by Python code: not interned */
+    bool computed_keys; /* the next dict's keys were put together by Python code: not interned */
 
     /* Writes a tensor by the calls below; registers it with tern_pickle_remember. */
     void (*tensor)(tern_pickle_writer *w, tern_tensor *tensor);

@@ -4,7 +4,7 @@
 
 #define STORAGE(name, dtype)                                                                       \
     {"torch", name "Storage", TERN_G_STORAGE + (dtype)}, {                                         \
-        "torch.*", name "Storage", TERN_G_STORAGE + (dtype)                                     \
+        "torch.*", name "Storage", TERN_G_STORAGE + (dtype)                                        \
     }
 #define DTYPE(name, dtype)                                                                         \
     { "torch", name, TERN_G_DTYPE + (dtype) }

@@ -56,7 +56,7 @@ TERN_API tern_value tern_value_load(tern_ctx *ctx, const char *path);
 /* ---- modules ----------------------------------------------------------------------------------
  */
 
-/* torch.save(module.state_dict(), path) */
+/* torch.save(module.state_dict(), path). Both return TERN_ERR_ARGUMENT for NULL. */
 TERN_API tern_status tern_module_save(tern_module *module, const char *path);
 
 /* module.load_state_dict(torch.load(path)): strict; whole or not at all. */
