@@ -10,7 +10,7 @@
  *
  * The device works synchronously.
  */
-#define _GNU_SOURCE /* MAP_ANONYMOUS */
+#define _GNU_SOURCE /* MAP_ANONYMOUS, MADV_DONTNEED */
 #include <pthread.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -20,12 +20,20 @@
 
 #define ALIGNMENT 64u
 
+/* Address space for all buffers of a device. One mapping, because the kernel limits their number. */
+#define REGION ((size_t)1 << 36)
+
+/* Page counts are powers of two below this power. */
+#define CLASSES 40
+
+#define NONE SIZE_MAX
+
 typedef struct allocation {
-    char *pages; /* NULL: a free entry */
+    char *pages; /* a power of two of them, and a guard page */
     size_t page_bytes;
     size_t start; /* of the buffer in the pages */
-    uint64_t bytes;
-    int open; /* how many slots use it now */
+    int open;     /* how many slots use it now; -1 while it is free */
+    size_t next;  /* free entry of the same size */
 } allocation;
 
 typedef struct device {
@@ -33,6 +41,9 @@ typedef struct device {
     pthread_mutex_t lock; /* guards all below */
     allocation *table;    /* a handle is an index into it, plus one */
     size_t count, capacity;
+    size_t free[CLASSES]; /* entries to use again, by the power of their page count */
+    char *region;
+    size_t used;
 } device;
 
 static const tern_host *host;
@@ -44,53 +55,65 @@ static size_t index_of(const tern_bbuffer *buffer) {
     return (size_t)(uintptr_t)buffer - 1;
 }
 
-/* A free entry; the table grows where there is none. SIZE_MAX without memory. */
-static size_t take_entry(device *self) {
-    for (size_t i = 0; i < self->count; i++) {
-        if (!self->table[i].pages) return i;
-    }
-    if (self->count == self->capacity) {
-        size_t capacity = self->capacity ? 2 * self->capacity : 64;
-        allocation *table = host->alloc(capacity * sizeof *table);
-        if (!table) return SIZE_MAX;
-        if (self->count) memcpy(table, self->table, self->count * sizeof *table);
-        host->free(self->table);
-        self->table = table;
-        self->capacity = capacity;
-    }
-    self->table[self->count] = (allocation){0};
-    return self->count++;
+static bool grow_table(device *self) {
+    size_t capacity = self->capacity ? 2 * self->capacity : 64;
+    allocation *table = host->alloc(capacity * sizeof *table);
+    if (!table) return false;
+    if (self->count) memcpy(table, self->table, self->count * sizeof *table);
+    host->free(self->table);
+    self->table = table;
+    self->capacity = capacity;
+    return true;
 }
 
-static bool map_pages(allocation *entry, uint64_t bytes) {
-    size_t page = (size_t)sysconf(_SC_PAGESIZE);
-    if (bytes > SIZE_MAX / 2) return false;
-    size_t used = ((size_t)bytes + page - 1) / page * page;
-    char *pages = mmap(NULL, used + page, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (pages == MAP_FAILED) return false;
-    size_t rounded = ((size_t)bytes + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
-    *entry = (allocation){pages, used, used - rounded, bytes, 0};
-    return true;
+/* An entry with 2^power pages; NONE without memory. */
+static size_t take_entry(device *self, int power, size_t page) {
+    size_t index = self->free[power], bytes = page << power;
+    if (index != NONE) {
+        self->free[power] = self->table[index].next;
+        return index;
+    }
+    if (bytes + page > REGION - self->used) return NONE;
+    if (self->count == self->capacity && !grow_table(self)) return NONE;
+    self->table[self->count] = (allocation){self->region + self->used, bytes, 0, 0, NONE};
+    self->used += bytes + page;
+    return self->count++;
 }
 
 static int32_t buffer_alloc(tern_bdevice *base, uint64_t bytes, tern_bbuffer **out_buffer,
                             tern_backend_error *err) {
     device *self = (device *)base;
-    pthread_mutex_lock(&self->lock);
-    size_t index = take_entry(self);
-    bool done = index != SIZE_MAX && map_pages(&self->table[index], bytes);
-    pthread_mutex_unlock(&self->lock);
-    if (!done) return tern_kit_fail(err, TERN_BACKEND_OUT_OF_MEMORY, "discrete: out of memory");
+    size_t page = (size_t)sysconf(_SC_PAGESIZE), index = NONE;
+    if (bytes <= REGION / 2) {
+        int power = 0;
+        while (page << power < bytes) power++;
+        pthread_mutex_lock(&self->lock);
+        index = take_entry(self, power, page);
+        if (index != NONE) {
+            size_t rounded = ((size_t)bytes + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
+            self->table[index].start = self->table[index].page_bytes - rounded;
+            self->table[index].open = 0;
+        }
+        pthread_mutex_unlock(&self->lock);
+    }
+    if (index == NONE) {
+        return tern_kit_fail(err, TERN_BACKEND_OUT_OF_MEMORY, "discrete: out of memory");
+    }
     *out_buffer = handle_of(index);
     return TERN_BACKEND_OK;
 }
 
 static void buffer_free(tern_bdevice *base, tern_bbuffer *buffer) {
     device *self = (device *)base;
+    size_t index = index_of(buffer);
+    int power = 0;
     pthread_mutex_lock(&self->lock);
-    allocation *entry = &self->table[index_of(buffer)];
-    munmap(entry->pages, entry->page_bytes + (size_t)sysconf(_SC_PAGESIZE));
-    entry->pages = NULL;
+    allocation *entry = &self->table[index];
+    while ((size_t)sysconf(_SC_PAGESIZE) << power < entry->page_bytes) power++;
+    madvise(entry->pages, entry->page_bytes, MADV_DONTNEED);
+    entry->open = -1;
+    entry->next = self->free[power];
+    self->free[power] = index;
     pthread_mutex_unlock(&self->lock);
 }
 
@@ -100,7 +123,7 @@ static void *reach(tern_bdevice *base, tern_bbuffer *buffer, tern_backend_error 
     pthread_mutex_lock(&self->lock);
     size_t index = index_of(buffer);
     allocation *entry = index < self->count ? &self->table[index] : NULL;
-    if (!entry || !entry->pages) {
+    if (!entry || entry->open < 0) {
         tern_kit_fail(err, TERN_BACKEND_INVALID, "discrete: %p is no buffer", (void *)buffer);
     } else if (entry->open == 0 &&
                mprotect(entry->pages, entry->page_bytes, PROT_READ | PROT_WRITE) != 0) {
@@ -159,6 +182,7 @@ static int32_t copy_on_device(tern_bdevice *base, tern_bqueue *queue, tern_bbuff
 static void close_device(tern_bdevice *base) {
     device *self = (device *)base;
     pthread_mutex_destroy(&self->lock);
+    munmap(self->region, REGION);
     host->free(self->table);
     host->free(self);
 }
@@ -195,6 +219,13 @@ static int32_t device_open(int32_t index, tern_bdevice **out_device, tern_backen
     device *self = host->alloc(sizeof *self);
     if (!self) return tern_kit_fail(err, TERN_BACKEND_OUT_OF_MEMORY, "discrete: out of memory");
     memset(self, 0, sizeof *self);
+    self->region =
+        mmap(NULL, REGION, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (self->region == MAP_FAILED) {
+        host->free(self);
+        return tern_kit_fail(err, TERN_BACKEND_OUT_OF_MEMORY, "discrete: no address space");
+    }
+    for (int i = 0; i < CLASSES; i++) self->free[i] = NONE;
     tern_kit_device_init(&self->kit, &vtable, host, &memory);
     pthread_mutex_init(&self->lock, NULL);
     *out_device = &self->kit.base;
