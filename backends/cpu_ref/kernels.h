@@ -44,6 +44,7 @@ bool tern_ref_unary_has(int32_t fn, int32_t dtype);
 bool tern_ref_binary_has(int32_t fn, int32_t dtype);
 bool tern_ref_ternary_has(int32_t fn, int32_t dtype);
 bool tern_ref_reduce_has(int32_t fn, int32_t dtype);
+bool tern_ref_scan_has(int32_t fn, int32_t dtype);
 
 /* The sum of float32, float64, float16 and bfloat16 in PyTorch's order (reduce_sum.c). */
 int32_t tern_ref_sum_floating(const tern_kit_call *call);

@@ -26,26 +26,56 @@ typedef struct family {
     int32_t kernel;
     tern_kit_kernel run;
     uint32_t attrs_size;
-    int32_t min_inputs, max_inputs, outputs;
-    bool (*has)(int32_t fn, int32_t dtype); /* NULL: every dtype */
-    int32_t deciding;                       /* which input */
+    int32_t min_inputs, max_inputs, max_outputs; /* at least one output */
+    bool (*has)(int32_t fn, int32_t dtype);      /* NULL: every dtype */
+    int32_t deciding;                            /* which input */
 } family;
 
+static bool floating_only(int32_t fn, int32_t dtype) {
+    (void)fn;
+    return tern_kit_is_floating(dtype);
+}
+
+static bool numbers_only(int32_t fn, int32_t dtype) {
+    (void)fn;
+    return dtype != TERN_BT_BOOL;
+}
+
+/* Resizing pictures of bytes is common. */
+static bool floating_or_uint8(int32_t fn, int32_t dtype) {
+    (void)fn;
+    return tern_kit_is_floating(dtype) || dtype == TERN_BT_UINT8;
+}
+
+#define SIZE(attrs) (uint32_t)sizeof(tern_##attrs##_attrs)
+
 static const family families[] = {
-    {TERN_KERNEL_FILL, tern_ref_fill, sizeof(tern_fill_attrs), 0, 0, 1, NULL, 0},
+    {TERN_KERNEL_FILL, tern_ref_fill, SIZE(fill), 0, 0, 1, NULL, 0},
     {TERN_KERNEL_COPY, tern_ref_copy, 0, 1, 1, 1, NULL, 0},
-    {TERN_KERNEL_UNARY, tern_ref_unary, sizeof(tern_unary_attrs), 1, 1, 1, tern_ref_unary_has, 0},
-    {TERN_KERNEL_BINARY, tern_ref_binary, sizeof(tern_binary_attrs), 2, 2, 1, tern_ref_binary_has,
-     0},
-    {TERN_KERNEL_TERNARY, tern_ref_ternary, sizeof(tern_ternary_attrs), 3, 3, 1,
-     tern_ref_ternary_has, 1},
-    {TERN_KERNEL_REDUCE, tern_ref_reduce, sizeof(tern_reduce_attrs), 1, 1, 1, tern_ref_reduce_has,
-     0},
-    {TERN_KERNEL_MATMUL, tern_ref_matmul, sizeof(tern_matmul_attrs), 2, 3, 1, NULL, 0},
-    {TERN_KERNEL_GATHER, tern_ref_gather, sizeof(tern_index_attrs), 2, 2, 1, NULL, 0},
-    {TERN_KERNEL_SCATTER, tern_ref_scatter, sizeof(tern_index_attrs), 2, 2, 1, NULL, 1},
-    {TERN_KERNEL_INDEX_SELECT, tern_ref_index_select, sizeof(tern_index_attrs), 2, 2, 1, NULL, 0},
-    {TERN_KERNEL_INDEX_ADD, tern_ref_index_add, sizeof(tern_index_attrs), 2, 2, 1, NULL, 1},
+    {TERN_KERNEL_UNARY, tern_ref_unary, SIZE(unary), 1, 1, 1, tern_ref_unary_has, 0},
+    {TERN_KERNEL_BINARY, tern_ref_binary, SIZE(binary), 2, 2, 1, tern_ref_binary_has, 0},
+    {TERN_KERNEL_TERNARY, tern_ref_ternary, SIZE(ternary), 3, 3, 1, tern_ref_ternary_has, 1},
+    {TERN_KERNEL_REDUCE, tern_ref_reduce, SIZE(reduce), 1, 1, 1, tern_ref_reduce_has, 0},
+    {TERN_KERNEL_SCAN, tern_ref_scan, SIZE(scan), 1, 1, 2, tern_ref_scan_has, 0},
+    {TERN_KERNEL_SORT, tern_ref_sort, SIZE(sort), 1, 1, 2, NULL, 0},
+    {TERN_KERNEL_MATMUL, tern_ref_matmul, SIZE(matmul), 2, 3, 1, NULL, 0},
+    {TERN_KERNEL_GATHER, tern_ref_gather, SIZE(index), 2, 2, 1, NULL, 0},
+    {TERN_KERNEL_SCATTER, tern_ref_scatter, SIZE(index), 2, 2, 1, NULL, 0},
+    {TERN_KERNEL_INDEX_SELECT, tern_ref_index_select, SIZE(index), 2, 2, 1, NULL, 0},
+    {TERN_KERNEL_INDEX_ADD, tern_ref_index_add, SIZE(index), 2, 2, 1, NULL, 0},
+    {TERN_KERNEL_INDEX_GET, tern_ref_index_get, SIZE(multi_index), 2, 17, 1, NULL, 0},
+    {TERN_KERNEL_INDEX_PUT, tern_ref_index_put, SIZE(multi_index), 2, 17, 1, NULL, 0},
+    {TERN_KERNEL_NONZERO_COUNT, tern_ref_nonzero_count, 0, 1, 1, 1, NULL, 0},
+    {TERN_KERNEL_NONZERO, tern_ref_nonzero, 0, 1, 1, 1, NULL, 0},
+    {TERN_KERNEL_CONV, tern_ref_conv, SIZE(conv), 2, 2, 1, numbers_only, 0},
+    {TERN_KERNEL_CONV_GRAD_INPUT, tern_ref_conv_grad_input, SIZE(conv), 2, 2, 1, numbers_only, 0},
+    {TERN_KERNEL_CONV_GRAD_WEIGHT, tern_ref_conv_grad_weight, SIZE(conv), 2, 2, 1, numbers_only, 0},
+    {TERN_KERNEL_MAX_POOL, tern_ref_max_pool, SIZE(pool), 1, 1, 2, numbers_only, 0},
+    {TERN_KERNEL_MAX_POOL_GRAD, tern_ref_max_pool_grad, SIZE(pool), 2, 2, 1, numbers_only, 0},
+    {TERN_KERNEL_AVG_POOL, tern_ref_avg_pool, SIZE(pool), 1, 1, 1, numbers_only, 0},
+    {TERN_KERNEL_AVG_POOL_GRAD, tern_ref_avg_pool_grad, SIZE(pool), 1, 1, 1, floating_only, 0},
+    {TERN_KERNEL_RESIZE, tern_ref_resize, SIZE(resize), 1, 1, 1, floating_or_uint8, 0},
+    {TERN_KERNEL_RESIZE_GRAD, tern_ref_resize_grad, SIZE(resize), 1, 1, 1, floating_only, 0},
 };
 
 static const family *find_family(int32_t kernel) {
@@ -120,7 +150,7 @@ bool tern_kit_supports(tern_bdevice *device, const tern_kernel_query *query,
     } else if (!own) {
         return true; /* a kernel of the backend's own: its launch may decline */
     } else if (query->n_inputs < own->min_inputs || query->n_inputs > own->max_inputs ||
-               query->n_outputs != own->outputs) {
+               query->n_outputs < 1 || query->n_outputs > own->max_outputs) {
         *out_reason = "the kernel takes another number of operands";
     } else if (!knows_dtypes(query)) {
         *out_reason = "an element type that this backend does not know";
