@@ -1,0 +1,266 @@
+/*
+ * elementwise_composed.c: element-wise functions that are composed of others, conversions to a dtype,
+ * comparisons within a tolerance, and the reflected forms of Python's operators.
+ */
+#include <float.h>
+#include <math.h>
+#include <string.h>
+
+#include "compose.h"
+
+#define PI 3.14159265358979323846
+
+/* The first argument as a floating tensor in the dtype to compute in. */
+static tern_tensor *wide_input(tern_opcall *call) {
+    tern_tensor *x = tern_arg_tensor(call, 0);
+    return tern_dtype_is_floating(x->dtype) ? tern_widen(x) : tern_to_dtype(x, TERN_FLOAT32);
+}
+
+/* The result in the first argument's dtype, float32 for integers. */
+static tern_value narrowed(tern_opcall *call, tern_tensor *result) {
+    if (call->ctx->status != TERN_OK) return tern_none();
+    tern_dtype dtype = tern_arg_tensor(call, 0)->dtype;
+    return tern_result(call, tern_dtype_is_floating(dtype) ? tern_to_dtype(result, dtype) : result);
+}
+
+/* ---- conversions ---- */
+
+static tern_value converted(tern_opcall *call, tern_dtype dtype) {
+    return tern_result(call, tern_to_dtype(tern_arg_tensor(call, 0), dtype));
+}
+
+tern_value tern_op_as_bfloat16(tern_opcall *call) {
+    return converted(call, TERN_BFLOAT16);
+}
+tern_value tern_op_as_bool(tern_opcall *call) {
+    return converted(call, TERN_BOOL);
+}
+tern_value tern_op_as_byte(tern_opcall *call) {
+    return converted(call, TERN_UINT8);
+}
+tern_value tern_op_as_char(tern_opcall *call) {
+    return converted(call, TERN_INT8);
+}
+tern_value tern_op_as_double(tern_opcall *call) {
+    return converted(call, TERN_FLOAT64);
+}
+tern_value tern_op_as_float(tern_opcall *call) {
+    return converted(call, TERN_FLOAT32);
+}
+tern_value tern_op_as_half(tern_opcall *call) {
+    return converted(call, TERN_FLOAT16);
+}
+tern_value tern_op_as_int(tern_opcall *call) {
+    return converted(call, TERN_INT32);
+}
+tern_value tern_op_as_long(tern_opcall *call) {
+    return converted(call, TERN_INT64);
+}
+tern_value tern_op_as_short(tern_opcall *call) {
+    return converted(call, TERN_INT16);
+}
+
+/* to(input, other): dtype and device of another tensor. copy=True always gives a new one. */
+tern_value tern_op_to_other(tern_opcall *call) {
+    tern_tensor *input = tern_arg_tensor(call, 0), *other = tern_arg_tensor(call, 1);
+    tern_tensor *out = tern_to_dtype(tern_to_device(input, tern_device_of(other)), other->dtype);
+    bool fresh = tern_arg_bool(call, 3, false) && out == input;
+    return tern_result(call, fresh ? tern_clone(input) : out);
+}
+
+/* to(input, device=None, dtype=None): "cpu" is any device of the CPU family. */
+tern_value tern_op_to_both(tern_opcall *call) {
+    tern_tensor *input = tern_arg_tensor(call, 0), *out = input;
+    const char *device = tern_arg_text(call, 1, NULL);
+    bool there = !device || (strcmp(device, "cpu") == 0 && call->lane->device->is_cpu);
+    if (!there) out = tern_to_device(out, device);
+    out = tern_to_dtype(out, tern_arg_dtype(call, 2, input->dtype));
+    bool fresh = tern_arg_bool(call, 4, false) && out == input;
+    return tern_result(call, fresh ? tern_clone(input) : out);
+}
+
+/* Tensor.item(): a number. */
+tern_value tern_op_item(tern_opcall *call) {
+    tern_tensor *input = tern_arg_tensor(call, 0);
+    double value = tern_item(input);
+    if (call->ctx->status != TERN_OK) return tern_none();
+    if (tern_dtype_is_floating(input->dtype)) return tern_float(value);
+    if (input->dtype == TERN_BOOL) return tern_bool(value != 0.0);
+    return tern_int(tern_item_i64(input));
+}
+
+/* Of real numbers: real, conj, positive and the like change nothing. */
+tern_value tern_op_positive(tern_opcall *call) {
+    tern_tensor *input = tern_arg_tensor(call, 0);
+    if (input->dtype == TERN_BOOL)
+        return tern_call_fail(call, TERN_ERR_ARGUMENT, "does not support bool tensors");
+    return tern_tensor_value(input);
+}
+tern_value tern_op_real(tern_opcall *call) {
+    return tern_tensor_value(tern_arg_tensor(call, 0));
+}
+
+/* ---- reflected operators ---- */
+
+tern_value tern_op_reflected_div(tern_opcall *call) {
+    return tern_result(call, TERN_CALL(div, tern_arg(call, 1), tern_arg(call, 0)));
+}
+tern_value tern_op_reflected_mod(tern_opcall *call) {
+    return tern_result(call, TERN_CALL(remainder, tern_arg(call, 1), tern_arg(call, 0)));
+}
+tern_value tern_op_reflected_pow(tern_opcall *call) {
+    return tern_result(call, TERN_CALL(pow, tern_arg(call, 1), tern_arg(call, 0)));
+}
+tern_value tern_op_reflected_matmul(tern_opcall *call) {
+    return tern_result(call, tern_matmul(tern_arg_tensor(call, 1), tern_arg_tensor(call, 0)));
+}
+
+/* ---- powers, angles ---- */
+
+tern_value tern_op_float_power(tern_opcall *call) {
+    tern_tensor *a = tern_to_dtype(tern_arg_tensor(call, 0), TERN_FLOAT64);
+    tern_value b = tern_arg(call, 1);
+    if (b.kind == TERN_VALUE_TENSOR) b = T(tern_to_dtype(b.as.tensor, TERN_FLOAT64));
+    return tern_result(call, TERN_CALL(pow, T(a), b));
+}
+
+/* input * 2^other */
+tern_value tern_op_ldexp(tern_opcall *call) {
+    tern_tensor *power = TERN_CALL(pow_scalar, F(2.0), T(tern_arg_tensor(call, 1)));
+    return tern_result(call, tern_mul(tern_arg_tensor(call, 0), power));
+}
+
+tern_value tern_op_deg2rad(tern_opcall *call) {
+    return narrowed(call, tern_mul_scalar(wide_input(call), PI / 180.0));
+}
+tern_value tern_op_rad2deg(tern_opcall *call) {
+    return narrowed(call, tern_mul_scalar(wide_input(call), 180.0 / PI));
+}
+
+/* The angle of a real number: pi below 0, else 0; NaN stays. */
+tern_value tern_op_angle(tern_opcall *call) {
+    tern_tensor *x = tern_arg_tensor(call, 0);
+    tern_dtype dtype = tern_dtype_is_floating(x->dtype) ? x->dtype : TERN_FLOAT32;
+    tern_tensor *negative = TERN_CALL(lt, T(x), I(0));
+    tern_tensor *out = tern_mul_scalar(tern_to_dtype(negative, dtype), PI);
+    if (!tern_dtype_is_floating(x->dtype)) return tern_result(call, out);
+    tern_tensor *zero = tern_mul_scalar(x, 0.0); /* keeps the history, whose gradient is 0 */
+    zero = tern_fill_where(zero, tern_isinf(x), 0.0);
+    return tern_result(call, tern_add(out, zero));
+}
+
+/* ---- special functions ---- */
+
+tern_value tern_op_logit(tern_opcall *call) {
+    tern_tensor *x = wide_input(call);
+    if (tern_arg_given(call, 1)) {
+        double eps = tern_arg_double(call, 1, 0.0);
+        tern_tensor *low = tern_lt_scalar(x, eps), *high = tern_gt_scalar(x, 1.0 - eps);
+        x = tern_fill_where(tern_fill_where(x, high, 1.0 - eps), low, eps);
+    }
+    return narrowed(call, tern_log(tern_div(x, tern_rsub_scalar(x, 1.0))));
+}
+
+/* -x log x above 0, 0 at 0, -inf below */
+tern_value tern_op_entr(tern_opcall *call) {
+    tern_tensor *x = wide_input(call), *above = tern_gt_scalar(x, 0.0);
+    tern_tensor *safe = tern_fill_where(x, tern_logical_not(above), 1.0);
+    tern_tensor *value = tern_neg(tern_mul(safe, tern_log(safe)));
+    value = tern_fill_where(value, tern_lt_scalar(x, 0.0), -INFINITY);
+    value = tern_where(tern_isnan(x), x, value);
+    return narrowed(call, value);
+}
+
+tern_value tern_op_ndtr(tern_opcall *call) {
+    tern_tensor *scaled = tern_mul_scalar(wide_input(call), -sqrt(0.5));
+    return narrowed(call, tern_mul_scalar(tern_erfc(scaled), 0.5));
+}
+
+tern_value tern_op_ndtri(tern_opcall *call) {
+    tern_tensor *centred = tern_sub_scalar(tern_mul_scalar(wide_input(call), 2.0), 1.0);
+    return narrowed(call, tern_mul_scalar(tern_erfinv(centred), sqrt(2.0)));
+}
+
+/* x log(1 + y), 0 where x is 0 and y is no NaN */
+tern_value tern_op_xlog1py(tern_opcall *call) {
+    tern_tensor *x = tern_arg_tensor(call, 0), *y = tern_arg_tensor(call, 1);
+    return tern_result(call, TERN_CALL(xlogy, T(x), T(tern_add_scalar(y, 1.0))));
+}
+
+/* ---- replacing and rounding ---- */
+
+static double largest(tern_dtype dtype) {
+    switch (dtype) {
+    case TERN_FLOAT64: return DBL_MAX;
+    case TERN_FLOAT16: return 65504.0;
+    case TERN_BFLOAT16: return 0x1.fep127;
+    default: return (double)FLT_MAX;
+    }
+}
+
+tern_value tern_op_nan_to_num(tern_opcall *call) {
+    tern_tensor *x = tern_arg_tensor(call, 0);
+    if (!tern_dtype_is_floating(x->dtype)) return tern_result(call, tern_clone(x));
+    double max = largest(x->dtype);
+    tern_tensor *infinite = tern_isinf(x), *above = tern_gt_scalar(x, 0.0);
+    tern_tensor *out = tern_fill_where(x, tern_isnan(x), tern_arg_double(call, 1, 0.0));
+    out = tern_fill_where(out, tern_logical_and(infinite, above), tern_arg_double(call, 2, max));
+    out = tern_fill_where(out, tern_logical_and(infinite, tern_logical_not(above)),
+                          tern_arg_double(call, 3, -max));
+    return tern_result(call, out);
+}
+
+tern_value tern_op_round_decimals(tern_opcall *call) {
+    tern_tensor *x = tern_arg_tensor(call, 0);
+    int64_t decimals = tern_arg_int(call, 1, 0);
+    if (decimals == 0 || !tern_dtype_is_floating(x->dtype)) return tern_result(call, tern_round(x));
+    double scale = pow(10.0, fabs((double)decimals));
+    tern_tensor *wide = tern_widen(x), *out;
+    if (decimals > 0)
+        out = tern_div_scalar(tern_round(tern_mul_scalar(wide, scale)), scale);
+    else
+        out = tern_mul_scalar(tern_round(tern_div_scalar(wide, scale)), scale);
+    return tern_result(call, tern_to_dtype(out, x->dtype));
+}
+
+/* ---- tests ---- */
+
+tern_value tern_op_isposinf(tern_opcall *call) {
+    tern_tensor *x = tern_arg_tensor(call, 0);
+    return tern_result(call, tern_logical_and(tern_isinf(x), TERN_CALL(gt, T(x), I(0))));
+}
+tern_value tern_op_isneginf(tern_opcall *call) {
+    tern_tensor *x = tern_arg_tensor(call, 0);
+    return tern_result(call, tern_logical_and(tern_isinf(x), TERN_CALL(lt, T(x), I(0))));
+}
+tern_value tern_op_isreal(tern_opcall *call) {
+    tern_tensor *x = tern_arg_tensor(call, 0);
+    return tern_result(call, TERN_CALL(ones_like, T(x), D(TERN_BOOL)));
+}
+
+/* |input - other| <= atol + rtol |other|, equal infinities, and NaN with NaN where asked for. */
+static tern_tensor *close_to(tern_opcall *call) {
+    tern_tensor *a = tern_arg_tensor(call, 0), *b = tern_arg_tensor(call, 1);
+    double rtol = tern_arg_double(call, 2, 1e-5), atol = tern_arg_double(call, 3, 1e-8);
+    tern_tensor *equal = tern_eq(a, b);
+    if (tern_arg_bool(call, 4, false))
+        equal = tern_logical_or(equal, tern_logical_and(tern_isnan(a), tern_isnan(b)));
+    if (rtol == 0.0 && atol == 0.0) return equal;
+    bool real = tern_dtype_is_floating(a->dtype);
+    tern_tensor *x = real ? a : tern_to_dtype(a, TERN_FLOAT64);
+    tern_tensor *y = real ? b : tern_to_dtype(b, TERN_FLOAT64);
+    tern_tensor *allowed = tern_add_scalar(tern_abs(tern_mul_scalar(y, rtol)), atol);
+    tern_tensor *distance = tern_abs(tern_sub(x, y));
+    tern_tensor *within = tern_logical_and(tern_isfinite(distance), tern_le(distance, allowed));
+    return tern_logical_or(equal, within);
+}
+
+tern_value tern_op_isclose(tern_opcall *call) {
+    return tern_result(call, close_to(call));
+}
+
+tern_value tern_op_allclose(tern_opcall *call) {
+    tern_tensor *all = tern_all(close_to(call));
+    double value = tern_item(all);
+    return call->ctx->status == TERN_OK ? tern_bool(value != 0.0) : tern_none();
+}
