@@ -250,6 +250,8 @@ TERN_API tern_tensor *tern_matmul(tern_tensor *input, tern_tensor *other);
 TERN_API tern_tensor *tern_mm(tern_tensor *input, tern_tensor *mat2);
 TERN_API tern_tensor *tern_bmm(tern_tensor *input, tern_tensor *mat2);
 TERN_API tern_tensor *tern_addmm(tern_tensor *input, tern_tensor *mat1, tern_tensor *mat2);
+TERN_API tern_tensor *tern_dot(tern_tensor *input, tern_tensor *tensor);
+TERN_API tern_tensor *tern_outer(tern_tensor *input, tern_tensor *vec2);
 /* x W^T + b: input [*, in], weight [out, in], bias [out] or NULL. */
 TERN_API tern_tensor *tern_linear(tern_tensor *input, tern_tensor *weight, tern_tensor *bias);
 
