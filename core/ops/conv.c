@@ -160,7 +160,14 @@ static tern_tensor *again(tern_node *node, tern_tensor *x, tern_tensor *w, bool 
 static tern_tensor *input_gradient(tern_node *node, tern_tensor *grad, tern_tensor *w,
                                    const geometry *g) {
     tern_shape shape = tern_node_input_shape(node, 0), extra = {g->spatial, {0}};
-    if (g->transposed) return again(node, grad, w, false, extra);
+    if (g->transposed) {
+        /* An output padding beyond the stride leaves positions that came from no input. */
+        tern_tensor *result = again(node, grad, w, false, extra);
+        for (int d = 0; d < g->spatial && !tern_is_nil(result); d++)
+            if (result->shape[d + 2] > shape.dim[d + 2])
+                result = tern_narrow(result, d + 2, 0, shape.dim[d + 2]);
+        return result;
+    }
     for (int d = 0; d < g->spatial; d++) {
         int64_t reach = g->attrs.dilation[d] * (w->shape[d + 2] - 1) + 1;
         int64_t size =

@@ -316,12 +316,13 @@ tern_value tern_op_multilabel_margin_loss(tern_opcall *call) {
     there = TERN_CALL(cumprod, T(tern_to_dtype(there, TERN_INT64)), I(1));
     tern_tensor *index = tern_mul(target, there);
     tern_tensor *hits = tern_scatter_add(tern_zeros_like(index), 1, index, there);
-    tern_tensor *other = tern_to_dtype(TERN_CALL(eq, T(hits), I(0)), x->dtype);
+    tern_tensor *own_class = TERN_CALL(ne, T(hits), I(0));
     tern_tensor *own = tern_unsqueeze(tern_gather(x, 1, index), 2); /* [N, targets, 1] */
     tern_tensor *gap = tern_sub(tern_unsqueeze(x, 1), own);         /* [N, targets, C] */
     tern_tensor *over = positive_part(tern_add_scalar(gap, 1.0));
-    over = tern_mul(over, tern_unsqueeze(other, 1));
-    over = tern_mul(over, tern_unsqueeze(tern_to_dtype(there, x->dtype), 2));
+    /* Filled rather than multiplied: an infinity that does not count must vanish. */
+    over = tern_fill_where(over, tern_unsqueeze(own_class, 1), 0.0);
+    over = tern_fill_where(over, tern_unsqueeze(TERN_CALL(eq, T(there), I(0)), 2), 0.0);
     tern_tensor *loss = tern_sum_dims(over, TERN_SHAPE(1, 2), false);
     loss = from_batch(call, tern_div_scalar(loss, (double)x->shape[1]));
     return narrowed(call, tern_reduce_loss(loss, reduction));

@@ -99,7 +99,10 @@ tern_value tern_op_addbmm(tern_opcall *call) {
     tern_tensor *a = tern_arg_tensor(call, 1), *b = tern_arg_tensor(call, 2);
     if (!has_rank(call, a, 3, "batch1") || !has_rank(call, b, 3, "batch2")) return tern_none();
     tern_tensor *products = tern_bmm(a, b);
-    return combine(call, tern_sum_dims(products, TERN_SHAPE(0), false), 3, 4);
+    if (call->ctx->status != TERN_OK) return tern_none();
+    tern_shape first = TERN_SHAPE(0);
+    tern_tensor *sum = TERN_CALL(sum, T(products), S(first), B(false), D(products->dtype));
+    return combine(call, sum, 3, 4);
 }
 
 /* The cross product of vectors of 3 along dim; without dim the first dimension of size 3. */
@@ -207,9 +210,9 @@ tern_value tern_op_tensordot(tern_opcall *call) {
         tern_shape in_a = TERN_SHAPE(da.dim[i]), in_b = TERN_SHAPE(db.dim[i]);
         if (a->shape[da.dim[i]] == b->shape[db.dim[i]]) continue;
         if (a->shape[da.dim[i]] == 1)
-            b = tern_sum_dims(b, in_b, true);
+            b = TERN_CALL(sum, T(b), S(in_b), B(true), D(b->dtype));
         else
-            a = tern_sum_dims(a, in_a, true);
+            a = TERN_CALL(sum, T(a), S(in_a), B(true), D(a->dtype));
     }
     if (call->ctx->status != TERN_OK) return tern_none();
     tern_tensor *left = as_matrix(a, &da, true, &free_a);

@@ -251,6 +251,7 @@ tern_value tern_op_batch_norm(tern_opcall *call) {
                          tern_arg_double(call, 7, 1e-5)};
     normalised n;
     tern_tensor *x = tern_arg_tensor(call, 0);
+    if (x->numel == 0) return tern_result(call, tern_clone(x));
     if (a.training && x->rank >= 2 && x->shape[1] && x->numel / x->shape[1] == 1)
         return tern_call_fail(call, TERN_ERR_ARGUMENT,
                               "Expected more than 1 value per channel when training");

@@ -294,6 +294,11 @@ TERN_API tern_tensor *tern_avg_pool2d(tern_tensor *input, int64_t kernel_size, i
                                       int64_t padding);
 TERN_API tern_tensor *tern_adaptive_avg_pool2d(tern_tensor *input, int64_t height, int64_t width);
 
+/* softmax(query key^T / sqrt(width) + mask) value; attn_mask (bool or floating) may be NULL. */
+TERN_API tern_tensor *tern_scaled_dot_product_attention(tern_tensor *query, tern_tensor *key,
+                                                        tern_tensor *value,
+                                                        tern_tensor *attn_mask, bool is_causal);
+
 /* ---- losses ---- */
 TERN_API tern_tensor *tern_l1_loss(tern_tensor *input, tern_tensor *target,
                                    tern_reduction reduction);

@@ -1,0 +1,77 @@
+/* attention.c: scaled_dot_product_attention and the softmax that gives 0 where all is masked. */
+#include <math.h>
+
+#include "compose.h"
+
+/* softmax, with 0 in the rows that hold -inf alone. */
+static tern_tensor *safe_softmax(tern_tensor *x, int dim) {
+    tern_tensor *masked = TERN_CALL(all, T(tern_eq_scalar(x, -INFINITY)), I(dim), B(true));
+    return tern_fill_where(tern_softmax(x, dim), masked, 0.0);
+}
+
+tern_value tern_op__safe_softmax(tern_opcall *call) {
+    tern_tensor *x = tern_arg_tensor(call, 0);
+    x = tern_to_dtype(x, tern_arg_dtype(call, 2, x->dtype));
+    return tern_result(call, safe_softmax(x, (int)tern_arg_int(call, 1, -1)));
+}
+
+/* Heads of key or value repeated to the query's number: one serves several queries. */
+static tern_tensor *repeat_heads(tern_tensor *x, const tern_tensor *query) {
+    if (x->rank < 3 || query->rank < 3) return x;
+    int64_t own = x->shape[x->rank - 3], wanted = query->shape[query->rank - 3];
+    if (own == wanted || own == 0 || wanted % own != 0) return x;
+    return TERN_CALL(repeat_interleave, T(x), I(wanted / own), I(-3));
+}
+
+/* Scores with the mask: bool keeps what is true, a floating one is added. */
+static tern_tensor *masked_scores(tern_tensor *scores, tern_tensor *mask, bool causal) {
+    if (causal) {
+        int64_t rows = scores->shape[scores->rank - 2], columns = scores->shape[scores->rank - 1];
+        tern_tensor *ones =
+            TERN_CALL(new_ones, T(scores), S(TERN_SHAPE(rows, columns)), D(TERN_BOOL));
+        tern_tensor *keep = TERN_CALL(tril, T(ones));
+        scores = tern_fill_where(scores, tern_logical_not(keep), -INFINITY);
+    }
+    if (!mask) return scores;
+    if (mask->dtype == TERN_BOOL) return tern_fill_where(scores, tern_logical_not(mask), -INFINITY);
+    return tern_add(scores, tern_widen(mask));
+}
+
+/* (query, key, value, attn_mask, dropout_p, is_causal, scale, enable_gqa) */
+tern_value tern_op_scaled_dot_product_attention(tern_opcall *call) {
+    tern_tensor *query = tern_arg_tensor(call, 0), *q = tern_widen(query);
+    tern_tensor *k = tern_widen(tern_arg_tensor(call, 1));
+    tern_tensor *v = tern_widen(tern_arg_tensor(call, 2)), *mask = tern_arg_tensor(call, 3);
+    bool causal = tern_arg_bool(call, 5, false);
+    if (call->ctx->status != TERN_OK) return tern_none();
+    if (q->rank < 2 || k->rank < 2 || v->rank < 2)
+        return tern_call_fail(
+            call, TERN_ERR_ARGUMENT,
+            "query, key and value must have at least 2 dimensions, got %d, %d and "
+            "%d",
+            q->rank, k->rank, v->rank);
+    if (mask && causal)
+        return tern_call_fail(call, TERN_ERR_ARGUMENT,
+                              "Explicit attn_mask should not be set when is_causal=True");
+    if (tern_arg_bool(call, 7, false)) {
+        k = repeat_heads(k, q);
+        v = repeat_heads(v, q);
+    }
+    int64_t width = q->shape[q->rank - 1];
+    double scale = tern_arg_double(call, 6, width ? 1.0 / sqrt((double)width) : 1.0);
+    tern_tensor *scores = tern_matmul(tern_mul_scalar(q, scale), tern_transpose(k, -2, -1));
+    if (call->ctx->status != TERN_OK) return tern_none();
+    tern_tensor *weights = safe_softmax(masked_scores(scores, mask, causal), -1);
+    double p = tern_arg_double(call, 4, 0.0);
+    if (p > 0.0) weights = tern_dropout(weights, p, true);
+    return tern_result(call, tern_to_dtype(tern_matmul(weights, v), query->dtype));
+}
+
+/* ---- C functions ---- */
+
+tern_tensor *tern_scaled_dot_product_attention(tern_tensor *query, tern_tensor *key,
+                                               tern_tensor *value, tern_tensor *attn_mask,
+                                               bool is_causal) {
+    return TERN_CALL(scaled_dot_product_attention, T(query), T(key), T(value), T(attn_mask), F(0.0),
+                     B(is_causal));
+}

@@ -1,0 +1,149 @@
+/* resize.c: interpolate over 1 to 3 spatial dimensions, and its older names. */
+#include <math.h>
+#include <string.h>
+
+#include "compose.h"
+
+/* ---- the kernel's form: _resize(input, size, mode, align_corners, scale x 3), linear ---- */
+
+static tern_resize_attrs attrs_of(const tern_value *args, int spatial) {
+    tern_resize_attrs attrs = {.spatial = spatial,
+                               .mode = (int32_t)tern_value_as_int(args[0]),
+                               .align_corners = tern_value_as_int(args[1]) != 0};
+    for (int d = 0; d < 3; d++) attrs.scale[d] = tern_value_as_double(args[2 + d]);
+    return attrs;
+}
+
+static tern_value resize_with(tern_opcall *call, int32_t kernel) {
+    tern_tensor *x = tern_arg_tensor(call, 0);
+    tern_shape size = tern_arg_ints(call, 1), shape = tern_shape_of(x);
+    if (size.rank < 1 || size.rank > 3 || x->rank != size.rank + 2)
+        return tern_call_fail(call, TERN_ERR_ARGUMENT,
+                              "takes [batch, channels, ...] with 1 to 3 sizes, got %d dimensions "
+                              "and %d sizes",
+                              x->rank, size.rank);
+    for (int d = 0; d < size.rank; d++) {
+        shape.dim[d + 2] = size.dim[d];
+        if (x->shape[d + 2] > 0 && size.dim[d] > 0) continue;
+        return tern_call_fail(call, TERN_ERR_ARGUMENT,
+                              "Input and output sizes should be greater than 0");
+    }
+    tern_value args[5];
+    for (int i = 0; i < 5; i++) args[i] = tern_arg(call, i + 2);
+    tern_resize_attrs attrs = attrs_of(args, size.rank);
+    tern_tensor *out = tern_new_shaped(call, x->dtype, &shape);
+    if (call->ctx->status == TERN_OK && out->numel > 0)
+        tern_launch(call->lane, kernel, 0, &x, 1, &out, 1, &attrs, sizeof attrs);
+    return tern_result(call, out);
+}
+
+/* The transposed map: its output has the sizes of this one's input. */
+static void transpose_gradient(tern_node *node, tern_tensor *grad, tern_tensor **grads,
+                               tern_op_id id) {
+    tern_shape shape = tern_node_input_shape(node, 0), size = {shape.rank - 2, {0}};
+    for (int d = 0; d < size.rank; d++) size.dim[d] = shape.dim[d + 2];
+    tern_value args[7] = {T(grad), S(size)};
+    for (int i = 2; i < 7; i++) args[i] = tern_node_arg(node, i);
+    grads[0] = tern_op_tensor(NULL, id, args, 7);
+}
+
+tern_value tern_op__resize(tern_opcall *call) {
+    return resize_with(call, TERN_KERNEL_RESIZE);
+}
+void tern_grad__resize(tern_node *node, tern_tensor *const *grad_out, tern_tensor **grads) {
+    transpose_gradient(node, grad_out[0], grads, TERN_OP_ID__resize_gradient);
+}
+
+tern_value tern_op__resize_gradient(tern_opcall *call) {
+    return resize_with(call, TERN_KERNEL_RESIZE_GRAD);
+}
+void tern_grad__resize_gradient(tern_node *node, tern_tensor *const *grad_out,
+                                tern_tensor **grads) {
+    transpose_gradient(node, grad_out[0], grads, TERN_OP_ID__resize);
+}
+
+/* ---- interpolate ---- */
+
+static const struct {
+    const char *name;
+    int32_t mode;
+    int spatial; /* 0: any */
+} modes[] = {{"nearest", TERN_RESIZE_NEAREST, 0},
+             {"nearest-exact", TERN_RESIZE_NEAREST_EXACT, 0},
+             {"linear", TERN_RESIZE_LINEAR, 1},
+             {"bilinear", TERN_RESIZE_LINEAR, 2},
+             {"trilinear", TERN_RESIZE_LINEAR, 3},
+             {"bicubic", TERN_RESIZE_CUBIC, 2},
+             {"area", -1, 0}};
+
+/* Sizes from size or scale_factor; scales stay 0 where the sizes alone decide. False after latching. */
+static bool read_sizes(tern_opcall *call, const tern_tensor *x, int spatial, tern_value size,
+                       tern_value factor, bool recompute, tern_shape *out, double *out_scale) {
+    bool by_size = size.kind != TERN_VALUE_NONE;
+    tern_value given = by_size ? size : factor;
+    if (given.kind == TERN_VALUE_NONE || (by_size && factor.kind != TERN_VALUE_NONE)) {
+        tern_call_fail(call, TERN_ERR_ARGUMENT,
+                       "only one of size or scale_factor should be defined, and one must be");
+        return false;
+    }
+    bool one = tern_value_is_number(given);
+    if (!one && tern_value_count(given) != (size_t)spatial) {
+        tern_call_fail(call, TERN_ERR_ARGUMENT,
+                       "Input and output must have the same number of spatial dimensions, but got "
+                       "%d and %zu",
+                       spatial, tern_value_count(given));
+        return false;
+    }
+    out->rank = spatial;
+    for (int d = 0; d < spatial; d++) {
+        tern_value item = one ? given : tern_value_at(given, (size_t)d);
+        double scale = tern_value_as_double(item);
+        out->dim[d] =
+            by_size ? tern_value_as_int(item) : (int64_t)floor((double)x->shape[d + 2] * scale);
+        out_scale[d] = by_size || recompute ? 0.0 : scale;
+    }
+    return true;
+}
+
+static tern_value resize_to(tern_opcall *call, const char *mode, tern_value size, tern_value factor,
+                            bool align, bool recompute) {
+    tern_tensor *x = tern_arg_tensor(call, 0);
+    int spatial = x->rank - 2, found = -1;
+    double scale[3] = {0.0, 0.0, 0.0};
+    tern_shape sizes;
+    for (int i = 0; i < (int)(sizeof modes / sizeof *modes); i++)
+        if (strcmp(modes[i].name, mode) == 0) found = i;
+    if (found < 0 || spatial < 1 || spatial > 3 ||
+        (modes[found].spatial != 0 && modes[found].spatial != spatial))
+        return tern_call_fail(
+            call, TERN_ERR_ARGUMENT,
+            "mode '%s' does not take an input of %d dimensions: nearest, area and "
+            "nearest-exact take 3 to 5, linear 3, bilinear and bicubic 4, "
+            "trilinear 5",
+            mode, x->rank);
+    if (!read_sizes(call, x, spatial, size, factor, recompute, &sizes, scale)) return tern_none();
+    if (modes[found].mode < 0) {
+        static const tern_op_id pools[] = {TERN_OP_ID_adaptive_avg_pool1d,
+                                           TERN_OP_ID_adaptive_avg_pool2d,
+                                           TERN_OP_ID_adaptive_avg_pool3d};
+        tern_value args[2] = {T(x), S(sizes)};
+        return tern_op_call(call->ctx, pools[spatial - 1], args, 2);
+    }
+    return tern_result(call, TERN_CALL(_resize, T(x), S(sizes), I(modes[found].mode), B(align),
+                                       F(scale[0]), F(scale[1]), F(scale[2])));
+}
+
+/* (input, size, scale_factor, mode, align_corners, recompute_scale_factor, antialias) */
+tern_value tern_op_interpolate(tern_opcall *call) {
+    if (tern_arg_bool(call, 6, false))
+        return tern_call_fail(call, TERN_ERR_UNSUPPORTED, "antialias=True is not there");
+    return resize_to(call, tern_arg_text(call, 3, "nearest"), tern_arg(call, 1), tern_arg(call, 2),
+                     tern_arg_bool(call, 4, false), tern_arg_bool(call, 5, false));
+}
+
+tern_value tern_op_upsample_nearest(tern_opcall *call) {
+    return resize_to(call, "nearest", tern_arg(call, 1), tern_arg(call, 2), false, false);
+}
+tern_value tern_op_upsample_bilinear(tern_opcall *call) {
+    return resize_to(call, "bilinear", tern_arg(call, 1), tern_arg(call, 2), true, false);
+}
