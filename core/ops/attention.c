@@ -61,7 +61,10 @@ tern_value tern_op_scaled_dot_product_attention(tern_opcall *call) {
     double scale = tern_arg_double(call, 6, width ? 1.0 / sqrt((double)width) : 1.0);
     tern_tensor *scores = tern_matmul(tern_mul_scalar(q, scale), tern_transpose(k, -2, -1));
     if (call->ctx->status != TERN_OK) return tern_none();
-    tern_tensor *weights = safe_softmax(masked_scores(scores, mask, causal), -1);
+    scores = masked_scores(scores, mask, causal);
+    /* A row without a score above -inf gives 0: all masked, or all NaN. */
+    tern_tensor *alive = TERN_CALL(any, T(tern_gt_scalar(scores, -INFINITY)), I(-1), B(true));
+    tern_tensor *weights = tern_fill_where(tern_softmax(scores, -1), tern_logical_not(alive), 0.0);
     double p = tern_arg_double(call, 4, 0.0);
     if (p > 0.0) weights = tern_dropout(weights, p, true);
     return tern_result(call, tern_to_dtype(tern_matmul(weights, v), query->dtype));

@@ -6,6 +6,7 @@
  * through its parts. 16-bit inputs compute in float32.
  */
 #include <float.h>
+#include <math.h>
 
 #include "compose.h"
 
@@ -109,17 +110,32 @@ tern_value tern_op_layer_norm(tern_opcall *call) {
     return layer_norm_of(call, &n) ? narrowed(call, n.out) : tern_none();
 }
 
+/* x with the history of `other` as well, whose gradient is 0: PyTorch's native forms record one node
+ * for all results, so each of them depends on every parameter. */
+static tern_tensor *tied(tern_tensor *x, tern_tensor *other) {
+    if (!other) return x;
+    tern_tensor *nowhere = TERN_CALL(new_zeros, T(x), S(TERN_SCALAR_SHAPE), D(TERN_BOOL));
+    return tern_where(nowhere, tern_to_dtype(tern_sum(other), x->dtype), x);
+}
+
 /* The output and the statistics, as one tuple in the input's dtype. */
-static tern_value with_statistics(tern_opcall *call, const normalised *n) {
+static tern_value with_statistics(tern_opcall *call, const normalised *n, tern_tensor *weight,
+                                  tern_tensor *bias) {
     tern_dtype dtype = tern_arg_tensor(call, 0)->dtype;
-    tern_tensor *all[3] = {n->out, n->mean, n->rstd};
+    /* Where an infinity makes the variance NaN, PyTorch's running mean is NaN too. */
+    tern_shape own = tern_shape_of(n->mean);
+    tern_tensor *lost = tern_isnan(tern_reshape(tern_detach(n->var), own));
+    tern_tensor *mean = tern_fill_where(n->mean, lost, NAN);
+    tern_tensor *all[3] = {n->out, mean, n->rstd};
     for (int i = 0; i < 3; i++) all[i] = tern_to_dtype(all[i], dtype);
+    for (int i = 1; i < 3; i++) all[i] = tied(tied(all[i], weight), bias);
     return call->ctx->status == TERN_OK ? tern_tensors_value(call->ctx, all, 3) : tern_none();
 }
 
 tern_value tern_op_native_layer_norm(tern_opcall *call) {
     normalised n;
-    return layer_norm_of(call, &n) ? with_statistics(call, &n) : tern_none();
+    if (!layer_norm_of(call, &n)) return tern_none();
+    return with_statistics(call, &n, tern_arg_tensor(call, 2), tern_arg_tensor(call, 3));
 }
 
 /* The distance from 1 to the next number: rms_norm's eps where none is given. */
@@ -185,7 +201,8 @@ tern_value tern_op_native_group_norm(tern_opcall *call) {
     normalised n;
     bool done = group_norm_of(call, tern_arg_int(call, 6, 1), tern_arg_tensor(call, 1),
                               tern_arg_tensor(call, 2), tern_arg_double(call, 7, 1e-5), &n);
-    return done ? with_statistics(call, &n) : tern_none();
+    if (!done) return tern_none();
+    return with_statistics(call, &n, tern_arg_tensor(call, 1), tern_arg_tensor(call, 2));
 }
 
 /* ---- batch_norm ---- */
@@ -314,6 +331,7 @@ tern_value tern_op_local_response_norm(tern_opcall *call) {
     tern_tensor *input = tern_arg_tensor(call, 0), *x = tern_widen(input);
     int64_t size = tern_arg_int(call, 1, 1);
     double alpha = tern_arg_double(call, 2, 1e-4), beta = tern_arg_double(call, 3, 0.75);
+    if (input->numel == 0) return tern_result(call, tern_clone(input));
     if (call->ctx->status != TERN_OK) return tern_none();
     if (x->rank < 3 || size < 1)
         return tern_call_fail(
@@ -329,9 +347,15 @@ tern_value tern_op_local_response_norm(tern_opcall *call) {
     tern_tensor *after = TERN_CALL(new_zeros, T(x), S(pad));
     square = tern_cat((tern_tensor *[]){before, square, after}, 3, 1);
     tern_tensor *windows = TERN_CALL(unfold, T(square), I(1), I(size), I(1));
-    tern_tensor *scale = tern_mul_scalar(tern_mean_dims(windows, TERN_SHAPE(-1), false), alpha);
+    bool floating = tern_dtype_is_floating(x->dtype);
+    tern_tensor *mean =
+        floating
+            ? tern_mean_dims(windows, TERN_SHAPE(-1), false)
+            : TERN_CALL(floor_divide, T(tern_sum_dims(windows, TERN_SHAPE(-1), false)), I(size));
+    tern_tensor *scale = TERN_CALL(mul, T(mean), F(alpha));
     scale = tern_pow_scalar(tern_add_scalar(scale, tern_arg_double(call, 4, 1.0)), beta);
-    return narrowed(call, tern_div(x, scale));
+    tern_tensor *out = tern_div(x, scale);
+    return floating ? narrowed(call, out) : tern_result(call, out);
 }
 
 /* ---- C functions ---- */

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "compose.h"
+#include "resize.h"
 
 /* ---- the kernel's form: _resize(input, size, mode, align_corners, scale x 3), linear ---- */
 
@@ -105,8 +106,31 @@ static bool read_sizes(tern_opcall *call, const tern_tensor *x, int spatial, ter
     return true;
 }
 
+/* Two dimensions, the last first, each by its matrix of weights. */
+static tern_value by_filter(tern_opcall *call, tern_tensor *x, const tern_shape *sizes,
+                            const double *scale, bool cubic, bool align, bool antialias) {
+    tern_dtype dtype = x->dtype;
+    x = tern_widen(x);
+    for (int d = 1; d >= 0 && call->ctx->status == TERN_OK; d--) {
+        tern_filter f = {.in = x->shape[d + 2],
+                         .out = sizes->dim[d],
+                         .cubic = cubic,
+                         .antialias = antialias,
+                         .align_corners = align};
+        if (f.in <= 0 || f.out <= 0)
+            return tern_call_fail(call, TERN_ERR_ARGUMENT,
+                                  "Input and output sizes should be greater than 0");
+        if (align)
+            f.scale = f.out > 1 ? (double)(f.in - 1) / (double)(f.out - 1) : 0.0;
+        else
+            f.scale = scale[d] > 0.0 ? 1.0 / scale[d] : (double)f.in / (double)f.out;
+        x = tern_filter_along(call, x, d + 2, &f);
+    }
+    return tern_result(call, tern_to_dtype(tern_contiguous(x), dtype));
+}
+
 static tern_value resize_to(tern_opcall *call, const char *mode, tern_value size, tern_value factor,
-                            bool align, bool recompute) {
+                            bool align, bool recompute, bool antialias) {
     tern_tensor *x = tern_arg_tensor(call, 0);
     int spatial = x->rank - 2, found = -1;
     double scale[3] = {0.0, 0.0, 0.0};
@@ -129,21 +153,28 @@ static tern_value resize_to(tern_opcall *call, const char *mode, tern_value size
         tern_value args[2] = {T(x), S(sizes)};
         return tern_op_call(call->ctx, pools[spatial - 1], args, 2);
     }
+    bool smooth = modes[found].mode == TERN_RESIZE_LINEAR || modes[found].mode == TERN_RESIZE_CUBIC;
+    if (antialias && (!smooth || spatial != 2))
+        return tern_call_fail(call, TERN_ERR_ARGUMENT,
+                              "Anti-alias option is restricted to bilinear and bicubic modes and "
+                              "requires a 4-D tensor as input");
+    if (antialias || (x->dtype == TERN_UINT8 && smooth && spatial == 2))
+        return by_filter(call, x, &sizes, scale, modes[found].mode == TERN_RESIZE_CUBIC, align,
+                         antialias);
     return tern_result(call, TERN_CALL(_resize, T(x), S(sizes), I(modes[found].mode), B(align),
                                        F(scale[0]), F(scale[1]), F(scale[2])));
 }
 
 /* (input, size, scale_factor, mode, align_corners, recompute_scale_factor, antialias) */
 tern_value tern_op_interpolate(tern_opcall *call) {
-    if (tern_arg_bool(call, 6, false))
-        return tern_call_fail(call, TERN_ERR_UNSUPPORTED, "antialias=True is not there");
     return resize_to(call, tern_arg_text(call, 3, "nearest"), tern_arg(call, 1), tern_arg(call, 2),
-                     tern_arg_bool(call, 4, false), tern_arg_bool(call, 5, false));
+                     tern_arg_bool(call, 4, false), tern_arg_bool(call, 5, false),
+                     tern_arg_bool(call, 6, false));
 }
 
 tern_value tern_op_upsample_nearest(tern_opcall *call) {
-    return resize_to(call, "nearest", tern_arg(call, 1), tern_arg(call, 2), false, false);
+    return resize_to(call, "nearest", tern_arg(call, 1), tern_arg(call, 2), false, false, false);
 }
 tern_value tern_op_upsample_bilinear(tern_opcall *call) {
-    return resize_to(call, "bilinear", tern_arg(call, 1), tern_arg(call, 2), true, false);
+    return resize_to(call, "bilinear", tern_arg(call, 1), tern_arg(call, 2), true, false, false);
 }

@@ -139,7 +139,6 @@ tern_value tern_op_put(tern_opcall *call) {
                               "index (%lld), but has %lld of %s",
                               (long long)index->numel, (long long)source->numel,
                               tern_dtype_name(source->dtype));
-    if (index->numel == 0) return tern_result(call, tern_clone(input));
     tern_shape shape = tern_shape_of(input);
     tern_tensor *at = tern_reshape(positive(index, input->numel), TERN_SHAPE(-1));
     tern_tensor *from = tern_reshape(source, TERN_SHAPE(-1));

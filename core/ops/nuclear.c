@@ -1,0 +1,95 @@
+/*
+ * nuclear.c: the nuclear norm, the sum of a matrix's singular values, by one-sided Jacobi rotations in
+ * host memory (Demmel and Veselic, SIAM J. Matrix Anal. 13, 1992).
+ */
+#include <math.h>
+#include <string.h>
+
+#include "layout.h"
+
+#define SWEEPS 60
+
+/* A matrix of `n` columns of length m, column-major, and the rotations applied to them so far. */
+typedef struct jacobi {
+    int64_t m, n;
+    double *columns, *rotations; /* m x n and n x n */
+} jacobi;
+
+static double dot(const double *a, const double *b, int64_t n) {
+    double sum = 0.0;
+    for (int64_t i = 0; i < n; i++) sum += a[i] * b[i];
+    return sum;
+}
+
+static void rotate(double *a, double *b, int64_t n, double c, double s) {
+    for (int64_t i = 0; i < n; i++) {
+        double x = a[i], y = b[i];
+        a[i] = c * x - s * y;
+        b[i] = s * x + c * y;
+    }
+}
+
+/* One sweep over all pairs; false when all columns were orthogonal already. */
+static bool sweep(jacobi *j) {
+    bool moved = false;
+    for (int64_t p = 0; p < j->n; p++)
+        for (int64_t q = p + 1; q < j->n; q++) {
+            double *a = j->columns + p * j->m, *b = j->columns + q * j->m;
+            double aa = dot(a, a, j->m), bb = dot(b, b, j->m), ab = dot(a, b, j->m);
+            if (!(fabs(ab) > 1e-15 * sqrt(aa * bb))) continue;
+            double zeta = (bb - aa) / (2.0 * ab);
+            double t = (zeta < 0.0 ? -1.0 : 1.0) / (fabs(zeta) + sqrt(1.0 + zeta * zeta));
+            double c = 1.0 / sqrt(1.0 + t * t);
+            rotate(a, b, j->m, c, c * t);
+            rotate(j->rotations + p * j->n, j->rotations + q * j->n, j->n, c, c * t);
+            moved = true;
+        }
+    return moved;
+}
+
+/* The norm, and U V^T (the gradient) into out[m x n], row-major. */
+static double nuclear_norm(jacobi *j, double *out) {
+    double norm = 0.0;
+    for (int i = 0; i < SWEEPS && sweep(j); i++) continue;
+    memset(out, 0, (size_t)(j->m * j->n) * sizeof *out);
+    for (int64_t k = 0; k < j->n; k++) {
+        const double *u = j->columns + k * j->m, *v = j->rotations + k * j->n;
+        double sigma = sqrt(dot(u, u, j->m));
+        norm += sigma;
+        for (int64_t r = 0; sigma > 0.0 && r < j->m; r++)
+            for (int64_t c = 0; c < j->n; c++) out[r * j->n + c] += u[r] / sigma * v[c];
+    }
+    return norm;
+}
+
+/* (norm, U V^T) of a matrix. */
+tern_value tern_op__nuclear_norm(tern_opcall *call) {
+    tern_tensor *x = tern_arg_tensor(call, 0);
+    if (x->rank != 2 || !tern_dtype_is_floating(x->dtype))
+        return tern_call_fail(call, TERN_ERR_ARGUMENT,
+                              "expects a floating matrix, got %d dimensions of %s", x->rank,
+                              tern_dtype_name(x->dtype));
+    jacobi j = {.m = x->shape[0], .n = x->shape[1]};
+    /* Columns of x are rows of its transpose. */
+    j.columns = tern_host_copy(call->ctx, tern_t(x), TERN_FLOAT64);
+    j.rotations = tern_alloc_zeroed((size_t)(j.n * j.n + 1), sizeof *j.rotations);
+    double *gradient = tern_host_buffer(call->ctx, j.m * j.n, sizeof *gradient);
+    tern_tensor *both[2] = {call->ctx->nil, call->ctx->nil};
+    if (!j.rotations) tern_fail_memory(call->ctx, (size_t)(j.n * j.n) * sizeof *j.rotations);
+    if (call->ctx->status == TERN_OK && j.columns && gradient) {
+        for (int64_t i = 0; i < j.n; i++) j.rotations[i * j.n + i] = 1.0;
+        double norm = nuclear_norm(&j, gradient);
+        tern_shape scalar = {0, {0}}, shape = tern_shape_of(x);
+        both[0] = tern_new_from_host(call->lane, &norm, TERN_FLOAT64, &scalar, NULL);
+        both[1] = tern_new_from_host(call->lane, gradient, TERN_FLOAT64, &shape, NULL);
+        for (int i = 0; i < 2; i++) both[i] = tern_to_dtype(both[i], x->dtype);
+    }
+    tern_free(j.columns);
+    tern_free(j.rotations);
+    tern_free(gradient);
+    return call->ctx->status == TERN_OK ? tern_tensors_value(call->ctx, both, 2) : tern_none();
+}
+
+void tern_grad__nuclear_norm(tern_node *node, tern_tensor *const *grad_out, tern_tensor **grads) {
+    if (grad_out[0]) grads[0] = tern_mul(tern_detach(tern_node_output(node, 1)), grad_out[0]);
+}
