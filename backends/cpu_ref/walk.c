@@ -62,6 +62,15 @@ int64_t tern_kit_count(const tern_kit_tensor *tensor) {
     return count;
 }
 
+bool tern_kit_is_contiguous(const tern_kit_tensor *tensor) {
+    int64_t step = 1;
+    for (int32_t dim = tensor->rank - 1; dim >= 0; dim--) {
+        if (tensor->shape[dim] != 1 && tensor->strides[dim] != step) return false;
+        step *= tensor->shape[dim];
+    }
+    return true;
+}
+
 int64_t tern_kit_size(int32_t dtype) {
     return (int64_t)tern_num_dtype_size(dtype);
 }

@@ -52,6 +52,9 @@ int64_t tern_kit_walk_count(const tern_kit_walk *walk);
 /* Elements of a tensor. */
 int64_t tern_kit_count(const tern_kit_tensor *tensor);
 
+/* Whether the elements lie one behind the other, in row-major order. */
+bool tern_kit_is_contiguous(const tern_kit_tensor *tensor);
+
 /* Bytes of an element. */
 int64_t tern_kit_size(int32_t dtype);
 
