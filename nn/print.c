@@ -7,10 +7,12 @@
 /* ---- what stands between the parentheses
  * ------------------------------------------------------------ */
 
-static bool equals_default(const tern_schema *schema, const char *name, tern_value value) {
+static bool equals_default(tern_ctx *ctx, const tern_schema *schema, const char *name,
+                           tern_value value) {
     for (int i = 0; i < schema->n_args; i++)
         if (strcmp(schema->args[i].name, name) == 0)
-            return schema->args[i].has_default && tern_value_equal(schema->args[i].fallback, value);
+            return schema->args[i].has_default &&
+                   tern_value_equal(tern_schema_default(ctx, schema, i), value);
     return false;
 }
 
@@ -27,7 +29,7 @@ static void add_item(tern_textbuf *text, const tern_module *module, const tern_s
     const tern_field *field = tern_field_find(module->cls->fields, name);
     if (!field) return;
     tern_value value = tern_field_shown(module->inner->ctx, schema, field, module);
-    if (item[length - 1] == '?' && equals_default(schema, name, value)) return;
+    if (item[length - 1] == '?' && equals_default(module->inner->ctx, schema, name, value)) return;
     if (text->length > start) tern_textbuf_add(text, ", ");
     if (name_length < length) tern_textbuf_add(text, "%s=", name);
     /* Texts in quotes here, as extra_repr's !r gives them. */
