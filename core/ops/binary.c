@@ -271,6 +271,7 @@ BINARY_IN_PLACE(add)
 BINARY_IN_PLACE(sub)
 BINARY_IN_PLACE(mul)
 BINARY_IN_PLACE(div)
+BINARY_IN_PLACE(maximum)
 
 tern_tensor *tern_add_alpha(tern_tensor *input, tern_tensor *other, double alpha) {
     return TERN_CALL(add, T(input), T(other), tern_number(alpha));
@@ -286,4 +287,8 @@ tern_tensor *tern_add_scalar_in_place(tern_tensor *input, double other) {
 
 tern_tensor *tern_mul_scalar_in_place(tern_tensor *input, double other) {
     return TERN_CALL_IN_PLACE(mul, T(input), tern_number(other));
+}
+
+tern_tensor *tern_div_scalar_in_place(tern_tensor *input, double other) {
+    return TERN_CALL_IN_PLACE(div, T(input), tern_number(other));
 }

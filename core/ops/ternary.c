@@ -117,6 +117,10 @@ tern_tensor *tern_clamp(tern_tensor *input, double min, double max) {
     return TERN_CALL(clamp, T(input), bounded ? low : tern_number(min), high);
 }
 
+tern_tensor *tern_clamp_in_place(tern_tensor *input, double min, double max) {
+    return TERN_CALL_IN_PLACE(clamp, T(input), tern_number(min), tern_number(max));
+}
+
 /* ---- addcmul, addcdiv ---------------------------------------------------------------------------- */
 
 static tern_value value_arg(const tern_opcall *call) {

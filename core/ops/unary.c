@@ -206,3 +206,16 @@ OF_G(frac, g)
 OF_Y(sigmoid, times(g, times(plus(tern_neg(y), 1), y)))
 /* NaN passes the gradient on: it is not at most 0 */
 OF_Y(relu, tern_where_value(tern_compare_value(TERN_OP_ID_le, y, I(0)), I(0), T(g)))
+
+/* ---- in place -------------------------------------------------------------------------------- */
+
+#define UNARY_IN_PLACE(id)                                                                         \
+    tern_tensor *tern_##id##_in_place(tern_tensor *input) {                                        \
+        return TERN_CALL_IN_PLACE(id, T(input));                                                   \
+    }
+
+UNARY_IN_PLACE(neg)
+UNARY_IN_PLACE(abs)
+UNARY_IN_PLACE(reciprocal)
+UNARY_IN_PLACE(sqrt)
+UNARY_IN_PLACE(relu)

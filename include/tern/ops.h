@@ -150,11 +150,19 @@ TERN_API tern_tensor *tern_sub_in_place(tern_tensor *input, tern_tensor *other);
 TERN_API tern_tensor *tern_mul_in_place(tern_tensor *input, tern_tensor *other);
 TERN_API tern_tensor *tern_mul_scalar_in_place(tern_tensor *input, double other);
 TERN_API tern_tensor *tern_div_in_place(tern_tensor *input, tern_tensor *other);
+TERN_API tern_tensor *tern_div_scalar_in_place(tern_tensor *input, double other);
+TERN_API tern_tensor *tern_maximum_in_place(tern_tensor *input, tern_tensor *other);
 TERN_API tern_tensor *tern_addcmul_in_place(tern_tensor *input, tern_tensor *tensor1,
                                             tern_tensor *tensor2, double value);
 TERN_API tern_tensor *tern_addcdiv_in_place(tern_tensor *input, tern_tensor *tensor1,
                                             tern_tensor *tensor2, double value);
 TERN_API tern_tensor *tern_lerp_in_place(tern_tensor *input, tern_tensor *end, double weight);
+TERN_API tern_tensor *tern_clamp_in_place(tern_tensor *input, double min, double max);
+TERN_API tern_tensor *tern_neg_in_place(tern_tensor *input);
+TERN_API tern_tensor *tern_abs_in_place(tern_tensor *input);
+TERN_API tern_tensor *tern_sqrt_in_place(tern_tensor *input);
+TERN_API tern_tensor *tern_reciprocal_in_place(tern_tensor *input);
+TERN_API tern_tensor *tern_relu_in_place(tern_tensor *input);
 
 /* ---- comparison and logic: bool results ------------------------------------------------------ */
 TERN_API tern_tensor *tern_eq(tern_tensor *input, tern_tensor *other);
