@@ -56,10 +56,10 @@ static void adam_update(tern_update_call *u) {
     tern_mul_scalar_in_place(square, b2);
     tern_addcmul_in_place(square, grad, grad, 1 - b2);
     double step_size = o->lr / (1 - pow(b1, step)), correction = sqrt(1 - pow(b2, step));
-    if (o->amsgrad) square = tern_maximum_(u->state->tensor[2], square);
+    if (o->amsgrad) square = tern_maximum_in_place(u->state->tensor[2], square);
     tern_tensor *denominator = tern_copy_in_place(u->scratch[1], square);
-    tern_in_place(denominator, "sqrt_");
-    tern_div_scalar_(denominator, correction);
+    tern_sqrt_in_place(denominator);
+    tern_div_scalar_in_place(denominator, correction);
     tern_add_scalar_in_place(denominator, o->eps);
     tern_addcdiv_in_place(u->param, mean, denominator, -step_size);
 }

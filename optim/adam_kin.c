@@ -57,9 +57,9 @@ static void adamax_update(tern_update_call *u) {
     tern_tensor *grad = tern_update_gradient(u, o->maximize, o->weight_decay);
     double step = ++u->state->scalar[0];
     tern_lerp_in_place(mean, grad, 1 - o->betas.first);
-    tern_tensor *size = tern_in_place(tern_copy_in_place(u->scratch[1], grad), "abs_");
+    tern_tensor *size = tern_abs_in_place(tern_copy_in_place(u->scratch[1], grad));
     tern_add_scalar_in_place(size, o->eps);
-    tern_maximum_(tern_mul_scalar_in_place(largest, o->betas.second), size);
+    tern_maximum_in_place(tern_mul_scalar_in_place(largest, o->betas.second), size);
     tern_addcdiv_in_place(u->param, mean, largest, -(o->lr / (1 - pow(o->betas.first, step))));
 }
 
@@ -137,8 +137,8 @@ static void nadam_update(tern_update_call *u) {
     double product = (double)((float)u->state->scalar[1] * (float)mu);
     u->state->scalar[1] = product;
     tern_tensor *denominator = tern_copy_in_place(u->scratch[1], u->state->tensor[1]);
-    tern_div_scalar_(denominator, 1 - pow(o->betas.second, step));
-    tern_in_place(denominator, "sqrt_");
+    tern_div_scalar_in_place(denominator, 1 - pow(o->betas.second, step));
+    tern_sqrt_in_place(denominator);
     tern_add_scalar_in_place(denominator, o->eps);
     tern_addcdiv_in_place(u->param, grad, denominator, -o->lr * (1 - mu) / (1 - product));
     tern_addcdiv_in_place(u->param, u->state->tensor[0], denominator,
@@ -191,14 +191,14 @@ static void radam_update(tern_update_call *u) {
     double rho = rho_inf - 2 * step * power / correction;
     /* The gradient is used up: scratch[0] holds the step. */
     tern_tensor *move = tern_copy_in_place(u->scratch[0], u->state->tensor[0]);
-    tern_div_scalar_(move, 1 - pow(o->betas.first, step));
+    tern_div_scalar_in_place(move, 1 - pow(o->betas.first, step));
     tern_mul_scalar_in_place(move, o->lr);
     if (rho > 5) {
         double rectified =
             sqrt((rho - 4) * (rho - 2) * rho_inf / ((rho_inf - 4) * (rho_inf - 2) * rho));
         tern_tensor *root = tern_copy_in_place(u->scratch[1], u->state->tensor[1]);
-        tern_add_scalar_in_place(tern_in_place(root, "sqrt_"), o->eps);
-        tern_mul_scalar_in_place(tern_in_place(root, "reciprocal_"), sqrt(correction));
+        tern_add_scalar_in_place(tern_sqrt_in_place(root), o->eps);
+        tern_mul_scalar_in_place(tern_reciprocal_in_place(root), sqrt(correction));
         tern_mul_scalar_in_place(tern_mul_in_place(move, root), rectified);
     }
     tern_add_alpha_in_place(u->param, move, -1);

@@ -55,7 +55,7 @@ static void rmsprop_update(tern_update_call *u) {
         tern_tensor *mean = tern_lerp_in_place(u->state->tensor[2], grad, 1 - o->alpha);
         tern_addcmul_in_place(average, mean, mean, -1);
     }
-    tern_in_place(average, "sqrt_");
+    tern_sqrt_in_place(average);
     tern_add_scalar_in_place(average, o->eps);
     if (o->momentum > 0) {
         tern_mul_scalar_in_place(buffer, o->momentum);
@@ -131,7 +131,7 @@ static void adagrad_update(tern_update_call *u) {
     tern_tensor *grad = tern_update_gradient(u, o->maximize, o->weight_decay);
     double step = ++u->state->scalar[0], lr = o->lr / (1 + (step - 1) * o->lr_decay);
     tern_tensor *sum = tern_addcmul_in_place(u->state->tensor[0], grad, grad, 1);
-    tern_tensor *root = tern_in_place(tern_copy_in_place(u->scratch[1], sum), "sqrt_");
+    tern_tensor *root = tern_sqrt_in_place(tern_copy_in_place(u->scratch[1], sum));
     tern_add_scalar_in_place(root, o->eps);
     tern_addcdiv_in_place(u->param, grad, root, -lr);
 }
@@ -206,7 +206,7 @@ static int three(const void *options) {
 
 static tern_tensor *shifted_root(tern_tensor *out, tern_tensor *tensor, double eps) {
     tern_add_scalar_in_place(tern_copy_in_place(out, tensor), eps);
-    return tern_in_place(out, "sqrt_");
+    return tern_sqrt_in_place(out);
 }
 
 static void adadelta_update(tern_update_call *u) {

@@ -100,11 +100,8 @@ tern_status tern_clip_grad_value(tern_ctx *ctx, tern_value params, double clip_v
     if (tern_check(ctx) != TERN_OK) return tern_check(ctx);
     tern_scope scope = tern_scope_begin(ctx, TERN_NO_GRAD);
     tern_tensor **grads = collect(ctx, params, true, &count);
-    for (size_t i = 0; grads && i < count; i++) {
-        tern_value args[] = {tern_tensor_value(grads[i]), tern_float(-clip_value),
-                             tern_float(clip_value)};
-        tern_call(ctx, "clamp_", args, 3, tern_none());
-    }
+    for (size_t i = 0; grads && i < count; i++)
+        tern_clamp_in_place(grads[i], -clip_value, clip_value);
     tern_scope_end(scope);
     return tern_optim_latched(ctx) ? tern_check(ctx) : TERN_OK;
 }

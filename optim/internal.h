@@ -2,7 +2,8 @@
  * internal.h: what an optimizer holds, and how one kind of optimizer is described.
  *
  * A step first prepares every parameter (state that is missing, scratch space), then updates them one
- * by one with in-place operations alone: nothing is allocated once the first weight has changed.
+ * by one with in-place operations alone, after a rehearsal on single elements: nothing is allocated
+ * once the first weight has changed.
  */
 #ifndef TERN_OPTIM_INTERNAL_H
 #define TERN_OPTIM_INTERNAL_H
@@ -124,10 +125,5 @@ static inline bool tern_optim_latched(const tern_ctx *ctx) {
 /* The gradient with PyTorch's first two steps: negated where maximize, plus weight_decay * param. Uses
  * scratch[0] where it differs from .grad. */
 tern_tensor *tern_update_gradient(tern_update_call *u, bool maximize, double weight_decay);
-
-/* In-place operations that return their first argument. */
-tern_tensor *tern_in_place(tern_tensor *tensor, const char *name);
-tern_tensor *tern_div_scalar_(tern_tensor *tensor, double divisor);
-tern_tensor *tern_maximum_(tern_tensor *tensor, tern_tensor *other);
 
 #endif

@@ -29,14 +29,13 @@ static bool prepare_tensor(tern_optim *optim, const tern_group *group, tern_para
 
 bool tern_state_prepare(tern_optim *optim, const tern_group *group, tern_param *param) {
     uint32_t needs = optim->cls->needs(group->options);
-    bool fresh = true, ok = true;
-    for (int i = 0; i < TERN_STATE_TENSORS; i++) fresh = fresh && !param->state.tensor[i];
+    bool ok = true;
     tern_scope scope = tern_owner_begin(optim->state_owner, TERN_NO_GRAD);
     if (!scope.serial) return false;
     for (int i = 0; i < TERN_STATE_TENSORS && ok; i++)
         if (needs >> i & 1u) ok = prepare_tensor(optim, group, param, i);
     tern_scope_end(scope);
-    if (ok && fresh && param->state.scalar[0] == 0 && optim->cls->fresh_scalars)
+    if (ok && !param->state.exists && optim->cls->fresh_scalars)
         optim->cls->fresh_scalars(group->options, param->state.scalar);
     if (ok && optim->cls->eager) param->state.live |= needs;
     return ok;

@@ -19,6 +19,7 @@ tern_status tern_optim_zero_grad(tern_optim *optim) {
 typedef struct scratch_pool {
     tern_tensor *largest; /* the parameter that sets the size */
     tern_tensor *buffers[TERN_SCRATCH];
+    const void *rehearsed; /* the options of the last rehearsal */
 } scratch_pool;
 
 typedef struct step {
@@ -74,6 +75,36 @@ static bool give_scratch(step *s, tern_update_call *call, int count) {
     return true;
 }
 
+/* ---- the rehearsal --------------------------------------------------------------------------- */
+
+/*
+ * An in-place operation still takes a little memory (a scalar's tensor, a handle), and its kernel may
+ * be missing. So each kind of update runs first on tensors of one element: what it takes is afterwards
+ * in the caches, where the real update finds it, and what fails fails before a weight has changed.
+ */
+static bool rehearse(step *s, const tern_update_call *call) {
+    tern_ctx *ctx = s->optim->ctx;
+    scratch_pool *pool = pool_of(s, call->param);
+    if (pool->rehearsed == call->options) return true;
+    pool->rehearsed = call->options;
+    tern_scope scope = tern_scope_begin(ctx, 0);
+    tern_tensor *ones[2 + TERN_SCRATCH + TERN_STATE_TENSORS];
+    int count = (int)(sizeof ones / sizeof ones[0]);
+    tern_tensor *one = tern_ones(ctx, TERN_SHAPE(1), tern_dtype_of(call->param));
+    for (int i = 0; i < count; i++)
+        ones[i] = tern_to_device(tern_clone(one), tern_device_of(call->param));
+    tern_param_state state = *call->state;
+    tern_update_call trial = *call;
+    trial.state = &state;
+    trial.param = ones[0];
+    trial.grad = ones[1];
+    for (int i = 0; i < TERN_SCRATCH; i++) trial.scratch[i] = ones[2 + i];
+    for (int i = 0; i < TERN_STATE_TENSORS; i++) state.tensor[i] = ones[2 + TERN_SCRATCH + i];
+    if (!tern_optim_latched(ctx)) s->optim->cls->update(&trial);
+    tern_scope_end(scope);
+    return !tern_optim_latched(ctx);
+}
+
 /* ---- the step ------------------------------------------------------------------------------------------- */
 
 static size_t count_params(const tern_optim *optim) {
@@ -123,6 +154,8 @@ static bool prepare(step *s) {
     }
     for (size_t i = 0; i < s->n_calls; i++)
         if (!give_scratch(s, &s->calls[i], optim->cls->scratch(s->calls[i].options))) return false;
+    for (size_t i = 0; i < s->n_calls; i++)
+        if (!rehearse(s, &s->calls[i])) return false;
     return true;
 }
 

@@ -11,11 +11,7 @@ typedef struct relu {
 static const tern_field relu_fields[] = {TERN_FIELD(relu, inplace, inplace), TERN_FIELD_END};
 
 static tern_tensor *relu_forward(tern_module *self, tern_tensor *input) {
-    if (!((relu *)self)->inplace) return tern_relu(input);
-    tern_value args[] = {tern_tensor_value(input)};
-    tern_value result = tern_call(tern_module_context(self), "relu_", args, 1, tern_none());
-    return result.kind == TERN_VALUE_TENSOR ? result.as.tensor
-                                            : tern_nil(tern_module_context(self));
+    return ((relu *)self)->inplace ? tern_relu_in_place(input) : tern_relu(input);
 }
 
 const tern_module_class tern_relu_class = {

@@ -405,9 +405,11 @@ Test(optim, clipping_scales_to_the_norm) {
     tern_value params = list_of(p);
     tern_list_append(params, tern_tensor_value(q));
     tern_list_append(params, tern_tensor_value(none));
-    cr_assert_float_eq(tern_item(tern_clip_grad_norm(ctx, params, 10, 2, false)), 5, 1e-6);
+    double norm = tern_item(tern_clip_grad_norm(ctx, params, 10, 2, false));
+    cr_assert_float_eq(norm, 5, 1e-6);
     cr_assert_float_eq(at(tern_grad_of(p), 0), 3, 0);
-    cr_assert_float_eq(tern_item(tern_clip_grad_norm(ctx, params, 1, 2, false)), 5, 1e-6);
+    norm = tern_item(tern_clip_grad_norm(ctx, params, 1, 2, false));
+    cr_assert_float_eq(norm, 5, 1e-6);
     cr_assert_float_eq(at(tern_grad_of(p), 0), 0.6, 1e-6);
     cr_assert_float_eq(at(tern_grad_of(q), 1), 0.8, 1e-6);
     cr_assert_eq(tern_clip_grad_value(ctx, params, 0.7), TERN_OK);
@@ -434,49 +436,64 @@ Test(optim, norms_of_every_order) {
 
 /* ---- failures --------------------------------------------------------------------------------------------- */
 
-/* A step with the n-th allocation failing; the parameters are then all old or all new. */
-static bool step_with_failure(const char *optimizer, uint64_t nth, uint64_t *out_calls) {
+#define LAYERS 12
+
+/* A step with the n-th allocation failing, then a second one; the first weight of every parameter
+ * after each goes to out_weights. Returns the first step's status. */
+static tern_status step_with_failure(const char *optimizer, uint64_t nth, uint64_t *out_calls,
+                                     double out_weights[2][2 * LAYERS]) {
     open_context();
-    tern_module *m = tern_nn(ctx, "Sequential(Linear(2, 2), Linear(2, 2))");
+    tern_manual_seed(ctx, 1);
+    tern_module *m = tern_nn_sequential(ctx, NULL, 0);
+    for (int i = 0; i < LAYERS; i++) tern_module_append(m, tern_nn_linear(ctx, 2, 2, NULL));
     tern_optim *optim = tern_optim_new(m, optimizer);
     tern_tensor *x = tern_ones(ctx, TERN_SHAPE(1, 2), TERN_FLOAT32);
     tern_backward(tern_sum(tern_forward(m, x)));
-    double before[4];
-    for (size_t i = 0; i < 4; i++) before[i] = at(tern_optim_parameter(optim, i), 0);
     CHECK_CLEAN();
     tern_empty_cache(ctx);
     tern_fail_allocation(nth);
     tern_status status = tern_optim_step(optim);
     *out_calls = tern_fail_allocation(0);
     tern_error_clear(ctx);
-    bool whole = true;
-    for (size_t i = 0; i < 4; i++) {
-        bool moved = at(tern_optim_parameter(optim, i), 0) != before[i];
-        whole = whole && moved == (status == TERN_OK);
+    for (int round = 0; round < 2; round++) {
+        for (size_t i = 0; i < 2 * LAYERS; i++)
+            out_weights[round][i] = at(tern_optim_parameter(optim, i), 0);
+        if (round == 0) cr_assert_eq(tern_optim_step(optim), TERN_OK, "%s", tern_error(ctx));
     }
-    /* The step that failed can be taken again. */
-    whole = whole && tern_optim_step(optim) == TERN_OK;
     close_context();
-    return whole;
+    return status;
 }
 
+/* After a step that failed the weights are the old ones, and the next step is the first one's. */
 static void fail_every_allocation(const char *optimizer) {
+    double before[2 * LAYERS], whole[2][2 * LAYERS], failed[2][2 * LAYERS];
     uint64_t calls, ignored;
-    cr_assert(step_with_failure(optimizer, 0, &calls), "%s", optimizer);
-    for (uint64_t n = 1; n <= calls; n++)
-        cr_assert(step_with_failure(optimizer, n, &ignored), "%s: call %llu of %llu", optimizer,
+    cr_assert_eq(step_with_failure(optimizer, 0, &calls, whole), TERN_OK, "%s", optimizer);
+    step_with_failure(optimizer, 1, &ignored, failed);
+    memcpy(before, failed[0], sizeof before);
+    cr_assert(memcmp(before, whole[0], sizeof before) != 0, "%s", optimizer);
+    for (uint64_t n = 1; n <= calls; n++) {
+        tern_status status = step_with_failure(optimizer, n, &ignored, failed);
+        cr_assert_neq(status, TERN_OK, "%s: call %llu", optimizer, (unsigned long long)n);
+        cr_assert(memcmp(failed[0], before, sizeof before) == 0, "%s: call %llu of %llu", optimizer,
                   (unsigned long long)n, (unsigned long long)calls);
+        cr_assert(memcmp(failed[1], whole[0], sizeof before) == 0, "%s: call %llu of %llu",
+                  optimizer, (unsigned long long)n, (unsigned long long)calls);
+    }
 }
 
 Test(optim_failures, every_failed_allocation_steps_whole_or_not_at_all) {
     fail_every_allocation("SGD(lr=0.1)");
     fail_every_allocation("SGD(lr=0.1, momentum=0.9, weight_decay=0.1, nesterov=True)");
-    fail_every_allocation("Adam(weight_decay=0.1, amsgrad=True)");
+    fail_every_allocation("Adam(weight_decay=0.1, amsgrad=True, maximize=True)");
     fail_every_allocation("AdamW()");
     fail_every_allocation("RMSprop(momentum=0.9, centered=True)");
     fail_every_allocation("Adagrad()");
     fail_every_allocation("Adadelta()");
+    fail_every_allocation("Adamax()");
     fail_every_allocation("NAdam()");
+    fail_every_allocation("RAdam()");
+    fail_every_allocation("ASGD()");
 }
 
 static tern_status make_and_load(void) {
