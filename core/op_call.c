@@ -317,6 +317,8 @@ tern_tensor *tern_op_call_in_place(tern_op_id id, const tern_value *args, int n_
     if (call.op->kind == TERN_OP_THROUGH || call.op->kind == TERN_OP_VIEW) {
         /* Recorded through its parts; the copy into the target is the in-place step. */
         tern_tensor *value = tern_op_tensor(ctx, id, args, n_args);
+        if (tern_is_nil(value) && ctx->status == TERN_OK)
+            tern_call_fail(&call, TERN_ERR_UNSUPPORTED, "has no in-place form");
         return tern_is_nil(value) || !fits(&call, target, value)
                    ? ctx->nil
                    : tern_copy_in_place(target, value);

@@ -29,6 +29,18 @@ static inline tern_tensor *tern_at_most(tern_tensor *x, double max) {
 static inline tern_tensor *tern_fill_where(tern_tensor *x, tern_tensor *condition, double value) {
     return TERN_CALL(masked_fill, T(x), T(condition), F(value));
 }
+/* x with zeros after it up to `shape`: the gradient of a source that was larger than its index. */
+static inline tern_tensor *tern_pad_to(tern_tensor *x, tern_shape shape) {
+    tern_shape pad = {0, {0}};
+    bool same = true;
+    for (int d = x->rank - 1; d >= 0 && pad.rank + 2 <= TERN_MAX_RANK; d--) {
+        pad.dim[pad.rank++] = 0;
+        pad.dim[pad.rank++] = shape.dim[d] - x->shape[d];
+        same = same && shape.dim[d] == x->shape[d];
+    }
+    return same || tern_is_nil(x) ? x : TERN_CALL(constant_pad_nd, T(x), S(pad));
+}
+
 static inline tern_tensor *tern_le_scalar(tern_tensor *x, double y) {
     return TERN_CALL(le, T(x), F(y));
 }

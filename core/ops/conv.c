@@ -53,9 +53,11 @@ static geometry read_geometry(const tern_value *args, int spatial) {
 
 static bool positive_geometry(tern_opcall *call, const geometry *g) {
     for (int d = 0; d < g->spatial; d++) {
-        if (g->attrs.stride[d] > 0 && g->attrs.dilation[d] > 0 && g->attrs.padding[d] >= 0 &&
-            g->output_padding[d] >= 0)
-            continue;
+        const int64_t *numbers[4] = {g->attrs.stride, g->attrs.dilation, g->attrs.padding,
+                                     g->output_padding};
+        bool fits = g->attrs.stride[d] > 0 && g->attrs.dilation[d] > 0;
+        for (int i = 0; i < 4; i++) fits = fits && numbers[i][d] >= 0 && numbers[i][d] <= INT32_MAX;
+        if (fits) continue;
         tern_call_fail(call, TERN_ERR_ARGUMENT,
                        "stride and dilation must be positive, padding not negative (stride %lld, "
                        "dilation %lld, padding %lld)",
@@ -205,7 +207,17 @@ tern_value tern_op__conv_weight_gradient(tern_opcall *call) {
                           [4] = tern_arg(call, 4),
                           [5] = tern_arg(call, 5),
                           [8] = tern_arg(call, 6)};
-    geometry g = read_geometry(args, shape.rank - 2);
+    bool fits = shape.rank >= 3 && shape.rank <= 5 && x->rank == shape.rank &&
+                grad->rank == shape.rank && grad->dtype == x->dtype;
+    geometry g = read_geometry(args, fits ? shape.rank - 2 : 1);
+    int64_t groups = g.attrs.groups;
+    fits = fits && groups > 0 && shape.dim[0] % groups == 0 && grad->shape[0] == x->shape[0] &&
+           grad->shape[1] == shape.dim[0] && shape.dim[1] <= INT32_MAX &&
+           x->shape[1] == shape.dim[1] * groups;
+    if (!fits)
+        return tern_call_fail(call, TERN_ERR_ARGUMENT,
+                              "gradient, input, weight size and groups do not belong together");
+    if (!positive_geometry(call, &g)) return tern_none();
     tern_tensor *out = tern_new_shaped(call, x->dtype, &shape);
     return tern_result(call,
                        launch_conv(call, TERN_KERNEL_CONV_GRAD_WEIGHT, grad, x, out, &g.attrs));

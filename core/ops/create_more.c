@@ -19,8 +19,9 @@ tern_value tern_op_eye(tern_opcall *call) {
     tern_shape shape = {2, {n, m}};
     tern_tensor *out = tern_new_shaped(call, dtype, &shape);
     tern_fill_raw(out, 0.0, 0);
-    int64_t length = n < m ? n : m, step = m + 1;
+    int64_t length = n < m ? n : m;
     if (call->ctx->status != TERN_OK || length == 0) return tern_result(call, out);
+    int64_t step = m + 1;
     tern_tensor *diagonal = tern_tensor_over(call->lane, out->storage, dtype, 1, &length, &step, 0);
     tern_fill_raw(diagonal, 1.0, 1);
     tern_tensor_release(diagonal);
@@ -41,6 +42,10 @@ static tern_tensor *embed(tern_opcall *call, tern_tensor *x, int64_t offset, int
     if (a == b) {
         tern_call_fail(call, TERN_ERR_ARGUMENT, "diagonal dimensions cannot be identical %d, %d", a,
                        b);
+        return call->ctx->nil;
+    }
+    if (offset > INT32_MAX || offset < -INT32_MAX) {
+        tern_call_fail(call, TERN_ERR_ARGUMENT, "offset %lld is too large", (long long)offset);
         return call->ctx->nil;
     }
     int64_t size = x->shape[x->rank - 1] + (offset < 0 ? -offset : offset);

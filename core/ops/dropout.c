@@ -42,7 +42,9 @@ static tern_value drop(tern_opcall *call, bool features) {
     if (!drop_arguments(call, true, &p, &active)) return tern_none();
     if (!active) return tern_tensor_value(input);
     if (p == 1.0) return tern_result(call, tern_mul_scalar(input, 0.0));
-    tern_tensor *noise = tern_div_scalar(noise_like(input, p, features), 1.0 - p);
+    /* The factor is rounded once, to the input's dtype. */
+    tern_tensor *noise = tern_div_scalar(tern_widen(noise_like(input, p, features)), 1.0 - p);
+    noise = tern_to_dtype(noise, input->dtype);
     return tern_result(call, tern_mul(input, noise));
 }
 
@@ -120,8 +122,13 @@ static tern_tensor *drawn_slopes(tern_opcall *call, tern_tensor *input, double l
     if (!x) return ctx->nil;
     char *slopes = tern_host_buffer(ctx, input->numel, tern_dtype_size(input->dtype));
     tern_mt19937 *engine = &ctx->generator->engine;
+    if (input->dtype != TERN_FLOAT64) { /* the bounds are rounded first */
+        lower = (double)(float)lower;
+        upper = (double)(float)upper;
+    }
     for (int64_t i = 0; slopes && i < input->numel; i++) {
-        double slope = x[i] <= 0.0f ? fma(tern_num_mt19937_f64(engine), upper - lower, lower) : 1.0;
+        double slope = 1.0;
+        if (x[i] <= 0.0f) slope = tern_num_mt19937_f64(engine) * (upper - lower) + lower;
         tern_num_store_f64((int)input->dtype, slopes, i, slope);
     }
     tern_shape shape = tern_shape_of(input);

@@ -1,5 +1,5 @@
 /* index.c: gather and scatter_add, picking and adding elements by index along one dimension. */
-#include "layout.h"
+#include "compose.h"
 
 /* ---- checks ---- */
 
@@ -108,8 +108,10 @@ tern_value tern_op_scatter_add(tern_opcall *call) {
 void tern_grad_scatter_add(tern_node *node, tern_tensor *const *grad_out, tern_tensor **grads) {
     if (tern_node_needs(node, 0)) grads[0] = grad_out[0];
     if (tern_node_needs(node, 2))
-        grads[2] = tern_gather(grad_out[0], (int)tern_value_as_int(tern_node_arg(node, 1)),
-                               tern_node_input(node, 1));
+        grads[2] =
+            tern_pad_to(tern_gather(grad_out[0], (int)tern_value_as_int(tern_node_arg(node, 1)),
+                                    tern_node_input(node, 1)),
+                        tern_node_input_shape(node, 2));
 }
 
 /* ---- C functions ---- */

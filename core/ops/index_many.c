@@ -46,18 +46,39 @@ tern_value tern_op_nonzero_static(tern_opcall *call) {
 
 /* ---- the kernels' form: indices for neighbouring dimensions, from `first` on ---- */
 
+/* Index tensors of one shape and of int64 for dimensions that x has; false after latching. */
+static bool indices_fit(tern_opcall *call, const tern_tensor *x, tern_tensor *const *indices,
+                        int count, int64_t first) {
+    bool fits = count > 0 && first >= 0 && first <= x->rank - count;
+    for (int i = 0; fits && i < count; i++)
+        fits = indices[i]->dtype == TERN_INT64 && tern_same_shape(indices[i], indices[0]) &&
+               x->rank - count + indices[i]->rank <= TERN_MAX_RANK;
+    if (!fits)
+        tern_call_fail(call, TERN_ERR_INDEX,
+                       "%d index tensors from dimension %lld on do not fit an input of %d "
+                       "dimensions: they are int64, of one shape",
+                       count, (long long)first, x->rank);
+    return fits;
+}
+
+/* The shape with the indexed dimensions replaced by the index's. */
+static tern_shape indexed_shape(const tern_tensor *x, const tern_tensor *index, int first,
+                                int count) {
+    tern_shape shape = {0, {0}};
+    for (int d = 0; d < first; d++) shape.dim[shape.rank++] = x->shape[d];
+    for (int d = 0; d < index->rank; d++) shape.dim[shape.rank++] = index->shape[d];
+    for (int d = first + count; d < x->rank; d++) shape.dim[shape.rank++] = x->shape[d];
+    return shape;
+}
+
 tern_value tern_op__index_get(tern_opcall *call) {
     tern_tensor *input = tern_arg_tensor(call, 0);
     int count;
     tern_tensor **indices = tern_arg_tensors(call, 2, &count);
     if (!indices || call->ctx->status != TERN_OK) return tern_none();
+    if (!indices_fit(call, input, indices, count, tern_arg_int(call, 1, 0))) return tern_none();
     int first = (int)tern_arg_int(call, 1, 0);
-    tern_shape shape = {0, {0}};
-    if (input->rank - count + indices[0]->rank > TERN_MAX_RANK)
-        return tern_call_fail(call, TERN_ERR_ARGUMENT, "the result has too many dimensions");
-    for (int d = 0; d < first; d++) shape.dim[shape.rank++] = input->shape[d];
-    for (int d = 0; d < indices[0]->rank; d++) shape.dim[shape.rank++] = indices[0]->shape[d];
-    for (int d = first + count; d < input->rank; d++) shape.dim[shape.rank++] = input->shape[d];
+    tern_shape shape = indexed_shape(input, indices[0], first, count);
     tern_tensor *out = tern_new_shaped(call, input->dtype, &shape);
     if (call->ctx->status != TERN_OK || out->numel == 0) return tern_result(call, out);
     if (input->numel == 0)
@@ -89,10 +110,19 @@ tern_value tern_op__index_put(tern_opcall *call) {
     tern_tensor *input = tern_arg_tensor(call, 0), *values = tern_arg_tensor(call, 1);
     int count;
     tern_tensor **indices = tern_arg_tensors(call, 4, &count);
+    if (!indices || call->ctx->status != TERN_OK ||
+        !indices_fit(call, input, indices, count, tern_arg_int(call, 2, 0)))
+        return tern_none();
+    tern_shape shape = indexed_shape(input, indices[0], (int)tern_arg_int(call, 2, 0), count);
+    bool fits = values->dtype == input->dtype && values->rank == shape.rank;
+    for (int d = 0; fits && d < shape.rank; d++) fits = values->shape[d] == shape.dim[d];
+    if (!fits)
+        return tern_call_fail(call, TERN_ERR_ARGUMENT,
+                              "values must have the dtype of the input and the shape that the "
+                              "indices give");
     tern_tensor *out = tern_new_dense_like(call->lane, input, input->dtype);
     tern_copy_raw(out, input);
-    if (!indices || call->ctx->status != TERN_OK || values->numel == 0)
-        return tern_result(call, out);
+    if (call->ctx->status != TERN_OK || values->numel == 0) return tern_result(call, out);
     tern_tensor *operands[TERN_MAX_RANK + 1];
     operands[0] = values;
     for (int i = 0; i < count; i++) operands[i + 1] = indices[i];
@@ -224,10 +254,8 @@ tern_value tern_op_index_put(tern_opcall *call) {
         tern_tensor *whole = tern_expand(values, tern_shape_of(input));
         return tern_result(call, accumulate ? tern_add(input, whole) : tern_clone(whole));
     }
-    tern_shape shape = {0, {0}};
-    for (int d = 0; d < p.first; d++) shape.dim[shape.rank++] = base->shape[d];
-    for (int d = 0; d < p.packed[0]->rank; d++) shape.dim[shape.rank++] = p.packed[0]->shape[d];
-    for (int d = p.first + p.count; d < base->rank; d++) shape.dim[shape.rank++] = base->shape[d];
+    if (!indices_fit(call, base, p.packed, p.count, p.first)) return tern_none();
+    tern_shape shape = indexed_shape(base, p.packed[0], p.first, p.count);
     tern_value indices = list_of(call->ctx, p.packed, p.count);
     tern_tensor *out = TERN_CALL(_index_put, T(base), T(tern_expand(values, shape)), I(p.first),
                                  B(accumulate), indices);

@@ -18,6 +18,9 @@ static tern_tensor *pad_constant(tern_opcall *call, tern_tensor *x, const tern_s
     for (int i = 0; fits && i < pad->rank / 2; i++) {
         int dim = x->rank - 1 - i;
         int64_t before = pad->dim[2 * i], after = pad->dim[2 * i + 1];
+        fits = before >= -INT32_MAX && before <= INT32_MAX && after >= -INT32_MAX &&
+               after <= INT32_MAX;
+        if (!fits) break;
         int64_t cut_before = before < 0 ? -before : 0, cut_after = after < 0 ? -after : 0;
         int64_t length = x->shape[dim] - cut_before - cut_after;
         shape.dim[dim] += before + after;
@@ -64,8 +67,11 @@ static int64_t source_of(int64_t at, int64_t n, char mode) {
 
 static tern_tensor *pad_by_index(tern_opcall *call, tern_tensor *x, int dim, int64_t before,
                                  int64_t after, char mode) {
-    int64_t n = x->shape[dim], size = n + before + after;
-    int64_t limit = mode == 'e' ? INT64_MAX : mode == 'c' ? n : n - 1;
+    int64_t n = x->shape[dim];
+    int64_t limit = mode == 'e' ? INT32_MAX : mode == 'c' ? n : n - 1;
+    bool small =
+        before >= -INT32_MAX && after >= -INT32_MAX && before <= INT32_MAX && after <= INT32_MAX;
+    int64_t size = small ? n + before + after : -1;
     if (size < 0 || n == 0 || before > limit || after > limit) {
         tern_call_fail(call, TERN_ERR_ARGUMENT,
                        "padding (%lld, %lld) at dimension %d is too large for its size %lld",
@@ -110,7 +116,7 @@ tern_value tern_op_pad(tern_opcall *call) {
 tern_value tern_op_pixel_shuffle(tern_opcall *call) {
     tern_tensor *x = tern_arg_tensor(call, 0);
     int64_t r = tern_arg_int(call, 1, 1);
-    if (x->rank < 3 || r <= 0 || x->shape[x->rank - 3] % (r * r) != 0)
+    if (x->rank < 3 || r <= 0 || r > INT16_MAX || x->shape[x->rank - 3] % (r * r) != 0)
         return tern_call_fail(
             call, TERN_ERR_ARGUMENT,
             "expects its input to have a channel dimension divisible by the square "
@@ -133,7 +139,8 @@ tern_value tern_op_pixel_shuffle(tern_opcall *call) {
 tern_value tern_op_pixel_unshuffle(tern_opcall *call) {
     tern_tensor *x = tern_arg_tensor(call, 0);
     int64_t r = tern_arg_int(call, 1, 1);
-    if (x->rank < 3 || r <= 0 || x->shape[x->rank - 2] % r != 0 || x->shape[x->rank - 1] % r != 0)
+    if (x->rank < 3 || r <= 0 || r > INT16_MAX || x->shape[x->rank - 2] % r != 0 ||
+        x->shape[x->rank - 1] % r != 0)
         return tern_call_fail(call, TERN_ERR_ARGUMENT,
                               "expects height and width to be divisible by downscale_factor %lld",
                               (long long)r);

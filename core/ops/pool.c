@@ -57,7 +57,8 @@ static int64_t window_count(int64_t size, const tern_pool_attrs *a, int d, bool 
 static bool pooled_shape(tern_opcall *call, const tern_tensor *x, const tern_pool_attrs *a,
                          bool ceil_mode, tern_shape *out) {
     char text[TERN_SHAPE_TEXT];
-    if (x->rank != a->spatial + 1 && x->rank != a->spatial + 2) {
+    if (a->spatial < 1 || a->spatial > 3 ||
+        (x->rank != a->spatial + 1 && x->rank != a->spatial + 2)) {
         tern_call_fail(call, TERN_ERR_ARGUMENT,
                        "Expected %dD or %dD input, but got input of size: %s", a->spatial + 1,
                        a->spatial + 2, tern_shape_text(x->rank, x->shape, text));
@@ -67,7 +68,9 @@ static bool pooled_shape(tern_opcall *call, const tern_tensor *x, const tern_poo
     for (int d = 0; d < a->spatial; d++) {
         int at = x->rank - a->spatial + d;
         bool valid = a->kernel[d] > 0 && a->stride[d] > 0 && a->dilation[d] > 0 &&
-                     a->padding[d] >= 0 && a->padding[d] <= a->kernel[d] / 2;
+                     a->padding[d] >= 0 && a->padding[d] <= a->kernel[d] / 2 &&
+                     a->kernel[d] <= INT32_MAX && a->stride[d] <= INT32_MAX &&
+                     a->dilation[d] <= INT32_MAX;
         if (!valid) {
             tern_call_fail(call, TERN_ERR_ARGUMENT,
                            "pad should be at most half of kernel size, and kernel and stride "
@@ -256,6 +259,18 @@ tern_value tern_op__avg_pool_gradient(tern_opcall *call) {
     tern_value args[8] = {tern_none()};
     for (int i = 1; i < 8; i++) args[i] = tern_arg(call, i + 1);
     tern_pool_attrs attrs = average_windows(args);
+    tern_shape pooled;
+    if (shape.rank < 0) return tern_none();
+    tern_tensor *like = TERN_CALL(new_zeros, T(grad), S(TERN_SCALAR_SHAPE));
+    like = tern_broadcast_view(like, &shape);
+    if (call->ctx->status != TERN_OK ||
+        !pooled_shape(call, like, &attrs, tern_arg_bool(call, 5, false), &pooled))
+        return tern_none();
+    bool fits = pooled.rank == grad->rank;
+    for (int d = 0; fits && d < grad->rank; d++) fits = pooled.dim[d] == grad->shape[d];
+    if (!fits)
+        return tern_call_fail(call, TERN_ERR_ARGUMENT,
+                              "the gradient does not have the shape of the pooled size");
     tern_tensor *out = tern_new_shaped(call, grad->dtype, &shape);
     if (call->ctx->status == TERN_OK && out->numel > 0) {
         if (grad->numel == 0) {
@@ -327,7 +342,7 @@ static bool adaptive_sizes(tern_opcall *call, const tern_tensor *x, int spatial,
         tern_value size = list ? tern_value_at(given, (size_t)d) : given;
         bool keep = size.kind == TERN_VALUE_NONE;
         out[d] = keep ? x->shape[x->rank - spatial + d] : tern_value_as_int(size);
-        fits = out[d] >= 0;
+        fits = out[d] >= 0 && out[d] <= INT32_MAX;
     }
     if (!fits)
         tern_call_fail(

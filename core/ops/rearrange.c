@@ -320,7 +320,7 @@ tern_value tern_op_unfold(tern_opcall *call) {
     strides.dim[strides.rank++] = stride;
     if (input->rank) {
         shape.dim[dim] = (length - size) / step + 1;
-        strides.dim[dim] = step * stride;
+        if (shape.dim[dim] > 1) strides.dim[dim] = step * stride;
     }
     return tern_result(call,
                        tern_tensor_view(input, shape.rank, shape.dim, strides.dim, input->offset));

@@ -32,6 +32,10 @@ static tern_value resize_with(tern_opcall *call, int32_t kernel) {
     tern_value args[5];
     for (int i = 0; i < 5; i++) args[i] = tern_arg(call, i + 2);
     tern_resize_attrs attrs = attrs_of(args, size.rank);
+    if (attrs.mode < TERN_RESIZE_NEAREST || attrs.mode > TERN_RESIZE_CUBIC ||
+        (attrs.mode == TERN_RESIZE_CUBIC && size.rank != 2))
+        return tern_call_fail(call, TERN_ERR_ARGUMENT, "no such mode: %d of %d dimensions",
+                              (int)attrs.mode, size.rank);
     tern_tensor *out = tern_new_shaped(call, x->dtype, &shape);
     if (call->ctx->status == TERN_OK && out->numel > 0)
         tern_launch(call->lane, kernel, 0, &x, 1, &out, 1, &attrs, sizeof attrs);
@@ -99,6 +103,11 @@ static bool read_sizes(tern_opcall *call, const tern_tensor *x, int spatial, ter
     for (int d = 0; d < spatial; d++) {
         tern_value item = one ? given : tern_value_at(given, (size_t)d);
         double scale = tern_value_as_double(item);
+        if (!by_size && !(scale > 0.0 && (double)x->shape[d + 2] * scale < INT32_MAX)) {
+            tern_call_fail(call, TERN_ERR_ARGUMENT,
+                           "scale_factor %g is not a positive factor of a size in range", scale);
+            return false;
+        }
         out->dim[d] =
             by_size ? tern_value_as_int(item) : (int64_t)floor((double)x->shape[d + 2] * scale);
         out_scale[d] = by_size || recompute ? 0.0 : scale;

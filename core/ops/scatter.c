@@ -4,7 +4,7 @@
  */
 #include <string.h>
 
-#include "layout.h"
+#include "compose.h"
 
 /* A tensor with at least one dimension, without alias. */
 static tern_tensor *raised(tern_tensor *tensor) {
@@ -98,7 +98,9 @@ void tern_grad_scatter(tern_node *node, tern_tensor *const *grad_out, tern_tenso
     if (tern_node_needs(node, 0))
         grads[0] = replaces ? TERN_CALL(scatter_value, T(grad_out[0]), dim, T(index), F(0.0))
                             : grad_out[0];
-    if (tern_node_needs(node, 2)) grads[2] = TERN_CALL(gather, T(grad_out[0]), dim, T(index));
+    if (tern_node_needs(node, 2))
+        grads[2] = tern_pad_to(TERN_CALL(gather, T(grad_out[0]), dim, T(index)),
+                               tern_node_input_shape(node, 2));
 }
 
 tern_value tern_op_scatter_value(tern_opcall *call) {
@@ -113,6 +115,9 @@ void tern_grad_scatter_value(tern_node *node, tern_tensor *const *grad_out, tern
     grads[0] = replaces ? TERN_CALL(scatter_value, T(grad_out[0]), tern_node_arg(node, 1),
                                     T(tern_node_input(node, 1)), F(0.0))
                         : grad_out[0];
+    if (tern_node_needs(node, 2)) /* a 0-dim tensor in place of the number */
+        grads[2] = tern_sum(
+            TERN_CALL(gather, T(grad_out[0]), tern_node_arg(node, 1), T(tern_node_input(node, 1))));
 }
 
 /* ---- take, put: over the flattened tensor ---- */

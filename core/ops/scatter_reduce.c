@@ -135,6 +135,13 @@ static void extreme_gradient(const parts *p, tern_tensor **own, tern_tensor **sr
     *src = tern_mul(src_is, gathered(p, share));
 }
 
+/* src as far as the index reaches. */
+static tern_tensor *cut_to(tern_tensor *src, const tern_tensor *index) {
+    for (int d = 0; d < index->rank && !tern_is_nil(src); d++)
+        if (src->shape[d] > index->shape[d]) src = tern_narrow(src, d, 0, index->shape[d]);
+    return src;
+}
+
 /* All is of index's shape: a larger src takes no gradient beyond it. */
 void tern_grad_scatter_reduce(tern_node *node, tern_tensor *const *grad_out, tern_tensor **grads) {
     tern_ctx *ctx = tern_node_ctx(node);
@@ -150,6 +157,7 @@ void tern_grad_scatter_reduce(tern_node *node, tern_tensor *const *grad_out, ter
     if (ctx->status != TERN_OK ||
         !tern_wrap_dim(ctx, p.x->rank, tern_value_as_int(tern_node_arg(node, 1)), &p.dim))
         return;
+    p.src = cut_to(p.src, p.index);
     tern_tensor *own = p.grad, *src = NULL;
     if (which == SUM) {
         src = gathered(&p, p.grad);
@@ -163,7 +171,7 @@ void tern_grad_scatter_reduce(tern_node *node, tern_tensor *const *grad_out, ter
     }
     if (!p.include_self) own = TERN_CALL(scatter_value, T(own), I(p.dim), T(p.index), F(0.0));
     if (tern_node_needs(node, 0)) grads[0] = own;
-    if (tern_node_needs(node, 2)) grads[2] = src;
+    if (tern_node_needs(node, 2)) grads[2] = tern_pad_to(src, tern_node_input_shape(node, 2));
 }
 
 /* index_reduce(input, dim, index, source, reduce, include_self): whole slices. */

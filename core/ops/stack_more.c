@@ -216,7 +216,7 @@ static int64_t *all_choices(tern_ctx *ctx, int64_t n, int64_t r, bool with_repla
 tern_value tern_op_combinations(tern_opcall *call) {
     tern_tensor *x = tern_arg_tensor(call, 0);
     int64_t r = tern_arg_int(call, 1, 2), count = 0;
-    if (x->rank != 1 || r < 0)
+    if (x->rank != 1 || r < 0 || r > INT16_MAX)
         return tern_call_fail(call, TERN_ERR_ARGUMENT,
                               "Expect a 1D vector and a non-negative r, but got %d dimensions and "
                               "%lld",
