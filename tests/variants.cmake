@@ -31,6 +31,12 @@ tern_variant(asan TARGETS all OPTIONS
     -DCMAKE_BUILD_TYPE=Debug -DCMAKE_C_FLAGS_DEBUG=-O1\ -g -DTERN_SANITIZE=address,undefined)
 tern_variant_test(unit-asan asan sanitizer ${sanitized} @V@/logs/unit @V@/bin/tern_unit_plain)
 
+foreach(source IN LISTS fuzz_sources)
+    get_filename_component(name ${source} NAME_WE)
+    tern_variant_test(${name} asan sanitizer
+        ${sanitized} @V@/logs/${name} @V@/bin/tern_${name} 20000)
+endforeach()
+
 tern_variant(tsan TARGETS tern_unit_plain,tern_planted,plugins OPTIONS
     -DCMAKE_BUILD_TYPE=Debug -DCMAKE_C_FLAGS_DEBUG=-O1\ -g -DTERN_SANITIZE=thread
     -DTERN_EXAMPLES=OFF)

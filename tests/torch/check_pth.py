@@ -1,6 +1,7 @@
 """Loads with PyTorch what save_samples wrote, and what torch.save would write is compared byte for byte.
 
-usage: save_samples FOLDER && python3 check_pth.py FOLDER"""
+usage: build the target tern_save_samples, then
+       tern_save_samples FOLDER && python3 check_pth.py FOLDER"""
 import os
 import sys
 
