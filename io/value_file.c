@@ -3,6 +3,7 @@
 
 #include "bytes.h"
 #include "file.h"
+#include "npy.h"
 #include "pth.h"
 #include "safetensors.h"
 #include "tern/memory.h"
@@ -12,12 +13,25 @@ static bool ends_in(const char *path, const char *suffix) {
     return length >= n && strcmp(path + length - n, suffix) == 0;
 }
 
+static void write_npy(tern_value value, tern_sink *sink) {
+    if (value.kind == TERN_VALUE_TENSOR)
+        tern_npy_write(value.as.tensor, sink);
+    else
+        sink->status = tern_fail(sink->ctx, TERN_ERR_ARGUMENT,
+                                 "%s: a .npy file holds one tensor, and this is %s", sink->path,
+                                 tern_kind_name(value.kind));
+}
+
 tern_status tern_value_save(tern_ctx *ctx, tern_value value, const char *path) {
     tern_sink sink;
     char root[4096];
     if (tern_sink_file(&sink, ctx, path) == TERN_OK) {
         if (ends_in(path, ".safetensors")) {
             tern_safetensors_write(ctx, value, &sink);
+        } else if (ends_in(path, ".npz")) {
+            tern_npz_write(ctx, value, &sink);
+        } else if (ends_in(path, ".npy")) {
+            write_npy(value, &sink);
         } else {
             tern_pth_root(path, root);
             tern_pth_write(ctx, value, root, &sink);
@@ -36,6 +50,20 @@ static bool is_safetensors(const unsigned char *bytes, size_t size) {
     return size >= 9 && bytes[8] == '{' && tern_read_u64(bytes) < UINT32_MAX;
 }
 
+static tern_value read_bytes(tern_ctx *ctx, const char *path, const unsigned char *bytes,
+                             size_t size) {
+    if (tern_is_npy(bytes, size)) {
+        tern_tensor *tensor = tern_npy_read(ctx, path, bytes, size);
+        return tern_is_nil(tensor) ? tern_none() : tern_tensor_value(tensor);
+    }
+    if (tern_is_npz(bytes, size)) return tern_npz_read(ctx, path, bytes, size);
+    if (is_pth(bytes, size)) return tern_pth_read(ctx, path, bytes, size);
+    tern_fail(ctx, TERN_ERR_FORMAT,
+              "%s: is neither a file of torch.save nor safetensors, .npy or .npz%s", path,
+              size == 0 ? ": it is empty" : "");
+    return tern_none();
+}
+
 tern_value tern_value_load(tern_ctx *ctx, const char *path) {
     unsigned char *bytes;
     size_t size;
@@ -46,12 +74,7 @@ tern_value tern_value_load(tern_ctx *ctx, const char *path) {
         tern_safetensors_close(file);
         return value;
     }
-    tern_value value = tern_none();
-    if (is_pth(bytes, size))
-        value = tern_pth_read(ctx, path, bytes, size);
-    else
-        tern_fail(ctx, TERN_ERR_FORMAT, "%s: is neither a file of torch.save nor safetensors%s",
-                  path, size == 0 ? ": it is empty" : "");
+    tern_value value = read_bytes(ctx, path, bytes, size);
     tern_free(bytes);
     return value;
 }

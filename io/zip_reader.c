@@ -23,7 +23,7 @@ enum {
 };
 
 /* A deflated member may unpack to this many times its size and a little more. Deflate itself reaches
- * 1032; real members stay far below, except for zeros. */
+ * 1032; real members stay far below, except for zeros: a reader whose files hold those asks for more. */
 #define MAX_RATIO 256u
 #define MAX_SLACK 65536u
 
@@ -209,6 +209,7 @@ tern_status tern_zip_open(tern_zip *zip, tern_ctx *ctx, const char *path,
     zip->path = path;
     zip->bytes = bytes;
     zip->size = size;
+    zip->ratio = MAX_RATIO;
     tern_status status = read_end(zip, &dir);
     if (status != TERN_OK) return status;
     zip->members = tern_alloc_zeroed((size_t)dir.count + 1, sizeof *zip->members);
@@ -280,8 +281,9 @@ static bool inflate_all(z_stream *z, const unsigned char *in, uint64_t packed, u
 }
 
 static tern_status unpack(tern_zip *zip, tern_zip_member *m) {
-    uint64_t limit = (uint64_t)zip->size * MAX_RATIO + MAX_SLACK;
-    if (m->size / MAX_RATIO > m->packed + MAX_SLACK / MAX_RATIO || zip->unpacked > limit - m->size)
+    uint64_t limit = (uint64_t)zip->size * zip->ratio + MAX_SLACK;
+    if (m->size / zip->ratio > m->packed + MAX_SLACK / zip->ratio ||
+        zip->unpacked > limit - m->size)
         return bad_member(zip, m, "unpacks to far more than the archive holds: refused");
     z_stream z = {.zalloc = zip_alloc, .zfree = zip_free};
     unsigned char *out = tern_alloc((size_t)m->size);

@@ -35,6 +35,8 @@ typedef struct tern_zip {
     tern_zip_member *members; /* by name */
     size_t count;
     uint64_t unpacked; /* bytes that deflated members took so far */
+    uint32_t
+        ratio; /* how many times its size a member may unpack to: 256, or as set after opening */
 } tern_zip;
 
 /* Reads the directory. The bytes must live as long as the archive; tern_zip_close is fine after a

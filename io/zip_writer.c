@@ -101,7 +101,8 @@ tern_status tern_zip_add(tern_zip_writer *zip, const char *name, const void *dat
     if (zip->sink->status != TERN_OK) return zip->sink->status;
     tern_zip_record *r = new_record(zip);
     if (!r) return zip->sink->status;
-    int length = snprintf(full, sizeof full, "%s/%s", zip->root, name);
+    int length = snprintf(full, sizeof full, "%s%s%s", zip->root ? zip->root : "",
+                          zip->root ? "/" : "", name);
     r->name = zip->names.offset;
     r->name_length = (uint32_t)length;
     r->header = zip->sink->offset;
@@ -278,7 +279,7 @@ static void put_end(tern_zip_writer *zip, uint64_t directory) {
 }
 
 tern_status tern_zip_writer_end(tern_zip_writer *zip) {
-    if (zip->sink->status == TERN_OK) add_serialization_id(zip);
+    if (zip->sink->status == TERN_OK && zip->root) add_serialization_id(zip);
     uint64_t directory = zip->sink->offset;
     if (zip->sink->status == TERN_OK) {
         for (size_t i = 0; i < zip->count; i++) put_entry(zip, &zip->records[i]);

@@ -18,7 +18,7 @@ typedef struct tern_zip_record {
 typedef struct tern_zip_writer {
     tern_ctx *ctx;
     tern_sink *sink;
-    const char *root; /* the folder all members lie in */
+    const char *root; /* the folder all members lie in; NULL: none, and no serialization id */
     tern_zip_record *records;
     size_t count, capacity;
     tern_sink names; /* full names, one behind the other */
@@ -26,7 +26,7 @@ typedef struct tern_zip_writer {
 
 void tern_zip_writer_init(tern_zip_writer *zip, tern_ctx *ctx, tern_sink *sink, const char *root);
 
-/* Adds the member ROOT/name. */
+/* Adds the member ROOT/name; both together are shorter than 4400 bytes. */
 tern_status tern_zip_add(tern_zip_writer *zip, const char *name, const void *data, uint64_t size);
 
 /* Adds .data/serialization_id, then writes the directory. Frees what the writer holds in any case;

@@ -1,5 +1,6 @@
 /*
- * tern/io.h: files and JSON: .pth as torch.save writes it, safetensors, and the values in them.
+ * tern/io.h: files and JSON: .pth as torch.save writes it, safetensors, numpy's .npy and .npz, and
+ * the values in them.
  *
  * READING runs nothing. A .pth file is a pickle, a little program; Tern's reader knows only the
  * constructors of tensors, containers and numbers, and refuses a file that names anything else by
@@ -25,7 +26,7 @@ extern "C" {
 /* ---- values ---------------------------------------------------------------------------------- */
 
 /*
- * torch.save(value, path), or safetensors where the path ends in ".safetensors".
+ * torch.save(value, path); safetensors, .npy or .npz where the path ends so.
  *
  * .pth: the archive of PyTorch 2.15, byte for byte. None, bool, int, float, str, lists, tuples,
  * dicts, dtypes and tensors are written; tensors that share storage share it in the file, views
@@ -35,13 +36,15 @@ extern "C" {
  * by name) is the dict's attribute "__metadata__"; without one {"format": "pt"} is written, which
  * is what loaders of model hubs ask for.
  *
+ * .npy: one tensor; .npz: a dict of tensors. Both as below.
+ *
  * Waits for the devices first; writes nothing where the context has latched an error.
  */
 TERN_API tern_status tern_value_save(tern_ctx *ctx, tern_value value, const char *path);
 
 /*
- * torch.load(path, weights_only=True), or safetensors; the content tells which. Tensors go to the
- * context's default device. None after latching an error, which names the file and the place in it.
+ * torch.load(path, weights_only=True), safetensors, .npy or .npz; the content tells which. Tensors go
+ * to the context's default device. None after latching an error, which names the file and the place in it.
  *
  * .pth: the zip archive of PyTorch 1.6 and later (stored or deflated members) and the stream of
  * older versions. A Parameter becomes a tensor that requires a gradient, a torch.Size a tuple, a
@@ -97,6 +100,27 @@ TERN_API tern_value tern_safetensors_metadata(const tern_safetensors *file);
 /* The entry as a tensor on the default device, in the open scope. Nil after latching an error; NULL
  * where `file` is NULL. */
 TERN_API tern_tensor *tern_safetensors_tensor(const tern_safetensors *file, const char *name);
+
+/* ---- numpy's files ------------------------------------------------------------------------------
+ */
+
+/*
+ * numpy.load of a .npy file, versions 1 to 3: a tensor on the default device, or nil after latching
+ * an error. Big-endian arrays are turned round, column-major ones (fortran_order) keep their
+ * strides. float64/32/16, int64/32/16/8, uint8 and bool; every other dtype is refused by name, and
+ * Python objects are never read.
+ */
+TERN_API tern_tensor *tern_npy_load(tern_ctx *ctx, const char *path);
+
+/* numpy.save: row-major, version 1.0, byte for byte. bfloat16, which numpy does not have, is an
+ * error. TERN_ERR_ARGUMENT for NULL. */
+TERN_API tern_status tern_npy_save(tern_tensor *tensor, const char *path);
+
+/* numpy.load of a .npz file: a dict from name to tensor in the order of the archive. */
+TERN_API tern_value tern_npz_load(tern_ctx *ctx, const char *path);
+
+/* numpy.savez(path, **tensors): a dict of tensors by name. */
+TERN_API tern_status tern_npz_save(tern_ctx *ctx, tern_value tensors, const char *path);
 
 /* ---- JSON ---------------------------------------------------------------------------------------
  */
