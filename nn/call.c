@@ -1,4 +1,6 @@
 /* call.c: running a module's forward. */
+#include <string.h>
+
 #include "module.h"
 
 static tern_tensor *no_forward(tern_module *module) {
@@ -21,6 +23,42 @@ static tern_tensor *run_forward(tern_module *module, tern_tensor *input) {
     return tern_scope_return(scope, result);
 }
 
+/* ---- operations as forwards ----------------------------------------------------------------------- */
+
+#define MAX_NAME 64
+
+/* The next word of a list of words, copied; false at its end. */
+static bool next_word(const char **at, char *out_word) {
+    *at += strspn(*at, " ");
+    size_t length = strcspn(*at, " ");
+    if (length == 0 || length >= MAX_NAME - 1) return false;
+    memcpy(out_word, *at, length);
+    out_word[length] = '\0';
+    *at += length;
+    return true;
+}
+
+tern_value tern_nn_operation(tern_module *module, const char *words, const tern_value *args,
+                             int n_args) {
+    tern_module_inner *inner = module->inner;
+    char name[MAX_NAME], word[MAX_NAME];
+    if (!next_word(&words, name)) return tern_none();
+    tern_value named = tern_dict_new(inner->ctx, false);
+    while (next_word(&words, word)) {
+        const tern_field *field = tern_field_find(module->cls->fields, word);
+        if (strcmp(word, "training") == 0) {
+            tern_dict_set(named, word, tern_bool(inner->training));
+        } else if (field) {
+            tern_value value = tern_field_get(inner->ctx, field, module);
+            if (strcmp(word, "inplace") != 0)
+                tern_dict_set(named, word, value);
+            else if (value.as.b)
+                strcat(name, "_");
+        }
+    }
+    return tern_call(inner->ctx, name, args, n_args, named);
+}
+
 static const tern_schema *call_schema(tern_module *module) {
     tern_module_inner *inner = module->inner;
     if (inner->call_schema) return inner->call_schema;
@@ -28,9 +66,11 @@ static const tern_schema *call_schema(tern_module *module) {
     tern_schema *schema = scope.serial ? tern_scope_alloc(inner->ctx, sizeof *schema) : NULL;
     tern_scope_end(scope);
     if (!schema) return NULL;
-    if (!tern_schema_parse(module->cls->call_schema, schema)) {
+    const char *text =
+        module->cls->call_schema ? module->cls->call_schema : "forward(Tensor input)";
+    if (!tern_schema_parse(text, schema)) {
         tern_fail(inner->ctx, TERN_ERR_INTERNAL, "%s: the description '%s' is malformed",
-                  tern_module_name(module), module->cls->call_schema);
+                  tern_module_name(module), text);
         return NULL;
     }
     inner->call_schema = schema;
@@ -51,7 +91,15 @@ static tern_value run_call(tern_module *module, const tern_value *positional, in
         tern_fail(ctx, TERN_ERR_ARGUMENT, "%s.%s", tern_module_name(module), message);
         return tern_none();
     }
-    return tern_scope_return_value(scope, module->cls->call(module, args));
+    tern_value result =
+        module->cls->call ? module->cls->call(module, args)
+                          : tern_nn_operation(module, module->cls->operation, args, schema->n_args);
+    return tern_scope_return_value(scope, result);
+}
+
+/* Any arguments and any result, unlike a class with `forward`. */
+static bool has_call(const tern_module *module) {
+    return module->cls->call || module->cls->operation;
 }
 
 /* The one tensor of a class with `forward`, given by position or as "input". */
@@ -69,7 +117,7 @@ static tern_tensor *only_input(tern_module *module, const tern_value *positional
 tern_value tern_module_call(tern_module *module, const tern_value *positional, int n_positional,
                             tern_value named) {
     if (!module || tern_latched(module->inner->ctx)) return tern_none();
-    if (module->cls->call) return run_call(module, positional, n_positional, named);
+    if (has_call(module)) return run_call(module, positional, n_positional, named);
     if (!module->cls->forward) {
         no_forward(module);
         return tern_none();
@@ -94,7 +142,7 @@ tern_tensor *tern_forward(tern_module *module, tern_tensor *input) {
     if (!module || tern_is_nil(input) || tern_latched(module->inner->ctx))
         return tern_nil(tern_context_of(input));
     if (module->cls->forward) return run_forward(module, input);
-    if (!module->cls->call) return no_forward(module);
+    if (!has_call(module)) return no_forward(module);
     tern_value args[] = {tern_tensor_value(input)};
     return call_for_tensor(module, args, 1);
 }

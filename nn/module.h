@@ -72,6 +72,11 @@ tern_status tern_nn_no_memory(tern_ctx *ctx, const char *who);
 /* The length of a class's name, which its schema begins with. */
 size_t tern_class_name_length(const tern_module_class *cls);
 
+/* Calls an operation with the forward's arguments and members of the module: `words` as in
+ * tern_module_class.operation. */
+tern_value tern_nn_operation(tern_module *module, const char *words, const tern_value *args,
+                             int n_args);
+
 /* Makes the module a parsed call or a dict {"module", "args"} describes. */
 tern_module *tern_nn_from_value(tern_ctx *ctx, const char *what, tern_value call);
 

@@ -7,20 +7,32 @@
 /* ---- what stands between the parentheses
  * ------------------------------------------------------------ */
 
+/* A tuple equals the number that all its members are: padding=(0, 0) is padding=0. */
+static bool all_equal(tern_value value, tern_value fallback) {
+    if (value.kind != TERN_VALUE_TUPLE || fallback.kind == TERN_VALUE_TUPLE)
+        return tern_value_equal(value, fallback);
+    for (size_t i = 0; i < tern_value_count(value); i++)
+        if (!tern_value_equal(tern_value_at(value, i), fallback)) return false;
+    return true;
+}
+
 static bool equals_default(tern_ctx *ctx, const tern_schema *schema, const char *name,
                            tern_value value) {
     for (int i = 0; i < schema->n_args; i++)
         if (strcmp(schema->args[i].name, name) == 0)
             return schema->args[i].has_default &&
-                   tern_value_equal(tern_schema_default(ctx, schema, i), value);
+                   all_equal(value, tern_schema_default(ctx, schema, i));
     return false;
 }
 
-/* One item of the class's `print`: "name=", "name" or "name=?" (left out where it is the default).
- */
+/* One item of the class's `print`: "name=", "name", "name=?" (left out where it is the default), or
+ * with '$' before it (texts without quotes; else as extra_repr's !r gives them). */
 static void add_item(tern_textbuf *text, const tern_module *module, const tern_schema *schema,
                      const char *item, size_t length, size_t start) {
     char name[64];
+    bool bare = *item == '$';
+    item += bare;
+    length -= bare;
     size_t name_length = strcspn(item, "= ");
     if (name_length > length) name_length = length;
     if (name_length >= sizeof name) return;
@@ -32,8 +44,7 @@ static void add_item(tern_textbuf *text, const tern_module *module, const tern_s
     if (item[length - 1] == '?' && equals_default(module->inner->ctx, schema, name, value)) return;
     if (text->length > start) tern_textbuf_add(text, ", ");
     if (name_length < length) tern_textbuf_add(text, "%s=", name);
-    /* Texts in quotes here, as extra_repr's !r gives them. */
-    tern_textbuf_add_value(text, value, false);
+    tern_textbuf_add_value(text, value, bare);
 }
 
 static void add_extra(tern_textbuf *text, const tern_module *module) {

@@ -82,9 +82,16 @@ struct tern_module_class {
     const char *call_schema;
     tern_value (*call)(tern_module *self, const tern_value *args);
 
+    /* For a forward that is one operation by name, instead of the two above: the operation, then
+     * the members that it takes by name: "nn.functional.elu alpha". "training" passes
+     * Module.training; "inplace" takes the in-place form where that member is true. The forward's
+     * arguments (of call_schema, "forward(Tensor input)" where that is NULL) come first. */
+    const char *operation;
+
     /* What stands between the parentheses when the module is printed: arguments in order, separated
      * by spaces. "in_features=" prints name and value, "eps" the value alone, "bias=?" is left out
-     * where it equals the default. NULL prints nothing. */
+     * where it equals the default (a tuple of zeros equals 0), "$mode=" prints a text without its
+     * quotes. NULL prints nothing. */
     const char *print;
 
     /* The version in the state dict's metadata; 0 stands for 1. */
@@ -270,69 +277,6 @@ TERN_API tern_status tern_nn_register(tern_ctx *ctx, const tern_module_class *cl
 TERN_API const tern_module_class *tern_nn_class(const char *name);
 TERN_API const tern_module_class *tern_nn_class_at(size_t index);
 
-/* ---- built-in modules
- * ----------------------------------------------------------------------------------
- *
- * Required arguments are parameters, the others an options struct that is made by its initialiser;
- * NULL is PyTorch's defaults:
- *
- *     tern_linear_options o = TERN_LINEAR_OPTIONS;
- *     o.bias = false;
- *     tern_module *m = tern_nn_linear(ctx, 784, 10, &o);
- *
- * `dtype` is the parameters' (TERN_DTYPE_DEFAULT is float32), `device` where they are made (NULL is
- * the context's default device).
- */
-
-/* nn.Linear: x W^T + b. [*, in_features] to [*, out_features]; weight [out, in], bias [out]. */
-typedef struct tern_linear_options {
-    size_t size;
-    bool bias;
-    tern_dtype dtype;
-    const char *device;
-} tern_linear_options;
-#define TERN_LINEAR_OPTIONS                                                                        \
-    { sizeof(tern_linear_options), true, TERN_DTYPE_DEFAULT, NULL }
-TERN_API tern_module *tern_nn_linear(tern_ctx *ctx, int64_t in_features, int64_t out_features,
-                                     const tern_linear_options *options);
-
-/* nn.Sequential: the modules in order, named "0", "1", ... */
-TERN_API tern_module *tern_nn_sequential(tern_ctx *ctx, tern_module *const *modules, size_t count);
-#ifndef __cplusplus
-#define TERN_SEQUENTIAL(ctx, ...)                                                                  \
-    tern_nn_sequential(ctx, (tern_module *[]){__VA_ARGS__},                                        \
-                       sizeof((tern_module *[]){__VA_ARGS__}) / sizeof(tern_module *))
-#endif
-
-/* nn.ModuleList: holds modules "0", "1", ... and has no forward; nn.ModuleDict the same by name. */
-TERN_API tern_module *tern_nn_module_list(tern_ctx *ctx, tern_module *const *modules, size_t count);
-TERN_API tern_module *tern_nn_module_dict(tern_ctx *ctx);
-
-/* append(module): adds to a Sequential or a ModuleList under the next number. */
-TERN_API tern_status tern_module_append(tern_module *list, tern_module *child);
-
-/* nn.Identity */
-TERN_API tern_module *tern_nn_identity(tern_ctx *ctx);
-
-/* nn.Flatten(start_dim=1, end_dim=-1) */
-TERN_API tern_module *tern_nn_flatten(tern_ctx *ctx, int64_t start_dim, int64_t end_dim);
-
-/* nn.Unflatten(dim, unflattened_size): one size may be -1. */
-TERN_API tern_module *tern_nn_unflatten(tern_ctx *ctx, int64_t dim, tern_shape unflattened_size);
-
-/* nn.ReLU, nn.Sigmoid, nn.Tanh */
-TERN_API tern_module *tern_nn_relu(tern_ctx *ctx);
-TERN_API tern_module *tern_nn_sigmoid(tern_ctx *ctx);
-TERN_API tern_module *tern_nn_tanh(tern_ctx *ctx);
-
-/* nn.Softmax(dim), nn.LogSoftmax(dim) */
-TERN_API tern_module *tern_nn_softmax(tern_ctx *ctx, int64_t dim);
-TERN_API tern_module *tern_nn_log_softmax(tern_ctx *ctx, int64_t dim);
-
-/* nn.L1Loss, nn.MSELoss: use with tern_forward2(loss, input, target). */
-TERN_API tern_module *tern_nn_l1_loss(tern_ctx *ctx, tern_reduction reduction);
-TERN_API tern_module *tern_nn_mse_loss(tern_ctx *ctx, tern_reduction reduction);
-
 /* ---- initialisers (torch.nn.init)
  * ------------------------------------------------------------------------
  *
@@ -396,5 +340,7 @@ TERN_API tern_value tern_init_call(tern_ctx *ctx, const char *name, tern_tensor 
 #ifdef __cplusplus
 }
 #endif
+
+#include "tern/layers.h"
 
 #endif

@@ -27,19 +27,13 @@ static tern_status linear_init(tern_module *self) {
         return tern_fail(ctx, TERN_ERR_ARGUMENT,
                          "Linear: in_features=%lld and out_features=%lld must not be negative",
                          (long long)m->in_features, (long long)m->out_features);
-    tern_dtype dtype = m->options.dtype == TERN_DTYPE_DEFAULT ? TERN_FLOAT32 : m->options.dtype;
-    tern_tensor *weight = tern_empty(ctx, TERN_SHAPE(m->out_features, m->in_features), dtype);
-    tern_kaiming_options kaiming = TERN_KAIMING_OPTIONS;
-    kaiming.a = sqrt(5.0);
-    tern_init_kaiming_uniform(weight, &kaiming);
-    m->weight = tern_module_parameter(self, "weight", weight);
-    tern_tensor *bias = NULL;
-    if (m->options.bias) {
-        double bound = m->in_features > 0 ? 1.0 / sqrt((double)m->in_features) : 0.0;
-        bias = tern_empty(ctx, TERN_SHAPE(m->out_features), dtype);
-        tern_init_uniform(bias, -bound, bound, NULL);
-    }
-    m->bias = tern_module_parameter(self, "bias", bias);
+    tern_dtype dtype = m->options.dtype;
+    m->weight =
+        tern_layer_kaiming(self, "weight", TERN_SHAPE(m->out_features, m->in_features), dtype);
+    double bound = m->in_features > 0 ? 1.0 / sqrt((double)m->in_features) : 0.0;
+    m->bias = m->options.bias
+                  ? tern_layer_uniform(self, "bias", TERN_SHAPE(m->out_features), dtype, bound)
+                  : tern_module_parameter(self, "bias", NULL);
     return TERN_OK;
 }
 
@@ -51,6 +45,17 @@ static tern_tensor *linear_forward(tern_module *self, tern_tensor *input) {
 const tern_module_class tern_linear_class = {
     TERN_MODULE_CLASS("Linear(int in_features, int out_features, bool bias=True, str? device=None, "
                       "dtype? dtype=None)",
+                      linear),
+    .fields = linear_fields,
+    .init = linear_init,
+    .forward = linear_forward,
+    .print = "in_features= out_features= bias=",
+};
+
+/* What MultiheadAttention's out_proj is printed as. */
+const tern_module_class tern_attention_linear_class = {
+    TERN_MODULE_CLASS("NonDynamicallyQuantizableLinear(int in_features, int out_features, "
+                      "bool bias=True, str? device=None, dtype? dtype=None)",
                       linear),
     .fields = linear_fields,
     .init = linear_init,

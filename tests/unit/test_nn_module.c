@@ -230,7 +230,9 @@ Test(nn_module, calls_by_name_bind_their_arguments) {
     CHECK_ERROR_HAS("MSELoss.forward: missing argument 'target'");
     tern_value both[] = {input, input};
     tern_module_call(tern_nn_relu(ctx), both, 2, tern_none());
-    CHECK_ERROR("ReLU.forward takes one tensor, input; 2 arguments were given");
+    CHECK_ERROR("ReLU.forward: takes at most 1 positional argument (input), but 2 given");
+    tern_module_call(tern_nn_flatten(ctx, 0, -1), both, 2, tern_none());
+    CHECK_ERROR("Flatten.forward takes one tensor, input; 2 arguments were given");
 }
 
 static uint64_t peak_of(int layers) {

@@ -1,0 +1,266 @@
+/*
+ * tern/layers.h: the built-in modules by typed constructors; nn.h includes it.
+ *
+ * Required arguments are parameters, the others an options struct that is made by its initialiser;
+ * NULL is PyTorch's defaults:
+ *
+ *     tern_linear_options o = TERN_LINEAR_OPTIONS;
+ *     o.bias = false;
+ *     tern_module *m = tern_nn_linear(ctx, 784, 10, &o);
+ *
+ * `dtype` is the parameters' (TERN_DTYPE_DEFAULT is float32), `device` where they are made (NULL is
+ * the context's default device). Shapes and formulas are those of the operations of the same name
+ * (ops.h). Modules without a constructor here, and arguments that these leave out, are made from
+ * text or by name: tern_nn(ctx, "AdaptiveMaxPool2d((4, 4))").
+ */
+#ifndef TERN_LAYERS_H
+#define TERN_LAYERS_H
+
+#include "tern/nn.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* nn.Linear: x W^T + b. [*, in_features] to [*, out_features]; weight [out, in], bias [out]. */
+typedef struct tern_linear_options {
+    size_t size;
+    bool bias;
+    tern_dtype dtype;
+    const char *device;
+} tern_linear_options;
+#define TERN_LINEAR_OPTIONS                                                                        \
+    { sizeof(tern_linear_options), true, TERN_DTYPE_DEFAULT, NULL }
+TERN_API tern_module *tern_nn_linear(tern_ctx *ctx, int64_t in_features, int64_t out_features,
+                                     const tern_linear_options *options);
+
+/* nn.Sequential: the modules in order, named "0", "1", ... */
+TERN_API tern_module *tern_nn_sequential(tern_ctx *ctx, tern_module *const *modules, size_t count);
+#ifndef __cplusplus
+#define TERN_SEQUENTIAL(ctx, ...)                                                                  \
+    tern_nn_sequential(ctx, (tern_module *[]){__VA_ARGS__},                                        \
+                       sizeof((tern_module *[]){__VA_ARGS__}) / sizeof(tern_module *))
+#endif
+
+/* nn.ModuleList: holds modules "0", "1", ... and has no forward; nn.ModuleDict the same by name. */
+TERN_API tern_module *tern_nn_module_list(tern_ctx *ctx, tern_module *const *modules, size_t count);
+TERN_API tern_module *tern_nn_module_dict(tern_ctx *ctx);
+
+/* append(module): adds to a Sequential or a ModuleList under the next number. */
+TERN_API tern_status tern_module_append(tern_module *list, tern_module *child);
+
+/* nn.Identity */
+TERN_API tern_module *tern_nn_identity(tern_ctx *ctx);
+
+/* nn.Flatten(start_dim=1, end_dim=-1) */
+TERN_API tern_module *tern_nn_flatten(tern_ctx *ctx, int64_t start_dim, int64_t end_dim);
+
+/* nn.Unflatten(dim, unflattened_size): one size may be -1. */
+TERN_API tern_module *tern_nn_unflatten(tern_ctx *ctx, int64_t dim, tern_shape unflattened_size);
+
+/* ---- activations: also CELU, SELU, Mish, Hardtanh, Hardsigmoid, Softsign, ... by text ---------- */
+TERN_API tern_module *tern_nn_relu(tern_ctx *ctx);
+TERN_API tern_module *tern_nn_relu6(tern_ctx *ctx);
+TERN_API tern_module *tern_nn_sigmoid(tern_ctx *ctx);
+TERN_API tern_module *tern_nn_tanh(tern_ctx *ctx);
+TERN_API tern_module *tern_nn_silu(tern_ctx *ctx);
+TERN_API tern_module *tern_nn_hardswish(tern_ctx *ctx);
+
+/* nn.GELU: approximate "none" (NULL) or "tanh". */
+TERN_API tern_module *tern_nn_gelu(tern_ctx *ctx, const char *approximate);
+TERN_API tern_module *tern_nn_elu(tern_ctx *ctx, double alpha);
+TERN_API tern_module *tern_nn_leaky_relu(tern_ctx *ctx, double negative_slope);
+TERN_API tern_module *tern_nn_softplus(tern_ctx *ctx, double beta, double threshold);
+
+/* nn.PReLU(num_parameters=1, init=0.25): one learnt slope for all channels, or one each. */
+TERN_API tern_module *tern_nn_prelu(tern_ctx *ctx, int64_t num_parameters, double init);
+
+/* nn.GLU(dim=-1): the first half times the sigmoid of the second. */
+TERN_API tern_module *tern_nn_glu(tern_ctx *ctx, int64_t dim);
+TERN_API tern_module *tern_nn_softmax(tern_ctx *ctx, int64_t dim);
+TERN_API tern_module *tern_nn_log_softmax(tern_ctx *ctx, int64_t dim);
+
+/* ---- dropout: p within [0, 1]; the input itself in evaluation ---------------------------------- */
+TERN_API tern_module *tern_nn_dropout(tern_ctx *ctx, double p);
+
+/* Whole channels of [N, C, L], [N, C, H, W] and [N, C, D, H, W]. */
+TERN_API tern_module *tern_nn_dropout1d(tern_ctx *ctx, double p);
+TERN_API tern_module *tern_nn_dropout2d(tern_ctx *ctx, double p);
+TERN_API tern_module *tern_nn_dropout3d(tern_ctx *ctx, double p);
+TERN_API tern_module *tern_nn_alpha_dropout(tern_ctx *ctx, double p);
+
+/* ---- convolutions ------------------------------------------------------------------------------
+ *
+ * nn.Conv1d, 2d, 3d: [N, in, ...] to [N, out, ...]; weight [out, in / groups, k...], bias [out].
+ * Sizes of rank 0 are PyTorch's defaults (stride 1, padding 0, dilation 1, output_padding 0), one
+ * number serves all dimensions. `kernel_size` of the options takes over the constructor's where the
+ * kernel is not square.
+ */
+typedef struct tern_conv_options {
+    size_t size;
+    tern_shape kernel_size, stride, padding, dilation;
+    tern_shape output_padding; /* of the transposed ones */
+    const char *padding_text;  /* "same" or "valid" in place of padding; NULL is none */
+    const char *padding_mode;  /* "zeros", "reflect", "replicate" or "circular" */
+    int64_t groups;
+    bool bias;
+    tern_dtype dtype;
+    const char *device;
+} tern_conv_options;
+#define TERN_CONV_OPTIONS                                                                          \
+    {                                                                                              \
+        sizeof(tern_conv_options), {0, {0}}, {0, {0}}, {0, {0}}, {0, {0}}, {0, {0}}, NULL,         \
+            "zeros", 1, true, TERN_DTYPE_DEFAULT, NULL                                             \
+    }
+TERN_API tern_module *tern_nn_conv1d(tern_ctx *ctx, int64_t in_channels, int64_t out_channels,
+                                     int64_t kernel_size, const tern_conv_options *options);
+TERN_API tern_module *tern_nn_conv2d(tern_ctx *ctx, int64_t in_channels, int64_t out_channels,
+                                     int64_t kernel_size, const tern_conv_options *options);
+TERN_API tern_module *tern_nn_conv3d(tern_ctx *ctx, int64_t in_channels, int64_t out_channels,
+                                     int64_t kernel_size, const tern_conv_options *options);
+
+/* nn.ConvTranspose1d, 2d: weight [in, out / groups, k...]; forward(input, output_size=None). */
+TERN_API tern_module *tern_nn_conv_transpose1d(tern_ctx *ctx, int64_t in_channels,
+                                               int64_t out_channels, int64_t kernel_size,
+                                               const tern_conv_options *options);
+TERN_API tern_module *tern_nn_conv_transpose2d(tern_ctx *ctx, int64_t in_channels,
+                                               int64_t out_channels, int64_t kernel_size,
+                                               const tern_conv_options *options);
+
+/* ---- pooling: stride 0 is the kernel's size ---------------------------------------------------- */
+TERN_API tern_module *tern_nn_max_pool1d(tern_ctx *ctx, int64_t kernel_size, int64_t stride,
+                                         int64_t padding);
+TERN_API tern_module *tern_nn_max_pool2d(tern_ctx *ctx, int64_t kernel_size, int64_t stride,
+                                         int64_t padding);
+TERN_API tern_module *tern_nn_avg_pool1d(tern_ctx *ctx, int64_t kernel_size, int64_t stride,
+                                         int64_t padding);
+TERN_API tern_module *tern_nn_avg_pool2d(tern_ctx *ctx, int64_t kernel_size, int64_t stride,
+                                         int64_t padding);
+TERN_API tern_module *tern_nn_adaptive_avg_pool2d(tern_ctx *ctx, int64_t height, int64_t width);
+
+/* ---- normalisation ------------------------------------------------------------------------------ */
+
+/* nn.BatchNorm1d ([N, C] or [N, C, L]), 2d, 3d. A momentum of none averages over all batches. */
+typedef struct tern_batch_norm_options {
+    size_t size;
+    double eps;
+    tern_optional_float momentum;
+    bool affine, track_running_stats, bias;
+    tern_dtype dtype;
+    const char *device;
+} tern_batch_norm_options;
+#define TERN_BATCH_NORM_OPTIONS                                                                    \
+    {                                                                                              \
+        sizeof(tern_batch_norm_options), 1e-5, {true, 0.1}, true, true, true, TERN_DTYPE_DEFAULT,  \
+            NULL                                                                                   \
+    }
+TERN_API tern_module *tern_nn_batch_norm1d(tern_ctx *ctx, int64_t num_features,
+                                           const tern_batch_norm_options *options);
+TERN_API tern_module *tern_nn_batch_norm2d(tern_ctx *ctx, int64_t num_features,
+                                           const tern_batch_norm_options *options);
+TERN_API tern_module *tern_nn_batch_norm3d(tern_ctx *ctx, int64_t num_features,
+                                           const tern_batch_norm_options *options);
+
+/* nn.LayerNorm: over the last dimensions, which must be normalized_shape. */
+typedef struct tern_layer_norm_options {
+    size_t size;
+    double eps;
+    bool elementwise_affine, bias;
+    tern_dtype dtype;
+    const char *device;
+} tern_layer_norm_options;
+#define TERN_LAYER_NORM_OPTIONS                                                                    \
+    { sizeof(tern_layer_norm_options), 1e-5, true, true, TERN_DTYPE_DEFAULT, NULL }
+TERN_API tern_module *tern_nn_layer_norm(tern_ctx *ctx, tern_shape normalized_shape,
+                                         const tern_layer_norm_options *options);
+
+/* nn.RMSNorm; an eps of none is the dtype's machine epsilon. */
+typedef struct tern_rms_norm_options {
+    size_t size;
+    tern_optional_float eps;
+    bool elementwise_affine;
+    tern_dtype dtype;
+    const char *device;
+} tern_rms_norm_options;
+#define TERN_RMS_NORM_OPTIONS                                                                      \
+    { sizeof(tern_rms_norm_options), {false, 0}, true, TERN_DTYPE_DEFAULT, NULL }
+TERN_API tern_module *tern_nn_rms_norm(tern_ctx *ctx, tern_shape normalized_shape,
+                                       const tern_rms_norm_options *options);
+
+/* nn.GroupNorm: [N, C, ...], C divisible by num_groups. */
+typedef struct tern_group_norm_options {
+    size_t size;
+    double eps;
+    bool affine, bias;
+    tern_dtype dtype;
+    const char *device;
+} tern_group_norm_options;
+#define TERN_GROUP_NORM_OPTIONS                                                                    \
+    { sizeof(tern_group_norm_options), 1e-5, true, true, TERN_DTYPE_DEFAULT, NULL }
+TERN_API tern_module *tern_nn_group_norm(tern_ctx *ctx, int64_t num_groups, int64_t num_channels,
+                                         const tern_group_norm_options *options);
+
+/* ---- tables ------------------------------------------------------------------------------------- */
+
+/* nn.Embedding: int64 [*] to [*, embedding_dim]; the row padding_idx starts at zero and gets no
+ * gradient; rows longer than max_norm are shortened before they are used. */
+typedef struct tern_embedding_options {
+    size_t size;
+    tern_optional_int padding_idx;
+    tern_optional_float max_norm;
+    double norm_type;
+    bool scale_grad_by_freq;
+    tern_dtype dtype;
+    const char *device;
+} tern_embedding_options;
+#define TERN_EMBEDDING_OPTIONS                                                                     \
+    { sizeof(tern_embedding_options), {false, 0}, {false, 0}, 2.0, false, TERN_DTYPE_DEFAULT, NULL }
+TERN_API tern_module *tern_nn_embedding(tern_ctx *ctx, int64_t num_embeddings,
+                                        int64_t embedding_dim,
+                                        const tern_embedding_options *options);
+
+/* ---- images ------------------------------------------------------------------------------------- */
+
+/* nn.Upsample: mode NULL is "nearest". */
+TERN_API tern_module *tern_nn_upsample(tern_ctx *ctx, double scale_factor, const char *mode);
+TERN_API tern_module *tern_nn_pixel_shuffle(tern_ctx *ctx, int64_t upscale_factor);
+
+/* nn.ZeroPad2d: (left, right, top, bottom), or one number for all. */
+TERN_API tern_module *tern_nn_zero_pad2d(tern_ctx *ctx, tern_shape amounts);
+
+/* ---- losses: tern_forward2(loss, input, target); tensors given here are copied ------------------- */
+TERN_API tern_module *tern_nn_l1_loss(tern_ctx *ctx, tern_reduction reduction);
+TERN_API tern_module *tern_nn_mse_loss(tern_ctx *ctx, tern_reduction reduction);
+TERN_API tern_module *tern_nn_smooth_l1_loss(tern_ctx *ctx, tern_reduction reduction);
+TERN_API tern_module *tern_nn_huber_loss(tern_ctx *ctx, tern_reduction reduction);
+
+/* nn.CrossEntropyLoss (of logits) and nn.NLLLoss (of log-probabilities, without smoothing): targets
+ * are int64 classes; cross entropy takes probabilities too. */
+typedef struct tern_cross_entropy_options {
+    size_t size;
+    tern_tensor *weight; /* one a class, or NULL */
+    int64_t ignore_index;
+    tern_reduction reduction;
+    double label_smoothing;
+} tern_cross_entropy_options;
+#define TERN_CROSS_ENTROPY_OPTIONS                                                                 \
+    { sizeof(tern_cross_entropy_options), NULL, -100, TERN_MEAN, 0.0 }
+TERN_API tern_module *tern_nn_cross_entropy_loss(tern_ctx *ctx,
+                                                 const tern_cross_entropy_options *options);
+TERN_API tern_module *tern_nn_nll_loss(tern_ctx *ctx, const tern_cross_entropy_options *options);
+
+/* nn.BCELoss of probabilities, nn.BCEWithLogitsLoss of logits; weights may be NULL. */
+TERN_API tern_module *tern_nn_bce_loss(tern_ctx *ctx, tern_tensor *weight,
+                                       tern_reduction reduction);
+TERN_API tern_module *tern_nn_bce_with_logits_loss(tern_ctx *ctx, tern_tensor *weight,
+                                                   tern_tensor *pos_weight,
+                                                   tern_reduction reduction);
+
+/* nn.KLDivLoss: reduction "none", "mean", "batchmean" or "sum". */
+TERN_API tern_module *tern_nn_kl_div_loss(tern_ctx *ctx, const char *reduction, bool log_target);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

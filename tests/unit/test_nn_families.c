@@ -1,0 +1,186 @@
+/* Families of built-in modules: behaviour beside the values: buffers, drawn masks, refusals. */
+#include "nn_fixture.h"
+
+TestSuite(nn_families, .init = open_context, .fini = close_context);
+
+static tern_tensor *ramp(tern_shape shape) {
+    int64_t count = 1;
+    for (int i = 0; i < shape.rank; i++) count *= shape.dim[i];
+    return tern_reshape(tern_arange(ctx, 0, (double)count, 1), shape);
+}
+
+#define REFUSES(text, message)                                                                     \
+    do {                                                                                           \
+        cr_assert_null(tern_nn(ctx, (text)), "%s", (text));                                        \
+        CHECK_ERROR_HAS(message);                                                                  \
+    } while (0)
+
+Test(nn_families, constructors_refuse_what_cannot_be) {
+    REFUSES("Conv2d(3, 4, 2, groups=2)", "must be positive and divisible by groups=2");
+    REFUSES("Conv2d(3, 4, 2, groups=0)", "Conv2d: groups must be positive, not 0");
+    REFUSES("Conv2d(1, 1, 0)", "Conv2d: kernel_size must be positive, not 0");
+    REFUSES("Conv2d(1, 1, 1, stride=0)", "Conv2d: stride must be positive, not 0");
+    REFUSES("Conv2d(1, 1, 1, dilation=-1)", "Conv2d: dilation must be positive, not -1");
+    REFUSES("Conv2d(1, 1, (1, 2, 3))",
+            "Conv2d: kernel_size must be one number or 2 numbers, not 3");
+    REFUSES("Conv2d(1, 1, 1, padding=(1, 2, 3))",
+            "Conv2d: padding must be one number or 2 numbers, not 3");
+    REFUSES("Conv2d(1, 1, 3, stride=2, padding='same')", "Conv2d: padding='same'");
+    REFUSES("Conv2d(1, 1, 3, padding='full')", "Conv2d: padding='full'");
+    REFUSES("Conv2d(1, 1, 3, padding_mode='mirror')", "got padding_mode='mirror'");
+    REFUSES("ConvTranspose2d(1, 1, 3, padding_mode='reflect')", "Only \"zeros\" padding mode");
+    REFUSES("ConvTranspose1d(1, 1, 0)", "kernel_size must be positive");
+    REFUSES("Dropout(1.5)", "dropout probability has to be between 0 and 1, but got 1.5");
+    REFUSES("BatchNorm1d(-1)", "BatchNorm1d: num_features=-1 must not be negative");
+    REFUSES("GroupNorm(2, 3)", "num_channels (3) must be divisible by num_groups (2)");
+    REFUSES("GroupNorm(0, 3)", "num_groups must be positive");
+    REFUSES("Embedding(-1, 3)", "num_embeddings=-1 and embedding_dim=3 must not be negative");
+    REFUSES("Embedding(3, 3, padding_idx=3)", "padding_idx=3 must be within num_embeddings=3");
+    REFUSES("PReLU(0)", "num_parameters must be positive");
+    REFUSES("Bilinear(0, 1, 1)", "in1_features must be positive");
+    REFUSES("ZeroPad2d((1, 2, 3))", "padding must be one number or 4 numbers, not 3");
+    REFUSES("MaxPool2d('a')", "kernel_size");
+    REFUSES("TripletMarginWithDistanceLoss(distance_function=3)", "distance_function");
+    REFUSES("L1Loss(reduction='batchmean')", "'batchmean' is not a valid value for reduction");
+}
+
+static void refuses_input(const char *text, tern_shape shape, const char *message) {
+    tern_module *module = tern_nn(ctx, text);
+    cr_assert(tern_is_nil(tern_forward(module, ramp(shape))), "%s", text);
+    cr_assert_not_null(strstr(tern_error(ctx), message), "%s: %s", text, tern_error(ctx));
+    tern_error_clear(ctx);
+}
+
+Test(nn_families, forwards_refuse_shapes_in_pytorchs_words) {
+    refuses_input("BatchNorm1d(2)", TERN_SHAPE(2), "expected 2D or 3D input (got 1D input)");
+    refuses_input("BatchNorm2d(2)", TERN_SHAPE(2, 2, 2), "expected 4D input (got 3D input)");
+    refuses_input("InstanceNorm2d(2)", TERN_SHAPE(2, 2), "expected 3D or 4D input (got 2D input)");
+    refuses_input("Softmax2d()", TERN_SHAPE(2, 2), "expected input to be 3D or 4D, got 2D");
+    refuses_input("MaxPool2d(2)", TERN_SHAPE(4), "Expected 3D or 4D input");
+    tern_tensor *pair[] = {ramp(TERN_SHAPE(2, 3)), ramp(TERN_SHAPE(2, 2))};
+    tern_forward2(tern_nn(ctx, "Bilinear(2, 2, 1)"), pair[0], pair[1]);
+    CHECK_ERROR_HAS("the last dimensions of input1 and input2 must be 2 and 2");
+}
+
+Test(nn_families, transposed_convolutions_choose_among_the_sizes_a_stride_leaves_open) {
+    tern_module *m = tern_nn(ctx, "ConvTranspose1d(1, 1, 3, stride=2)");
+    int64_t wanted[] = {10, 1, 1};
+    tern_value args[] = {tern_tensor_value(ramp(TERN_SHAPE(1, 1, 4))), tern_ints(wanted, 1)};
+    cr_assert_eq(tern_size(tern_module_call(m, args, 2, tern_none()).as.tensor, 2), 10);
+    cr_assert_eq(tern_size(tern_forward(m, args[0].as.tensor), 2), 9);
+    wanted[0] = 11;
+    tern_module_call(m, args, 2, tern_none());
+    CHECK_ERROR_HAS("requested an output size of 11 in dimension 0, but valid sizes range from 9 "
+                    "to 10");
+    args[1] = tern_ints(wanted, 2);
+    tern_module_call(m, args, 2, tern_none());
+    CHECK_ERROR_HAS("output_size must have 1 or 3 elements (got 2)");
+}
+
+Test(nn_families, batch_norm_averages_over_all_batches_without_a_momentum) {
+    tern_module *m = tern_nn(ctx, "BatchNorm1d(1, momentum=None)");
+    const float first[] = {0, 2}, second[] = {4, 6};
+    tern_forward(m, floats(TERN_SHAPE(2, 1), first));
+    tern_forward(m, floats(TERN_SHAPE(2, 1), second));
+    cr_assert_float_eq(at(tern_module_tensor(m, "running_mean"), 0), 3, 1e-6);
+    cr_assert_eq(tern_item_i64(tern_module_tensor(m, "num_batches_tracked")), 2);
+    tern_module_eval(m);
+    tern_forward(m, floats(TERN_SHAPE(2, 1), first));
+    cr_assert_eq(tern_item_i64(tern_module_tensor(m, "num_batches_tracked")), 2);
+    CHECK_CLEAN();
+}
+
+Test(nn_families, batch_norm_without_statistics_uses_the_batch_in_evaluation_too) {
+    tern_module *m = tern_nn(ctx, "BatchNorm1d(1, track_running_stats=False, affine=False)");
+    const float data[] = {0, 2};
+    cr_assert_eq(tern_value_count(tern_module_state_dict(m)), 0);
+    tern_module_eval(m);
+    cr_assert_float_eq(at(tern_forward(m, floats(TERN_SHAPE(2, 1), data)), 0), -1, 1e-4);
+    CHECK_CLEAN();
+}
+
+/* 2 draws an element: what the mask keeps is scaled by 1 / (1 - p). */
+Test(nn_families, dropout_draws_as_the_function_does_and_passes_in_evaluation) {
+    tern_module *m = tern_nn_dropout(ctx, 0.5);
+    tern_tensor *x = tern_ones(ctx, TERN_SHAPE(40), TERN_FLOAT32);
+    tern_manual_seed(ctx, 3);
+    tern_tensor *a = tern_forward(m, x);
+    tern_manual_seed(ctx, 3);
+    cr_assert(tern_equal(a, tern_dropout(x, 0.5, true)));
+    cr_assert(!tern_equal(a, x));
+    tern_module_eval(m);
+    cr_assert(tern_equal(tern_forward(m, x), x));
+    tern_module *inplace = tern_nn(ctx, "Dropout(0.5, inplace=True)");
+    tern_manual_seed(ctx, 3);
+    cr_assert_eq(tern_forward(inplace, x), x);
+    cr_assert(tern_equal(a, x));
+    CHECK_CLEAN();
+}
+
+Test(nn_families, activations_in_place_write_their_input) {
+    static const char *const texts[] = {"ELU(inplace=True)", "Hardtanh(inplace=True)",
+                                        "SiLU(inplace=True)", "LeakyReLU(0.5, inplace=True)"};
+    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
+        tern_tensor *x = tern_sub_scalar(ramp(TERN_SHAPE(5)), 2.5);
+        tern_tensor *y = tern_clone(x);
+        char copy[64];
+        memcpy(copy, texts[i], strlen(texts[i]) + 1);
+        *strstr(copy, "=True") = '\0';
+        strcat(copy, "=False)");
+        cr_assert_eq(tern_forward(tern_nn(ctx, texts[i]), x), x, "%s", texts[i]);
+        cr_assert(tern_equal(x, tern_forward(tern_nn(ctx, copy), y)), "%s", texts[i]);
+    }
+    CHECK_CLEAN();
+}
+
+Test(nn_families, max_pooling_returns_what_unpooling_takes_back) {
+    tern_module *pool = tern_nn(ctx, "MaxPool2d(2, return_indices=True)");
+    tern_tensor *x = ramp(TERN_SHAPE(1, 1, 4, 4));
+    tern_value input = tern_tensor_value(x);
+    tern_value both = tern_module_call(pool, &input, 1, tern_none());
+    cr_assert_eq(tern_value_count(both), 2);
+    tern_value args[] = {tern_value_at(both, 0), tern_value_at(both, 1)};
+    tern_value back = tern_module_call(tern_nn(ctx, "MaxUnpool2d(2)"), args, 2, tern_none());
+    cr_assert_eq(back.kind, TERN_VALUE_TENSOR, "%s", tern_error(ctx));
+    cr_assert_float_eq(at(back.as.tensor, 5), 5, 0);
+    cr_assert_float_eq(at(back.as.tensor, 0), 0, 0);
+    tern_forward(pool, x);
+    CHECK_ERROR_HAS("MaxPool2d.forward returns a tuple: call it with tern_module_call");
+}
+
+Test(nn_families, losses_read_the_older_spelling_of_reduction) {
+    const float data[] = {1, 3};
+    tern_tensor *x = floats(TERN_SHAPE(2), data), *y = tern_zeros_like(x);
+    cr_assert_float_eq(tern_item(tern_forward2(tern_nn(ctx, "L1Loss(size_average=False)"), x, y)),
+                       4, 0);
+    cr_assert_float_eq(tern_item(tern_forward2(tern_nn(ctx, "L1Loss(True)"), x, y)), 2, 0);
+    cr_assert_eq(tern_numel(tern_forward2(tern_nn(ctx, "L1Loss(reduce=False)"), x, y)), 2);
+    CHECK_CLEAN();
+}
+
+/* An uneven 'same' has the larger half behind: kernel 2 looks at the element and the next. */
+Test(nn_families, padding_same_fills_borders_by_the_mode) {
+    tern_module *m = tern_nn(ctx, "Conv1d(1, 1, 2, padding='same', padding_mode='circular')");
+    tern_init_ones(tern_module_tensor(m, "weight"));
+    tern_init_zeros(tern_module_tensor(m, "bias"));
+    tern_tensor *y = tern_forward(m, ramp(TERN_SHAPE(1, 1, 3)));
+    CHECK_CLEAN();
+    cr_assert_float_eq(at(y, 0), 1, 0);
+    cr_assert_float_eq(at(y, 2), 2, 0);
+    m = tern_nn(ctx, "Conv1d(1, 1, 2, padding='valid', padding_mode='replicate')");
+    cr_assert_eq(tern_size(tern_forward(m, ramp(TERN_SHAPE(1, 1, 3))), 2), 2);
+}
+
+Test(nn_families, loss_weights_are_the_modules_own_and_move_with_it) {
+    const float weights[] = {1, 5};
+    tern_cross_entropy_options o = TERN_CROSS_ENTROPY_OPTIONS;
+    tern_scope scope = tern_scope_begin(ctx, 0);
+    o.weight = floats(TERN_SHAPE(2), weights);
+    tern_module *m = tern_nn_cross_entropy_loss(ctx, &o);
+    tern_zero_in_place(o.weight);
+    cr_assert_float_eq(at(tern_module_tensor(m, "weight"), 1), 5, 0);
+    tern_module_to_dtype(m, TERN_FLOAT64);
+    cr_assert_eq(tern_dtype_of(tern_module_tensor(m, "weight")), TERN_FLOAT64);
+    tern_scope_end(scope);
+    CHECK_CLEAN();
+}
