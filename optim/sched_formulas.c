@@ -24,7 +24,8 @@ static double step_lr_next(tern_sched *s, size_t group, double lr) {
 }
 
 static double step_lr_closed(const tern_sched *s, size_t group) {
-    return s->base_lrs[group] * pow(s->args.gamma, (double)(s->last_epoch / s->args.step_size));
+    int64_t drops = s->last_epoch / s->args.step_size;
+    return s->base_lrs[group] * pow(s->args.gamma, (double)drops);
 }
 
 const tern_sched_class tern_step_lr_class = {

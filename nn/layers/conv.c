@@ -186,6 +186,7 @@ static bool choose_output_padding(tern_module *self, const tern_tensor *input, t
     const conv *m = (conv *)self;
     int spatial = m->kernel_size.rank, rank = tern_rank(input);
     int count = (int)tern_value_count(wanted);
+    size_t first = tern_value_count(wanted) - (size_t)spatial;
     if (rank < spatial || (count != spatial && count != rank)) {
         tern_fail(tern_module_context(self), TERN_ERR_ARGUMENT,
                   "%s: output_size must have %d or %d elements (got %d)", tern_module_name(self),
@@ -193,7 +194,7 @@ static bool choose_output_padding(tern_module *self, const tern_tensor *input, t
         return false;
     }
     for (int d = 0; d < spatial; d++) {
-        int64_t size = tern_value_as_int(tern_value_at(wanted, (size_t)(count - spatial + d)));
+        int64_t size = tern_value_as_int(tern_value_at(wanted, first + (size_t)d));
         int64_t least = (tern_size(input, rank - spatial + d) - 1) * m->stride.dim[d] -
                         2 * m->pad.dim[d] + m->dilation.dim[d] * (m->kernel_size.dim[d] - 1) + 1;
         if (size < least || size >= least + m->stride.dim[d]) {
