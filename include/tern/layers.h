@@ -219,6 +219,89 @@ TERN_API tern_module *tern_nn_embedding(tern_ctx *ctx, int64_t num_embeddings,
                                         int64_t embedding_dim,
                                         const tern_embedding_options *options);
 
+/* ---- sequences ----------------------------------------------------------------------------------
+ *
+ * nn.RNN, nn.LSTM, nn.GRU: input [T, N, input_size], with batch_first [N, T, input_size], or
+ * unbatched [T, input_size]. forward(input, hx=None) returns (output, h_n), of LSTM
+ * (output, (h_n, c_n)): call them with tern_module_call. Dropout is between the layers.
+ */
+typedef struct tern_recurrent_options {
+    size_t size;
+    int64_t num_layers;
+    bool bias, batch_first;
+    double dropout;
+    bool bidirectional;
+    int64_t proj_size;        /* of LSTM; 0 is none */
+    const char *nonlinearity; /* of RNN: "tanh" or "relu" */
+    tern_dtype dtype;
+    const char *device;
+} tern_recurrent_options;
+#define TERN_RECURRENT_OPTIONS                                                                     \
+    {                                                                                              \
+        sizeof(tern_recurrent_options), 1, true, false, 0.0, false, 0, "tanh", TERN_DTYPE_DEFAULT, \
+            NULL                                                                                   \
+    }
+TERN_API tern_module *tern_nn_rnn(tern_ctx *ctx, int64_t input_size, int64_t hidden_size,
+                                  const tern_recurrent_options *options);
+TERN_API tern_module *tern_nn_lstm(tern_ctx *ctx, int64_t input_size, int64_t hidden_size,
+                                   const tern_recurrent_options *options);
+TERN_API tern_module *tern_nn_gru(tern_ctx *ctx, int64_t input_size, int64_t hidden_size,
+                                  const tern_recurrent_options *options);
+
+/*
+ * nn.MultiheadAttention: forward(query, key, value, key_padding_mask, need_weights, attn_mask,
+ * average_attn_weights, is_causal) returns (output, weights or None). Sequences are [T, N, E], with
+ * batch_first [N, T, E], or unbatched [T, E]; a boolean mask hides where it is true, a floating one
+ * is added to the scores.
+ */
+typedef struct tern_attention_options {
+    size_t size;
+    double dropout;
+    bool bias, add_bias_kv, add_zero_attn;
+    tern_optional_int kdim, vdim; /* none: embed_dim */
+    bool batch_first;
+    tern_dtype dtype;
+    const char *device;
+} tern_attention_options;
+#define TERN_ATTENTION_OPTIONS                                                                     \
+    {                                                                                              \
+        sizeof(tern_attention_options), 0.0, true, false, false, {false, 0}, {false, 0}, false,    \
+            TERN_DTYPE_DEFAULT, NULL                                                               \
+    }
+TERN_API tern_module *tern_nn_multihead_attention(tern_ctx *ctx, int64_t embed_dim,
+                                                  int64_t num_heads,
+                                                  const tern_attention_options *options);
+
+/* nn.TransformerEncoderLayer: forward(src, src_mask, src_key_padding_mask, is_causal);
+ * nn.TransformerDecoderLayer: forward(tgt, memory, tgt_mask, memory_mask, tgt_key_padding_mask,
+ * memory_key_padding_mask, ...). activation is "relu" or "gelu". */
+typedef struct tern_transformer_options {
+    size_t size;
+    int64_t dim_feedforward;
+    double dropout;
+    const char *activation;
+    double layer_norm_eps;
+    bool batch_first, norm_first, bias;
+    tern_dtype dtype;
+    const char *device;
+} tern_transformer_options;
+#define TERN_TRANSFORMER_OPTIONS                                                                   \
+    {                                                                                              \
+        sizeof(tern_transformer_options), 2048, 0.1, "relu", 1e-5, false, false, true,             \
+            TERN_DTYPE_DEFAULT, NULL                                                               \
+    }
+TERN_API tern_module *tern_nn_transformer_encoder_layer(tern_ctx *ctx, int64_t d_model,
+                                                        int64_t nhead,
+                                                        const tern_transformer_options *options);
+TERN_API tern_module *tern_nn_transformer_decoder_layer(tern_ctx *ctx, int64_t d_model,
+                                                        int64_t nhead,
+                                                        const tern_transformer_options *options);
+
+/* nn.TransformerEncoder over copies of one layer; TransformerDecoder and Transformer by text. */
+TERN_API tern_module *tern_nn_transformer_encoder(tern_ctx *ctx, int64_t d_model, int64_t nhead,
+                                                  int64_t num_layers,
+                                                  const tern_transformer_options *options);
+
 /* ---- images ------------------------------------------------------------------------------------- */
 
 /* nn.Upsample: mode NULL is "nearest". */

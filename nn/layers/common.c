@@ -86,3 +86,9 @@ bool tern_layer_positive(tern_module *self, const char *what, int64_t value) {
               tern_module_name(self), what, (long long)value);
     return false;
 }
+
+tern_tensor *tern_layer_zeros(tern_module *self, tern_tensor *like, tern_shape shape) {
+    tern_value args[] = {tern_tensor_value(like), tern_ints(shape.dim, (size_t)shape.rank)};
+    return tern_layer_tensor(
+        self, tern_call(tern_module_context(self), "new_zeros", args, 2, tern_none()));
+}

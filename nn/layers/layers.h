@@ -42,6 +42,13 @@ tern_tensor *tern_layer_tensor(tern_module *self, tern_value value);
 /* An operation of one tensor, and members of the module by name (tern_nn_operation). */
 tern_tensor *tern_layer_call(tern_module *self, const char *words, tern_tensor *input);
 
+/* Zeros of another tensor's dtype and device. */
+tern_tensor *tern_layer_zeros(tern_module *self, tern_tensor *like, tern_shape shape);
+
+/* MultiheadAttention's out_proj (linear.c). */
+tern_module *tern_layer_attention_linear(tern_ctx *ctx, int64_t features, bool bias,
+                                         tern_dtype dtype);
+
 /* False, and a latched error, for a number below 1. */
 bool tern_layer_positive(tern_module *self, const char *what, int64_t value);
 
@@ -74,6 +81,14 @@ extern const tern_module_class tern_softmax_class;
 extern const tern_module_class tern_log_softmax_class;
 extern const tern_module_class tern_softmin_class;
 extern const tern_module_class tern_softmax2d_class;
+
+/* ---- attention.c ---- */
+extern const tern_module_class tern_multihead_attention_class;
+
+/* ---- cell.c ---- */
+extern const tern_module_class tern_rnn_cell_class;
+extern const tern_module_class tern_gru_cell_class;
+extern const tern_module_class tern_lstm_cell_class;
 
 /* ---- containers.c ---- */
 extern const tern_module_class tern_sequential_class;
@@ -189,8 +204,22 @@ extern const tern_module_class tern_lp_pool1d_class;
 extern const tern_module_class tern_lp_pool2d_class;
 extern const tern_module_class tern_lp_pool3d_class;
 
+/* ---- recurrent.c ---- */
+extern const tern_module_class tern_rnn_class;
+extern const tern_module_class tern_gru_class;
+extern const tern_module_class tern_lstm_class;
+
 /* ---- shape.c ---- */
 extern const tern_module_class tern_flatten_class;
 extern const tern_module_class tern_unflatten_class;
+
+/* ---- transformer.c ---- */
+extern const tern_module_class tern_transformer_encoder_layer_class;
+extern const tern_module_class tern_transformer_decoder_layer_class;
+
+/* ---- transformer_stack.c ---- */
+extern const tern_module_class tern_transformer_encoder_class;
+extern const tern_module_class tern_transformer_decoder_class;
+extern const tern_module_class tern_transformer_class;
 
 #endif

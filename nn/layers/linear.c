@@ -63,6 +63,15 @@ const tern_module_class tern_attention_linear_class = {
     .print = "in_features= out_features= bias=",
 };
 
+tern_module *tern_layer_attention_linear(tern_ctx *ctx, int64_t features, bool bias,
+                                         tern_dtype dtype) {
+    linear config = {
+        .in_features = features, .out_features = features, .options = TERN_LINEAR_OPTIONS};
+    config.options.bias = bias;
+    config.options.dtype = dtype;
+    return tern_module_new(ctx, &tern_attention_linear_class, &config);
+}
+
 tern_module *tern_nn_linear(tern_ctx *ctx, int64_t in_features, int64_t out_features,
                             const tern_linear_options *options) {
     linear config = {

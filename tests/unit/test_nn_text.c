@@ -82,6 +82,16 @@ Test(nn_text, modules_print_as_in_pytorch) {
         {"CosineSimilarity()", "CosineSimilarity()"},
         {"Bilinear(2, 3, 4)",
          "Bilinear(in1_features=2, in2_features=3, out_features=4, bias=True)"},
+        {"LSTM(3, 4, 2, batch_first=True)", "LSTM(3, 4, num_layers=2, batch_first=True)"},
+        {"LSTM(3, 4, proj_size=2, dropout=0.5)", "LSTM(3, 4, proj_size=2, dropout=0.5)"},
+        {"GRU(2, 3)", "GRU(2, 3)"},
+        {"RNN(2, 3, nonlinearity='relu', bidirectional=True)", "RNN(2, 3, bidirectional=True)"},
+        {"RNNCell(2, 3, nonlinearity='relu')", "RNNCell(2, 3, nonlinearity=relu)"},
+        {"LSTMCell(2, 3, False)", "LSTMCell(2, 3, bias=False)"},
+        {"MultiheadAttention(8, 2)",
+         "MultiheadAttention(\n"
+         "  (out_proj): NonDynamicallyQuantizableLinear(in_features=8, out_features=8, "
+         "bias=True)\n)"},
         {"CrossEntropyLoss(label_smoothing=0.1)", "CrossEntropyLoss()"},
     };
     for (size_t i = 0; i < sizeof same / sizeof same[0]; i++)

@@ -107,6 +107,33 @@ Test(nn_typed, normalisation_and_tables) {
     check_same(tern_nn_zero_pad2d(ctx, TERN_SHAPE(1, 2, 3, 4)), "ZeroPad2d((1, 2, 3, 4))");
 }
 
+Test(nn_typed, sequences) {
+    tern_recurrent_options r = TERN_RECURRENT_OPTIONS;
+    tern_attention_options a = TERN_ATTENTION_OPTIONS;
+    tern_transformer_options t = TERN_TRANSFORMER_OPTIONS;
+    tern_manual_seed(ctx, 1);
+    check_same(tern_nn_rnn(ctx, 2, 3, NULL), "RNN(2, 3)");
+    check_same(tern_nn_gru(ctx, 2, 3, NULL), "GRU(2, 3)");
+    r.num_layers = 2;
+    r.bidirectional = true;
+    r.proj_size = 1;
+    check_same(tern_nn_lstm(ctx, 2, 3, &r), "LSTM(2, 3, 2, bidirectional=True, proj_size=1)");
+    a.kdim = (tern_optional_int){true, 5};
+    a.add_bias_kv = true;
+    check_same(tern_nn_multihead_attention(ctx, 4, 2, &a),
+               "MultiheadAttention(4, 2, kdim=5, add_bias_kv=True)");
+    t.dim_feedforward = 8;
+    t.activation = "gelu";
+    t.norm_first = true;
+    check_same(tern_nn_transformer_encoder_layer(ctx, 4, 2, &t),
+               "TransformerEncoderLayer(4, 2, 8, activation='gelu', norm_first=True)");
+    check_same(tern_nn_transformer_decoder_layer(ctx, 4, 2, &t),
+               "TransformerDecoderLayer(4, 2, 8, activation='gelu', norm_first=True)");
+    check_same(tern_nn_transformer_encoder(ctx, 4, 2, 3, &t),
+               "TransformerEncoder(TransformerEncoderLayer(4, 2, 8, activation='gelu', "
+               "norm_first=True), 3)");
+}
+
 /* Losses print nothing of themselves: their values tell. */
 Test(nn_typed, losses) {
     const float logits[] = {1, 2, 3}, weights[] = {1, 2, 3};
@@ -152,6 +179,17 @@ Test(nn_typed, options_without_their_initialiser_are_refused) {
     tern_group_norm_options group = {0};
     tern_embedding_options table = {0};
     tern_cross_entropy_options entropy = {0};
+    tern_recurrent_options recurrent = {0};
+    tern_attention_options attention = {0};
+    tern_transformer_options transformer = {0};
+    cr_assert_null(tern_nn_gru(ctx, 1, 1, &recurrent));
+    CHECK_ERROR_HAS("tern_nn_gru: the options' size is 0");
+    cr_assert_null(tern_nn_multihead_attention(ctx, 1, 1, &attention));
+    CHECK_ERROR_HAS("tern_nn_multihead_attention: the options' size is 0");
+    cr_assert_null(tern_nn_transformer_encoder_layer(ctx, 1, 1, &transformer));
+    CHECK_ERROR_HAS("tern_nn_transformer_encoder_layer: the options' size is 0");
+    cr_assert_null(tern_nn_transformer_encoder(ctx, 1, 1, 1, &transformer));
+    CHECK_ERROR_HAS("tern_nn_transformer_encoder: the options' size is 0");
     cr_assert_null(tern_nn_conv2d(ctx, 1, 1, 1, &conv));
     CHECK_ERROR_HAS("tern_nn_conv2d: the options' size is 0");
     cr_assert_null(tern_nn_batch_norm1d(ctx, 1, &batch));

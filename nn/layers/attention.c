@@ -1,0 +1,319 @@
+/* attention.c: MultiheadAttention. */
+#include <math.h>
+#include <string.h>
+
+#include "layers.h"
+
+typedef struct attention {
+    tern_module module;
+    int64_t embed_dim, num_heads;
+    double dropout;
+    bool bias_wanted, add_bias_kv, add_zero_attn, batch_first;
+    tern_optional_int kdim, vdim;
+    const char *device;
+    tern_dtype dtype;
+    tern_tensor *packed;                /* in_proj_weight [3 E, E], or NULL */
+    tern_tensor *query, *key, *value;   /* the weights where kdim or vdim differs */
+    tern_tensor *bias;                  /* in_proj_bias [3 E] or NULL */
+    tern_tensor *bias_key, *bias_value; /* [1, 1, E] or NULL */
+    tern_module *out_proj;
+} attention;
+
+static const tern_field fields[] = {
+    TERN_FIELD(attention, embed_dim, embed_dim),
+    TERN_FIELD(attention, num_heads, num_heads),
+    TERN_FIELD(attention, dropout, dropout),
+    TERN_FIELD(attention, bias, bias_wanted),
+    TERN_FIELD(attention, add_bias_kv, add_bias_kv),
+    TERN_FIELD(attention, add_zero_attn, add_zero_attn),
+    TERN_FIELD(attention, kdim, kdim),
+    TERN_FIELD(attention, vdim, vdim),
+    TERN_FIELD(attention, batch_first, batch_first),
+    TERN_FIELD(attention, device, device),
+    TERN_FIELD(attention, dtype, dtype),
+    TERN_FIELD_END,
+};
+
+/* ---- making ------------------------------------------------------------------------------------------ */
+
+static tern_tensor *xavier(tern_module *self, const char *name, tern_shape shape, bool wanted,
+                           bool normal) {
+    const attention *m = (attention *)self;
+    if (!wanted) return tern_module_parameter(self, name, NULL);
+    tern_tensor *tensor = tern_empty(tern_module_context(self), shape, tern_layer_dtype(m->dtype));
+    if (normal)
+        tern_init_xavier_normal(tensor, 1, NULL);
+    else
+        tern_init_xavier_uniform(tensor, 1, NULL);
+    return tern_module_parameter(self, name, tensor);
+}
+
+/* PyTorch's order of draws: out_proj first (its bias is then zeroed), the projections, the biases
+ * of keys and values. */
+static void draw(tern_module *self, int64_t kdim, int64_t vdim) {
+    attention *m = (attention *)self;
+    int64_t width = m->embed_dim;
+    bool same = kdim == width && vdim == width;
+    tern_module *out =
+        tern_layer_attention_linear(tern_module_context(self), width, m->bias_wanted, m->dtype);
+    m->packed = xavier(self, "in_proj_weight", TERN_SHAPE(3 * width, width), same, false);
+    m->query = xavier(self, "q_proj_weight", TERN_SHAPE(width, width), !same, false);
+    m->key = xavier(self, "k_proj_weight", TERN_SHAPE(width, kdim), !same, false);
+    m->value = xavier(self, "v_proj_weight", TERN_SHAPE(width, vdim), !same, false);
+    m->bias = m->bias_wanted
+                  ? tern_layer_filled(self, "in_proj_bias", TERN_SHAPE(3 * width), m->dtype, 0)
+                  : tern_module_parameter(self, "in_proj_bias", NULL);
+    m->bias_key = xavier(self, "bias_k", TERN_SHAPE(1, 1, width), m->add_bias_kv, true);
+    m->bias_value = xavier(self, "bias_v", TERN_SHAPE(1, 1, width), m->add_bias_kv, true);
+    m->out_proj = tern_module_child(self, "out_proj", out);
+    if (out && m->bias_wanted) tern_init_zeros(tern_module_tensor(out, "bias"));
+}
+
+static tern_status attention_init(tern_module *self) {
+    attention *m = (attention *)self;
+    if (m->embed_dim <= 0 || m->num_heads <= 0)
+        return tern_fail(tern_module_context(self), TERN_ERR_ARGUMENT,
+                         "MultiheadAttention: embed_dim and num_heads must be greater than 0, got "
+                         "embed_dim=%lld and num_heads=%lld instead",
+                         (long long)m->embed_dim, (long long)m->num_heads);
+    if (m->embed_dim % m->num_heads != 0)
+        return tern_fail(tern_module_context(self), TERN_ERR_ARGUMENT,
+                         "MultiheadAttention: embed_dim must be divisible by num_heads");
+    draw(self, m->kdim.has ? m->kdim.value : m->embed_dim,
+         m->vdim.has ? m->vdim.value : m->embed_dim);
+    return TERN_OK;
+}
+
+/* ---- forward ------------------------------------------------------------------------------------------ */
+
+/* A call in flight; sequences are [T, N, E], later [N * heads, T, E / heads]. */
+typedef struct attending {
+    tern_module *self;
+    tern_ctx *ctx;
+    const attention *m;
+    tern_tensor *query, *key, *value;
+    tern_tensor *mask; /* added to the scores: [N * heads or 1, L or 1, S]; NULL is none */
+    int64_t batch, length, sources;
+} attending;
+
+static tern_tensor *called(attending *a, const char *name, const tern_value *args, int count) {
+    return tern_layer_tensor(a->self, tern_call(a->ctx, name, args, count, tern_none()));
+}
+
+/* A boolean mask (true: not attended to) becomes one that is added. */
+static tern_tensor *additive(attending *a, tern_tensor *mask) {
+    if (tern_dtype_of(mask) != TERN_BOOL) return mask;
+    tern_value args[] = {
+        tern_tensor_value(tern_layer_zeros(a->self, a->query, tern_shape_of(mask))),
+        tern_tensor_value(mask), tern_float(-INFINITY)};
+    return called(a, "masked_fill", args, 3);
+}
+
+/* Shape [first, second, third], or the error that says so. */
+static bool has_shape(attending *a, const char *what, tern_tensor *mask, tern_shape wanted) {
+    tern_shape got = tern_shape_of(mask);
+    bool same = got.rank == wanted.rank;
+    for (int i = 0; same && i < wanted.rank; i++) same = got.dim[i] == wanted.dim[i];
+    if (!same && !tern_is_nil(mask))
+        tern_fail(a->ctx, TERN_ERR_ARGUMENT,
+                  "MultiheadAttention: the %dD %s does not have the sizes of the sequences (%lld "
+                  "queries, %lld keys, batch %lld)",
+                  got.rank, what, (long long)a->length, (long long)a->sources, (long long)a->batch);
+    return same;
+}
+
+/* Merges attn_mask ([L, S] or [N * heads, L, S]) and key_padding_mask ([N, S]). */
+static bool read_masks(attending *a, tern_value attn, tern_value padding, bool batched) {
+    int64_t heads = a->m->num_heads;
+    if (attn.kind == TERN_VALUE_TENSOR) {
+        tern_tensor *mask = additive(a, attn.as.tensor);
+        bool flat = tern_rank(mask) == 2;
+        tern_shape wanted = flat ? TERN_SHAPE(a->length, a->sources)
+                                 : TERN_SHAPE(a->batch * heads, a->length, a->sources);
+        if (!has_shape(a, "attn_mask", mask, wanted)) return false;
+        a->mask = flat ? tern_unsqueeze(mask, 0) : mask;
+    }
+    if (padding.kind == TERN_VALUE_TENSOR) {
+        tern_tensor *mask = additive(a, padding.as.tensor);
+        if (!batched) mask = tern_unsqueeze(mask, 0);
+        if (!has_shape(a, "key_padding_mask", mask, TERN_SHAPE(a->batch, a->sources))) return false;
+        mask = tern_reshape(mask, TERN_SHAPE(a->batch, 1, 1, a->sources));
+        mask = tern_expand(mask, TERN_SHAPE(a->batch, heads, 1, a->sources));
+        mask = tern_reshape(mask, TERN_SHAPE(a->batch * heads, 1, a->sources));
+        a->mask = a->mask ? tern_add(a->mask, mask) : mask;
+    }
+    return true;
+}
+
+static tern_tensor *rows(tern_tensor *tensor, int64_t index, int64_t width) {
+    return tensor ? tern_narrow(tensor, 0, index * width, width) : NULL;
+}
+
+static void project(attending *a) {
+    const attention *m = a->m;
+    int64_t width = m->embed_dim;
+    tern_tensor *q = m->packed ? rows(m->packed, 0, width) : m->query;
+    tern_tensor *k = m->packed ? rows(m->packed, 1, width) : m->key;
+    tern_tensor *v = m->packed ? rows(m->packed, 2, width) : m->value;
+    a->query = tern_linear(a->query, q, rows(m->bias, 0, width));
+    a->key = tern_linear(a->key, k, rows(m->bias, 1, width));
+    a->value = tern_linear(a->value, v, rows(m->bias, 2, width));
+}
+
+/* One more key and value, which no mask hides. */
+static void append_source(attending *a, tern_tensor *key, tern_tensor *value, int dim) {
+    int64_t amounts[] = {0, 1};
+    a->key = tern_cat((tern_tensor *[]){a->key, key}, 2, dim);
+    a->value = tern_cat((tern_tensor *[]){a->value, value}, 2, dim);
+    if (a->mask) {
+        tern_value args[] = {tern_tensor_value(a->mask), tern_ints(amounts, 2)};
+        a->mask = called(a, "constant_pad_nd", args, 2);
+    }
+    a->sources++;
+}
+
+/* [T, N, E] to [N * heads, T, E / heads] */
+static tern_tensor *by_head(const attending *a, tern_tensor *x) {
+    int64_t heads = a->m->num_heads, length = tern_size(x, 0);
+    x = tern_reshape(x, TERN_SHAPE(length, a->batch * heads, a->m->embed_dim / heads));
+    return tern_transpose(x, 0, 1);
+}
+
+static void split_heads(attending *a) {
+    const attention *m = a->m;
+    if (m->bias_key) {
+        tern_shape wide = TERN_SHAPE(1, a->batch, m->embed_dim);
+        append_source(a, tern_expand(m->bias_key, wide), tern_expand(m->bias_value, wide), 0);
+    }
+    a->query = by_head(a, a->query);
+    a->key = by_head(a, a->key);
+    a->value = by_head(a, a->value);
+    if (m->add_zero_attn) {
+        tern_shape one = TERN_SHAPE(a->batch * m->num_heads, 1, m->embed_dim / m->num_heads);
+        tern_tensor *zeros = tern_layer_zeros(a->self, a->key, one);
+        append_source(a, zeros, zeros, 1);
+    }
+}
+
+/* softmax(q k^T / sqrt(width) + mask) v with the weights, which are [N * heads, L, S]. */
+static tern_tensor *attend(attending *a, tern_tensor **out_weights) {
+    double width = (double)(a->m->embed_dim / a->m->num_heads);
+    tern_tensor *scaled = tern_mul_scalar(a->query, sqrt(1.0 / width));
+    tern_tensor *scores = tern_bmm(scaled, tern_transpose(a->key, 1, 2));
+    if (a->mask) scores = tern_add(scores, a->mask);
+    *out_weights =
+        tern_dropout(tern_softmax(scores, -1), a->m->dropout, tern_module_is_training(a->self));
+    return tern_bmm(*out_weights, a->value);
+}
+
+/* The same by the device's own attention, which keeps no weights. */
+static tern_tensor *attend_only(attending *a) {
+    int64_t heads = a->m->num_heads, width = a->m->embed_dim / heads;
+    tern_shape q = TERN_SHAPE(a->batch, heads, a->length, width);
+    tern_shape k = TERN_SHAPE(a->batch, heads, a->sources, width);
+    tern_tensor *mask = a->mask;
+    if (mask && tern_size(mask, 0) == 1 && a->batch * heads != 1)
+        mask = tern_unsqueeze(mask, 0);
+    else if (mask)
+        mask = tern_reshape(mask, TERN_SHAPE(a->batch, heads, tern_size(mask, 1), a->sources));
+    double dropout = tern_module_is_training(a->self) ? a->m->dropout : 0;
+    tern_value args[] = {
+        tern_tensor_value(tern_reshape(a->query, q)), tern_tensor_value(tern_reshape(a->key, k)),
+        tern_tensor_value(tern_reshape(a->value, k)), tern_tensor_value(mask), tern_float(dropout)};
+    tern_tensor *out = called(a, "nn.functional.scaled_dot_product_attention", args, 5);
+    return tern_reshape(out, TERN_SHAPE(a->batch * heads, a->length, width));
+}
+
+static bool check_widths(attending *a, const tern_value *args) {
+    const attention *m = a->m;
+    int64_t wanted[] = {m->embed_dim, m->kdim.has ? m->kdim.value : m->embed_dim,
+                        m->vdim.has ? m->vdim.value : m->embed_dim};
+    static const char *const names[] = {"query", "key", "value"};
+    int rank = tern_rank(args[0].as.tensor);
+    for (int i = 0; i < 3; i++) {
+        if ((rank == 2 || rank == 3) && tern_rank(args[i].as.tensor) == rank &&
+            tern_size(args[i].as.tensor, -1) == wanted[i])
+            continue;
+        tern_fail(a->ctx, TERN_ERR_ARGUMENT,
+                  "MultiheadAttention: %s must be 2D (or batched, 3D) as query is, with a last "
+                  "dimension of %lld",
+                  names[i], (long long)wanted[i]);
+        return false;
+    }
+    return true;
+}
+
+/* Inputs as [T, N, E]. */
+static tern_tensor *sequence_first(const attending *a, tern_value value, bool batched) {
+    if (!batched) return tern_unsqueeze(value.as.tensor, 1);
+    return a->m->batch_first ? tern_transpose(value.as.tensor, 0, 1) : value.as.tensor;
+}
+
+static tern_tensor *shown_weights(const attending *a, tern_tensor *weights, bool average,
+                                  bool batched) {
+    weights = tern_reshape(weights, TERN_SHAPE(a->batch, a->m->num_heads, a->length, a->sources));
+    if (average) weights = tern_mean_dims(weights, TERN_SHAPE(1), false);
+    return batched ? weights : tern_squeeze(weights, 0);
+}
+
+static tern_value attention_call(tern_module *self, const tern_value *args) {
+    attending a = {.self = self, .ctx = tern_module_context(self), .m = (attention *)self};
+    bool batched = tern_rank(args[0].as.tensor) == 3, wants_weights = args[4].as.b;
+    tern_tensor *weights = NULL;
+    if (!check_widths(&a, args)) return tern_none();
+    a.query = sequence_first(&a, args[0], batched);
+    a.key = sequence_first(&a, args[1], batched);
+    a.value = sequence_first(&a, args[2], batched);
+    a.length = tern_size(a.query, 0);
+    a.batch = tern_size(a.query, 1);
+    a.sources = tern_size(a.key, 0);
+    if (!read_masks(&a, args[5], args[3], batched)) return tern_none();
+    project(&a);
+    split_heads(&a);
+    tern_tensor *out = wants_weights ? attend(&a, &weights) : attend_only(&a);
+    out = tern_reshape(tern_transpose(out, 0, 1), TERN_SHAPE(a.length, a.batch, a.m->embed_dim));
+    out = tern_forward(a.m->out_proj, out);
+    if (!batched)
+        out = tern_squeeze(out, 1);
+    else if (a.m->batch_first)
+        out = tern_transpose(out, 0, 1);
+    tern_value result = tern_tuple_new(a.ctx);
+    tern_list_append(result, tern_tensor_value(out));
+    tern_list_append(
+        result, wants_weights ? tern_tensor_value(shown_weights(&a, weights, args[6].as.b, batched))
+                              : tern_none());
+    return result;
+}
+
+const tern_module_class tern_multihead_attention_class = {
+    TERN_MODULE_CLASS("MultiheadAttention(int embed_dim, int num_heads, float dropout=0.0, "
+                      "bool bias=True, bool add_bias_kv=False, bool add_zero_attn=False, "
+                      "int? kdim=None, int? vdim=None, bool batch_first=False, "
+                      "str? device=None, dtype? dtype=None)",
+                      attention),
+    .fields = fields,
+    .init = attention_init,
+    .call_schema = "forward(Tensor query, Tensor key, Tensor value, "
+                   "Tensor? key_padding_mask=None, bool need_weights=True, "
+                   "Tensor? attn_mask=None, bool average_attn_weights=True, "
+                   "bool is_causal=False)",
+    .call = attention_call,
+};
+
+tern_module *tern_nn_multihead_attention(tern_ctx *ctx, int64_t embed_dim, int64_t num_heads,
+                                         const tern_attention_options *options) {
+    tern_attention_options o = TERN_ATTENTION_OPTIONS;
+    if (!tern_options_read(ctx, "tern_nn_multihead_attention", options, &o)) return NULL;
+    attention config = {.embed_dim = embed_dim,
+                        .num_heads = num_heads,
+                        .dropout = o.dropout,
+                        .bias_wanted = o.bias,
+                        .add_bias_kv = o.add_bias_kv,
+                        .add_zero_attn = o.add_zero_attn,
+                        .kdim = o.kdim,
+                        .vdim = o.vdim,
+                        .batch_first = o.batch_first,
+                        .device = o.device,
+                        .dtype = o.dtype};
+    return tern_module_new(ctx, &tern_multihead_attention_class, &config);
+}
