@@ -17,9 +17,22 @@ static tern_tensor *checked(tern_module *module, tern_tensor *result) {
     return tern_nil(module->inner->ctx);
 }
 
+/* Notes what goes through the module, where a summary asks for it. */
+static void watch(tern_module *module, tern_value input, tern_value output) {
+    tern_summary_row *row = module->inner->watch;
+    while (output.kind == TERN_VALUE_TUPLE || output.kind == TERN_VALUE_LIST)
+        output = tern_value_at(output, 0);
+    if (!row || row->called || input.kind != TERN_VALUE_TENSOR || output.kind != TERN_VALUE_TENSOR)
+        return;
+    row->called = true;
+    row->input = tern_shape_of(input.as.tensor);
+    row->output = tern_shape_of(output.as.tensor);
+}
+
 static tern_tensor *run_forward(tern_module *module, tern_tensor *input) {
     tern_scope scope = tern_scope_inner(module->inner->ctx);
     tern_tensor *result = checked(module, module->cls->forward(module, input));
+    watch(module, tern_tensor_value(input), tern_tensor_value(result));
     return tern_scope_return(scope, result);
 }
 
@@ -94,6 +107,7 @@ static tern_value run_call(tern_module *module, const tern_value *positional, in
     tern_value result =
         module->cls->call ? module->cls->call(module, args)
                           : tern_nn_operation(module, module->cls->operation, args, schema->n_args);
+    watch(module, args[0], result);
     return tern_scope_return_value(scope, result);
 }
 

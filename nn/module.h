@@ -8,6 +8,7 @@
 #include "tern/memory.h"
 #include "tern/nn.h"
 #include "tern/ops.h"
+#include "tern/summary.h"
 
 /* How deep modules may nest: every walk below is a recursion of at most this depth. */
 #define TERN_MODULE_DEPTH 64
@@ -38,6 +39,7 @@ struct tern_module_inner {
     tern_child *children;
     size_t n_children, children_capacity;
     tern_schema *call_schema; /* parsed at the first call */
+    tern_summary_row *watch;  /* takes the shapes of the next call; NULL but for summaries */
 };
 
 static inline bool tern_latched(const tern_ctx *ctx) {

@@ -59,6 +59,23 @@ static void add_extra(tern_textbuf *text, const tern_module *module) {
     }
 }
 
+/* "(0): Parameter containing: [torch.float32 of size 2x3]": PyTorch indents these lines by two more,
+ * and gives a single one no line of its own. */
+static void add_parameters(tern_textbuf *text, const tern_module *module, int indent) {
+    const tern_slots *slots = &module->inner->parameters;
+    for (size_t i = 0; i < slots->count; i++) {
+        tern_shape shape = tern_shape_of(slots->items[i].tensor);
+        if (slots->count > 1) tern_textbuf_add(text, "\n%*s", indent + 2, "");
+        tern_textbuf_add(text, "  (%s): Parameter containing: [torch.%s of size ",
+                         slots->items[i].name,
+                         tern_dtype_name(tern_dtype_of(slots->items[i].tensor)));
+        for (int d = 0; d < shape.rank; d++)
+            tern_textbuf_add(text, d ? "x%lld" : "%lld", (long long)shape.dim[d]);
+        tern_textbuf_add(text, "]");
+    }
+    if (slots->count > 1) tern_textbuf_add(text, "\n%*s", indent, "");
+}
+
 /* ---- the tree
  * ---------------------------------------------------------------------------------------- */
 
@@ -113,7 +130,9 @@ static void add_children(tern_textbuf *text, const tern_module *module, int inde
 static void add_module(tern_textbuf *text, const tern_module *module, int indent) {
     tern_textbuf_add(text, "%s(", tern_module_name(module));
     size_t start = text->length;
-    if (module->inner->n_children == 0) {
+    if (module->cls->flags & TERN_MODULE_PARAMETERS) {
+        add_parameters(text, module, indent);
+    } else if (module->inner->n_children == 0) {
         add_extra(text, module);
     } else {
         new_line(text, indent + 2);

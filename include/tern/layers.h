@@ -49,6 +49,14 @@ TERN_API tern_module *tern_nn_module_dict(tern_ctx *ctx);
 /* append(module): adds to a Sequential or a ModuleList under the next number. */
 TERN_API tern_status tern_module_append(tern_module *list, tern_module *child);
 
+/* nn.ParameterList and nn.ParameterDict: parameters "0", "1", ... or by name. The tensor is copied;
+ * the copy, which the module owns, is returned (nil after latching an error). */
+TERN_API tern_module *tern_nn_parameter_list(tern_ctx *ctx, tern_tensor *const *tensors,
+                                             size_t count);
+TERN_API tern_tensor *tern_parameter_append(tern_module *list, tern_tensor *tensor);
+TERN_API tern_module *tern_nn_parameter_dict(tern_ctx *ctx);
+TERN_API tern_tensor *tern_parameter_set(tern_module *dict, const char *name, tern_tensor *tensor);
+
 /* nn.Identity */
 TERN_API tern_module *tern_nn_identity(tern_ctx *ctx);
 

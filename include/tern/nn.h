@@ -104,7 +104,9 @@ enum {
     /* Children are the constructor's positional arguments (Sequential). */
     TERN_MODULE_CONTAINER = 1u,
     /* Printing collapses equal neighbours: "(0-1): 2 x Linear(...)" (ModuleList). */
-    TERN_MODULE_COLLAPSE = 2u
+    TERN_MODULE_COLLAPSE = 2u,
+    /* Printing shows the parameters, a line each (ParameterList). */
+    TERN_MODULE_PARAMETERS = 4u
 };
 
 /* The members every class begins with. */

@@ -12,6 +12,7 @@
 #include "tern/nn.h"
 #include "tern/ops.h"
 #include "tern/optim.h"
+#include "tern/summary.h"
 #include "tern/tensor.h"
 #include "tern/value.h"
 

@@ -197,8 +197,8 @@ static void split_heads(attending *a) {
 
 /* softmax(q k^T / sqrt(width) + mask) v with the weights, which are [N * heads, L, S]. */
 static tern_tensor *attend(attending *a, tern_tensor **out_weights) {
-    double width = (double)(a->m->embed_dim / a->m->num_heads);
-    tern_tensor *scaled = tern_mul_scalar(a->query, sqrt(1.0 / width));
+    int64_t width = a->m->embed_dim / a->m->num_heads;
+    tern_tensor *scaled = tern_mul_scalar(a->query, sqrt(1.0 / (double)width));
     tern_tensor *scores = tern_bmm(scaled, tern_transpose(a->key, 1, 2));
     if (a->mask) scores = tern_add(scores, a->mask);
     *out_weights =

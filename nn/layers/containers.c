@@ -1,4 +1,4 @@
-/* containers.c: Sequential, ModuleList and ModuleDict. */
+/* containers.c: Sequential, ModuleList and ModuleDict, ParameterList and ParameterDict. */
 #include <stdio.h>
 #include <string.h>
 
@@ -72,4 +72,56 @@ tern_module *tern_nn_module_list(tern_ctx *ctx, tern_module *const *modules, siz
 
 tern_module *tern_nn_module_dict(tern_ctx *ctx) {
     return tern_module_new(ctx, &tern_module_dict_class, NULL);
+}
+
+/* ---- parameters by number and by name ------------------------------------------------------------------- */
+
+const tern_module_class tern_parameter_list_class = {
+    TERN_MODULE_CLASS("ParameterList()", tern_module),
+    .flags = TERN_MODULE_PARAMETERS,
+};
+
+const tern_module_class tern_parameter_dict_class = {
+    TERN_MODULE_CLASS("ParameterDict()", tern_module),
+    .flags = TERN_MODULE_PARAMETERS,
+};
+
+/* A copy in the module's owner. */
+static tern_tensor *add_parameter(tern_module *self, const char *name, tern_tensor *tensor) {
+    tern_scope scope = tern_module_begin(self);
+    tern_tensor *own = scope.serial ? tern_clone(tern_detach(tensor)) : NULL;
+    if (own) own = tern_module_parameter(self, name, own);
+    tern_scope_end(scope);
+    return own;
+}
+
+static tern_tensor *refuse(tern_module *self, tern_tensor *tensor, const char *who) {
+    if (self)
+        tern_fail(tern_module_context(self), TERN_ERR_ARGUMENT, "%s: %s does not take it", who,
+                  tern_module_name(self));
+    return tensor ? tern_nil(tern_context_of(tensor)) : NULL;
+}
+
+tern_tensor *tern_parameter_append(tern_module *list, tern_tensor *tensor) {
+    char name[32];
+    if (!tensor || !list || list->cls != &tern_parameter_list_class)
+        return refuse(list, tensor, "tern_parameter_append");
+    snprintf(name, sizeof name, "%zu", list->inner->parameters.count);
+    return add_parameter(list, name, tensor);
+}
+
+tern_tensor *tern_parameter_set(tern_module *dict, const char *name, tern_tensor *tensor) {
+    if (!tensor || !dict || dict->cls != &tern_parameter_dict_class)
+        return refuse(dict, tensor, "tern_parameter_set");
+    return add_parameter(dict, name, tensor);
+}
+
+tern_module *tern_nn_parameter_list(tern_ctx *ctx, tern_tensor *const *tensors, size_t count) {
+    tern_module *list = tern_module_new(ctx, &tern_parameter_list_class, NULL);
+    for (size_t i = 0; list && i < count; i++) tern_parameter_append(list, tensors[i]);
+    return tern_latched(ctx) ? NULL : list;
+}
+
+tern_module *tern_nn_parameter_dict(tern_ctx *ctx) {
+    return tern_module_new(ctx, &tern_parameter_dict_class, NULL);
 }

@@ -28,37 +28,42 @@ static const tern_field fields[] = {
 };
 
 /* The row of padding, counted from the front. */
-static bool check_padding(tern_module *self) {
-    embedding *m = (embedding *)self;
-    if (!m->padding_idx.has) return true;
-    int64_t index = m->padding_idx.value;
-    if (index < 0) index += m->num_embeddings;
-    if (index < 0 || index >= m->num_embeddings) {
+static bool check_padding(tern_module *self, int64_t rows, tern_optional_int *padding) {
+    if (!padding->has) return true;
+    int64_t index = padding->value < 0 ? padding->value + rows : padding->value;
+    if (index < 0 || index >= rows) {
         tern_fail(tern_module_context(self), TERN_ERR_ARGUMENT,
                   "%s: padding_idx=%lld must be within num_embeddings=%lld", tern_module_name(self),
-                  (long long)m->padding_idx.value, (long long)m->num_embeddings);
+                  (long long)padding->value, (long long)rows);
         return false;
     }
-    m->padding_idx.value = index;
+    padding->value = index;
     return true;
 }
 
 /* Normal values; the padding's row is drawn too and then zeroed. */
+bool tern_layer_table(tern_module *self, int64_t rows, int64_t width, tern_optional_int *padding,
+                      tern_dtype dtype, tern_tensor **out_weight) {
+    tern_ctx *ctx = tern_module_context(self);
+    if (rows < 0 || width < 0) {
+        tern_fail(ctx, TERN_ERR_ARGUMENT,
+                  "%s: num_embeddings=%lld and embedding_dim=%lld must not be negative",
+                  tern_module_name(self), (long long)rows, (long long)width);
+        return false;
+    }
+    if (!check_padding(self, rows, padding)) return false;
+    tern_tensor *weight = tern_empty(ctx, TERN_SHAPE(rows, width), tern_layer_dtype(dtype));
+    tern_init_normal(weight, 0, 1, NULL);
+    if (padding->has) tern_zero_in_place(tern_select(weight, 0, padding->value));
+    *out_weight = tern_module_parameter(self, "weight", weight);
+    return true;
+}
+
 static tern_status embedding_init(tern_module *self) {
     embedding *m = (embedding *)self;
-    tern_ctx *ctx = tern_module_context(self);
-    if (m->num_embeddings < 0 || m->embedding_dim < 0)
-        return tern_fail(ctx, TERN_ERR_ARGUMENT,
-                         "%s: num_embeddings=%lld and embedding_dim=%lld must not be negative",
-                         tern_module_name(self), (long long)m->num_embeddings,
-                         (long long)m->embedding_dim);
-    if (!check_padding(self)) return TERN_ERR_ARGUMENT;
-    tern_tensor *weight = tern_empty(ctx, TERN_SHAPE(m->num_embeddings, m->embedding_dim),
-                                     tern_layer_dtype(m->dtype));
-    tern_init_normal(weight, 0, 1, NULL);
-    if (m->padding_idx.has) tern_zero_in_place(tern_select(weight, 0, m->padding_idx.value));
-    m->weight = tern_module_parameter(self, "weight", weight);
-    return TERN_OK;
+    bool ok = tern_layer_table(self, m->num_embeddings, m->embedding_dim, &m->padding_idx, m->dtype,
+                               &m->weight);
+    return ok ? TERN_OK : TERN_ERR_ARGUMENT;
 }
 
 const tern_module_class tern_embedding_class = {

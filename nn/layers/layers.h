@@ -49,6 +49,11 @@ tern_tensor *tern_layer_zeros(tern_module *self, tern_tensor *like, tern_shape s
 tern_module *tern_layer_attention_linear(tern_ctx *ctx, int64_t features, bool bias,
                                          tern_dtype dtype);
 
+/* Registers the weight of an embedding (embedding.c), [rows, width], its padding row zeroed; a
+ * negative padding is counted from the end. False after latching an error. */
+bool tern_layer_table(tern_module *self, int64_t rows, int64_t width, tern_optional_int *padding,
+                      tern_dtype dtype, tern_tensor **out_weight);
+
 /* False, and a latched error, for a number below 1. */
 bool tern_layer_positive(tern_module *self, const char *what, int64_t value);
 
@@ -94,6 +99,8 @@ extern const tern_module_class tern_lstm_cell_class;
 extern const tern_module_class tern_sequential_class;
 extern const tern_module_class tern_module_list_class;
 extern const tern_module_class tern_module_dict_class;
+extern const tern_module_class tern_parameter_list_class;
+extern const tern_module_class tern_parameter_dict_class;
 
 /* ---- conv.c ---- */
 extern const tern_module_class tern_conv1d_class;
@@ -118,6 +125,9 @@ extern const tern_module_class tern_feature_alpha_dropout_class;
 
 /* ---- embedding.c ---- */
 extern const tern_module_class tern_embedding_class;
+
+/* ---- embedding_bag.c ---- */
+extern const tern_module_class tern_embedding_bag_class;
 
 /* ---- image.c ---- */
 extern const tern_module_class tern_upsample_class;
@@ -175,6 +185,10 @@ extern const tern_module_class tern_margin_ranking_loss_class;
 extern const tern_module_class tern_cosine_embedding_loss_class;
 extern const tern_module_class tern_triplet_margin_loss_class;
 extern const tern_module_class tern_triplet_margin_with_distance_loss_class;
+
+/* ---- loss_output.c ---- */
+extern const tern_module_class tern_linear_cross_entropy_loss_class;
+extern const tern_module_class tern_adaptive_log_softmax_with_loss_class;
 
 /* ---- norm.c ---- */
 extern const tern_module_class tern_batch_norm1d_class;

@@ -1,4 +1,6 @@
 /* Families of built-in modules: behaviour beside the values: buffers, drawn masks, refusals. */
+#include <stdio.h>
+
 #include "nn_fixture.h"
 
 TestSuite(nn_families, .init = open_context, .fini = close_context);
@@ -156,6 +158,84 @@ Test(nn_families, losses_read_the_older_spelling_of_reduction) {
     cr_assert_float_eq(tern_item(tern_forward2(tern_nn(ctx, "L1Loss(True)"), x, y)), 2, 0);
     cr_assert_eq(tern_numel(tern_forward2(tern_nn(ctx, "L1Loss(reduce=False)"), x, y)), 2);
     CHECK_CLEAN();
+}
+
+Test(nn_families, lists_of_parameters_own_copies_and_print_them) {
+    tern_tensor *pair[] = {ramp(TERN_SHAPE(2, 3)), ramp(TERN_SHAPE(4))};
+    tern_module *list = tern_nn_parameter_list(ctx, pair, 2);
+    cr_assert_str_eq(tern_module_repr_text(list),
+                     "ParameterList(\n"
+                     "    (0): Parameter containing: [torch.float32 of size 2x3]\n"
+                     "    (1): Parameter containing: [torch.float32 of size 4]\n"
+                     ")");
+    tern_zero_in_place(pair[0]);
+    cr_assert_float_eq(at(tern_module_tensor(list, "0"), 5), 5, 0);
+    cr_assert(tern_has_grad_required(tern_module_tensor(list, "1")));
+    cr_assert_eq(tern_module_count_parameters(list), 10);
+    tern_module *dict = tern_nn_parameter_dict(ctx);
+    tern_tensor *own = tern_parameter_set(dict, "scale", pair[1]);
+    cr_assert_eq(tern_module_tensor(dict, "scale"), own);
+    cr_assert_str_eq(tern_module_repr_text(dict),
+                     "ParameterDict(  (scale): Parameter containing: [torch.float32 of size 4])");
+    CHECK_CLEAN();
+    cr_assert(tern_is_nil(tern_parameter_append(dict, pair[0])));
+    CHECK_ERROR("tern_parameter_append: ParameterDict does not take it");
+    cr_assert(tern_is_nil(tern_parameter_set(list, "x", pair[0])));
+    CHECK_ERROR("tern_parameter_set: ParameterList does not take it");
+    cr_assert_null(tern_parameter_append(NULL, NULL));
+}
+
+static tern_tensor *indices(tern_shape shape, const int64_t *data) {
+    return tern_from_data(ctx, data, shape, TERN_INT64);
+}
+
+/* Rows 0, 1, 2 of the table are 0, 1, 2; an empty bag is 0. */
+Test(nn_families, bags_are_rows_of_a_matrix_or_begin_at_offsets) {
+    static const char *const modes[] = {"sum", "mean", "max"};
+    static const double wanted[][3] = {{1, 0, 4}, {0.5, 0, 2}, {1, 0, 2}};
+    const int64_t rows[] = {0, 1, 2, 2}, offsets[] = {0, 2, 2}, matrix[] = {0, 1, 2, 2};
+    char text[96];
+    for (size_t i = 0; i < 3; i++) {
+        snprintf(text, sizeof text, "EmbeddingBag(3, 1, mode='%s')", modes[i]);
+        tern_module *m = tern_nn(ctx, text);
+        tern_tensor *weight = tern_module_tensor(m, "weight");
+        tern_scope quiet = tern_scope_begin(ctx, TERN_NO_GRAD);
+        tern_copy_in_place(weight, ramp(TERN_SHAPE(3, 1)));
+        tern_scope_end(quiet);
+        tern_tensor *out =
+            tern_forward2(m, indices(TERN_SHAPE(4), rows), indices(TERN_SHAPE(3), offsets));
+        CHECK_CLEAN();
+        for (int k = 0; k < 3; k++) cr_assert_float_eq(at(out, k), wanted[i][k], 1e-6, "%s", text);
+        out = tern_forward(m, indices(TERN_SHAPE(2, 2), matrix));
+        cr_assert_float_eq(at(out, 1), wanted[i][2], 1e-6, "%s", text);
+    }
+    tern_module *m = tern_nn(ctx, "EmbeddingBag(3, 1, mode='sum')");
+    tern_forward(m, indices(TERN_SHAPE(4), rows));
+    CHECK_ERROR_HAS("input must be 2D without offsets, or 1D with 1D offsets");
+    m = tern_nn(ctx, "EmbeddingBag(3, 1)");
+    tern_value args[] = {tern_tensor_value(indices(TERN_SHAPE(2, 2), matrix)), tern_none(),
+                         tern_tensor_value(ramp(TERN_SHAPE(2, 2)))};
+    tern_module_call(m, args, 3, tern_none());
+    CHECK_ERROR_HAS("per_sample_weights must have input's shape and mode='sum'");
+    REFUSES("EmbeddingBag(3, 1, mode='prod')", "mode has to be one of sum, mean or max, not prod");
+}
+
+Test(nn_families, adaptive_softmax_gives_log_probabilities_that_sum_to_one) {
+    tern_module *m = tern_nn(ctx, "AdaptiveLogSoftmaxWithLoss(8, 6, [2, 4])");
+    tern_value args[] = {tern_tensor_value(ramp(TERN_SHAPE(8))), tern_none()};
+    double total = 0;
+    for (int64_t c = 0; c < 6; c++) {
+        args[1] = tern_tensor_value(indices(TERN_SCALAR_SHAPE, &c));
+        tern_value result = tern_module_call(m, args, 2, tern_none());
+        CHECK_CLEAN();
+        total += tern_item(tern_exp(tern_value_at(result, 0).as.tensor));
+    }
+    cr_assert_float_eq(total, 1, 1e-5);
+    args[0] = tern_tensor_value(ramp(TERN_SHAPE(2, 8)));
+    tern_module_call(m, args, 2, tern_none());
+    CHECK_ERROR_HAS("input of 2 and target of 0 dimensions");
+    REFUSES("AdaptiveLogSoftmaxWithLoss(8, 6, [4, 2])", "cutoffs should be a sequence of unique");
+    REFUSES("AdaptiveLogSoftmaxWithLoss(8, 6, [])", "cutoffs should be a sequence of unique");
 }
 
 /* An uneven 'same' has the larger half behind: kernel 2 looks at the element and the next. */

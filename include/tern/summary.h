@@ -1,0 +1,48 @@
+/*
+ * tern/summary.h: what a model is made of: one row a module with the shapes that pass through it and
+ * the parameters it holds. `tern summary` prints it.
+ */
+#ifndef TERN_SUMMARY_H
+#define TERN_SUMMARY_H
+
+#include "tern/nn.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct tern_summary_row {
+    const char *name;         /* "features.0"; "" is the model itself */
+    const char *kind;         /* "Conv2d" */
+    int depth;                /* of the name: 0 is the model itself */
+    bool called;              /* the shapes below are those of its first call */
+    tern_shape input, output; /* of the first tensor that went in and that came out */
+    int64_t parameters;       /* its own elements, without its children's; a tied parameter counts
+                               * with the first module that holds it */
+    int64_t trainable;        /* of those, what requires a gradient */
+} tern_summary_row;
+
+typedef struct tern_summary {
+    const tern_summary_row *rows; /* depth first, each module once */
+    size_t count;
+    int64_t parameters, trainable; /* sums over the rows */
+    uint64_t parameter_bytes, buffer_bytes;
+} tern_summary;
+
+/*
+ * Fills out_summary; names and rows live in the open scope. With inputs (the forward's arguments by
+ * position) the model runs once, in evaluation mode and without recording; its training flags and
+ * buffers are as before. Without (n_inputs 0) no row has shapes. What the forward latches is
+ * returned.
+ */
+TERN_API tern_status tern_summary_of(tern_module *module, const tern_value *inputs, int n_inputs,
+                                     tern_summary *out_summary);
+
+/* The same as a table of text with the totals below it, in the open scope; "" on failure. */
+TERN_API const char *tern_summary_text(tern_module *module, const tern_value *inputs, int n_inputs);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
