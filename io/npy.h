@@ -45,11 +45,21 @@ tern_tensor *tern_npy_read(tern_ctx *ctx, const char *path, const unsigned char 
 /* A tensor, row-major; `sink` keeps the first failure. */
 tern_status tern_npy_write(tern_tensor *tensor, tern_sink *sink);
 
-/* Whether an archive is of numpy's: it holds a member that ends in ".npy" and no data.pkl. */
+/* Whether the bytes begin as an archive of numpy's: its first member ends in ".npy", or there is
+ * none. */
 bool tern_is_npz(const unsigned char *bytes, size_t size);
 
 /* Name -> tensor in the order of the archive. None after latching an error. */
 tern_value tern_npz_read(tern_ctx *ctx, const char *path, const unsigned char *bytes, size_t size);
+
+/*
+ * Calls `visit` for each array of an archive, in its order, with the bytes of a .npy file; `label` is
+ * for messages. Ends where that returns another status than TERN_OK, and returns it.
+ */
+typedef tern_status (*tern_npz_visit)(void *user, const char *label, const char *name,
+                                      size_t name_length, const unsigned char *bytes, size_t size);
+tern_status tern_npz_walk(tern_ctx *ctx, const char *path, const unsigned char *bytes, size_t size,
+                          tern_npz_visit visit, void *user);
 
 /* A dict of tensors, members stored. */
 tern_status tern_npz_write(tern_ctx *ctx, tern_value tensors, tern_sink *sink);

@@ -37,7 +37,8 @@ static int by_place(const void *a, const void *b) {
     return ((*x)->header > (*y)->header) - ((*x)->header < (*y)->header);
 }
 
-static tern_status read_member(tern_zip *zip, tern_zip_member *m, tern_value dict) {
+static tern_status visit_member(tern_zip *zip, tern_zip_member *m, tern_npz_visit visit,
+                                void *user) {
     const unsigned char *data;
     char label[1200];
     int shown = m->name_length < 100 ? (int)m->name_length : 100;
@@ -45,18 +46,15 @@ static tern_status read_member(tern_zip *zip, tern_zip_member *m, tern_value dic
         !tern_is_utf8(m->name, m->name_length))
         return tern_fail(zip->ctx, TERN_ERR_FORMAT, "%s: member '%.*s' is no array", zip->path,
                          tern_is_utf8(m->name, (size_t)shown) ? shown : 0, m->name);
-    if (tern_zip_read(zip, m, &data) != TERN_OK) return TERN_ERR_FORMAT;
+    tern_status status = tern_zip_read(zip, m, &data);
+    if (status != TERN_OK) return status;
     size_t length = m->name_length - SUFFIX;
     snprintf(label, sizeof label, "%.1000s: array '%.*s'", zip->path,
              (int)(length < 100 ? length : 100), m->name);
-    tern_tensor *tensor = tern_npy_read(zip->ctx, label, data, (size_t)m->size);
-    if (tern_is_nil(tensor)) return tern_check(zip->ctx);
-    tern_value key = tern_string_n(zip->ctx, m->name, length);
-    if (key.kind != TERN_VALUE_STRING) return tern_check(zip->ctx);
-    return tern_dict_set_value(dict, key, tern_tensor_value(tensor));
+    return visit(user, label, m->name, length, data, (size_t)m->size);
 }
 
-static tern_status read_members(tern_zip *zip, tern_value dict) {
+static tern_status visit_members(tern_zip *zip, tern_npz_visit visit, void *user) {
     tern_zip_member **members = tern_alloc_zeroed(zip->count + 1, sizeof *members);
     if (!members)
         return tern_fail(zip->ctx, TERN_ERR_OUT_OF_MEMORY, "%s: no memory to read it", zip->path);
@@ -64,20 +62,39 @@ static tern_status read_members(tern_zip *zip, tern_value dict) {
     qsort(members, zip->count, sizeof *members, by_place);
     tern_status status = tern_check(zip->ctx);
     for (size_t i = 0; i < zip->count && status == TERN_OK; i++)
-        status = read_member(zip, members[i], dict);
+        status = visit_member(zip, members[i], visit, user);
     tern_free(members);
     return status;
 }
 
-tern_value tern_npz_read(tern_ctx *ctx, const char *path, const unsigned char *bytes, size_t size) {
+tern_status tern_npz_walk(tern_ctx *ctx, const char *path, const unsigned char *bytes, size_t size,
+                          tern_npz_visit visit, void *user) {
     tern_zip zip = {0};
-    tern_value dict = tern_dict_new(ctx, false);
-    if (tern_zip_open(&zip, ctx, path, bytes, size) == TERN_OK) {
-        zip.ratio = RATIO;
-        read_members(&zip, dict);
-    }
+    tern_status status = tern_zip_open(&zip, ctx, path, bytes, size);
+    zip.ratio = RATIO;
+    if (status == TERN_OK) status = visit_members(&zip, visit, user);
     tern_zip_close(&zip);
-    return tern_check(ctx) == TERN_OK ? dict : tern_none();
+    return status;
+}
+
+typedef struct reading {
+    tern_ctx *ctx;
+    tern_value dict;
+} reading;
+
+static tern_status read_array(void *user, const char *label, const char *name, size_t name_length,
+                              const unsigned char *bytes, size_t size) {
+    reading *r = user;
+    tern_tensor *tensor = tern_npy_read(r->ctx, label, bytes, size);
+    tern_value key = tern_string_n(r->ctx, name, name_length);
+    if (tern_is_nil(tensor) || key.kind != TERN_VALUE_STRING) return tern_check(r->ctx);
+    return tern_dict_set_value(r->dict, key, tern_tensor_value(tensor));
+}
+
+tern_value tern_npz_read(tern_ctx *ctx, const char *path, const unsigned char *bytes, size_t size) {
+    reading r = {ctx, tern_dict_new(ctx, false)};
+    tern_npz_walk(ctx, path, bytes, size, read_array, &r);
+    return tern_check(ctx) == TERN_OK ? r.dict : tern_none();
 }
 
 tern_value tern_npz_load(tern_ctx *ctx, const char *path) {

@@ -83,13 +83,37 @@ const tern_pglobal tern_pth_globals[] = {
 
 const size_t tern_pth_n_globals = sizeof tern_pth_globals / sizeof *tern_pth_globals;
 
+/* What Tern has nothing for, by number; size 0: no plain elements. */
+static const struct {
+    const char *name;
+    uint32_t size;
+} unsupported[] = {{"complex64", 8},      {"complex128", 16},
+                   {"complex32", 4},      {"uint16", 2},
+                   {"uint32", 4},         {"uint64", 8},
+                   {"float8_e4m3fn", 1},  {"float8_e4m3fnuz", 1},
+                   {"float8_e5m2", 1},    {"float8_e5m2fnuz", 1},
+                   {"float8_e8m0fnu", 1}, {"float4_e2m1fn_x2", 1},
+                   {"quantized", 0},      {"sparse", 0},
+                   {"nested", 0},         {"meta (without data)", 0},
+                   {"complex number", 0}, {"layout", 0}};
+enum { N_UNSUPPORTED = sizeof unsupported / sizeof *unsupported };
+
 const char *tern_pth_unsupported(int number) {
-    static const char *const names[] = {
-        "complex64",      "complex128",      "complex32",      "uint16",
-        "uint32",         "uint64",          "float8_e4m3fn",  "float8_e4m3fnuz",
-        "float8_e5m2",    "float8_e5m2fnuz", "float8_e8m0fnu", "float4_e2m1fn_x2",
-        "quantized",      "sparse",          "nested",         "meta (without data)",
-        "complex number", "layout"};
-    size_t index = (size_t)(number - TERN_G_UNSUPPORTED);
-    return index < sizeof names / sizeof *names ? names[index] : "?";
+    int index = number - TERN_G_UNSUPPORTED;
+    return index >= 0 && index < N_UNSUPPORTED ? unsupported[index].name : "?";
+}
+
+bool tern_pth_type_of(int known, tern_pth_type *out_type) {
+    int index = known - TERN_G_UNSUPPORTED;
+    if (index >= 0) {
+        if (index >= N_UNSUPPORTED || unsupported[index].size == 0) return false;
+        *out_type =
+            (tern_pth_type){unsupported[index].name, TERN_DTYPE_DEFAULT, unsupported[index].size};
+        return true;
+    }
+    index = known - (known >= TERN_G_DTYPE ? TERN_G_DTYPE : TERN_G_STORAGE);
+    if (index < 0 || index >= TERN_DTYPE_COUNT) return false;
+    tern_dtype dtype = (tern_dtype)index;
+    *out_type = (tern_pth_type){tern_dtype_name(dtype), dtype, (uint32_t)tern_dtype_size(dtype)};
+    return true;
 }

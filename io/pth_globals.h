@@ -24,6 +24,16 @@ enum {
     TERN_G_UNSUPPORTED = 128 /* + number: known, but Tern has nothing for it */
 };
 
+/* What the elements of a storage class or a dtype are. */
+typedef struct tern_pth_type {
+    const char *name; /* PyTorch's: "float32", "complex64"; NULL where it is not known */
+    tern_dtype dtype; /* TERN_DTYPE_DEFAULT where Tern does not have it */
+    uint32_t size;    /* bytes of an element */
+} tern_pth_type;
+
+/* The type of a global's number; false where that stands for none: a function, a quantized class. */
+bool tern_pth_type_of(int known, tern_pth_type *out_type);
+
 extern const tern_pglobal tern_pth_globals[];
 extern const size_t tern_pth_n_globals;
 

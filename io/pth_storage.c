@@ -13,7 +13,7 @@ static tern_status bad(const tern_pth_storages *all, const char *what) {
 /* ---- persistent ids ------------------------------------------------------------------------------- */
 
 typedef struct storage_id {
-    tern_dtype dtype; /* TERN_DTYPE_DEFAULT: untyped, counted in bytes */
+    tern_pth_type type; /* no name: untyped, counted in bytes */
     const tern_pnode *key;
     uint64_t bytes;
 } storage_id;
@@ -36,17 +36,17 @@ static bool read_id(const tern_pth_storages *all, const tern_pnode *stored, stor
     }
     int class = id->as.items[1]->as.known;
     int64_t count = id->as.items[4]->as.i;
-    if (class >= TERN_G_UNSUPPORTED) {
+    out->type = (tern_pth_type){NULL, TERN_DTYPE_DEFAULT, 1};
+    bool typed = class != TERN_G_UNTYPED && tern_pth_type_of(class, &out->type);
+    if (!typed && class >= TERN_G_UNSUPPORTED) {
         tern_fail(all->ctx, TERN_ERR_UNSUPPORTED, "%s: a tensor is %s, which Tern does not have",
                   all->path, tern_pth_unsupported(class));
         return false;
     }
-    bool typed = class >= TERN_G_STORAGE && class < TERN_G_STORAGE + TERN_DTYPE_COUNT;
-    out->dtype = typed ? (tern_dtype)(class - TERN_G_STORAGE) : TERN_DTYPE_DEFAULT;
     out->key = id->as.items[2];
-    uint64_t size = typed ? tern_dtype_size(out->dtype) : 1;
-    if ((!typed && class != TERN_G_UNTYPED) || count < 0 ||
-        !tern_size_mul((uint64_t)count, size, &out->bytes)) {
+    if ((!typed && class != TERN_G_UNTYPED) ||
+        (class >= TERN_G_DTYPE && class < TERN_G_UNSUPPORTED) || count < 0 ||
+        !tern_size_mul((uint64_t)count, out->type.size, &out->bytes)) {
         bad(all, "a storage has no proper class or size");
         return false;
     }
@@ -76,7 +76,7 @@ static tern_pth_storage *add_storage(tern_pth_storages *all, const storage_id *i
         TERN_OK)
         return NULL;
     tern_pth_storage *storage = &all->items[all->count++];
-    *storage = (tern_pth_storage){id->dtype, NULL, id->bytes, NULL};
+    *storage = (tern_pth_storage){id->type, NULL, id->bytes, NULL};
     return storage;
 }
 
@@ -85,7 +85,7 @@ static tern_pth_storage *known_storage(tern_pth_storages *all, const storage_id 
     tern_value index = tern_dict_get_value(all->by_key, key_value(id->key));
     if (index.kind != TERN_VALUE_INT) return NULL;
     tern_pth_storage *storage = &all->items[index.as.i];
-    if (storage->bytes == id->bytes && (storage->dtype == id->dtype || id->dtype < 0))
+    if (storage->bytes == id->bytes && (!id->type.name || storage->type.name == id->type.name))
         return storage;
     bad(all, "a storage is named twice with different classes or sizes");
     return NULL;
@@ -141,9 +141,8 @@ tern_status tern_pth_place_storages(tern_pth_storages *all, const tern_pickle_re
                                : tern_none();
         if (index.kind != TERN_VALUE_INT) return bad(all, "it lists a storage that no tensor uses");
         tern_pth_storage *storage = &all->items[index.as.i];
-        size_t element = storage->dtype < 0 ? 1 : tern_dtype_size(storage->dtype);
         if (size < 8) return bad(all, "it is cut off");
-        if (tern_read_u64(bytes) != storage->bytes / element || storage->data)
+        if (tern_read_u64(bytes) != storage->bytes / storage->type.size || storage->data)
             return bad(all, "a storage has another size than its tensors say");
         bytes += 8;
         size -= 8;
@@ -197,31 +196,56 @@ static bool is_plain(const tern_shape *sizes, const tern_shape *strides) {
     return true;
 }
 
-tern_tensor *tern_pth_tensor(tern_pth_storages *all, tern_pth_storage *storage, tern_dtype dtype,
-                             int64_t offset, const tern_pnode *sizes_node,
-                             const tern_pnode *strides_node) {
-    tern_shape sizes = {0, {0}}, strides = {0, {0}};
-    uint64_t numel, end;
-    if (dtype < 0) dtype = storage->dtype;
-    if (dtype < 0 || (storage->dtype >= 0 && storage->dtype != dtype)) {
-        bad(all, "two tensors of different dtypes share one storage");
-        return tern_nil(all->ctx);
-    }
-    storage->dtype = dtype;
-    uint64_t available = storage->bytes / tern_dtype_size(dtype);
-    if (!read_ints(sizes_node, &sizes) || !read_ints(strides_node, &strides) ||
-        sizes.rank != strides.rank || offset < 0 ||
-        !extent(&sizes, &strides, offset, &numel, &end) || end > available) {
-        bad(all, "a tensor's shape, strides or offset reach beyond its storage");
-        return tern_nil(all->ctx);
-    }
+/* The dtype that _v3 names behind the hooks. */
+static bool read_dtype(tern_pth_storages *all, const tern_pnode *node, tern_pth_type *out) {
+    int known = node->kind == TERN_P_GLOBAL ? node->as.known : 0;
+    if (known >= TERN_G_DTYPE && tern_pth_type_of(known, out)) return true;
+    bad(all, "a tensor has no proper dtype");
+    return false;
+}
+
+/*
+ * _rebuild_tensor(storage, offset, sizes, strides), _v2(..., requires_grad, hooks[, metadata]),
+ * _v3(..., requires_grad, hooks, dtype[, metadata])
+ */
+bool tern_pth_array_of(tern_pth_storages *all, const tern_pnode *arguments, int version,
+                       tern_pth_array *out_array) {
+    size_t least = version == 1 ? 4 : version == 2 ? 6 : 7;
+    tern_pnode *const *items = arguments->as.items;
+    tern_pth_array a = {.type = {NULL, TERN_DTYPE_DEFAULT, 1}};
+    uint64_t end;
+    if (arguments->length < least || arguments->length > least + 1 ||
+        items[1]->kind != TERN_P_INT || (version > 1 && items[4]->kind != TERN_P_BOOL))
+        return bad(all, "a tensor has other arguments than it takes"), false;
+    if (version == 3 && !read_dtype(all, items[6], &a.type)) return false;
+    a.storage = tern_pth_find_storage(all, items[0]);
+    if (!a.storage) return false;
+    if (!a.type.name) a.type = a.storage->type;
+    if (!a.type.name || (a.storage->type.name && a.storage->type.name != a.type.name))
+        return bad(all, "two tensors of different dtypes share one storage"), false;
+    a.storage->type = a.type;
+    a.offset = items[1]->as.i;
+    a.requires_grad = version > 1 && items[4]->as.b;
+    if (!read_ints(items[2], &a.sizes) || !read_ints(items[3], &a.strides) ||
+        a.sizes.rank != a.strides.rank || a.offset < 0 ||
+        !extent(&a.sizes, &a.strides, a.offset, &a.numel, &end) ||
+        end > a.storage->bytes / a.type.size)
+        return bad(all, "a tensor's shape, strides or offset reach beyond its storage"), false;
+    *out_array = a;
+    return true;
+}
+
+tern_tensor *tern_pth_tensor(tern_pth_storages *all, const tern_pth_array *a) {
+    tern_pth_storage *storage = a->storage;
     if (!storage->base) {
-        bool whole = offset == 0 && numel == available && is_plain(&sizes, &strides);
+        uint64_t available = storage->bytes / a->type.size;
+        bool whole = a->offset == 0 && a->numel == available && is_plain(&a->sizes, &a->strides);
         tern_shape flat = {1, {(int64_t)available}};
-        storage->base = tern_from_data(all->ctx, storage->data, whole ? sizes : flat, dtype);
+        storage->base =
+            tern_from_data(all->ctx, storage->data, whole ? a->sizes : flat, a->type.dtype);
         if (whole || tern_is_nil(storage->base)) return storage->base;
     }
-    return tern_view_of_storage(storage->base, sizes, strides, offset);
+    return tern_view_of_storage(storage->base, a->sizes, a->strides, a->offset);
 }
 
 void tern_pth_storages_free(tern_pth_storages *all) {

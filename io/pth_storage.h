@@ -11,7 +11,7 @@
 #include "zip_reader.h"
 
 typedef struct tern_pth_storage {
-    tern_dtype dtype; /* TERN_DTYPE_DEFAULT until a tensor over an untyped storage tells */
+    tern_pth_type type; /* without a name until a tensor over an untyped storage tells */
     const unsigned char *data;
     uint64_t bytes;
     tern_tensor *base; /* the first tensor made over it */
@@ -37,9 +37,23 @@ tern_status tern_pth_place_storages(tern_pth_storages *all, const tern_pickle_re
                                     const tern_pnode *keys, const unsigned char *bytes,
                                     size_t size);
 
-/* A tensor over a storage. Every bound is checked. Nil after latching an error. */
-tern_tensor *tern_pth_tensor(tern_pth_storages *all, tern_pth_storage *storage, tern_dtype dtype,
-                             int64_t offset, const tern_pnode *sizes, const tern_pnode *strides);
+/* A tensor as a file describes it: which elements of a storage it has. */
+typedef struct tern_pth_array {
+    tern_pth_storage *storage;
+    tern_pth_type type;
+    tern_shape sizes, strides; /* strides and offset in elements */
+    int64_t offset;
+    uint64_t numel;
+    bool requires_grad;
+} tern_pth_array;
+
+/* The tensor that the arguments of _rebuild_tensor (version 1), _v2 or _v3 describe. Every bound is
+ * checked; its dtype may be one that Tern does not have. False after latching an error. */
+bool tern_pth_array_of(tern_pth_storages *all, const tern_pnode *arguments, int version,
+                       tern_pth_array *out_array);
+
+/* The tensor itself; tensors over one storage share it. Nil after latching an error. */
+tern_tensor *tern_pth_tensor(tern_pth_storages *all, const tern_pth_array *array);
 
 void tern_pth_storages_free(tern_pth_storages *all);
 

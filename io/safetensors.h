@@ -18,11 +18,15 @@
 typedef struct tern_st_dtype {
     const char *name;
     int bits;
-    tern_dtype dtype; /* TERN_DTYPE_DEFAULT: Tern does not have it */
+    tern_dtype dtype;       /* TERN_DTYPE_DEFAULT: Tern does not have it */
+    const char *torch_name; /* PyTorch's, or the format's where that has none */
 } tern_st_dtype;
 
 extern const tern_st_dtype tern_st_dtypes[];
 extern const size_t tern_st_n_dtypes;
+
+/* The dtype of a name; NULL where there is none. */
+const tern_st_dtype *tern_st_dtype_of(const char *name);
 
 /* An index over bytes, which it takes over (they are the seam's), also on failure. */
 tern_safetensors *tern_safetensors_over(tern_ctx *ctx, const char *path, unsigned char *bytes,

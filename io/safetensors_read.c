@@ -10,30 +10,36 @@
 #define MAX_HEADER 100000000u
 
 const tern_st_dtype tern_st_dtypes[] = {
-    {"BOOL", 8, TERN_BOOL},
-    {"F4", 4, TERN_DTYPE_DEFAULT},
-    {"F6_E2M3", 6, TERN_DTYPE_DEFAULT},
-    {"F6_E3M2", 6, TERN_DTYPE_DEFAULT},
-    {"U8", 8, TERN_UINT8},
-    {"I8", 8, TERN_INT8},
-    {"F8_E5M2", 8, TERN_DTYPE_DEFAULT},
-    {"F8_E4M3", 8, TERN_DTYPE_DEFAULT},
-    {"F8_E8M0", 8, TERN_DTYPE_DEFAULT},
-    {"F8_E4M3FNUZ", 8, TERN_DTYPE_DEFAULT},
-    {"F8_E5M2FNUZ", 8, TERN_DTYPE_DEFAULT},
-    {"I16", 16, TERN_INT16},
-    {"U16", 16, TERN_DTYPE_DEFAULT},
-    {"F16", 16, TERN_FLOAT16},
-    {"BF16", 16, TERN_BFLOAT16},
-    {"I32", 32, TERN_INT32},
-    {"U32", 32, TERN_DTYPE_DEFAULT},
-    {"F32", 32, TERN_FLOAT32},
-    {"C64", 64, TERN_DTYPE_DEFAULT},
-    {"F64", 64, TERN_FLOAT64},
-    {"I64", 64, TERN_INT64},
-    {"U64", 64, TERN_DTYPE_DEFAULT},
+    {"BOOL", 8, TERN_BOOL, "bool"},
+    {"F4", 4, TERN_DTYPE_DEFAULT, "float4_e2m1fn_x2"},
+    {"F6_E2M3", 6, TERN_DTYPE_DEFAULT, "F6_E2M3"},
+    {"F6_E3M2", 6, TERN_DTYPE_DEFAULT, "F6_E3M2"},
+    {"U8", 8, TERN_UINT8, "uint8"},
+    {"I8", 8, TERN_INT8, "int8"},
+    {"F8_E5M2", 8, TERN_DTYPE_DEFAULT, "float8_e5m2"},
+    {"F8_E4M3", 8, TERN_DTYPE_DEFAULT, "float8_e4m3fn"},
+    {"F8_E8M0", 8, TERN_DTYPE_DEFAULT, "float8_e8m0fnu"},
+    {"F8_E4M3FNUZ", 8, TERN_DTYPE_DEFAULT, "float8_e4m3fnuz"},
+    {"F8_E5M2FNUZ", 8, TERN_DTYPE_DEFAULT, "float8_e5m2fnuz"},
+    {"I16", 16, TERN_INT16, "int16"},
+    {"U16", 16, TERN_DTYPE_DEFAULT, "uint16"},
+    {"F16", 16, TERN_FLOAT16, "float16"},
+    {"BF16", 16, TERN_BFLOAT16, "bfloat16"},
+    {"I32", 32, TERN_INT32, "int32"},
+    {"U32", 32, TERN_DTYPE_DEFAULT, "uint32"},
+    {"F32", 32, TERN_FLOAT32, "float32"},
+    {"C64", 64, TERN_DTYPE_DEFAULT, "complex64"},
+    {"F64", 64, TERN_FLOAT64, "float64"},
+    {"I64", 64, TERN_INT64, "int64"},
+    {"U64", 64, TERN_DTYPE_DEFAULT, "uint64"},
 };
 const size_t tern_st_n_dtypes = sizeof tern_st_dtypes / sizeof *tern_st_dtypes;
+
+const tern_st_dtype *tern_st_dtype_of(const char *name) {
+    for (size_t i = 0; i < tern_st_n_dtypes; i++)
+        if (strcmp(tern_st_dtypes[i].name, name) == 0) return &tern_st_dtypes[i];
+    return NULL;
+}
 
 typedef struct entry {
     const char *name;
@@ -85,8 +91,7 @@ static bool read_shape(const tern_safetensors *file, const json_t *json, entry *
 
 static bool read_dtype(const tern_safetensors *file, const json_t *json, entry *e) {
     const char *name = json_string_value(json);
-    for (size_t i = 0; name && i < tern_st_n_dtypes; i++)
-        if (strcmp(tern_st_dtypes[i].name, name) == 0) e->dtype = &tern_st_dtypes[i];
+    e->dtype = name ? tern_st_dtype_of(name) : NULL;
     return e->dtype || bad(file, e->name, "has no dtype that is known");
 }
 

@@ -1,8 +1,7 @@
 /* value_file.c: saving and loading values, whatever the format. */
 #include <string.h>
 
-#include "bytes.h"
-#include "file.h"
+#include "format.h"
 #include "npy.h"
 #include "pth.h"
 #include "safetensors.h"
@@ -40,41 +39,33 @@ tern_status tern_value_save(tern_ctx *ctx, tern_value value, const char *path) {
     return tern_sink_end(&sink);
 }
 
-/* A pickle's first bytes, a zip archive's, or a plausible length and the JSON behind it. */
-static bool is_pth(const unsigned char *bytes, size_t size) {
-    return size >= 4 && (memcmp(bytes, "PK\3\4", 4) == 0 ||
-                         (bytes[0] == 0x80 && bytes[1] == 2 && bytes[2] == 0x8a));
+static tern_value read_npy(tern_ctx *ctx, const char *path, const unsigned char *bytes,
+                           size_t size) {
+    tern_tensor *tensor = tern_npy_read(ctx, path, bytes, size);
+    return tern_is_nil(tensor) ? tern_none() : tern_tensor_value(tensor);
 }
 
-static bool is_safetensors(const unsigned char *bytes, size_t size) {
-    return size >= 9 && bytes[8] == '{' && tern_read_u64(bytes) < UINT32_MAX;
-}
-
-static tern_value read_bytes(tern_ctx *ctx, const char *path, const unsigned char *bytes,
-                             size_t size) {
-    if (tern_is_npy(bytes, size)) {
-        tern_tensor *tensor = tern_npy_read(ctx, path, bytes, size);
-        return tern_is_nil(tensor) ? tern_none() : tern_tensor_value(tensor);
-    }
-    if (tern_is_npz(bytes, size)) return tern_npz_read(ctx, path, bytes, size);
-    if (is_pth(bytes, size)) return tern_pth_read(ctx, path, bytes, size);
-    tern_fail(ctx, TERN_ERR_FORMAT,
-              "%s: is neither a file of torch.save nor safetensors, .npy or .npz%s", path,
-              size == 0 ? ": it is empty" : "");
-    return tern_none();
+/* safetensors take the bytes over. */
+static tern_value read_safetensors(tern_ctx *ctx, const char *path, unsigned char *bytes,
+                                   size_t size) {
+    tern_safetensors *file = tern_safetensors_over(ctx, path, bytes, size);
+    tern_value value = tern_safetensors_value(file);
+    tern_safetensors_close(file);
+    return value;
 }
 
 tern_value tern_value_load(tern_ctx *ctx, const char *path) {
     unsigned char *bytes;
     size_t size;
     if (tern_file_load(ctx, path, &bytes, &size) != TERN_OK) return tern_none();
-    if (is_safetensors(bytes, size) && !is_pth(bytes, size)) {
-        tern_safetensors *file = tern_safetensors_over(ctx, path, bytes, size);
-        tern_value value = tern_safetensors_value(file);
-        tern_safetensors_close(file);
-        return value;
+    tern_value value = tern_none();
+    switch (tern_format_of(bytes, size)) {
+    case TERN_FORMAT_SAFETENSORS: return read_safetensors(ctx, path, bytes, size);
+    case TERN_FORMAT_NPY: value = read_npy(ctx, path, bytes, size); break;
+    case TERN_FORMAT_NPZ: value = tern_npz_read(ctx, path, bytes, size); break;
+    case TERN_FORMAT_PTH: value = tern_pth_read(ctx, path, bytes, size); break;
+    case TERN_FORMAT_UNKNOWN: tern_format_fail(ctx, path, size); break;
     }
-    tern_value value = read_bytes(ctx, path, bytes, size);
     tern_free(bytes);
     return value;
 }

@@ -48,13 +48,29 @@ TERN_API tern_status tern_value_save(tern_ctx *ctx, tern_value value, const char
  *
  * .pth: the zip archive of PyTorch 1.6 and later (stored or deflated members) and the stream of
  * older versions. A Parameter becomes a tensor that requires a gradient, a torch.Size a tuple, a
- * device its name, a set a list, bytes a string. Complex numbers, quantized and sparse tensors, and
- * integers beyond 64 bits are refused by name.
+ * device its name, a set a list, bytes a string, an integer beyond 64 bits the text of its digits.
+ * Complex numbers, quantized and sparse tensors are refused by name.
  *
  * safetensors: a dict from name to tensor in the order of the file, with the file's metadata as
  * attribute "__metadata__" where there is any.
  */
 TERN_API tern_value tern_value_load(tern_ctx *ctx, const char *path);
+
+/*
+ * What is in a file of any of these formats, also of dtypes that Tern cannot compute with (complex,
+ * unsigned 16 bits, float8), made without tensors:
+ *
+ *     {"format": "pth" | "safetensors" | "npy" | "npz",
+ *      "tensors": [{"name": "model.0.weight", "dtype": "float32", "shape": [2, 3], "sha256": TEXT}],
+ *      "values": {"epoch": 5, "optimizer.param_groups.0.lr": 0.1},
+ *      "warnings": [TEXT]}                     only where something was odd
+ *
+ * A name is the path of keys and indices joined by dots; a tensor alone is called "". The checksum is
+ * over the row-major little-endian bytes, none for a view that repeats its storage beyond all bounds.
+ * Integers beyond 64 bits are told as text, bytes in hexadecimal digits, dtypes as "torch.float32".
+ * A .pth file that names other code is refused, as in tern_value_load. None after latching an error.
+ */
+TERN_API tern_value tern_file_inspect(tern_ctx *ctx, const char *path);
 
 /* ---- modules ----------------------------------------------------------------------------------
  */

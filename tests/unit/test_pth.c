@@ -266,12 +266,26 @@ Test(pth, checks_every_bound_of_a_tensor) {
     tern_close(ctx);
 }
 
+Test(pth, gives_integers_beyond_64_bits_as_text) {
+    tern_ctx *ctx = tern_open(NULL);
+    tern_value v =
+        READ(ctx, "\x80\x02(\x8a\x09\0\0\0\0\0\0\0\0\1"
+                  "\x8a\x09\0\0\0\0\0\0\0\x80\xff\x8a\x09\xff\xff\xff\xff\xff\xff\xff\xff\0"
+                  "\x8a\x09\1\0\0\0\0\0\0\0\0t.");
+    static const char *const texts[] = {"18446744073709551616", "-9223372036854775808",
+                                        "18446744073709551615", "1"};
+    cr_assert_eq(tern_value_count(v), 4, "%s", tern_error(ctx));
+    for (size_t i = 0; i < 4; i++) cr_assert_str_eq(tern_value_at(v, i).as.s, texts[i]);
+    tern_close(ctx);
+}
+
 Test(pth, refuses_storages_that_contradict_themselves) {
 #define STORED(class, key, count)                                                                  \
     "ctorch._utils\n_rebuild_tensor_v2\n((X\7\0\0\0storage"                                        \
     "ctorch\n" class "\nX\1\0\0\0" key "X\3\0\0\0cpuK" count "tQK\0K\1\x85K\1\x85\x89"             \
                      "ccollections\nOrderedDict\n)RtR"
     tern_ctx *ctx = tern_open(NULL);
+#define ZEROS "\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0"
     static const struct {
         const char *pickle;
         size_t size;
@@ -293,7 +307,7 @@ Test(pth, refuses_storages_that_contradict_themselves) {
         CASE("\x80\x02"
              "ctorch\nFloatStorage\n.",
              "which is no value"),
-        CASE("\x80\x02\x8a\x09\0\0\0\0\0\0\0\0\1.", "does not fit 64 bits"),
+        CASE("\x80\x02\x8a\x41" ZEROS ZEROS ZEROS ZEROS "\1.", "more than 512 bits"),
         CASE("\x80\x02X\1\0\0\0\xff.", "not UTF-8"),
         CASE("\x80\x02})Ns.", "a dict's key"),
         CASE("\x80\x02]q\0h\0a.", "contains itself"),

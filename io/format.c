@@ -1,0 +1,31 @@
+/* format.c: first bytes of files. */
+#include "format.h"
+
+#include <string.h>
+
+#include "bytes.h"
+#include "npy.h"
+
+/* A zip archive's first bytes, or a pickle's that begins with the long magic number. */
+static bool is_pth(const unsigned char *bytes, size_t size) {
+    return size >= 4 && (memcmp(bytes, "PK\3\4", 4) == 0 ||
+                         (bytes[0] == 0x80 && bytes[1] == 2 && bytes[2] == 0x8a));
+}
+
+/* A plausible length and the JSON behind it. */
+static bool is_safetensors(const unsigned char *bytes, size_t size) {
+    return size >= 9 && bytes[8] == '{' && tern_read_u64(bytes) < UINT32_MAX;
+}
+
+tern_format tern_format_of(const unsigned char *bytes, size_t size) {
+    if (tern_is_npy(bytes, size)) return TERN_FORMAT_NPY;
+    if (tern_is_npz(bytes, size)) return TERN_FORMAT_NPZ;
+    if (is_pth(bytes, size)) return TERN_FORMAT_PTH;
+    return is_safetensors(bytes, size) ? TERN_FORMAT_SAFETENSORS : TERN_FORMAT_UNKNOWN;
+}
+
+tern_status tern_format_fail(tern_ctx *ctx, const char *path, size_t size) {
+    return tern_fail(ctx, TERN_ERR_FORMAT,
+                     "%s: is neither a file of torch.save nor safetensors, .npy or .npz%s", path,
+                     size == 0 ? ": it is empty" : "");
+}
