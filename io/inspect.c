@@ -9,6 +9,7 @@
 #include "safetensors.h"
 #include "tern/io.h"
 #include "tern/memory.h"
+#include "utf8.h"
 
 /* Costs: a node costs a little, a leaf its path, a tensor its bytes. The start lets any small file
  * be told whole, repeated parts included. */
@@ -72,10 +73,9 @@ static void gather(const tern_inspected *a, uint64_t numel, unsigned char *out) 
 }
 
 bool tern_inspect_warn(tern_inspection *in, const char *what) {
-    char text[400];
-    int shown = in->name.used < 200 ? (int)in->name.used : 200;
-    snprintf(text, sizeof text, "'%.*s': %s", shown,
-             in->name.used ? (const char *)in->name.bytes : "", what);
+    char text[400], shown[TERN_SHOWN];
+    snprintf(text, sizeof text, "'%s': %.200s",
+             tern_shown((const char *)in->name.bytes, in->name.used, shown), what);
     return tern_list_append(in->warnings, tern_string(in->ctx, text)) == TERN_OK;
 }
 
@@ -204,11 +204,8 @@ static const char *inspect_bytes(tern_inspection *in, const char *path, unsigned
     return NULL;
 }
 
-tern_value tern_file_inspect(tern_ctx *ctx, const char *path) {
+tern_value tern_inspect_over(tern_ctx *ctx, const char *path, unsigned char *bytes, size_t size) {
     tern_inspection in = {.ctx = ctx};
-    unsigned char *bytes;
-    size_t size;
-    if (tern_file_load(ctx, path, &bytes, &size) != TERN_OK) return tern_none();
     in.tensors = tern_list_new(ctx);
     in.values = tern_dict_new(ctx, false);
     in.warnings = tern_list_new(ctx);
@@ -218,4 +215,11 @@ tern_value tern_file_inspect(tern_ctx *ctx, const char *path) {
     tern_free(in.name.bytes);
     tern_free(bytes);
     return format ? report(&in, format) : tern_none();
+}
+
+tern_value tern_file_inspect(tern_ctx *ctx, const char *path) {
+    unsigned char *bytes;
+    size_t size;
+    if (tern_file_load(ctx, path, &bytes, &size) != TERN_OK) return tern_none();
+    return tern_inspect_over(ctx, path, bytes, size);
 }

@@ -41,6 +41,9 @@ bool tern_inspect_bytes(tern_inspection *inspection, const char *dtype_name,
 bool tern_inspect_leaf(tern_inspection *inspection, tern_value value);
 bool tern_inspect_warn(tern_inspection *inspection, const char *what);
 
+/* tern_file_inspect of a file's bytes, which it takes over (they are the seam's). */
+tern_value tern_inspect_over(tern_ctx *ctx, const char *path, unsigned char *bytes, size_t size);
+
 /* The formats; false after latching an error. */
 bool tern_pth_inspect(tern_inspection *inspection, const char *path, const unsigned char *bytes,
                       size_t size);

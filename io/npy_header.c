@@ -6,6 +6,7 @@
 #include "bytes.h"
 #include "npy.h"
 #include "tern/memory.h"
+#include "utf8.h"
 
 enum { MAX_HEADER = 10000 }; /* numpy's own limit */
 
@@ -106,10 +107,9 @@ static bool read_descr(parser *p) {
         }
     }
     bool object = length == 2 && text[1] == 'O';
-    int shown = length < 40 ? (int)length : 40;
-    for (int i = 0; i < shown; i++)
-        if ((unsigned char)text[i] < ' ' || (unsigned char)text[i] > '~') shown = 0;
-    tern_fail(p->ctx, TERN_ERR_UNSUPPORTED, "%s: its dtype '%.*s' %s", p->path, shown, text,
+    char shown[TERN_SHOWN];
+    tern_fail(p->ctx, TERN_ERR_UNSUPPORTED, "%s: its dtype '%s' %s", p->path,
+              tern_shown(text, length, shown),
               object ? "means Python objects: refused, a reader of data runs no code"
                      : "is one that Tern does not have");
     return false;

@@ -40,17 +40,16 @@ static int by_place(const void *a, const void *b) {
 static tern_status visit_member(tern_zip *zip, tern_zip_member *m, tern_npz_visit visit,
                                 void *user) {
     const unsigned char *data;
-    char label[1200];
-    int shown = m->name_length < 100 ? (int)m->name_length : 100;
+    char label[1400], shown[TERN_SHOWN];
     if (!ends_in(m->name, m->name_length, ".npy") || m->name_length > MAX_NAME ||
         !tern_is_utf8(m->name, m->name_length))
-        return tern_fail(zip->ctx, TERN_ERR_FORMAT, "%s: member '%.*s' is no array", zip->path,
-                         tern_is_utf8(m->name, (size_t)shown) ? shown : 0, m->name);
+        return tern_fail(zip->ctx, TERN_ERR_FORMAT, "%s: member '%s' is no array", zip->path,
+                         tern_shown(m->name, m->name_length, shown));
     tern_status status = tern_zip_read(zip, m, &data);
     if (status != TERN_OK) return status;
     size_t length = m->name_length - SUFFIX;
-    snprintf(label, sizeof label, "%.1000s: array '%.*s'", zip->path,
-             (int)(length < 100 ? length : 100), m->name);
+    snprintf(label, sizeof label, "%.1200s: array '%s'", zip->path,
+             tern_shown(m->name, length, shown));
     return visit(user, label, m->name, length, data, (size_t)m->size);
 }
 
@@ -110,14 +109,15 @@ tern_value tern_npz_load(tern_ctx *ctx, const char *path) {
 
 static tern_status add_array(tern_zip_writer *zip, tern_value key, tern_value item) {
     char name[MAX_NAME + SUFFIX + 1];
+    char shown[TERN_SHOWN];
     tern_sink member;
     if (key.kind != TERN_VALUE_STRING || key.length == 0 || key.length > MAX_NAME - SUFFIX ||
         memchr(key.as.s, 0, key.length) || !tern_is_utf8(key.as.s, key.length))
         return tern_fail(zip->ctx, TERN_ERR_ARGUMENT,
                          "npz: an array's name is text of 1 to %d bytes", MAX_NAME - SUFFIX);
     if (item.kind != TERN_VALUE_TENSOR)
-        return tern_fail(zip->ctx, TERN_ERR_ARGUMENT, "npz: '%.100s' is %s, not a tensor", key.as.s,
-                         tern_kind_name(item.kind));
+        return tern_fail(zip->ctx, TERN_ERR_ARGUMENT, "npz: '%s' is %s, not a tensor",
+                         tern_shown(key.as.s, key.length, shown), tern_kind_name(item.kind));
     snprintf(name, sizeof name, "%s.npy", key.as.s);
     tern_sink_memory(&member, zip->ctx);
     tern_status status = tern_npy_write(item.as.tensor, &member);

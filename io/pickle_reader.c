@@ -5,6 +5,7 @@
 
 #include "bytes.h"
 #include "tern/memory.h"
+#include "utf8.h"
 
 /* ---- memory ---------------------------------------------------------------------------------------
  * Nodes and item arrays come from blocks that are freed together. */
@@ -315,15 +316,14 @@ static bool is_module(const char *text, size_t length, const char *known) {
 
 static bool refuse_name(const machine *m, const char *module, size_t module_length,
                         const char *name, size_t name_length) {
-    int shown_module = module_length < 100 ? (int)module_length : 100;
-    int shown_name = name_length < 100 ? (int)name_length : 100;
+    char shown_module[TERN_SHOWN], shown_name[TERN_SHOWN];
     bool is_model = (module_length >= 9 && memcmp(module, "torch.nn.", 9) == 0) ||
                     names(module, module_length, "__main__");
-    tern_fail(
-        m->reader->ctx, TERN_ERR_FORMAT,
-        "%s: refused: the file wants to call '%.*s.%.*s', and a reader of data runs no code%s",
-        m->reader->path, shown_module, module, shown_name, name,
-        is_model ? "; save model.state_dict() instead of the model" : "");
+    tern_fail(m->reader->ctx, TERN_ERR_FORMAT,
+              "%s: refused: the file wants to call '%s.%s', and a reader of data runs no code%s",
+              m->reader->path, tern_shown(module, module_length, shown_module),
+              tern_shown(name, name_length, shown_name),
+              is_model ? "; save model.state_dict() instead of the model" : "");
     return false;
 }
 

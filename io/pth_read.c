@@ -43,12 +43,13 @@ static tern_value unsupported(tern_pth_reader *r, const char *name) {
 static size_t enter(tern_pth_reader *r, const tern_pnode *key, size_t index) {
     size_t before = r->place_length, room = sizeof r->place - before;
     const char *dot = before ? "." : "";
+    char shown[TERN_SHOWN];
     int n = 0;
     if (!key)
         n = snprintf(r->place + before, room, "%s%zu", dot, index);
     else if (key->kind == TERN_P_TEXT)
-        n = snprintf(r->place + before, room, "%s%.*s", dot,
-                     (int)(key->length < 80 ? key->length : 80), key->as.bytes);
+        n = snprintf(r->place + before, room, "%s%s", dot,
+                     tern_shown(key->as.bytes, key->length, shown));
     else if (key->kind == TERN_P_INT)
         n = snprintf(r->place + before, room, "%s%lld", dot, (long long)key->as.i);
     if (n > 0) r->place_length = before + ((size_t)n < room ? (size_t)n : room - 1);

@@ -5,6 +5,7 @@
 
 #include "bytes.h"
 #include "tern/memory.h"
+#include "utf8.h"
 
 static tern_status bad(const tern_pth_storages *all, const char *what) {
     return tern_fail(all->ctx, TERN_ERR_FORMAT, "%s: %s", all->path, what);
@@ -92,7 +93,7 @@ static tern_pth_storage *known_storage(tern_pth_storages *all, const storage_id 
 }
 
 static bool find_bytes(tern_pth_storages *all, const storage_id *id, tern_pth_storage *storage) {
-    char name[4200];
+    char name[4200], shown[TERN_SHOWN];
     const size_t folder = all->root_length + 5;
     if (folder + id->key->length > sizeof name)
         return bad(all, "a storage's key is too long"), false;
@@ -101,8 +102,8 @@ static bool find_bytes(tern_pth_storages *all, const storage_id *id, tern_pth_st
     memcpy(name + folder, id->key->as.bytes, id->key->length);
     tern_zip_member *member = tern_zip_find(all->zip, name, folder + id->key->length);
     if (!member || member->size != id->bytes) {
-        tern_fail(all->ctx, TERN_ERR_FORMAT, "%s: storage '%.*s' %s", all->path,
-                  (int)id->key->length, id->key->as.bytes,
+        tern_fail(all->ctx, TERN_ERR_FORMAT, "%s: storage '%s' %s", all->path,
+                  tern_shown(id->key->as.bytes, id->key->length, shown),
                   member ? "has another size than its tensors say" : "is missing");
         return false;
     }

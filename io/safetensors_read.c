@@ -6,6 +6,7 @@
 #include "json.h"
 #include "safetensors.h"
 #include "tern/memory.h"
+#include "utf8.h"
 
 #define MAX_HEADER 100000000u
 
@@ -65,8 +66,9 @@ struct tern_safetensors {
 /* ---- the header ------------------------------------------------------------------------------------- */
 
 static bool bad(const tern_safetensors *file, const char *name, const char *what) {
-    tern_fail(file->ctx, TERN_ERR_FORMAT, "%s: %s%.100s%s%s", file->path, name ? "tensor '" : "",
-              name ? name : "", name ? "' " : "", what);
+    char shown[TERN_SHOWN];
+    tern_fail(file->ctx, TERN_ERR_FORMAT, "%s: %s%s%s%s", file->path, name ? "tensor '" : "",
+              name ? tern_shown(name, strlen(name), shown) : "", name ? "' " : "", what);
     return false;
 }
 
@@ -264,10 +266,11 @@ tern_value tern_safetensors_metadata(const tern_safetensors *file) {
 }
 
 static tern_tensor *make_tensor(const tern_safetensors *file, const tern_safetensors_entry *e) {
+    char shown[TERN_SHOWN];
     if (e->dtype == TERN_DTYPE_DEFAULT) {
         tern_fail(file->ctx, TERN_ERR_UNSUPPORTED,
-                  "%s: tensor '%.100s' is %s, which Tern does not have", file->path, e->name,
-                  e->dtype_name);
+                  "%s: tensor '%s' is %s, which Tern does not have", file->path,
+                  tern_shown(e->name, strlen(e->name), shown), e->dtype_name);
         return tern_nil(file->ctx);
     }
     return tern_from_data(file->ctx, e->data, e->shape, e->dtype);

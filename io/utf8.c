@@ -1,21 +1,47 @@
-/* utf8.c: whether a text is UTF-8. */
+/* utf8.c: which bytes are UTF-8. */
 #include "utf8.h"
 
-static bool continues(const unsigned char *s, const unsigned char *end, int count) {
-    if (end - s <= count) return false;
-    for (int i = 1; i <= count; i++)
+#include <string.h>
+
+static bool continues(const unsigned char *s, const unsigned char *end, size_t count) {
+    if ((size_t)(end - s) < count) return false;
+    for (size_t i = 1; i < count; i++)
         if ((s[i] & 0xc0) != 0x80) return false;
     return true;
+}
+
+/* Bytes of the character that begins here; 0 where none does. */
+static size_t character(const unsigned char *s, const unsigned char *end) {
+    size_t count = s[0] < 0x80 ? 1 : s[0] < 0xe0 ? 2 : s[0] < 0xf0 ? 3 : 4;
+    if (count == 1) return 1;
+    if (s[0] < 0xc2 || s[0] > 0xf4 || !continues(s, end, count)) return 0;
+    if ((s[0] == 0xe0 && s[1] < 0xa0) || (s[0] == 0xed && s[1] > 0x9f)) return 0;
+    if ((s[0] == 0xf0 && s[1] < 0x90) || (s[0] == 0xf4 && s[1] > 0x8f)) return 0;
+    return count;
 }
 
 bool tern_is_utf8(const char *text, size_t length) {
     const unsigned char *s = (const unsigned char *)text, *end = s + length;
     while (s < end) {
-        int more = s[0] < 0x80 ? 0 : s[0] < 0xe0 ? 1 : s[0] < 0xf0 ? 2 : 3;
-        if (more && (s[0] < 0xc2 || s[0] > 0xf4 || !continues(s, end, more))) return false;
-        if ((s[0] == 0xe0 && s[1] < 0xa0) || (s[0] == 0xed && s[1] > 0x9f)) return false;
-        if ((s[0] == 0xf0 && s[1] < 0x90) || (s[0] == 0xf4 && s[1] > 0x8f)) return false;
-        s += more + 1;
+        size_t count = character(s, end);
+        if (count == 0) return false;
+        s += count;
     }
     return true;
+}
+
+const char *tern_shown(const char *text, size_t length, char out_text[TERN_SHOWN]) {
+    const unsigned char *s = (const unsigned char *)text, *end = s + length;
+    char *out = out_text;
+    while (s < end) {
+        size_t count = character(s, end);
+        if ((size_t)(out - out_text) + 4 >= TERN_SHOWN) break;
+        bool plain = count > 0 && s[0] >= ' ' && s[0] != 0x7f;
+        if (plain) memcpy(out, s, count);
+        if (!plain) *out = '?';
+        out += plain ? count : 1;
+        s += count ? count : 1;
+    }
+    *out = 0;
+    return out_text;
 }

@@ -1,4 +1,4 @@
-/* utf8.h: whether a text is UTF-8. */
+/* utf8.h: whether a text is UTF-8, and texts from files in messages. */
 #ifndef TERN_IO_UTF8_H
 #define TERN_IO_UTF8_H
 
@@ -7,5 +7,10 @@
 
 /* As RFC 3629 has it: no overlong forms, no surrogates, nothing above U+10FFFF. */
 bool tern_is_utf8(const char *text, size_t length);
+
+/* What a message shows of a text from a file: its beginning, with a '?' for each control character and
+ * each byte that is not UTF-8, so that the message stays one line of text. */
+#define TERN_SHOWN 128
+const char *tern_shown(const char *text, size_t length, char out_text[TERN_SHOWN]);
 
 #endif

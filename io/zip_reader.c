@@ -8,6 +8,7 @@
 
 #include "bytes.h"
 #include "tern/memory.h"
+#include "utf8.h"
 
 enum {
     END_SIZE = 22,
@@ -32,9 +33,9 @@ static tern_status bad(const tern_zip *zip, const char *what) {
 }
 
 static tern_status bad_member(const tern_zip *zip, const tern_zip_member *m, const char *what) {
-    int length = m->name_length < 80 ? (int)m->name_length : 80;
-    return tern_fail(zip->ctx, TERN_ERR_FORMAT, "%s: damaged zip archive: member '%.*s' %s",
-                     zip->path, length, m->name, what);
+    char shown[TERN_SHOWN];
+    return tern_fail(zip->ctx, TERN_ERR_FORMAT, "%s: damaged zip archive: member '%s' %s",
+                     zip->path, tern_shown(m->name, m->name_length, shown), what);
 }
 
 /* ---- the end records ---------------------------------------------------------------------------- */

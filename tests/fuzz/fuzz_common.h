@@ -6,7 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "io/inspect.h"
 #include "tern/io.h"
+#include "tern/memory.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -61,8 +63,25 @@ static inline void fuzz_check(tern_ctx *ctx, tern_value value) {
         fuzz_require(tern_check(ctx) == TERN_OK, tern_error(ctx));
     } else {
         fuzz_require(value.kind == TERN_VALUE_NONE, "an error with a value");
-        fuzz_require(message[0] && !strchr(message, '\n'), "a message that is not one line");
+        fuzz_require(message[0] && !strchr(message, 10), message);
     }
+}
+
+/* The report of what is in a file agrees with its reader: what is read is told, and as JSON. */
+static inline void fuzz_inspect(tern_ctx *ctx, const uint8_t *data, size_t size) {
+    bool read = tern_check(ctx) == TERN_OK;
+    tern_error_clear(ctx);
+    tern_scope scope = tern_scope_begin(ctx, 0);
+    unsigned char *copy = tern_alloc(size);
+    fuzz_require(copy != NULL, "out of memory");
+    if (size) memcpy(copy, data, size);
+    tern_value report = tern_inspect_over(ctx, "input", copy, size);
+    if (tern_check(ctx) == TERN_OK)
+        fuzz_require(tern_json_text(ctx, report, 0) != NULL, tern_error(ctx));
+    else
+        fuzz_require(!read, tern_error(ctx));
+    tern_scope_end(scope);
+    tern_error_clear(ctx);
 }
 
 #ifdef FUZZ_SMOKE

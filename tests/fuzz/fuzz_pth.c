@@ -13,10 +13,8 @@
 #include "io/zip_writer.h"
 #include "tern/memory.h"
 
-static tern_value read_any(tern_ctx *ctx, const uint8_t *data, size_t size) {
-    static const unsigned char stream[] = {0x80, 2, 0x8a, 10};
-    if (size >= 4 && (memcmp(data, "PK\3\4", 4) == 0 || memcmp(data, stream, 4) == 0))
-        return tern_pth_read(ctx, "input", data, size);
+/* The archive around a pickle: ten storages of 4 or 8 bytes. */
+static tern_sink archive_of(tern_ctx *ctx, const uint8_t *data, size_t size) {
     tern_sink sink;
     tern_zip_writer zip;
     tern_sink_memory(&sink, ctx);
@@ -29,25 +27,34 @@ static tern_value read_any(tern_ctx *ctx, const uint8_t *data, size_t size) {
     }
     tern_zip_add(&zip, "version", "3\n", 2);
     tern_zip_writer_end(&zip);
-    tern_value value = tern_pth_read(ctx, "input", sink.bytes, sink.used);
+    return sink;
+}
+
+/* What was read can be written and read again. */
+static void write_again(tern_ctx *ctx, tern_value value) {
+    tern_sink sink;
+    tern_sink_memory(&sink, ctx);
+    fuzz_require(tern_pth_write(ctx, value, "x", &sink) == TERN_OK, tern_error(ctx));
+    fuzz_check(ctx, tern_pth_read(ctx, "again", sink.bytes, sink.used));
+    fuzz_require(tern_check(ctx) == TERN_OK, tern_error(ctx));
     tern_free(sink.bytes);
-    return value;
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
+    static const unsigned char stream[] = {0x80, 2, 0x8a, 10};
     tern_ctx *ctx = fuzz_context();
     tern_scope scope = tern_scope_begin(ctx, 0);
-    tern_value value = read_any(ctx, data, size);
-    fuzz_check(ctx, value);
-    if (tern_check(ctx) == TERN_OK) {
-        /* What was read can be written and read again. */
-        tern_sink sink;
-        tern_sink_memory(&sink, ctx);
-        fuzz_require(tern_pth_write(ctx, value, "x", &sink) == TERN_OK, tern_error(ctx));
-        fuzz_check(ctx, tern_pth_read(ctx, "again", sink.bytes, sink.used));
-        fuzz_require(tern_check(ctx) == TERN_OK, tern_error(ctx));
-        tern_free(sink.bytes);
+    tern_sink sink = {.bytes = NULL};
+    if (size < 4 || (memcmp(data, "PK\3\4", 4) != 0 && memcmp(data, stream, 4) != 0)) {
+        sink = archive_of(ctx, data, size);
+        data = sink.bytes;
+        size = sink.used;
     }
+    tern_value value = tern_pth_read(ctx, "input", data, size);
+    fuzz_check(ctx, value);
+    if (tern_check(ctx) == TERN_OK) write_again(ctx, value);
+    fuzz_inspect(ctx, data, size);
+    tern_free(sink.bytes);
     tern_scope_end(scope);
     tern_error_clear(ctx);
     return 0;
@@ -59,10 +66,16 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
 
 /* The pickle of a sample, or the sample itself. */
 static size_t seed_input(uint8_t *out, size_t room) {
-    static const char *const names[] = {"misc.pth", "ckpt_adam.pth", "tied_legacy.pth",
-                                        "m1_deflated.pth", "model_protocol4.pth"};
+    static const char *const names[] = {"misc.pth",
+                                        "ckpt_adam.pth",
+                                        "tied_legacy.pth",
+                                        "m1_deflated.pth",
+                                        "model_protocol4.pth",
+                                        "dtypes_legacy.pth",
+                                        "sparse.pth",
+                                        "small.pth"};
     static uint8_t file[FUZZ_ROOM];
-    size_t size = fuzz_sample("tests/data/pth", names[fuzz_draw(5)], file, sizeof file);
+    size_t size = fuzz_sample("tests/data/pth", names[fuzz_draw(8)], file, sizeof file);
     tern_zip zip;
     tern_ctx *ctx = fuzz_context();
     const unsigned char *data;

@@ -27,6 +27,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         file = tern_safetensors_over(ctx, "again", sink.bytes, sink.used);
         fuzz_require(tern_safetensors_count(file) == tern_value_count(value), tern_error(ctx));
     }
+    if (size > 8 && data[8] == '{') fuzz_inspect(ctx, data, size);
     tern_scope_end(scope);
     tern_error_clear(ctx);
     return 0;

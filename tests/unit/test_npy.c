@@ -95,7 +95,7 @@ Test(npy, header_is_read_strictly) {
         {"{'descr': '<f4', 'fortran_order': 0, 'shape': (2,)}\n", "neither True nor False", 8},
         {"{'descr': '<f3', 'fortran_order': False, 'shape': (2,)}\n", "dtype '<f3'", 8},
         {"{'descr': 'f4', 'fortran_order': False, 'shape': (2,)}\n", "dtype 'f4'", 8},
-        {"{'descr': '\t', 'fortran_order': False, 'shape': (2,)}\n", "its dtype ''", 8},
+        {"{'descr': '\t', 'fortran_order': False, 'shape': (2,)}\n", "its dtype '?'", 8},
         {"{'de\\x73cr': '<f4', 'fortran_order': False, 'shape': (2,)}\n", "is no dict", 8},
         {"{'descr', }\n", "is no dict", 8},
         {"[]\n", "is no dict", 8},

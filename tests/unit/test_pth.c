@@ -308,6 +308,7 @@ Test(pth, refuses_storages_that_contradict_themselves) {
              "ctorch\nFloatStorage\n.",
              "which is no value"),
         CASE("\x80\x02\x8a\x41" ZEROS ZEROS ZEROS ZEROS "\1.", "more than 512 bits"),
+        CASE("\x80\x04\x8c\3a\nb\x8c\2c\x1b\x93.", "to call 'a?b.c?'"),
         CASE("\x80\x02X\1\0\0\0\xff.", "not UTF-8"),
         CASE("\x80\x02})Ns.", "a dict's key"),
         CASE("\x80\x02]q\0h\0a.", "contains itself"),
