@@ -172,6 +172,17 @@ static void renorm_rows(tern_tensor *weight, tern_tensor *index, double max_norm
     tern_scope_end(quiet);
 }
 
+/* The same values, whose gradient is divided by how often their row is asked for. */
+static tern_tensor *by_frequency(tern_tensor *out, tern_tensor *weight, tern_tensor *index) {
+    tern_shape rows = TERN_SHAPE(weight->shape[0]), asked = TERN_SHAPE(tern_numel(index));
+    tern_tensor *zeros = TERN_CALL(new_zeros, T(weight), S(rows));
+    tern_tensor *counts =
+        tern_scatter_add(zeros, 0, index, TERN_CALL(new_ones, T(weight), S(asked)));
+    counts = tern_unsqueeze(tern_index_select(counts, 0, index), 1);
+    tern_tensor *still = tern_detach(out);
+    return tern_add(still, tern_div(tern_sub(out, still), counts));
+}
+
 tern_value tern_op_embedding(tern_opcall *call) {
     tern_tensor *input = tern_arg_tensor(call, 0), *weight = tern_arg_tensor(call, 1);
     if (weight->rank != 2)
@@ -190,6 +201,7 @@ tern_value tern_op_embedding(tern_opcall *call) {
         return tern_call_fail(call, TERN_ERR_ARGUMENT, "too many dimensions");
     shape.dim[shape.rank++] = weight->shape[1];
     tern_tensor *out = tern_index_select(weight, 0, flat);
+    if (tern_arg_bool(call, 5, false)) out = by_frequency(out, weight, flat);
     if (tern_arg_given(call, 2)) {
         /* The padding row is read, but takes no gradient. */
         int64_t padding = tern_arg_int(call, 2, 0);

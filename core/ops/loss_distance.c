@@ -151,7 +151,9 @@ tern_value tern_op_cosine_similarity(tern_opcall *call) {
     for (int i = 0; i < 2; i++) {
         both[i] = tern_expand(both[i], shape);
         tern_tensor *norm = TERN_CALL(vector_norm, T(both[i]), F(2.0), dim, B(true));
-        both[i] = tern_div(both[i], tern_at_least(norm, eps));
+        /* A norm is raised to eps without a gradient of its own: that of the norm goes through. */
+        tern_tensor *raised = tern_add(norm, tern_detach(tern_rsub_scalar(norm, eps)));
+        both[i] = tern_div(both[i], tern_where(tern_ge_scalar(norm, eps), norm, raised));
     }
     return narrowed(call, TERN_CALL(sum, T(tern_mul(both[0], both[1])), dim));
 }
