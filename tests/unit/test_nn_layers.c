@@ -30,7 +30,7 @@ static tern_tensor *leaf(tern_shape shape) {
 static void check_gradient(const char *text, bool pair, tern_shape shape) {
     tern_module *module = tern_nn(ctx, text);
     tern_module_to_dtype(module, TERN_FLOAT64);
-    tern_tensor *inputs[8] = {leaf(shape)};
+    tern_tensor *inputs[24] = {leaf(shape)};
     int count = 1;
     subject s = {module, pair};
     if (pair)
@@ -58,6 +58,48 @@ Test(nn_layers, gradients_agree_with_differences) {
     check_gradient("L1Loss(reduction='sum')", true, TERN_SHAPE(5));
     check_gradient("MSELoss()", true, TERN_SHAPE(2, 3));
     check_gradient("MSELoss(reduction='none')", true, TERN_SHAPE(4));
+}
+
+Test(nn_layers, gradients_of_convolutions_pooling_and_padding_agree_with_differences) {
+    check_gradient("Conv1d(2, 2, 2, padding=1)", false, TERN_SHAPE(1, 2, 4));
+    check_gradient("Conv2d(2, 2, 2, stride=2, groups=2)", false, TERN_SHAPE(1, 2, 4, 3));
+    check_gradient("Conv2d(1, 1, 3, padding='same', padding_mode='reflect')", false,
+                   TERN_SHAPE(1, 1, 4, 3));
+    check_gradient("ConvTranspose2d(1, 2, 2, stride=2, output_padding=1)", false,
+                   TERN_SHAPE(1, 1, 2, 2));
+    check_gradient("ConvTranspose1d(2, 1, 3, dilation=2)", false, TERN_SHAPE(2, 2, 3));
+    check_gradient("AvgPool2d(2, padding=1)", false, TERN_SHAPE(1, 1, 4, 4));
+    check_gradient("LPPool2d(2, 2)", false, TERN_SHAPE(1, 1, 2, 4));
+    check_gradient("LPPool1d(2, 2, 1)", false, TERN_SHAPE(1, 1, 4));
+    check_gradient("AdaptiveAvgPool2d((2, None))", false, TERN_SHAPE(1, 1, 3, 2));
+    check_gradient("ZeroPad2d((1, 0, 2, 1))", false, TERN_SHAPE(1, 2, 2));
+    check_gradient("ConstantPad1d(1, 2)", false, TERN_SHAPE(2, 3));
+    check_gradient("ReflectionPad1d(1)", false, TERN_SHAPE(2, 3));
+    check_gradient("ReplicationPad2d(1)", false, TERN_SHAPE(1, 2, 3));
+    check_gradient("CircularPad1d(2)", false, TERN_SHAPE(1, 1, 3));
+    check_gradient("Upsample(scale_factor=2, mode='bilinear')", false, TERN_SHAPE(1, 1, 2, 3));
+    check_gradient("UpsamplingBilinear2d(scale_factor=2)", false, TERN_SHAPE(1, 1, 2, 2));
+    check_gradient("UpsamplingNearest2d(scale_factor=2)", false, TERN_SHAPE(1, 1, 2, 2));
+    check_gradient("PixelShuffle(2)", false, TERN_SHAPE(1, 4, 1, 2));
+    check_gradient("Unfold(2)", false, TERN_SHAPE(1, 1, 3, 3));
+}
+
+Test(nn_layers, gradients_of_normalisation_activations_and_sequences_agree_with_differences) {
+    check_gradient("BatchNorm1d(3)", false, TERN_SHAPE(4, 3));
+    check_gradient("InstanceNorm1d(2, affine=True)", false, TERN_SHAPE(2, 4));
+    check_gradient("LayerNorm(4)", false, TERN_SHAPE(2, 4));
+    check_gradient("RMSNorm(4)", false, TERN_SHAPE(2, 4));
+    check_gradient("GroupNorm(2, 4)", false, TERN_SHAPE(2, 4));
+    check_gradient("LocalResponseNorm(3)", false, TERN_SHAPE(2, 4, 2));
+    check_gradient("Sequential(GELU(), SiLU(), Softplus(), Mish())", false, TERN_SHAPE(5));
+    check_gradient("GLU(1)", false, TERN_SHAPE(2, 4));
+    check_gradient("PReLU(2)", false, TERN_SHAPE(2, 2));
+    check_gradient("Softmax2d()", false, TERN_SHAPE(2, 2, 2));
+    check_gradient("TransformerEncoderLayer(4, 2, 4, 0.0, 'gelu')", false, TERN_SHAPE(2, 4));
+    check_gradient("Bilinear(3, 3, 2)", true, TERN_SHAPE(2, 3));
+    check_gradient("CosineSimilarity()", true, TERN_SHAPE(2, 3));
+    check_gradient("PairwiseDistance()", true, TERN_SHAPE(2, 3));
+    check_gradient("SmoothL1Loss(beta=0.05)", true, TERN_SHAPE(2, 3));
 }
 
 /* ---- values ---------------------------------------------------------------------------------------- */
