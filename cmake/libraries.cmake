@@ -1,4 +1,5 @@
-# libtern_core (core and numerics: libc, libm, libdl) and libtern (nn, optim, data, io on top).
+# libtern_core (core and numerics: libc, libm, libdl) and libtern (functional, nn, optim, data, io on
+# top).
 # The objects are compiled once; the unit tests link them directly, because they also test what the
 # libraries do not export.
 set(library_kind SHARED)
@@ -21,9 +22,10 @@ target_compile_definitions(tern_core_objects PRIVATE
     TERN_INSTALL_LIBDIR="${CMAKE_INSTALL_FULL_LIBDIR}" $<$<BOOL:${TERN_STATIC}>:TERN_STATIC>)
 list(APPEND core_objects tern_core_objects)
 
-# The upper rooms see public headers only: no include path leads into core.
+# The upper rooms see public headers only: no include path leads into core. The exception is
+# functional, which implements operations and so sees how the core describes them.
 set(upper_objects)
-set(upper_rooms nn optim data)
+set(upper_rooms functional nn optim data)
 if(TERN_IO)
     find_package(ZLIB REQUIRED)
     find_package(PkgConfig REQUIRED)
@@ -36,12 +38,20 @@ foreach(room IN LISTS upper_rooms)
         tern_room(tern_${room}_objects ${sources})
         target_compile_options(tern_${room}_objects PRIVATE
             $<$<CONFIG:Release>:${TERN_CORE_FLAGS}>)
+        if(room STREQUAL "functional")
+            target_include_directories(tern_${room}_objects PRIVATE ${PROJECT_SOURCE_DIR})
+        endif()
         list(APPEND upper_objects tern_${room}_objects)
         if(TERN_IO)
             target_link_libraries(tern_${room}_objects PRIVATE ZLIB::ZLIB PkgConfig::JANSSON)
         endif()
     endif()
 endforeach()
+
+# functional computes with a few of the same numbers; the linker keeps what it uses.
+if(numerics_sources)
+    list(APPEND upper_objects tern_numerics_objects)
+endif()
 
 # A library from object libraries, with the public headers for whoever links it.
 function(tern_library target output)

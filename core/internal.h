@@ -117,7 +117,7 @@ struct tern_ctx {
 };
 
 /* Latches "operation: out of memory" for `bytes` of host memory. */
-tern_status tern_fail_memory(tern_ctx *ctx, size_t bytes);
+TERN_API tern_status tern_fail_memory(tern_ctx *ctx, size_t bytes);
 
 /* ---- lanes and storage (lane.c, storage.c) -------------------------------------------------- */
 
@@ -237,18 +237,20 @@ struct tern_alias {
 };
 
 /* A handle in the open scope over new storage, contiguous, contents open. NULL shape is rank 0. */
-tern_tensor *tern_tensor_new(tern_lane *lane, tern_dtype dtype, int rank, const int64_t *shape);
+TERN_API tern_tensor *tern_tensor_new(tern_lane *lane, tern_dtype dtype, int rank,
+                                      const int64_t *shape);
 
 /* A handle over existing storage, which it retains. Not linked to any base. */
-tern_tensor *tern_tensor_over(tern_lane *lane, tern_storage *storage, tern_dtype dtype, int rank,
-                              const int64_t *shape, const int64_t *strides, int64_t offset);
+TERN_API tern_tensor *tern_tensor_over(tern_lane *lane, tern_storage *storage, tern_dtype dtype,
+                                       int rank, const int64_t *shape, const int64_t *strides,
+                                       int64_t offset);
 
 /* The same for a view of `base`: shares its alias and inference flag. */
-tern_tensor *tern_tensor_view(tern_tensor *base, int rank, const int64_t *shape,
-                              const int64_t *strides, int64_t offset);
+TERN_API tern_tensor *tern_tensor_view(tern_tensor *base, int rank, const int64_t *shape,
+                                       const int64_t *strides, int64_t offset);
 
 /* Gives the handle back at once (internal temporaries). NULL is fine. */
-void tern_tensor_release(tern_tensor *tensor);
+TERN_API void tern_tensor_release(tern_tensor *tensor);
 
 /* Sets geometry; numel is recomputed. False when memory is out (high ranks only). */
 bool tern_tensor_set_geometry(tern_tensor *tensor, int rank, const int64_t *shape,
@@ -258,7 +260,7 @@ bool tern_tensor_set_geometry(tern_tensor *tensor, int rank, const int64_t *shap
 tern_status tern_tensor_assign(tern_tensor *tensor, const tern_tensor *source);
 
 void tern_contiguous_strides(int rank, const int64_t *shape, int64_t *out_strides);
-bool tern_same_shape(const tern_tensor *a, const tern_tensor *b);
+TERN_API bool tern_same_shape(const tern_tensor *a, const tern_tensor *b);
 
 /* Number of elements, false on overflow or a negative size. */
 bool tern_shape_numel(int rank, const int64_t *shape, int64_t *out_numel);
@@ -268,10 +270,10 @@ bool tern_has_overlap(const tern_tensor *tensor);
 
 /* "[2, 3]" for messages; `out_text` needs TERN_SHAPE_TEXT bytes. */
 #define TERN_SHAPE_TEXT 400
-const char *tern_shape_text(int rank, const int64_t *shape, char *out_text);
+TERN_API const char *tern_shape_text(int rank, const int64_t *shape, char *out_text);
 
 /* PyTorch's class name of a dtype, "Float", "Long". */
-const char *tern_dtype_class(tern_dtype dtype);
+TERN_API const char *tern_dtype_class(tern_dtype dtype);
 
 /* ---- kernels (dispatch.c) ------------------------------------------------------------------- */
 
@@ -279,9 +281,10 @@ const char *tern_dtype_class(tern_dtype dtype);
  * Launches a kernel; latches when the device has none, or runs it on the CPU where TERN_FALLBACK
  * allows. Empty outputs are never launched: the call then does nothing.
  */
-tern_status tern_launch(tern_lane *lane, int32_t kernel, int32_t fn, tern_tensor *const *inputs,
-                        int n_inputs, tern_tensor *const *outputs, int n_outputs, const void *attrs,
-                        size_t attrs_size);
+TERN_API tern_status tern_launch(tern_lane *lane, int32_t kernel, int32_t fn,
+                                 tern_tensor *const *inputs, int n_inputs,
+                                 tern_tensor *const *outputs, int n_outputs, const void *attrs,
+                                 size_t attrs_size);
 
 /* Whether the lane's device has a kernel for these dtypes; out_reason may be NULL. */
 bool tern_has_kernel(tern_lane *lane, int32_t kernel, int32_t fn, tern_tensor *const *inputs,

@@ -1,8 +1,8 @@
 /*
  * op.h: how an operation is described, called and differentiated.
  *
- * include/tern/ops.def is the table; each row names an implementation tern_op_ID in core/ops/ and,
- * where it is differentiable, a gradient tern_grad_ID beside it. A call is an array of values in
+ * include/tern/ops.def and functional.def are the tables; each row names an implementation tern_op_ID
+ * in core/ops/ or functional/ and, where it is differentiable, a gradient tern_grad_ID beside it. A call is an array of values in
  * the order of the schema, whether it comes from C (tern_add) or by name (tern_call).
  *
  * tern_op_call does what all operations share: passes nil on, checks that tensors belong together,
@@ -57,22 +57,34 @@ struct tern_op {
 #define TERN_SAVE_INPUTS   0x3fffffffu
 #define TERN_SAVE_OUTPUTS  0x40000000u
 
+/* Ids: the core's rows first, then those of functional/. */
 typedef enum tern_op_id {
 #define TERN_OP(id, schema, kind, saves, kernel, fn)      TERN_OP_ID_##id,
 #define TERN_OP_GRAD(id, schema, kind, saves, kernel, fn) TERN_OP_ID_##id,
 #include "tern/ops.def"
+    TERN_CORE_OP_COUNT,
+    TERN_CORE_OP_LAST = TERN_CORE_OP_COUNT - 1,
+#include "tern/functional.def"
 #undef TERN_OP
 #undef TERN_OP_GRAD
     TERN_OP_ID_COUNT
 } tern_op_id;
 
-/* The table itself (ops/table.c). */
-extern const tern_op tern_ops_table[TERN_OP_ID_COUNT];
+/* The two tables: ops/table.c in libtern_core, functional/table.c in libtern. */
+TERN_API extern const tern_op tern_core_ops[];
+extern const tern_op tern_functional_ops[];
+
+/* The row of an operation. The core may name its own rows only: the linker holds it to that. */
+#define TERN_ROW(id)                                                                               \
+    (TERN_OP_ID_##id < TERN_CORE_OP_COUNT                                                          \
+         ? &tern_core_ops[TERN_OP_ID_##id]                                                         \
+         : &tern_functional_ops[TERN_OP_ID_##id - TERN_CORE_OP_COUNT])
 
 #define TERN_OP(id, schema, kind, saves, kernel, fn) tern_value tern_op_##id(tern_opcall *call);
 #define TERN_OP_GRAD(id, schema, kind, saves, kernel, fn)                                          \
     tern_value tern_op_##id(tern_opcall *call);                                                    \
     void tern_grad_##id(tern_node *node, tern_tensor *const *grad_out, tern_tensor **grads);
+#include "tern/functional.def"
 #include "tern/ops.def"
 #undef TERN_OP
 #undef TERN_OP_GRAD
@@ -82,27 +94,29 @@ extern const tern_op tern_ops_table[TERN_OP_ID_COUNT];
 
 /* Calls with values in schema order; trailing ones may be left out where the implementation reads
  * them with a default. ctx may be NULL where a tensor argument has it. */
-tern_value tern_op_call(tern_ctx *ctx, tern_op_id id, const tern_value *args, int n_args);
+TERN_API tern_value tern_op_call(tern_ctx *ctx, const tern_op *op, const tern_value *args,
+                                 int n_args);
 
 /* The in-place form: the result goes into the first tensor argument, which is returned. */
-tern_tensor *tern_op_call_in_place(tern_op_id id, const tern_value *args, int n_args);
+TERN_API tern_tensor *tern_op_call_in_place(const tern_op *op, const tern_value *args, int n_args);
 
 /* A tensor result, nil after an error. */
-tern_tensor *tern_op_tensor(tern_ctx *ctx, tern_op_id id, const tern_value *args, int n_args);
+TERN_API tern_tensor *tern_op_tensor(tern_ctx *ctx, const tern_op *op, const tern_value *args,
+                                     int n_args);
 
 /* The typed one-liners: tern_tensor *tern_add(a, b) { return TERN_CALL(add, T(a), T(b)); } with the
  * context taken from the first tensor. */
 #define TERN_CALL(id, ...)                                                                         \
-    tern_op_tensor(NULL, TERN_OP_ID_##id, (const tern_value[]){__VA_ARGS__},                       \
+    tern_op_tensor(NULL, TERN_ROW(id), (const tern_value[]){__VA_ARGS__},                          \
                    (int)(sizeof((const tern_value[]){__VA_ARGS__}) / sizeof(tern_value)))
 #define TERN_CALL_CTX(ctx, id, ...)                                                                \
-    tern_op_tensor(ctx, TERN_OP_ID_##id, (const tern_value[]){__VA_ARGS__},                        \
+    tern_op_tensor(ctx, TERN_ROW(id), (const tern_value[]){__VA_ARGS__},                           \
                    (int)(sizeof((const tern_value[]){__VA_ARGS__}) / sizeof(tern_value)))
 #define TERN_CALL_VALUE(id, ...)                                                                   \
-    tern_op_call(NULL, TERN_OP_ID_##id, (const tern_value[]){__VA_ARGS__},                         \
+    tern_op_call(NULL, TERN_ROW(id), (const tern_value[]){__VA_ARGS__},                            \
                  (int)(sizeof((const tern_value[]){__VA_ARGS__}) / sizeof(tern_value)))
 #define TERN_CALL_IN_PLACE(id, ...)                                                                \
-    tern_op_call_in_place(TERN_OP_ID_##id, (const tern_value[]){__VA_ARGS__},                      \
+    tern_op_call_in_place(TERN_ROW(id), (const tern_value[]){__VA_ARGS__},                         \
                           (int)(sizeof((const tern_value[]){__VA_ARGS__}) / sizeof(tern_value)))
 
 /* ---- arguments inside an implementation -------------------------------------------------------
@@ -140,21 +154,21 @@ static inline const char *tern_arg_text(const tern_opcall *call, int i, const ch
 }
 /* A list of integers (or one integer as a list of one); rank -1 where none was given. Latches and
  * gives rank -1 for more than TERN_MAX_RANK. */
-tern_shape tern_arg_ints(const tern_opcall *call, int i);
+TERN_API tern_shape tern_arg_ints(const tern_opcall *call, int i);
 
 /* The tensors of a list argument, in the open scope; count in *out_count. */
-tern_tensor **tern_arg_tensors(const tern_opcall *call, int i, int *out_count);
+TERN_API tern_tensor **tern_arg_tensors(const tern_opcall *call, int i, int *out_count);
 
 /* dim counted from 0; latches PyTorch's message and returns false when it is out of range. A 0-dim
  * tensor has the dims -1 and 0. */
-bool tern_wrap_dim(tern_ctx *ctx, int rank, int64_t dim, int *out_dim);
+TERN_API bool tern_wrap_dim(tern_ctx *ctx, int rank, int64_t dim, int *out_dim);
 
 /* A set of dims as a bit mask; no dims given is all of them. Duplicates are an error. */
 bool tern_wrap_dims(tern_ctx *ctx, int rank, const tern_shape *dims, uint32_t *out_mask);
 
 /* Latches "NAME: ..." for the call's operation and returns none. */
-tern_value tern_call_fail(const tern_opcall *call, tern_status status, const char *format, ...)
-    TERN_PRINTF(3, 4);
+TERN_API tern_value tern_call_fail(const tern_opcall *call, tern_status status, const char *format,
+                                   ...) TERN_PRINTF(3, 4);
 
 /* The operation's PyTorch name without arguments; `out_text` needs 64 bytes. */
 const char *tern_op_name(const tern_op *op, char *out_text);
@@ -163,24 +177,24 @@ const char *tern_op_name(const tern_op *op, char *out_text);
  */
 
 /* True where tensor input k must get a gradient. */
-bool tern_node_needs(const tern_node *node, int k);
+TERN_API bool tern_node_needs(const tern_node *node, int k);
 
 /* The saved input or output; latches where it was freed or has changed since. */
-tern_tensor *tern_node_input(tern_node *node, int k);
-tern_tensor *tern_node_output(tern_node *node, int k);
+TERN_API tern_tensor *tern_node_input(tern_node *node, int k);
+TERN_API tern_tensor *tern_node_output(tern_node *node, int k);
 
 /* What is known of input k without saving it. */
-tern_shape tern_node_input_shape(const tern_node *node, int k);
+TERN_API tern_shape tern_node_input_shape(const tern_node *node, int k);
 tern_dtype tern_node_input_dtype(const tern_node *node, int k);
-tern_ctx *tern_node_ctx(const tern_node *node);
+TERN_API tern_ctx *tern_node_ctx(const tern_node *node);
 
 /* How many tensor inputs the node has. */
-int tern_node_n_inputs(const tern_node *node);
+TERN_API int tern_node_n_inputs(const tern_node *node);
 
 /* Argument i as it was called; tensors come as none. */
-tern_value tern_node_arg(const tern_node *node, int i);
+TERN_API tern_value tern_node_arg(const tern_node *node, int i);
 
-/* Frees the schemas that a context has parsed. */
+/* Frees the schemas that a context has parsed (functional/lookup.c fills the cache). */
 void tern_op_cache_free(tern_ctx *ctx);
 
 /* ---- shared by the families (ops/common.c) ----------------------------------------------------
@@ -190,32 +204,32 @@ void tern_op_cache_free(tern_ctx *ctx);
  * Result dtype of PyTorch's promotion over tensors and numbers (semantics of torch.result_type):
  * dimensioned tensors rank above 0-dim ones, those above numbers.
  */
-tern_dtype tern_result_type(const tern_value *args, int count);
+TERN_API tern_dtype tern_result_type(const tern_value *args, int count);
 
 /* A tensor argument converted to `dtype`, or a number as a 0-dim tensor of it. No recording. */
-tern_tensor *tern_operand_of(tern_opcall *call, tern_value value, tern_dtype dtype);
+TERN_API tern_tensor *tern_operand_of(tern_opcall *call, tern_value value, tern_dtype dtype);
 
 /* The broadcast shape of several tensors; latches PyTorch's message when they do not fit. */
-bool tern_broadcast_shape(tern_opcall *call, tern_tensor *const *tensors, int count,
-                          tern_shape *out_shape);
+TERN_API bool tern_broadcast_shape(tern_opcall *call, tern_tensor *const *tensors, int count,
+                                   tern_shape *out_shape);
 
 /* A view with stride 0 where broadcast; no recording, no alias. */
-tern_tensor *tern_broadcast_view(tern_tensor *tensor, const tern_shape *shape);
+TERN_API tern_tensor *tern_broadcast_view(tern_tensor *tensor, const tern_shape *shape);
 
 /* The output of an element-wise call: call->out where shape and dtype fit, else a new tensor. */
-tern_tensor *tern_map_output(tern_opcall *call, tern_dtype dtype, const tern_shape *shape);
+TERN_API tern_tensor *tern_map_output(tern_opcall *call, tern_dtype dtype, const tern_shape *shape);
 
 /* Launches FILL. */
-void tern_fill_raw(tern_tensor *tensor, double f, int64_t i);
+TERN_API void tern_fill_raw(tern_tensor *tensor, double f, int64_t i);
 
 /* A contiguous tensor of the same values; itself where it is. No recording. */
-tern_tensor *tern_contiguous_raw(tern_tensor *tensor);
+TERN_API tern_tensor *tern_contiguous_raw(tern_tensor *tensor);
 
 /* Copies between tensors of one shape, any strides and dtypes, devices too. No recording. */
-tern_status tern_copy_raw(tern_tensor *dst, tern_tensor *src);
+TERN_API tern_status tern_copy_raw(tern_tensor *dst, tern_tensor *src);
 
 /* A tuple of tensors as a value. */
-tern_value tern_tensors_value(tern_ctx *ctx, tern_tensor *const *tensors, int count);
+TERN_API tern_value tern_tensors_value(tern_ctx *ctx, tern_tensor *const *tensors, int count);
 
 #define T(tensor) tern_tensor_value(tensor)
 #define I(number) tern_int(number)

@@ -157,10 +157,10 @@ static void record(const tern_opcall *call, const operands *inputs, tern_value r
                      outputs.count);
 }
 
-tern_value tern_op_call(tern_ctx *ctx, tern_op_id id, const tern_value *args, int n_args) {
+tern_value tern_op_call(tern_ctx *ctx, const tern_op *op, const tern_value *args, int n_args) {
     if (!ctx) ctx = first_context(args, n_args);
     if (!ctx || ctx->status != TERN_OK) return tern_none();
-    tern_opcall call = {ctx, &tern_ops_table[id], NULL, args, n_args, NULL};
+    tern_opcall call = {ctx, op, NULL, args, n_args, NULL};
     operands tensors;
     if (!collect(ctx, args, n_args, &tensors) || !check(&call, &tensors)) return tern_none();
     bool recording = wants_recording(&call, &tensors);
@@ -169,9 +169,9 @@ tern_value tern_op_call(tern_ctx *ctx, tern_op_id id, const tern_value *args, in
     return ctx->status == TERN_OK ? result : tern_none();
 }
 
-tern_tensor *tern_op_tensor(tern_ctx *ctx, tern_op_id id, const tern_value *args, int n_args) {
+tern_tensor *tern_op_tensor(tern_ctx *ctx, const tern_op *op, const tern_value *args, int n_args) {
     if (!ctx) ctx = first_context(args, n_args);
-    tern_value result = tern_op_call(ctx, id, args, n_args);
+    tern_value result = tern_op_call(ctx, op, args, n_args);
     if (result.kind == TERN_VALUE_TENSOR) return result.as.tensor;
     return ctx ? ctx->nil : NULL;
 }
@@ -305,18 +305,18 @@ static void run_in_place(tern_opcall *call, tern_tensor *target, operands *tenso
     tern_scope_end(scope);
 }
 
-tern_tensor *tern_op_call_in_place(tern_op_id id, const tern_value *args, int n_args) {
+tern_tensor *tern_op_call_in_place(const tern_op *op, const tern_value *args, int n_args) {
     tern_tensor *target = args[0].as.tensor;
     tern_ctx *ctx = target->ctx;
     if (ctx->status != TERN_OK) return ctx->nil;
-    tern_opcall call = {ctx, &tern_ops_table[id], NULL, args, n_args, NULL};
+    tern_opcall call = {ctx, op, NULL, args, n_args, NULL};
     operands tensors;
     if (!collect(ctx, args, n_args, &tensors) || !check(&call, &tensors) ||
         !may_write(&call, target))
         return ctx->nil;
     if (call.op->kind == TERN_OP_THROUGH || call.op->kind == TERN_OP_VIEW) {
         /* Recorded through its parts; the copy into the target is the in-place step. */
-        tern_tensor *value = tern_op_tensor(ctx, id, args, n_args);
+        tern_tensor *value = tern_op_tensor(ctx, op, args, n_args);
         if (tern_is_nil(value) && ctx->status == TERN_OK)
             tern_call_fail(&call, TERN_ERR_UNSUPPORTED, "has no in-place form");
         return tern_is_nil(value) || !fits(&call, target, value)
@@ -391,4 +391,13 @@ bool tern_wrap_dims(tern_ctx *ctx, int rank, const tern_shape *dims, uint32_t *o
         if (rank) *out_mask |= 1u << d;
     }
     return true;
+}
+
+/* ---- schemas, parsed by calls by name ---------------------------------------------------------- */
+
+void tern_op_cache_free(tern_ctx *ctx) {
+    tern_schema **cache = ctx->op_cache;
+    for (int id = 0; cache && id < TERN_OP_ID_COUNT; id++) tern_free(cache[id]);
+    tern_free(cache);
+    ctx->op_cache = NULL;
 }

@@ -172,8 +172,7 @@ static void reject(tern_tensor *tensor, double mean, double std, double a, doubl
     double peak = mean < a ? a : mean > b ? b : mean, z = (peak - mean) / std;
     double log_peak = -0.5 * (z * z);
     tern_tensor *pending = tern_eq(tensor, tensor);
-    tern_call(ctx, "fill_", (tern_value[]){tern_tensor_value(pending), tern_bool(true)}, 2,
-              tern_none());
+    tern_fill_in_place(pending, 1.0);
     bool waiting = true;
     while (waiting && !tern_latched(ctx)) {
         tern_scope round = tern_scope_begin(ctx, 0);

@@ -64,7 +64,7 @@ void tern_alias_refresh(tern_tensor *tensor) {
     for (int d = 0; d < tensor->rank; d++) stride.dim[d] = tensor->strides[d];
     tern_value args[] = {T(alias->base), S(size), S(stride), I(tensor->offset)};
     tern_tensor *const inputs[] = {alias->base}, *const outputs[] = {tensor};
-    tern_node_record(&tern_ops_table[TERN_OP_ID_as_strided], args, 4, inputs, 1, outputs, 1);
+    tern_node_record(TERN_ROW(as_strided), args, 4, inputs, 1, outputs, 1);
 }
 
 void tern_rebase_history(tern_tensor *target, tern_tensor *result) {
@@ -81,8 +81,7 @@ void tern_rebase_history(tern_tensor *target, tern_tensor *result) {
         for (int d = 0; d < target->rank; d++) stride.dim[d] = target->strides[d];
         tern_value args[] = {T(base), T(result), S(size), S(stride), I(target->offset)};
         tern_tensor *const inputs[] = {base, result}, *const outputs[] = {base};
-        tern_node_record(&tern_ops_table[TERN_OP_ID_as_strided_scatter], args, 5, inputs, 2,
-                         outputs, 1);
+        tern_node_record(TERN_ROW(as_strided_scatter), args, 5, inputs, 2, outputs, 1);
     }
     alias->generation++;
     if (!(target->flags & TERN_T_VIEW)) {

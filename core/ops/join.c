@@ -115,17 +115,18 @@ tern_value tern_op_stack(tern_opcall *call) {
 /* ---- C functions ---- */
 
 /* A list argument of tensors in the open scope, and the call on the first one's context. */
-static tern_tensor *call_with_list(tern_op_id id, tern_tensor *const *tensors, int count, int dim) {
+static tern_tensor *call_with_list(const tern_op *op, tern_tensor *const *tensors, int count,
+                                   int dim) {
     tern_ctx *ctx = count > 0 ? tern_context_of(tensors[0]) : NULL;
     if (!ctx) return NULL;
     tern_value args[2] = {tern_list_new(ctx), I(dim)};
     for (int i = 0; i < count; i++) tern_list_append(args[0], T(tensors[i]));
-    return tern_op_tensor(ctx, id, args, 2);
+    return tern_op_tensor(ctx, op, args, 2);
 }
 
 tern_tensor *tern_cat(tern_tensor *const *tensors, int count, int dim) {
-    return call_with_list(TERN_OP_ID_cat, tensors, count, dim);
+    return call_with_list(TERN_ROW(cat), tensors, count, dim);
 }
 tern_tensor *tern_stack(tern_tensor *const *tensors, int count, int dim) {
-    return call_with_list(TERN_OP_ID_stack, tensors, count, dim);
+    return call_with_list(TERN_ROW(stack), tensors, count, dim);
 }

@@ -14,19 +14,20 @@
 void tern_memory_order(const tern_tensor *tensor, int *out_perm);
 
 /* A new tensor of the shape and the memory order of `like`, without gaps; contents open. */
-tern_tensor *tern_new_dense_like(tern_lane *lane, const tern_tensor *like, tern_dtype dtype);
+TERN_API tern_tensor *tern_new_dense_like(tern_lane *lane, const tern_tensor *like,
+                                          tern_dtype dtype);
 
 /* A new tensor over a copy of host data: numel elements of `dtype` in the memory order of `like`
  * (NULL: row-major of `shape`). */
-tern_tensor *tern_new_from_host(tern_lane *lane, const void *data, tern_dtype dtype,
-                                const tern_shape *shape, const tern_tensor *like);
+TERN_API tern_tensor *tern_new_from_host(tern_lane *lane, const void *data, tern_dtype dtype,
+                                         const tern_shape *shape, const tern_tensor *like);
 
 /* Host memory for `count` elements; latches and returns NULL when there is none. tern_free. */
-void *tern_host_buffer(tern_ctx *ctx, int64_t count, size_t element_size);
+TERN_API void *tern_host_buffer(tern_ctx *ctx, int64_t count, size_t element_size);
 
 /* A tensor's elements in row-major order, as elements of `dtype`; latches and returns NULL on
  * failure. tern_free. Waits for the device. */
-void *tern_host_copy(tern_ctx *ctx, tern_tensor *tensor, tern_dtype dtype);
+TERN_API void *tern_host_copy(tern_ctx *ctx, tern_tensor *tensor, tern_dtype dtype);
 
 /* A result: the tensor, or none where something was latched. */
 static inline tern_value tern_result(const tern_opcall *call, tern_tensor *tensor) {

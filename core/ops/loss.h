@@ -5,12 +5,12 @@
 #include "layout.h"
 
 /* The reduction argument ("none", "mean", "sum"); false after latching. */
-bool tern_reduction_argument(tern_opcall *call, int index, tern_reduction *out_reduction);
+TERN_API bool tern_reduction_argument(tern_opcall *call, int index, tern_reduction *out_reduction);
 
 /* A loss by element, reduced. */
-tern_tensor *tern_reduce_loss(tern_tensor *loss, tern_reduction reduction);
+TERN_API tern_tensor *tern_reduce_loss(tern_tensor *loss, tern_reduction reduction);
 
 /* The name of a reduction as an argument. */
-tern_value tern_reduction_value(tern_reduction reduction);
+TERN_API tern_value tern_reduction_value(tern_reduction reduction);
 
 #endif

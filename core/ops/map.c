@@ -61,7 +61,7 @@ tern_tensor *tern_where_value(tern_tensor *condition, tern_value yes, tern_value
     return TERN_CALL(where, T(condition), yes, no);
 }
 
-tern_tensor *tern_compare_value(tern_op_id id, tern_tensor *input, tern_value other) {
+tern_tensor *tern_compare_value(const tern_op *op, tern_tensor *input, tern_value other) {
     tern_value args[] = {T(input), other};
-    return tern_op_tensor(NULL, id, args, 2);
+    return tern_op_tensor(NULL, op, args, 2);
 }

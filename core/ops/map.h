@@ -17,16 +17,16 @@
  * Launches the row's kernel over `args` (tensors or numbers), all converted to `compute`; the result
  * has dtype `result`. attrs are the family's. None after an error.
  */
-tern_value tern_map_launch(tern_opcall *call, int32_t kernel, int32_t fn, const tern_value *args,
-                           int count, tern_dtype compute, tern_dtype result, const void *attrs,
-                           size_t attrs_size);
+TERN_API tern_value tern_map_launch(tern_opcall *call, int32_t kernel, int32_t fn,
+                                    const tern_value *args, int count, tern_dtype compute,
+                                    tern_dtype result, const void *attrs, size_t attrs_size);
 
 /* BINARY over two values without alpha. */
-tern_value tern_map_binary(tern_opcall *call, int32_t fn, const tern_value *args,
-                           tern_dtype compute, tern_dtype result);
+TERN_API tern_value tern_map_binary(tern_opcall *call, int32_t fn, const tern_value *args,
+                                    tern_dtype compute, tern_dtype result);
 
 /* The promoted dtype, integers and bools raised to float32 (PyTorch's "float" operations). */
-tern_dtype tern_map_float(tern_dtype promoted);
+TERN_API tern_dtype tern_map_float(tern_dtype promoted);
 
 /*
  * A C double as the Python number it stands for: a whole number is an int (so that int64 + 1 stays
@@ -46,6 +46,6 @@ tern_tensor *tern_div_value(tern_tensor *input, tern_value other);
 tern_tensor *tern_where_value(tern_tensor *condition, tern_value yes, tern_value no);
 
 /* A comparison with a value: fn is the row's id. */
-tern_tensor *tern_compare_value(tern_op_id id, tern_tensor *input, tern_value other);
+tern_tensor *tern_compare_value(const tern_op *op, tern_tensor *input, tern_value other);
 
 #endif

@@ -186,7 +186,7 @@ void tern_grad_diagonal(tern_node *node, tern_tensor *const *grad_out, tern_tens
 
 /* A copy of input whose part, taken by the view operation `take` with the arguments after src, is
  * src. */
-static tern_value scatter_part(tern_opcall *call, tern_op_id take) {
+static tern_value scatter_part(tern_opcall *call, const tern_op *take) {
     tern_tensor *input = tern_arg_tensor(call, 0), *src = tern_arg_tensor(call, 1);
     tern_tensor *out = tern_new_dense_like(call->lane, input, input->dtype);
     tern_copy_raw(out, input);
@@ -210,7 +210,7 @@ static tern_value scatter_part(tern_opcall *call, tern_op_id take) {
 /* grads of input and src; `take` and `scatter` are the pair, with `n` arguments after the tensors.
  */
 static void scatter_part_grad(tern_node *node, tern_tensor *grad, tern_tensor **grads,
-                              tern_op_id take, tern_op_id scatter, int n) {
+                              const tern_op *take, const tern_op *scatter, int n) {
     tern_value args[TERN_MAX_ARGS];
     args[0] = T(grad);
     for (int i = 0; i < n; i++) args[i + 1] = tern_node_arg(node, i + 2);
@@ -223,26 +223,25 @@ static void scatter_part_grad(tern_node *node, tern_tensor *grad, tern_tensor **
 }
 
 tern_value tern_op_slice_scatter(tern_opcall *call) {
-    return scatter_part(call, TERN_OP_ID_slice);
+    return scatter_part(call, TERN_ROW(slice));
 }
 void tern_grad_slice_scatter(tern_node *node, tern_tensor *const *grad_out, tern_tensor **grads) {
-    scatter_part_grad(node, grad_out[0], grads, TERN_OP_ID_slice, TERN_OP_ID_slice_scatter, 4);
+    scatter_part_grad(node, grad_out[0], grads, TERN_ROW(slice), TERN_ROW(slice_scatter), 4);
 }
 
 tern_value tern_op_select_scatter(tern_opcall *call) {
-    return scatter_part(call, TERN_OP_ID_select);
+    return scatter_part(call, TERN_ROW(select));
 }
 void tern_grad_select_scatter(tern_node *node, tern_tensor *const *grad_out, tern_tensor **grads) {
-    scatter_part_grad(node, grad_out[0], grads, TERN_OP_ID_select, TERN_OP_ID_select_scatter, 2);
+    scatter_part_grad(node, grad_out[0], grads, TERN_ROW(select), TERN_ROW(select_scatter), 2);
 }
 
 tern_value tern_op_diagonal_scatter(tern_opcall *call) {
-    return scatter_part(call, TERN_OP_ID_diagonal);
+    return scatter_part(call, TERN_ROW(diagonal));
 }
 void tern_grad_diagonal_scatter(tern_node *node, tern_tensor *const *grad_out,
                                 tern_tensor **grads) {
-    scatter_part_grad(node, grad_out[0], grads, TERN_OP_ID_diagonal, TERN_OP_ID_diagonal_scatter,
-                      3);
+    scatter_part_grad(node, grad_out[0], grads, TERN_ROW(diagonal), TERN_ROW(diagonal_scatter), 3);
 }
 
 /* ---- C functions ---- */

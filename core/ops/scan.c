@@ -51,9 +51,9 @@ static tern_tensor *flipped(tern_tensor *x, int dim) {
 }
 
 /* The scan `id` from the end. */
-static tern_tensor *reverse_scan(tern_op_id id, tern_tensor *x, int dim) {
+static tern_tensor *reverse_scan(const tern_op *op, tern_tensor *x, int dim) {
     tern_value args[2] = {T(flipped(x, dim)), I(dim)};
-    return flipped(tern_op_tensor(NULL, id, args, 2), dim);
+    return flipped(tern_op_tensor(NULL, op, args, 2), dim);
 }
 
 /* ---- cumsum ---- */
@@ -63,7 +63,7 @@ tern_value tern_op_cumsum(tern_opcall *call) {
 }
 
 void tern_grad_cumsum(tern_node *node, tern_tensor *const *grad_out, tern_tensor **grads) {
-    grads[0] = reverse_scan(TERN_OP_ID_cumsum, grad_out[0], node_dim(node));
+    grads[0] = reverse_scan(TERN_ROW(cumsum), grad_out[0], node_dim(node));
 }
 
 /* ---- cumprod ---- */
@@ -103,7 +103,7 @@ void tern_grad_cumprod(tern_node *node, tern_tensor *const *grad_out, tern_tenso
     tern_tensor *is_zero = tern_any(TERN_CALL(eq, T(x), I(0)));
     if (tern_item(is_zero) == 0.0) {
         tern_tensor *products = tern_mul(grad, tern_node_output(node, 0));
-        grads[0] = tern_div(reverse_scan(TERN_OP_ID_cumsum, products, dim), x);
+        grads[0] = tern_div(reverse_scan(TERN_ROW(cumsum), products, dim), x);
         return;
     }
     int64_t n = x->shape[dim];
@@ -149,7 +149,7 @@ tern_value tern_op_logcumsumexp(tern_opcall *call) {
 static tern_tensor *one_sign(tern_tensor *grad, tern_tensor *x, tern_tensor *out, int dim) {
     tern_tensor *part = tern_where(tern_gt_scalar(grad, 0.0), grad, tern_zeros_like(grad));
     tern_tensor *terms = tern_sub(tern_log(part), out);
-    return tern_exp(tern_add(reverse_scan(TERN_OP_ID_logcumsumexp, terms, dim), x));
+    return tern_exp(tern_add(reverse_scan(TERN_ROW(logcumsumexp), terms, dim), x));
 }
 
 void tern_grad_logcumsumexp(tern_node *node, tern_tensor *const *grad_out, tern_tensor **grads) {

@@ -2,6 +2,7 @@
  * statistics.c: reductions beyond sums and extremes: prod, var, std, vector norms, logsumexp, counts,
  * and those that pass NaN over.
  */
+#include "map.h"
 #include "reduce.h"
 
 #include <math.h>
@@ -26,7 +27,7 @@ static tern_tensor *sum_kept(tern_tensor *x, uint32_t mask) {
 
 /* x where the condition does not hold, 0 where it does. */
 static tern_tensor *zero_where(tern_tensor *condition, tern_tensor *x) {
-    return TERN_CALL(masked_fill, T(x), T(condition), F(0.0));
+    return tern_where_value(condition, I(0), T(x));
 }
 
 /* ---- prod ---- */
@@ -137,19 +138,19 @@ void tern_grad_std(tern_node *node, tern_tensor *const *grad_out, tern_tensor **
 }
 
 /* (var or std, mean) from the same arguments. */
-static tern_value with_mean(tern_opcall *call, tern_op_id id) {
+static tern_value with_mean(tern_opcall *call, const tern_op *op) {
     tern_tensor *input = tern_arg_tensor(call, 0);
     tern_tensor *both[2];
-    both[0] = tern_op_tensor(call->ctx, id, call->args, call->n_args);
+    both[0] = tern_op_tensor(call->ctx, op, call->args, call->n_args);
     both[1] = TERN_CALL(mean, T(input), tern_arg(call, 1), B(tern_arg_bool(call, 4, false)));
     return call->ctx->status == TERN_OK ? tern_tensors_value(call->ctx, both, 2) : tern_none();
 }
 
 tern_value tern_op_var_mean(tern_opcall *call) {
-    return with_mean(call, TERN_OP_ID_var);
+    return with_mean(call, TERN_ROW(var));
 }
 tern_value tern_op_std_mean(tern_opcall *call) {
-    return with_mean(call, TERN_OP_ID_std);
+    return with_mean(call, TERN_ROW(std));
 }
 
 /* ---- vector norms ---- */

@@ -1,22 +1,6 @@
 /* table.c: the rows of ops.def as data. */
-#include "../op.h"
+#include "../op_row.h"
 
-#define PRIMITIVE TERN_OP_PRIMITIVE
-#define COMPOSITE TERN_OP_COMPOSITE
-#define THROUGH   TERN_OP_THROUGH
-#define VIEW      TERN_OP_VIEW
-#define CREATE    TERN_OP_CREATE
-#define HOST      TERN_OP_HOST
-#define IN(k)     TERN_SAVE_INPUT(k)
-#define INS       TERN_SAVE_INPUTS
-#define OUT       TERN_SAVE_OUTPUTS
-
-#define TERN_KERNEL_NONE 0
-
-const tern_op tern_ops_table[TERN_OP_ID_COUNT] = {
-#define TERN_OP(id, schema, kind, saves, kernel, fn)                                               \
-    {schema, #id "Backward0", kind, saves, TERN_KERNEL_##kernel, fn, tern_op_##id, NULL},
-#define TERN_OP_GRAD(id, schema, kind, saves, kernel, fn)                                          \
-    {schema, #id "Backward0", kind, saves, TERN_KERNEL_##kernel, fn, tern_op_##id, tern_grad_##id},
+const tern_op tern_core_ops[] = {
 #include "tern/ops.def"
 };

@@ -63,9 +63,9 @@ void tern_grad_clamp(tern_node *node, tern_tensor *const *grad_out, tern_tensor 
     if (!tern_node_needs(node, 0)) return;
     tern_tensor *x = tern_node_input(node, 0), *inside = NULL;
     tern_value min = tern_node_arg(node, 1), max = tern_node_arg(node, 2);
-    if (tern_value_is_number(min)) inside = tern_compare_value(TERN_OP_ID_ge, x, min);
+    if (tern_value_is_number(min)) inside = tern_compare_value(TERN_ROW(ge), x, min);
     if (tern_value_is_number(max)) {
-        tern_tensor *below = tern_compare_value(TERN_OP_ID_le, x, max);
+        tern_tensor *below = tern_compare_value(TERN_ROW(le), x, max);
         inside = inside ? tern_logical_and(inside, below) : below;
     }
     grads[0] = tern_where_value(inside, T(grad_out[0]), I(0));

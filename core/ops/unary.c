@@ -205,7 +205,7 @@ OF_G(round, tern_zeros_like(g))
 OF_G(frac, g)
 OF_Y(sigmoid, times(g, times(plus(tern_neg(y), 1), y)))
 /* NaN passes the gradient on: it is not at most 0 */
-OF_Y(relu, tern_where_value(tern_compare_value(TERN_OP_ID_le, y, I(0)), I(0), T(g)))
+OF_Y(relu, tern_where_value(tern_compare_value(TERN_ROW(le), y, I(0)), I(0), T(g)))
 
 /* ---- in place -------------------------------------------------------------------------------- */
 

@@ -6,7 +6,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "compose.h"
+#include "core/ops/compose.h"
 
 #define PI 3.14159265358979323846
 

@@ -6,7 +6,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "compose.h"
+#include "core/ops/compose.h"
 
 /* The first argument, widened. */
 static tern_tensor *wide_input(tern_opcall *call) {

@@ -7,8 +7,8 @@
 
 #include "numerics/dtype_convert.h"
 
-#include "../generator.h"
-#include "compose.h"
+#include "core/generator.h"
+#include "core/ops/compose.h"
 
 /* p and training at arguments 1 and 2; false after latching. */
 static bool drop_arguments(tern_opcall *call, bool default_training, double *out_p,
@@ -57,7 +57,7 @@ static tern_value drop_channels(tern_opcall *call, int unbatched_rank) {
     tern_tensor *input = tern_arg_tensor(call, 0);
     if (unbatched_rank == 0 || input->rank != unbatched_rank) return drop(call, true);
     tern_value args[] = {T(tern_unsqueeze(input, 0)), tern_arg(call, 1), tern_arg(call, 2)};
-    tern_tensor *out = tern_op_tensor(call->ctx, TERN_OP_ID_feature_dropout, args, 3);
+    tern_tensor *out = tern_op_tensor(call->ctx, TERN_ROW(feature_dropout), args, 3);
     return tern_result(call, tern_squeeze(out, 0));
 }
 

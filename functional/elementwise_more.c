@@ -4,8 +4,8 @@
  */
 #include <math.h>
 
-#include "compose.h"
-#include "map.h"
+#include "core/ops/compose.h"
+#include "core/ops/map.h"
 
 /* ---- kernels by dtype rule ---- */
 

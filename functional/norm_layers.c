@@ -8,7 +8,7 @@
 #include <float.h>
 #include <math.h>
 
-#include "compose.h"
+#include "core/ops/compose.h"
 
 /* What a normalisation gives. */
 typedef struct normalised {

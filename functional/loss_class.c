@@ -4,8 +4,8 @@
  */
 #include <math.h>
 
-#include "compose.h"
-#include "loss.h"
+#include "core/ops/compose.h"
+#include "core/ops/loss.h"
 
 /* The loss in the dtype of the first argument. */
 static tern_value narrowed(tern_opcall *call, tern_tensor *loss) {

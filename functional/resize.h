@@ -2,7 +2,7 @@
 #ifndef TERN_CORE_OPS_RESIZE_H
 #define TERN_CORE_OPS_RESIZE_H
 
-#include "layout.h"
+#include "core/ops/layout.h"
 
 typedef struct tern_filter {
     int64_t in, out;

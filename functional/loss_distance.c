@@ -5,8 +5,8 @@
  */
 #include <math.h>
 
-#include "compose.h"
-#include "loss.h"
+#include "core/ops/compose.h"
+#include "core/ops/loss.h"
 
 /* An argument in the dtype to compute in; integers count as float32. */
 static tern_tensor *wide(tern_opcall *call, int index) {

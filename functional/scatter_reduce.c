@@ -7,7 +7,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "compose.h"
+#include "core/ops/compose.h"
 
 typedef enum reduction { SUM, PROD, MEAN, AMAX, AMIN } reduction;
 

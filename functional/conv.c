@@ -7,7 +7,7 @@
  */
 #include <string.h>
 
-#include "compose.h"
+#include "core/ops/compose.h"
 
 /* convolution(input, weight, bias, stride, padding, dilation, transposed, output_padding, groups) */
 typedef struct geometry {

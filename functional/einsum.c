@@ -7,7 +7,7 @@
 #include <ctype.h>
 #include <string.h>
 
-#include "layout.h"
+#include "core/ops/layout.h"
 
 /* Labels: 0 .. 51 are A-Z, a-z; from 52 on the dimensions of "...", counted from the left. */
 #define LETTERS 52

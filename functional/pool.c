@@ -4,7 +4,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "compose.h"
+#include "core/ops/compose.h"
 
 /* ---- windows ---- */
 
@@ -249,7 +249,7 @@ void tern_grad__avg_pool(tern_node *node, tern_tensor *const *grad_out, tern_ten
     for (int i = 0; i < 8; i++) args[i + 1] = tern_node_arg(node, i);
     args[0] = T(grad_out[0]);
     args[1] = S(shape);
-    grads[0] = tern_op_tensor(NULL, TERN_OP_ID__avg_pool_gradient, args, 9);
+    grads[0] = tern_op_tensor(NULL, TERN_ROW(_avg_pool_gradient), args, 9);
 }
 
 /* _avg_pool_gradient(grad, size, kernel_size, ...): linear; its own gradient is the pooling. */
@@ -289,7 +289,7 @@ void tern_grad__avg_pool_gradient(tern_node *node, tern_tensor *const *grad_out,
     tern_value args[8];
     args[0] = T(grad_out[0]);
     for (int i = 1; i < 8; i++) args[i] = tern_node_arg(node, i + 1);
-    grads[0] = tern_op_tensor(NULL, TERN_OP_ID__avg_pool, args, 8);
+    grads[0] = tern_op_tensor(NULL, TERN_ROW(_avg_pool), args, 8);
 }
 
 /* avg_pool1d has no divisor; the others take it at 6. */

@@ -2,7 +2,7 @@
  * index_many.c: indexing by several tensors (Tensor.__getitem__, index, index_put), by masks, and
  * nonzero, whose result's size depends on the data: it waits for the device once, for the count.
  */
-#include "layout.h"
+#include "core/ops/layout.h"
 
 /* ---- nonzero ---- */
 

@@ -2,7 +2,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "compose.h"
+#include "core/ops/compose.h"
 #include "resize.h"
 
 /* ---- the kernel's form: _resize(input, size, mode, align_corners, scale x 3), linear ---- */
@@ -44,19 +44,19 @@ static tern_value resize_with(tern_opcall *call, int32_t kernel) {
 
 /* The transposed map: its output has the sizes of this one's input. */
 static void transpose_gradient(tern_node *node, tern_tensor *grad, tern_tensor **grads,
-                               tern_op_id id) {
+                               const tern_op *op) {
     tern_shape shape = tern_node_input_shape(node, 0), size = {shape.rank - 2, {0}};
     for (int d = 0; d < size.rank; d++) size.dim[d] = shape.dim[d + 2];
     tern_value args[7] = {T(grad), S(size)};
     for (int i = 2; i < 7; i++) args[i] = tern_node_arg(node, i);
-    grads[0] = tern_op_tensor(NULL, id, args, 7);
+    grads[0] = tern_op_tensor(NULL, op, args, 7);
 }
 
 tern_value tern_op__resize(tern_opcall *call) {
     return resize_with(call, TERN_KERNEL_RESIZE);
 }
 void tern_grad__resize(tern_node *node, tern_tensor *const *grad_out, tern_tensor **grads) {
-    transpose_gradient(node, grad_out[0], grads, TERN_OP_ID__resize_gradient);
+    transpose_gradient(node, grad_out[0], grads, TERN_ROW(_resize_gradient));
 }
 
 tern_value tern_op__resize_gradient(tern_opcall *call) {
@@ -64,7 +64,7 @@ tern_value tern_op__resize_gradient(tern_opcall *call) {
 }
 void tern_grad__resize_gradient(tern_node *node, tern_tensor *const *grad_out,
                                 tern_tensor **grads) {
-    transpose_gradient(node, grad_out[0], grads, TERN_OP_ID__resize);
+    transpose_gradient(node, grad_out[0], grads, TERN_ROW(_resize));
 }
 
 /* ---- interpolate ---- */
@@ -156,9 +156,9 @@ static tern_value resize_to(tern_opcall *call, const char *mode, tern_value size
             mode, x->rank);
     if (!read_sizes(call, x, spatial, size, factor, recompute, &sizes, scale)) return tern_none();
     if (modes[found].mode < 0) {
-        static const tern_op_id pools[] = {TERN_OP_ID_adaptive_avg_pool1d,
-                                           TERN_OP_ID_adaptive_avg_pool2d,
-                                           TERN_OP_ID_adaptive_avg_pool3d};
+        static const tern_op *const pools[] = {TERN_ROW(adaptive_avg_pool1d),
+                                               TERN_ROW(adaptive_avg_pool2d),
+                                               TERN_ROW(adaptive_avg_pool3d)};
         tern_value args[2] = {T(x), S(sizes)};
         return tern_op_call(call->ctx, pools[spatial - 1], args, 2);
     }

@@ -2,7 +2,7 @@
  * matrix_more.c: products of vectors and matrices composed of matmul: dot, inner, outer, mv, addmv,
  * addr, addbmm, tensordot, kron, cross, chains and powers of matrices.
  */
-#include "compose.h"
+#include "core/ops/compose.h"
 
 /* x times a number in x's own dtype; of bools a factor other than 0 changes nothing. */
 static tern_tensor *scaled(tern_tensor *x, tern_value factor) {

@@ -4,7 +4,7 @@
  */
 #include <math.h>
 
-#include "compose.h"
+#include "core/ops/compose.h"
 #include "numerics/dtype_convert.h"
 
 /* ---- eye, diagonals ---- */

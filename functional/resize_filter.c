@@ -9,7 +9,7 @@
 
 #include <math.h>
 
-#include "compose.h"
+#include "core/ops/compose.h"
 
 /* The triangle, and Keys' cubic kernel (IEEE ASSP 29, 1981) with a = -1/2, or -3/4 without
  * antialiasing. */

@@ -1,7 +1,7 @@
 /* attention.c: scaled_dot_product_attention and the softmax that gives 0 where all is masked. */
 #include <math.h>
 
-#include "compose.h"
+#include "core/ops/compose.h"
 
 /* softmax, with 0 in the rows that hold -inf alone. */
 static tern_tensor *safe_softmax(tern_tensor *x, int dim) {

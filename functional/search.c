@@ -5,7 +5,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "compose.h"
+#include "core/ops/compose.h"
 #include "numerics/dtype_convert.h"
 
 /* ---- rows: n slices of `width` elements each, row-major ---- */
@@ -122,6 +122,16 @@ static tern_value unique_rows(tern_opcall *call, tern_tensor *x, bool sorted, bo
     return ctx->status == TERN_OK ? all : tern_none();
 }
 
+/* torch.movedim of one dimension. */
+static tern_tensor *moved(tern_tensor *x, int from, int to) {
+    tern_shape order = {x->rank, {0}};
+    for (int d = 0, next = 0; d < x->rank; d++) {
+        if (next == from) next++;
+        order.dim[d] = d == to ? from : next++;
+    }
+    return tern_permute(x, order);
+}
+
 static tern_value unique(tern_opcall *call, bool sorted, int inverse_at) {
     tern_tensor *x = tern_arg_tensor(call, 0), *values = NULL;
     bool inverse = tern_arg_bool(call, inverse_at, false);
@@ -136,13 +146,13 @@ static tern_value unique(tern_opcall *call, bool sorted, int inverse_at) {
         if (!tern_wrap_dim(call->ctx, x->rank, tern_arg_int(call, inverse_at + 2, 0), &dim))
             return tern_none();
         shape = (tern_shape){1, {x->shape[dim]}};
-        rows_of = tern_contiguous(TERN_CALL(movedim, T(x), I(dim), I(0)));
+        rows_of = tern_contiguous(moved(x, dim, 0));
     }
     if (call->ctx->status != TERN_OK) return tern_none();
     tern_value all = unique_rows(call, rows_of, sorted, inverse, counts, &shape, &values);
     if (call->ctx->status != TERN_OK) return tern_none();
     if (!whole && dim > 0) {
-        values = tern_contiguous_raw(TERN_CALL(movedim, T(values), I(0), I(dim)));
+        values = tern_contiguous_raw(moved(values, 0, dim));
         tern_list_set(all, 0, T(values));
     }
     return inverse || counts ? all : tern_result(call, values);

@@ -1,9 +1,9 @@
 /*
  * rearrange.c: operations that only move elements, each composed of views, joins and selections:
- * flip, roll, rot90, repeat, tile, repeat_interleave, movedim, unflatten, unfold, and the shapes of
+ * fliplr, roll, rot90, repeat, tile, repeat_interleave, movedim, unflatten, unfold, and the shapes of
  * other tensors (view_as, expand_as, ...). All but unfold are differentiated through their parts.
  */
-#include "layout.h"
+#include "core/ops/layout.h"
 
 /* ---- shapes of others ---- */
 
@@ -114,25 +114,8 @@ tern_value tern_op_T(tern_opcall *call) {
 
 /* ---- flips and rolls ---- */
 
-/* The tensor with one dimension's order reversed: strides are never negative, so it is a copy. */
-static tern_tensor *reversed(tern_tensor *input, int dim) {
-    int64_t size = input->shape[dim];
-    tern_tensor *index = TERN_CALL_CTX(input->ctx, arange, I(size - 1), I(-1), I(-1));
-    return tern_index_select(input, dim, tern_to_device(index, tern_device_of(input)));
-}
-
 static tern_value flip_dims(tern_opcall *call, const tern_shape *dims) {
-    tern_tensor *input = tern_arg_tensor(call, 0), *out = input;
-    uint32_t mask = 0;
-    if (dims->rank > 0 && !tern_wrap_dims(call->ctx, input->rank, dims, &mask)) return tern_none();
-    for (int d = 0; d < input->rank && call->ctx->status == TERN_OK; d++)
-        if ((mask >> d & 1u) && input->shape[d] > 0) out = reversed(out, d);
-    return tern_result(call, out == input ? tern_clone(input) : out);
-}
-
-tern_value tern_op_flip(tern_opcall *call) {
-    tern_shape dims = tern_arg_ints(call, 1);
-    return dims.rank < 0 ? tern_none() : flip_dims(call, &dims);
+    return tern_result(call, TERN_CALL(flip, T(tern_arg_tensor(call, 0)), S(*dims)));
 }
 
 tern_value tern_op_fliplr(tern_opcall *call) {

@@ -4,7 +4,7 @@
  */
 #include <string.h>
 
-#include "layout.h"
+#include "core/ops/layout.h"
 
 /* The tensors argument, each raised to at least `rank` dimensions as NumPy does it. */
 static tern_tensor *raised(tern_tensor *x, int rank) {

@@ -1,9 +1,9 @@
-/* op_lookup.c: operations by PyTorch's name: overloads, aliases, and what a device can do of each.
+/* lookup.c: operations by PyTorch's name: overloads, aliases, and what a device can do of each.
  */
 #include <stdio.h>
 #include <string.h>
 
-#include "op.h"
+#include "core/op.h"
 
 typedef struct op_alias {
     const char *name, *of;
@@ -14,13 +14,20 @@ static const op_alias aliases[] = {
 #define TERN_OP_GRAD(id, schema, kind, saves, kernel, fn)
 #define TERN_OP_ALIAS(name, of) {name, of},
 #include "tern/ops.def"
+#define TERN_OP_ALIAS(name, of) {name, of},
+#include "tern/functional.def"
 #undef TERN_OP
 #undef TERN_OP_GRAD
     {NULL, NULL}};
 
+static const tern_op *row_of(int id) {
+    return id < TERN_CORE_OP_COUNT ? &tern_core_ops[id]
+                                   : &tern_functional_ops[id - TERN_CORE_OP_COUNT];
+}
+
 /* ---- schemas, parsed when first needed ------------------------------------------------------- */
 
-static const tern_schema *schema_of(tern_ctx *ctx, tern_op_id id) {
+static const tern_schema *schema_of(tern_ctx *ctx, int id) {
     tern_schema **cache = ctx->op_cache;
     if (!cache) {
         cache = tern_alloc_zeroed(TERN_OP_ID_COUNT, sizeof *cache);
@@ -36,27 +43,20 @@ static const tern_schema *schema_of(tern_ctx *ctx, tern_op_id id) {
         tern_fail_memory(ctx, sizeof *schema);
         return NULL;
     }
-    if (!tern_schema_parse(tern_ops_table[id].schema, schema)) {
+    if (!tern_schema_parse(row_of(id)->schema, schema)) {
         tern_free(schema);
         tern_fail(ctx, TERN_ERR_INTERNAL, "the table of operations has a malformed row: %s",
-                  tern_ops_table[id].schema);
+                  row_of(id)->schema);
         return NULL;
     }
     cache[id] = schema;
     return schema;
 }
 
-void tern_op_cache_free(tern_ctx *ctx) {
-    tern_schema **cache = ctx->op_cache;
-    for (int id = 0; cache && id < TERN_OP_ID_COUNT; id++) tern_free(cache[id]);
-    tern_free(cache);
-    ctx->op_cache = NULL;
-}
-
 /* ---- names ----------------------------------------------------------------------------------- */
 
 static bool row_has_name(int id, const char *name, size_t length) {
-    const char *schema = tern_ops_table[id].schema;
+    const char *schema = row_of(id)->schema;
     return strncmp(schema, name, length) == 0 && (schema[length] == '(' || schema[length] == ':');
 }
 
@@ -99,12 +99,12 @@ bool tern_op_exists(const char *name) {
 
 static tern_value call_row(tern_ctx *ctx, int id, bool in_place, const tern_value *values,
                            int count) {
-    if (!in_place) return tern_op_call(ctx, (tern_op_id)id, values, count);
+    if (!in_place) return tern_op_call(ctx, row_of(id), values, count);
     if (values[0].kind != TERN_VALUE_TENSOR) {
         tern_fail(ctx, TERN_ERR_ARGUMENT, "an in-place call needs a tensor as its first argument");
         return tern_none();
     }
-    return tern_tensor_value(tern_op_call_in_place((tern_op_id)id, values, count));
+    return tern_tensor_value(tern_op_call_in_place(row_of(id), values, count));
 }
 
 tern_value tern_call(tern_ctx *ctx, const char *name, const tern_value *positional,
@@ -123,7 +123,7 @@ tern_value tern_call(tern_ctx *ctx, const char *name, const tern_value *position
     int candidates = 0;
     for (int id = first; id < TERN_OP_ID_COUNT; id++) {
         if (!row_has_name(id, row, length)) continue;
-        const tern_schema *schema = schema_of(ctx, (tern_op_id)id);
+        const tern_schema *schema = schema_of(ctx, id);
         if (!schema) return tern_none();
         tern_value values[TERN_SCHEMA_MAX_ARGS];
         if (tern_schema_bind(ctx, schema, positional, n_positional, named, values, message,
@@ -151,7 +151,7 @@ static const char *kind_name(tern_op_kind kind) {
 
 bool tern_op_at(size_t index, tern_op_info *out_info) {
     if (index >= TERN_OP_ID_COUNT) return false;
-    const tern_op *op = &tern_ops_table[index];
+    const tern_op *op = row_of((int)index);
     out_info->schema = op->schema;
     out_info->kind = kind_name(op->kind);
     out_info->differentiable = op->grad != NULL || op->kind == TERN_OP_THROUGH;
@@ -209,7 +209,7 @@ static bool device_has(tern_lane *lane, const tern_op *op, tern_dtype dtype) {
 
 const char *tern_op_support(tern_ctx *ctx, size_t index, tern_dtype dtype) {
     if (index >= TERN_OP_ID_COUNT || ctx->n_lanes == 0) return "missing";
-    const tern_op *op = &tern_ops_table[index];
+    const tern_op *op = row_of((int)index);
     if (op->kind == TERN_OP_HOST) return "host";
     if (op->kernel == 0 || op->kind == TERN_OP_COMPOSITE || op->kind == TERN_OP_THROUGH)
         return "composite";

@@ -1,0 +1,25 @@
+/* op_row.h: what turns the lines of ops.def and functional.def into rows; for the two tables only. */
+#ifndef TERN_CORE_OP_ROW_H
+#define TERN_CORE_OP_ROW_H
+
+#include "op.h"
+
+#define PRIMITIVE TERN_OP_PRIMITIVE
+#define COMPOSITE TERN_OP_COMPOSITE
+#define THROUGH   TERN_OP_THROUGH
+#define VIEW      TERN_OP_VIEW
+#define CREATE    TERN_OP_CREATE
+#define HOST      TERN_OP_HOST
+#define IN(k)     TERN_SAVE_INPUT(k)
+#define INS       TERN_SAVE_INPUTS
+#define OUT       TERN_SAVE_OUTPUTS
+
+#define TERN_KERNEL_NONE 0
+
+/* The row of one line of a table. */
+#define TERN_OP(id, schema, kind, saves, kernel, fn)                                               \
+    {schema, #id "Backward0", kind, saves, TERN_KERNEL_##kernel, fn, tern_op_##id, NULL},
+#define TERN_OP_GRAD(id, schema, kind, saves, kernel, fn)                                          \
+    {schema, #id "Backward0", kind, saves, TERN_KERNEL_##kernel, fn, tern_op_##id, tern_grad_##id},
+
+#endif
