@@ -60,6 +60,7 @@ Test(optim_sched, one_cycle_moves_rate_and_momentum_against_each_other) {
                 .09504846320134738, .0811745653949763, .06112620219362893, .03887419780637107,
                 .0188258346050237, .004951936798652629, 4e-07);
     cr_assert_eq(tern_error_clear(ctx), TERN_OK);
+    close_context();
     open_sgd();
     tern_sched *sched = tern_one_cycle_lr_new(sgd, 0.1, 10);
     cr_assert_float_eq(tern_optim_get(sgd, 0, "momentum").as.f, 0.95, 1e-15);
