@@ -151,7 +151,9 @@ struct tern_storage {
     uint64_t bytes;       /* as asked for */
     uint64_t capacity;    /* as allocated */
     uint64_t version;
-    tern_storage *next; /* in the lane's cache */
+    tern_storage *next;          /* in the lane's cache */
+    void (*release)(void *user); /* of memory that is the program's; NULL for the device's own */
+    void *release_user;
 };
 
 /* Finds or opens a device for the context; NULL and latched on failure. NULL is the default. */
@@ -170,6 +172,10 @@ tern_status tern_lane_fail(tern_lane *lane, const char *what, int32_t status,
                            const tern_backend_error *err);
 
 tern_storage *tern_storage_new(tern_lane *lane, uint64_t bytes);
+/* Storage over the program's memory, which `release` gives back at its end; NULL, and nothing latched,
+ * where the device cannot use it. */
+tern_storage *tern_storage_import(tern_lane *lane, void *memory, uint64_t bytes,
+                                  void (*release)(void *user), void *user);
 void tern_storage_retain(tern_storage *storage);
 void tern_storage_release(tern_ctx *ctx, tern_storage *storage);
 void tern_lane_empty_cache(tern_lane *lane);

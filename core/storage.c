@@ -103,6 +103,30 @@ tern_storage *tern_storage_new(tern_lane *lane, uint64_t bytes) {
     return storage;
 }
 
+static void keep(void *user) {
+    (void)user;
+}
+
+tern_storage *tern_storage_import(tern_lane *lane, void *memory, uint64_t bytes,
+                                  void (*release)(void *user), void *user) {
+    tern_bdevice_vtable *vt = &lane->device->vtable;
+    tern_backend_error err = {{0}};
+    if (!vt->buffer_import || bytes == 0 || (uintptr_t)memory % vt->alignment) return NULL;
+    tern_storage *storage = tern_alloc_zeroed(1, sizeof *storage);
+    if (!storage) return NULL;
+    if (vt->buffer_import(lane->device->object, memory, bytes, &storage->buffer, &err) !=
+        TERN_BACKEND_OK) {
+        tern_free(storage);
+        return NULL;
+    }
+    storage->device = lane->device;
+    storage->bytes = bytes;
+    storage->release = release ? release : keep;
+    storage->release_user = user;
+    atomic_store(&storage->references, 1);
+    return storage;
+}
+
 void tern_storage_retain(tern_storage *storage) {
     atomic_fetch_add(&storage->references, 1);
 }
@@ -110,6 +134,7 @@ void tern_storage_retain(tern_storage *storage) {
 static void storage_free(tern_storage *storage) {
     if (storage->buffer)
         storage->device->vtable.buffer_free(storage->device->object, storage->buffer);
+    if (storage->release) storage->release(storage->release_user);
     tern_free(storage);
 }
 
@@ -124,8 +149,8 @@ void tern_storage_release(tern_ctx *ctx, tern_storage *storage) {
     tern_lane *lane = lane_on(ctx, storage->device);
     uint64_t held = ctx->stats.device_bytes;
     ctx->stats.device_bytes = held > storage->capacity ? held - storage->capacity : 0;
-    if (!lane || storage->foreign || !storage->buffer) {
-        if (lane && storage->foreign) tern_lane_synchronize(lane);
+    if (!lane || storage->foreign || storage->release || !storage->buffer) {
+        if (lane && (storage->foreign || storage->release)) tern_lane_synchronize(lane);
         storage_free(storage);
         return;
     }

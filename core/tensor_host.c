@@ -43,6 +43,38 @@ tern_tensor *tern_from_data_on(tern_ctx *ctx, const void *data, tern_shape shape
     return tern_upload(lane, tensor->storage, 0, data, bytes) == TERN_OK ? tensor : ctx->nil;
 }
 
+/* The tensor over imported memory; nil where that must be copied. */
+static tern_tensor *over_memory(tern_ctx *ctx, void *memory, const tern_shape *shape,
+                                tern_dtype dtype, void (*release)(void *user), void *user) {
+    int64_t numel, strides[TERN_MAX_RANK];
+    tern_lane *lane = tern_lane_open(ctx, NULL);
+    if (!lane || !memory || !tern_shape_numel(shape->rank, shape->dim, &numel)) return ctx->nil;
+    uint64_t bytes = (uint64_t)numel * tern_dtype_size(dtype);
+    tern_storage *storage = tern_storage_import(lane, memory, bytes, release, user);
+    if (!storage) return ctx->nil;
+    tern_contiguous_strides(shape->rank, shape->dim, strides);
+    tern_tensor *tensor =
+        tern_tensor_over(lane, storage, dtype, shape->rank, shape->dim, strides, 0);
+    if (tern_is_nil(tensor)) { /* the caller still has it to release */
+        storage->foreign = true;
+        storage->release = NULL;
+    }
+    tern_storage_release(ctx, storage);
+    return tensor;
+}
+
+tern_tensor *tern_from_memory(tern_ctx *ctx, void *memory, tern_shape shape, tern_dtype dtype,
+                              void (*release)(void *user), void *user) {
+    if (dtype == TERN_DTYPE_DEFAULT) dtype = TERN_FLOAT32;
+    if (check_new(ctx, "from_memory", &shape, dtype)) {
+        tern_tensor *tensor = over_memory(ctx, memory, &shape, dtype, release, user);
+        if (!tern_is_nil(tensor)) return tensor;
+    }
+    tern_tensor *copy = tern_from_data(ctx, memory, shape, dtype);
+    if (release) release(user);
+    return copy;
+}
+
 tern_tensor *tern_empty(tern_ctx *ctx, tern_shape shape, tern_dtype dtype) {
     if (dtype == TERN_DTYPE_DEFAULT) dtype = TERN_FLOAT32;
     if (!check_new(ctx, "empty", &shape, dtype)) return ctx->nil;

@@ -31,6 +31,15 @@ TERN_API tern_tensor *tern_from_data(tern_ctx *ctx, const void *data, tern_shape
 TERN_API tern_tensor *tern_from_data_on(tern_ctx *ctx, const void *data, tern_shape shape,
                                         tern_dtype dtype, const char *device);
 
+/*
+ * torch.from_blob: a row-major tensor on the default device over `memory`, without a copy where the
+ * device can use host memory and the address is aligned as it asks (host devices: to 64 bytes).
+ * Elsewhere the elements are copied. `release` (may be NULL) is called with `user` once the memory is
+ * no longer needed: by the last tensor over it, or before this returns, on failure too.
+ */
+TERN_API tern_tensor *tern_from_memory(tern_ctx *ctx, void *memory, tern_shape shape,
+                                       tern_dtype dtype, void (*release)(void *user), void *user);
+
 /* Memory with open contents (torch.empty). */
 TERN_API tern_tensor *tern_empty(tern_ctx *ctx, tern_shape shape, tern_dtype dtype);
 
