@@ -14,8 +14,8 @@ static unsigned char *turned(const unsigned char *data, size_t bytes, size_t uni
     return copy;
 }
 
-tern_tensor *tern_npy_read(tern_ctx *ctx, const char *path, const unsigned char *bytes,
-                           size_t size) {
+static tern_tensor *read_array(tern_ctx *ctx, const char *path, const unsigned char *bytes,
+                               size_t size, tern_mapping *mapping) {
     tern_npy_header h;
     if (tern_npy_parse(ctx, path, bytes, size, &h) != TERN_OK) return tern_nil(ctx);
     if (h.dtype == TERN_DTYPE_DEFAULT) {
@@ -34,11 +34,23 @@ tern_tensor *tern_npy_read(tern_ctx *ctx, const char *path, const unsigned char 
     }
     bool columns = h.fortran && h.shape.rank > 1 && h.numel > 0;
     tern_shape flat = {1, {(int64_t)h.numel}}, strides;
-    tern_tensor *tensor = tern_from_data(ctx, data, columns ? flat : h.shape, h.dtype);
+    tern_shape shape = columns ? flat : h.shape;
+    tern_tensor *tensor = mapping && !copy && h.numel
+                              ? tern_mapping_tensor(ctx, mapping, data, shape, h.dtype)
+                              : tern_from_data(ctx, data, shape, h.dtype);
     tern_free(copy);
     if (!columns || tern_is_nil(tensor)) return tensor;
     tern_npy_strides(&h, &strides);
     return tern_view_of_storage(tensor, h.shape, strides, 0);
+}
+
+tern_tensor *tern_npy_read(tern_ctx *ctx, const char *path, const unsigned char *bytes,
+                           size_t size) {
+    return read_array(ctx, path, bytes, size, NULL);
+}
+
+tern_tensor *tern_npy_map(tern_ctx *ctx, const char *path, tern_mapping *mapping) {
+    return read_array(ctx, path, mapping->bytes, mapping->size, mapping);
 }
 
 tern_tensor *tern_npy_load(tern_ctx *ctx, const char *path) {

@@ -9,6 +9,7 @@
 #define TERN_IO_NPY_H
 
 #include "file.h"
+#include "mapping.h"
 #include "tern/tensor.h"
 #include "tern/value.h"
 
@@ -41,6 +42,7 @@ size_t tern_npy_format(tern_dtype dtype, const tern_shape *shape, unsigned char 
 /* The array of a file's bytes. Nil after latching an error. */
 tern_tensor *tern_npy_read(tern_ctx *ctx, const char *path, const unsigned char *bytes,
                            size_t size);
+tern_tensor *tern_npy_map(tern_ctx *ctx, const char *path, tern_mapping *mapping);
 
 /* A tensor, row-major; `sink` keeps the first failure. */
 tern_status tern_npy_write(tern_tensor *tensor, tern_sink *sink);

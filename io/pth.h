@@ -14,6 +14,7 @@
 #define TERN_IO_PTH_H
 
 #include "file.h"
+#include "mapping.h"
 #include "tern/value.h"
 
 /* ROOT for a path: its last part without the last extension; "archive" where torch.save says so
@@ -25,5 +26,8 @@ tern_status tern_pth_write(tern_ctx *ctx, tern_value value, const char *root, te
 
 /* Reads an archive, or the stream of PyTorch before 1.6. None after latching an error. */
 tern_value tern_pth_read(tern_ctx *ctx, const char *path, const unsigned char *bytes, size_t size);
+
+/* The same from a mapped file; storages that are stored and aligned are not copied. */
+tern_value tern_pth_map(tern_ctx *ctx, const char *path, tern_mapping *mapping);
 
 #endif

@@ -106,8 +106,12 @@ static bool read_stream(tern_pth_file *file, const unsigned char *bytes, size_t 
 }
 
 tern_status tern_pth_open(tern_pth_file *file, tern_ctx *ctx, const char *path,
-                          const unsigned char *bytes, size_t size) {
-    *file = (tern_pth_file){.ctx = ctx, .path = path, .storages = {.ctx = ctx, .path = path}};
+                          const unsigned char *bytes, size_t size, tern_mapping *mapping) {
+    *file = (tern_pth_file){
+        .ctx = ctx,
+        .path = path,
+        .storages = {.ctx = ctx, .path = path, .mapping = mapping},
+    };
     file->pickles =
         (tern_pickle_reader){ctx, path, tern_pth_globals, tern_pth_n_globals, NULL, NULL};
     bool ok;

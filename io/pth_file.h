@@ -16,10 +16,11 @@ typedef struct tern_pth_file {
     size_t pickle_length;
 } tern_pth_file;
 
-/* Opens an archive, or the stream of PyTorch before 1.6. The bytes must live as long; tern_pth_close
+/* Opens an archive, or the stream of PyTorch before 1.6; `mapping` is NULL, or the one that the bytes
+ * lie in. The bytes must live as long; tern_pth_close
  * is fine after a failure too. */
 tern_status tern_pth_open(tern_pth_file *file, tern_ctx *ctx, const char *path,
-                          const unsigned char *bytes, size_t size);
+                          const unsigned char *bytes, size_t size, tern_mapping *mapping);
 void tern_pth_close(tern_pth_file *file);
 
 #endif

@@ -156,7 +156,7 @@ static bool walk(walker *w, tern_pnode *node) {
 bool tern_pth_inspect(tern_inspection *in, const char *path, const unsigned char *bytes,
                       size_t size) {
     walker w = {.in = in};
-    bool ok = tern_pth_open(&w.file, in->ctx, path, bytes, size) == TERN_OK;
+    bool ok = tern_pth_open(&w.file, in->ctx, path, bytes, size, NULL) == TERN_OK;
     if (ok) tern_pth_reader_init(&w.reader, &w.file);
     ok = ok && walk(&w, w.file.root);
     tern_pth_close(&w.file);

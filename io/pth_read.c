@@ -337,14 +337,23 @@ void tern_pth_reader_init(tern_pth_reader *r, tern_pth_file *file) {
     r->weight_limit = WEIGHT_START + (uint64_t)file->pickle_length * WEIGHT_PER_BYTE;
 }
 
-tern_value tern_pth_read(tern_ctx *ctx, const char *path, const unsigned char *bytes, size_t size) {
+static tern_value read_value(tern_ctx *ctx, const char *path, const unsigned char *bytes,
+                             size_t size, tern_mapping *mapping) {
     tern_pth_file file;
     tern_value value = tern_none();
-    if (tern_pth_open(&file, ctx, path, bytes, size) == TERN_OK) {
+    if (tern_pth_open(&file, ctx, path, bytes, size, mapping) == TERN_OK) {
         tern_pth_reader r;
         tern_pth_reader_init(&r, &file);
         value = tern_pth_convert(&r, file.root);
     }
     tern_pth_close(&file);
     return tern_check(ctx) == TERN_OK ? value : tern_none();
+}
+
+tern_value tern_pth_read(tern_ctx *ctx, const char *path, const unsigned char *bytes, size_t size) {
+    return read_value(ctx, path, bytes, size, NULL);
+}
+
+tern_value tern_pth_map(tern_ctx *ctx, const char *path, tern_mapping *mapping) {
+    return read_value(ctx, path, mapping->bytes, mapping->size, mapping);
 }

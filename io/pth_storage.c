@@ -77,7 +77,7 @@ static tern_pth_storage *add_storage(tern_pth_storages *all, const storage_id *i
         TERN_OK)
         return NULL;
     tern_pth_storage *storage = &all->items[all->count++];
-    *storage = (tern_pth_storage){id->type, NULL, id->bytes, NULL};
+    *storage = (tern_pth_storage){.type = id->type, .bytes = id->bytes};
     return storage;
 }
 
@@ -107,7 +107,9 @@ static bool find_bytes(tern_pth_storages *all, const storage_id *id, tern_pth_st
                   member ? "has another size than its tensors say" : "is missing");
         return false;
     }
-    return tern_zip_read(all->zip, member, &storage->data) == TERN_OK;
+    if (tern_zip_read(all->zip, member, &storage->data) != TERN_OK) return false;
+    storage->mapped = all->mapping && !member->unpacked;
+    return true;
 }
 
 tern_pth_storage *tern_pth_find_storage(tern_pth_storages *all, const tern_pnode *stored) {
@@ -149,6 +151,7 @@ tern_status tern_pth_place_storages(tern_pth_storages *all, const tern_pickle_re
         size -= 8;
         if (size < storage->bytes) return bad(all, "it is cut off");
         storage->data = bytes;
+        storage->mapped = all->mapping != NULL;
         bytes += storage->bytes;
         size -= (size_t)storage->bytes;
     }
@@ -241,9 +244,12 @@ tern_tensor *tern_pth_tensor(tern_pth_storages *all, const tern_pth_array *a) {
     if (!storage->base) {
         uint64_t available = storage->bytes / a->type.size;
         bool whole = a->offset == 0 && a->numel == available && is_plain(&a->sizes, &a->strides);
-        tern_shape flat = {1, {(int64_t)available}};
+        tern_shape shape = a->sizes;
+        if (!whole) shape = (tern_shape){1, {(int64_t)available}};
         storage->base =
-            tern_from_data(all->ctx, storage->data, whole ? a->sizes : flat, a->type.dtype);
+            storage->mapped && available
+                ? tern_mapping_tensor(all->ctx, all->mapping, storage->data, shape, a->type.dtype)
+                : tern_from_data(all->ctx, storage->data, shape, a->type.dtype);
         if (whole || tern_is_nil(storage->base)) return storage->base;
     }
     return tern_view_of_storage(storage->base, a->sizes, a->strides, a->offset);

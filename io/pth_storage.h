@@ -5,6 +5,7 @@
 #ifndef TERN_IO_PTH_STORAGE_H
 #define TERN_IO_PTH_STORAGE_H
 
+#include "mapping.h"
 #include "pickle_reader.h"
 #include "pth_globals.h"
 #include "tern/tensor.h"
@@ -14,13 +15,15 @@ typedef struct tern_pth_storage {
     tern_pth_type type; /* without a name until a tensor over an untyped storage tells */
     const unsigned char *data;
     uint64_t bytes;
+    bool mapped;       /* `data` lies in the mapping */
     tern_tensor *base; /* the first tensor made over it */
 } tern_pth_storage;
 
 typedef struct tern_pth_storages {
     tern_ctx *ctx;
     const char *path;
-    tern_zip *zip; /* NULL for the stream of old versions */
+    tern_mapping *mapping; /* NULL where the file was read */
+    tern_zip *zip;         /* NULL for the stream of old versions */
     const char *root;
     size_t root_length;
     tern_value by_key; /* key -> index */

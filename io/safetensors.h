@@ -12,6 +12,7 @@
 #define TERN_IO_SAFETENSORS_H
 
 #include "file.h"
+#include "mapping.h"
 #include "tern/io.h"
 
 /* The dtypes that the format knows, in its own order. */
@@ -31,6 +32,9 @@ const tern_st_dtype *tern_st_dtype_of(const char *name);
 /* An index over bytes, which it takes over (they are the seam's), also on failure. */
 tern_safetensors *tern_safetensors_over(tern_ctx *ctx, const char *path, unsigned char *bytes,
                                         size_t size);
+
+/* An index over a mapped file, of which it keeps a reference. Tensors are made over its pages. */
+tern_safetensors *tern_safetensors_map(tern_ctx *ctx, const char *path, tern_mapping *mapping);
 
 /* All entries as a dict of tensors, with the metadata as attribute. */
 tern_value tern_safetensors_value(const tern_safetensors *file);

@@ -54,7 +54,8 @@ typedef struct entry {
 struct tern_safetensors {
     tern_ctx *ctx;
     const char *path;
-    unsigned char *bytes; /* NULL once closed */
+    unsigned char *bytes;  /* NULL once closed */
+    tern_mapping *mapping; /* what they lie in; NULL where they are the seam's */
     const unsigned char *data;
     uint64_t data_size;
     entry *entries; /* by offset */
@@ -183,7 +184,11 @@ static bool read_header(tern_safetensors *file, json_t *json) {
 
 void tern_safetensors_close(tern_safetensors *file) {
     if (!file) return;
-    tern_free(file->bytes);
+    if (file->mapping)
+        tern_mapping_release(file->mapping);
+    else
+        tern_free(file->bytes);
+    file->mapping = NULL;
     file->bytes = NULL;
     file->count = 0;
     file->by_name = tern_none();
@@ -206,15 +211,18 @@ static bool find_header(tern_safetensors *file, size_t size, size_t *out_length)
     return true;
 }
 
-tern_safetensors *tern_safetensors_over(tern_ctx *ctx, const char *path, unsigned char *bytes,
-                                        size_t size) {
+/* An index over bytes that are the seam's, or a mapping's whose reference it takes over. */
+static tern_safetensors *open_over(tern_ctx *ctx, const char *path, unsigned char *bytes,
+                                   size_t size, tern_mapping *mapping) {
     tern_safetensors *file = tern_scope_alloc(ctx, sizeof *file);
     tern_value kept = tern_string(ctx, path);
     size_t length = 0;
     if (!file || kept.kind != TERN_VALUE_STRING) {
-        tern_free(bytes);
+        tern_mapping_release(mapping);
+        if (!mapping) tern_free(bytes);
         return NULL;
     }
+    file->mapping = mapping;
     file->ctx = ctx;
     file->path = kept.as.s;
     file->bytes = bytes;
@@ -229,6 +237,16 @@ tern_safetensors *tern_safetensors_over(tern_ctx *ctx, const char *path, unsigne
     json_decref(json);
     if (!ok) tern_safetensors_close(file);
     return ok ? file : NULL;
+}
+
+tern_safetensors *tern_safetensors_over(tern_ctx *ctx, const char *path, unsigned char *bytes,
+                                        size_t size) {
+    return open_over(ctx, path, bytes, size, NULL);
+}
+
+tern_safetensors *tern_safetensors_map(tern_ctx *ctx, const char *path, tern_mapping *mapping) {
+    atomic_fetch_add(&mapping->references, 1);
+    return open_over(ctx, path, mapping->bytes, mapping->size, mapping);
 }
 
 tern_safetensors *tern_safetensors_open(tern_ctx *ctx, const char *path) {
@@ -273,6 +291,8 @@ static tern_tensor *make_tensor(const tern_safetensors *file, const tern_safeten
                   tern_shown(e->name, strlen(e->name), shown), e->dtype_name);
         return tern_nil(file->ctx);
     }
+    if (file->mapping && e->bytes)
+        return tern_mapping_tensor(file->ctx, file->mapping, e->data, e->shape, e->dtype);
     return tern_from_data(file->ctx, e->data, e->shape, e->dtype);
 }
 

@@ -39,16 +39,11 @@ tern_status tern_value_save(tern_ctx *ctx, tern_value value, const char *path) {
     return tern_sink_end(&sink);
 }
 
-static tern_value read_npy(tern_ctx *ctx, const char *path, const unsigned char *bytes,
-                           size_t size) {
-    tern_tensor *tensor = tern_npy_read(ctx, path, bytes, size);
+static tern_value of_tensor(tern_tensor *tensor) {
     return tern_is_nil(tensor) ? tern_none() : tern_tensor_value(tensor);
 }
 
-/* safetensors take the bytes over. */
-static tern_value read_safetensors(tern_ctx *ctx, const char *path, unsigned char *bytes,
-                                   size_t size) {
-    tern_safetensors *file = tern_safetensors_over(ctx, path, bytes, size);
+static tern_value of_safetensors(tern_safetensors *file) {
     tern_value value = tern_safetensors_value(file);
     tern_safetensors_close(file);
     return value;
@@ -60,12 +55,30 @@ tern_value tern_value_load(tern_ctx *ctx, const char *path) {
     if (tern_file_load(ctx, path, &bytes, &size) != TERN_OK) return tern_none();
     tern_value value = tern_none();
     switch (tern_format_of(bytes, size)) {
-    case TERN_FORMAT_SAFETENSORS: return read_safetensors(ctx, path, bytes, size);
-    case TERN_FORMAT_NPY: value = read_npy(ctx, path, bytes, size); break;
+    case TERN_FORMAT_SAFETENSORS: /* it takes the bytes over */
+        return of_safetensors(tern_safetensors_over(ctx, path, bytes, size));
+    case TERN_FORMAT_NPY: value = of_tensor(tern_npy_read(ctx, path, bytes, size)); break;
     case TERN_FORMAT_NPZ: value = tern_npz_read(ctx, path, bytes, size); break;
     case TERN_FORMAT_PTH: value = tern_pth_read(ctx, path, bytes, size); break;
     case TERN_FORMAT_UNKNOWN: tern_format_fail(ctx, path, size); break;
     }
     tern_free(bytes);
+    return value;
+}
+
+tern_value tern_value_map(tern_ctx *ctx, const char *path) {
+    tern_mapping *mapping = tern_mapping_open(ctx, path);
+    if (!mapping) return tern_none();
+    tern_value value = tern_none();
+    switch (tern_format_of(mapping->bytes, mapping->size)) {
+    case TERN_FORMAT_SAFETENSORS:
+        value = of_safetensors(tern_safetensors_map(ctx, path, mapping));
+        break;
+    case TERN_FORMAT_NPY: value = of_tensor(tern_npy_map(ctx, path, mapping)); break;
+    case TERN_FORMAT_PTH: value = tern_pth_map(ctx, path, mapping); break;
+    case TERN_FORMAT_NPZ: value = tern_npz_read(ctx, path, mapping->bytes, mapping->size); break;
+    case TERN_FORMAT_UNKNOWN: tern_format_fail(ctx, path, mapping->size); break;
+    }
+    tern_mapping_release(mapping);
     return value;
 }

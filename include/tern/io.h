@@ -57,6 +57,18 @@ TERN_API tern_status tern_value_save(tern_ctx *ctx, tern_value value, const char
 TERN_API tern_value tern_value_load(tern_ctx *ctx, const char *path);
 
 /*
+ * torch.load(path, mmap=True): the same values, but tensors lie over the file's own pages, which are
+ * read as they are touched: where the device can use host memory, the member is stored and its data
+ * begins at a multiple of 64 (as torch.save since 2.7 and Tern write .pth, and numpy .npy). All other
+ * tensors are copied as by tern_value_load. Checksums are verified here too.
+ *
+ * Writing to a tensor changes memory, never the file. While its tensors live the file must not be
+ * cut shorter, or the system ends the program (SIGBUS); saving over it with Tern is safe, because
+ * that replaces the file and leaves the mapped one as it is.
+ */
+TERN_API tern_value tern_value_map(tern_ctx *ctx, const char *path);
+
+/*
  * What is in a file of any of these formats, also of dtypes that Tern cannot compute with (complex,
  * unsigned 16 bits, float8), made without tensors:
  *
