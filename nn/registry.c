@@ -49,6 +49,7 @@ static const tern_module_class *const builtin[] = {
     &tern_embedding_class,
     &tern_feature_alpha_dropout_class,
     &tern_flatten_class,
+    &tern_fold_class,
     &tern_gaussian_nll_loss_class,
     &tern_gelu_class,
     &tern_glu_class,

@@ -4,8 +4,9 @@
 /* The arguments of all of them together. */
 typedef struct activation {
     tern_module module;
-    double alpha, lambd, negative_slope, min_val, max_val, lower, upper, init;
-    tern_value beta, threshold, value; /* numbers that print as they were given */
+    /* Numbers that print as they were given. */
+    tern_value alpha, lambd, negative_slope, min_val, max_val, lower, upper, beta, threshold, value;
+    double init;
     const char *approximate, *device;
     tern_optional_int dim;
     int64_t num_parameters;
@@ -41,12 +42,12 @@ static const tern_field fields[] = {
 #define ELEMENTWISE(schema_text) TERN_MODULE_CLASS(schema_text, activation), .fields = fields
 
 const tern_module_class tern_celu_class = {
-    ELEMENTWISE("CELU(float alpha=1.0, bool inplace=False)"),
+    ELEMENTWISE("CELU(Number alpha=1.0, bool inplace=False)"),
     .operation = "nn.functional.celu alpha inplace",
     .print = "alpha= inplace=?",
 };
 const tern_module_class tern_elu_class = {
-    ELEMENTWISE("ELU(float alpha=1.0, bool inplace=False)"),
+    ELEMENTWISE("ELU(Number alpha=1.0, bool inplace=False)"),
     .operation = "nn.functional.elu alpha inplace",
     .print = "alpha= inplace=?",
 };
@@ -56,7 +57,7 @@ const tern_module_class tern_gelu_class = {
     .print = "approximate=",
 };
 const tern_module_class tern_hardshrink_class = {
-    ELEMENTWISE("Hardshrink(float lambd=0.5)"),
+    ELEMENTWISE("Hardshrink(Number lambd=0.5)"),
     .operation = "nn.functional.hardshrink lambd",
     .print = "lambd",
 };
@@ -69,12 +70,12 @@ const tern_module_class tern_hardswish_class = {
     .operation = "nn.functional.hardswish inplace",
 };
 const tern_module_class tern_hardtanh_class = {
-    ELEMENTWISE("Hardtanh(float min_val=-1.0, float max_val=1.0, bool inplace=False)"),
+    ELEMENTWISE("Hardtanh(Number min_val=-1.0, Number max_val=1.0, bool inplace=False)"),
     .operation = "nn.functional.hardtanh min_val max_val inplace",
     .print = "min_val= max_val= inplace=?",
 };
 const tern_module_class tern_leaky_relu_class = {
-    ELEMENTWISE("LeakyReLU(float negative_slope=0.01, bool inplace=False)"),
+    ELEMENTWISE("LeakyReLU(Number negative_slope=0.01, bool inplace=False)"),
     .operation = "nn.functional.leaky_relu negative_slope inplace",
     .print = "negative_slope= inplace=?",
 };
@@ -98,7 +99,7 @@ const tern_module_class tern_relu6_class = {
     .print = "inplace=?",
 };
 const tern_module_class tern_rrelu_class = {
-    ELEMENTWISE("RReLU(float lower=0.125, float upper=0.3333333333333333, bool inplace=False)"),
+    ELEMENTWISE("RReLU(Number lower=0.125, Number upper=0.3333333333333333, bool inplace=False)"),
     .operation = "nn.functional.rrelu lower upper training inplace",
     .print = "lower= upper= inplace=?",
 };
@@ -117,12 +118,12 @@ const tern_module_class tern_sigmoid_class = {
     .operation = "sigmoid",
 };
 const tern_module_class tern_softplus_class = {
-    ELEMENTWISE("Softplus(float beta=1.0, float threshold=20.0)"),
+    ELEMENTWISE("Softplus(Number beta=1.0, Number threshold=20.0)"),
     .operation = "nn.functional.softplus beta threshold",
     .print = "beta= threshold=",
 };
 const tern_module_class tern_softshrink_class = {
-    ELEMENTWISE("Softshrink(float lambd=0.5)"),
+    ELEMENTWISE("Softshrink(Number lambd=0.5)"),
     .operation = "nn.functional.softshrink lambd",
     .print = "lambd",
 };
@@ -249,12 +250,12 @@ tern_module *tern_nn_gelu(tern_ctx *ctx, const char *approximate) {
 }
 
 tern_module *tern_nn_elu(tern_ctx *ctx, double alpha) {
-    activation config = {.alpha = alpha};
+    activation config = {.alpha = tern_float(alpha)};
     return tern_module_new(ctx, &tern_elu_class, &config);
 }
 
 tern_module *tern_nn_leaky_relu(tern_ctx *ctx, double negative_slope) {
-    activation config = {.negative_slope = negative_slope};
+    activation config = {.negative_slope = tern_float(negative_slope)};
     return tern_module_new(ctx, &tern_leaky_relu_class, &config);
 }
 

@@ -5,8 +5,7 @@ typedef struct embedding {
     tern_module module;
     int64_t num_embeddings, embedding_dim;
     tern_optional_int padding_idx;
-    tern_optional_float max_norm;
-    double norm_type;
+    tern_value max_norm, norm_type; /* numbers that print as they were given; max_norm or none */
     bool scale_grad_by_freq, sparse;
     const char *device;
     tern_dtype dtype;
@@ -68,7 +67,7 @@ static tern_status embedding_init(tern_module *self) {
 
 const tern_module_class tern_embedding_class = {
     TERN_MODULE_CLASS("Embedding(int num_embeddings, int embedding_dim, int? padding_idx=None, "
-                      "float? max_norm=None, float norm_type=2.0, bool scale_grad_by_freq=False, "
+                      "Number? max_norm=None, Number norm_type=2.0, bool scale_grad_by_freq=False, "
                       "bool sparse=False, *, str? device=None, dtype? dtype=None)",
                       embedding),
     .fields = fields,
@@ -86,8 +85,8 @@ tern_module *tern_nn_embedding(tern_ctx *ctx, int64_t num_embeddings, int64_t em
     embedding config = {.num_embeddings = num_embeddings,
                         .embedding_dim = embedding_dim,
                         .padding_idx = o.padding_idx,
-                        .max_norm = o.max_norm,
-                        .norm_type = o.norm_type,
+                        .max_norm = o.max_norm.has ? tern_float(o.max_norm.value) : tern_none(),
+                        .norm_type = tern_float(o.norm_type),
                         .scale_grad_by_freq = o.scale_grad_by_freq,
                         .device = o.device,
                         .dtype = o.dtype};

@@ -6,9 +6,8 @@
 typedef struct bag {
     tern_module module;
     int64_t num_embeddings, embedding_dim;
-    tern_optional_float max_norm;
+    tern_value max_norm, norm_type; /* numbers that print as they were given; max_norm or none */
     tern_optional_int padding_idx;
-    double norm_type;
     const char *mode, *device;
     bool scale_grad_by_freq, sparse, include_last_offset;
     tern_dtype dtype;
@@ -163,8 +162,8 @@ static tern_value bag_call(tern_module *self, const tern_value *args) {
 }
 
 const tern_module_class tern_embedding_bag_class = {
-    TERN_MODULE_CLASS("EmbeddingBag(int num_embeddings, int embedding_dim, float? max_norm=None, "
-                      "float norm_type=2.0, bool scale_grad_by_freq=False, str mode='mean', "
+    TERN_MODULE_CLASS("EmbeddingBag(int num_embeddings, int embedding_dim, Number? max_norm=None, "
+                      "Number norm_type=2.0, bool scale_grad_by_freq=False, str mode='mean', "
                       "bool sparse=False, *, bool include_last_offset=False, "
                       "int? padding_idx=None, str? device=None, dtype? dtype=None)",
                       bag),

@@ -6,9 +6,9 @@ typedef struct layer_norm {
     tern_module module;
     tern_shape normalized_shape;
     int64_t num_groups, num_channels;
-    double alpha, beta, k;
-    int64_t window;          /* "size" */
-    tern_optional_float eps; /* none (RMSNorm): the dtype's machine epsilon */
+    tern_value alpha, beta, k; /* numbers that print as they were given */
+    int64_t window;            /* "size" */
+    tern_optional_float eps;   /* none (RMSNorm): the dtype's machine epsilon */
     bool elementwise_affine, affine, bias_wanted;
     const char *device;
     tern_dtype dtype;
@@ -33,12 +33,13 @@ static const tern_field fields[] = {
     TERN_FIELD_END,
 };
 
-static void scale_and_shift(tern_module *self, tern_shape shape, bool scale, bool shift) {
+static void scale_and_shift(tern_module *self, tern_shape shape, bool scale) {
     layer_norm *m = (layer_norm *)self;
+    m->bias_wanted = m->bias_wanted && scale;
     m->weight = scale ? tern_layer_filled(self, "weight", shape, m->dtype, 1)
                       : tern_module_parameter(self, "weight", NULL);
-    m->bias = shift ? tern_layer_filled(self, "bias", shape, m->dtype, 0)
-                    : tern_module_parameter(self, "bias", NULL);
+    m->bias = m->bias_wanted ? tern_layer_filled(self, "bias", shape, m->dtype, 0)
+                             : tern_module_parameter(self, "bias", NULL);
 }
 
 /* An operation with its first argument, the shape or the groups, then weight, bias and eps. */
@@ -55,8 +56,7 @@ static tern_tensor *normalise(tern_module *self, const char *operation, tern_ten
 
 static tern_status layer_norm_init(tern_module *self) {
     layer_norm *m = (layer_norm *)self;
-    scale_and_shift(self, m->normalized_shape, m->elementwise_affine,
-                    m->elementwise_affine && m->bias_wanted);
+    scale_and_shift(self, m->normalized_shape, m->elementwise_affine);
     return TERN_OK;
 }
 
@@ -74,7 +74,7 @@ const tern_module_class tern_layer_norm_class = {
     .fields = fields,
     .init = layer_norm_init,
     .forward = layer_norm_forward,
-    .print = "normalized_shape eps= elementwise_affine=",
+    .print = "normalized_shape eps= elementwise_affine= bias=",
 };
 
 static tern_status rms_norm_init(tern_module *self) {
@@ -105,7 +105,7 @@ static tern_status group_norm_init(tern_module *self) {
         return tern_fail(tern_module_context(self), TERN_ERR_ARGUMENT,
                          "GroupNorm: num_channels (%lld) must be divisible by num_groups (%lld)",
                          (long long)m->num_channels, (long long)m->num_groups);
-    scale_and_shift(self, TERN_SHAPE(m->num_channels), m->affine, m->affine && m->bias_wanted);
+    scale_and_shift(self, TERN_SHAPE(m->num_channels), m->affine);
     return TERN_OK;
 }
 
@@ -121,14 +121,14 @@ const tern_module_class tern_group_norm_class = {
     .fields = fields,
     .init = group_norm_init,
     .forward = group_norm_forward,
-    .print = "num_groups num_channels eps= affine=",
+    .print = "num_groups num_channels eps= affine= bias=",
 };
 
 /* ---- over neighbouring channels -------------------------------------------------------------------------- */
 
 const tern_module_class tern_local_response_norm_class = {
-    TERN_MODULE_CLASS("LocalResponseNorm(int size, float alpha=0.0001, float beta=0.75, "
-                      "float k=1.0)",
+    TERN_MODULE_CLASS("LocalResponseNorm(int size, Number alpha=0.0001, Number beta=0.75, "
+                      "Number k=1.0)",
                       layer_norm),
     .fields = fields,
     .operation = "nn.functional.local_response_norm size alpha beta k",

@@ -137,6 +137,7 @@ extern const tern_module_class tern_pixel_shuffle_class;
 extern const tern_module_class tern_pixel_unshuffle_class;
 extern const tern_module_class tern_channel_shuffle_class;
 extern const tern_module_class tern_unfold_class;
+extern const tern_module_class tern_fold_class;
 extern const tern_module_class tern_zero_pad1d_class;
 extern const tern_module_class tern_zero_pad2d_class;
 extern const tern_module_class tern_zero_pad3d_class;

@@ -85,6 +85,9 @@ static tern_status distance_init(tern_module *self) {
                          "%s: a distance_function cannot be given as a value: it is the pairwise "
                          "distance",
                          tern_module_name(self));
+    tern_module *distance =
+        tern_nn_make(tern_module_context(self), "PairwiseDistance", tern_none());
+    tern_module_child(self, "distance_function", distance);
     return check_reduction(self, false);
 }
 

@@ -6,7 +6,10 @@
 
 typedef struct output_loss {
     tern_module module;
-    int64_t in_features, num_classes, ignore_index;
+    int64_t in_features, num_classes;
+    tern_optional_int ignore_index;
+    tern_shape out_features;
+    tern_value options;
     tern_int_list cutoffs;
     double label_smoothing, div_value;
     const char *reduction, *device;
@@ -22,6 +25,8 @@ static const tern_field fields[] = {
     TERN_FIELD(output_loss, n_classes, num_classes),
     TERN_FIELD(output_loss, cutoffs, cutoffs),
     TERN_FIELD(output_loss, ignore_index, ignore_index),
+    TERN_FIELD(output_loss, out_features, out_features),
+    TERN_FIELD(output_loss, options, options),
     TERN_FIELD(output_loss, label_smoothing, label_smoothing),
     TERN_FIELD(output_loss, div_value, div_value),
     TERN_FIELD(output_loss, reduction, reduction),
@@ -44,9 +49,14 @@ static tern_module *linear(tern_module *self, int64_t in, int64_t out, bool bias
 
 static tern_status linear_init(tern_module *self) {
     output_loss *m = (output_loss *)self;
-    m->weight = tern_layer_keep(self, "weight", m->weight);
+    if (m->out_features.rank > 0 || m->options.kind != TERN_VALUE_NONE)
+        return tern_fail(
+            tern_module_context(self), TERN_ERR_UNSUPPORTED,
+            "LinearCrossEntropyLoss: out_features and options are not supported: leave "
+            "them out");
     m->linear =
         tern_module_child(self, "linear", linear(self, m->in_features, m->num_classes, m->bias));
+    m->weight = tern_layer_keep(self, "weight", m->weight);
     return TERN_OK;
 }
 
@@ -54,18 +64,25 @@ static tern_value linear_call(tern_module *self, const tern_value *args) {
     const output_loss *m = (output_loss *)self;
     tern_value all[] = {tern_tensor_value(tern_forward(m->linear, args[0].as.tensor)), args[1]};
     return tern_nn_operation(
-        self, "nn.functional.cross_entropy weight ignore_index reduction label_smoothing", all, 2);
+        self,
+        m->ignore_index.has
+            ? "nn.functional.cross_entropy weight reduction label_smoothing ignore_index"
+            : "nn.functional.cross_entropy weight reduction label_smoothing",
+        all, 2);
 }
 
 const tern_module_class tern_linear_cross_entropy_loss_class = {
-    TERN_MODULE_CLASS("LinearCrossEntropyLoss(int in_features, int num_classes, bool bias=False, "
-                      "*, Tensor? weight=None, int ignore_index=-100, str reduction='mean', "
-                      "float label_smoothing=0.0, str? device=None, dtype? dtype=None)",
+    TERN_MODULE_CLASS("LinearCrossEntropyLoss(int in_features, int num_classes, *, "
+                      "int[] out_features=(), bool bias=False, str? device=None, "
+                      "dtype? dtype=None, str reduction='mean', Tensor? weight=None, "
+                      "int? ignore_index=None, float label_smoothing=0.0, any options=None)",
                       output_loss),
     .fields = fields,
     .init = linear_init,
     .call_schema = "forward(Tensor input, Tensor target)",
     .call = linear_call,
+    .print = "in_features= num_classes= out_features= bias= $reduction= ignore_index= "
+             "label_smoothing= options=",
 };
 
 /* ---- AdaptiveLogSoftmaxWithLoss: frequent classes first, the others in clusters of smaller width ------------- */

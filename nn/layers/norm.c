@@ -44,8 +44,9 @@ static tern_status norm_init(tern_module *self) {
                          (long long)m->num_features);
     m->weight = m->affine ? tern_layer_filled(self, "weight", shape, m->dtype, 1)
                           : tern_module_parameter(self, "weight", NULL);
-    m->bias = m->affine && m->bias_wanted ? tern_layer_filled(self, "bias", shape, m->dtype, 0)
-                                          : tern_module_parameter(self, "bias", NULL);
+    m->bias_wanted = m->bias_wanted && m->affine;
+    m->bias = m->bias_wanted ? tern_layer_filled(self, "bias", shape, m->dtype, 0)
+                             : tern_module_parameter(self, "bias", NULL);
     m->running_mean = statistic(self, "running_mean", 0);
     m->running_var = statistic(self, "running_var", 1);
     tern_tensor *count = NULL;
@@ -114,7 +115,7 @@ static tern_tensor *batch_forward(tern_module *self, tern_tensor *input) {
                            "dtype? dtype=None, *, bool bias=True)",                                \
                       norm),                                                                       \
         .fields = fields, .init = norm_init, .forward = batch_forward, .version = 2,               \
-        .print = "num_features eps= momentum= affine= track_running_stats="
+        .print = "num_features eps= momentum= affine= bias= track_running_stats="
 
 const tern_module_class tern_batch_norm1d_class = {BATCH_NORM("BatchNorm1d")};
 const tern_module_class tern_batch_norm2d_class = {BATCH_NORM("BatchNorm2d")};
@@ -141,7 +142,7 @@ static tern_tensor *instance_forward(tern_module *self, tern_tensor *input) {
                            "str? device=None, dtype? dtype=None, *, bool bias=True)",              \
                       norm),                                                                       \
         .fields = fields, .init = norm_init, .forward = instance_forward, .version = 2,            \
-        .print = "num_features eps= momentum= affine= track_running_stats="
+        .print = "num_features eps= momentum= affine= bias= track_running_stats="
 
 const tern_module_class tern_instance_norm1d_class = {INSTANCE_NORM("InstanceNorm1d")};
 const tern_module_class tern_instance_norm2d_class = {INSTANCE_NORM("InstanceNorm2d")};

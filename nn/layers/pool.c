@@ -7,7 +7,7 @@
 typedef struct pool {
     tern_module module;
     tern_value kernel_size, stride, padding, dilation, output_size;
-    double norm_type;
+    tern_value norm_type;
     tern_optional_int divisor_override;
     bool ceil_mode, return_indices, count_include_pad;
 } pool;
@@ -181,11 +181,11 @@ static tern_tensor *power_forward(tern_module *self, tern_tensor *input) {
                                           "nn.functional.avg_pool2d kernel_size stride ceil_mode",
                                           "nn.functional.avg_pool3d kernel_size stride ceil_mode"};
     const pool *m = (pool *)self;
-    tern_tensor *mean = tern_layer_call(self, average[tern_layer_spatial(self) - 1],
-                                        tern_pow_scalar(input, m->norm_type));
+    double power = tern_value_as_double(m->norm_type);
+    tern_tensor *mean =
+        tern_layer_call(self, average[tern_layer_spatial(self) - 1], tern_pow_scalar(input, power));
     tern_tensor *size = tern_mul(tern_sign(mean), tern_relu(tern_abs(mean)));
-    return tern_pow_scalar(tern_mul_scalar(size, window_volume(self, m->kernel_size)),
-                           1.0 / m->norm_type);
+    return tern_pow_scalar(tern_mul_scalar(size, window_volume(self, m->kernel_size)), 1.0 / power);
 }
 
 static tern_status power_init(tern_module *self) {
@@ -196,7 +196,7 @@ static tern_status power_init(tern_module *self) {
 }
 
 #define POWER(name)                                                                                \
-    TERN_MODULE_CLASS(name "(float norm_type, int|int[] kernel_size, int|int[]? stride=None, "     \
+    TERN_MODULE_CLASS(name "(Number norm_type, int|int[] kernel_size, int|int[]? stride=None, "    \
                            "bool ceil_mode=False)",                                                \
                       pool),                                                                       \
         .fields = fields, .init = power_init, .forward = power_forward,                            \

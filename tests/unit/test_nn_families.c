@@ -42,6 +42,7 @@ Test(nn_families, constructors_refuse_what_cannot_be) {
     REFUSES("Bilinear(0, 1, 1)", "in1_features must be positive");
     REFUSES("ZeroPad2d((1, 2, 3))", "padding must be one number or 4 numbers, not 3");
     REFUSES("MaxPool2d('a')", "kernel_size");
+    REFUSES("LinearCrossEntropyLoss(2, 3, out_features=(2,))", "out_features and options");
     REFUSES("TripletMarginWithDistanceLoss(distance_function=3)", "distance_function");
     REFUSES("L1Loss(reduction='batchmean')", "'batchmean' is not a valid value for reduction");
 }
@@ -236,6 +237,26 @@ Test(nn_families, adaptive_softmax_gives_log_probabilities_that_sum_to_one) {
     CHECK_ERROR_HAS("input of 2 and target of 0 dimensions");
     REFUSES("AdaptiveLogSoftmaxWithLoss(8, 6, [4, 2])", "cutoffs should be a sequence of unique");
     REFUSES("AdaptiveLogSoftmaxWithLoss(8, 6, [])", "cutoffs should be a sequence of unique");
+}
+
+/* Folding what was unfolded counts each pixel as often as windows hold it. */
+Test(nn_families, folding_adds_overlapping_windows) {
+    tern_tensor *ones = tern_ones(ctx, TERN_SHAPE(1, 2, 3, 4), TERN_FLOAT32);
+    tern_tensor *columns = tern_forward(tern_nn(ctx, "Unfold(2, padding=(0, 1))"), ones);
+    tern_module *fold = tern_nn(ctx, "Fold((3, 4), 2, padding=(0, 1))");
+    tern_tensor *image = tern_forward(fold, columns);
+    CHECK_CLEAN();
+    cr_assert_float_eq(at(image, 0), 2, 0);
+    cr_assert_float_eq(at(image, 5), 4, 0);
+    cr_assert_eq(tern_rank(tern_forward(fold, tern_squeeze(columns, 0))), 3);
+    tern_forward(fold, ones);
+    CHECK_ERROR_HAS("Fold: input must be [N, C * 4, 10] (or without N)");
+    tern_forward(tern_nn(ctx, "Fold((1, 2, 3), 2)"), columns);
+    CHECK_ERROR_HAS("Fold: output_size must be one number or two");
+    tern_forward(tern_nn(ctx, "Fold(4, 2, padding=-1)"), columns);
+    CHECK_ERROR_HAS("Fold: padding must be within 0 and 16777216");
+    tern_forward(tern_nn(ctx, "Fold(0, 2)"), columns);
+    CHECK_ERROR_HAS("Fold: output_size must be positive");
 }
 
 /* An uneven 'same' has the larger half behind: kernel 2 looks at the element and the next. */

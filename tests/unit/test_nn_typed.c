@@ -39,7 +39,7 @@ Test(nn_typed, activations_and_dropout) {
     check_same(tern_nn_gelu(ctx, "tanh"), "GELU('tanh')");
     check_same(tern_nn_elu(ctx, 0.5), "ELU(0.5)");
     check_same(tern_nn_leaky_relu(ctx, 0.2), "LeakyReLU(0.2)");
-    check_same(tern_nn_softplus(ctx, 2, 5), "Softplus(2, 5)");
+    check_same(tern_nn_softplus(ctx, 2, 5), "Softplus(2.0, 5.0)");
     check_same(tern_nn_prelu(ctx, 3, 0.5), "PReLU(3, 0.5)");
     check_same(tern_nn_glu(ctx, 1), "GLU(1)");
     check_same(tern_nn_softmax(ctx, 1), "Softmax(1)");
