@@ -82,9 +82,11 @@ void tern_grad_cat(tern_node *node, tern_tensor *const *grad_out, tern_tensor **
         tern_shape shape = tern_node_input_shape(node, i);
         bool skipped = is_skipped(&shape) && grad->rank != 1;
         int64_t length = skipped ? 0 : shape.dim[dim];
-        if (tern_node_needs(node, i) && !skipped)
-            grads[i] = tern_to_dtype(tern_narrow(grad, dim, start, length),
-                                     tern_node_input_dtype(node, i));
+        if (tern_node_needs(node, i)) {
+            tern_tensor *part = skipped ? TERN_CALL(new_zeros, T(grad), S(shape))
+                                        : tern_narrow(grad, dim, start, length);
+            grads[i] = tern_to_dtype(part, tern_node_input_dtype(node, i));
+        }
         start += length;
     }
 }

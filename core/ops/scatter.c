@@ -91,13 +91,21 @@ tern_value tern_op_scatter(tern_opcall *call) {
     return scatter_call(call, tern_arg_tensor(call, 3));
 }
 
+/* With `reduce` scatter has no gradient, as in PyTorch: what it adds or multiplies is not known. */
+static bool replaces(tern_node *node) {
+    if (tern_node_arg(node, 4).kind == TERN_VALUE_NONE) return true;
+    tern_fail(tern_node_ctx(node), TERN_ERR_UNSUPPORTED,
+              "scatter: the derivative with `reduce` is not implemented: use scatter_add or "
+              "scatter_reduce");
+    return false;
+}
+
 void tern_grad_scatter(tern_node *node, tern_tensor *const *grad_out, tern_tensor **grads) {
     tern_value dim = tern_node_arg(node, 1);
     tern_tensor *index = tern_node_input(node, 1);
-    bool replaces = tern_node_arg(node, 4).kind == TERN_VALUE_NONE;
+    if (!replaces(node)) return;
     if (tern_node_needs(node, 0))
-        grads[0] = replaces ? TERN_CALL(scatter_value, T(grad_out[0]), dim, T(index), F(0.0))
-                            : grad_out[0];
+        grads[0] = TERN_CALL(scatter_value, T(grad_out[0]), dim, T(index), F(0.0));
     if (tern_node_needs(node, 2))
         grads[2] = tern_pad_to(TERN_CALL(gather, T(grad_out[0]), dim, T(index)),
                                tern_node_input_shape(node, 2));
@@ -106,15 +114,20 @@ void tern_grad_scatter(tern_node *node, tern_tensor *const *grad_out, tern_tenso
 tern_value tern_op_scatter_value(tern_opcall *call) {
     tern_tensor *index = tern_arg_tensor(call, 2);
     tern_tensor *value = tern_operand_of(call, tern_arg(call, 3), tern_arg_tensor(call, 0)->dtype);
+    if (call->ctx->status != TERN_OK) return tern_none();
+    if (value->rank != 0)
+        return tern_call_fail(call, TERN_ERR_ARGUMENT,
+                              "value must be a number or a 0-dimensional tensor, but has %d "
+                              "dimensions: pass it as src",
+                              value->rank);
     tern_shape shape = tern_shape_of(index);
     return scatter_call(call, tern_broadcast_view(value, &shape));
 }
 
 void tern_grad_scatter_value(tern_node *node, tern_tensor *const *grad_out, tern_tensor **grads) {
-    bool replaces = tern_node_arg(node, 4).kind == TERN_VALUE_NONE;
-    grads[0] = replaces ? TERN_CALL(scatter_value, T(grad_out[0]), tern_node_arg(node, 1),
-                                    T(tern_node_input(node, 1)), F(0.0))
-                        : grad_out[0];
+    if (!replaces(node)) return;
+    grads[0] = TERN_CALL(scatter_value, T(grad_out[0]), tern_node_arg(node, 1),
+                         T(tern_node_input(node, 1)), F(0.0));
     if (tern_node_needs(node, 2)) /* a 0-dim tensor in place of the number */
         grads[2] = tern_sum(
             TERN_CALL(gather, T(grad_out[0]), tern_node_arg(node, 1), T(tern_node_input(node, 1))));
