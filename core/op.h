@@ -164,7 +164,7 @@ TERN_API tern_tensor **tern_arg_tensors(const tern_opcall *call, int i, int *out
 TERN_API bool tern_wrap_dim(tern_ctx *ctx, int rank, int64_t dim, int *out_dim);
 
 /* A set of dims as a bit mask; no dims given is all of them. Duplicates are an error. */
-bool tern_wrap_dims(tern_ctx *ctx, int rank, const tern_shape *dims, uint32_t *out_mask);
+TERN_API bool tern_wrap_dims(tern_ctx *ctx, int rank, const tern_shape *dims, uint32_t *out_mask);
 
 /* Latches "NAME: ..." for the call's operation and returns none. */
 TERN_API tern_value tern_call_fail(const tern_opcall *call, tern_status status, const char *format,

@@ -118,16 +118,42 @@ tern_value tern_op_reflected_matmul(tern_opcall *call) {
 /* ---- powers, angles ---- */
 
 tern_value tern_op_float_power(tern_opcall *call) {
-    tern_tensor *a = tern_to_dtype(tern_arg_tensor(call, 0), TERN_FLOAT64);
-    tern_value b = tern_arg(call, 1);
+    tern_value a = tern_arg(call, 0), b = tern_arg(call, 1);
+    if (a.kind == TERN_VALUE_TENSOR) a = T(tern_to_dtype(a.as.tensor, TERN_FLOAT64));
     if (b.kind == TERN_VALUE_TENSOR) b = T(tern_to_dtype(b.as.tensor, TERN_FLOAT64));
-    return tern_result(call, TERN_CALL(pow, T(a), b));
+    return a.kind == TERN_VALUE_TENSOR ? T(TERN_CALL(pow, a, b)) : T(TERN_CALL(pow_scalar, a, b));
 }
 
-/* input * 2^other */
+/* input * 2^other: integers in `other` take the dtype of a floating input. */
 tern_value tern_op_ldexp(tern_opcall *call) {
-    tern_tensor *power = TERN_CALL(pow_scalar, F(2.0), T(tern_arg_tensor(call, 1)));
-    return tern_result(call, tern_mul(tern_arg_tensor(call, 0), power));
+    tern_tensor *x = tern_arg_tensor(call, 0), *other = tern_arg_tensor(call, 1);
+    bool whole = !tern_dtype_is_floating(other->dtype);
+    if (!tern_dtype_is_floating(x->dtype) || !whole)
+        return T(tern_mul(x, TERN_CALL(pow_scalar, F(2.0), T(other))));
+    tern_tensor *wide = wide_input(call);
+    tern_tensor *power = TERN_CALL(pow_scalar, F(2.0), T(tern_to_dtype(other, wide->dtype)));
+    return narrowed(call, tern_mul(wide, power));
+}
+
+/* ---- numbers where the kernels take tensors ---- */
+
+/* A tensor argument; a number as a 0-dim tensor that promotes as a number does. */
+static tern_value tensor_of(tern_opcall *call, int index) {
+    tern_value value = tern_arg(call, index);
+    if (value.kind == TERN_VALUE_TENSOR) return value;
+    tern_tensor *number = tern_operand_of(call, value, tern_result_type(&value, 1));
+    if (!tern_is_nil(number)) number->flags |= TERN_T_NUMBER;
+    return T(number);
+}
+
+tern_value tern_op_copysign_number(tern_opcall *call) {
+    return T(TERN_CALL(copysign, tensor_of(call, 0), tensor_of(call, 1)));
+}
+tern_value tern_op_xlogy_number(tern_opcall *call) {
+    return T(TERN_CALL(xlogy, tensor_of(call, 0), tensor_of(call, 1)));
+}
+tern_value tern_op_remainder_number(tern_opcall *call) {
+    return T(TERN_CALL(remainder, tensor_of(call, 0), tensor_of(call, 1)));
 }
 
 tern_value tern_op_deg2rad(tern_opcall *call) {
@@ -183,8 +209,11 @@ tern_value tern_op_ndtri(tern_opcall *call) {
 
 /* x log(1 + y), 0 where x is 0 and y is no NaN */
 tern_value tern_op_xlog1py(tern_opcall *call) {
-    tern_tensor *x = tern_arg_tensor(call, 0), *y = tern_arg_tensor(call, 1);
-    return tern_result(call, TERN_CALL(xlogy, T(x), T(tern_add_scalar(y, 1.0))));
+    tern_value y = tensor_of(call, 1);
+    if (call->ctx->status != TERN_OK) return tern_none();
+    tern_tensor *next = TERN_CALL(add, y, I(1));
+    if (y.as.tensor->flags & TERN_T_NUMBER) next->flags |= TERN_T_NUMBER;
+    return T(TERN_CALL(xlogy, tensor_of(call, 0), T(next)));
 }
 
 /* ---- replacing and rounding ---- */

@@ -69,7 +69,8 @@ tern_value tern_op_soft_margin_loss(tern_opcall *call) {
 tern_value tern_op_margin_ranking_loss(tern_opcall *call) {
     tern_tensor *d = tern_sub(operand(call, 0), operand(call, 1));
     tern_tensor *loss = tern_neg(tern_mul(operand(call, 2), d));
-    loss = tern_at_least(tern_add_scalar(loss, tern_arg_double(call, 3, 0.0)), 0.0);
+    /* The margin is a float: integers become float32 here. */
+    loss = tern_at_least(TERN_CALL(add, T(loss), F(tern_arg_double(call, 3, 0.0))), 0.0);
     return reduced(call, loss, 6);
 }
 

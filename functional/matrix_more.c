@@ -20,8 +20,13 @@ static tern_value combine(tern_opcall *call, tern_tensor *product, int beta_inde
     tern_tensor *input = tern_arg_tensor(call, 0);
     tern_value beta = tern_arg(call, beta_index);
     product = scaled(product, tern_arg(call, alpha_index));
-    if (beta.kind != TERN_VALUE_NONE && tern_value_as_double(beta) == 0.0)
-        return tern_result(call, product);
+    if (beta.kind != TERN_VALUE_NONE && tern_value_as_double(beta) == 0.0) {
+        if (!tern_has_grad_required(input)) return tern_result(call, product);
+        /* Zeros with the input's history: its gradient is zero, whatever it holds. */
+        tern_tensor *everywhere = TERN_CALL(ones_like, T(input), D(TERN_BOOL));
+        input = TERN_CALL(masked_fill, T(input), T(everywhere), I(0));
+        return tern_result(call, tern_add(product, input));
+    }
     return tern_result(call, tern_add(product, scaled(input, beta)));
 }
 

@@ -153,7 +153,8 @@ static tern_value take_buffer(tern_opcall *call, void *buffer, int64_t n, tern_d
     return tern_result(call, out);
 }
 
-/* The element count of arange; -1 after latching. int64 counts in integers, the others in double.
+/* The element count of arange; -1 after latching. int64 counts in integers where all three are, the
+ * others in double.
  */
 static int64_t arange_count(tern_opcall *call, tern_value start, tern_value end, tern_value step,
                             tern_dtype dtype) {
@@ -165,7 +166,9 @@ static int64_t arange_count(tern_opcall *call, tern_value start, tern_value end,
     if (!wrong && ((s > 0.0 && b < a) || (s < 0.0 && b > a)))
         wrong = "upper bound and lower bound inconsistent with step sign";
     double count = 0.0;
-    if (!wrong && dtype == TERN_INT64) {
+    bool whole = start.kind != TERN_VALUE_FLOAT && end.kind != TERN_VALUE_FLOAT &&
+                 step.kind != TERN_VALUE_FLOAT;
+    if (!wrong && dtype == TERN_INT64 && whole) {
         int64_t ia = tern_value_as_int(start), ib = tern_value_as_int(end);
         int64_t is = tern_value_as_int(step), length;
         if (is == 0)

@@ -153,8 +153,10 @@ tern_value tern_op_index_fill(tern_opcall *call) {
                               "only supports a 0-dimensional value tensor, but got tensor with %d "
                               "dimension(s).",
                               value.as.tensor->rank);
-    tern_tensor *source = tern_expand(tern_to_dtype(value.as.tensor, input->dtype), shape);
-    return tern_result(call, TERN_CALL(scatter, T(input), I(dim), T(spread), T(source)));
+    /* By a mask, so that an index named twice counts its gradient once. */
+    tern_tensor *none = TERN_CALL(zeros_like, T(input), D(TERN_BOOL));
+    tern_tensor *mask = TERN_CALL(scatter_value, T(none), I(dim), T(spread), B(true));
+    return tern_result(call, tern_where(mask, tern_to_dtype(value.as.tensor, input->dtype), input));
 }
 
 /* ---- embedding ---- */
@@ -163,7 +165,7 @@ tern_value tern_op_index_fill(tern_opcall *call) {
 static void renorm_rows(tern_tensor *weight, tern_tensor *index, double max_norm, double p) {
     tern_scope quiet = tern_scope_begin(weight->ctx, TERN_NO_GRAD);
     tern_tensor *rows = tern_index_select(weight, 0, index);
-    tern_tensor *norm = TERN_CALL(norm, T(rows), F(p), I(1), B(true));
+    tern_tensor *norm = TERN_CALL(vector_norm, T(rows), F(p), I(1), B(true));
     tern_tensor *scale = tern_div(tern_full_like(norm, max_norm), tern_add_scalar(norm, 1e-7));
     scale = tern_where(tern_gt_scalar(norm, max_norm), scale, tern_ones_like(norm));
     tern_tensor *result =

@@ -66,6 +66,14 @@ static int64_t source_of(int64_t at, int64_t n, char mode) {
 
 static tern_tensor *pad_by_index(tern_opcall *call, tern_tensor *x, int dim, int64_t before,
                                  int64_t after, char mode) {
+    if (mode == 'c' && (before < 0 || after < 0)) {
+        /* What is cropped is no part of the circle. */
+        int64_t first = before < 0 ? -before : 0, last = after < 0 ? -after : 0;
+        if (first + last <= x->shape[dim])
+            x = tern_narrow(x, dim, first, x->shape[dim] - first - last);
+        before = before > 0 ? before : 0;
+        after = after > 0 ? after : 0;
+    }
     int64_t n = x->shape[dim];
     int64_t limit = mode == 'e' ? INT32_MAX : mode == 'c' ? n : n - 1;
     bool small =

@@ -202,7 +202,7 @@ static tern_tensor *areas(tern_opcall *call, int *out_dim) {
     int64_t n = y->shape[*out_dim] > 0 ? y->shape[*out_dim] - 1 : 0;
     int64_t skip = y->shape[*out_dim] > 0 ? 1 : 0;
     tern_tensor *sum = tern_add(tern_narrow(y, *out_dim, 0, n), tern_narrow(y, *out_dim, skip, n));
-    if (!x) return tern_mul_scalar(sum, tern_arg_double(call, 2, 1.0) / 2.0);
+    if (!x) return TERN_CALL(mul, T(sum), F(tern_arg_double(call, 2, 1.0) / 2.0));
     if (x->rank == 1 && y->rank > 1) {
         tern_shape shape = tern_shape_of(y);
         for (int d = 0; d < shape.rank; d++) shape.dim[d] = d == *out_dim ? x->shape[0] : 1;

@@ -217,23 +217,6 @@ void tern_grad_vector_norm(tern_node *node, tern_tensor *const *grad_out, tern_t
                   tern_node_arg(node, 2), grad_out[0], grads);
 }
 
-/* torch.norm: p is a number, 'fro' (the 2-norm of all elements), 'nuc' of a matrix, or None (2). */
-tern_value tern_op_norm(tern_opcall *call) {
-    tern_tensor *x = tern_arg_tensor(call, 0);
-    const char *name = tern_arg_text(call, 1, NULL);
-    if (name && strcmp(name, "nuc") == 0) {
-        tern_value both = TERN_CALL_VALUE(_nuclear_norm, T(x));
-        return call->ctx->status == TERN_OK ? tern_value_at(both, 0) : tern_none();
-    }
-    if (name && strcmp(name, "fro") != 0)
-        return tern_call_fail(call, TERN_ERR_ARGUMENT,
-                              "p='%s' is no norm: give a number, 'fro' or 'nuc'", name);
-    double p = name ? 2.0 : tern_arg_double(call, 1, 2.0);
-    tern_tensor *out = TERN_CALL(vector_norm, T(x), F(p), tern_arg(call, 2),
-                                 B(tern_arg_bool(call, 3, false)), tern_arg(call, 4));
-    return tern_result(call, out);
-}
-
 /* ---- logsumexp ---- */
 
 tern_value tern_op_logsumexp(tern_opcall *call) {

@@ -58,56 +58,62 @@ tern_value tern_op_clamp(tern_opcall *call) {
     return ternary(call, call->args, tern_result_type(call->args, 3), tern_int(0));
 }
 
-/* 1 on the closed interval. */
+/* 1 between the bounds, 0 on them and beyond. */
 void tern_grad_clamp(tern_node *node, tern_tensor *const *grad_out, tern_tensor **grads) {
     if (!tern_node_needs(node, 0)) return;
     tern_tensor *x = tern_node_input(node, 0), *inside = NULL;
     tern_value min = tern_node_arg(node, 1), max = tern_node_arg(node, 2);
-    if (tern_value_is_number(min)) inside = tern_compare_value(TERN_ROW(ge), x, min);
+    if (tern_value_is_number(min)) inside = tern_compare_value(TERN_ROW(gt), x, min);
     if (tern_value_is_number(max)) {
-        tern_tensor *below = tern_compare_value(TERN_ROW(le), x, max);
+        tern_tensor *below = tern_compare_value(TERN_ROW(lt), x, max);
         inside = inside ? tern_logical_and(inside, below) : below;
     }
     grads[0] = tern_where_value(inside, T(grad_out[0]), I(0));
 }
 
-/* By tensors it is two steps, each with a gradient of its own. */
+/* One bound alone is a maximum or a minimum. */
 tern_value tern_op_clamp_tensor(tern_opcall *call) {
-    tern_tensor *input = tern_arg_tensor(call, 0);
+    tern_tensor *x = tern_arg_tensor(call, 0);
     tern_tensor *min = tern_arg_tensor(call, 1), *max = tern_arg_tensor(call, 2);
     if (!min && !max)
         return tern_call_fail(call, TERN_ERR_ARGUMENT,
                               "torch.clamp: At least one of 'min' or 'max' must not be None");
-    if (min) input = TERN_CALL(clamp_min_tensor, T(input), T(min));
-    if (max) input = TERN_CALL(clamp_max_tensor, T(input), T(max));
-    return T(input);
+    if (min && max) return T(TERN_CALL(_clamp_between, T(x), T(min), T(max)));
+    return T(min ? tern_maximum(x, min) : tern_minimum(x, max));
 }
 
-tern_value tern_op_clamp_min_tensor(tern_opcall *call) {
-    return clamp_one(call, TERN_BINARY_MAXIMUM, tern_arg(call, 1));
+tern_value tern_op__clamp_between(tern_opcall *call) {
+    tern_tensor *raised = tern_maximum(tern_arg_tensor(call, 0), tern_arg_tensor(call, 1));
+    return T(tern_minimum(raised, tern_arg_tensor(call, 2)));
 }
 
-tern_value tern_op_clamp_max_tensor(tern_opcall *call) {
-    return clamp_one(call, TERN_BINARY_MINIMUM, tern_arg(call, 1));
+/* The bound in force takes the gradient, the upper one where they cross; on a bound each takes half,
+ * where the bounds coincide the input all of it. */
+void tern_grad__clamp_between(tern_node *node, tern_tensor *const *grad_out, tern_tensor **grads) {
+    tern_tensor *x = tern_node_input(node, 0), *g = grad_out[0];
+    tern_tensor *min = tern_node_input(node, 1), *max = tern_node_input(node, 2);
+    tern_tensor *apart = tern_lt(min, max), *crossed = tern_gt(min, max);
+    tern_tensor *low = tern_logical_and(tern_lt(x, min), tern_le(min, max));
+    tern_tensor *high = TERN_CALL(logical_or, T(crossed), T(tern_gt(x, max)));
+    tern_tensor *at_min = tern_logical_and(tern_eq(x, min), apart);
+    tern_tensor *at_max = tern_logical_and(tern_eq(x, max), apart);
+    tern_tensor *half = tern_mul_scalar(g, 0.5);
+    tern_tensor *to_min = tern_where_value(low, T(g), T(tern_where_value(at_min, T(half), I(0))));
+    tern_tensor *to_max = tern_where_value(high, T(g), T(tern_where_value(at_max, T(half), I(0))));
+    if (tern_node_needs(node, 0)) grads[0] = tern_sub(tern_sub(g, to_min), to_max);
+    if (tern_node_needs(node, 1)) grads[1] = to_min;
+    if (tern_node_needs(node, 2)) grads[2] = to_max;
 }
 
-/* The bound takes the gradient where it is in force; the input keeps it on the boundary. */
-void tern_grad_clamp_min_tensor(tern_node *node, tern_tensor *const *grad_out,
-                                tern_tensor **grads) {
-    tern_tensor *x = tern_node_input(node, 0), *min = tern_node_input(node, 1);
-    if (tern_node_needs(node, 0))
-        grads[0] = tern_where_value(tern_ge(x, min), T(grad_out[0]), I(0));
-    if (tern_node_needs(node, 1))
-        grads[1] = tern_where_value(tern_lt(x, min), T(grad_out[0]), I(0));
+/* clamp_min, clamp_max: clamp with one bound. */
+tern_value tern_op_clamp_min(tern_opcall *call) {
+    tern_tensor *x = tern_arg_tensor(call, 0), *min = tern_arg_tensor(call, 1);
+    return T(min ? tern_maximum(x, min) : TERN_CALL(clamp, T(x), tern_arg(call, 1)));
 }
 
-void tern_grad_clamp_max_tensor(tern_node *node, tern_tensor *const *grad_out,
-                                tern_tensor **grads) {
-    tern_tensor *x = tern_node_input(node, 0), *max = tern_node_input(node, 1);
-    if (tern_node_needs(node, 0))
-        grads[0] = tern_where_value(tern_le(x, max), T(grad_out[0]), I(0));
-    if (tern_node_needs(node, 1))
-        grads[1] = tern_where_value(tern_gt(x, max), T(grad_out[0]), I(0));
+tern_value tern_op_clamp_max(tern_opcall *call) {
+    tern_tensor *x = tern_arg_tensor(call, 0), *max = tern_arg_tensor(call, 1);
+    return T(max ? tern_minimum(x, max) : TERN_CALL(clamp, T(x), tern_none(), tern_arg(call, 1)));
 }
 
 tern_tensor *tern_clamp(tern_tensor *input, double min, double max) {

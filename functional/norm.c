@@ -1,11 +1,11 @@
 /*
- * nuclear.c: the nuclear norm, the sum of a matrix's singular values, by one-sided Jacobi rotations in
- * host memory (Demmel and Veselic, SIAM J. Matrix Anal. 13, 1992).
+ * norm.c: torch.norm by its names, and the nuclear norm, the sum of a matrix's singular values, by
+ * one-sided Jacobi rotations in host memory (Demmel and Veselic, SIAM J. Matrix Anal. 13, 1992).
  */
 #include <math.h>
 #include <string.h>
 
-#include "layout.h"
+#include "core/ops/layout.h"
 
 #define SWEEPS 60
 
@@ -92,4 +92,55 @@ tern_value tern_op__nuclear_norm(tern_opcall *call) {
 
 void tern_grad__nuclear_norm(tern_node *node, tern_tensor *const *grad_out, tern_tensor **grads) {
     if (grad_out[0]) grads[0] = tern_mul(tern_detach(tern_node_output(node, 1)), grad_out[0]);
+}
+
+/* ---- norms ---- */
+
+/* The sum of singular values, over the last two dimensions or the two of `dim`. */
+static tern_value nuclear(tern_opcall *call, tern_tensor *x) {
+    tern_shape dims = tern_arg_ints(call, 2), from = {2, {-2, -1}};
+    if (call->ctx->status != TERN_OK) return tern_none();
+    if (x->rank < 2 || (dims.rank >= 0 && dims.rank != 2))
+        return tern_call_fail(call, TERN_ERR_ARGUMENT,
+                              "p='nuc' needs a matrix and two dims, got %d dimensions and %d dims",
+                              x->rank, dims.rank);
+    uint32_t mask;
+    if (dims.rank < 0) dims = from;
+    if (!tern_wrap_dims(call->ctx, x->rank, &dims, &mask)) return tern_none();
+    tern_tensor *last = TERN_CALL(movedim, T(x), S(dims), S(from));
+    if (call->ctx->status != TERN_OK) return tern_none();
+    tern_shape shape = tern_shape_of(last), lead = shape;
+    lead.rank -= 2;
+    int64_t batch = 1;
+    for (int d = 0; d < lead.rank; d++) batch *= lead.dim[d];
+    tern_tensor *flat =
+        tern_reshape(last, TERN_SHAPE(batch, shape.dim[shape.rank - 2], shape.dim[shape.rank - 1]));
+    if (call->ctx->status != TERN_OK) return tern_none();
+    int count = (int)batch;
+    tern_tensor **norms = tern_scope_alloc(call->ctx, (size_t)(count + 1) * sizeof *norms);
+    for (int i = 0; norms && i < count; i++) {
+        tern_value both = TERN_CALL_VALUE(_nuclear_norm, T(tern_select(flat, 0, i)));
+        if (call->ctx->status != TERN_OK) return tern_none();
+        norms[i] = tern_value_at(both, 0).as.tensor;
+    }
+    if (!norms) return tern_none();
+    tern_tensor *out = count > 0 ? tern_reshape(tern_stack(norms, count, 0), lead)
+                                 : TERN_CALL(new_zeros, T(x), S(lead));
+    for (int d = 0; d < x->rank && tern_arg_bool(call, 3, false); d++)
+        if (mask & 1u << d) out = tern_unsqueeze(out, d);
+    return tern_result(call, out);
+}
+
+/* torch.norm: p is a number, 'fro' (the 2-norm of all elements), 'nuc', or None (2). */
+tern_value tern_op_norm(tern_opcall *call) {
+    tern_tensor *x = tern_arg_tensor(call, 0);
+    const char *name = tern_arg_text(call, 1, NULL);
+    if (name && strcmp(name, "nuc") == 0) return nuclear(call, x);
+    if (name && strcmp(name, "fro") != 0)
+        return tern_call_fail(call, TERN_ERR_ARGUMENT,
+                              "p='%s' is no norm: give a number, 'fro' or 'nuc'", name);
+    double p = name ? 2.0 : tern_arg_double(call, 1, 2.0);
+    tern_tensor *out = TERN_CALL(vector_norm, T(x), F(p), tern_arg(call, 2),
+                                 B(tern_arg_bool(call, 3, false)), tern_arg(call, 4));
+    return tern_result(call, out);
 }
