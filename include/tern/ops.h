@@ -304,8 +304,8 @@ TERN_API tern_tensor *tern_adaptive_avg_pool2d(tern_tensor *input, int64_t heigh
 
 /* softmax(query key^T / sqrt(width) + mask) value; attn_mask (bool or floating) may be NULL. */
 TERN_API tern_tensor *tern_scaled_dot_product_attention(tern_tensor *query, tern_tensor *key,
-                                                        tern_tensor *value,
-                                                        tern_tensor *attn_mask, bool is_causal);
+                                                        tern_tensor *value, tern_tensor *attn_mask,
+                                                        bool is_causal);
 
 /* ---- losses ---- */
 TERN_API tern_tensor *tern_l1_loss(tern_tensor *input, tern_tensor *target,
@@ -322,8 +322,7 @@ TERN_API tern_tensor *tern_nll_loss(tern_tensor *input, tern_tensor *target,
 /* input [N, C, ...] of logits; target class indices, or probabilities of input's shape. */
 TERN_API tern_tensor *tern_cross_entropy(tern_tensor *input, tern_tensor *target,
                                          tern_reduction reduction);
-TERN_API tern_tensor *tern_binary_cross_entropy_with_logits(tern_tensor *input,
-                                                            tern_tensor *target,
+TERN_API tern_tensor *tern_binary_cross_entropy_with_logits(tern_tensor *input, tern_tensor *target,
                                                             tern_reduction reduction);
 
 #ifdef __cplusplus

@@ -12,7 +12,9 @@
 
 static tern_ctx *ctx;
 
-static inline void open_context(void) { ctx = tern_open("cpu_ref"); }
+static inline void open_context(void) {
+    ctx = tern_open("cpu_ref");
+}
 static inline void close_context(void) {
     tern_close(ctx);
     ctx = NULL;
