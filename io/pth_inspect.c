@@ -123,7 +123,7 @@ static bool walk_call(walker *w, tern_pnode *node, int function, tern_pnode *arg
             return fail(w, "a tensor of another class is made in a way that is not known");
         return walk_call(w, node, items[0]->as.known, items[2]);
     case TERN_G_ENCODE:
-    case TERN_G_BYTEARRAY: return tell_bytes(w, tern_pth_convert(&w->reader, node));
+    case TERN_G_BYTES: return tell_bytes(w, tern_pth_convert(&w->reader, node));
     default: return tell_leaf(w, node);
     }
 }

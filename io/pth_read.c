@@ -177,6 +177,16 @@ static tern_value make_from(tern_pth_reader *r, const tern_pnode *arguments, uin
     return tern_pth_convert(r, arguments->as.items[0]);
 }
 
+/* bytearray(bytes), and bytes() or bytearray(), which are empty. */
+static tern_value make_bytes(tern_pth_reader *r, const tern_pnode *arguments) {
+    if (arguments->length == 0) return tern_string_n(r->ctx, "", 0);
+    tern_pnode *from = arguments->as.items[0];
+    bool encoded = from->kind == TERN_P_CALL && from->as.items[0]->as.known == TERN_G_ENCODE;
+    if (arguments->length != 1 || (from->kind != TERN_P_BYTES && !encoded))
+        return damaged(r, "a constructor has other arguments than it takes");
+    return tern_pth_convert(r, from);
+}
+
 /* device('cpu'), device('cuda', 0): its name. */
 static tern_value make_device(tern_pth_reader *r, const tern_pnode *arguments) {
     char name[64];
@@ -253,7 +263,7 @@ static tern_value call(tern_pth_reader *r, tern_pnode *node, int function, tern_
     case TERN_G_COUNTER: return make_from(r, arguments, TERN_P_DICT);
     case TERN_G_SET: return make_from(r, arguments, TERN_P_LIST);
     case TERN_G_SIZE: return make_from(r, arguments, TERN_P_TUPLE);
-    case TERN_G_BYTEARRAY: return make_from(r, arguments, TERN_P_BYTES);
+    case TERN_G_BYTES: return make_bytes(r, arguments);
     case TERN_G_ENCODE: return make_encoded(r, arguments);
     case TERN_G_DEVICE: return make_device(r, arguments);
     case TERN_G_TENSOR_V1: return make_tensor(r, arguments, 1);
