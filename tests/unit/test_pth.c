@@ -487,7 +487,8 @@ static void check_content(tern_ctx *ctx, tern_value got, tern_value want, const 
     } else if (tern_dict_has(want, "int")) {
         char text[32];
         snprintf(text, sizeof text, "%lld", (long long)got.as.i);
-        cr_assert_str_eq(got.kind == TERN_VALUE_STRING ? got.as.s : text, tern_dict_get(want, "int").as.s, "%s", file);
+        cr_assert_str_eq(got.kind == TERN_VALUE_STRING ? got.as.s : text,
+                         tern_dict_get(want, "int").as.s, "%s", file);
     }
 }
 
