@@ -4,7 +4,9 @@
  */
 #include "conformance.h"
 #include "linear_program.h"
+#include "training_programs.h"
 
+#include "tern/grad.h"
 #include "tern/memory.h"
 #include "tern/ops.h"
 
@@ -30,6 +32,26 @@ static void check_given(test_case *t, const char *key, tern_value made) {
         snprintf(label, sizeof label, "%s.%s", key, name.as.s);
         if (own.kind == TERN_VALUE_TENSOR)
             case_check_bits(t, label, own, reference);
+        else
+            case_fail(t, "%s: the program has no such tensor", label);
+    }
+}
+
+/* The data that the setup computed: exact where the run is, else within the operations' tolerance (the
+ * draws behind them show by rand_after). */
+static void check_data(test_case *t, tern_value made) {
+    tern_value wanted = tern_dict_get(t->json, "data"), name, reference;
+    if (is_exact(t)) {
+        check_given(t, "data", made);
+        return;
+    }
+    for (size_t i = 0; tern_dict_at(wanted, i, &name, &reference); i++) {
+        char label[LABEL_SIZE];
+        tolerance limit = {0};
+        tern_value own = tern_dict_get(made, name.as.s);
+        snprintf(label, sizeof label, "data.%s", name.as.s);
+        if (own.kind == TERN_VALUE_TENSOR)
+            case_check(t, label, own, reference, tern_dtype_of(own.as.tensor), &limit);
         else
             case_fail(t, "%s: the program has no such tensor", label);
     }
@@ -75,7 +97,10 @@ static void check_final(test_case *t, tern_value state) {
         if (!vectors_tensor(t->file, reference.as.s, &truth)) return;
         tolerance limit = {.absolute = 1e-5};
         limit.absolute += tern_value_as_double(tern_dict_get(t->json, "rtol")) * largest(&truth);
-        case_check(t, label, own, reference, TERN_FLOAT32, &limit);
+        /* Counters (num_batches_tracked) stay integers. */
+        bool counter =
+            own.kind == TERN_VALUE_TENSOR && !tern_dtype_is_floating(tern_dtype_of(own.as.tensor));
+        case_check(t, label, own, reference, counter ? TERN_INT64 : TERN_FLOAT32, &limit);
     }
     if (is_exact(t)) check_given(t, "final", state);
 }
@@ -124,7 +149,7 @@ static void linear_regression(test_case *t) {
     if (!line_data_make(ctx, number_option(t, "weight"), number_option(t, "bias"), step,
                         (int64_t)ceil(1 / step), &data))
         return;
-    check_given(t, "data", data_dict(ctx, &data));
+    check_data(t, data_dict(ctx, &data));
     tern_manual_seed(ctx, seed);
     tern_module *model = layer ? line_model_layer(ctx) : line_model_parameters(ctx);
     check_given(t, "initial", tern_module_state_dict(model));
@@ -141,27 +166,104 @@ static void linear_regression(test_case *t) {
     check_generator(t);
 }
 
+/* ---- the other programs ------------------------------------------------------------------------------------ */
+
+/* What a run leaves behind, step by step. */
+typedef struct run_record {
+    float *losses, *norms;
+    tern_tensor **orders;
+    int64_t count;
+} run_record;
+
+static bool take_step(const training_program *p, training_batch batch, run_record *r) {
+    tern_scope scope = tern_scope_begin(p->ctx, 0);
+    tern_tensor *loss = training_loss(p, batch);
+    tern_optim_zero_grad(p->optim);
+    tern_backward(loss);
+    if (p->clip > 0)
+        r->norms[r->count] = (float)tern_item(
+            tern_clip_grad_norm(p->ctx, tern_module_parameters(p->model), p->clip, 2, false));
+    tern_optim_step(p->optim);
+    r->losses[r->count] = (float)tern_item(loss);
+    tern_scope_end(scope);
+    tern_sched_step(p->sched);
+    return tern_check(p->ctx) == TERN_OK;
+}
+
+static bool train(const training_program *p, run_record *r) {
+    for (int64_t epoch = 0; epoch < p->epochs; epoch++) {
+        tern_tensor *shuffle = training_shuffle(p);
+        for (int64_t step = 0; step < training_steps(p); step++, r->count++) {
+            training_batch batch = training_next(p, shuffle, step);
+            r->orders[r->count] = batch.order;
+            if (!take_step(p, batch, r)) return false;
+        }
+    }
+    return true;
+}
+
+static void check_order(test_case *t, const run_record *r) {
+    tern_value reference = tern_dict_get(t->json, "order");
+    if (reference.kind != TERN_VALUE_STRING || r->count == 0) return;
+    if (r->orders[0])
+        case_check_bits(t, "order", tern_tensor_value(tern_cat(r->orders, (int)r->count, 0)),
+                        reference);
+    else
+        case_fail(t, "order: the program draws no batches");
+}
+
+static void check_metric(test_case *t, const char *name, double got) {
+    tern_value wanted = tern_dict_get(tern_dict_get(t->json, "metrics"), name);
+    if (wanted.kind == TERN_VALUE_FLOAT && fabs(wanted.as.f - got) > 1e-12)
+        case_fail(t, "%s is %.17g, but %.17g is right", name, got, wanted.as.f);
+}
+
+static void check_metrics(test_case *t, const training_program *p) {
+    if (!tern_dict_has(t->json, "metrics")) return;
+    int64_t all = tern_size(p->inputs, 0);
+    tern_module_eval(p->model);
+    if (!p->binary) {
+        check_metric(t, "accuracy", training_accuracy(p, 0, all));
+        return;
+    }
+    check_metric(t, "train_accuracy", training_accuracy(p, 0, p->n_train));
+    check_metric(t, "test_accuracy", training_accuracy(p, p->n_train, all - p->n_train));
+}
+
+static void run_program(test_case *t) {
+    tern_ctx *ctx = t->run->ctx;
+    training_program p;
+    run_record r = {0};
+    tern_value options = tern_dict_get(t->json, "options");
+    if (!training_setup(ctx, vectors_name(t->file), options, &p)) return;
+    check_data(t, p.data);
+    check_given(t, "initial", tern_module_state_dict(p.model));
+    int64_t steps = p.epochs * training_steps(&p);
+    r.losses = tern_scope_alloc(ctx, (size_t)steps * sizeof *r.losses);
+    r.norms = tern_scope_alloc(ctx, (size_t)steps * sizeof *r.norms);
+    r.orders = tern_scope_alloc(ctx, (size_t)steps * sizeof *r.orders);
+    if (!r.losses || !r.norms || !r.orders || !train(&p, &r)) return;
+    tern_shape shape = {1, {steps}};
+    check_losses(t, "losses", tern_from_data(ctx, r.losses, shape, TERN_FLOAT32));
+    if (p.clip > 0) check_losses(t, "norms", tern_from_data(ctx, r.norms, shape, TERN_FLOAT32));
+    check_order(t, &r);
+    check_final(t, tern_module_state_dict(p.model));
+    check_metrics(t, &p);
+    check_generator(t);
+}
+
 /* ---- the subjects ---------------------------------------------------------------------------------------------- */
 
-static const struct {
-    const char *name;
-    void (*run)(test_case *t);
-} subjects[] = {
-    {"linear_regression", linear_regression},
-};
-
-enum { N_SUBJECTS = sizeof subjects / sizeof subjects[0] };
-
 static void run(test_case *t) {
-    for (size_t i = 0; i < N_SUBJECTS; i++)
-        if (strcmp(subjects[i].name, vectors_name(t->file)) == 0) subjects[i].run(t);
+    if (strcmp("linear_regression", vectors_name(t->file)) == 0)
+        linear_regression(t);
+    else
+        run_program(t);
 }
 
 static bool has(tern_ctx *ctx, const char *name) {
     (void)ctx;
-    for (size_t i = 0; i < N_SUBJECTS; i++)
-        if (strcmp(subjects[i].name, name) == 0) return true;
-    return false;
+    return strcmp("linear_regression", name) == 0 || training_has(name);
 }
 
 const suite suite_training = {.folder = "training", .has = has, .run = run};
