@@ -44,13 +44,18 @@ typedef void (*tern_op_grad_fn)(tern_node *node, tern_tensor *const *grad_out, t
 
 struct tern_op {
     const char *schema; /* "add(Tensor input, Tensor|Number other, *, Number alpha=1) -> Tensor" */
-    const char *grad_name; /* "AddBackward0", made from the id */
+    const char *id;
     tern_op_kind kind;
     uint32_t saves; /* SAVE bits */
     int32_t kernel, fn;
     tern_op_fn impl;
     tern_op_grad_fn grad; /* NULL: not differentiable */
 };
+
+/* PyTorch's name of an operation's node, "LogSoftmaxBackward0", made from the id. Writes it to
+ * `out_text` of TERN_GRAD_NAME_TEXT bytes and returns that. */
+#define TERN_GRAD_NAME_TEXT 64
+const char *tern_op_grad_name(const tern_op *op, char *out_text);
 
 /* Which tensors a node keeps: input k (counted over all tensor arguments), all of them, outputs. */
 #define TERN_SAVE_INPUT(k) (1u << (k))

@@ -18,8 +18,8 @@
 
 /* The row of one line of a table. */
 #define TERN_OP(id, schema, kind, saves, kernel, fn)                                               \
-    {schema, #id "Backward0", kind, saves, TERN_KERNEL_##kernel, fn, tern_op_##id, NULL},
+    {schema, #id, kind, saves, TERN_KERNEL_##kernel, fn, tern_op_##id, NULL},
 #define TERN_OP_GRAD(id, schema, kind, saves, kernel, fn)                                          \
-    {schema, #id "Backward0", kind, saves, TERN_KERNEL_##kernel, fn, tern_op_##id, tern_grad_##id},
+    {schema, #id, kind, saves, TERN_KERNEL_##kernel, fn, tern_op_##id, tern_grad_##id},
 
 #endif

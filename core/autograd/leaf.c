@@ -47,7 +47,9 @@ bool tern_is_inference(const tern_tensor *tensor) {
 }
 
 const char *tern_grad_fn_name(const tern_tensor *tensor) {
-    return tensor->edge.node && tensor->edge.node->op ? tensor->edge.node->op->grad_name : "";
+    if (!tensor->edge.node || !tensor->edge.node->op) return "";
+    char *name = tern_scope_alloc(tensor->ctx, TERN_GRAD_NAME_TEXT);
+    return name ? tern_op_grad_name(tensor->edge.node->op, name) : "";
 }
 
 tern_tensor *tern_grad_of(const tern_tensor *tensor) {

@@ -197,16 +197,31 @@ bool tern_node_needs(const tern_node *node, int k) {
     return k < node->n_inputs && node->inputs[k].edge.node != NULL;
 }
 
+const char *tern_op_grad_name(const tern_op *op, char *out_text) {
+    static const char suffix[] = "Backward0";
+    size_t length = 0;
+    bool begins = true; /* a word, which is written with a capital */
+    for (const char *c = op->id; *c && length < TERN_GRAD_NAME_TEXT - sizeof suffix; c++) {
+        if (*c != '_') {
+            bool raise = begins && *c >= 'a' && *c <= 'z';
+            out_text[length++] = (char)(raise ? *c - 'a' + 'A' : *c);
+        }
+        begins = *c == '_';
+    }
+    memcpy(out_text + length, suffix, sizeof suffix);
+    return out_text;
+}
+
 static tern_tensor *stale(tern_node *node, const tern_meta *meta, const tern_saved *saved,
                           const char *which, int k) {
-    char shape[TERN_SHAPE_TEXT];
+    char shape[TERN_SHAPE_TEXT], name[TERN_GRAD_NAME_TEXT];
     tern_fail(
         node->ctx, TERN_ERR_STATE,
         "one of the variables needed for gradient computation has been modified by an inplace "
         "operation: [torch.%sTensor %s], which is %s %d of %s, is at version %llu; expected "
         "version %llu instead. Hint: clone the tensor before the in-place operation.",
         tern_dtype_class(meta->dtype), tern_shape_text(meta->shape.rank, meta->shape.dim, shape),
-        which, k, node->op->grad_name, (unsigned long long)saved->storage->version,
+        which, k, tern_op_grad_name(node->op, name), (unsigned long long)saved->storage->version,
         (unsigned long long)saved->version);
     return node->ctx->nil;
 }

@@ -37,7 +37,7 @@ TERN_API tern_status tern_retain_grad(tern_tensor *tensor);
 /* Tensor.detach(): the same storage without history. */
 TERN_API tern_tensor *tern_detach(tern_tensor *tensor);
 
-/* The name of the node that made a tensor, "MulBackward0"; "" for a leaf. */
+/* The name of the node that made a tensor, "MulBackward0", in the open scope; "" for a leaf. */
 TERN_API const char *tern_grad_fn_name(const tern_tensor *tensor);
 
 /* loss.backward(): loss has one element. Adds into the leaves' gradients, then frees the graph. */

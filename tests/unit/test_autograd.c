@@ -219,6 +219,15 @@ Test(autograd, only_floating_leaves_require_gradients) {
     cr_assert(error_has("floating point dtype can require gradients"));
 }
 
+Test(autograd, a_result_names_its_node_as_pytorch_does) {
+    tern_tensor *x = leaf(1, 2, 3);
+    cr_assert_str_eq(tern_grad_fn_name(x), "");
+    cr_assert_str_eq(tern_grad_fn_name(tern_mul(x, x)), "MulBackward0");
+    cr_assert_str_eq(tern_grad_fn_name(tern_log_softmax(x, 0)), "LogSoftmaxBackward0");
+    cr_assert_str_eq(tern_repr_text(tern_sum(x)),
+                     "tensor(6., dtype=torch.float64, grad_fn=<SumBackward0>)");
+}
+
 Test(autograd, a_graph_of_many_nodes_is_walked_without_recursion) {
     tern_tensor *x = tern_requires_grad(tern_ones(ctx, TERN_SHAPE(1), TERN_FLOAT32), true);
     tern_tensor *y = x;
