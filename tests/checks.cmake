@@ -24,4 +24,6 @@ if(pages AND TARGET tern)
                ${PROJECT_SOURCE_DIR} ${PROJECT_BINARY_DIR} ${CMAKE_C_COMPILER} ${pages})
 endif()
 
+tern_check(docs-names docs ${checks}/docs/names ${PROJECT_SOURCE_DIR})
+
 tern_check(size-core size ${checks}/size/check 300 ${PROJECT_BINARY_DIR}/lib/libtern_core.so)
