@@ -200,3 +200,113 @@ Test(zip, serialization_id_folds_names_as_pytorch_does) {
     tern_zip_close(&zip);
     tern_close(ctx);
 }
+
+/* ---- 64 bits ---------------------------------------------------------------------------------------- */
+
+/*
+ * An archive of one stored member "a" with "hello", whose directory gives sizes and offset in the
+ * 64-bit field, with `fields` of the three in it, and whose end is in the 64-bit form.
+ */
+static size_t wide_archive(unsigned char *out, int fields) {
+    static const unsigned char local[] =
+        "PK\3\4\0\0\0\0\0\0\0\0\0\0\x86\xa6\x10\x36\5\0\0\0\5\0\0\0"
+        "\1\0\0\0ahello";
+    unsigned char *p = out;
+    memcpy(p, local, 36);
+    p += 36;
+    unsigned char *directory = p;
+    p = tern_put_le(p, 0x02014b50, 4);
+    p = tern_put_le(p, 0, 12);
+    p = tern_put_le(p, 0x3610a686, 4); /* crc32 of "hello" */
+    p = tern_put_le(p, UINT32_MAX, 4);
+    p = tern_put_le(p, UINT32_MAX, 4);
+    p = tern_put_le(p, 1, 2);
+    p = tern_put_le(p, (uint64_t)(8 + 8 * fields),
+                    2); /* an unknown field of no bytes comes first */
+    p = tern_put_le(p, 0, 10);
+    p = tern_put_le(p, UINT32_MAX, 4);
+    *p++ = 'a';
+    p = tern_put_le(p, 0x7777, 4);
+    p = tern_put_le(tern_put_le(p, 1, 2), (uint64_t)(8 * fields), 2);
+    for (int i = 0; i < fields; i++) p = tern_put_le(p, i == 2 ? 0 : 5, 8);
+    uint64_t at = (uint64_t)(p - out), size = (uint64_t)(p - directory);
+    p = tern_put_le(tern_put_le(p, 0x06064b50, 4), 44, 8);
+    p = tern_put_le(p, 0, 4);
+    p = tern_put_le(p, 0, 8);
+    p = tern_put_le(tern_put_le(p, 1, 8), 1, 8);
+    p = tern_put_le(tern_put_le(p, size, 8), (uint64_t)(directory - out), 8);
+    p = tern_put_le(tern_put_le(p, 0x07064b50, 4), 0, 4);
+    p = tern_put_le(tern_put_le(p, at, 8), 1, 4);
+    p = tern_put_le(tern_put_le(p, 0x06054b50, 4), 0, 4);
+    p = tern_put_le(tern_put_le(p, UINT16_MAX, 2), UINT16_MAX, 2);
+    p = tern_put_le(tern_put_le(p, UINT32_MAX, 4), UINT32_MAX, 4);
+    return (size_t)(tern_put_le(p, 0, 2) - out);
+}
+
+Test(zip, reads_sizes_and_offsets_in_64_bits) {
+    unsigned char bytes[512];
+    const unsigned char *data;
+    tern_ctx *ctx = tern_open(NULL);
+    tern_zip zip;
+    size_t size = wide_archive(bytes, 3);
+    cr_assert_eq(tern_zip_open(&zip, ctx, "x", bytes, size), TERN_OK, "%s", tern_error(ctx));
+    tern_zip_member *m = find(&zip, "a");
+    cr_assert(m && m->size == 5 && m->header == 0);
+    cr_assert_eq(tern_zip_read(&zip, m, &data), TERN_OK, "%s", tern_error(ctx));
+    cr_assert_eq(memcmp(data, "hello", 5), 0);
+    tern_zip_close(&zip);
+    for (int fields = 0; fields < 3; fields++) {
+        tern_sink sink = {.bytes = bytes, .used = wide_archive(bytes, fields)};
+        refused(ctx, &sink, "broken extra field");
+    }
+    /* The 64-bit end: its place, its mark, its length, and that it agrees with the other. */
+    static const struct {
+        size_t from_end;
+        unsigned char byte;
+        const char *why;
+    } changes[] = {
+        {98, 'X', "zip64 end record is missing"}, {94, 45, "zip64 end record is missing"},
+        {82, 1, "spans several disks"},           {78, 1, "spans several disks"},
+        {74, 2, "spans several disks"},           {66, 9, "counts more members"},
+        {58, 9, "its directory is not where"},    {50, 9, "its directory is not where"},
+        {38, 1, "spans several disks"},           {27, 1, "is outside"},
+        {14, 0, "two end records disagree"},      {18, 1, "spans several disks"}};
+    for (size_t i = 0; i < sizeof changes / sizeof *changes; i++) {
+        tern_sink sink = {.bytes = bytes, .used = wide_archive(bytes, 3)};
+        bytes[sink.used - changes[i].from_end] = changes[i].byte;
+        if (changes[i].from_end == 66) bytes[sink.used - 74] = 9; /* both counts */
+        if (changes[i].from_end == 14) bytes[sink.used - 12] = 0;
+        refused(ctx, &sink, changes[i].why);
+    }
+    tern_close(ctx);
+}
+
+/* What the format's description says of a member that begins behind 4 GB. */
+Test(zip, writes_offsets_beyond_4_gigabytes_in_64_bits) {
+    tern_ctx *ctx = tern_open(NULL);
+    tern_sink sink;
+    tern_zip_writer zip;
+    tern_sink_memory(&sink, ctx);
+    const uint64_t far = UINT64_C(0x123456780);
+    sink.offset = far;
+    tern_zip_writer_init(&zip, ctx, &sink, NULL);
+    cr_assert_eq(tern_zip_add(&zip, "a", "hello", 5), TERN_OK);
+    const unsigned char *extra = sink.bytes + 30 + 1;
+    cr_assert_eq(memcmp(extra, "\1\0\x08\0\x80\x67\x45\x23\1\0\0\0FB", 14), 0);
+    size_t data = 30 + 1 + tern_read_u16(sink.bytes + 28);
+    cr_assert_eq((far + data) % 64, 0, "the data is not aligned");
+    cr_assert_eq(memcmp(sink.bytes + data, "helloPK\7\x08\x86\xa6\x10\x36\5\0\0\0\0\0\0\0\5", 22),
+                 0, "no descriptor of 24 bytes");
+    size_t directory = sink.used;
+    cr_assert_eq(directory, data + 5 + 24);
+    cr_assert_eq(tern_zip_writer_end(&zip), TERN_OK);
+    const unsigned char *entry = sink.bytes + directory;
+    cr_assert_eq(tern_read_u32(entry + 42), UINT32_MAX);
+    cr_assert_eq(tern_read_u16(entry + 30), 12);
+    cr_assert_eq(tern_read_u64(entry + 46 + 1 + 4), far);
+    const unsigned char *end = sink.bytes + sink.used - 22;
+    cr_assert_eq(tern_read_u32(end + 16), UINT32_MAX);
+    cr_assert_eq(tern_read_u64(end - 20 - 56 + 48), far + directory);
+    tern_free(sink.bytes);
+    tern_close(ctx);
+}
