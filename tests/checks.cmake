@@ -25,5 +25,9 @@ if(pages AND TARGET tern)
 endif()
 
 tern_check(docs-names docs ${checks}/docs/names ${PROJECT_SOURCE_DIR})
+find_program(TERN_DOXYGEN doxygen)
+if(TERN_DOXYGEN)
+    tern_check(docs-reference docs ${checks}/docs/reference ${PROJECT_SOURCE_DIR} ${PROJECT_BINARY_DIR})
+endif()
 
 tern_check(size-core size ${checks}/size/check 300 ${PROJECT_BINARY_DIR}/lib/libtern_core.so)
