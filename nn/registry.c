@@ -40,6 +40,7 @@ static const tern_module_class *const builtin[] = {
     &tern_cosine_embedding_loss_class,
     &tern_cosine_similarity_class,
     &tern_cross_entropy_loss_class,
+    &tern_ctc_loss_class,
     &tern_dropout1d_class,
     &tern_dropout2d_class,
     &tern_dropout3d_class,

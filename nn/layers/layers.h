@@ -110,6 +110,9 @@ extern const tern_module_class tern_conv_transpose1d_class;
 extern const tern_module_class tern_conv_transpose2d_class;
 extern const tern_module_class tern_conv_transpose3d_class;
 
+/* ---- ctc.c ---- */
+extern const tern_module_class tern_ctc_loss_class;
+
 /* ---- distance.c ---- */
 extern const tern_module_class tern_cosine_similarity_class;
 extern const tern_module_class tern_pairwise_distance_class;

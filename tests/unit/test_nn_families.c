@@ -1,4 +1,5 @@
 /* Families of built-in modules: behaviour beside the values: buffers, drawn masks, refusals. */
+#include <math.h>
 #include <stdio.h>
 
 #include "nn_fixture.h"
@@ -284,4 +285,59 @@ Test(nn_families, loss_weights_are_the_modules_own_and_move_with_it) {
     cr_assert_eq(tern_dtype_of(tern_module_tensor(m, "weight")), TERN_FLOAT64);
     tern_scope_end(scope);
     CHECK_CLEAN();
+}
+
+/* ---- CTC ------------------------------------------------------------------------------------------------ */
+
+/* Two steps of two equal labels (blank and 1): of the four paths, three give the target [1]. */
+Test(nn_families, ctc_sums_over_alignments) {
+    const int64_t one = 1, length = 2;
+    tern_tensor *x = tern_log_softmax(tern_zeros(ctx, TERN_SHAPE(2, 1, 2), TERN_FLOAT32), 2);
+    tern_tensor *ones = indices(TERN_SHAPE(1), &one), *twos = indices(TERN_SHAPE(1), &length);
+    tern_value args[] = {tern_tensor_value(x), tern_tensor_value(ones), tern_tensor_value(twos),
+                         tern_tensor_value(ones)};
+    tern_module *m = tern_nn(ctx, "CTCLoss()");
+    double loss = tern_item(tern_module_call(m, args, 4, tern_none()).as.tensor);
+    CHECK_CLEAN();
+    cr_assert_float_eq(loss, -log(0.75), 1e-6);
+    args[0] = tern_tensor_value(tern_squeeze(x, 1));
+    loss = tern_item(tern_module_call(m, args, 4, tern_none()).as.tensor);
+    cr_assert_float_eq(loss, -log(0.75), 1e-6, "unbatched");
+}
+
+/* A target that is longer than its sequence has no alignment. */
+Test(nn_families, ctc_without_an_alignment_is_infinite_or_zero) {
+    const int64_t target[] = {1, 1}, one = 1, two = 2;
+    tern_tensor *x = tern_requires_grad(tern_zeros(ctx, TERN_SHAPE(1, 1, 3), TERN_FLOAT32), true);
+    tern_value args[] = {tern_tensor_value(x), tern_tensor_value(indices(TERN_SHAPE(1, 2), target)),
+                         tern_tensor_value(indices(TERN_SHAPE(1), &one)),
+                         tern_tensor_value(indices(TERN_SHAPE(1), &two))};
+    tern_value loss = tern_module_call(tern_nn(ctx, "CTCLoss()"), args, 4, tern_none());
+    cr_assert(isinf(tern_item(loss.as.tensor)));
+    loss = tern_module_call(tern_nn(ctx, "CTCLoss(zero_infinity=True)"), args, 4, tern_none());
+    cr_assert_float_eq(tern_item(loss.as.tensor), 0, 0);
+    tern_backward(loss.as.tensor);
+    cr_assert_float_eq(at(tern_grad_of(x), 0), 0, 0);
+    CHECK_CLEAN();
+}
+
+Test(nn_families, ctc_refuses_labels_and_lengths_that_do_not_fit) {
+    const int64_t label[] = {1}, far[] = {3}, one = 1, nine = 9;
+    tern_module *m = tern_nn(ctx, "CTCLoss()");
+    tern_value x = tern_tensor_value(ramp(TERN_SHAPE(2, 1, 3)));
+    tern_value fine = tern_tensor_value(indices(TERN_SHAPE(1), &one));
+    tern_value target = tern_tensor_value(indices(TERN_SHAPE(1, 1), label));
+    tern_value args[] = {x, tern_tensor_value(indices(TERN_SHAPE(1, 1), far)), fine, fine};
+    tern_module_call(m, args, 4, tern_none());
+    CHECK_ERROR_HAS("as many as target_lengths say, each from 0 to 2");
+    args[1] = target;
+    args[2] = tern_tensor_value(indices(TERN_SHAPE(1), &nine));
+    tern_module_call(m, args, 4, tern_none());
+    CHECK_ERROR_HAS("input_lengths must be 1 numbers from 1 to 2, one a sample");
+    args[2] = fine;
+    args[3] = args[2];
+    args[0] = tern_tensor_value(ramp(TERN_SHAPE(2)));
+    tern_module_call(m, args, 4, tern_none());
+    CHECK_ERROR_HAS("log_probs must be [T, N, C] or [T, C]");
+    REFUSES("CTCLoss(reduction='all')", "'all' is not a valid value for reduction");
 }

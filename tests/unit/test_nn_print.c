@@ -208,6 +208,7 @@ static const printout printouts[] = {
      "  (distance_function): PairwiseDistance()\n"
      ")",
      ""},
+    {"CTCLoss()", "CTCLoss()", ""},
     {"AdaptiveLogSoftmaxWithLoss(8, 10, [3, 6])",
      "AdaptiveLogSoftmaxWithLoss(\n"
      "  (head): Linear(in_features=8, out_features=5, bias=False)\n"

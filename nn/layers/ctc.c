@@ -1,0 +1,275 @@
+/* ctc.c: CTCLoss (Graves et al. 2006): the sum over all alignments of a target to a sequence. */
+#include <math.h>
+#include <string.h>
+
+#include "layers.h"
+
+typedef struct ctc {
+    tern_module module;
+    int64_t blank;
+    const char *reduction;
+    bool zero_infinity;
+} ctc;
+
+static const tern_field fields[] = {
+    TERN_FIELD(ctc, blank, blank),
+    TERN_FIELD(ctc, reduction, reduction),
+    TERN_FIELD(ctc, zero_infinity, zero_infinity),
+    TERN_FIELD_END,
+};
+
+static tern_status ctc_init(tern_module *self) {
+    const ctc *m = (ctc *)self;
+    static const char *const known[] = {"none", "mean", "sum"};
+    for (size_t i = 0; i < 3; i++)
+        if (strcmp(m->reduction, known[i]) == 0) return TERN_OK;
+    return tern_fail(
+        tern_module_context(self), TERN_ERR_ARGUMENT,
+        "CTCLoss: '%s' is not a valid value for reduction: 'none', 'mean' and 'sum' are",
+        m->reduction);
+}
+
+/* The logarithm of "cannot be": finite, so that no gradient is NaN. */
+#define NEVER   (-1e30)
+#define NO_PATH 1e29 /* a loss beyond it has no alignment */
+
+/* A call in flight. Labels stand between blanks: [blank, t1, blank, t2, ..., blank]. */
+typedef struct alignment {
+    tern_module *self;
+    tern_ctx *ctx;
+    const ctc *m;
+    tern_tensor *log_probs; /* [T, N, C] */
+    int64_t steps, batch, classes;
+    int64_t *input_lengths, *target_lengths, *targets; /* on the host */
+    int64_t places;                                    /* of the extended labels: 2 * longest + 1 */
+    tern_tensor *emits; /* [T, N, places]: log-probability of each place's label */
+    tern_tensor *skips; /* [N, places]: 0 where two places may be passed at once, else NEVER */
+} alignment;
+
+/* ---- reading what comes in ------------------------------------------------------------------------------ */
+
+static tern_tensor *floats(const alignment *a, const float *data, tern_shape shape) {
+    tern_tensor *tensor = tern_from_data(a->ctx, data, shape, TERN_FLOAT32);
+    tensor = tern_to_dtype(tensor, tern_dtype_of(a->log_probs));
+    return tern_to_device(tensor, tern_device_of(a->log_probs));
+}
+
+static tern_tensor *indices(const alignment *a, const int64_t *data, tern_shape shape) {
+    tern_tensor *tensor = tern_from_data(a->ctx, data, shape, TERN_INT64);
+    return tern_to_device(tensor, tern_device_of(a->log_probs));
+}
+
+static int64_t *host_integers(const alignment *a, tern_tensor *tensor) {
+    size_t count = (size_t)tern_numel(tensor);
+    int64_t *out = tern_scope_alloc(a->ctx, (count + 1) * sizeof *out);
+    if (!out) return NULL;
+    tern_tensor *wide = tern_contiguous(tern_to_dtype(tern_detach(tensor), TERN_INT64));
+    return tern_to_host(wide, out, count * sizeof *out) == TERN_OK ? out : NULL;
+}
+
+/* Lengths as a tensor or a list, one a sample, from 0 (or 1) to `most`. */
+static int64_t *read_lengths(const alignment *a, const char *what, tern_value value, int64_t least,
+                             int64_t most) {
+    int64_t *out = NULL;
+    size_t count = tern_value_count(value);
+    if (value.kind == TERN_VALUE_TENSOR) {
+        count = (size_t)tern_numel(value.as.tensor);
+        out = host_integers(a, value.as.tensor);
+    } else {
+        out = tern_scope_alloc(a->ctx, (count + 1) * sizeof *out);
+        for (size_t i = 0; out && i < count; i++)
+            out[i] = tern_value_as_int(tern_value_at(value, i));
+    }
+    if (!out) return NULL;
+    bool ok = count == (size_t)a->batch;
+    for (size_t i = 0; ok && i < count; i++) ok = out[i] >= least && out[i] <= most;
+    if (ok) return out;
+    tern_fail(a->ctx, TERN_ERR_ARGUMENT,
+              "CTCLoss: %s must be %lld numbers from %lld to %lld, one a sample", what,
+              (long long)a->batch, (long long)least, (long long)most);
+    return NULL;
+}
+
+/* The first label of a sample in the targets: [N, S], or all samples one after the other. */
+static int64_t first_label(const alignment *a, const tern_tensor *targets, int64_t sample) {
+    int64_t at = 0;
+    if (tern_rank(targets) == 2) return sample * tern_size(targets, 1);
+    for (int64_t i = 0; i < sample; i++) at += a->target_lengths[i];
+    return at;
+}
+
+static bool check_targets(const alignment *a, const tern_tensor *targets) {
+    int64_t longest = (a->places - 1) / 2, last = a->batch - 1;
+    bool fits =
+        tern_rank(targets) == 2
+            ? tern_size(targets, 0) == a->batch && tern_size(targets, 1) >= longest
+            : tern_rank(targets) == 1 &&
+                  first_label(a, targets, last) + a->target_lengths[last] <= tern_numel(targets);
+    for (int64_t i = 0; fits && i < a->batch; i++)
+        for (int64_t k = 0; fits && k < a->target_lengths[i]; k++) {
+            int64_t label = a->targets[first_label(a, targets, i) + k];
+            fits = label >= 0 && label < a->classes;
+        }
+    if (!fits)
+        tern_fail(a->ctx, TERN_ERR_ARGUMENT,
+                  "CTCLoss: targets must be [N, S] or all labels in a row, as many as "
+                  "target_lengths say, each from 0 to %lld",
+                  (long long)a->classes - 1);
+    return fits;
+}
+
+/* Labels between blanks, and where a blank between them may be passed over: not between equal ones. */
+static bool read_labels(alignment *a, const tern_tensor *targets) {
+    size_t count = (size_t)(a->batch * a->places);
+    int64_t *labels = tern_scope_alloc(a->ctx, count * sizeof *labels);
+    float *skips = tern_scope_alloc(a->ctx, count * sizeof *skips);
+    if (!labels || !skips) return false;
+    for (int64_t i = 0; i < a->batch; i++) {
+        int64_t *row = labels + i * a->places, first = first_label(a, targets, i);
+        for (int64_t s = 0; s < a->places; s++) {
+            bool label = s % 2 == 1 && s / 2 < a->target_lengths[i];
+            row[s] = label ? a->targets[first + s / 2] : a->m->blank;
+            bool passes = label && s >= 2 && row[s] != row[s - 2];
+            skips[i * a->places + s] = passes ? 0.0f : (float)NEVER;
+        }
+    }
+    tern_shape shape = TERN_SHAPE(a->batch, a->places);
+    tern_tensor *index = tern_expand(tern_unsqueeze(indices(a, labels, shape), 0),
+                                     TERN_SHAPE(a->steps, a->batch, a->places));
+    a->emits = tern_gather(a->log_probs, 2, index);
+    a->skips = floats(a, skips, shape);
+    return true;
+}
+
+static bool read_call(alignment *a, const tern_value *args) {
+    tern_tensor *targets = args[1].as.tensor;
+    int rank = tern_rank(a->log_probs);
+    if (rank != 3 || a->m->blank < 0 || a->m->blank >= tern_size(a->log_probs, 2) ||
+        tern_numel(a->log_probs) == 0) {
+        tern_fail(a->ctx, TERN_ERR_ARGUMENT,
+                  "CTCLoss: log_probs must be [T, N, C] or [T, C], not empty, and blank (%lld) one "
+                  "of the C labels",
+                  (long long)a->m->blank);
+        return false;
+    }
+    a->steps = tern_size(a->log_probs, 0);
+    a->batch = tern_size(a->log_probs, 1);
+    a->classes = tern_size(a->log_probs, 2);
+    a->input_lengths = read_lengths(a, "input_lengths", args[2], 1, a->steps);
+    if (!a->input_lengths) return false;
+    a->target_lengths = read_lengths(a, "target_lengths", args[3], 0, tern_numel(targets));
+    a->targets = a->target_lengths ? host_integers(a, targets) : NULL;
+    if (!a->targets) return false;
+    int64_t longest = 0;
+    for (int64_t i = 0; i < a->batch; i++)
+        if (a->target_lengths[i] > longest) longest = a->target_lengths[i];
+    a->places = 2 * longest + 1;
+    return check_targets(a, targets) && read_labels(a, targets);
+}
+
+/* ---- the recursion ------------------------------------------------------------------------------------- */
+
+/* The states moved by some places: what comes from there. */
+static tern_tensor *moved(const alignment *a, tern_tensor *states, int64_t by) {
+    if (by >= a->places) return tern_full_like(states, NEVER);
+    int64_t amounts[] = {by, 0};
+    tern_value args[] = {tern_tensor_value(tern_narrow(states, 1, 0, a->places - by)),
+                         tern_ints(amounts, 2), tern_float(NEVER)};
+    return tern_layer_tensor(a->self, tern_call(a->ctx, "constant_pad_nd", args, 3, tern_none()));
+}
+
+static tern_tensor *log_sum(const alignment *a, tern_tensor *const *terms, int count) {
+    tern_value args[] = {tern_tensor_value(tern_stack(terms, count, 0)), tern_int(0)};
+    return tern_layer_tensor(a->self, tern_call(a->ctx, "logsumexp", args, 2, tern_none()));
+}
+
+/* 1 for samples whose sequence is longer than t, else 0: [N, 1] of bool. */
+static tern_tensor *running(const alignment *a, int64_t t) {
+    float *data = tern_scope_alloc(a->ctx, (size_t)a->batch * sizeof *data);
+    if (!data) return tern_nil(a->ctx);
+    for (int64_t i = 0; i < a->batch; i++) data[i] = t < a->input_lengths[i];
+    return tern_gt_scalar(floats(a, data, TERN_SHAPE(a->batch, 1)), 0.5);
+}
+
+/* Log-probability of all ways to be at each place when a sample's sequence ends: [N, places]. */
+static tern_tensor *last_states(const alignment *a) {
+    int64_t open = a->places < 2 ? a->places : 2;
+    int64_t amounts[] = {0, a->places - open};
+    tern_value args[] = {tern_tensor_value(tern_narrow(tern_select(a->emits, 0, 0), 1, 0, open)),
+                         tern_ints(amounts, 2), tern_float(NEVER)};
+    tern_tensor *states =
+        tern_layer_tensor(a->self, tern_call(a->ctx, "constant_pad_nd", args, 3, tern_none()));
+    for (int64_t t = 1; t < a->steps; t++) {
+        tern_tensor *terms[] = {states, moved(a, states, 1),
+                                tern_add(moved(a, states, 2), a->skips)};
+        tern_tensor *next = tern_add(log_sum(a, terms, 3), tern_select(a->emits, 0, t));
+        states = tern_where(running(a, t), next, states);
+    }
+    return states;
+}
+
+/* A path ends at the last label or at the blank after it; without labels, at the blank alone. */
+static tern_tensor *path_losses(const alignment *a, tern_tensor *states) {
+    int64_t *ends = tern_scope_alloc(a->ctx, 2 * (size_t)a->batch * sizeof *ends);
+    float *closed = tern_scope_alloc(a->ctx, (size_t)a->batch * sizeof *closed);
+    if (!ends || !closed) return tern_nil(a->ctx);
+    for (int64_t i = 0; i < a->batch; i++) {
+        ends[2 * i] = 2 * a->target_lengths[i];
+        ends[2 * i + 1] = a->target_lengths[i] ? ends[2 * i] - 1 : 0;
+        closed[i] = a->target_lengths[i] ? 0.0f : (float)NEVER;
+    }
+    tern_tensor *both = tern_gather(states, 1, indices(a, ends, TERN_SHAPE(a->batch, 2)));
+    tern_tensor *terms[] = {
+        tern_select(both, 1, 0),
+        tern_add(tern_select(both, 1, 1), floats(a, closed, TERN_SHAPE(a->batch)))};
+    return tern_neg(log_sum(a, terms, 2));
+}
+
+/* PyTorch's gradient is that of unnormalised log-probabilities: exp(log_probs) is added to it, within
+ * each sequence. The value is zero. */
+static tern_tensor *normalisation(const alignment *a) {
+    tern_tensor **inside = tern_scope_alloc(a->ctx, (size_t)a->steps * sizeof *inside);
+    if (!inside) return tern_nil(a->ctx);
+    for (int64_t t = 0; t < a->steps; t++) inside[t] = running(a, t);
+    tern_tensor *within =
+        tern_to_dtype(tern_stack(inside, (int)a->steps, 0), tern_dtype_of(a->log_probs));
+    tern_tensor *mass = tern_mul(tern_exp(a->log_probs), within);
+    mass = tern_sum_dims(mass, TERN_SHAPE(0, 2), false);
+    return tern_sub(mass, tern_detach(mass));
+}
+
+static tern_tensor *reduced(const alignment *a, tern_tensor *losses) {
+    if (strcmp(a->m->reduction, "none") == 0) return losses;
+    if (strcmp(a->m->reduction, "sum") == 0) return tern_sum(losses);
+    float *lengths = tern_scope_alloc(a->ctx, (size_t)a->batch * sizeof *lengths);
+    if (!lengths) return tern_nil(a->ctx);
+    for (int64_t i = 0; i < a->batch; i++)
+        lengths[i] = a->target_lengths[i] > 0 ? (float)a->target_lengths[i] : 1.0f;
+    return tern_mean(tern_div(losses, floats(a, lengths, TERN_SHAPE(a->batch))));
+}
+
+static tern_value ctc_call(tern_module *self, const tern_value *args) {
+    alignment a = {.self = self, .ctx = tern_module_context(self), .m = (ctc *)self};
+    bool single = tern_rank(args[0].as.tensor) == 2;
+    tern_value all[] = {args[0], args[1], args[2], args[3]};
+    a.log_probs = single ? tern_unsqueeze(args[0].as.tensor, 1) : args[0].as.tensor;
+    if (single && tern_rank(args[1].as.tensor) == 1)
+        all[1] = tern_tensor_value(tern_unsqueeze(args[1].as.tensor, 0));
+    if (!read_call(&a, all)) return tern_none();
+    tern_tensor *losses = path_losses(&a, last_states(&a));
+    tern_tensor *lost = tern_gt_scalar(tern_detach(losses), NO_PATH);
+    tern_tensor *instead = tern_full_like(losses, a.m->zero_infinity ? 0.0 : (double)INFINITY);
+    losses = tern_where(lost, instead, tern_add(losses, normalisation(&a)));
+    tern_tensor *result = reduced(&a, losses);
+    bool none = strcmp(a.m->reduction, "none") == 0;
+    return tern_tensor_value(single && none ? tern_squeeze(result, 0) : result);
+}
+
+const tern_module_class tern_ctc_loss_class = {
+    TERN_MODULE_CLASS("CTCLoss(int blank=0, str reduction='mean', bool zero_infinity=False)", ctc),
+    .fields = fields,
+    .init = ctc_init,
+    .call_schema = "forward(Tensor log_probs, Tensor targets, Tensor|int[] input_lengths, "
+                   "Tensor|int[] target_lengths)",
+    .call = ctc_call,
+};
