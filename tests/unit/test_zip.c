@@ -216,7 +216,7 @@ static size_t wide_archive(unsigned char *out, int fields) {
     p += 36;
     unsigned char *directory = p;
     p = tern_put_le(p, 0x02014b50, 4);
-    p = tern_put_le(p, 0, 12);
+    p = tern_put_le(tern_put_le(p, 0, 8), 0, 4);
     p = tern_put_le(p, 0x3610a686, 4); /* crc32 of "hello" */
     p = tern_put_le(p, UINT32_MAX, 4);
     p = tern_put_le(p, UINT32_MAX, 4);
