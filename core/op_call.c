@@ -98,7 +98,7 @@ static bool check(tern_opcall *call, const operands *tensors) {
         if (t->ctx != ctx) {
             tern_fail(ctx, TERN_ERR_ARGUMENT,
                       "%s: tensors of two contexts: one context belongs to one thread; "
-                      "tern_module_share passes weights on",
+                      "copy the values, or map one file of weights in both",
                       tern_op_name(call->op, name));
             return false;
         }
