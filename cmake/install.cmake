@@ -36,3 +36,15 @@ foreach(program tern_command tern_probe)
         install(TARGETS ${program})
     endif()
 endforeach()
+
+# Man pages are written by the command itself, so they are made where it runs.
+if(TARGET tern_command AND NOT CMAKE_CROSSCOMPILING AND NOT TERN_SANITIZE)
+    set(manual ${PROJECT_BINARY_DIR}/man)
+    add_custom_command(OUTPUT ${manual}/tern.1
+        COMMAND ${PROJECT_SOURCE_DIR}/tools/manual $<TARGET_FILE:tern_command> ${manual}
+        DEPENDS tern_command ${PROJECT_SOURCE_DIR}/tools/manual VERBATIM)
+    add_custom_target(tern_manual ALL DEPENDS ${manual}/tern.1)
+    install(DIRECTORY ${manual}/ DESTINATION ${CMAKE_INSTALL_MANDIR}/man1)
+    install(FILES tools/completion.bash RENAME tern
+            DESTINATION ${CMAKE_INSTALL_DATADIR}/bash-completion/completions)
+endif()
