@@ -22,8 +22,11 @@ static tern_tensor *nonzero_of(tern_opcall *call, tern_tensor *input) {
 }
 
 tern_value tern_op_nonzero(tern_opcall *call) {
-    tern_tensor *found = nonzero_of(call, tern_arg_tensor(call, 0));
-    if (!tern_arg_bool(call, 1, false)) return tern_result(call, found);
+    tern_tensor *input = tern_arg_tensor(call, 0);
+    bool tuple = tern_arg_bool(call, 1, false);
+    if (tuple && input->rank == 0) input = tern_unsqueeze(input, 0);
+    tern_tensor *found = nonzero_of(call, input);
+    if (!tuple) return tern_result(call, found);
     return TERN_CALL_VALUE(unbind, T(found), I(1));
 }
 

@@ -96,11 +96,10 @@ tern_value tern_op_poisson_nll_loss(tern_opcall *call) {
     }
     if (tern_arg_bool(call, 3, false)) {
         /* Stirling's term, for targets above 1 */
-        tern_tensor *small = tern_le_scalar(t, 1.0), *safe = tern_fill_where(t, small, 1.0);
-        tern_tensor *term = tern_sub(tern_mul(safe, tern_log(safe)), safe);
-        tern_tensor *rest = tern_log(tern_mul_scalar(safe, 2.0 * 3.14159265358979323846));
+        tern_tensor *term = tern_sub(tern_mul(t, tern_log(t)), t);
+        tern_tensor *rest = tern_log(tern_mul_scalar(t, 2.0 * 3.14159265358979323846));
         term = tern_add(term, tern_mul_scalar(rest, 0.5));
-        loss = tern_add(loss, tern_fill_where(term, small, 0.0));
+        loss = tern_add(loss, tern_fill_where(term, tern_le_scalar(t, 1.0), 0.0));
     }
     return reduced(call, loss, 7);
 }

@@ -1,4 +1,4 @@
-/* pixels.c: rearrangements of images: pixel_shuffle, channel_shuffle, im2col's unfold. */
+/* pixels.c: rearrangements of images: pixel_shuffle, channel_shuffle, unfold and fold. */
 #include "core/ops/compose.h"
 
 /* [.., C r r, H, W] -> [.., C, H r, W r] */
@@ -58,30 +58,120 @@ tern_value tern_op_channel_shuffle(tern_opcall *call) {
     return tern_result(call, tern_flatten(tern_transpose(split, 1, 2), 1, 2));
 }
 
+/* The windows of unfold and fold, down and across. */
+typedef struct windows {
+    int64_t kernel[2], dilation[2], padding[2], stride[2];
+} windows;
+
+/* kernel_size, dilation, padding and stride from argument `first` on; one number stands for two. */
+static bool read_windows(tern_opcall *call, int first, windows *out) {
+    int64_t *const pairs[4] = {out->kernel, out->dilation, out->padding, out->stride};
+    for (int i = 0; i < 4; i++) {
+        tern_shape list = tern_arg_ints(call, first + i);
+        bool fits = list.rank < 3 && list.rank != 0;
+        for (int d = 0; d < 2 && fits; d++) {
+            pairs[i][d] = list.rank < 0 ? i != 2 : list.dim[list.rank == 2 ? d : 0];
+            fits = pairs[i][d] >= (i != 2) && pairs[i][d] <= INT32_MAX;
+        }
+        if (fits && call->ctx->status == TERN_OK) continue;
+        tern_call_fail(call, TERN_ERR_ARGUMENT,
+                       "kernel_size, dilation and stride must be one or two numbers above 0, "
+                       "padding one or two of at least 0");
+        return false;
+    }
+    return true;
+}
+
 /* nn.functional.unfold: [N, C, H, W] -> [N, C kh kw, windows] */
 tern_value tern_op_im2col(tern_opcall *call) {
     tern_tensor *x = tern_arg_tensor(call, 0);
-    tern_shape k = tern_arg_ints(call, 1), dilation = tern_arg_ints(call, 2);
-    tern_shape padding = tern_arg_ints(call, 3), stride = tern_arg_ints(call, 4);
-    tern_shape *lists[4] = {&k, &dilation, &padding, &stride};
-    const int64_t fallback[4] = {1, 1, 0, 1};
-    for (int i = 0; i < 4; i++) {
-        if (lists[i]->rank < 1) lists[i]->dim[0] = fallback[i];
-        if (lists[i]->rank < 2) lists[i]->dim[1] = lists[i]->dim[0];
-    }
+    windows w;
+    if (!read_windows(call, 1, &w)) return tern_none();
     bool batch = x->rank == 4;
     if (!batch && x->rank != 3)
         return tern_call_fail(call, TERN_ERR_ARGUMENT, "Expected 3D or 4D input, got %dD", x->rank);
     if (!batch) x = tern_unsqueeze(x, 0);
-    tern_shape pad = TERN_SHAPE(padding.dim[1], padding.dim[1], padding.dim[0], padding.dim[0]);
-    if (padding.dim[0] || padding.dim[1]) x = TERN_CALL(constant_pad_nd, T(x), S(pad), I(0));
+    tern_shape pad = TERN_SHAPE(w.padding[1], w.padding[1], w.padding[0], w.padding[0]);
+    if (w.padding[0] || w.padding[1]) x = TERN_CALL(constant_pad_nd, T(x), S(pad), I(0));
     for (int d = 0; d < 2 && call->ctx->status == TERN_OK; d++) {
-        int64_t reach = dilation.dim[d] * (k.dim[d] - 1) + 1;
-        x = TERN_CALL(unfold, T(x), I(2 + d), I(reach), I(stride.dim[d]));
-        x = tern_slice(x, -1, 0, INT64_MAX, dilation.dim[d]);
+        int64_t reach = w.dilation[d] * (w.kernel[d] - 1) + 1;
+        x = TERN_CALL(unfold, T(x), I(2 + d), I(reach), I(w.stride[d]));
+        x = tern_slice(x, -1, 0, INT64_MAX, w.dilation[d]);
     }
     /* [N, C, oh, ow, kh, kw] -> [N, C, kh, kw, oh, ow] */
     x = tern_permute(x, TERN_SHAPE(0, 1, 4, 5, 2, 3));
     x = tern_flatten(tern_flatten(x, 4, 5), 1, 3);
     return tern_result(call, batch ? x : tern_squeeze(x, 0));
+}
+
+/* Where each element of the columns goes in the flat padded image of `width`: [kh kw oh ow]. */
+static tern_tensor *column_index(tern_opcall *call, const windows *w, const int64_t *out,
+                                 int64_t width) {
+    int64_t count = w->kernel[0] * w->kernel[1] * out[0] * out[1], at = 0;
+    int64_t *index = tern_host_buffer(call->ctx, count, sizeof *index);
+    if (!index) return call->ctx->nil;
+    for (int64_t i = 0; i < w->kernel[0]; i++)
+        for (int64_t j = 0; j < w->kernel[1]; j++)
+            for (int64_t y = 0; y < out[0]; y++)
+                for (int64_t x = 0; x < out[1]; x++)
+                    index[at++] = (y * w->stride[0] + i * w->dilation[0]) * width +
+                                  x * w->stride[1] + j * w->dilation[1];
+    tern_tensor *tensor =
+        tern_new_from_host(call->lane, index, TERN_INT64, &TERN_SHAPE(count), NULL);
+    tern_free(index);
+    return tensor;
+}
+
+/* How many windows fit down and across; false after latching where the columns do not fit them. */
+static bool count_windows(tern_opcall *call, const tern_tensor *x, const windows *w,
+                          const int64_t *padded, int64_t *out_counts) {
+    char text[TERN_SHAPE_TEXT];
+    bool fits = x->rank == 2 || x->rank == 3;
+    for (int d = 0; fits && d < 2; d++) {
+        int64_t room = padded[d] - w->dilation[d] * (w->kernel[d] - 1) - 1;
+        out_counts[d] = room / w->stride[d] + 1;
+        fits = room >= 0;
+    }
+    fits = fits && x->shape[x->rank - 2] % (w->kernel[0] * w->kernel[1]) == 0 &&
+           x->shape[x->rank - 1] == out_counts[0] * out_counts[1];
+    if (!fits)
+        tern_call_fail(call, TERN_ERR_ARGUMENT,
+                       "an input of %s does not hold the windows of kernel_size (%lld, %lld) in a "
+                       "padded output of %lld x %lld: it is (N, C * kernel, windows)",
+                       tern_shape_text(x->rank, x->shape, text), (long long)w->kernel[0],
+                       (long long)w->kernel[1], (long long)padded[0], (long long)padded[1]);
+    return fits;
+}
+
+/* unfold's reverse: the windows are added up where they overlap. */
+tern_value tern_op_fold(tern_opcall *call) {
+    tern_tensor *x = tern_arg_tensor(call, 0);
+    tern_shape size = tern_arg_ints(call, 1);
+    windows w;
+    if (!read_windows(call, 2, &w)) return tern_none();
+    if (size.rank < 1 || size.rank > 2)
+        return tern_call_fail(call, TERN_ERR_ARGUMENT, "output_size must be one or two numbers");
+    int64_t padded[2], counts[2];
+    for (int d = 0; d < 2; d++) {
+        padded[d] = size.dim[size.rank == 2 ? d : 0];
+        if (padded[d] < 1 || padded[d] > INT32_MAX)
+            return tern_call_fail(call, TERN_ERR_ARGUMENT, "output_size must be above 0, got %lld",
+                                  (long long)padded[d]);
+        padded[d] += 2 * w.padding[d];
+    }
+    if (!count_windows(call, x, &w, padded, counts)) return tern_none();
+    bool batch = x->rank == 3;
+    int64_t n = batch ? x->shape[0] : 1, kernel = w.kernel[0] * w.kernel[1];
+    int64_t c = x->shape[x->rank - 2] / kernel, columns = kernel * x->shape[x->rank - 1];
+    tern_tensor *source = tern_reshape(tern_widen(x), TERN_SHAPE(n, c, columns));
+    tern_tensor *image =
+        TERN_CALL(new_zeros, T(source), S(TERN_SHAPE(n, c, padded[0] * padded[1])));
+    tern_tensor *index = column_index(call, &w, counts, padded[1]);
+    if (call->ctx->status != TERN_OK) return tern_none();
+    image = TERN_CALL(index_add, T(image), I(2), T(index), T(source));
+    image = tern_reshape(image, TERN_SHAPE(n, c, padded[0], padded[1]));
+    for (int d = 0; d < 2; d++)
+        image = tern_narrow(image, 2 + d, w.padding[d], padded[d] - 2 * w.padding[d]);
+    image = tern_contiguous(tern_to_dtype(image, x->dtype));
+    return tern_result(call, batch ? image : tern_squeeze(image, 0));
 }

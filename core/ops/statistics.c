@@ -191,8 +191,12 @@ static void norm_gradient(tern_node *node, double p, tern_value dims, tern_tenso
     if (!tern_reduce_mask(tern_node_ctx(node), shape.rank, dims, &mask)) return;
     tern_tensor *x = tern_node_input(node, 0), *norm = tern_node_output(node, 0);
     tern_dtype wide = wide_dtype(tern_node_input_dtype(node, 0));
-    x = tern_to_dtype(x, wide);
-    norm = tern_unreduce(tern_to_dtype(norm, wide), &shape, mask);
+    if (wide != x->dtype) {
+        /* The rounded norm would enter with the power p - 1. */
+        x = tern_to_dtype(x, wide);
+        norm = TERN_CALL(vector_norm, T(x), F(p), dims);
+    }
+    norm = tern_unreduce(norm, &shape, mask);
     grad = tern_unreduce(tern_to_dtype(grad, wide), &shape, mask);
     tern_tensor *is_zero = TERN_CALL(eq, T(norm), I(0));
     if (p == 0.0) {

@@ -1,6 +1,7 @@
 /* ternary.c: functions of three operands: where, clamp, addcmul, addcdiv, lerp. */
 #include <math.h>
 
+#include "compose.h"
 #include "map.h"
 
 static tern_value ternary(tern_opcall *call, const tern_value *args, tern_dtype dtype,
@@ -167,14 +168,15 @@ void tern_grad_addcmul(tern_node *node, tern_tensor *const *grad_out, tern_tenso
 }
 
 void tern_grad_addcdiv(tern_node *node, tern_tensor *const *grad_out, tern_tensor **grads) {
-    tern_tensor *g = grad_out[0], *b = tern_node_input(node, 2);
-    if (tern_node_needs(node, 0)) grads[0] = g;
+    if (tern_node_needs(node, 0)) grads[0] = grad_out[0];
     if (!tern_node_needs(node, 1) && !tern_node_needs(node, 2)) return;
-    tern_tensor *scaled = tern_mul_value(g, node_value(node));
-    if (tern_node_needs(node, 1)) grads[1] = tern_div(scaled, b);
+    tern_dtype dtype = grad_out[0]->dtype;
+    tern_tensor *g = tern_widen(grad_out[0]), *b = tern_widen(tern_node_input(node, 2));
+    tern_tensor *slope = tern_div(tern_mul_value(g, node_value(node)), b);
+    if (tern_node_needs(node, 1)) grads[1] = tern_to_dtype(slope, dtype);
     if (tern_node_needs(node, 2)) {
-        tern_tensor *slope = tern_div(tern_node_input(node, 1), tern_mul(b, b));
-        grads[2] = tern_neg(tern_mul(scaled, slope));
+        tern_tensor *ratio = tern_div(tern_widen(tern_node_input(node, 1)), b);
+        grads[2] = tern_to_dtype(tern_neg(tern_mul(slope, ratio)), dtype);
     }
 }
 

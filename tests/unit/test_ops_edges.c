@@ -152,6 +152,44 @@ Test(ops_edges, circular_padding_wraps_what_cropping_left) {
     EXPECT(call("nn.functional.pad", T(x), pad, tern_text("circular")), 2, 3, 4, 2, 3);
 }
 
+Test(ops_edges, nonzero_of_a_number_as_a_tuple_has_one_member) {
+    tern_value number = T(tern_scalar_tensor(ctx, 3, TERN_FLOAT32));
+    tern_value named = tern_dict_new(ctx, false);
+    tern_dict_set(named, "as_tuple", tern_bool(true));
+    tern_value out = tern_call(ctx, "nonzero", &number, 1, named);
+    cr_assert_eq(tern_value_count(out), 1, "%s", tern_error(ctx));
+    EXPECT(tern_value_at(out, 0).as.tensor, 0);
+}
+
+static tern_tensor *folded(tern_ctx *c, tern_tensor *const *in, int count, void *user) {
+    (void)count;
+    tern_value named = tern_dict_new(c, false), size = tern_list_new(c);
+    tern_list_append(size, tern_int(3));
+    tern_list_append(size, tern_int(4));
+    tern_dict_set(named, "input", T(in[0]));
+    tern_dict_set(named, "output_size", size);
+    tern_dict_set(named, "kernel_size", tern_int(2));
+    tern_dict_set(named, "padding", tern_int(*(int *)user));
+    tern_value out = tern_call(c, "nn.functional.fold", NULL, 0, named);
+    return out.kind == TERN_VALUE_TENSOR ? out.as.tensor : tern_nil(c);
+}
+
+Test(ops_edges, fold_adds_up_the_windows_that_unfold_took) {
+    int padding = 0;
+    tern_tensor *ones = leaf(tern_ones(ctx, TERN_SHAPE(4, 6), TERN_FLOAT64));
+    tern_tensor *image = folded(ctx, &ones, 1, &padding);
+    cr_assert_eq(tern_shape_of(image).rank, 3, "%s", tern_error(ctx));
+    EXPECT(image, 1, 2, 2, 1, 2, 4, 4, 2, 1, 2, 2, 1);
+    cr_assert_eq(tern_gradcheck(ctx, folded, &padding, &ones, 1, 1e-6, 1e-5, 1e-3), TERN_OK, "%s",
+                 tern_error(ctx));
+    padding = 1;
+    folded(ctx, &ones, 1, &padding);
+    expect_error("an input of [4, 6] does not hold the windows");
+    padding = -1;
+    folded(ctx, &ones, 1, &padding);
+    expect_error("padding one or two of at least 0");
+}
+
 /* ---- matrices ---- */
 
 Test(ops_edges, beta_zero_ignores_the_input_and_gives_it_zeros) {
