@@ -223,7 +223,7 @@ static size_t wide_archive(unsigned char *out, int fields) {
     p = tern_put_le(p, 1, 2);
     p = tern_put_le(p, (uint64_t)(8 + 8 * fields),
                     2); /* an unknown field of no bytes comes first */
-    p = tern_put_le(p, 0, 10);
+    p = tern_put_le(tern_put_le(p, 0, 8), 0, 2);
     p = tern_put_le(p, UINT32_MAX, 4);
     *p++ = 'a';
     p = tern_put_le(p, 0x7777, 4);
