@@ -31,13 +31,14 @@ void tern_zip_writer_init(tern_zip_writer *zip, tern_ctx *ctx, tern_sink *sink, 
 
 /* ---- members -------------------------------------------------------------------------------------- */
 
-/* The zip64 extra field: both sizes where the size is wide, the offset where that is. */
-static unsigned char *put_zip64(unsigned char *p, uint64_t size, uint64_t header) {
+/* The zip64 extra field: both sizes where the size is wide, the offset where that is. In front of the
+ * data torch.save does not know the packed size yet and writes 0. */
+static unsigned char *put_zip64(unsigned char *p, uint64_t size, uint64_t packed, uint64_t header) {
     int payload = (is_wide(size) ? 16 : 0) + (is_wide(header) ? 8 : 0);
     if (payload == 0) return p;
     p = tern_put_le(p, 1, 2);
     p = tern_put_le(p, (uint64_t)payload, 2);
-    if (is_wide(size)) p = tern_put_le(tern_put_le(p, size, 8), size, 8);
+    if (is_wide(size)) p = tern_put_le(tern_put_le(p, size, 8), packed, 8);
     return is_wide(header) ? tern_put_le(p, header, 8) : p;
 }
 
@@ -47,7 +48,7 @@ static unsigned char *put_zip64(unsigned char *p, uint64_t size, uint64_t header
  */
 static void put_local(tern_zip_writer *zip, const tern_zip_record *r, const char *name) {
     unsigned char header[LOCAL_SIZE], extra[28 + 4 + ALIGNMENT];
-    unsigned char *end = put_zip64(extra, r->size, r->header);
+    unsigned char *end = put_zip64(extra, r->size, 0, r->header);
     uint64_t start = r->header + LOCAL_SIZE + r->name_length + (uint64_t)(end - extra) + 4;
     uint64_t padding = (0 - start) % ALIGNMENT;
     *end++ = 'F';
@@ -237,7 +238,7 @@ static tern_status add_serialization_id(tern_zip_writer *zip) {
 
 static void put_entry(tern_zip_writer *zip, const tern_zip_record *r) {
     unsigned char entry[46], extra[28], *p = entry;
-    size_t extra_size = (size_t)(put_zip64(extra, r->size, r->header) - extra);
+    size_t extra_size = (size_t)(put_zip64(extra, r->size, r->size, r->header) - extra);
     p = tern_put_le(p, 0x02014b50, 4);
     p = tern_put_le(p, 0, 4); /* versions */
     p = tern_put_le(p, FLAG_UTF8 | (r->size ? FLAG_DESCRIPTOR : 0), 2);

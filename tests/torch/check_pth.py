@@ -61,5 +61,17 @@ else:
     for name, t in dtypes.items():
         check(torch.equal(s[name], t), "safetensors " + name)
 
+import numpy
+
+z = numpy.load(os.path.join(folder, "dtypes.npz"))
+check(list(z) == [name for name in dtypes if name != "bfloat16"], "npz names")
+for name in z:
+    check(z[name].dtype == name and (z[name] == dtypes[name].numpy()).all(), "npz " + name)
+turned = numpy.load(os.path.join(folder, "turned.npy"))
+check((turned == b.t().numpy()).all(), "npy")
+numpy.save(os.path.join(folder, "torch", "turned.npy"), numpy.ascontiguousarray(turned))
+ours, theirs = (open(os.path.join(d, "turned.npy"), "rb").read() for d in (folder, os.path.join(folder, "torch")))
+check(ours == theirs, "npy has other bytes than numpy.save's")
+
 print("torch", torch.__version__, "failures:", failures)
 sys.exit(failures != 0)

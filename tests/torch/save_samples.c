@@ -21,6 +21,14 @@ static tern_value every_dtype(tern_ctx *ctx) {
     return v;
 }
 
+/* All dtypes that numpy has. */
+static tern_value numpys_dtypes(tern_ctx *ctx) {
+    tern_value all = every_dtype(ctx), v = tern_dict_new(ctx, false), key, item;
+    for (size_t i = 0; tern_dict_at(all, i, &key, &item); i++)
+        if (strcmp(key.as.s, "bfloat16") != 0) tern_dict_set(v, key.as.s, item);
+    return v;
+}
+
 static tern_value views(tern_ctx *ctx) {
     tern_value v = tern_dict_new(ctx, false);
     tern_tensor *base = tern_reshape(tern_arange(ctx, 0, 12, 1), TERN_SHAPE(3, 4));
@@ -69,6 +77,8 @@ int main(int argc, char **argv) {
     SAVE("views.pth", views(ctx));
     SAVE("plain.pth", plain(ctx));
     SAVE("dtypes.safetensors", every_dtype(ctx));
+    SAVE("dtypes.npz", numpys_dtypes(ctx));
+    SAVE("turned.npy", tern_dict_get(views(ctx), "t"));
     tern_module *model = tern_nn(ctx, "Sequential(Linear(3, 4), ReLU(), Linear(4, 2))");
     snprintf(path, sizeof path, "%s/model.pth", folder);
     tern_module_save(model, path);
