@@ -184,7 +184,10 @@ static void run(test_case *t) {
     if (tern_dict_has(t->json, "seed"))
         tern_manual_seed(ctx, tern_value_as_int(tern_dict_get(t->json, "seed")));
     tern_module *module = tern_nn_make(ctx, vectors_name(t->file), args);
-    if (!module) return;
+    if (!module) {
+        case_fail(t, "no module: %s", tern_error(ctx));
+        return;
+    }
     check_initial_state(t, module);
     load_state(t, module);
     tern_module_train(module, tern_dict_get(t->json, "train").as.b);

@@ -29,6 +29,7 @@ typedef struct sample {
     double offset;    /* of the elements, which lie in (offset, offset + 1) */
     tern_dtype dtype;
     bool strided;  /* tensors are views with an offset and gaps */
+    bool single;   /* the last call returned one tensor, not a tuple */
     int n_tensors; /* those of a floating dtype */
     tern_tensor *tensors[MOST_TENSORS];
     tern_value named;
@@ -65,6 +66,18 @@ static tern_tensor *spread_out(tern_tensor *plain) {
     return view;
 }
 
+/* Positions that are valid and never repeat along the first dimension, so that the order of writes
+ * does not matter: the row; for `put`, whose positions count all elements, the element's own. */
+static int64_t position(const sample *s, int64_t index, int64_t count) {
+    if (strncmp(s->info.schema, "put(", 4) == 0 || s->shape.rank == 0) return index;
+    return index / (count / s->shape.dim[0]);
+}
+
+static double draw(const sample *s, tern_dtype dtype, int64_t index, int64_t count) {
+    if (dtype == s->dtype) return element(index + 17 * s->n_tensors, s->offset);
+    return (double)(dtype == TERN_INT64 ? position(s, index, count) : index % 2);
+}
+
 static tern_tensor *make_tensor(sample *s, const char *name) {
     int64_t count = 1;
     tern_dtype dtype = strcmp(name, "index") == 0       ? TERN_INT64
@@ -73,8 +86,7 @@ static tern_tensor *make_tensor(sample *s, const char *name) {
     for (int32_t d = 0; d < s->shape.rank; d++) count *= s->shape.dim[d];
     double *data = tern_scope_alloc(s->ctx, (size_t)count * sizeof *data);
     if (!data) return tern_nil(s->ctx);
-    for (int64_t i = 0; i < count; i++)
-        data[i] = dtype == s->dtype ? element(i + 17 * s->n_tensors, s->offset) : (double)(i % 2);
+    for (int64_t i = 0; i < count; i++) data[i] = draw(s, dtype, i, count);
     tern_tensor *wide = tern_from_data(s->ctx, data, s->shape, TERN_FLOAT64);
     tern_tensor *tensor = tern_to_dtype(wide, dtype);
     if (s->strided) tensor = spread_out(tensor);
@@ -125,10 +137,12 @@ static void make_arguments(sample *s) {
     }
 }
 
-/* The first floating tensor among the results; NULL where there is none. */
-static tern_tensor *call(const sample *s, const char *name) {
+/* The first tensor among the results; NULL where there is none. */
+static tern_tensor *call(sample *s, const char *name) {
     static results got;
-    results_flatten(tern_call(s->ctx, name, NULL, 0, s->named), &got);
+    tern_value value = tern_call(s->ctx, name, NULL, 0, s->named);
+    s->single = value.kind == TERN_VALUE_TENSOR;
+    results_flatten(value, &got);
     for (size_t i = 0; i < got.count; i++)
         if (got.items[i].kind == TERN_VALUE_TENSOR) return got.items[i].as.tensor;
     return NULL;
@@ -136,6 +150,16 @@ static tern_tensor *call(const sample *s, const char *name) {
 
 static void operation_name(const sample *s, char *out_name) {
     snprintf(out_name, NAME_SIZE, "%.*s", (int)strcspn(s->info.schema, ":("), s->info.schema);
+}
+
+/* True where the call draws from the generator: its results are not to be compared. */
+static bool is_random(sample *s, const char *name) {
+    uint8_t before[TERN_RNG_STATE_SIZE], after[TERN_RNG_STATE_SIZE];
+    tern_generator *generator = tern_default_generator(s->ctx);
+    tern_generator_get_state(generator, before);
+    call(s, name);
+    tern_generator_get_state(generator, after);
+    return memcmp(before, after, sizeof after) != 0;
 }
 
 /* Finds a shape and a range of numbers that the operation takes and answers without NaN; false where
@@ -179,15 +203,22 @@ static void expect_same(test_case *t, tern_tensor *got, tern_tensor *right, bool
 /* ---- the checks ------------------------------------------------------------------------------------------------------ */
 
 #define NO_SAMPLE "no arguments could be made from its description"
+#define IS_RANDOM "it draws random numbers"
+
+/* Makes arguments and the name; false, with the reason, where the operation cannot be checked. */
+static bool prepare(test_case *t, sample *s, char *out_name) {
+    operation_name(s, out_name);
+    if (!find_sample(s))
+        t->skip = NO_SAMPLE;
+    else if (is_random(s, out_name))
+        t->skip = IS_RANDOM;
+    return !t->skip;
+}
 
 static void check_views(test_case *t, void *user) {
     sample *s = user;
     char name[NAME_SIZE];
-    operation_name(s, name);
-    if (!find_sample(s)) {
-        t->skip = NO_SAMPLE;
-        return;
-    }
+    if (!prepare(t, s, name)) return;
     tern_tensor *right = call(s, name);
     s->strided = true;
     make_arguments(s);
@@ -205,16 +236,12 @@ static bool same_kind(const tern_tensor *a, const tern_tensor *b) {
 static void check_in_place(test_case *t, void *user) {
     sample *s = user;
     char name[NAME_SIZE], in_place[NAME_SIZE + 1];
-    operation_name(s, name);
+    if (!prepare(t, s, name)) return;
     snprintf(in_place, sizeof in_place, "%s_", name);
-    if (!find_sample(s)) {
-        t->skip = NO_SAMPLE;
-        return;
-    }
     tern_tensor *right = call(s, name);
     tern_tensor *target = tern_dict_get(s->named, s->schema.args[0].name).as.tensor;
-    if (!right || !same_kind(right, target)) {
-        t->skip = "its result has another shape or dtype than its input";
+    if (!right || !s->single || !same_kind(right, target)) {
+        t->skip = "its result is no tensor of its input's shape and dtype";
         return;
     }
     right = tern_clone(right); /* it may be the target itself */
@@ -244,8 +271,11 @@ static tern_tensor *call_with(tern_ctx *ctx, tern_tensor *const *inputs, int n_i
 
 static void check_gradients(test_case *t, void *user) {
     sample *s = user;
-    if (!find_sample(s)) {
-        t->skip = NO_SAMPLE;
+    char name[NAME_SIZE];
+    if (!prepare(t, s, name)) return;
+    tern_tensor *result = call(s, name);
+    if (!result || tern_dtype_of(result) != s->dtype || strcmp(name, "detach") == 0) {
+        t->skip = "its result has no derivative";
         return;
     }
     for (int i = 0; i < s->n_tensors; i++) tern_requires_grad(s->tensors[i], true);
@@ -262,9 +292,10 @@ static bool takes_tensor(const sample *s) {
            (s->schema.args[0].types & TERN_TAKES_TENSOR) && strcmp(s->info.kind, "create") != 0;
 }
 
-/* A view's strides are its result, so views of strided tensors may differ or be refused. */
+/* Not views, whose result is their strides, nor what reads an input's storage past its strides. */
 static bool is_computed(const sample *s) {
-    return takes_tensor(s) && strcmp(s->info.kind, "view") != 0;
+    return takes_tensor(s) && strcmp(s->info.kind, "view") != 0 &&
+           !strstr(s->info.schema, "storage_offset");
 }
 
 static bool has_gradient(const sample *s) {

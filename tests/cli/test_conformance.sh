@@ -1,0 +1,62 @@
+#!/bin/bash
+# conformance: the project's own vectors pass; what cannot run, or does not match, fails.
+. "$(dirname "$0")/common.sh"
+vectors=$source/tests/vectors
+
+run 0 conformance --device cpu_ref --vectors "$vectors" --json
+json device=cpu_ref cases passed failed=0 skipped subjects/ops%add/cases subjects/ops%add/passed \
+    subjects/ops%add/failed=0 subjects/ops%add/skipped=0 subjects/random/failed=0 subjects/init/failed=0 \
+    subjects/training%linear_regression/failed=0 subjects/optim%SGD/failed=0 \
+    subjects/modules%Linear/failed=0 subjects/schedulers/failed=0 'failures=[]' \
+    accuracy/median_error_ratio accuracy/exact_share
+cp "$out" "$work/report.json"
+echo "own vectors: $(grep -o '^{"device": "[^"]*", "cases": [0-9]*, "passed": [0-9]*' "$out")"
+
+for device in "$@"; do
+    run 0 conformance --device "$device" --vectors "$vectors" --quiet
+    says "$device"
+    says " 0 failed"
+done
+
+run 0 conformance --device cpu_ref --vectors "$vectors" --filter 'ops/a*'
+says "0 failed"
+run 0 conformance --device cpu_ref --vectors "$vectors" --replay ops/add:3
+says "1 cases passed"
+run 0 conformance --device cpu_ref --filter 'properties/*' --quiet
+says "0 failed"
+
+# No test run is a failure, as are a missing folder and a missing device.
+run 1 conformance --device cpu_ref --vectors "$vectors" --filter 'no/such'
+complains "tern conformance: " "no test ran"
+run 1 conformance --device cpu_ref --vectors "$vectors" --replay ops/add:999
+complains "tern conformance: " "no test ran"
+run 1 conformance --device cpu_ref --vectors "$work/absent"
+complains "tern conformance: " "absent"
+TERN_VECTORS=$work/absent run 1 conformance --device cpu_ref
+complains "tern conformance: " "absent"
+
+# A file that is damaged, and a result that differs, fail with the line that replays them.
+mkdir -p "$work/damaged/ops" "$work/wrong/ops"
+head -c 200 "$vectors/ops/abs.safetensors" >"$work/damaged/ops/abs.safetensors"
+run 1 conformance --device cpu_ref --vectors "$work/damaged" --filter 'ops/*'
+says "FAILED ops/abs:file"
+
+# The cases of `exp` under the name `sin`: every value is wrong.
+sed 's/"name":"exp"/"name":"sin"/' "$vectors/ops/exp.safetensors" >"$work/wrong/ops/sin.safetensors"
+run 1 conformance --device cpu_ref --vectors "$work/wrong" --filter 'ops/*' --json
+json failed subjects/ops%sin/passed=0 failures/0/subject=ops/sin failures/0/id=0 failures/0/what \
+    "failures/0/replay=tern conformance --device cpu_ref --vectors $work/wrong --replay ops/sin:0"
+complains "tern conformance: " "failed"
+
+# A subject that Tern does not have is skipped by name and counted.
+sed 's/"name":"exp"/"name":"xxx"/' "$vectors/ops/exp.safetensors" >"$work/wrong/ops/xxx.safetensors"
+run 1 conformance --device cpu_ref --vectors "$work/wrong" --filter 'ops/xxx' --json
+json 'passed=0' 'subjects/ops%xxx/skipped' 'skipped/not implemented'
+
+# The full set, where it is named.
+if [ -n "${TERN_VECTORS:-}" ]; then
+    run 0 conformance --device cpu_ref --json
+    json failed=0
+    echo "TERN_VECTORS: $(grep -o '^{"device": "[^"]*", "cases": [0-9]*, "passed": [0-9]*' "$out")"
+fi
+finish
