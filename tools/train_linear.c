@@ -3,6 +3,7 @@
  * evaluation, plots, saving, loading.
  */
 #define _POSIX_C_SOURCE 200809L
+#include "folders.h"
 #include "interrupt.h"
 #include "json_out.h"
 #include "line_plots.h"
@@ -13,15 +14,12 @@
 #include "tern/memory.h"
 #include "tern/ops.h"
 
-#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <time.h>
-#include <unistd.h>
 
-enum { PATH_SIZE = 4096, FLOAT_TEXT = 32 };
+enum { FLOAT_TEXT = 32 };
 
 typedef struct linear_options {
     common_options common;
@@ -146,20 +144,7 @@ static void print_learned(const lesson *l, tern_module *model) {
 
 /* Makes DIR/NAME and the folders above it. */
 static bool make_folder(tern_ctx *ctx, const char *folder, const char *name, char *out_path) {
-    if (snprintf(out_path, PATH_SIZE, "%s/%s", folder, name) >= PATH_SIZE) {
-        tern_fail(ctx, TERN_ERR_ARGUMENT, "--out: the name of the folder is too long");
-        return false;
-    }
-    for (char *slash = out_path; slash; slash = strchr(slash + 1, '/')) {
-        if (slash == out_path) continue;
-        *slash = 0;
-        int failed = mkdir(out_path, 0777) != 0 && errno != EEXIST;
-        *slash = '/';
-        if (failed) break;
-    }
-    if (mkdir(out_path, 0777) == 0 || errno == EEXIST) return true;
-    tern_fail(ctx, TERN_ERR_IO, "%s: %s", out_path, strerror(errno));
-    return false;
+    return path_join(ctx, folder, name, out_path) && folder_make(ctx, out_path);
 }
 
 /* Saves the model, loads it into a new one, and compares the predictions of both. */
