@@ -17,7 +17,7 @@ run() {
     shift
     last="tern $*"
     "$tern" "$@" >"$out" 2>"$err" || status=$?
-    check "$last: exit status $status, not $wanted: $(head -c 300 "$err")" [ "$status" -eq "$wanted" ]
+    check "$last: exit status $status, not $wanted: $(<"$err")" [ "$status" -eq "$wanted" ]
 }
 
 # check TEXT COMMAND...: counts a failure, with that text, where the command fails.

@@ -39,7 +39,7 @@ check "$last: the first loss" grep -q '"loss": 0.31288138031959534' "$out"
 run 0 train linear --weight 0.3 --bias 0.9 --points 100 --epochs 300 --report-every 20 --out "$work/exercise" --no-plots
 says "80 to train and 20 to test"
 check "$last: 15 lines a model" [ "$(grep -c '^Epoch: ' "$out")" -eq 30 ]
-check "$last: epoch 0" grep -q '^Epoch: 0 | MAE Train Loss: 0.7565' "$out"
+check "$last: epoch 0" grep -q '^Epoch: 0 | MAE Train Loss: 0.7566978335380554 | MAE Test Loss: 0.7248174548149109' "$out"
 
 run 0 train linear --quiet --epochs 1 --out "$work/quiet" --no-plots
 check "$last: --quiet prints the epochs alone" [ "$(grep -vc '^Epoch: ' "$out")" -eq 0 ]
