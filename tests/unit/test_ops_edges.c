@@ -216,6 +216,21 @@ Test(ops_edges, nuclear_norm_of_a_batch) {
     cr_assert_eq(tern_numel(call("norm", T(no_matrix), tern_text("nuc"), tern_none())), 0);
 }
 
+Test(ops_edges, distances_and_bilinear_forms_say_which_shapes_do_not_fit) {
+    tern_tensor *a = tern_ones(ctx, TERN_SHAPE(2, 3), TERN_FLOAT64);
+    tern_tensor *b = tern_zeros(ctx, TERN_SHAPE(4, 3), TERN_FLOAT64);
+    EXPECT(call("cdist", T(a), T(b), tern_float(1)), 3, 3, 3, 3, 3, 3, 3, 3);
+    EXPECT(call("dist", T(a), T(tern_zeros_like(a)), tern_float(1)), 6);
+    tern_call(ctx, "cdist", (tern_value[]){T(a), T(tern_t(b))}, 2, tern_none());
+    expect_error("the same number of columns");
+    tern_tensor *weight = tern_ones(ctx, TERN_SHAPE(1, 3, 2), TERN_FLOAT64);
+    tern_call(ctx, "nn.functional.bilinear", (tern_value[]){T(a), T(a), T(weight)}, 3, tern_none());
+    expect_error("input1 [2, 3] and input2 [2, 3]");
+    tern_tensor *in =
+        call("isin", T(VECTOR(TERN_INT64, 1, 5, 2)), T(VECTOR(TERN_INT64, 2, 1)), tern_none());
+    EXPECT(in, 1, 0, 1);
+}
+
 /* ---- in place, on views, twice ---- */
 
 Test(ops_edges, a_view_written_in_place_passes_gradients_and_guards_saved_values) {

@@ -1,0 +1,103 @@
+/*
+ * distance.c: distances between tensors and between their rows, membership, bilinear forms, and the
+ * multivariate log-gamma function.
+ */
+#include "core/ops/compose.h"
+
+#define LOG_PI 1.1447298858494002
+
+static tern_value in_dtype(tern_opcall *call, tern_tensor *result, tern_dtype dtype) {
+    if (call->ctx->status != TERN_OK) return tern_none();
+    return tern_result(call, tern_dtype_is_floating(dtype) ? tern_to_dtype(result, dtype) : result);
+}
+
+/* ---- distances ---- */
+
+tern_value tern_op_dist(tern_opcall *call) {
+    tern_tensor *a = tern_arg_tensor(call, 0), *b = tern_arg_tensor(call, 1);
+    tern_dtype dtype = tern_result_type(call->args, 2);
+    tern_tensor *d = tern_sub(tern_widen(a), tern_widen(b));
+    return in_dtype(call, TERN_CALL(vector_norm, T(d), F(tern_arg_double(call, 2, 2.0))), dtype);
+}
+
+/* x1 [.., P, M], x2 [.., R, M] -> [.., P, R] */
+tern_value tern_op_cdist(tern_opcall *call) {
+    tern_tensor *a = tern_arg_tensor(call, 0), *b = tern_arg_tensor(call, 1);
+    double p = tern_arg_double(call, 2, 2.0);
+    if (a->rank < 2 || b->rank < 2 || a->shape[a->rank - 1] != b->shape[b->rank - 1])
+        return tern_call_fail(call, TERN_ERR_ARGUMENT,
+                              "x1 and x2 must have at least two dimensions and the same number of "
+                              "columns, got %d and %d dimensions",
+                              a->rank, b->rank);
+    if (!tern_dtype_is_floating(a->dtype) || a->dtype != b->dtype || !(p >= 0.0))
+        return tern_call_fail(
+            call, TERN_ERR_ARGUMENT,
+            "only supports floating-point dtypes, one for both, and p of at least "
+            "0, got %s, %s and %g",
+            tern_dtype_name(a->dtype), tern_dtype_name(b->dtype), p);
+    tern_tensor *d = tern_sub(tern_unsqueeze(tern_widen(a), -2), tern_unsqueeze(tern_widen(b), -3));
+    /* Without columns every distance is 0, also where the norm of nothing is an error. */
+    if (call->ctx->status == TERN_OK && a->shape[a->rank - 1] == 0)
+        return in_dtype(call, TERN_CALL(sum, T(d), I(-1)), a->dtype);
+    return in_dtype(call, TERN_CALL(vector_norm, T(d), F(p), I(-1)), a->dtype);
+}
+
+/* ---- membership, bilinear forms, log-gamma ---- */
+
+tern_value tern_op_isin(tern_opcall *call) {
+    tern_value both[2] = {tern_arg(call, 0), tern_arg(call, 1)};
+    tern_dtype dtype = tern_result_type(both, 2);
+    tern_tensor *x = tern_operand_of(call, both[0], dtype);
+    tern_tensor *among = tern_operand_of(call, both[1], dtype);
+    if (call->ctx->status != TERN_OK) return tern_none();
+    tern_tensor *equal = tern_eq(tern_unsqueeze(x, -1), tern_reshape(among, TERN_SHAPE(-1)));
+    tern_tensor *found = TERN_CALL(any, T(equal), I(-1));
+    return tern_result(call, tern_arg_bool(call, 3, false) ? tern_logical_not(found) : found);
+}
+
+/* out[.., k] = input1[.., i] weight[k, i, j] input2[.., j] + bias[k] */
+tern_value tern_op_bilinear(tern_opcall *call) {
+    tern_tensor *a = tern_arg_tensor(call, 0), *b = tern_arg_tensor(call, 1);
+    tern_tensor *w = tern_arg_tensor(call, 2), *bias = tern_arg_tensor(call, 3);
+    char one[TERN_SHAPE_TEXT], two[TERN_SHAPE_TEXT], three[TERN_SHAPE_TEXT];
+    bool fits = a->rank >= 1 && a->rank == b->rank && w->rank == 3 &&
+                a->shape[a->rank - 1] == w->shape[1] && b->shape[b->rank - 1] == w->shape[2];
+    for (int d = 0; fits && d < a->rank - 1; d++) fits = a->shape[d] == b->shape[d];
+    if (!fits)
+        return tern_call_fail(
+            call, TERN_ERR_ARGUMENT,
+            "input1 %s and input2 %s must agree but for the last dimension, which "
+            "a weight (out, in1, in2) takes, got %s",
+            tern_shape_text(a->rank, a->shape, one), tern_shape_text(b->rank, b->shape, two),
+            tern_shape_text(w->rank, w->shape, three));
+    int64_t k = w->shape[0], i = w->shape[1], j = w->shape[2];
+    int64_t rows = 1;
+    tern_shape shape = tern_shape_of(a);
+    for (int d = 0; d < a->rank - 1; d++) rows *= a->shape[d];
+    shape.dim[shape.rank - 1] = k;
+    tern_tensor *left = tern_reshape(tern_widen(a), TERN_SHAPE(rows, i));
+    tern_tensor *right = tern_reshape(tern_widen(b), TERN_SHAPE(rows, j, 1));
+    tern_tensor *by_input = tern_permute(tern_widen(w), TERN_SHAPE(1, 0, 2));
+    tern_tensor *middle = tern_matmul(left, tern_reshape(by_input, TERN_SHAPE(i, k * j)));
+    middle = tern_matmul(tern_reshape(middle, TERN_SHAPE(rows, k, j)), right);
+    tern_tensor *out = tern_reshape(middle, shape);
+    if (bias) out = tern_add(out, tern_widen(bias));
+    return tern_result(call, tern_to_dtype(out, a->dtype));
+}
+
+/* log of the multivariate gamma function of dimension p. */
+tern_value tern_op_mvlgamma(tern_opcall *call) {
+    tern_tensor *x = tern_arg_tensor(call, 0);
+    int64_t p = tern_arg_int(call, 1, 1);
+    if (p < 1 || p > INT16_MAX)
+        return tern_call_fail(call, TERN_ERR_ARGUMENT,
+                              "p has to be greater than or equal to 1, got %lld", (long long)p);
+    bool floating = tern_dtype_is_floating(x->dtype);
+    tern_tensor *wide = floating ? tern_widen(x) : tern_to_dtype(x, TERN_FLOAT32), *sum = NULL;
+    for (int64_t i = 0; i < p && call->ctx->status == TERN_OK; i++) {
+        tern_tensor *term = TERN_CALL(lgamma, T(tern_sub_scalar(wide, 0.5 * (double)i)));
+        sum = sum ? tern_add(sum, term) : term;
+    }
+    sum = TERN_CALL(add, T(sum), F(0.25 * (double)(p * (p - 1)) * LOG_PI));
+    return in_dtype(call, sum, x->dtype);
+}
