@@ -140,103 +140,13 @@ const tern_module_class tern_unfold_class = {
     .print = "kernel_size= dilation= padding= stride=",
 };
 
-/* Products of such sizes stay within an int64_t. */
-#define FOLD_MOST (1 << 24)
-
-/* A size of two numbers, or one for both. */
-static bool read_pair(tern_module *self, const char *what, tern_value value, int64_t *out_pair) {
-    size_t count = tern_value_count(value);
-    bool single = value.kind == TERN_VALUE_INT;
-    for (size_t i = 0; i < 2 && (single || count == 2 || count == 1); i++)
-        out_pair[i] = tern_value_as_int(single ? value : tern_value_at(value, count == 2 ? i : 0));
-    tern_ctx *ctx = tern_module_context(self);
-    if (!single && count != 2 && count != 1)
-        tern_fail(ctx, TERN_ERR_ARGUMENT, "%s: %s must be one number or two",
-                  tern_module_name(self), what);
-    else if (out_pair[0] < 0 || out_pair[1] < 0 || out_pair[0] > FOLD_MOST ||
-             out_pair[1] > FOLD_MOST)
-        tern_fail(ctx, TERN_ERR_ARGUMENT, "%s: %s must be within 0 and %d", tern_module_name(self),
-                  what, FOLD_MOST);
-    else
-        return true;
-    return false;
-}
-
-/* Sizes of a fold: of the padded image, of the window, and how many windows fit. */
-typedef struct fold_sizes {
-    int64_t image[2], window[2], dilation[2], padding[2], stride[2], padded[2], fit[2];
-} fold_sizes;
-
-static bool read_fold(tern_module *self, fold_sizes *f) {
-    const patches *m = (patches *)self;
-    if (!read_pair(self, "output_size", m->output_size, f->image) ||
-        !read_pair(self, "kernel_size", m->kernel_size, f->window) ||
-        !read_pair(self, "dilation", m->dilation, f->dilation) ||
-        !read_pair(self, "padding", m->padding, f->padding) ||
-        !read_pair(self, "stride", m->stride, f->stride))
-        return false;
-    for (int i = 0; i < 2; i++) {
-        if (!tern_layer_positive(self, "output_size", f->image[i]) ||
-            !tern_layer_positive(self, "kernel_size", f->window[i]) ||
-            !tern_layer_positive(self, "dilation", f->dilation[i]) ||
-            !tern_layer_positive(self, "stride", f->stride[i]))
-            return false;
-        f->padded[i] = f->image[i] + 2 * f->padding[i];
-        int64_t room = f->padded[i] - f->dilation[i] * (f->window[i] - 1) - 1;
-        f->fit[i] = room < 0 ? 0 : room / f->stride[i] + 1;
-    }
-    return true;
-}
-
-/* Where each element of each window lies in the padded image, flattened, windows last. */
-static tern_tensor *fold_positions(tern_module *self, const fold_sizes *f) {
-    tern_ctx *ctx = tern_module_context(self);
-    int64_t count = f->window[0] * f->window[1] * f->fit[0] * f->fit[1], n = 0;
-    int64_t *at = tern_scope_alloc(ctx, (size_t)(count + 1) * sizeof *at);
-    if (!at) return tern_nil(ctx);
-    for (int64_t i = 0; i < f->window[0]; i++)
-        for (int64_t j = 0; j < f->window[1]; j++)
-            for (int64_t y = 0; y < f->fit[0]; y++)
-                for (int64_t x = 0; x < f->fit[1]; x++)
-                    at[n++] = (y * f->stride[0] + i * f->dilation[0]) * f->padded[1] +
-                              x * f->stride[1] + j * f->dilation[1];
-    return tern_from_data(ctx, at, TERN_SHAPE(count), TERN_INT64);
-}
-
-/* [N, C k k, L] (or [C k k, L]) to [N, C, H, W]: overlapping windows add up. */
-static tern_tensor *fold_forward(tern_module *self, tern_tensor *input) {
-    tern_ctx *ctx = tern_module_context(self);
-    fold_sizes f;
-    if (!read_fold(self, &f)) return tern_nil(ctx);
-    bool single = tern_rank(input) == 2;
-    tern_tensor *x = single ? tern_unsqueeze(input, 0) : input;
-    int64_t window = f.window[0] * f.window[1], fit = f.fit[0] * f.fit[1];
-    if (tern_rank(x) != 3 || tern_size(x, 1) % window != 0 || tern_size(x, 2) != fit || fit == 0) {
-        tern_fail(ctx, TERN_ERR_ARGUMENT,
-                  "Fold: input must be [N, C * %lld, %lld] (or without N) for this output_size",
-                  (long long)window, (long long)fit);
-        return tern_nil(ctx);
-    }
-    int64_t batch = tern_size(x, 0), channels = tern_size(x, 1) / window;
-    x = tern_reshape(x, TERN_SHAPE(batch, channels, window * fit));
-    tern_shape flat = TERN_SHAPE(batch, channels, f.padded[0] * f.padded[1]);
-    tern_tensor *positions = tern_to_device(fold_positions(self, &f), tern_device_of(x));
-    tern_value args[] = {tern_tensor_value(tern_layer_zeros(self, x, flat)), tern_int(2),
-                         tern_tensor_value(positions), tern_tensor_value(x)};
-    tern_tensor *image = tern_layer_tensor(self, tern_call(ctx, "index_add", args, 4, tern_none()));
-    image = tern_reshape(image, TERN_SHAPE(batch, channels, f.padded[0], f.padded[1]));
-    image =
-        tern_narrow(tern_narrow(image, 2, f.padding[0], f.image[0]), 3, f.padding[1], f.image[1]);
-    return single ? tern_squeeze(image, 0) : image;
-}
-
 const tern_module_class tern_fold_class = {
     TERN_MODULE_CLASS("Fold(int|int[] output_size, int|int[] kernel_size, int|int[] dilation=1, "
                       "int|int[] padding=0, int|int[] stride=1)",
                       patches),
     .fields = patches_fields,
     .init = patches_init,
-    .forward = fold_forward,
+    .operation = "nn.functional.fold output_size kernel_size dilation padding stride",
     .print = "output_size= kernel_size= dilation= padding= stride=",
 };
 
