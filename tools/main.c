@@ -15,7 +15,8 @@
 #include <string.h>
 
 static const verb *const verbs[] = {&verb_devices, &verb_doctor,      &verb_ops,
-                                    &verb_op,      &verb_conformance, &verb_train_linear};
+                                    &verb_op,      &verb_conformance, &verb_train_linear,
+                                    &verb_inspect, &verb_convert};
 
 enum { N_VERBS = sizeof verbs / sizeof verbs[0] };
 

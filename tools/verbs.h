@@ -10,5 +10,7 @@ extern const verb verb_ops;
 extern const verb verb_op;
 extern const verb verb_conformance;
 extern const verb verb_train_linear;
+extern const verb verb_inspect;
+extern const verb verb_convert;
 
 #endif

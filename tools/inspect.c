@@ -1,0 +1,100 @@
+/* tern inspect: what is in a file of any format that Tern reads. */
+#include "table.h"
+#include "verbs.h"
+
+#include "tern/io.h"
+#include "tern/memory.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum { COLUMNS = 4, SHAPE_SIZE = 400, VALUE_SIZE = 200 };
+
+typedef struct inspect_options {
+    common_options common;
+} inspect_options;
+
+static const char *text_of(tern_value entry, const char *key) {
+    tern_value value = tern_dict_get(entry, key);
+    return value.kind == TERN_VALUE_STRING ? value.as.s : "";
+}
+
+/* A name out of a file, which must not move the terminal's cursor. */
+static const char *plain(tern_ctx *ctx, const char *name) {
+    size_t size = strlen(name) + 1;
+    char *copy = tern_scope_alloc(ctx, size);
+    if (!copy) return "";
+    memcpy(copy, name, size);
+    for (char *c = copy; *c; c++)
+        if ((unsigned char)*c < ' ' || *c == 0x7f) *c = '?';
+    return copy;
+}
+
+static int print_tensors(const verb *v, tern_ctx *ctx, tern_value tensors) {
+    size_t count = tern_value_count(tensors);
+    const char **cells = tern_alloc_zeroed((count + 1) * COLUMNS, sizeof *cells);
+    if (!cells) return work_failed(v, "out of memory");
+    static const char *const titles[COLUMNS] = {"tensor", "dtype", "shape", "sha256"};
+    for (size_t c = 0; c < COLUMNS; c++) cells[c] = titles[c];
+    for (size_t i = 0; i < count; i++) {
+        tern_value entry = tern_value_at(tensors, i);
+        char shape[SHAPE_SIZE];
+        tern_value_repr(tern_dict_get(entry, "shape"), shape, sizeof shape);
+        tern_value kept = tern_string(ctx, shape);
+        const char **row = cells + (i + 1) * COLUMNS;
+        row[0] = plain(ctx, text_of(entry, "name"));
+        row[1] = text_of(entry, "dtype");
+        row[2] = kept.kind == TERN_VALUE_STRING ? kept.as.s : "";
+        row[3] = text_of(entry, "sha256");
+    }
+    table_print(cells, count + 1, COLUMNS);
+    tern_free(cells);
+    return EXIT_OK;
+}
+
+static int print_report(const verb *v, tern_ctx *ctx, const char *path, tern_value report) {
+    char text[VALUE_SIZE];
+    tern_value key, item, tensors = tern_dict_get(report, "tensors");
+    printf("%s: %s\n", path, text_of(report, "format"));
+    int status = tern_value_count(tensors) ? print_tensors(v, ctx, tensors) : EXIT_OK;
+    tern_value values = tern_dict_get(report, "values");
+    for (size_t i = 0; tern_dict_at(values, i, &key, &item); i++) {
+        size_t length = tern_value_repr(item, text, sizeof text);
+        printf("%s = %s%s\n", plain(ctx, key.as.s), text, length >= sizeof text ? "..." : "");
+    }
+    tern_value warnings = tern_dict_get(report, "warnings");
+    for (size_t i = 0; i < tern_value_count(warnings); i++)
+        printf("warning: %s\n", tern_value_at(warnings, i).as.s);
+    return status;
+}
+
+static int run(const verb *v, void *options) {
+    const inspect_options *o = options;
+    const char *path = o->common.positional[0];
+    tern_ctx *ctx = tern_open(o->common.device);
+    tern_value report = tern_file_inspect(ctx, path);
+    const char *json = o->common.json ? tern_json_text(ctx, report, 0) : NULL;
+    int status = EXIT_OK;
+    if (tern_check(ctx) != TERN_OK)
+        status = work_failed(v, "%s", tern_error(ctx));
+    else if (o->common.json)
+        printf("%s\n", json);
+    else
+        status = print_report(v, ctx, path, report);
+    tern_close(ctx);
+    return status;
+}
+
+const verb verb_inspect = {
+    .name = "inspect",
+    .arguments = "FILE",
+    .summary = "tells what is in a .pth, .safetensors, .npy or .npz file",
+    .details = "A name is the path of keys and indices, joined by dots. The checksum is over the "
+               "row-major\n"
+               "little-endian bytes. A file that names code to run is refused by that name.",
+    .seed = "0",
+    .least_positional = 1,
+    .most_positional = 1,
+    .options_size = sizeof(inspect_options),
+    .run = run,
+};
