@@ -29,8 +29,9 @@ static FILE *take_output(void) {
 }
 
 int main(int argc, char **argv) {
-    int seconds = argc == 3 ? atoi(argv[2]) : 60;
-    if (argc < 2 || argc > 3 || seconds < 1) {
+    char *end = "";
+    long seconds = argc == 3 ? strtol(argv[2], &end, 10) : 60;
+    if (argc < 2 || argc > 3 || *end || seconds < 1 || seconds > 3600) {
         fprintf(stderr, "usage: tern-probe MANIFEST [SECONDS]\n");
         return 2;
     }
