@@ -103,13 +103,17 @@ set_tests_properties(matrix-kernels PROPERTIES
 # ---- the small static build --------------------------------------------------------------------
 # One trained network on musl, within its size, and with the same losses as everywhere.
 if(TARGET tern_nn_objects AND TARGET tern_optim_objects)
-    tern_variant(musl TARGETS tern_mlp OPTIONS
+    tern_variant(musl TARGETS tern_mlp,tern_device_list,tern_probe OPTIONS
         -DCMAKE_C_COMPILER=musl-gcc -DTERN_STATIC=ON -DTERN_IO=OFF -DCMAKE_BUILD_TYPE=Release
         "-DCMAKE_C_FLAGS_RELEASE=-Os -DNDEBUG -fno-asynchronous-unwind-tables")
     tern_variant_test(size-musl musl size
         ${CMAKE_CURRENT_SOURCE_DIR}/size/check 400 @V@/bin/tern_mlp
         ${record} @V@/training.txt @V@/bin/tern_mlp)
     set_tests_properties(size-musl PROPERTIES FIXTURES_SETUP hashes-musl)
+    tern_variant_test(same-devices musl unit ${CMAKE_CURRENT_SOURCE_DIR}/loader/same-devices
+        ${PROJECT_BINARY_DIR}/bin/tern_device_list @V@/bin/tern_device_list)
+    set_tests_properties(same-devices PROPERTIES
+        ENVIRONMENT "TERN_PLUGIN_PATH=${PROJECT_BINARY_DIR}/lib/tern/plugins.d;TERN_DEVICE=")
     add_test(NAME matrix-training COMMAND ${compare} 11
         ${PROJECT_BINARY_DIR}/variants/musl/training.txt ${training_files})
     set_tests_properties(matrix-training PROPERTIES
