@@ -2997,4 +2997,3 @@ static const golden hypot_golden[] = {
     {-0x1.c83b045b910bcp+11, -0x1.a97410fc31a06p-4, 0x1.c83b045eaa8d0p+11},
     {0x1.51ca88b6354f8p-27, -0x1.f48c55aef5be4p-11, 0x1.f48c55af67b89p-11},
 };
-
