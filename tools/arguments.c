@@ -21,6 +21,9 @@ static tern_value convert_text(const conversion *c, tern_value json, const char 
     const char *text = json.as.s;
     tern_dtype dtype;
     if (text[0] == '@') return tern_tensor_value(c->find(c->user, text + 1, path));
+    /* PyTorch computed the cases on its CPU, which stands for the device under test. */
+    if (strcmp(path, "device") == 0 && strcmp(text, "cpu") == 0)
+        return tern_text(tern_device_name(c->ctx));
     if (strcmp(text, "inf") == 0) return tern_float((double)INFINITY);
     if (strcmp(text, "-inf") == 0) return tern_float(-(double)INFINITY);
     if (strcmp(text, "nan") == 0) return tern_float((double)NAN);

@@ -2,7 +2,7 @@
  * arguments.h: the arguments of a call as JSON writes them, as values that tern_call takes.
  *
  * A text "@x" is the tensor of that name, "inf", "-inf" and "nan" are those floats, "torch.float32" is
- * a dtype; all other values stay what they are.
+ * a dtype, "cpu" as the argument `device` the context's device; all other values stay what they are.
  */
 #ifndef TERN_TOOLS_ARGUMENTS_H
 #define TERN_TOOLS_ARGUMENTS_H
