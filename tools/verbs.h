@@ -12,5 +12,7 @@ extern const verb verb_conformance;
 extern const verb verb_train_linear;
 extern const verb verb_inspect;
 extern const verb verb_convert;
+extern const verb verb_summary;
+extern const verb verb_bench;
 
 #endif

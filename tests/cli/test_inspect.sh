@@ -1,0 +1,57 @@
+#!/bin/bash
+# inspect and convert: the same tensors by name and checksum in every format; bad files and bad names.
+. "$(dirname "$0")/common.sh"
+
+run 0 train linear --epochs 2 --no-plots --quiet --out "$work/run"
+model=$work/run/models/01_pytorch_workflow_model_1.pth
+
+run 0 inspect "$model" --json
+json format=pth tensors/0/name=linear_layer.weight tensors/0/dtype=float32 'tensors/0/shape=[1,1]' \
+    tensors/0/sha256 tensors/1/name=linear_layer.bias values
+sums() { "$tern" inspect "$1" --json | grep -o '"sha256": *"[0-9a-f]*"' | sort; }
+sums "$model" >"$work/sums"
+check "two checksums" [ "$(wc -l <"$work/sums")" -eq 2 ]
+run 0 inspect "$model"
+says "linear_layer.weight"
+says "float32"
+
+for format in safetensors npz pth; do
+    run 0 convert "$model" "$work/copy.$format" --quiet
+    silent
+    check "$last: other tensors" diff <(sums "$work/copy.$format") "$work/sums"
+    run 0 inspect "$work/copy.$format" --json
+    json "format=$format" tensors/0/name tensors/1/name
+    run 0 convert "$work/copy.$format" "$work/back.pth" --quiet
+    check "$last: other tensors" diff <(sums "$work/back.pth") "$work/sums"
+done
+
+run 0 convert "$model" "$work/half.safetensors" --dtype float16 --json
+json to="$work/half.safetensors" tensors=2 left_out=0
+run 0 inspect "$work/half.safetensors" --json
+json tensors/0/dtype=float16 tensors/1/dtype=float16
+
+# What does not go: several tensors into one .npy, unknown endings and dtypes, a damaged file.
+run 1 convert "$model" "$work/one.npy"
+complains "tern convert: " "2 tensors" ".npz"
+check "$last: a file was written" [ ! -e "$work/one.npy" ]
+run 2 convert "$model" "$work/model.txt"
+complains "tern convert: " "model.txt" ".safetensors"
+run 2 convert "$model" "$work/model.npz" --dtype int8
+complains "tern convert: " "--dtype" "int8"
+run 2 convert "$model"
+complains "tern convert: " "argument is missing"
+run 1 convert "$work/absent.pth" "$work/model.npz"
+complains "tern convert: " "absent.pth"
+run 1 convert "$model" "$work/no/folder.npz"
+complains "tern convert: " "folder.npz"
+run 1 inspect "$work/absent.pth"
+complains "tern inspect: " "absent.pth"
+head -c 300 "$model" >"$work/cut.pth"
+run 1 inspect "$work/cut.pth" --json
+complains "tern inspect: " "cut.pth"
+silent
+run 1 inspect "$work"
+complains "tern inspect: "
+run 2 inspect
+complains "tern inspect: " "argument is missing"
+finish
