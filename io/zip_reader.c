@@ -262,9 +262,10 @@ static void zip_free(voidpf opaque, voidpf memory) {
     tern_free(memory);
 }
 
-/* zlib counts in 32 bits: feeds and drains in pieces. */
-static bool inflate_all(z_stream *z, const unsigned char *in, uint64_t packed, unsigned char *out,
-                        uint64_t size) {
+/* zlib counts in 32 bits: feeds and drains in pieces. Z_OK where the member unpacks to exactly its
+ * size, Z_MEM_ERROR without memory, Z_DATA_ERROR for all else. */
+static int inflate_all(z_stream *z, const unsigned char *in, uint64_t packed, unsigned char *out,
+                       uint64_t size) {
     uint64_t fed = 0, drained = 0;
     int result = Z_OK;
     while (result == Z_OK) {
@@ -278,7 +279,13 @@ static bool inflate_all(z_stream *z, const unsigned char *in, uint64_t packed, u
         fed += in_piece - z->avail_in;
         drained += out_piece - z->avail_out;
     }
-    return result == Z_STREAM_END && fed == packed && drained == size;
+    if (result == Z_MEM_ERROR) return result;
+    return result == Z_STREAM_END && fed == packed && drained == size ? Z_OK : Z_DATA_ERROR;
+}
+
+static tern_status fail_memory(const tern_zip *zip, const tern_zip_member *m) {
+    return tern_fail(zip->ctx, TERN_ERR_OUT_OF_MEMORY, "%s: no memory to unpack %llu bytes",
+                     zip->path, (unsigned long long)m->size);
 }
 
 static tern_status unpack(tern_zip *zip, tern_zip_member *m) {
@@ -290,14 +297,15 @@ static tern_status unpack(tern_zip *zip, tern_zip_member *m) {
     unsigned char *out = tern_alloc((size_t)m->size);
     if (!out || inflateInit2(&z, -MAX_WBITS) != Z_OK) {
         tern_free(out);
-        return tern_fail(zip->ctx, TERN_ERR_OUT_OF_MEMORY, "%s: no memory to unpack %llu bytes",
-                         zip->path, (unsigned long long)m->size);
+        return fail_memory(zip, m);
     }
-    bool whole = inflate_all(&z, zip->bytes + m->data, m->packed, out, m->size);
+    int result = inflate_all(&z, zip->bytes + m->data, m->packed, out, m->size);
     inflateEnd(&z);
-    if (!whole) {
+    if (result != Z_OK) {
         tern_free(out);
-        return bad_member(zip, m, "does not unpack to the size it should have");
+        return result == Z_MEM_ERROR
+                   ? fail_memory(zip, m)
+                   : bad_member(zip, m, "does not unpack to the size it should have");
     }
     m->unpacked = out;
     zip->unpacked += m->size;
