@@ -220,6 +220,13 @@ static void pass_over_unavailable(const tern_discovery *discovery, char *reason,
     }
 }
 
+/* Why a manifest was not read: all there is to say where none was. */
+static const char *first_message(const tern_discovery *discovery) {
+    for (size_t i = 0; i < discovery->count; i++)
+        if (discovery->items[i]->message[0]) return discovery->items[i]->message;
+    return "";
+}
+
 /*
  * By priority; the first that opens. What turns out to be the CPU behind another interface comes
  * after the CPU's own plugins.
@@ -247,7 +254,8 @@ static open_device *open_auto(const tern_discovery *discovery, tern_candidate **
     if (discovery->count == 0)
         tern_discovery_explain(discovery, "auto", fault);
     else
-        tern_fault_set(fault, TERN_ERR_NOT_FOUND, "no device opens: %s", reason);
+        tern_fault_set(fault, TERN_ERR_NOT_FOUND, "no device opens: %s",
+                       reason[0] ? reason : first_message(discovery));
     return NULL;
 }
 
