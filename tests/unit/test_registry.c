@@ -354,6 +354,14 @@ Test(registry, auto_ranks_the_cpus_own_plugin_above_a_disguised_cpu) {
     folder_close(&f);
 }
 
+Test(registry, auto_without_a_manifest_that_can_be_read_says_why) {
+    plugin_folder f = folder_open();
+    folder_write(&f, "legal.tern", "device = legal\nlibrary = legal.so\nabi = 0\n");
+    cr_assert_eq(chmod(folder_file(&f, "legal.tern"), 0664), 0);
+    refused("auto", TERN_ERR_NOT_FOUND, "no device opens: file ", "is writable by its group");
+    folder_close(&f);
+}
+
 Test(registry, auto_without_any_that_opens_says_why) {
     plugin_folder f = folder_open();
     folder_add(&f, "query_fails", "query_fails", "");
