@@ -31,6 +31,12 @@ tern_variant(asan TARGETS all OPTIONS
     -DCMAKE_BUILD_TYPE=Debug -DCMAKE_C_FLAGS_DEBUG=-O1\ -g -DTERN_SANITIZE=address,undefined)
 tern_variant_test(unit-asan asan sanitizer ${sanitized} @V@/logs/unit @V@/bin/tern_unit_plain)
 
+# The count of allocations is printed; `tern_allocations FOLDER 100` by hand fails the whole tutorial's.
+if(TARGET tern_allocations)
+    tern_variant_test(allocations-asan asan sanitizer
+        ${sanitized} @V@/logs/allocations @V@/bin/tern_allocations @V@/logs/allocations.files)
+endif()
+
 foreach(source IN LISTS fuzz_sources)
     get_filename_component(name ${source} NAME_WE)
     tern_variant_test(${name} asan sanitizer
