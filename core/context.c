@@ -133,6 +133,10 @@ const char *tern_device_name(const tern_ctx *ctx) {
     return ctx->n_lanes ? ctx->lanes[0]->device->name : "";
 }
 
+bool tern_device_is_reference(const tern_ctx *ctx) {
+    return ctx->n_lanes && ctx->lanes[0]->device->speed == TERN_SPEED_REFERENCE;
+}
+
 const char *tern_device_reason(const tern_ctx *ctx) {
     return ctx->n_lanes ? ctx->lanes[0]->device->reason : "";
 }

@@ -15,16 +15,15 @@
 #include <string.h>
 
 static const verb *const verbs[] = {
-    &verb_devices,      &verb_doctor,  &verb_ops,     &verb_op,      &verb_conformance,
-    &verb_train_linear, &verb_inspect, &verb_convert, &verb_summary, &verb_bench,
+    &verb_devices, &verb_doctor,  &verb_ops,     &verb_op,    &verb_conformance, &verb_train_linear,
+    &verb_inspect, &verb_convert, &verb_summary, &verb_bench, &verb_train,
 };
 
 enum { N_VERBS = sizeof verbs / sizeof verbs[0] };
 
-static void print_verb_list(FILE *stream, const char *group) {
+static void print_verb_list(FILE *stream) {
     for (size_t i = 0; i < N_VERBS; i++)
-        if (strncmp(verbs[i]->name, group, strlen(group)) == 0)
-            fprintf(stream, "  %-14s %s\n", verbs[i]->name, verbs[i]->summary);
+        fprintf(stream, "  %-14s %s\n", verbs[i]->name, verbs[i]->summary);
 }
 
 static void print_overview(FILE *stream) {
@@ -32,7 +31,7 @@ static void print_overview(FILE *stream) {
             "usage: tern VERB [arguments] [options]\n\n"
             "Tern %s: deep learning on the hardware that is there.\n\nverbs:\n",
             TERN_VERSION);
-    print_verb_list(stream, "");
+    print_verb_list(stream);
     fprintf(stream, "\n`tern VERB --help` describes one, `tern --version` prints the version.\n");
 }
 
@@ -53,31 +52,9 @@ static bool is_help(const char *word) {
     return strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0;
 }
 
-/* `tern train` without one of its recipes. */
-static int group_usage(const char *group, int argc, char **argv) {
-    if (argc > 1 && is_help(argv[1])) {
-        printf("usage: tern %s RECIPE [options]\n\nrecipes:\n", group);
-        print_verb_list(stdout, group);
-        printf("\n`tern %s RECIPE --help` describes one.\n", group);
-        return EXIT_OK;
-    }
-    if (argc > 1 && argv[1][0] != '-')
-        fprintf(stderr, "tern %s: no recipe '%s'; `tern %s --help` lists them\n", group, argv[1],
-                group);
-    else
-        fprintf(stderr, "tern %s: a recipe is missing; `tern %s --help` lists them\n", group,
-                group);
-    return EXIT_WRONG_USAGE;
-}
-
-static int unknown_verb(int argc, char **argv) {
+static int unknown_verb(char **argv) {
     const char *names[N_VERBS];
-    size_t length = strlen(argv[0]);
-    for (size_t i = 0; i < N_VERBS; i++) {
-        names[i] = verbs[i]->name;
-        if (strncmp(names[i], argv[0], length) == 0 && names[i][length] == ' ')
-            return group_usage(argv[0], argc, argv);
-    }
+    for (size_t i = 0; i < N_VERBS; i++) names[i] = verbs[i]->name;
     const char *nearest = nearest_word(argv[0], names, N_VERBS);
     if (nearest) return wrong_usage(NULL, "no verb '%s'; did you mean '%s'?", argv[0], nearest);
     return wrong_usage(NULL, "no verb '%s'; `tern --help` lists them", argv[0]);
@@ -113,7 +90,7 @@ static int dispatch(int argc, char **argv) {
         if (matches(verbs[i], argc, argv, &words))
             return run_verb(verbs[i], argc - words, argv + words);
     }
-    return unknown_verb(argc, argv);
+    return unknown_verb(argv);
 }
 
 int main(int argc, char **argv) {

@@ -165,6 +165,7 @@ static int parse_option(const verb *v, int argc, char **argv, int *index, void *
 
 static int set_defaults(const verb *v, void *options) {
     memset(options, 0, v->options_size);
+    ((common_options *)options)->seed = SEED_NOT_GIVEN;
     for (size_t i = 0; i < v->n_options + N_COMMON; i++) {
         const option *o = option_at(v, i);
         const char *text = default_text(v, o);

@@ -32,6 +32,8 @@ typedef struct option {
     bool required;
 } option;
 
+#define SEED_NOT_GIVEN INT64_MIN
+
 typedef struct common_options {
     const char *device; /* NULL: TERN_DEVICE, else auto */
     int64_t seed;
@@ -47,7 +49,7 @@ typedef struct verb {
     const char *arguments; /* of the usage line: "NAME --args JSON" */
     const char *summary;   /* one line */
     const char *details;   /* paragraphs for --help, or "" */
-    const char *seed;      /* the default of --seed */
+    const char *seed;      /* the default of --seed; NULL: SEED_NOT_GIVEN */
     const option *options;
     size_t n_options;
     int least_positional, most_positional;

@@ -14,5 +14,6 @@ extern const verb verb_inspect;
 extern const verb verb_convert;
 extern const verb verb_summary;
 extern const verb verb_bench;
+extern const verb verb_train;
 
 #endif

@@ -155,6 +155,9 @@ TERN_API uint64_t tern_generator_next_u64(tern_generator *generator);
 /* The context's default device by its full name: "cpu_ref", "cuda:0". */
 TERN_API const char *tern_device_name(const tern_ctx *ctx);
 
+/* True where that device is written to be read, not to be fast: work is then better made smaller. */
+TERN_API bool tern_device_is_reference(const tern_ctx *ctx);
+
 /* Why that device was chosen, one line: "TERN_DEVICE=cpu_ref", "auto: the best that opened...". */
 TERN_API const char *tern_device_reason(const tern_ctx *ctx);
 

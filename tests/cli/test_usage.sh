@@ -2,7 +2,7 @@
 # Wrong usage is exit status 2 with one line that names the mistake; --help is there for every verb.
 . "$(dirname "$0")/common.sh"
 
-verbs=("devices" "doctor" "ops" "op" "conformance" "train linear" "inspect" "convert" "summary" "bench")
+verbs=("devices" "doctor" "ops" "op" "conformance" "train linear" "inspect" "convert" "summary" "bench" "train")
 
 run 0 --help
 for verb in "${verbs[@]}"; do says "  $verb"; done
@@ -38,7 +38,7 @@ complains "tern: " "'devcies'" "did you mean 'devices'?"
 run 2 zzzzzzzzzzzz
 complains "tern: " "tern --help"
 run 2 train
-complains "tern train: " "recipe"
+complains "tern train: " "RECIPE"
 run 2 train liner
 complains "tern train: " "'liner'"
 run 0 train --help

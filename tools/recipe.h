@@ -1,0 +1,40 @@
+/*
+ * recipe.h: what a training run does, as a small text file: a line is `key = value`, # begins a comment.
+ *
+ *     model     = Sequential(Flatten(), Linear(784, 256), ReLU(), Linear(256, 10))
+ *     optimizer = SGD(lr=0.1)
+ *     data      = fashion-mnist
+ */
+#ifndef TERN_TOOLS_RECIPE_H
+#define TERN_TOOLS_RECIPE_H
+
+#include "options.h"
+
+#include "tern/context.h"
+
+typedef struct recipe {
+    const char *model;     /* PyTorch's notation, or one of mlp and tinyvgg */
+    const char *optimizer; /* "SGD(lr=0.1)" */
+    const char *scheduler; /* "" is none; steps once an epoch */
+    const char *loss;      /* "CrossEntropyLoss()" */
+    const char *data;      /* a folder, or fashion-mnist */
+    const char *device;    /* "" is what the command line says */
+    const char *out;       /* the run's folder */
+    int64_t epochs, batch_size, seed;
+    int64_t limit;    /* training samples; 0: all, or a subset on a reference device */
+    int64_t patience; /* epochs without a better test loss until training stops; 0: never */
+} recipe;
+
+/* The defaults, which are those of fashion-mnist. */
+recipe recipe_default(void);
+
+/* Reads a file over the defaults. False, with the error latched, which names line and key. */
+bool recipe_read(tern_ctx *ctx, const char *path, recipe *out_recipe);
+
+/* Replaces the file. */
+bool recipe_write(tern_ctx *ctx, const recipe *r, const char *path);
+
+/* The notation of a model's short name; other text as it is. */
+const char *recipe_model(const recipe *r);
+
+#endif

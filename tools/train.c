@@ -1,0 +1,167 @@
+/* tern train: a recipe, or fashion-mnist, from data to a saved model. */
+#define _POSIX_C_SOURCE 200809L
+#include "folders.h"
+#include "interrupt.h"
+#include "json_out.h"
+#include "training.h"
+#include "verbs.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+/* What a device of speed class reference trains on unless told otherwise. */
+enum { REFERENCE_LIMIT = 10000 };
+
+typedef struct train_options {
+    common_options common;
+    const char *model, *out;
+    int64_t epochs, batch_size, limit;
+    bool resume;
+} train_options;
+
+#define AT(field) offsetof(train_options, field)
+
+static const option table[] = {
+    {"model", OPTION_TEXT, "MODEL", NULL, "PyTorch's notation, mlp or tinyvgg", AT(model), 0, 0,
+     false},
+    {"out", OPTION_TEXT, "DIR", NULL, "the run's folder", AT(out), 0, 0, false},
+    {"epochs", OPTION_INT, "N", NULL, "epochs in all", AT(epochs), 1, INT32_MAX, false},
+    {"batch-size", OPTION_INT, "N", NULL, "samples a step", AT(batch_size), 1, INT32_MAX, false},
+    {"limit", OPTION_INT, "N", NULL, "train on the first N samples", AT(limit), 1, INT32_MAX,
+     false},
+    {"resume", OPTION_FLAG, NULL, NULL, "go on from the run's checkpoint", AT(resume), 0, 0, false},
+};
+
+/* The options that were given win over the recipe. */
+static void override(recipe *r, const train_options *o) {
+    if (o->model) r->model = o->model;
+    if (o->out) r->out = o->out;
+    if (o->epochs) r->epochs = o->epochs;
+    if (o->batch_size) r->batch_size = o->batch_size;
+    if (o->limit) r->limit = o->limit;
+    if (o->common.seed != SEED_NOT_GIVEN) r->seed = o->common.seed;
+}
+
+static void print_json(const epoch_result *e) {
+    json_out j = json_begin(stdout);
+    json_object(&j, NULL);
+    json_int(&j, "epoch", e->epoch);
+    json_number(&j, "loss", e->loss);
+    json_number(&j, "accuracy", e->accuracy);
+    json_number(&j, "test_loss", e->test_loss);
+    json_number(&j, "test_accuracy", e->test_accuracy);
+    json_number(&j, "seconds", e->seconds);
+    json_number(&j, "samples_per_s", e->samples_per_s);
+    json_end(&j);
+    json_finish(&j);
+}
+
+static void print_epoch(const epoch_result *e, bool json) {
+    if (json)
+        print_json(e);
+    else
+        printf("Epoch: %" PRId64
+               " | Train loss: %.5f, acc: %.2f%% | Test loss: %.5f, acc: %.2f%% | "
+               "%.1f s, %.0f samples/s\n",
+               e->epoch, e->loss, 100 * e->accuracy, e->test_loss, 100 * e->test_accuracy,
+               e->seconds, e->samples_per_s);
+    fflush(stdout);
+}
+
+static void run_epochs(training *t, const train_options *o) {
+    epoch_result result;
+    while (t->done < t->recipe->epochs && !*t->stop && !training_is_stuck(t)) {
+        if (!training_epoch(t, &result) || !training_save(t, t->recipe->out)) return;
+        print_epoch(&result, o->common.json);
+    }
+}
+
+static int train(const verb *v, tern_ctx *ctx, recipe *r, const train_options *o) {
+    training t;
+    char path[PATH_SIZE];
+    bool talks = !o->common.json && !o->common.quiet;
+    if (!r->limit && tern_device_is_reference(ctx)) {
+        r->limit = REFERENCE_LIMIT;
+        if (talks)
+            printf("%s is made to be read, not to be fast: training on the first %d samples "
+                   "(--limit N changes that)\n",
+                   tern_device_name(ctx), REFERENCE_LIMIT);
+    }
+    if (!training_init(&t, ctx, r, interrupt_watch()) || !folder_make(ctx, r->out) ||
+        (o->resume && !training_resume(&t, r->out)) ||
+        !path_join(ctx, r->out, "recipe.txt", path) || !recipe_write(ctx, r, path))
+        return work_failed(v, "%s", tern_error(ctx));
+    t.shows_progress = talks && isatty(STDERR_FILENO);
+    if (talks)
+        printf("device %s, %" PRId64 " samples to train and %" PRId64 " to test, %" PRId64
+               " parameters\n",
+               tern_device_name(ctx), t.train.count, t.test.count,
+               tern_module_count_parameters(t.model));
+    run_epochs(&t, o);
+    if (tern_check(ctx) != TERN_OK) return work_failed(v, "%s", tern_error(ctx));
+    if (*t.stop && t.done < r->epochs)
+        return work_failed(v, "interrupted after %" PRId64 " epochs; --resume goes on from %s",
+                           t.done, r->out);
+    if (talks && training_is_stuck(&t))
+        printf("stopped early: %" PRId64 " epochs without a better test loss\n", t.waited);
+    if (talks) printf("the run is in %s\n", r->out);
+    return EXIT_OK;
+}
+
+/* Reads the recipe that the first argument names. */
+static int read_recipe(const verb *v, tern_ctx *ctx, const char *name, recipe *out_recipe) {
+    static const char *const built_in[] = {"linear", "fashion-mnist"};
+    *out_recipe = recipe_default();
+    if (strcmp(name, "fashion-mnist") == 0) return EXIT_OK;
+    if (access(name, F_OK) != 0 && !strpbrk(name, "/.")) {
+        const char *nearest = nearest_word(name, built_in, 2);
+        return wrong_usage(v, "no recipe '%s'; %s%s%s`tern train --help` lists them", name,
+                           nearest ? "did you mean '" : "", nearest ? nearest : "",
+                           nearest ? "'? " : "");
+    }
+    return recipe_read(ctx, name, out_recipe) ? EXIT_OK : work_failed(v, "%s", tern_error(ctx));
+}
+
+static int run(const verb *v, void *options) {
+    const train_options *o = options;
+    recipe r;
+    /* The recipe tells the device, so it is read before that is opened, in a context of its own. */
+    tern_ctx *reader = tern_open(o->common.device);
+    int status = tern_check(reader) == TERN_OK ? read_recipe(v, reader, o->common.positional[0], &r)
+                                               : work_failed(v, "%s", tern_error(reader));
+    if (status == EXIT_OK) {
+        bool other = *r.device && !o->common.device;
+        tern_ctx *ctx = other ? tern_open(r.device) : reader;
+        override(&r, o);
+        status = tern_check(ctx) == TERN_OK ? train(v, ctx, &r, o)
+                                            : work_failed(v, "%s", tern_error(ctx));
+        if (other) tern_close(ctx);
+    }
+    tern_close(reader);
+    return status;
+}
+
+const verb verb_train = {
+    .name = "train",
+    .arguments = "RECIPE",
+    .summary = "trains a model as a recipe says",
+    .details =
+        "RECIPE is fashion-mnist (Debian's package dataset-fashion-mnist), or a file of lines\n"
+        "`key = value`: model, optimizer, scheduler, loss, data, epochs, batch_size, seed, "
+        "device,\n"
+        "out, limit (training samples), patience (epochs without a better test loss). The "
+        "tutorial\n"
+        "is a command of its own: tern train linear.\n\n"
+        "data is a folder with IDX files by MNIST's names, or with train_inputs.npy,\n"
+        "train_targets.npy, test_inputs.npy and test_targets.npy. The run's folder gets "
+        "recipe.txt,\n"
+        "metrics.jsonl, model.pth and, after every epoch, checkpoint.pth.",
+    .options = table,
+    .n_options = sizeof table / sizeof table[0],
+    .least_positional = 1,
+    .most_positional = 1,
+    .options_size = sizeof(train_options),
+    .run = run,
+};

@@ -1,0 +1,245 @@
+#define _POSIX_C_SOURCE 200809L
+#include "training.h"
+
+#include "folders.h"
+
+#include "tern/grad.h"
+#include "tern/io.h"
+#include "tern/memory.h"
+#include "tern/nn.h"
+#include "tern/ops.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+enum { TEST_BATCH = 256, BAR_WIDTH = 30, SECONDS_A_MINUTE = 60 };
+
+static double now(void) {
+    struct timespec time;
+    clock_gettime(CLOCK_MONOTONIC, &time);
+    return (double)time.tv_sec + (double)time.tv_nsec * 1e-9;
+}
+
+bool training_init(training *t, tern_ctx *ctx, const recipe *r, const volatile int *stop) {
+    *t = (training){.ctx = ctx, .recipe = r, .stop = stop, .best = INFINITY};
+    if (!samples_load(ctx, r->data, true, &t->train) ||
+        !samples_load(ctx, r->data, false, &t->test))
+        return false;
+    samples_cut(&t->train, r->limit);
+    tern_manual_seed(ctx, r->seed);
+    t->model = tern_nn(ctx, recipe_model(r));
+    t->loss = tern_nn(ctx, r->loss);
+    if (t->model && t->loss) t->optim = tern_optim_new(t->model, r->optimizer);
+    if (t->optim && *r->scheduler) t->sched = tern_sched_new(t->optim, r->scheduler);
+    t->history = tern_list_new(ctx);
+    return tern_check(ctx) == TERN_OK;
+}
+
+/* ---- an epoch ------------------------------------------------------------------------------------ */
+
+/* A non-negative 63-bit number as torch.empty((), dtype=torch.int64).random_() draws it. */
+static int64_t draw_seed(tern_ctx *ctx) {
+    return (int64_t)(tern_generator_next_u64(tern_default_generator(ctx)) & INT64_MAX);
+}
+
+/* The order in which PyTorch's DataLoader(shuffle=True) visits the samples: it draws a seed for its
+ * workers, then one for the sampler, whose own generator permutes. */
+static tern_tensor *shuffled(tern_ctx *ctx, int64_t count) {
+    (void)draw_seed(ctx);
+    tern_generator *generator = tern_generator_new(ctx);
+    tern_generator_seed(generator, draw_seed(ctx));
+    return tern_randperm(ctx, count, generator);
+}
+
+/* How many rows of the predictions have their largest value at the target class; -1 where the targets
+ * are no classes. */
+static int64_t count_right(tern_tensor *predictions, tern_tensor *targets) {
+    if (tern_dtype_of(targets) != TERN_INT64 || tern_rank(predictions) != 2) return -1;
+    tern_tensor *right = tern_eq(tern_argmax(predictions, 1, false), targets);
+    return tern_item_i64(tern_sum(right));
+}
+
+/* Sums over batches. */
+typedef struct tally {
+    double loss;
+    int64_t right, count;
+    bool classes;
+} tally;
+
+static void add_batch(tally *sums, double loss, int64_t right, int64_t count) {
+    sums->loss += loss * (double)count;
+    sums->count += count;
+    sums->classes = right >= 0;
+    sums->right += right > 0 ? right : 0;
+}
+
+static double accuracy_of(const tally *sums) {
+    return sums->classes && sums->count ? (double)sums->right / (double)sums->count : (double)NAN;
+}
+
+static void train_batch(training *t, tern_tensor *order, int64_t start, int64_t count,
+                        tally *sums) {
+    tern_scope scope = tern_scope_begin(t->ctx, 0);
+    tern_tensor *index = tern_narrow(order, 0, start, count);
+    tern_tensor *targets = tern_index_select(t->train.targets, 0, index);
+    tern_tensor *predictions = tern_forward(t->model, tern_index_select(t->train.inputs, 0, index));
+    tern_tensor *loss = tern_forward2(t->loss, predictions, targets);
+    tern_optim_zero_grad(t->optim);
+    tern_backward(loss);
+    tern_optim_step(t->optim);
+    add_batch(sums, tern_item(loss), count_right(tern_detach(predictions), targets), count);
+    tern_scope_end(scope);
+}
+
+/* "epoch 2 [=====>      ] 320/938  5120 samples/s  0:12 left" over the line before. */
+static void show_progress(const training *t, int64_t done, double started) {
+    double seconds = now() - started, rate = (double)done / (seconds > 0 ? seconds : 1);
+    int filled = (int)(done * BAR_WIDTH / t->train.count);
+    int64_t left = (int64_t)((double)(t->train.count - done) / (rate > 0 ? rate : 1));
+    if (!t->shows_progress) return;
+    fprintf(stderr,
+            "\repoch %" PRId64 " [%.*s%*s] %" PRId64 "/%" PRId64 "  %.0f samples/s  %" PRId64
+            ":%02" PRId64 " left ",
+            t->done, filled, "==============================", BAR_WIDTH - filled, "", done,
+            t->train.count, rate, left / SECONDS_A_MINUTE, left % SECONDS_A_MINUTE);
+    if (done == t->train.count) fputs("\r\033[K", stderr);
+}
+
+void training_evaluate(training *t, const samples *s, double *out_loss, double *out_accuracy) {
+    tally sums = {0};
+    tern_module_eval(t->model);
+    for (int64_t start = 0; start < s->count && !tern_error(t->ctx)[0]; start += TEST_BATCH) {
+        int64_t count = s->count - start < TEST_BATCH ? s->count - start : TEST_BATCH;
+        tern_scope scope = tern_scope_begin(t->ctx, TERN_INFERENCE);
+        tern_tensor *targets = tern_narrow(s->targets, 0, start, count);
+        tern_tensor *predictions = tern_forward(t->model, tern_narrow(s->inputs, 0, start, count));
+        double loss = tern_item(tern_forward2(t->loss, predictions, targets));
+        add_batch(&sums, loss, count_right(predictions, targets), count);
+        tern_scope_end(scope);
+    }
+    *out_loss = sums.loss / (double)sums.count;
+    *out_accuracy = accuracy_of(&sums);
+}
+
+static void remember(training *t, const epoch_result *e) {
+    tern_value row = tern_dict_new(t->ctx, false);
+    tern_dict_set(row, "epoch", tern_int(e->epoch));
+    tern_dict_set(row, "loss", tern_float(e->loss));
+    tern_dict_set(row, "accuracy", isnan(e->accuracy) ? tern_none() : tern_float(e->accuracy));
+    tern_dict_set(row, "test_loss", tern_float(e->test_loss));
+    tern_dict_set(row, "test_accuracy",
+                  isnan(e->test_accuracy) ? tern_none() : tern_float(e->test_accuracy));
+    tern_dict_set(row, "seconds", tern_float(e->seconds));
+    tern_dict_set(row, "samples_per_s", tern_float(e->samples_per_s));
+    tern_list_append(t->history, row);
+    t->waited = e->test_loss < t->best ? 0 : t->waited + 1;
+    if (e->test_loss < t->best) t->best = e->test_loss;
+}
+
+bool training_epoch(training *t, epoch_result *out_result) {
+    tally sums = {0};
+    double started = now(), seconds;
+    int64_t size = t->recipe->batch_size;
+    tern_scope scope = tern_scope_begin(t->ctx, 0);
+    tern_tensor *order = shuffled(t->ctx, t->train.count);
+    tern_module_train(t->model, true);
+    for (int64_t start = 0; start < t->train.count && !*t->stop && !tern_error(t->ctx)[0];
+         start += size) {
+        int64_t left = t->train.count - start;
+        train_batch(t, order, start, left < size ? left : size, &sums);
+        show_progress(t, sums.count, started);
+    }
+    tern_scope_end(scope);
+    seconds = now() - started;
+    if (*t->stop || tern_check(t->ctx) != TERN_OK) return false;
+    *out_result = (epoch_result){.epoch = t->done,
+                                 .loss = sums.loss / (double)sums.count,
+                                 .accuracy = accuracy_of(&sums),
+                                 .seconds = seconds,
+                                 .samples_per_s = (double)sums.count / seconds};
+    training_evaluate(t, &t->test, &out_result->test_loss, &out_result->test_accuracy);
+    if (t->sched) tern_sched_step_metric(t->sched, out_result->test_loss);
+    remember(t, out_result);
+    t->done++;
+    return tern_check(t->ctx) == TERN_OK;
+}
+
+bool training_is_stuck(const training *t) {
+    return t->recipe->patience > 0 && t->waited >= t->recipe->patience;
+}
+
+/* ---- the run's folder ------------------------------------------------------------------------------ */
+
+static bool save_metrics(training *t, const char *path) {
+    const char **lines;
+    size_t count = tern_value_count(t->history), bytes = 0, used = 0;
+    lines = tern_scope_alloc(t->ctx, (count + 1) * sizeof *lines);
+    for (size_t i = 0; lines && i < count; i++) {
+        lines[i] = tern_json_text(t->ctx, tern_value_at(t->history, i), 0);
+        if (!lines[i]) return false;
+        bytes += strlen(lines[i]) + 1;
+    }
+    char *text = tern_scope_alloc(t->ctx, bytes + 1);
+    for (size_t i = 0; lines && text && i < count; i++)
+        used += (size_t)snprintf(text + used, bytes + 1 - used, "%s\n", lines[i]);
+    return text && tern_file_write(t->ctx, path, text, used) == TERN_OK;
+}
+
+static tern_value checkpoint(training *t) {
+    uint8_t state[TERN_RNG_STATE_SIZE];
+    tern_value all = tern_dict_new(t->ctx, false);
+    tern_generator_get_state(tern_default_generator(t->ctx), state);
+    tern_dict_set(all, "model", tern_module_state_dict(t->model));
+    tern_dict_set(all, "optimizer", tern_optim_state_dict(t->optim));
+    if (t->sched) tern_dict_set(all, "scheduler", tern_sched_state_dict(t->sched));
+    tern_dict_set(all, "generator",
+                  tern_tensor_value(
+                      tern_from_data(t->ctx, state, TERN_SHAPE(TERN_RNG_STATE_SIZE), TERN_UINT8)));
+    tern_dict_set(all, "epoch", tern_int(t->done));
+    tern_dict_set(all, "waited", tern_int(t->waited));
+    tern_dict_set(all, "best", tern_float(t->best));
+    tern_dict_set(all, "history", t->history);
+    return all;
+}
+
+bool training_save(training *t, const char *folder) {
+    char path[PATH_SIZE];
+    tern_scope scope = tern_scope_begin(t->ctx, TERN_NO_GRAD);
+    bool saved = path_join(t->ctx, folder, "checkpoint.pth", path) &&
+                 tern_value_save(t->ctx, checkpoint(t), path) == TERN_OK &&
+                 path_join(t->ctx, folder, "model.pth", path) &&
+                 tern_module_save(t->model, path) == TERN_OK &&
+                 path_join(t->ctx, folder, "metrics.jsonl", path) && save_metrics(t, path);
+    tern_scope_end(scope);
+    return saved;
+}
+
+static void take_over(training *t, const char *path, tern_value all) {
+    uint8_t state[TERN_RNG_STATE_SIZE];
+    tern_value generator = tern_dict_get(all, "generator");
+    if (generator.kind != TERN_VALUE_TENSOR || !tern_dict_has(all, "history") ||
+        tern_dict_has(all, "scheduler") != (t->sched != NULL)) {
+        tern_fail(t->ctx, TERN_ERR_FORMAT, "%s: no checkpoint of this recipe", path);
+        return;
+    }
+    tern_module_load_state_dict(t->model, tern_dict_get(all, "model"), true);
+    tern_optim_load_state_dict(t->optim, tern_dict_get(all, "optimizer"));
+    if (t->sched) tern_sched_load_state_dict(t->sched, tern_dict_get(all, "scheduler"));
+    if (tern_to_host(generator.as.tensor, state, sizeof state) == TERN_OK)
+        tern_generator_set_state(tern_default_generator(t->ctx), state, sizeof state);
+    t->done = tern_value_as_int(tern_dict_get(all, "epoch"));
+    t->waited = tern_value_as_int(tern_dict_get(all, "waited"));
+    t->best = tern_value_as_double(tern_dict_get(all, "best"));
+    t->history = tern_dict_get(all, "history");
+}
+
+bool training_resume(training *t, const char *folder) {
+    char path[PATH_SIZE];
+    if (!path_join(t->ctx, folder, "checkpoint.pth", path)) return false;
+    tern_value all = tern_value_load(t->ctx, path);
+    if (tern_check(t->ctx) == TERN_OK) take_over(t, path, all);
+    return tern_check(t->ctx) == TERN_OK;
+}

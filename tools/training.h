@@ -1,0 +1,55 @@
+/*
+ * training.h: a training run from a recipe: the model with what trains it, its epochs, its checkpoint.
+ *
+ * A checkpoint holds all that the next epoch depends on (model, optimizer, scheduler, generator, what
+ * was measured so far), so a run that was stopped at any point goes on to the same bits.
+ */
+#ifndef TERN_TOOLS_TRAINING_H
+#define TERN_TOOLS_TRAINING_H
+
+#include "recipe.h"
+#include "samples.h"
+
+#include "tern/optim.h"
+
+/* What an epoch came to; accuracies are NaN where targets are no classes. */
+typedef struct epoch_result {
+    int64_t epoch;
+    double loss, accuracy, test_loss, test_accuracy, seconds, samples_per_s;
+} epoch_result;
+
+typedef struct training {
+    tern_ctx *ctx;
+    const recipe *recipe;
+    tern_module *model, *loss;
+    tern_optim *optim;
+    tern_sched *sched; /* NULL: none */
+    samples train, test;
+    int64_t done;       /* epochs */
+    int64_t waited;     /* epochs since the test loss was best */
+    double best;        /* test loss */
+    tern_value history; /* a list of dicts, one an epoch */
+    const volatile int *stop;
+    bool shows_progress;
+} training;
+
+/* Makes the model and what trains it, and loads the data. False after latching an error. */
+bool training_init(training *t, tern_ctx *ctx, const recipe *r, const volatile int *stop);
+
+/* One epoch over the training data and a look at the test data. False where it was interrupted or
+ * failed; the checkpoint is then still the last epoch's. */
+bool training_epoch(training *t, epoch_result *out_result);
+
+/* Loss and accuracy over samples, in evaluation mode. */
+void training_evaluate(training *t, const samples *s, double *out_loss, double *out_accuracy);
+
+/* True where `patience` epochs passed without a better test loss. */
+bool training_is_stuck(const training *t);
+
+/* FOLDER/checkpoint.pth, model.pth and metrics.jsonl, each replaced as a whole. */
+bool training_save(training *t, const char *folder);
+
+/* Takes over FOLDER/checkpoint.pth. */
+bool training_resume(training *t, const char *folder);
+
+#endif
