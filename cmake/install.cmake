@@ -18,6 +18,9 @@ write_basic_package_version_file(TernConfigVersion.cmake COMPATIBILITY SameMinor
 install(FILES ${PROJECT_BINARY_DIR}/TernConfig.cmake ${PROJECT_BINARY_DIR}/TernConfigVersion.cmake
         DESTINATION ${package_dir})
 
+if(TERN_STATIC)
+    set(tern_all_names -Wl,-u,tern_functional_ops)
+endif()
 configure_file(cmake/tern.pc.in tern.pc @ONLY)
 install(FILES ${PROJECT_BINARY_DIR}/tern.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
 

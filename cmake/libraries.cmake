@@ -91,6 +91,12 @@ if(upper_objects)
     if(TERN_IO)
         target_link_libraries(tern PRIVATE z jansson)
     endif()
+    if(TERN_STATIC)
+        # All operations can be called by name, unless the program's target has the property
+        # TERN_SMALL: it then carries those of the core and what it calls in C.
+        target_link_options(tern INTERFACE
+            $<$<NOT:$<BOOL:$<TARGET_PROPERTY:TERN_SMALL>>>:-Wl,-u,tern_functional_ops>)
+    endif()
     add_library(Tern::tern ALIAS tern)
     set(tern_link tern)
 endif()

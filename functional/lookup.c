@@ -20,6 +20,14 @@ static const op_alias aliases[] = {
 #undef TERN_OP_GRAD
     {NULL, NULL}};
 
+/* Weak, so that a static program which names its operations in C alone carries only those that it
+ * uses; libtern as a shared library, and a static program by default, has them all. */
+extern const tern_op tern_functional_ops[] __attribute__((weak));
+
+static int row_count(void) {
+    return tern_functional_ops != NULL ? TERN_OP_ID_COUNT : TERN_CORE_OP_COUNT;
+}
+
 static const tern_op *row_of(int id) {
     return id < TERN_CORE_OP_COUNT ? &tern_core_ops[id]
                                    : &tern_functional_ops[id - TERN_CORE_OP_COUNT];
@@ -60,10 +68,10 @@ static bool row_has_name(int id, const char *name, size_t length) {
     return strncmp(schema, name, length) == 0 && (schema[length] == '(' || schema[length] == ':');
 }
 
-/* The first row of a name, following one alias; TERN_OP_ID_COUNT where there is none. */
+/* The first row of a name, following one alias; row_count() where there is none. */
 static int first_row(const char *name, size_t length, size_t *out_length, const char **out_name) {
     for (int round = 0; round < 2; round++) {
-        for (int id = 0; id < TERN_OP_ID_COUNT; id++) {
+        for (int id = 0; id < row_count(); id++) {
             if (!row_has_name(id, name, length)) continue;
             *out_name = name;
             *out_length = length;
@@ -76,7 +84,7 @@ static int first_row(const char *name, size_t length, size_t *out_length, const 
         name = of;
         length = strlen(of);
     }
-    return TERN_OP_ID_COUNT;
+    return row_count();
 }
 
 /* Resolves "add" and, as the in-place form, "add_". */
@@ -85,7 +93,7 @@ static int resolve(const char *name, size_t *out_length, const char **out_name,
     size_t length = strlen(name);
     *out_in_place = false;
     int id = first_row(name, length, out_length, out_name);
-    if (id < TERN_OP_ID_COUNT || length < 2 || name[length - 1] != '_') return id;
+    if (id < row_count() || length < 2 || name[length - 1] != '_') return id;
     *out_in_place = true;
     return first_row(name, length - 1, out_length, out_name);
 }
@@ -94,7 +102,7 @@ bool tern_op_exists(const char *name) {
     size_t length;
     const char *row;
     bool in_place;
-    return resolve(name, &length, &row, &in_place) < TERN_OP_ID_COUNT;
+    return resolve(name, &length, &row, &in_place) < row_count();
 }
 
 static tern_value call_row(tern_ctx *ctx, int id, bool in_place, const tern_value *values,
@@ -114,14 +122,14 @@ tern_value tern_call(tern_ctx *ctx, const char *name, const tern_value *position
     const char *row;
     bool in_place;
     int first = resolve(name, &length, &row, &in_place);
-    if (first == TERN_OP_ID_COUNT) {
+    if (first == row_count()) {
         tern_fail(ctx, TERN_ERR_NOT_FOUND,
                   "no operation is named '%s': `tern ops` lists those there are", name);
         return tern_none();
     }
     char message[512] = "", first_message[512] = "";
     int candidates = 0;
-    for (int id = first; id < TERN_OP_ID_COUNT; id++) {
+    for (int id = first; id < row_count(); id++) {
         if (!row_has_name(id, row, length)) continue;
         const tern_schema *schema = schema_of(ctx, id);
         if (!schema) return tern_none();
@@ -150,7 +158,7 @@ static const char *kind_name(tern_op_kind kind) {
 }
 
 bool tern_op_at(size_t index, tern_op_info *out_info) {
-    if (index >= TERN_OP_ID_COUNT) return false;
+    if (index >= (size_t)row_count()) return false;
     const tern_op *op = row_of((int)index);
     out_info->schema = op->schema;
     out_info->kind = kind_name(op->kind);
@@ -208,7 +216,7 @@ static bool device_has(tern_lane *lane, const tern_op *op, tern_dtype dtype) {
 }
 
 const char *tern_op_support(tern_ctx *ctx, size_t index, tern_dtype dtype) {
-    if (index >= TERN_OP_ID_COUNT || ctx->n_lanes == 0) return "missing";
+    if (index >= (size_t)row_count() || ctx->n_lanes == 0) return "missing";
     const tern_op *op = row_of((int)index);
     if (op->kind == TERN_OP_HOST) return "host";
     if (op->kernel == 0 || op->kind == TERN_OP_COMPOSITE || op->kind == TERN_OP_THROUGH)
