@@ -83,4 +83,8 @@ tern_dtype dtype_of_text(tern_value text);
 /* A list of integers as a shape; false where it is none. */
 bool shape_of_list(tern_value list, tern_shape *out_shape);
 
+/* A split, sampler or loader as the vectors call it: its indices as one int64 tensor. False where the
+ * call is none of these. */
+bool case_call_data(tern_ctx *ctx, const char *name, tern_value args, tern_value *out_result);
+
 #endif

@@ -154,7 +154,7 @@ static void run(test_case *t) {
         tern_value args = tern_dict_get(call, "args");
         const char *name = tern_dict_get(call, "name").as.s;
         snprintf(label, sizeof label, "call %zu, %s", i, name);
-        if (!call_generator(t, name, args, &result)) {
+        if (!call_generator(t, name, args, &result) && !case_call_data(ctx, name, args, &result)) {
             if (!find_function(name, found, &functional)) {
                 t->skip = NOT_IMPLEMENTED;
                 return;

@@ -4,6 +4,7 @@
 
 #include "tern/base.h"
 #include "tern/context.h"
+#include "tern/data.h"
 #include "tern/describe.h"
 #include "tern/device.h"
 #include "tern/grad.h"
