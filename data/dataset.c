@@ -7,7 +7,7 @@
 #include "tern/memory.h"
 
 /* Bytes of one field; false where they exceed the address space. */
-static bool field_bytes(const tern_field *field, size_t *out_bytes) {
+static bool field_bytes(const tern_sample_field *field, size_t *out_bytes) {
     uint64_t bytes = tern_dtype_size(field->dtype);
     if (bytes == 0 || field->shape.rank < 0 || field->shape.rank >= TERN_MAX_RANK) return false;
     for (int32_t d = 0; d < field->shape.rank; d++)
@@ -17,7 +17,7 @@ static bool field_bytes(const tern_field *field, size_t *out_bytes) {
     return true;
 }
 
-tern_dataset *tern_dataset_new(tern_ctx *ctx, int64_t length, const tern_field *fields,
+tern_dataset *tern_dataset_new(tern_ctx *ctx, int64_t length, const tern_sample_field *fields,
                                int n_fields, tern_sample_fn get, void *user) {
     if (length < 0 || n_fields < 1 || n_fields > TERN_MAX_FIELDS || !get) {
         tern_fail(
@@ -60,7 +60,7 @@ static bool get_row(void *user, int64_t index, void *const *out_fields) {
 
 /* Copies a tensor to the host and describes one slice of it. */
 static bool take_tensor(tern_ctx *ctx, tern_tensor *tensor, tensor_rows *rows, int64_t length,
-                        tern_field *out_field) {
+                        tern_sample_field *out_field) {
     int f = rows->count++;
     tern_shape shape = tern_shape_of(tensor);
     if (shape.rank < 1 || shape.dim[0] != length) {
@@ -69,7 +69,7 @@ static bool take_tensor(tern_ctx *ctx, tern_tensor *tensor, tensor_rows *rows, i
                   f, (long long)length);
         return false;
     }
-    *out_field = (tern_field){tern_dtype_of(tensor), {shape.rank - 1, {0}}};
+    *out_field = (tern_sample_field){tern_dtype_of(tensor), {shape.rank - 1, {0}}};
     for (int32_t d = 1; d < shape.rank; d++) out_field->shape.dim[d - 1] = shape.dim[d];
     if (!field_bytes(out_field, &rows->bytes[f])) return false;
     size_t bytes = (size_t)tern_numel(tensor) * tern_dtype_size(out_field->dtype);
@@ -78,7 +78,7 @@ static bool take_tensor(tern_ctx *ctx, tern_tensor *tensor, tensor_rows *rows, i
 }
 
 tern_dataset *tern_tensor_dataset_new(tern_ctx *ctx, tern_tensor *const *tensors, int n_tensors) {
-    tern_field fields[TERN_MAX_FIELDS];
+    tern_sample_field fields[TERN_MAX_FIELDS];
     if (n_tensors < 1 || n_tensors > TERN_MAX_FIELDS) {
         tern_fail(ctx, TERN_ERR_ARGUMENT, "TensorDataset: takes 1 to %d tensors, not %d",
                   TERN_MAX_FIELDS, n_tensors);
@@ -177,7 +177,7 @@ int tern_dataset_field_count(const tern_dataset *dataset) {
     return dataset ? dataset->n_fields : 0;
 }
 
-bool tern_dataset_field(const tern_dataset *dataset, int index, tern_field *out_field) {
+bool tern_dataset_field(const tern_dataset *dataset, int index, tern_sample_field *out_field) {
     if (!dataset || index < 0 || index >= dataset->n_fields) return false;
     *out_field = dataset->fields[index];
     return true;

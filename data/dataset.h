@@ -8,7 +8,7 @@ struct tern_dataset {
     tern_ctx *ctx;
     int64_t length;
     int n_fields;
-    tern_field fields[TERN_MAX_FIELDS];
+    tern_sample_field fields[TERN_MAX_FIELDS];
     size_t bytes[TERN_MAX_FIELDS]; /* of one sample's field */
     tern_sample_fn get;
     void *user;

@@ -92,7 +92,7 @@ bool case_call_data(tern_ctx *ctx, const char *name, tern_value args, tern_value
     bool is_split = strcmp(name, "random_split") == 0, is_loader = strcmp(name, "DataLoader") == 0;
     *out_result = tern_none();
     if (!is_split && !is_loader && !strstr(name, "Sampler")) return false;
-    tern_field field = {TERN_INT64, {0, {0}}};
+    tern_sample_field field = {TERN_INT64, {0, {0}}};
     tern_generator *generator = truth(args, "generator") ? tern_default_generator(ctx) : NULL;
     if (is_split || is_loader) {
         tern_dataset *range = tern_dataset_new(ctx, integer(args, "n"), &field, 1, get_index, NULL);

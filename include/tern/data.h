@@ -38,10 +38,10 @@ extern "C" {
 #define TERN_MAX_FIELDS 8
 
 /* One tensor of a sample: an image's shape [1, 28, 28], a label's []; of rank 15 at most. */
-typedef struct tern_field {
+typedef struct tern_sample_field {
     tern_dtype dtype;
     tern_shape shape;
-} tern_field;
+} tern_sample_field;
 
 typedef struct tern_dataset tern_dataset;
 
@@ -53,8 +53,9 @@ typedef struct tern_dataset tern_dataset;
 typedef bool (*tern_sample_fn)(void *user, int64_t index, void *const *out_fields);
 
 /* A dataset of a program's own, of `length` samples; `user` must live as long. */
-TERN_API tern_dataset *tern_dataset_new(tern_ctx *ctx, int64_t length, const tern_field *fields,
-                                        int n_fields, tern_sample_fn get, void *user);
+TERN_API tern_dataset *tern_dataset_new(tern_ctx *ctx, int64_t length,
+                                        const tern_sample_field *fields, int n_fields,
+                                        tern_sample_fn get, void *user);
 
 /* TensorDataset(*tensors): sample i is the i-th slice of each along the first dimension, whose size
  * is the same for all. The elements are copied to the host. */
@@ -77,7 +78,8 @@ TERN_API int64_t tern_dataset_length(const tern_dataset *dataset);
 
 /* How many tensors a sample has, and the index-th; false outside. */
 TERN_API int tern_dataset_field_count(const tern_dataset *dataset);
-TERN_API bool tern_dataset_field(const tern_dataset *dataset, int index, tern_field *out_field);
+TERN_API bool tern_dataset_field(const tern_dataset *dataset, int index,
+                                 tern_sample_field *out_field);
 
 /* Subset.indices, into the dataset that it is of; NULL where the dataset is no subset. */
 TERN_API const int64_t *tern_subset_indices(const tern_dataset *dataset);

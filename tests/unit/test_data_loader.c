@@ -12,7 +12,7 @@ static bool get_index(void *user, int64_t index, void *const *out_fields) {
 
 /* range(n): sample i is i. */
 static tern_dataset *range_of(int64_t n, int64_t *bad) {
-    tern_field field = {TERN_INT64, {0, {0}}};
+    tern_sample_field field = {TERN_INT64, {0, {0}}};
     return tern_dataset_new(ctx, n, &field, 1, get_index, bad);
 }
 
@@ -65,8 +65,8 @@ Test(data_loader, drop_last_and_a_stopped_epoch_leave_whole_batches) {
 
 Test(data_loader, batches_of_tensors_stack_every_field) {
     open_context();
-    tern_tensor *both[] = {tern_reshape(tern_arange(ctx, 0, 10, 1, TERN_FLOAT32), TERN_SHAPE(5, 2)),
-                           tern_arange(ctx, 0, 5, 1, TERN_INT64)};
+    tern_tensor *both[] = {tern_reshape(tern_arange(ctx, 0, 10, 1), TERN_SHAPE(5, 2)),
+                           tern_arange_i64(ctx, 5)};
     tern_dataset *data = tern_tensor_dataset_new(ctx, both, 2);
     tern_loader_options o = TERN_LOADER_OPTIONS;
     o.batch_size = 3;
