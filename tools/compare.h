@@ -12,11 +12,11 @@
 #include "tern/tensor.h"
 
 typedef struct tolerance {
-    double torch_error;
-    bool exact;      /* equal values (NaN equals NaN), whatever the dtype */
-    bool up_to_sign; /* absolute values are compared */
-    double relative; /* where above 0, the limit is this times |truth|, and nothing else */
-    double absolute; /* where above 0, the limit is this plus the one before, and nothing else */
+    double torch_error; /* of PyTorch's own result; NaN where the file does not say */
+    bool exact;         /* equal values (NaN equals NaN), whatever the dtype */
+    bool up_to_sign;    /* absolute values are compared */
+    double relative;    /* where above 0, the limit is this times |truth|, and nothing else */
+    double absolute;    /* where above 0, the limit is this plus the one before, and nothing else */
 } tolerance;
 
 typedef struct comparison {

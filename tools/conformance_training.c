@@ -47,7 +47,7 @@ static void check_data(test_case *t, tern_value made) {
     }
     for (size_t i = 0; tern_dict_at(wanted, i, &name, &reference); i++) {
         char label[LABEL_SIZE];
-        tolerance limit = {0};
+        tolerance limit = {.torch_error = (double)NAN};
         tern_value own = tern_dict_get(made, name.as.s);
         snprintf(label, sizeof label, "data.%s", name.as.s);
         if (own.kind == TERN_VALUE_TENSOR)
@@ -68,7 +68,7 @@ static void check_losses(test_case *t, const char *key, tern_tensor *losses) {
     if (wide.kind != TERN_VALUE_STRING || !vectors_tensor(t->file, wide.as.s, &truth)) return;
     tern_value agree = tern_dict_get(t->json, "agree");
     int64_t steps = agree.kind == TERN_VALUE_INT ? agree.as.i : truth.shape.dim[0];
-    tolerance limit = {.absolute = 1e-5};
+    tolerance limit = {.torch_error = (double)NAN, .absolute = 1e-5};
     limit.relative = tern_value_as_double(tern_dict_get(t->json, "rtol"));
     if (steps < truth.shape.dim[0]) truth.shape.dim[0] = steps;
     tern_value part = tern_tensor_value(tern_narrow(losses, 0, 0, steps));
@@ -95,7 +95,7 @@ static void check_final(test_case *t, tern_value state) {
         tern_value own = tern_dict_get(state, name.as.s);
         snprintf(label, sizeof label, "final.%s", name.as.s);
         if (!vectors_tensor(t->file, reference.as.s, &truth)) return;
-        tolerance limit = {.absolute = 1e-5};
+        tolerance limit = {.torch_error = (double)NAN, .absolute = 1e-5};
         limit.absolute += tern_value_as_double(tern_dict_get(t->json, "rtol")) * largest(&truth);
         /* Counters (num_batches_tracked) stay integers. */
         bool counter =
