@@ -3,8 +3,6 @@
  *
  * All is done when a call returns; a buffer is a plain block of host memory.
  */
-#include <string.h>
-
 #include "kit.h"
 
 struct tern_bbuffer {
@@ -47,28 +45,6 @@ static void buffer_free(tern_bdevice *device, tern_bbuffer *buffer) {
     host->free(buffer);
 }
 
-static int32_t copy_to_device(tern_bdevice *device, tern_bqueue *queue, tern_bbuffer *dst,
-                              uint64_t dst_offset, const void *src, uint64_t bytes,
-                              tern_backend_error *err) {
-    (void)device, (void)queue, (void)err;
-    memmove((char *)dst->memory + dst_offset, src, (size_t)bytes);
-    return TERN_BACKEND_OK;
-}
-
-static int32_t copy_to_host(tern_bdevice *device, tern_bqueue *queue, void *dst, tern_bbuffer *src,
-                            uint64_t src_offset, uint64_t bytes, tern_backend_error *err) {
-    (void)device, (void)queue, (void)err;
-    memmove(dst, (const char *)src->memory + src_offset, (size_t)bytes);
-    return TERN_BACKEND_OK;
-}
-
-static int32_t copy_on_device(tern_bdevice *device, tern_bqueue *queue, tern_bbuffer *dst,
-                              uint64_t dst_offset, tern_bbuffer *src, uint64_t src_offset,
-                              uint64_t bytes, tern_backend_error *err) {
-    return copy_to_device(device, queue, dst, dst_offset, (const char *)src->memory + src_offset,
-                          bytes, err);
-}
-
 static int32_t buffer_map(tern_bdevice *device, tern_bbuffer *buffer, void **out_pointer,
                           tern_backend_error *err) {
     (void)device, (void)err;
@@ -99,21 +75,15 @@ static const tern_bdevice_vtable vtable = {
     .close = close_device,
     .buffer_alloc = buffer_alloc,
     .buffer_free = buffer_free,
-    .copy_to_device = copy_to_device,
-    .copy_to_host = copy_to_host,
-    .copy_on_device = copy_on_device,
+    .copy_to_device = tern_kit_copy_to_device,
+    .copy_to_host = tern_kit_copy_to_host,
+    .copy_on_device = tern_kit_copy_on_device,
     .buffer_map = buffer_map,
     .buffer_unmap = buffer_unmap,
     .buffer_import = buffer_import,
     .supports = tern_kit_supports,
     .launch = tern_kit_launch,
 };
-
-static int32_t device_count(int32_t *out_count, tern_backend_error *err) {
-    (void)err;
-    *out_count = 1;
-    return TERN_BACKEND_OK;
-}
 
 static int32_t device_info(int32_t index, tern_device_info *out_info, tern_backend_error *err) {
     if (index != 0) return tern_kit_fail(err, TERN_BACKEND_INVALID, "cpu_ref has one device");
@@ -136,7 +106,7 @@ static const tern_backend_desc description = {
     .version = "0.1.0",
     .speed = TERN_SPEED_REFERENCE,
     .can_unload = 1,
-    .device_count = device_count,
+    .device_count = tern_kit_one_device,
     .device_info = device_info,
     .device_open = device_open,
 };

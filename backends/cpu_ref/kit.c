@@ -259,6 +259,12 @@ int32_t tern_kit_describe(uint32_t host_abi, const tern_backend_desc *desc,
     return TERN_BACKEND_OK;
 }
 
+int32_t tern_kit_one_device(int32_t *out_count, tern_backend_error *err) {
+    (void)err;
+    *out_count = 1;
+    return TERN_BACKEND_OK;
+}
+
 int32_t tern_kit_device_info(tern_device_info *out_info, const char *name, const char *identity) {
     tern_device_info full = {.type = TERN_DEVICE_CPU};
     uint32_t known = out_info->struct_size;

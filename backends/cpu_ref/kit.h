@@ -4,10 +4,9 @@
  * A new backend begins as the kit's kernels (those of cpu_ref) plus its own memory layer, and then
  * replaces kernels one by one. It writes
  *
- *   - a device struct that begins with tern_kit_device, and its vtable: close, buffer_alloc,
- *     buffer_free and the three copies are its own; supports and launch are tern_kit_supports and
- *     tern_kit_launch;
- *   - tern_kit_memory, which gives the kernels a host address while one of them runs;
+ *   - a device struct that begins with tern_kit_device, and its vtable: close, buffer_alloc and
+ *     buffer_free are its own; the three copies, supports and launch may be the kit's;
+ *   - tern_kit_memory, which gives kernels and copies a host address while one of them runs;
  *   - tern_backend_query, which is one call of tern_kit_describe.
  *
  * A device with queues calls tern_kit_run when a launch's turn has come, instead of
@@ -62,6 +61,17 @@ int32_t tern_kit_launch(tern_bdevice *device, tern_bqueue *queue, int32_t kernel
                         int32_t n_outputs, const void *attrs, uint32_t attrs_size,
                         tern_backend_error *err);
 
+/* The slots of the three copies of a device without queues, by the addresses that `reach` gives. */
+int32_t tern_kit_copy_to_device(tern_bdevice *device, tern_bqueue *queue, tern_bbuffer *dst,
+                                uint64_t dst_offset, const void *src, uint64_t bytes,
+                                tern_backend_error *err);
+int32_t tern_kit_copy_to_host(tern_bdevice *device, tern_bqueue *queue, void *dst,
+                              tern_bbuffer *src, uint64_t src_offset, uint64_t bytes,
+                              tern_backend_error *err);
+int32_t tern_kit_copy_on_device(tern_bdevice *device, tern_bqueue *queue, tern_bbuffer *dst,
+                                uint64_t dst_offset, tern_bbuffer *src, uint64_t src_offset,
+                                uint64_t bytes, tern_backend_error *err);
+
 /* Runs one launch now. What the kernel meets (a bad index) goes into `flag`, which is the caller's:
  * a queue has one of its own. */
 int32_t tern_kit_run(tern_kit_device *device, int32_t kernel, const tern_operand *inputs,
@@ -79,6 +89,9 @@ int32_t tern_kit_take_flag(tern_kit_flag *flag, tern_backend_error *err);
  */
 int32_t tern_kit_describe(uint32_t host_abi, const tern_backend_desc *desc,
                           tern_backend_desc *out_desc, tern_backend_error *err);
+
+/* The slot device_count of a backend with one device. */
+int32_t tern_kit_one_device(int32_t *out_count, tern_backend_error *err);
 
 /* Fills in a device's description: a CPU with this host's memory, cut to out_info->struct_size. */
 int32_t tern_kit_device_info(tern_device_info *out_info, const char *name, const char *identity);

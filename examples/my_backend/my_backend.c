@@ -5,7 +5,6 @@
  * (relu), the rest is the kit's. To go on: replace more kernels, then the memory, then add queues.
  */
 #define _GNU_SOURCE /* MAP_ANONYMOUS */
-#include <string.h>
 #include <sys/mman.h>
 
 #include "cpu_ref/kernels.h"
@@ -46,30 +45,7 @@ static void buffer_free(tern_bdevice *device, tern_bbuffer *buffer) {
     host->free(buffer);
 }
 
-static int32_t copy_to_device(tern_bdevice *device, tern_bqueue *queue, tern_bbuffer *dst,
-                              uint64_t dst_offset, const void *src, uint64_t bytes,
-                              tern_backend_error *err) {
-    (void)device, (void)queue, (void)err;
-    memcpy(dst->pages + dst_offset, src, (size_t)bytes);
-    return TERN_BACKEND_OK;
-}
-
-static int32_t copy_to_host(tern_bdevice *device, tern_bqueue *queue, void *dst, tern_bbuffer *src,
-                            uint64_t src_offset, uint64_t bytes, tern_backend_error *err) {
-    (void)device, (void)queue, (void)err;
-    memcpy(dst, src->pages + src_offset, (size_t)bytes);
-    return TERN_BACKEND_OK;
-}
-
-static int32_t copy_on_device(tern_bdevice *device, tern_bqueue *queue, tern_bbuffer *dst,
-                              uint64_t dst_offset, tern_bbuffer *src, uint64_t src_offset,
-                              uint64_t bytes, tern_backend_error *err) {
-    (void)device, (void)queue, (void)err;
-    memmove(dst->pages + dst_offset, src->pages + src_offset, (size_t)bytes);
-    return TERN_BACKEND_OK;
-}
-
-/* Where the kit's kernels find a buffer's bytes. A device that the host cannot see maps here. */
+/* Where the kit's kernels and copies find a buffer's bytes. A device that the host cannot see maps here. */
 static void *reach(tern_bdevice *device, tern_bbuffer *buffer, tern_backend_error *err) {
     (void)device, (void)err;
     return buffer->pages;
@@ -104,18 +80,12 @@ static const tern_bdevice_vtable vtable = {
     .close = close_device,
     .buffer_alloc = buffer_alloc,
     .buffer_free = buffer_free,
-    .copy_to_device = copy_to_device,
-    .copy_to_host = copy_to_host,
-    .copy_on_device = copy_on_device,
+    .copy_to_device = tern_kit_copy_to_device,
+    .copy_to_host = tern_kit_copy_to_host,
+    .copy_on_device = tern_kit_copy_on_device,
     .supports = tern_kit_supports,
     .launch = tern_kit_launch,
 };
-
-static int32_t device_count(int32_t *out_count, tern_backend_error *err) {
-    (void)err;
-    *out_count = 1;
-    return TERN_BACKEND_OK;
-}
 
 static int32_t device_info(int32_t index, tern_device_info *out_info, tern_backend_error *err) {
     (void)index, (void)err;
@@ -137,7 +107,7 @@ int32_t tern_backend_query(uint32_t host_abi, const tern_host *host_table,
     static const tern_backend_desc description = {.name = "my_backend",
                                                   .version = "1.0",
                                                   .can_unload = 1,
-                                                  .device_count = device_count,
+                                                  .device_count = tern_kit_one_device,
                                                   .device_info = device_info,
                                                   .device_open = device_open};
     host = host_table;

@@ -259,12 +259,6 @@ static const tern_bdevice_vtable vtable = {
     .launch = launch,
 };
 
-static int32_t device_count(int32_t *out_count, tern_backend_error *err) {
-    (void)err;
-    *out_count = 1;
-    return TERN_BACKEND_OK;
-}
-
 static int32_t device_info(int32_t index, tern_device_info *out_info, tern_backend_error *err) {
     if (index != 0) return tern_kit_fail(err, TERN_BACKEND_INVALID, "delaying has one device");
     return tern_kit_device_info(out_info, "work done as late as it may be", "");
@@ -286,7 +280,7 @@ static const tern_backend_desc description = {
     .version = "0.1.0",
     .speed = TERN_SPEED_REFERENCE,
     .can_unload = 1,
-    .device_count = device_count,
+    .device_count = tern_kit_one_device,
     .device_info = device_info,
     .device_open = device_open,
 };

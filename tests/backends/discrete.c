@@ -144,41 +144,6 @@ static void leave(tern_bdevice *base, tern_bbuffer *buffer) {
     pthread_mutex_unlock(&self->lock);
 }
 
-static int32_t copy_to_device(tern_bdevice *base, tern_bqueue *queue, tern_bbuffer *dst,
-                              uint64_t dst_offset, const void *src, uint64_t bytes,
-                              tern_backend_error *err) {
-    (void)queue;
-    char *address = reach(base, dst, err);
-    if (!address) return TERN_BACKEND_FAILED;
-    memcpy(address + dst_offset, src, (size_t)bytes);
-    leave(base, dst);
-    return TERN_BACKEND_OK;
-}
-
-static int32_t copy_to_host(tern_bdevice *base, tern_bqueue *queue, void *dst, tern_bbuffer *src,
-                            uint64_t src_offset, uint64_t bytes, tern_backend_error *err) {
-    (void)queue;
-    const char *address = reach(base, src, err);
-    if (!address) return TERN_BACKEND_FAILED;
-    memcpy(dst, address + src_offset, (size_t)bytes);
-    leave(base, src);
-    return TERN_BACKEND_OK;
-}
-
-static int32_t copy_on_device(tern_bdevice *base, tern_bqueue *queue, tern_bbuffer *dst,
-                              uint64_t dst_offset, tern_bbuffer *src, uint64_t src_offset,
-                              uint64_t bytes, tern_backend_error *err) {
-    (void)queue;
-    const char *from = reach(base, src, err);
-    char *to = from ? reach(base, dst, err) : NULL;
-    if (to) {
-        memmove(to + dst_offset, from + src_offset, (size_t)bytes);
-        leave(base, dst);
-    }
-    if (from) leave(base, src);
-    return to ? TERN_BACKEND_OK : TERN_BACKEND_FAILED;
-}
-
 static void close_device(tern_bdevice *base) {
     device *self = (device *)base;
     pthread_mutex_destroy(&self->lock);
@@ -196,18 +161,12 @@ static const tern_bdevice_vtable vtable = {
     .close = close_device,
     .buffer_alloc = buffer_alloc,
     .buffer_free = buffer_free,
-    .copy_to_device = copy_to_device,
-    .copy_to_host = copy_to_host,
-    .copy_on_device = copy_on_device,
+    .copy_to_device = tern_kit_copy_to_device,
+    .copy_to_host = tern_kit_copy_to_host,
+    .copy_on_device = tern_kit_copy_on_device,
     .supports = tern_kit_supports,
     .launch = tern_kit_launch,
 };
-
-static int32_t device_count(int32_t *out_count, tern_backend_error *err) {
-    (void)err;
-    *out_count = 1;
-    return TERN_BACKEND_OK;
-}
 
 static int32_t device_info(int32_t index, tern_device_info *out_info, tern_backend_error *err) {
     if (index != 0) return tern_kit_fail(err, TERN_BACKEND_INVALID, "discrete has one device");
@@ -237,7 +196,7 @@ static const tern_backend_desc description = {
     .version = "0.1.0",
     .speed = TERN_SPEED_REFERENCE,
     .can_unload = 1,
-    .device_count = device_count,
+    .device_count = tern_kit_one_device,
     .device_info = device_info,
     .device_open = device_open,
 };
