@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "bytes.h"
+#include "idx.h"
 #include "npy.h"
 
 /* A zip archive's first bytes, or a pickle's that begins with the long magic number. */
@@ -21,11 +22,12 @@ tern_format tern_format_of(const unsigned char *bytes, size_t size) {
     if (tern_is_npy(bytes, size)) return TERN_FORMAT_NPY;
     if (tern_is_npz(bytes, size)) return TERN_FORMAT_NPZ;
     if (is_pth(bytes, size)) return TERN_FORMAT_PTH;
-    return is_safetensors(bytes, size) ? TERN_FORMAT_SAFETENSORS : TERN_FORMAT_UNKNOWN;
+    if (is_safetensors(bytes, size)) return TERN_FORMAT_SAFETENSORS;
+    return tern_is_idx(bytes, size) ? TERN_FORMAT_IDX : TERN_FORMAT_UNKNOWN;
 }
 
 tern_status tern_format_fail(tern_ctx *ctx, const char *path, size_t size) {
     return tern_fail(ctx, TERN_ERR_FORMAT,
-                     "%s: is neither a file of torch.save nor safetensors, .npy or .npz%s", path,
-                     size == 0 ? ": it is empty" : "");
+                     "%s: is neither a file of torch.save nor safetensors, .npy, .npz or IDX%s",
+                     path, size == 0 ? ": it is empty" : "");
 }

@@ -9,7 +9,8 @@ typedef enum tern_format {
     TERN_FORMAT_PTH,
     TERN_FORMAT_SAFETENSORS,
     TERN_FORMAT_NPY,
-    TERN_FORMAT_NPZ
+    TERN_FORMAT_NPZ,
+    TERN_FORMAT_IDX /* packed by gzip or not */
 } tern_format;
 
 /* From the first bytes; whether the rest keeps that promise is the reader's to find. */

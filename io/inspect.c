@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "format.h"
+#include "idx.h"
 #include "npy.h"
 #include "safetensors.h"
 #include "tern/io.h"
@@ -149,6 +150,29 @@ static tern_status inspect_array(void *user, const char *label, const char *name
     return ok ? TERN_OK : tern_check(in->ctx);
 }
 
+/* ---- IDX ------------------------------------------------------------------------------------------ */
+
+static bool inspect_idx(tern_inspection *in, const char *path, unsigned char **bytes, size_t size) {
+    tern_idx_header h;
+    if (tern_idx_unpack(in->ctx, path, bytes, &size) != TERN_OK ||
+        tern_idx_parse(in->ctx, path, *bytes, size, &h) != TERN_OK)
+        return false;
+    tern_inspected a = {.dtype_name = tern_dtype_name(h.dtype),
+                        .shape = h.shape,
+                        .strides = {h.shape.rank, {0}},
+                        .data = *bytes + h.data,
+                        .element = h.element,
+                        .unit = h.element,
+                        .swapped = true};
+    int64_t step = 1;
+    for (int d = h.shape.rank; d-- > 0;) {
+        a.strides.dim[d] = step;
+        if (h.bytes) step *= h.shape.dim[d];
+    }
+    in->budget += h.bytes; /* unpacked, it is longer than the file that set the budget */
+    return tern_inspect_tensor(in, &a);
+}
+
 /* ---- safetensors ---------------------------------------------------------------------------------- */
 
 static bool inspect_safetensors(tern_inspection *in, const tern_safetensors *file) {
@@ -191,6 +215,7 @@ static const char *inspect_bytes(tern_inspection *in, const char *path, unsigned
     case TERN_FORMAT_NPZ:
         return tern_npz_walk(in->ctx, path, *bytes, size, inspect_array, in) == TERN_OK ? "npz"
                                                                                         : NULL;
+    case TERN_FORMAT_IDX: return inspect_idx(in, path, bytes, size) ? "idx" : NULL;
     case TERN_FORMAT_SAFETENSORS: {
         tern_safetensors *file = tern_safetensors_over(in->ctx, path, *bytes, size);
         *bytes = NULL;

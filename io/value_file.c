@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "format.h"
+#include "idx.h"
 #include "npy.h"
 #include "pth.h"
 #include "safetensors.h"
@@ -60,6 +61,7 @@ tern_value tern_value_load(tern_ctx *ctx, const char *path) {
     case TERN_FORMAT_NPY: value = of_tensor(tern_npy_read(ctx, path, bytes, size)); break;
     case TERN_FORMAT_NPZ: value = tern_npz_read(ctx, path, bytes, size); break;
     case TERN_FORMAT_PTH: value = tern_pth_read(ctx, path, bytes, size); break;
+    case TERN_FORMAT_IDX: value = of_tensor(tern_idx_read(ctx, path, bytes, size)); break;
     case TERN_FORMAT_UNKNOWN: tern_format_fail(ctx, path, size); break;
     }
     tern_free(bytes);
@@ -77,6 +79,9 @@ tern_value tern_value_map(tern_ctx *ctx, const char *path) {
     case TERN_FORMAT_NPY: value = of_tensor(tern_npy_map(ctx, path, mapping)); break;
     case TERN_FORMAT_PTH: value = tern_pth_map(ctx, path, mapping); break;
     case TERN_FORMAT_NPZ: value = tern_npz_read(ctx, path, mapping->bytes, mapping->size); break;
+    case TERN_FORMAT_IDX:
+        value = of_tensor(tern_idx_read(ctx, path, mapping->bytes, mapping->size));
+        break;
     case TERN_FORMAT_UNKNOWN: tern_format_fail(ctx, path, mapping->size); break;
     }
     tern_mapping_release(mapping);

@@ -4,11 +4,11 @@
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
-#include <zlib.h>
 
 #include "bytes.h"
 #include "tern/memory.h"
 #include "utf8.h"
+#include "zlib_memory.h"
 
 enum {
     END_SIZE = 22,
@@ -252,16 +252,6 @@ tern_zip_member *tern_zip_find(tern_zip *zip, const char *name, size_t length) {
 
 /* ---- members -------------------------------------------------------------------------------------- */
 
-static voidpf zip_alloc(voidpf opaque, uInt items, uInt size) {
-    (void)opaque;
-    return tern_alloc_zeroed(items, size);
-}
-
-static void zip_free(voidpf opaque, voidpf memory) {
-    (void)opaque;
-    tern_free(memory);
-}
-
 /* zlib counts in 32 bits: feeds and drains in pieces. Z_OK where the member unpacks to exactly its
  * size, Z_MEM_ERROR without memory, Z_DATA_ERROR for all else. */
 static int inflate_all(z_stream *z, const unsigned char *in, uint64_t packed, unsigned char *out,
@@ -293,7 +283,7 @@ static tern_status unpack(tern_zip *zip, tern_zip_member *m) {
     if (m->size / zip->ratio > m->packed + MAX_SLACK / zip->ratio ||
         zip->unpacked > limit - m->size)
         return bad_member(zip, m, "unpacks to far more than the archive holds: refused");
-    z_stream z = {.zalloc = zip_alloc, .zfree = zip_free};
+    z_stream z = {.zalloc = tern_zlib_alloc, .zfree = tern_zlib_free};
     unsigned char *out = tern_alloc((size_t)m->size);
     if (!out || inflateInit2(&z, -MAX_WBITS) != Z_OK) {
         tern_free(out);

@@ -1,6 +1,6 @@
 /*
  * tern/io.h: files and JSON: .pth as torch.save writes it, safetensors, numpy's .npy and .npz, and
- * the values in them.
+ * the values in them; IDX, CSV and folders of .npy as data to train on.
  *
  * READING runs nothing. A .pth file is a pickle, a little program; Tern's reader knows only the
  * constructors of tensors, containers and numbers, and refuses a file that names anything else by
@@ -16,6 +16,7 @@
 #define TERN_IO_H
 
 #include "tern/context.h"
+#include "tern/data.h"
 #include "tern/tensor.h"
 #include "tern/value.h"
 
@@ -43,7 +44,7 @@ extern "C" {
 TERN_API tern_status tern_value_save(tern_ctx *ctx, tern_value value, const char *path);
 
 /*
- * torch.load(path, weights_only=True), safetensors, .npy or .npz; the content tells which. Tensors go
+ * torch.load(path, weights_only=True), safetensors, .npy, .npz or IDX; the content tells which. Tensors go
  * to the context's default device. None after latching an error, which names the file and the place in it.
  *
  * .pth: the zip archive of PyTorch 1.6 and later (stored or deflated members) and the stream of
@@ -72,7 +73,7 @@ TERN_API tern_value tern_value_map(tern_ctx *ctx, const char *path);
  * What is in a file of any of these formats, also of dtypes that Tern cannot compute with (complex,
  * unsigned 16 bits, float8), made without tensors:
  *
- *     {"format": "pth" | "safetensors" | "npy" | "npz",
+ *     {"format": "pth" | "safetensors" | "npy" | "npz" | "idx",
  *      "tensors": [{"name": "model.0.weight", "dtype": "float32", "shape": [2, 3], "sha256": TEXT}],
  *      "values": {"epoch": 5, "optimizer.param_groups.0.lr": 0.1},
  *      "warnings": [TEXT]}                     only where something was odd
@@ -149,6 +150,67 @@ TERN_API tern_value tern_npz_load(tern_ctx *ctx, const char *path);
 
 /* numpy.savez(path, **tensors): a dict of tensors by name. */
 TERN_API tern_status tern_npz_save(tern_ctx *ctx, tern_value tensors, const char *path);
+
+/*
+ * DatasetFolder(folder, numpy.load, (".npy",)): each folder in it is a class, whose files are its
+ * samples: (array, int64 class), classes and files in the order of their names. A folder that holds
+ * files instead is a dataset of the arrays alone. All arrays have one shape and dtype. Headers are
+ * checked here, data is read when a sample is asked for, by a loader's workers too. `out_classes`
+ * (or NULL) becomes the list of the classes' names. NULL after latching an error that names the file.
+ */
+TERN_API tern_dataset *tern_npy_folder_new(tern_ctx *ctx, const char *folder,
+                                           tern_value *out_classes);
+
+/* ---- IDX, the files of MNIST
+ * --------------------------------------------------------------------- */
+
+/* An IDX file, packed by gzip or not: uint8, int8, int16, int32, float32 or float64, on the default
+ * device. What a packed file may grow to is bounded by its own header. Nil after latching an error. */
+TERN_API tern_tensor *tern_idx_load(tern_ctx *ctx, const char *path);
+
+/* ---- CSV ----------------------------------------------------------------------------------------
+ */
+
+typedef struct tern_csv_options {
+    size_t size;
+    char delimiter;     /* ',' */
+    bool header;        /* the first line names the columns; else they are called "0", "1", ... */
+    bool allow_missing; /* an empty cell is the number NaN; else it is an error */
+} tern_csv_options;
+#define TERN_CSV_OPTIONS                                                                           \
+    { sizeof(tern_csv_options), ',', true, false }
+
+/* A table of text in the open scope. */
+typedef struct tern_csv tern_csv;
+
+/*
+ * pandas.read_csv(path), packed by gzip or not: RFC 4180, with "\n" or "\r\n", quoted cells that may
+ * hold line ends, a byte order mark passed over, empty lines too. The table takes its text and at
+ * most 16 bytes a cell. Every row must have as many cells as the first. An error names the file, the
+ * line and the column: "houses.csv:7: column 'price': 'n/a' is no number". NULL options are the
+ * defaults.
+ */
+TERN_API tern_csv *tern_csv_open(tern_ctx *ctx, const char *path, const tern_csv_options *options);
+
+/* Rows below the header; columns; 0 for NULL. */
+TERN_API int64_t tern_csv_rows(const tern_csv *csv);
+TERN_API int tern_csv_columns(const tern_csv *csv);
+
+/* A column's name, NULL outside; the column of a name, -1 where there is none. */
+TERN_API const char *tern_csv_name(const tern_csv *csv, int column);
+TERN_API int tern_csv_column(const tern_csv *csv, const char *name);
+
+/* A cell without its quotes; NULL outside. */
+TERN_API const char *tern_csv_text(const tern_csv *csv, int64_t row, int column);
+
+/* df[names].to_numpy(): float32 [rows, count] of these columns in this order; NULL names are all.
+ * Numbers as Python writes them, spaces around them passed over. Nil after latching an error. */
+TERN_API tern_tensor *tern_csv_numbers(tern_csv *csv, const char *const *names, int count);
+
+/* pandas.Categorical(df[name]).codes: int64 [rows], the place of each cell among the column's
+ * different texts, sorted, by number where all are whole numbers. `out_names` (or NULL) becomes the
+ * list of those texts. Nil after latching an error. */
+TERN_API tern_tensor *tern_csv_classes(tern_csv *csv, const char *name, tern_value *out_names);
 
 /* ---- JSON ---------------------------------------------------------------------------------------
  */

@@ -1,0 +1,432 @@
+/*
+ * csv.c: tables of text (RFC 4180). The file stays in memory; each cell is a text in it, ended by a
+ * zero byte in the place of what stood behind it, its quotes taken out where it lies.
+ */
+#include "csv.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "gzip.h"
+#include "tern/describe.h"
+#include "tern/memory.h"
+#include "utf8.h"
+
+enum { FIRST_ROOM = 256 };
+
+struct tern_csv {
+    tern_ctx *ctx;
+    char *path;
+    tern_csv_options options;
+    unsigned char *bytes;
+    size_t size;
+    size_t *cells; /* offsets into the bytes, row by row */
+    size_t n_cells, cell_room;
+    int64_t *lines; /* where each row begins */
+    size_t n_lines, line_room;
+    int64_t rows;
+    int columns;
+    const char **names;
+    char *numbered; /* the names of a table without a header: "0", "1", ... */
+};
+
+/* ---- memory ---- */
+
+static void end_csv(void *arg) {
+    tern_csv *csv = arg;
+    tern_free(csv->bytes);
+    tern_free(csv->cells);
+    tern_free(csv->lines);
+    tern_free(csv->names);
+    tern_free(csv->numbered);
+    tern_free(csv->path);
+    tern_free(csv);
+}
+
+static bool no_memory(const tern_csv *csv) {
+    tern_fail(csv->ctx, TERN_ERR_OUT_OF_MEMORY, "%s: no memory for the table",
+              csv->path ? csv->path : "CSV");
+    return false;
+}
+
+/* Room for one more item of 8 bytes in an array that doubles. */
+static bool grow(void **array, size_t count, size_t *room, size_t item) {
+    if (count < *room) return true;
+    size_t wider = *room ? *room * 2 : FIRST_ROOM;
+    void *moved = tern_realloc(*array, *room * item, wider * item);
+    if (!moved) return false;
+    *array = moved;
+    *room = wider;
+    return true;
+}
+
+static bool add_cell(tern_csv *csv, size_t offset) {
+    void *array = csv->cells;
+    if (!grow(&array, csv->n_cells, &csv->cell_room, sizeof *csv->cells)) return no_memory(csv);
+    csv->cells = array;
+    csv->cells[csv->n_cells++] = offset;
+    return true;
+}
+
+static bool add_line(tern_csv *csv, int64_t line) {
+    void *array = csv->lines;
+    if (!grow(&array, csv->n_lines, &csv->line_room, sizeof *csv->lines)) return no_memory(csv);
+    csv->lines = array;
+    csv->lines[csv->n_lines++] = line;
+    return true;
+}
+
+/* ---- reading ---- */
+
+typedef struct cursor {
+    tern_csv *csv;
+    size_t at;
+    int64_t line;
+} cursor;
+
+static bool bad_cell(const cursor *c, int64_t line, size_t column, const char *what) {
+    tern_fail(c->csv->ctx, TERN_ERR_FORMAT, "%s:%lld: column %zu: %s", c->csv->path,
+              (long long)line, column + 1, what);
+    return false;
+}
+
+static int byte_at(const cursor *c) {
+    return c->at < c->csv->size ? c->csv->bytes[c->at] : -1;
+}
+
+/* The length of a line's end here, "\n" or "\r\n"; 0 where there is none. */
+static size_t line_end(const cursor *c) {
+    const unsigned char *bytes = c->csv->bytes + c->at;
+    size_t left = c->csv->size - c->at;
+    if (left >= 1 && bytes[0] == '\n') return 1;
+    if (left == 1 && bytes[0] == '\r') return 1;
+    return left >= 2 && bytes[0] == '\r' && bytes[1] == '\n' ? 2 : 0;
+}
+
+static bool at_cell_end(const cursor *c) {
+    return c->at >= c->csv->size || byte_at(c) == c->csv->options.delimiter || line_end(c) > 0;
+}
+
+/* "text", where two quotes are one; moved to the left over what is taken out. */
+static bool read_quoted(cursor *c, size_t column, size_t *out_end) {
+    unsigned char *bytes = c->csv->bytes;
+    int64_t begun = c->line;
+    size_t to = c->at++;
+    for (; c->at < c->csv->size; c->at++) {
+        if (bytes[c->at] == '"' && (++c->at >= c->csv->size || bytes[c->at] != '"')) {
+            *out_end = to;
+            return at_cell_end(c) ||
+                   bad_cell(c, c->line, column, "there is text behind the closing quote");
+        }
+        c->line += bytes[c->at] == '\n';
+        bytes[to++] = bytes[c->at];
+    }
+    return bad_cell(c, begun, column, "the quote that begins here does not end");
+}
+
+static bool read_cell(cursor *c, size_t column, size_t *out_end) {
+    if (!add_cell(c->csv, c->at)) return false;
+    if (byte_at(c) == '"') return read_quoted(c, column, out_end);
+    while (!at_cell_end(c)) c->at++;
+    *out_end = c->at;
+    return true;
+}
+
+/* One row; its end is passed. A cell is ended only when what stands behind it has been looked at. */
+static bool read_row(cursor *c) {
+    tern_csv *csv = c->csv;
+    int64_t line = c->line;
+    size_t count = 0, end = 0;
+    if (!add_line(csv, line)) return false;
+    for (bool more = true; more; count++) {
+        if (!read_cell(c, count, &end)) return false;
+        more = byte_at(c) == csv->options.delimiter;
+        size_t behind = more ? 1 : line_end(c);
+        c->at += behind;
+        csv->bytes[end] = 0;
+    }
+    c->line++;
+    if (csv->columns == 0) csv->columns = count < INT32_MAX ? (int)count : INT32_MAX;
+    if (count == (size_t)csv->columns) return true;
+    tern_fail(csv->ctx, TERN_ERR_FORMAT, "%s:%lld: %zu columns, but line %lld has %d", csv->path,
+              (long long)line, count, (long long)csv->lines[0], csv->columns);
+    return false;
+}
+
+static bool read_rows(tern_csv *csv) {
+    cursor c = {csv, 0, 1};
+    const unsigned char *zero = memchr(csv->bytes, 0, csv->size);
+    if (zero) {
+        tern_fail(csv->ctx, TERN_ERR_FORMAT, "%s: is no text: byte %zu is zero", csv->path,
+                  (size_t)(zero - csv->bytes));
+        return false;
+    }
+    if (csv->size >= 3 && memcmp(csv->bytes, "\xef\xbb\xbf", 3) == 0) c.at = 3;
+    while (c.at < csv->size) {
+        size_t empty = line_end(&c);
+        c.at += empty;
+        c.line += empty > 0;
+        if (!empty && !read_row(&c)) return false;
+    }
+    if (csv->n_lines > 0) return true;
+    tern_fail(csv->ctx, TERN_ERR_FORMAT, "%s: the table is empty", csv->path);
+    return false;
+}
+
+/* ---- the names of the columns ---- */
+
+static const char *shown(const char *text, char out_text[TERN_SHOWN]) {
+    return tern_shown(text, strlen(text), out_text);
+}
+
+static bool names_of_header(tern_csv *csv) {
+    char name[TERN_SHOWN];
+    for (int i = 0; i < csv->columns; i++) {
+        csv->names[i] = (const char *)csv->bytes + csv->cells[i];
+        if (tern_csv_column(csv, csv->names[i]) == i) continue;
+        tern_fail(csv->ctx, TERN_ERR_FORMAT, "%s:%lld: two columns are called '%s'", csv->path,
+                  (long long)csv->lines[0], shown(csv->names[i], name));
+        return false;
+    }
+    return true;
+}
+
+static bool name_columns(tern_csv *csv) {
+    enum { DIGITS = 12 };
+    csv->names = tern_alloc_zeroed((size_t)csv->columns, sizeof *csv->names);
+    if (!csv->names) return no_memory(csv);
+    csv->rows = (int64_t)csv->n_lines - csv->options.header;
+    if (csv->options.header) return names_of_header(csv);
+    csv->numbered = tern_alloc_zeroed((size_t)csv->columns, DIGITS);
+    if (!csv->numbered) return no_memory(csv);
+    for (int i = 0; i < csv->columns; i++) {
+        char *name = csv->numbered + (size_t)i * DIGITS;
+        snprintf(name, DIGITS, "%d", i);
+        csv->names[i] = name;
+    }
+    return true;
+}
+
+/* ---- opening ---- */
+
+static bool options_valid(const tern_csv *csv) {
+    char delimiter = csv->options.delimiter;
+    if (delimiter && delimiter != '"' && delimiter != '\n' && delimiter != '\r') return true;
+    tern_fail(csv->ctx, TERN_ERR_ARGUMENT,
+              "%s: a delimiter is one character, and neither a quote nor the end of a line",
+              csv->path);
+    return false;
+}
+
+static bool unpack(tern_csv *csv) {
+    unsigned char *text;
+    size_t size;
+    if (!tern_is_gzip(csv->bytes, csv->size)) return true;
+    if (tern_gunzip(csv->ctx, csv->path, csv->bytes, csv->size, SIZE_MAX, &text, &size) != TERN_OK)
+        return false;
+    tern_free(csv->bytes);
+    csv->bytes = text;
+    csv->size = size;
+    return true;
+}
+
+tern_csv *tern_csv_over(tern_ctx *ctx, const char *path, unsigned char *bytes, size_t size,
+                        const tern_csv_options *options) {
+    tern_csv *csv = tern_alloc_zeroed(1, sizeof *csv);
+    if (!csv) {
+        tern_free(bytes);
+        tern_fail(ctx, TERN_ERR_OUT_OF_MEMORY, "%s: no memory for the table", path);
+        return NULL;
+    }
+    csv->ctx = ctx;
+    csv->bytes = bytes;
+    csv->size = size;
+    csv->options = (tern_csv_options)TERN_CSV_OPTIONS;
+    csv->path = tern_strdup(path);
+    bool good = csv->path || no_memory(csv);
+    good = good && tern_options_read(ctx, "tern_csv_open", options, &csv->options) &&
+           options_valid(csv) && unpack(csv) && read_rows(csv) && name_columns(csv);
+    if (good && tern_defer(ctx, end_csv, csv) == TERN_OK) return csv;
+    end_csv(csv);
+    return NULL;
+}
+
+tern_csv *tern_csv_open(tern_ctx *ctx, const char *path, const tern_csv_options *options) {
+    unsigned char *bytes;
+    size_t size;
+    if (tern_file_load(ctx, path, &bytes, &size) != TERN_OK) return NULL;
+    return tern_csv_over(ctx, path, bytes, size, options);
+}
+
+/* ---- looking ---- */
+
+int64_t tern_csv_rows(const tern_csv *csv) {
+    return csv ? csv->rows : 0;
+}
+
+int tern_csv_columns(const tern_csv *csv) {
+    return csv ? csv->columns : 0;
+}
+
+const char *tern_csv_name(const tern_csv *csv, int column) {
+    return csv && column >= 0 && column < csv->columns ? csv->names[column] : NULL;
+}
+
+int tern_csv_column(const tern_csv *csv, const char *name) {
+    for (int i = 0; csv && i < csv->columns && csv->names[i]; i++)
+        if (strcmp(csv->names[i], name) == 0) return i;
+    return -1;
+}
+
+static const char *cell(const tern_csv *csv, int64_t row, int column) {
+    size_t index = (size_t)(row + csv->options.header) * (size_t)csv->columns + (size_t)column;
+    return (const char *)csv->bytes + csv->cells[index];
+}
+
+const char *tern_csv_text(const tern_csv *csv, int64_t row, int column) {
+    if (!csv || row < 0 || row >= csv->rows || column < 0 || column >= csv->columns) return NULL;
+    return cell(csv, row, column);
+}
+
+/* ---- columns as tensors ---- */
+
+static bool find_column(const tern_csv *csv, const char *name, int *out_column) {
+    char word[TERN_SHOWN];
+    *out_column = tern_csv_column(csv, name);
+    if (*out_column >= 0) return true;
+    tern_fail(csv->ctx, TERN_ERR_NOT_FOUND, "%s: no column '%s'; the first of %d is '%.60s'",
+              csv->path, shown(name, word), csv->columns, csv->names[0]);
+    return false;
+}
+
+static bool bad_number(const tern_csv *csv, int64_t row, int column, const char *text) {
+    char name[TERN_SHOWN], word[TERN_SHOWN];
+    long long line = csv->lines[row + csv->options.header];
+    shown(csv->names[column], name);
+    if (*text)
+        tern_fail(csv->ctx, TERN_ERR_FORMAT, "%s:%lld: column '%s': '%s' is no number", csv->path,
+                  line, name, shown(text, word));
+    else
+        tern_fail(csv->ctx, TERN_ERR_FORMAT,
+                  "%s:%lld: column '%s' is empty: fill it in, or read with allow_missing",
+                  csv->path, line, name);
+    return false;
+}
+
+static bool number_of(const tern_csv *csv, int64_t row, int column, tern_value *out_number) {
+    const char *text = cell(csv, row, column);
+    text += strspn(text, " \t");
+    size_t length = strlen(text);
+    while (length > 0 && strchr(" \t", text[length - 1])) length--;
+    if (length == 0 && csv->options.allow_missing) {
+        *out_number = tern_float((double)NAN);
+        return true;
+    }
+    return tern_number_parse(text, length, out_number) || bad_number(csv, row, column, text);
+}
+
+static bool read_numbers(const tern_csv *csv, const char *const *names, int count, double *out) {
+    for (int k = 0; k < count; k++) {
+        int column = k;
+        if (names && !find_column(csv, names[k], &column)) return false;
+        for (int64_t row = 0; row < csv->rows; row++) {
+            tern_value number;
+            if (!number_of(csv, row, column, &number)) return false;
+            out[row * count + k] =
+                number.kind == TERN_VALUE_INT ? (double)number.as.i : number.as.f;
+        }
+    }
+    return true;
+}
+
+tern_tensor *tern_csv_numbers(tern_csv *csv, const char *const *names, int count) {
+    if (!csv) return NULL;
+    if (!names) count = csv->columns;
+    tern_tensor *tensor = tern_nil(csv->ctx);
+    uint64_t cells = 0;
+    bool fits = count >= 0 && tern_size_mul((uint64_t)csv->rows, (uint64_t)count, &cells) &&
+                cells < SIZE_MAX / sizeof(double);
+    double *numbers = fits ? tern_alloc_zeroed((size_t)cells + 1, sizeof *numbers) : NULL;
+    float *narrow = numbers ? tern_alloc_zeroed((size_t)cells + 1, sizeof *narrow) : NULL;
+    if (!narrow) {
+        no_memory(csv);
+    } else if (read_numbers(csv, names, count, numbers)) {
+        for (size_t i = 0; i < cells; i++) narrow[i] = (float)numbers[i];
+        tensor = tern_from_data(csv->ctx, narrow, TERN_SHAPE(csv->rows, count), TERN_FLOAT32);
+    }
+    tern_free(numbers);
+    tern_free(narrow);
+    return tensor;
+}
+
+/* ---- columns of classes ---- */
+
+/* A cell among others: by number where every cell of the column is a whole number, else by text. */
+typedef struct label {
+    const char *text;
+    int64_t number, row;
+} label;
+
+static int by_text(const void *a, const void *b) {
+    return strcmp(((const label *)a)->text, ((const label *)b)->text);
+}
+
+static int by_number(const void *a, const void *b) {
+    int64_t x = ((const label *)a)->number, y = ((const label *)b)->number;
+    return (x > y) - (x < y);
+}
+
+typedef int (*label_order)(const void *a, const void *b);
+
+/* Fills in the rows' labels in the order of their classes, and tells that order. */
+static label_order sort_labels(const tern_csv *csv, int column, label *labels) {
+    bool whole = true;
+    for (int64_t row = 0; row < csv->rows; row++) {
+        const char *text = cell(csv, row, column);
+        tern_value number;
+        bool is_int =
+            tern_number_parse(text, strlen(text), &number) && number.kind == TERN_VALUE_INT;
+        labels[row] = (label){text, is_int ? number.as.i : 0, row};
+        whole = whole && is_int;
+    }
+    qsort(labels, (size_t)csv->rows, sizeof *labels, whole ? by_number : by_text);
+    return whole ? by_number : by_text;
+}
+
+static bool number_labels(const tern_csv *csv, int column, label *labels, int64_t *out_classes,
+                          tern_value names) {
+    label_order order = sort_labels(csv, column, labels);
+    int64_t class_index = -1;
+    for (int64_t i = 0; i < csv->rows; i++) {
+        bool is_new = i == 0 || order(&labels[i - 1], &labels[i]) != 0;
+        class_index += is_new;
+        out_classes[labels[i].row] = class_index;
+        if (is_new && names.kind == TERN_VALUE_LIST)
+            tern_list_append(names, tern_string(csv->ctx, labels[i].text));
+    }
+    return tern_check(csv->ctx) == TERN_OK;
+}
+
+tern_tensor *tern_csv_classes(tern_csv *csv, const char *name, tern_value *out_names) {
+    int column;
+    if (out_names) *out_names = tern_none();
+    if (!csv) return NULL;
+    tern_ctx *ctx = csv->ctx;
+    tern_tensor *tensor = tern_nil(ctx);
+    if (!find_column(csv, name, &column)) return tensor;
+    tern_value names = out_names ? tern_list_new(ctx) : tern_none();
+    size_t rows = (size_t)csv->rows + 1;
+    label *labels = tern_alloc_zeroed(rows, sizeof *labels);
+    int64_t *classes = tern_alloc_zeroed(rows, sizeof *classes);
+    if (!labels || !classes) {
+        no_memory(csv);
+    } else if (number_labels(csv, column, labels, classes, names)) {
+        tensor = tern_from_data(ctx, classes, TERN_SHAPE(csv->rows), TERN_INT64);
+        if (out_names) *out_names = names;
+    }
+    tern_free(labels);
+    tern_free(classes);
+    return tensor;
+}

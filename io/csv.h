@@ -1,0 +1,13 @@
+/* csv.h: the reader of CSV over bytes in memory, for the file's and for tests. */
+#ifndef TERN_IO_CSV_H
+#define TERN_IO_CSV_H
+
+#include "file.h"
+#include "tern/io.h"
+
+/* tern_csv_open over a file's bytes, which it takes over (they are the seam's, with a zero byte
+ * behind them). */
+tern_csv *tern_csv_over(tern_ctx *ctx, const char *path, unsigned char *bytes, size_t size,
+                        const tern_csv_options *options);
+
+#endif
