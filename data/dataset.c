@@ -33,14 +33,37 @@ tern_dataset *tern_dataset_new(tern_ctx *ctx, int64_t length, const tern_sample_
     dataset->n_fields = n_fields;
     dataset->get = get;
     dataset->user = user;
-    for (int f = 0; f < n_fields; f++) {
-        dataset->fields[f] = fields[f];
-        if (field_bytes(&fields[f], &dataset->bytes[f])) continue;
-        tern_fail(ctx, TERN_ERR_ARGUMENT, "Dataset: field %d has no dtype or an impossible shape",
-                  f);
-        return NULL;
-    }
+    for (int f = 0; f < n_fields; f++)
+        if (!tern_dataset_set_field(dataset, f, &fields[f])) return NULL;
     return dataset;
+}
+
+bool tern_dataset_set_field(tern_dataset *dataset, int index, const tern_sample_field *field) {
+    dataset->fields[index] = *field;
+    if (field_bytes(field, &dataset->bytes[index])) return true;
+    tern_fail(dataset->ctx, TERN_ERR_ARGUMENT,
+              "Dataset: field %d has no dtype or an impossible shape", index);
+    return false;
+}
+
+tern_dataset *tern_dataset_derived(tern_dataset *whole, int64_t length, tern_derived_fn derive,
+                                   const void *part) {
+    tern_dataset *dataset = tern_scope_alloc(whole->ctx, sizeof *dataset);
+    if (!dataset) return NULL;
+    *dataset = *whole;
+    dataset->length = length;
+    dataset->get = NULL;
+    dataset->user = NULL;
+    dataset->derive = derive;
+    dataset->part = part;
+    dataset->indices = NULL;
+    return dataset;
+}
+
+bool tern_dataset_read(const tern_dataset *dataset, int64_t index, uint64_t noise,
+                       void *const *out_fields) {
+    if (dataset->derive) return dataset->derive(dataset->part, index, noise, out_fields);
+    return dataset->get(dataset->user, index, out_fields);
 }
 
 /* ---- tensors ---- */
@@ -99,9 +122,9 @@ typedef struct subset {
     int64_t *indices;
 } subset;
 
-static bool get_of_whole(void *user, int64_t index, void *const *out_fields) {
+static bool get_of_whole(const void *user, int64_t index, uint64_t noise, void *const *out_fields) {
     const subset *part = user;
-    return part->whole->get(part->whole->user, part->indices[index], out_fields);
+    return tern_dataset_read(part->whole, part->indices[index], noise, out_fields);
 }
 
 tern_dataset *tern_subset_new(tern_dataset *dataset, const int64_t *indices, size_t count) {
@@ -118,8 +141,7 @@ tern_dataset *tern_subset_new(tern_dataset *dataset, const int64_t *indices, siz
     if (!copy) return NULL;
     if (count > 0) memcpy(copy, indices, count * sizeof *copy);
     *part = (subset){dataset, copy};
-    tern_dataset *out = tern_dataset_new(ctx, (int64_t)count, dataset->fields, dataset->n_fields,
-                                         get_of_whole, part);
+    tern_dataset *out = tern_dataset_derived(dataset, (int64_t)count, get_of_whole, part);
     if (out) out->indices = copy;
     return out;
 }
@@ -192,16 +214,18 @@ tern_status tern_dataset_get(tern_dataset *dataset, int64_t index, tern_tensor *
     if (!dataset) return TERN_ERR_ARGUMENT;
     tern_ctx *ctx = dataset->ctx;
     bool memory = true;
+    uint64_t noise = 0;
     for (int f = 0; f < dataset->n_fields; f++) out_tensors[f] = tern_nil(ctx);
     if (index < 0 || index >= dataset->length)
         return tern_fail(ctx, TERN_ERR_INDEX, "Dataset: index %lld is outside the %lld samples",
                          (long long)index, (long long)dataset->length);
     for (int f = 0; f < dataset->n_fields; f++)
         memory = (fields[f] = tern_alloc(dataset->bytes[f])) && memory;
+    if (dataset->random) noise = tern_generator_next_u64(tern_default_generator(ctx));
     if (!memory)
         tern_fail(ctx, TERN_ERR_OUT_OF_MEMORY, "Dataset: no memory for sample %lld",
                   (long long)index);
-    else if (!dataset->get(dataset->user, index, fields))
+    else if (!tern_dataset_read(dataset, index, noise, fields))
         tern_fail(ctx, TERN_ERR_IO, "Dataset: sample %lld cannot be read", (long long)index);
     else
         for (int f = 0; f < dataset->n_fields; f++)

@@ -4,16 +4,34 @@
 
 #include "tern/data.h"
 
+/* Sample `index` as tern_sample_fn writes it; what is random in it depends on `noise` alone. */
+typedef bool (*tern_derived_fn)(const void *part, int64_t index, uint64_t noise,
+                                void *const *out_fields);
+
 struct tern_dataset {
     tern_ctx *ctx;
     int64_t length;
     int n_fields;
     tern_sample_field fields[TERN_MAX_FIELDS];
     size_t bytes[TERN_MAX_FIELDS]; /* of one sample's field */
-    tern_sample_fn get;
+    tern_sample_fn get;            /* a program's own; else NULL */
     void *user;
+    tern_derived_fn derive; /* a part or a change of another dataset; else NULL */
+    const void *part;
+    bool random;            /* a sample depends on noise */
     const int64_t *indices; /* of a subset */
 };
+
+/* A dataset over another one: its fields are `whole`'s until they are changed. */
+tern_dataset *tern_dataset_derived(tern_dataset *whole, int64_t length, tern_derived_fn derive,
+                                   const void *part);
+
+/* Changes the dtype and shape of a field; false, with the error latched, where none can be so. */
+bool tern_dataset_set_field(tern_dataset *dataset, int index, const tern_sample_field *field);
+
+/* Sample `index`, of any thread; false where it cannot be had. */
+bool tern_dataset_read(const tern_dataset *dataset, int64_t index, uint64_t noise,
+                       void *const *out_fields);
 
 /* The indices of an epoch without the permutation that is drawn and not used at its end: iterating
  * in PyTorch draws that one only when the sampler is exhausted. */

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "dataset.h"
+#include "noise.h"
 #include "tern/memory.h"
 
 enum { MAX_WORKERS = 64, MAX_PREFETCH = 64 };
@@ -31,7 +32,8 @@ struct tern_loader {
     slot *slots;
     int64_t n_slots;
     bool begun, drawn, exhausted;
-    int64_t next; /* the batch that comes next; with workers under the lock */
+    uint64_t seed; /* of the epoch: PyTorch's base seed */
+    int64_t next;  /* the batch that comes next; with workers under the lock */
     int64_t shown, n_shown;
 
     pthread_mutex_t lock;
@@ -53,14 +55,14 @@ static int64_t batch_samples(const tern_loader *loader, int64_t batch) {
 static void stack(const tern_loader *loader, int64_t batch, slot *to) {
     const tern_dataset *dataset = loader->dataset;
     const int64_t *indices = loader->order + batch * loader->options.batch_size;
-    int64_t count = batch_samples(loader, batch);
+    int64_t count = batch_samples(loader, batch), first = batch * loader->options.batch_size;
     void *fields[TERN_MAX_FIELDS] = {NULL};
     to->bad = -1;
     for (int64_t i = 0; i < count && to->bad < 0; i++) {
         for (int f = 0; f < dataset->n_fields; f++)
             fields[f] = to->data + loader->offsets[f] + (size_t)i * dataset->bytes[f];
         if (indices[i] < 0 || indices[i] >= dataset->length ||
-            !dataset->get(dataset->user, indices[i], fields))
+            !tern_dataset_read(dataset, indices[i], tern_noise(loader->seed, first + i), fields))
             to->bad = indices[i] < 0 ? INT64_MAX : indices[i];
     }
 }
@@ -205,7 +207,8 @@ tern_status tern_loader_begin(tern_loader *loader) {
     tern_loader_stop(loader);
     if (tern_error(loader->ctx)[0]) return tern_check(loader->ctx);
     tern_generator *generator = loader->options.generator;
-    tern_generator_next_u64(generator ? generator : tern_default_generator(loader->ctx));
+    loader->seed =
+        tern_generator_next_u64(generator ? generator : tern_default_generator(loader->ctx));
     loader->begun = true;
     loader->drawn = loader->exhausted = false;
     loader->next = loader->shown = loader->n_shown = 0;

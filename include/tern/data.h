@@ -76,6 +76,28 @@ TERN_API tern_status tern_random_split(tern_dataset *dataset, const double *leng
 /* len(dataset); 0 for NULL. */
 TERN_API int64_t tern_dataset_length(const tern_dataset *dataset);
 
+/*
+ * A dataset whose samples are `dataset`'s with one field changed: torchvision.transforms, in its
+ * notation, one transform or several:
+ *
+ *     "Compose([RandomCrop(28, padding=4), RandomHorizontalFlip(), ToTensor(), Normalize(0.29, 0.35)])"
+ *
+ *     ToTensor()                          [H, W] or [H, W, C] to [1, H, W] or [C, H, W]; uint8 to
+ *                                         float32 within [0, 1], other dtypes stay
+ *     ConvertImageDtype(dtype)            to torch.float32, integers divided by their greatest value
+ *     Normalize(mean, std)                (x - mean) / std of float32 [..., C, H, W], for each of C
+ *     RandomHorizontalFlip(p=0.5), RandomVerticalFlip(p=0.5)
+ *     RandomCrop(size, padding=0)         of a side or (height, width); zeros around it first
+ *     CenterCrop(size)
+ *
+ * Flips and crops work on the last two dimensions. What is random depends on the loader's seed and
+ * the sample's place in the epoch alone: it is the same with and without workers and for any batch
+ * size, though not PyTorch's. tern_dataset_get draws 64 bits where a transform is random. NULL after
+ * latching an error, which names the transform.
+ */
+TERN_API tern_dataset *tern_transformed_new(tern_dataset *dataset, int field,
+                                            const char *transforms);
+
 /* How many tensors a sample has, and the index-th; false outside. */
 TERN_API int tern_dataset_field_count(const tern_dataset *dataset);
 TERN_API bool tern_dataset_field(const tern_dataset *dataset, int index,
