@@ -88,7 +88,7 @@ static int run(const verb *v, void *options) {
 const verb verb_inspect = {
     .name = "inspect",
     .arguments = "FILE",
-    .summary = "tells what is in a .pth, .safetensors, .npy or .npz file",
+    .summary = "tells what is in a .pth, .safetensors, .npy, .npz or IDX file",
     .details = "A name is the path of keys and indices, joined by dots. The checksum is over the "
                "row-major\n"
                "little-endian bytes. A file that names code to run is refused by that name.",

@@ -29,12 +29,13 @@ static void note_result(line_plots *p, plot_result result, const char *message) 
 static void draw(line_plots *p, const plot *picture, const char *model, const char *what) {
     static const char *const endings[] = {"png", "svg"};
     char path[PATH_SIZE], message[MESSAGE_SIZE] = "";
+    figure alone = {picture, 1, 1};
     for (size_t i = 0; i < 2 && !p->off; i++) {
         snprintf(path, sizeof path, "%s/%s_%s.%s", p->folder, model, what, endings[i]);
-        note_result(p, plot_save(picture, path, message, sizeof message), message);
+        note_result(p, plot_save(&alone, path, message, sizeof message), message);
     }
     if (p->terminal && !p->off)
-        note_result(p, plot_terminal(picture, message, sizeof message), message);
+        note_result(p, plot_terminal(&alone, message, sizeof message), message);
 }
 
 /* A tensor's elements on the host, NULL after latching an error. */
@@ -61,7 +62,7 @@ void line_plots_predictions(line_plots *p, const char *model, const char *when,
         {"Predictions", "red", false, x_test, guesses, n_test},
     };
     snprintf(title, sizeof title, "%s %s training", model, when);
-    plot picture = {title, "x", "y", series, 3};
+    plot picture = {title, "x", "y", series, 3, NULL};
     if (x_train && y_train && x_test && y_test && guesses) draw(p, &picture, model, when);
     tern_scope_end(scope);
 }
@@ -79,7 +80,7 @@ void line_plots_losses(line_plots *p, const char *model, const double *losses,
         {"Test loss", "orange", true, x, test_losses, count},
     };
     snprintf(title, sizeof title, "%s: training and test loss", model);
-    plot picture = {title, "Epochs", "Loss", series, 2};
+    plot picture = {title, "Epochs", "Loss", series, 2, NULL};
     if (x) draw(p, &picture, model, "loss");
     tern_scope_end(scope);
 }

@@ -141,7 +141,7 @@ static int store(const verb *v, const option *o, const char *text, void *options
 static int parse_option(const verb *v, int argc, char **argv, int *index, void *options,
                         bool *given) {
     char name[WORD_LIMIT];
-    const char *word = argv[*index] + 2;
+    const char *word = strcmp(argv[*index], "-o") == 0 ? "out" : argv[*index] + 2;
     const char *equals = strchr(word, '=');
     size_t length = equals ? (size_t)(equals - word) : strlen(word);
     if (length >= sizeof name) length = sizeof name - 1;
@@ -196,7 +196,7 @@ int options_parse(const verb *v, int argc, char **argv, void *out_options) {
             options_end = true;
         } else if (!options_end && strcmp(argv[i], "-h") == 0) {
             c->help = true;
-        } else if (!options_end && strncmp(argv[i], "--", 2) == 0) {
+        } else if (!options_end && (strncmp(argv[i], "--", 2) == 0 || strcmp(argv[i], "-o") == 0)) {
             status = parse_option(v, argc, argv, &i, out_options, given);
         } else if (!options_end && argv[i][0] == '-' && argv[i][1]) {
             status = wrong_usage(v, "no option %s; options begin with two dashes", argv[i]);
@@ -221,7 +221,8 @@ void options_print_help(const verb *v) {
         const option *o = option_at(v, i);
         const char *fallback = default_text(v, o);
         char left[WORD_LIMIT];
-        snprintf(left, sizeof left, "--%s%s%s", o->name, o->value ? " " : "",
+        snprintf(left, sizeof left, "--%s%s%s%s", o->name,
+                 strcmp(o->name, "out") == 0 ? ", -o" : "", o->value ? " " : "",
                  o->value ? o->value : "");
         printf("  %-20s %s", left, o->help);
         if (fallback) printf(" (default %s)", fallback);

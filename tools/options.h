@@ -4,7 +4,7 @@
  * A verb keeps its options in a struct of its own that begins with a common_options; each row of its
  * table says where in that struct the value lies. The rows that all verbs share (--device, --json,
  * --seed, --quiet, --help) need not be named. Both `--name value` and `--name=value` are read; `--`
- * ends the options.
+ * ends the options. `-o` is short for --out.
  */
 #ifndef TERN_TOOLS_OPTIONS_H
 #define TERN_TOOLS_OPTIONS_H

@@ -1,6 +1,8 @@
 #define _POSIX_C_SOURCE 200809L
 #include "plot.h"
 
+#include "plot_script.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <spawn.h>
@@ -13,52 +15,7 @@
 
 extern char **environ;
 
-enum { PATH_SIZE = 4096, NOT_FOUND = 127, COPY_SIZE = 65536 };
-
-/* ---- the script ---------------------------------------------------------------------------------------- */
-
-/* Text in gnuplot's single quotes, where a quote is doubled and nothing else is special. */
-static void quoted(FILE *out, const char *text) {
-    fputc('\'', out);
-    for (; *text; text++) {
-        if (*text == '\'') fputc('\'', out);
-        fputc(*text == '\n' ? ' ' : *text, out);
-    }
-    fputc('\'', out);
-}
-
-static void write_data(FILE *out, const plot *p) {
-    for (size_t s = 0; s < p->n_series; s++) {
-        fprintf(out, "$series%zu << EOD\n", s);
-        for (size_t i = 0; i < p->series[s].count; i++)
-            fprintf(out, "%.17g %.17g\n", p->series[s].x[i], p->series[s].y[i]);
-        fputs("EOD\n", out);
-    }
-}
-
-static void write_script(FILE *out, const plot *p, const char *terminal, bool colors) {
-    fprintf(out, "set encoding utf8\nset terminal %s\nset grid\nset key top left\nset title ",
-            terminal);
-    quoted(out, p->title);
-    fputs("\nset xlabel ", out);
-    quoted(out, p->x_label);
-    fputs("\nset ylabel ", out);
-    quoted(out, p->y_label);
-    fputc('\n', out);
-    write_data(out, p);
-    for (size_t s = 0; s < p->n_series; s++) {
-        const plot_series *series = &p->series[s];
-        fprintf(out, "%s$series%zu using 1:2 with %s", s ? ", " : "plot ", s,
-                series->line ? "lines" : "points");
-        if (colors) {
-            fprintf(out, "%s linecolor rgb ", series->line ? " linewidth 2" : " pointtype 7");
-            quoted(out, series->color);
-        }
-        fputs(" title ", out);
-        quoted(out, series->title);
-    }
-    fputc('\n', out);
-}
+enum { PATH_SIZE = 4096, NOT_FOUND = 127, COPY_SIZE = 65536, TERMINAL_SIZE = 128 };
 
 /* ---- the program ----------------------------------------------------------------------------------------- */
 
@@ -112,7 +69,7 @@ static plot_result wait_for(pid_t child, FILE *errors, char *out_message, size_t
 }
 
 /* Runs gnuplot over a script; its standard output goes to `output`. */
-static plot_result draw(const plot *p, const char *terminal, bool colors, int output,
+static plot_result draw(const figure *f, const char *terminal, bool colors, int output,
                         char *out_message, size_t size) {
     int ends[2], error;
     FILE *errors = tmpfile();
@@ -126,7 +83,7 @@ static plot_result draw(const plot *p, const char *terminal, bool colors, int ou
     close(ends[0]);
     FILE *script = fdopen(ends[1], "w");
     if (!script) close(ends[1]);
-    if (script && child >= 0) write_script(script, p, terminal, colors);
+    if (script && child >= 0) plot_script_write(script, f, terminal, colors);
     if (script) fclose(script); /* a gnuplot that is gone is seen by its status */
     plot_result result = PLOT_FAILED;
     if (child >= 0)
@@ -141,17 +98,19 @@ static plot_result draw(const plot *p, const char *terminal, bool colors, int ou
 
 /* ---- files and the terminal ---------------------------------------------------------------------------------- */
 
-static const char *terminal_for(const char *path) {
+/* gnuplot's terminal for a name; false where it ends in neither. Two plots side by side are wider. */
+static bool terminal_for(const figure *f, const char *path, char *out_terminal, size_t size) {
     const char *dot = strrchr(path, '.');
-    if (dot && strcmp(dot, ".png") == 0) return "pngcairo size 1000,700 noenhanced";
-    if (dot && strcmp(dot, ".svg") == 0) return "svg size 1000,700 noenhanced";
-    return NULL;
+    bool png = dot && strcmp(dot, ".png") == 0, svg = dot && strcmp(dot, ".svg") == 0;
+    snprintf(out_terminal, size, "%s size %d,%d noenhanced background rgb 'white'",
+             png ? "pngcairo" : "svg", f->columns == 2 ? 1400 : 1000, f->columns == 2 ? 600 : 700);
+    return png || svg;
 }
 
-plot_result plot_save(const plot *p, const char *path, char *out_message, size_t size) {
-    char temporary[PATH_SIZE];
-    const char *terminal = terminal_for(path);
-    if (!terminal || snprintf(temporary, sizeof temporary, "%s.XXXXXX", path) >= PATH_SIZE) {
+plot_result plot_save(const figure *f, const char *path, char *out_message, size_t size) {
+    char temporary[PATH_SIZE], terminal[TERMINAL_SIZE];
+    if (!terminal_for(f, path, terminal, sizeof terminal) ||
+        snprintf(temporary, sizeof temporary, "%s.XXXXXX", path) >= PATH_SIZE) {
         snprintf(out_message, size, "%s: a plot's name ends in .png or .svg", path);
         return PLOT_FAILED;
     }
@@ -160,7 +119,7 @@ plot_result plot_save(const plot *p, const char *path, char *out_message, size_t
         snprintf(out_message, size, "%s: %s", path, strerror(errno));
         return PLOT_FAILED;
     }
-    plot_result result = draw(p, terminal, true, file, out_message, size);
+    plot_result result = draw(f, terminal, true, file, out_message, size);
     if (result == PLOT_DRAWN && (fchmod(file, 0644) != 0 || rename(temporary, path) != 0)) {
         snprintf(out_message, size, "%s: %s", path, strerror(errno));
         result = PLOT_FAILED;
@@ -170,7 +129,7 @@ plot_result plot_save(const plot *p, const char *path, char *out_message, size_t
     return result;
 }
 
-plot_result plot_terminal(const plot *p, char *out_message, size_t size) {
+plot_result plot_terminal(const figure *f, char *out_message, size_t size) {
     static char buffer[COPY_SIZE];
     FILE *picture = tmpfile();
     if (!picture) {
@@ -178,7 +137,7 @@ plot_result plot_terminal(const plot *p, char *out_message, size_t size) {
         return PLOT_FAILED;
     }
     plot_result result =
-        draw(p, "dumb size 79,24 noenhanced", false, fileno(picture), out_message, size);
+        draw(f, "dumb size 79,24 noenhanced", false, fileno(picture), out_message, size);
     rewind(picture);
     for (size_t count;
          result == PLOT_DRAWN && (count = fread(buffer, 1, sizeof buffer, picture)) > 0;)

@@ -17,11 +17,27 @@ typedef struct plot_series {
     size_t count;
 } plot_series;
 
+/* Numbers in rows and columns, drawn as shades; the first row is at the top. */
+typedef struct plot_matrix {
+    const double *cells;
+    int64_t rows, columns;
+    bool is_picture;          /* gray, without axes and numbers; else each cell shows its number */
+    const char *const *names; /* of rows and of columns; NULL: their numbers */
+} plot_matrix;
+
+/* Curves or points, or a matrix. */
 typedef struct plot {
     const char *title, *x_label, *y_label;
     const plot_series *series;
     size_t n_series;
+    const plot_matrix *matrix;
 } plot;
+
+/* Plots side by side, in rows of `columns`. */
+typedef struct figure {
+    const plot *plots;
+    size_t n_plots, columns;
+} figure;
 
 typedef enum plot_result {
     PLOT_DRAWN,
@@ -30,9 +46,9 @@ typedef enum plot_result {
 } plot_result;
 
 /* Draws into a file whose name ends in .png or .svg. `out_message` says why it failed, one line. */
-plot_result plot_save(const plot *p, const char *path, char *out_message, size_t size);
+plot_result plot_save(const figure *f, const char *path, char *out_message, size_t size);
 
 /* Draws with characters on standard output. */
-plot_result plot_terminal(const plot *p, char *out_message, size_t size);
+plot_result plot_terminal(const figure *f, char *out_message, size_t size);
 
 #endif

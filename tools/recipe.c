@@ -9,28 +9,41 @@
 #include <stdio.h>
 #include <string.h>
 
+typedef enum key_type { KEY_TEXT, KEY_WHOLE, KEY_NUMBER } key_type;
+
+/* A text, an int64_t from `least` to `most`, or a double within them. */
 typedef struct recipe_key {
     const char *name;
-    bool number;
+    key_type type;
     size_t offset;
-    int64_t least;
+    double least, most;
 } recipe_key;
 
-#define AT(field) offsetof(recipe, field)
+#define AT(field)  offsetof(recipe, field)
+#define WHOLE_MOST 9007199254740992.0 /* 2^53 */
 
 static const recipe_key keys[] = {
-    {"model", false, AT(model), 0},
-    {"optimizer", false, AT(optimizer), 0},
-    {"scheduler", false, AT(scheduler), 0},
-    {"loss", false, AT(loss), 0},
-    {"data", false, AT(data), 0},
-    {"device", false, AT(device), 0},
-    {"out", false, AT(out), 0},
-    {"epochs", true, AT(epochs), 1},
-    {"batch_size", true, AT(batch_size), 1},
-    {"seed", true, AT(seed), INT64_MIN},
-    {"limit", true, AT(limit), 0},
-    {"patience", true, AT(patience), 0},
+    {"model", KEY_TEXT, AT(model), 0, 0},
+    {"optimizer", KEY_TEXT, AT(optimizer), 0, 0},
+    {"scheduler", KEY_TEXT, AT(scheduler), 0, 0},
+    {"loss", KEY_TEXT, AT(loss), 0, 0},
+    {"data", KEY_TEXT, AT(data), 0, 0},
+    {"transforms", KEY_TEXT, AT(transforms), 0, 0},
+    {"test_transforms", KEY_TEXT, AT(test_transforms), 0, 0},
+    {"target", KEY_TEXT, AT(target), 0, 0},
+    {"inputs", KEY_TEXT, AT(inputs), 0, 0},
+    {"standardize", KEY_WHOLE, AT(standardize), 0, 1},
+    {"test_share", KEY_NUMBER, AT(test_share), 0.0001, 0.9999},
+    {"device", KEY_TEXT, AT(device), 0, 0},
+    {"out", KEY_TEXT, AT(out), 0, 0},
+    {"epochs", KEY_WHOLE, AT(epochs), 1, WHOLE_MOST},
+    {"batch_size", KEY_WHOLE, AT(batch_size), 1, WHOLE_MOST},
+    {"seed", KEY_WHOLE, AT(seed), -WHOLE_MOST, WHOLE_MOST},
+    {"workers", KEY_WHOLE, AT(workers), 0, 64},
+    {"limit", KEY_WHOLE, AT(limit), 0, WHOLE_MOST},
+    {"clip", KEY_NUMBER, AT(clip), 0, 1e300},
+    {"patience", KEY_WHOLE, AT(patience), 0, WHOLE_MOST},
+    {"keep", KEY_TEXT, AT(keep), 0, 0},
 };
 
 enum { N_KEYS = sizeof keys / sizeof keys[0], TEXT_SIZE = 16384 };
@@ -41,11 +54,18 @@ recipe recipe_default(void) {
                     .scheduler = "",
                     .loss = "CrossEntropyLoss()",
                     .data = "fashion-mnist",
+                    .transforms = "",
+                    .test_transforms = "",
+                    .target = "",
+                    .inputs = "",
                     .device = "",
                     .out = "runs/fashion-mnist",
+                    .keep = "last",
                     .epochs = 5,
                     .batch_size = 32,
-                    .seed = 42};
+                    .seed = 42,
+                    .test_share = 0.2,
+                    .standardize = 1};
 }
 
 const char *recipe_model(const recipe *r) {
@@ -79,20 +99,38 @@ static void unknown_key(tern_ctx *ctx, const char *path, int line, const char *n
                   path, line, name);
 }
 
+/* "from 0 to 64", or "from 1 up" where the end is no bound that a user meets. */
+static void range_text(const recipe_key *key, char *out_text, size_t size) {
+    if (key->most < WHOLE_MOST)
+        snprintf(out_text, size, "from %g to %g", key->least, key->most);
+    else if (key->least > -WHOLE_MOST)
+        snprintf(out_text, size, "from %g up", key->least);
+    else
+        snprintf(out_text, size, "within 53 bits");
+}
+
 static void store(tern_ctx *ctx, const char *path, int line, const recipe_key *key,
                   const char *text, recipe *out_recipe) {
     void *place = (char *)out_recipe + key->offset;
-    tern_value number;
-    if (!key->number) {
+    char range[64];
+    tern_value number = tern_none();
+    if (key->type == KEY_TEXT) {
         memcpy(place, &text, sizeof text);
-    } else if (tern_number_parse(text, strlen(text), &number) && number.kind == TERN_VALUE_INT &&
-               number.as.i >= key->least) {
-        memcpy(place, &number.as.i, sizeof number.as.i);
-    } else {
-        tern_fail(ctx, TERN_ERR_FORMAT,
-                  "%s:%d: %s needs a whole number from %" PRId64 " up, not '%s'", path, line,
-                  key->name, key->least, text);
+        return;
     }
+    bool read = tern_number_parse(text, strlen(text), &number);
+    double value = read ? tern_value_as_double(number) : 0;
+    if (read && value >= key->least && value <= key->most &&
+        (key->type == KEY_NUMBER || number.kind == TERN_VALUE_INT)) {
+        if (key->type == KEY_NUMBER)
+            memcpy(place, &value, sizeof value);
+        else
+            memcpy(place, &number.as.i, sizeof number.as.i);
+        return;
+    }
+    range_text(key, range, sizeof range);
+    tern_fail(ctx, TERN_ERR_FORMAT, "%s:%d: %s needs a %snumber %s, not '%s'", path, line,
+              key->name, key->type == KEY_WHOLE ? "whole " : "", range, text);
 }
 
 static void read_line(tern_ctx *ctx, const char *path, int line, char *text, bool *given,
@@ -129,24 +167,45 @@ bool recipe_read(tern_ctx *ctx, const char *path, recipe *out_recipe) {
         read_line(ctx, path, line, text, given, out_recipe);
         text = end ? end + 1 : NULL;
     }
+    if (strcmp(out_recipe->keep, "last") != 0 && strcmp(out_recipe->keep, "best") != 0)
+        tern_fail(ctx, TERN_ERR_FORMAT, "%s: keep is last or best, not '%s'", path,
+                  out_recipe->keep);
     return !tern_error(ctx)[0];
+}
+
+bool recipe_is_classifier(const recipe *r) {
+    return strstr(r->loss, "CrossEntropyLoss") || strstr(r->loss, "NLLLoss");
+}
+
+tern_ctx *recipe_context(tern_ctx *reader, const recipe *r, const char *asked) {
+    return *r->device && !asked ? tern_open(r->device) : reader;
+}
+
+/* ---- writing ----------------------------------------------------------------------------------- */
+
+/* The value of a key; `room` for a number. */
+static const char *value_text(const recipe *r, const recipe_key *key, char room[32]) {
+    const char *place = (const char *)r + key->offset, *text;
+    int64_t whole;
+    double number;
+    memcpy(&whole, place, sizeof whole);
+    memcpy(&number, place, sizeof number);
+    memcpy(&text, place, sizeof text);
+    if (key->type == KEY_TEXT) return text;
+    if (key->type == KEY_WHOLE)
+        snprintf(room, 32, "%" PRId64, whole);
+    else
+        tern_format_double(number, room);
+    return room;
 }
 
 bool recipe_write(tern_ctx *ctx, const recipe *r, const char *path) {
     char *text = tern_scope_alloc(ctx, TEXT_SIZE);
     size_t used = 0;
     for (size_t i = 0; text && i < N_KEYS && used < TEXT_SIZE; i++) {
-        const char *place = (const char *)r + keys[i].offset, *value;
-        int64_t number;
-        int length;
-        memcpy(&number, place, sizeof number);
-        memcpy(&value, place, sizeof value);
-        if (keys[i].number)
-            length =
-                snprintf(text + used, TEXT_SIZE - used, "%s = %" PRId64 "\n", keys[i].name, number);
-        else
-            length = snprintf(text + used, TEXT_SIZE - used, "%s = %s\n", keys[i].name, value);
-        used += (size_t)length;
+        char room[32];
+        used += (size_t)snprintf(text + used, TEXT_SIZE - used, "%s = %s\n", keys[i].name,
+                                 value_text(r, &keys[i], room));
     }
     if (used >= TEXT_SIZE) tern_fail(ctx, TERN_ERR_ARGUMENT, "%s: the recipe is too long", path);
     return text && used < TEXT_SIZE && tern_file_write(ctx, path, text, used) == TERN_OK;

@@ -17,12 +17,20 @@ typedef struct recipe {
     const char *optimizer; /* "SGD(lr=0.1)" */
     const char *scheduler; /* "" is none; steps once an epoch */
     const char *loss;      /* "CrossEntropyLoss()" */
-    const char *data;      /* a folder, or fashion-mnist */
-    const char *device;    /* "" is what the command line says */
-    const char *out;       /* the run's folder */
-    int64_t epochs, batch_size, seed;
-    int64_t limit;    /* training samples; 0: all, or a subset on a reference device */
-    int64_t patience; /* epochs without a better test loss until training stops; 0: never */
+    const char *data;      /* what run_data.h says */
+    const char *transforms,
+        *test_transforms; /* of the inputs, as tern_transformed_new takes them */
+    const char *target,
+        *inputs;        /* of a table: a column (the last), columns by commas (the others) */
+    const char *device; /* "" is what the command line says */
+    const char *out;    /* the run's folder */
+    const char *keep;   /* which epoch's weights model.pth holds: last, or best test loss */
+    int64_t epochs, batch_size, seed, workers;
+    int64_t limit;       /* training samples; 0: all, or a subset on a reference device */
+    int64_t patience;    /* epochs without a better test loss until training stops; 0: never */
+    double clip;         /* the gradients' largest norm; 0: none */
+    double test_share;   /* of data that comes in one part */
+    int64_t standardize; /* of a table: 1 takes mean and deviation off the inputs */
 } recipe;
 
 /* The defaults, which are those of fashion-mnist. */
@@ -36,5 +44,12 @@ bool recipe_write(tern_ctx *ctx, const recipe *r, const char *path);
 
 /* The notation of a model's short name; other text as it is. */
 const char *recipe_model(const recipe *r);
+
+/* Whether its loss takes classes. */
+bool recipe_is_classifier(const recipe *r);
+
+/* The context that a recipe runs in: `reader`, in which it was read, or where it names a device and
+ * the command line (`asked`) does not, a new one that the caller closes. */
+tern_ctx *recipe_context(tern_ctx *reader, const recipe *r, const char *asked);
 
 #endif

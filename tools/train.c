@@ -3,8 +3,12 @@
 #include "folders.h"
 #include "interrupt.h"
 #include "json_out.h"
+#include "run_plots.h"
+#include "saved_run.h"
 #include "training.h"
 #include "verbs.h"
+
+#include "tern/io.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -18,7 +22,7 @@ typedef struct train_options {
     common_options common;
     const char *model, *out;
     int64_t epochs, batch_size, limit;
-    bool resume;
+    bool resume, no_plots;
 } train_options;
 
 #define AT(field) offsetof(train_options, field)
@@ -32,6 +36,7 @@ static const option table[] = {
     {"limit", OPTION_INT, "N", NULL, "train on the first N samples", AT(limit), 1, INT32_MAX,
      false},
     {"resume", OPTION_FLAG, NULL, NULL, "go on from the run's checkpoint", AT(resume), 0, 0, false},
+    {"no-plots", OPTION_FLAG, NULL, NULL, "draw no plots", AT(no_plots), 0, 0, false},
 };
 
 /* The options that were given win over the recipe. */
@@ -78,27 +83,39 @@ static void run_epochs(training *t, const train_options *o) {
     }
 }
 
+/* A device that is slow by design trains on a part, and says so. */
+static void limit_reference(tern_ctx *ctx, recipe *r, bool talks) {
+    if (r->limit || !tern_device_is_reference(ctx)) return;
+    r->limit = REFERENCE_LIMIT;
+    if (talks)
+        printf("%s is made to be read, not to be fast: training on at most the first %d samples "
+               "(--limit N changes that)\n",
+               tern_device_name(ctx), REFERENCE_LIMIT);
+}
+
+/* Makes or takes over the run and its folder, so that a run killed from here on can be resumed. */
+static bool begin(training *t, tern_ctx *ctx, recipe *r, bool resume) {
+    char path[PATH_SIZE];
+    return training_init(t, ctx, r, interrupt_watch()) && folder_make(ctx, r->out) &&
+           (!resume || training_resume(t, r->out)) && path_join(ctx, r->out, "recipe.txt", path) &&
+           recipe_write(ctx, r, path) && saved_run_write_facts(ctx, r->out, t->data.facts) &&
+           (resume || training_save(t, r->out));
+}
+
+static void print_start(const training *t) {
+    printf("device %s, %" PRId64 " samples to train and %" PRId64 " to test, %" PRId64
+           " parameters\n",
+           tern_device_name(t->ctx), tern_dataset_length(t->data.train),
+           tern_dataset_length(t->data.test), tern_module_count_parameters(t->model));
+}
+
 static int train(const verb *v, tern_ctx *ctx, recipe *r, const train_options *o) {
     training t;
-    char path[PATH_SIZE];
     bool talks = !o->common.json && !o->common.quiet;
-    if (!r->limit && tern_device_is_reference(ctx)) {
-        r->limit = REFERENCE_LIMIT;
-        if (talks)
-            printf("%s is made to be read, not to be fast: training on the first %d samples "
-                   "(--limit N changes that)\n",
-                   tern_device_name(ctx), REFERENCE_LIMIT);
-    }
-    if (!training_init(&t, ctx, r, interrupt_watch()) || !folder_make(ctx, r->out) ||
-        (o->resume && !training_resume(&t, r->out)) ||
-        !path_join(ctx, r->out, "recipe.txt", path) || !recipe_write(ctx, r, path))
-        return work_failed(v, "%s", tern_error(ctx));
+    limit_reference(ctx, r, talks);
+    if (!begin(&t, ctx, r, o->resume)) return work_failed(v, "%s", tern_error(ctx));
     t.shows_progress = talks && isatty(STDERR_FILENO);
-    if (talks)
-        printf("device %s, %" PRId64 " samples to train and %" PRId64 " to test, %" PRId64
-               " parameters\n",
-               tern_device_name(ctx), t.train.count, t.test.count,
-               tern_module_count_parameters(t.model));
+    if (talks) print_start(&t);
     run_epochs(&t, o);
     if (tern_check(ctx) != TERN_OK) return work_failed(v, "%s", tern_error(ctx));
     if (*t.stop && t.done < r->epochs)
@@ -106,6 +123,15 @@ static int train(const verb *v, tern_ctx *ctx, recipe *r, const train_options *o
                            t.done, r->out);
     if (talks && training_is_stuck(&t))
         printf("stopped early: %" PRId64 " epochs without a better test loss\n", t.waited);
+    if (!o->no_plots) {
+        /* The weights that were kept are those that the plots show. */
+        run_looks looks = {v, ctx, r->out, r, t.data.facts, t.history, t.model, t.data.test};
+        char path[PATH_SIZE];
+        if (strcmp(r->keep, "best") == 0 && path_join(ctx, r->out, "model.pth", path))
+            tern_module_load(t.model, path);
+        run_plots_all(&looks);
+        if (tern_check(ctx) != TERN_OK) return work_failed(v, "%s", tern_error(ctx));
+    }
     if (talks) printf("the run is in %s\n", r->out);
     return EXIT_OK;
 }
@@ -132,12 +158,11 @@ static int run(const verb *v, void *options) {
     int status = tern_check(reader) == TERN_OK ? read_recipe(v, reader, o->common.positional[0], &r)
                                                : work_failed(v, "%s", tern_error(reader));
     if (status == EXIT_OK) {
-        bool other = *r.device && !o->common.device;
-        tern_ctx *ctx = other ? tern_open(r.device) : reader;
+        tern_ctx *ctx = recipe_context(reader, &r, o->common.device);
         override(&r, o);
         status = tern_check(ctx) == TERN_OK ? train(v, ctx, &r, o)
                                             : work_failed(v, "%s", tern_error(ctx));
-        if (other) tern_close(ctx);
+        if (ctx != reader) tern_close(ctx);
     }
     tern_close(reader);
     return status;
@@ -149,15 +174,24 @@ const verb verb_train = {
     .summary = "trains a model as a recipe says",
     .details =
         "RECIPE is fashion-mnist (Debian's package dataset-fashion-mnist), or a file of lines\n"
-        "`key = value`: model, optimizer, scheduler, loss, data, epochs, batch_size, seed, "
-        "device,\n"
-        "out, limit (training samples), patience (epochs without a better test loss). The "
-        "tutorial\n"
-        "is a command of its own: tern train linear.\n\n"
-        "data is a folder with IDX files by MNIST's names, or with train_inputs.npy,\n"
-        "train_targets.npy, test_inputs.npy and test_targets.npy. The run's folder gets "
-        "recipe.txt,\n"
-        "metrics.jsonl, model.pth and, after every epoch, checkpoint.pth.",
+        "`key = value`, where # begins a comment. The tutorial is a command of its own: tern "
+        "train linear.\n\n"
+        "keys: model (PyTorch's notation, mlp, tinyvgg), optimizer, scheduler, loss, data,\n"
+        "transforms and test_transforms (torchvision's notation), target and inputs (columns of a\n"
+        "table), standardize (0 or 1), test_share, device, out, epochs, batch_size, seed, "
+        "workers,\n"
+        "limit (training samples), clip (the gradients' norm), patience (epochs without a better "
+        "test\n"
+        "loss), keep (last or best: whose weights model.pth holds).\n\n"
+        "data is a folder with IDX files by MNIST's names, with train_inputs.npy, "
+        "train_targets.npy,\n"
+        "test_inputs.npy and test_targets.npy, with train.csv and test.csv, or with train/ and "
+        "test/\n"
+        "whose folders are classes of .npy files; or a table, FILE.csv, of which test_share is for "
+        "the\n"
+        "test. The run's folder gets recipe.txt, data.json, metrics.jsonl, model.pth, after every "
+        "epoch\n"
+        "checkpoint.pth, and plots/.",
     .options = table,
     .n_options = sizeof table / sizeof table[0],
     .least_positional = 1,

@@ -1,6 +1,7 @@
 #define _POSIX_C_SOURCE 200809L
 #include "training.h"
 
+#include "evaluation.h"
 #include "folders.h"
 
 #include "tern/grad.h"
@@ -15,7 +16,7 @@
 #include <string.h>
 #include <time.h>
 
-enum { TEST_BATCH = 256, BAR_WIDTH = 30, SECONDS_A_MINUTE = 60 };
+enum { BAR_WIDTH = 30, SECONDS_A_MINUTE = 60 };
 
 static double now(void) {
     struct timespec time;
@@ -23,12 +24,25 @@ static double now(void) {
     return (double)time.tv_sec + (double)time.tv_nsec * 1e-9;
 }
 
-bool training_init(training *t, tern_ctx *ctx, const recipe *r, const volatile int *stop) {
+/* The first `limit` training samples alone. */
+static void limit_data(training *t) {
+    int64_t limit = t->recipe->limit;
+    if (limit <= 0 || limit >= tern_dataset_length(t->data.train)) return;
+    int64_t *indices = tern_scope_alloc(t->ctx, (size_t)limit * sizeof *indices);
+    for (int64_t i = 0; indices && i < limit; i++) indices[i] = i;
+    if (indices) t->data.train = tern_subset_new(t->data.train, indices, (size_t)limit);
+}
+
+bool training_init(training *t, tern_ctx *ctx, recipe *r, const volatile int *stop) {
     *t = (training){.ctx = ctx, .recipe = r, .stop = stop, .best = INFINITY};
-    if (!samples_load(ctx, r->data, true, &t->train) ||
-        !samples_load(ctx, r->data, false, &t->test))
-        return false;
-    samples_cut(&t->train, r->limit);
+    tern_loader_options o = TERN_LOADER_OPTIONS;
+    if (!run_data_load(ctx, r, &t->data)) return false;
+    limit_data(t);
+    o.batch_size = r->batch_size;
+    o.shuffle = true;
+    o.num_workers = (int)r->workers;
+    t->loader = tern_loader_new(t->data.train, &o);
+    if (!t->loader) return false;
     tern_manual_seed(ctx, r->seed);
     t->model = tern_nn(ctx, recipe_model(r));
     t->loss = tern_nn(ctx, r->loss);
@@ -40,88 +54,39 @@ bool training_init(training *t, tern_ctx *ctx, const recipe *r, const volatile i
 
 /* ---- an epoch ------------------------------------------------------------------------------------ */
 
-/* A non-negative 63-bit number as torch.empty((), dtype=torch.int64).random_() draws it. */
-static int64_t draw_seed(tern_ctx *ctx) {
-    return (int64_t)(tern_generator_next_u64(tern_default_generator(ctx)) & INT64_MAX);
-}
-
-/* The order in which PyTorch's DataLoader(shuffle=True) visits the samples: it draws a seed for its
- * workers, then one for the sampler, whose own generator permutes. */
-static tern_tensor *shuffled(tern_ctx *ctx, int64_t count) {
-    (void)draw_seed(ctx);
-    tern_generator *generator = tern_generator_new(ctx);
-    tern_generator_seed(generator, draw_seed(ctx));
-    return tern_randperm(ctx, count, generator);
-}
-
-/* How many rows of the predictions have their largest value at the target class; -1 where the targets
- * are no classes. */
-static int64_t count_right(tern_tensor *predictions, tern_tensor *targets) {
-    if (tern_dtype_of(targets) != TERN_INT64 || tern_rank(predictions) != 2) return -1;
-    tern_tensor *right = tern_eq(tern_argmax(predictions, 1, false), targets);
-    return tern_item_i64(tern_sum(right));
-}
-
-/* Sums over batches. */
-typedef struct tally {
-    double loss;
-    int64_t right, count;
-    bool classes;
-} tally;
-
-static void add_batch(tally *sums, double loss, int64_t right, int64_t count) {
-    sums->loss += loss * (double)count;
-    sums->count += count;
-    sums->classes = right >= 0;
-    sums->right += right > 0 ? right : 0;
-}
-
-static double accuracy_of(const tally *sums) {
-    return sums->classes && sums->count ? (double)sums->right / (double)sums->count : (double)NAN;
-}
-
-static void train_batch(training *t, tern_tensor *order, int64_t start, int64_t count,
-                        tally *sums) {
+/* False at the end of the data. */
+static bool train_batch(training *t, tally *sums) {
     tern_scope scope = tern_scope_begin(t->ctx, 0);
-    tern_tensor *index = tern_narrow(order, 0, start, count);
-    tern_tensor *targets = tern_index_select(t->train.targets, 0, index);
-    tern_tensor *predictions = tern_forward(t->model, tern_index_select(t->train.inputs, 0, index));
-    tern_tensor *loss = tern_forward2(t->loss, predictions, targets);
-    tern_optim_zero_grad(t->optim);
-    tern_backward(loss);
-    tern_optim_step(t->optim);
-    add_batch(sums, tern_item(loss), count_right(tern_detach(predictions), targets), count);
+    tern_tensor *batch[TERN_MAX_FIELDS];
+    bool more = tern_loader_next(t->loader, batch);
+    if (more) {
+        tern_tensor *predictions = tern_forward(t->model, batch[0]);
+        tern_tensor *loss = tern_forward2(t->loss, predictions, batch[1]);
+        tern_optim_zero_grad(t->optim);
+        tern_backward(loss);
+        if (t->recipe->clip > 0)
+            tern_clip_grad_norm(t->ctx, tern_module_parameters(t->model), t->recipe->clip, 2,
+                                false);
+        tern_optim_step(t->optim);
+        tally_add(sums, tern_item(loss), predictions, batch[1]);
+    }
     tern_scope_end(scope);
+    return more;
 }
 
 /* "epoch 2 [=====>      ] 320/938  5120 samples/s  0:12 left" over the line before. */
 static void show_progress(const training *t, int64_t done, double started) {
     double seconds = now() - started, rate = (double)done / (seconds > 0 ? seconds : 1);
-    int filled = (int)(done * BAR_WIDTH / t->train.count);
-    int64_t left = (int64_t)((double)(t->train.count - done) / (rate > 0 ? rate : 1));
+    int64_t count = tern_dataset_length(t->data.train);
+    int filled = (int)(done * BAR_WIDTH / count);
+    int64_t left = (int64_t)((double)(count - done) / (rate > 0 ? rate : 1));
     if (!t->shows_progress) return;
     fprintf(stderr,
             "\repoch %" PRId64 " [%.*s%*s] %" PRId64 "/%" PRId64 "  %.0f samples/s  %" PRId64
             ":%02" PRId64 " left ",
-            t->done, filled, "==============================", BAR_WIDTH - filled, "", done,
-            t->train.count, rate, left / SECONDS_A_MINUTE, left % SECONDS_A_MINUTE);
-    if (done == t->train.count) fputs("\r\033[K", stderr);
-}
-
-void training_evaluate(training *t, const samples *s, double *out_loss, double *out_accuracy) {
-    tally sums = {0};
-    tern_module_eval(t->model);
-    for (int64_t start = 0; start < s->count && !tern_error(t->ctx)[0]; start += TEST_BATCH) {
-        int64_t count = s->count - start < TEST_BATCH ? s->count - start : TEST_BATCH;
-        tern_scope scope = tern_scope_begin(t->ctx, TERN_INFERENCE);
-        tern_tensor *targets = tern_narrow(s->targets, 0, start, count);
-        tern_tensor *predictions = tern_forward(t->model, tern_narrow(s->inputs, 0, start, count));
-        double loss = tern_item(tern_forward2(t->loss, predictions, targets));
-        add_batch(&sums, loss, count_right(predictions, targets), count);
-        tern_scope_end(scope);
-    }
-    *out_loss = sums.loss / (double)sums.count;
-    *out_accuracy = accuracy_of(&sums);
+            t->done, filled, "==============================", BAR_WIDTH - filled, "", done, count,
+            rate, left / SECONDS_A_MINUTE, left % SECONDS_A_MINUTE);
+    if (done == count) fputs("\r\033[K", stderr);
 }
 
 static void remember(training *t, const epoch_result *e) {
@@ -140,27 +105,25 @@ static void remember(training *t, const epoch_result *e) {
 }
 
 bool training_epoch(training *t, epoch_result *out_result) {
-    tally sums = {0};
+    tally sums = {0}, test;
     double started = now(), seconds;
-    int64_t size = t->recipe->batch_size;
     tern_scope scope = tern_scope_begin(t->ctx, 0);
-    tern_tensor *order = shuffled(t->ctx, t->train.count);
     tern_module_train(t->model, true);
-    for (int64_t start = 0; start < t->train.count && !*t->stop && !tern_error(t->ctx)[0];
-         start += size) {
-        int64_t left = t->train.count - start;
-        train_batch(t, order, start, left < size ? left : size, &sums);
-        show_progress(t, sums.count, started);
-    }
+    tern_loader_begin(t->loader);
+    while (!*t->stop && train_batch(t, &sums)) show_progress(t, sums.count, started);
+    tern_loader_stop(t->loader);
     tern_scope_end(scope);
     seconds = now() - started;
     if (*t->stop || tern_check(t->ctx) != TERN_OK) return false;
     *out_result = (epoch_result){.epoch = t->done,
-                                 .loss = sums.loss / (double)sums.count,
-                                 .accuracy = accuracy_of(&sums),
+                                 .loss = tally_loss(&sums),
+                                 .accuracy = tally_accuracy(&sums),
                                  .seconds = seconds,
                                  .samples_per_s = (double)sums.count / seconds};
-    training_evaluate(t, &t->test, &out_result->test_loss, &out_result->test_accuracy);
+    if (!evaluate(t->model, t->loss, t->data.test, NULL, NULL, t->stop, &test) || *t->stop)
+        return false;
+    out_result->test_loss = tally_loss(&test);
+    out_result->test_accuracy = tally_accuracy(&test);
     if (t->sched) tern_sched_step_metric(t->sched, out_result->test_loss);
     remember(t, out_result);
     t->done++;
@@ -207,11 +170,12 @@ static tern_value checkpoint(training *t) {
 
 bool training_save(training *t, const char *folder) {
     char path[PATH_SIZE];
+    bool keeps = strcmp(t->recipe->keep, "best") != 0 || t->waited == 0;
     tern_scope scope = tern_scope_begin(t->ctx, TERN_NO_GRAD);
     bool saved = path_join(t->ctx, folder, "checkpoint.pth", path) &&
                  tern_value_save(t->ctx, checkpoint(t), path) == TERN_OK &&
                  path_join(t->ctx, folder, "model.pth", path) &&
-                 tern_module_save(t->model, path) == TERN_OK &&
+                 (!keeps || tern_module_save(t->model, path) == TERN_OK) &&
                  path_join(t->ctx, folder, "metrics.jsonl", path) && save_metrics(t, path);
     tern_scope_end(scope);
     return saved;
@@ -241,5 +205,5 @@ bool training_resume(training *t, const char *folder) {
     if (!path_join(t->ctx, folder, "checkpoint.pth", path)) return false;
     tern_value all = tern_value_load(t->ctx, path);
     if (tern_check(t->ctx) == TERN_OK) take_over(t, path, all);
-    return tern_check(t->ctx) == TERN_OK;
+    return tern_check(t->ctx) == TERN_OK && training_save(t, folder);
 }

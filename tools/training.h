@@ -8,7 +8,7 @@
 #define TERN_TOOLS_TRAINING_H
 
 #include "recipe.h"
-#include "samples.h"
+#include "run_data.h"
 
 #include "tern/optim.h"
 
@@ -24,29 +24,29 @@ typedef struct training {
     tern_module *model, *loss;
     tern_optim *optim;
     tern_sched *sched; /* NULL: none */
-    samples train, test;
-    int64_t done;       /* epochs */
-    int64_t waited;     /* epochs since the test loss was best */
-    double best;        /* test loss */
-    tern_value history; /* a list of dicts, one an epoch */
+    run_data data;
+    tern_loader *loader; /* of the training data */
+    int64_t done;        /* epochs */
+    int64_t waited;      /* epochs since the test loss was best */
+    double best;         /* test loss */
+    tern_value history;  /* a list of dicts, one an epoch */
     const volatile int *stop;
     bool shows_progress;
 } training;
 
-/* Makes the model and what trains it, and loads the data. False after latching an error. */
-bool training_init(training *t, tern_ctx *ctx, const recipe *r, const volatile int *stop);
+/* Loads the data, whose transforms the recipe is told, and makes the model and what trains it. False
+ * after latching an error. */
+bool training_init(training *t, tern_ctx *ctx, recipe *r, const volatile int *stop);
 
 /* One epoch over the training data and a look at the test data. False where it was interrupted or
  * failed; the checkpoint is then still the last epoch's. */
 bool training_epoch(training *t, epoch_result *out_result);
 
-/* Loss and accuracy over samples, in evaluation mode. */
-void training_evaluate(training *t, const samples *s, double *out_loss, double *out_accuracy);
-
 /* True where `patience` epochs passed without a better test loss. */
 bool training_is_stuck(const training *t);
 
-/* FOLDER/checkpoint.pth, model.pth and metrics.jsonl, each replaced as a whole. */
+/* FOLDER/checkpoint.pth, model.pth (where keep is best: after a best epoch) and metrics.jsonl, each
+ * replaced as a whole. Whichever of them a run was stopped at, a resumed one makes them anew. */
 bool training_save(training *t, const char *folder);
 
 /* Takes over FOLDER/checkpoint.pth. */

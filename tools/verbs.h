@@ -15,5 +15,8 @@ extern const verb verb_convert;
 extern const verb verb_summary;
 extern const verb verb_bench;
 extern const verb verb_train;
+extern const verb verb_evaluate;
+extern const verb verb_predict;
+extern const verb verb_plot;
 
 #endif

@@ -1,0 +1,189 @@
+#!/bin/bash
+# run: tables, folders of .npy and pictures are trained on; a saved run is evaluated, predicts and is
+# drawn; a run killed at any point resumes to the same bits.
+. "$(dirname "$0")/common.sh"
+
+# price = 3 * area - 2 * rooms + 5, and a town that only the sign of area - rooms decides.
+awk 'BEGIN {
+    srand(3)
+    print "area,rooms,price,town"
+    for (i = 0; i < 200; i++) {
+        a = rand() * 10; r = rand() * 10
+        printf "%.4f,%.4f,%.4f,%s\n", a, r, 3 * a - 2 * r + 5, (a > r ? "Ulm" : "Bonn")
+    }
+}' >"$work/houses.csv"
+cat >"$work/price.txt" <<END
+model = Sequential(Linear(2, 1))
+optimizer = SGD(lr=0.1)
+loss = MSELoss()
+data = $work/houses.csv
+target = price
+inputs = area, rooms
+epochs = 20
+batch_size = 16
+out = $work/price
+END
+
+# ---- a table of numbers: the line is found, and the run tells so ----
+run 0 train "$work/price.txt" --quiet
+run 0 evaluate "$work/price" --json
+json loss accuracy=null
+check "a line is not learned: $(cat "$out")" \
+    awk -F'[:,]' '{ exit !($2 < 0.01) }' "$out"
+run 0 evaluate "$work/price" --data "$work/houses.csv"
+says "over 200 samples"
+printf 'rooms,area\n1,2\n' >"$work/one.csv"
+run 0 predict "$work/price" --data "$work/one.csv" --json
+check "not 9 for an area of 2 and 1 room: $(cat "$out")" \
+    awk -F'[][]' '{ exit !($3 > 8.8 && $3 < 9.2) }' "$out"
+run 0 predict "$work/price" --limit 3
+check "3 lines" [ "$(wc -l <"$out")" -eq 3 ]
+run 1 evaluate "$work/price" --data "$work/one.csv"
+complains "tern evaluate: " "one.csv" "price"
+check "data.json" grep -q '"mean"' "$work/price/data.json"
+
+# ---- classes by name, with best weights kept and early stopping ----
+cat >"$work/town.txt" <<END
+model = Sequential(Linear(2, 8), ReLU(), Linear(8, 2))
+optimizer = Adam(lr=0.02)
+scheduler = ReduceLROnPlateau(patience=1)
+loss = CrossEntropyLoss()
+data = $work/houses.csv
+inputs = area, rooms
+epochs = 60
+batch_size = 16
+patience = 3
+clip = 5.0
+keep = best
+out = $work/town
+workers = 2
+END
+run 0 train "$work/town.txt" --json
+run 0 evaluate "$work/town" --json
+check "towns are not learned: $(cat "$out")" awk -F'[:,}]' '{ exit !($4 > 0.85) }' "$out"
+best=$(sed -E 's/.*"test_loss": ([0-9.e-]+).*/\1/' "$work/town/metrics.jsonl" | sort -g | head -1)
+check "the best weights are not kept: $(cat "$out"), not $best" grep -q "\"loss\": $best" "$out"
+printf 'area,rooms\n9,1\n1,9\n' >"$work/two.csv"
+run 0 predict "$work/town" --data "$work/two.csv"
+says "0: Ulm (1)"
+says "1: Bonn (0)"
+printf 'area,rooms,town\n9,1,Rome\n' >"$work/rome.csv"
+run 1 evaluate "$work/town" --data "$work/rome.csv"
+complains "tern evaluate: " "rome.csv" "no class 'Rome'"
+printf 'area,rooms,price,town\n1,2,3,Ulm\nx,2,3,Ulm\n' >"$work/bad.csv"
+run 1 evaluate "$work/town" --data "$work/bad.csv"
+complains "tern evaluate: " "bad.csv:3" "column 'area'" "'x' is no number"
+
+# ---- train.csv and test.csv, and folders of classes ----
+mkdir "$work/two"
+head -150 "$work/houses.csv" >"$work/two/train.csv"
+{ head -1 "$work/houses.csv"; tail -50 "$work/houses.csv"; } >"$work/two/test.csv"
+sed "s|^data = .*|data = $work/two|; s|^out = .*|out = $work/two-run|" "$work/town.txt" >"$work/two.txt"
+run 0 train "$work/two.txt"
+says "149 samples to train and 50 to test"
+for class in low high; do
+    for part in train test; do
+        mkdir -p "$work/folders/$part/$class"
+        for i in 1 2 3 4; do
+            value=$([ "$class" = low ] && echo "-0.$i" || echo "0.$i")
+            run 0 op full --args "{\"size\": [1, 2, 2], \"fill_value\": $value}" \
+                --out "$work/t.safetensors" --quiet
+            run 0 convert "$work/t.safetensors" "$work/folders/$part/$class/$i.npy" --quiet
+        done
+    done
+done
+cat >"$work/folders.txt" <<END
+model = Sequential(Flatten(), Linear(4, 2))
+data = $work/folders
+transforms = Compose([RandomHorizontalFlip(), Normalize([0.0], [0.5])])
+test_transforms = Normalize([0.0], [0.5])
+epochs = 20
+batch_size = 4
+out = $work/folders-run
+END
+run 0 train "$work/folders.txt" --quiet
+run 0 evaluate "$work/folders-run"
+says "accuracy 100.00% over 8 samples"
+run 0 predict "$work/folders-run" --limit 1
+says "0: high (0)"
+sed -i '/^test_transforms/d' "$work/folders.txt"
+run 1 train "$work/folders.txt" --out "$work/never"
+complains "tern train: " "transforms is random" "test_transforms"
+check "a failed run left a folder" [ ! -e "$work/never" ]
+
+# ---- plots ----
+if command -v gnuplot >/dev/null; then
+    for file in curves confusion predictions; do
+        check "no plot $file" [ -s "$work/folders-run/plots/$file.png" ]
+    done
+    check "a picture of a line" [ -s "$work/price/plots/predictions.svg" ]
+    check "a confusion matrix of numbers" [ ! -e "$work/price/plots/confusion.png" ]
+    rm -r "$work/town/plots"
+    run 0 plot "$work/town" --quiet
+    check "no plots" [ -s "$work/town/plots/confusion.svg" ]
+    run 0 plot "$work/town" -o "$work/c.svg" --what confusion
+    check "no names in the plot" grep -q Bonn "$work/c.svg"
+    run 1 plot "$work/price" -o "$work/c.svg" --what confusion
+    complains "tern plot: " "no plot of confusion"
+    run 1 plot "$work/town" -o "$work/c.gif"
+    complains "tern plot: " ".png or .svg"
+else
+    run 1 plot "$work/town" --quiet
+    complains "tern plot: " "gnuplot"
+fi
+run 2 plot "$work/town" --what curve
+complains "tern plot: " "curves, confusion or predictions"
+run 1 evaluate "$work/nothing"
+complains "tern evaluate: " "$work/nothing/recipe.txt"
+
+# ---- wrong recipes ----
+wrong() {
+    sed "$1" "$work/town.txt" >"$work/wrong.txt"
+    run 1 train "$work/wrong.txt" --out "$work/never" --quiet
+    shift
+    complains "tern train: " "$@"
+    check "a wrong recipe left a folder" [ ! -e "$work/never" ]
+}
+wrong 's/^keep = .*/keep = first/' "keep is last or best, not 'first'"
+wrong 's/^workers = .*/workers = many/' "workers needs a whole number from 0 to 64, not 'many'"
+wrong 's/^clip = .*/clip = -1/' "clip needs a number"
+wrong 's/^inputs = .*/inputs = area, room/' "houses.csv: no column 'room'"
+wrong 's/^keep/keeps/' "no key 'keeps'; did you mean 'keep'?"
+wrong 's/^inputs/transforms = Blur()\ninputs/' "transforms: there is no 'Blur'"
+
+# ---- killed at any point, a run resumes to the same bits ----
+cat >"$work/long.txt" <<END
+model = Sequential(Linear(2, 64), ReLU(), Dropout(0.2), Linear(64, 2))
+optimizer = Adam(lr=0.01)
+scheduler = CosineAnnealingLR(T_max=300)
+data = $work/houses.csv
+inputs = area, rooms
+epochs = 300
+batch_size = 8
+keep = best
+END
+run 0 train "$work/long.txt" --out "$work/straight" --quiet --no-plots
+kills=0
+resume_if_begun() { [ ! -e "$work/killed/checkpoint.pth" ] || echo --resume; }
+for try in $(seq 40); do
+    # shellcheck disable=SC2046
+    "$tern" train "$work/long.txt" --out "$work/killed" $(resume_if_begun) --quiet --no-plots &
+    pid=$!
+    sleep "$(printf '0.%03d' $((RANDOM % 90 + 10 + 10 * try)))"
+    kill -KILL "$pid" 2>/dev/null && kills=$((kills + 1))
+    wait "$pid" 2>/dev/null && break
+done 2>/dev/null
+last="$kills kills"
+check "no run was killed" [ "$kills" -gt 0 ]
+echo "$kills runs were killed"
+# shellcheck disable=SC2046
+run 0 train "$work/long.txt" --out "$work/killed" $(resume_if_begun) --quiet --no-plots
+last="$kills kills"
+check "killed: another model" cmp "$work/straight/model.pth" "$work/killed/model.pth"
+tensors() { "$tern" inspect "$1" --json | sed 's/"values".*//'; } # its values have the seconds
+check "killed: another optimizer or generator" cmp \
+    <(tensors "$work/straight/checkpoint.pth") <(tensors "$work/killed/checkpoint.pth")
+check "killed: other losses" cmp \
+    <(sed -E 's/, "seconds".*//' "$work/straight/metrics.jsonl") \
+    <(sed -E 's/, "seconds".*//' "$work/killed/metrics.jsonl")
+finish

@@ -1,0 +1,169 @@
+#include "table_data.h"
+
+#include "tern/io.h"
+#include "tern/memory.h"
+#include "tern/ops.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum { MOST_COLUMNS = 4096 };
+
+static bool ends_in(const char *path, const char *ending) {
+    size_t length = strlen(path), n = strlen(ending);
+    return length > n && strcmp(path + length - n, ending) == 0;
+}
+
+bool is_table(const char *path) {
+    return ends_in(path, ".csv") || ends_in(path, ".csv.gz") || ends_in(path, ".tsv") ||
+           ends_in(path, ".tsv.gz");
+}
+
+/* ---- columns ------------------------------------------------------------------------------------- */
+
+/* The names between the commas of a text. */
+static tern_value split_names(tern_ctx *ctx, const char *text) {
+    tern_value list = tern_list_new(ctx);
+    while (*text) {
+        size_t length = strcspn(text, ","), before = strspn(text, " "), end = length;
+        while (end > before && text[end - 1] == ' ') end--;
+        if (end > before) tern_list_append(list, tern_string_n(ctx, text + before, end - before));
+        text += length + (text[length] == ',');
+    }
+    return list;
+}
+
+static const char *target_name(const recipe *r, const tern_csv *csv) {
+    return *r->target ? r->target : tern_csv_name(csv, tern_csv_columns(csv) - 1);
+}
+
+/* The facts' columns, or else the recipe's, or else all but the target. */
+static tern_value input_names(tern_ctx *ctx, const recipe *r, const tern_csv *csv,
+                              tern_value facts) {
+    tern_value names = tern_dict_get(facts, "inputs");
+    if (names.kind == TERN_VALUE_LIST) return names;
+    const char *target = target_name(r, csv);
+    if (*r->inputs) {
+        names = split_names(ctx, r->inputs);
+    } else {
+        names = tern_list_new(ctx);
+        for (int i = 0; i < tern_csv_columns(csv); i++)
+            if (strcmp(tern_csv_name(csv, i), target) != 0)
+                tern_list_append(names, tern_string(ctx, tern_csv_name(csv, i)));
+    }
+    tern_dict_set(facts, "inputs", names);
+    tern_dict_set(facts, "target", tern_string(ctx, target));
+    return names;
+}
+
+static tern_tensor *read_inputs(tern_ctx *ctx, const char *path, tern_csv *csv, tern_value names) {
+    const char *columns[MOST_COLUMNS];
+    size_t count = tern_value_count(names);
+    if (count == 0 || count > MOST_COLUMNS) {
+        tern_fail(ctx, TERN_ERR_FORMAT, "%s: %zu columns of inputs; 1 to %d are wanted", path,
+                  count, MOST_COLUMNS);
+        return NULL;
+    }
+    for (size_t i = 0; i < count; i++) columns[i] = tern_value_at(names, i).as.s;
+    return tern_csv_numbers(csv, columns, (int)count);
+}
+
+/* ---- targets ------------------------------------------------------------------------------------- */
+
+static int64_t place_in(tern_value names, const char *name) {
+    for (size_t i = 0; i < tern_value_count(names); i++)
+        if (strcmp(tern_value_at(names, i).as.s, name) == 0) return (int64_t)i;
+    return -1;
+}
+
+/* The column as places in a list of classes that is known. */
+static tern_tensor *known_classes(tern_ctx *ctx, const char *path, const tern_csv *csv,
+                                  const char *target, tern_value names) {
+    int column = tern_csv_column(csv, target);
+    int64_t rows = tern_csv_rows(csv), *classes;
+    if (column < 0) {
+        tern_fail(ctx, TERN_ERR_NOT_FOUND, "%s: no column '%.60s' of targets", path, target);
+        return NULL;
+    }
+    classes = tern_scope_alloc(ctx, ((size_t)rows + 1) * sizeof *classes);
+    for (int64_t row = 0; classes && row < rows; row++) {
+        const char *name = tern_csv_text(csv, row, column);
+        classes[row] = place_in(names, name);
+        if (classes[row] >= 0) continue;
+        tern_fail(ctx, TERN_ERR_FORMAT,
+                  "%s: row %lld: column '%.60s': the training data has no class '%.60s'", path,
+                  (long long)row + 1, target, name);
+        return NULL;
+    }
+    return classes ? tern_from_data(ctx, classes, TERN_SHAPE(rows), TERN_INT64) : NULL;
+}
+
+static tern_tensor *read_targets(tern_ctx *ctx, const recipe *r, const char *path, tern_csv *csv,
+                                 tern_value facts) {
+    const char *target = tern_dict_get(facts, "target").as.s;
+    tern_value names = tern_dict_get(facts, "classes");
+    if (!recipe_is_classifier(r)) return tern_csv_numbers(csv, &target, 1);
+    if (names.kind == TERN_VALUE_LIST) return known_classes(ctx, path, csv, target, names);
+    tern_tensor *classes = tern_csv_classes(csv, target, &names);
+    if (names.kind == TERN_VALUE_LIST) tern_dict_set(facts, "classes", names);
+    return classes;
+}
+
+bool table_read(tern_ctx *ctx, const recipe *r, const char *path, bool needs_targets,
+                tern_value facts, table_data *out_table) {
+    tern_csv_options o = TERN_CSV_OPTIONS;
+    *out_table = (table_data){NULL, NULL};
+    if (strstr(path, ".tsv")) o.delimiter = '\t';
+    tern_csv *csv = tern_csv_open(ctx, path, &o);
+    if (!csv) return false;
+    tern_value names = input_names(ctx, r, csv, facts);
+    if (tern_check(ctx) != TERN_OK) return false;
+    out_table->inputs = read_inputs(ctx, path, csv, names);
+    const char *target = tern_dict_get(facts, "target").as.s;
+    if (needs_targets || tern_csv_column(csv, target) >= 0)
+        out_table->targets = read_targets(ctx, r, path, csv, facts);
+    if (tern_check(ctx) != TERN_OK) return false;
+    if (tern_csv_rows(csv) > 0) return true;
+    tern_fail(ctx, TERN_ERR_FORMAT, "%s: the table has no rows below its names", path);
+    return false;
+}
+
+/* ---- standardizing -------------------------------------------------------------------------------- */
+
+static tern_value numbers_of(tern_tensor *row) {
+    tern_ctx *ctx = tern_context_of(row);
+    size_t count = (size_t)tern_numel(row);
+    tern_value list = tern_list_new(ctx);
+    double *numbers = tern_scope_alloc(ctx, (count + 1) * sizeof *numbers);
+    if (!numbers || tern_to_doubles(row, numbers, count) != TERN_OK) return tern_none();
+    for (size_t i = 0; i < count; i++) tern_list_append(list, tern_float(numbers[i]));
+    return list;
+}
+
+void table_measure(tern_tensor *inputs, tern_value facts) {
+    tern_tensor *mean = tern_mean_dims(inputs, TERN_SHAPE(0), true);
+    tern_tensor *square = tern_square(tern_sub(inputs, mean));
+    tern_tensor *deviation = tern_sqrt(tern_mean_dims(square, TERN_SHAPE(0), true));
+    tern_dict_set(facts, "mean", numbers_of(mean));
+    tern_dict_set(facts, "deviation", numbers_of(deviation));
+}
+
+/* A row of float32 from the facts; a deviation of zero, a column that never changes, divides by 1. */
+static tern_tensor *row_of(tern_ctx *ctx, tern_value list, bool divisor) {
+    size_t count = tern_value_count(list);
+    float *numbers = tern_scope_alloc(ctx, (count + 1) * sizeof *numbers);
+    if (!numbers) return NULL;
+    for (size_t i = 0; i < count; i++) {
+        numbers[i] = (float)tern_value_as_double(tern_value_at(list, i));
+        if (divisor && !(numbers[i] > 0)) numbers[i] = 1;
+    }
+    return tern_from_data(ctx, numbers, TERN_SHAPE(1, (int64_t)count), TERN_FLOAT32);
+}
+
+tern_tensor *table_standardized(tern_tensor *inputs, tern_value facts) {
+    tern_ctx *ctx = tern_context_of(inputs);
+    tern_value mean = tern_dict_get(facts, "mean"), deviation = tern_dict_get(facts, "deviation");
+    size_t columns = (size_t)tern_size(inputs, 1);
+    if (tern_value_count(mean) != columns || tern_value_count(deviation) != columns) return inputs;
+    return tern_div(tern_sub(inputs, row_of(ctx, mean, false)), row_of(ctx, deviation, true));
+}
