@@ -1,4 +1,4 @@
-# The tern command (tools/*.c), its probing helper, and the examples (one program a file).
+# The tern command (tools/), its probing helper, and the examples (one program a file).
 set(program_rpath "\$ORIGIN/../lib" "\$ORIGIN/../${CMAKE_INSTALL_LIBDIR}")
 list(REMOVE_DUPLICATES program_rpath)
 function(tern_program target)
@@ -12,10 +12,11 @@ function(tern_program target)
 endfunction()
 
 if(TERN_TOOLS AND TERN_IO)
-    tern_sources(tool_sources tools "/probe_main\\.c$")
+    tern_sources(tool_sources tools RECURSE "/probe_main\\.c$")
     if(tool_sources)
         tern_program(tern_command ${tool_sources})
-        target_link_libraries(tern_command PRIVATE PkgConfig::JANSSON ZLIB::ZLIB)
+        target_include_directories(tern_command PRIVATE ${PROJECT_SOURCE_DIR}/tools)
+        target_link_libraries(tern_command PRIVATE PkgConfig::JANSSON)
         set_target_properties(tern_command PROPERTIES OUTPUT_NAME tern)
     endif()
 endif()

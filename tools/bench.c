@@ -1,7 +1,7 @@
 /* tern bench: small measurements by the names that other libraries are measured by. */
 #define _POSIX_C_SOURCE 200809L
-#include "interrupt.h"
 #include "json_out.h"
+#include "training/interrupt.h"
 #include "verbs.h"
 
 #include "tern/grad.h"

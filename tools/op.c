@@ -1,7 +1,7 @@
 /* tern op: one operation by PyTorch's name, on tensors of a file. */
 #include "arguments.h"
+#include "conformance/results.h"
 #include "json_out.h"
-#include "results.h"
 #include "verbs.h"
 
 #include "tern/io.h"

@@ -1,6 +1,8 @@
 #define _POSIX_C_SOURCE 200809L
 #include "recipe.h"
 
+#include "options.h"
+
 #include "tern/io.h"
 #include "tern/memory.h"
 
@@ -156,10 +158,8 @@ static void read_line(tern_ctx *ctx, const char *path, int line, char *text, boo
     unknown_key(ctx, path, line, name);
 }
 
-bool recipe_read(tern_ctx *ctx, const char *path, recipe *out_recipe) {
+bool recipe_parse(tern_ctx *ctx, const char *path, char *text, recipe *out_recipe) {
     bool given[N_KEYS] = {false};
-    size_t bytes;
-    char *text = tern_file_read(ctx, path, &bytes);
     *out_recipe = recipe_default();
     for (int line = 1; text && !tern_error(ctx)[0]; line++) {
         char *end = strchr(text, '\n');
@@ -171,6 +171,16 @@ bool recipe_read(tern_ctx *ctx, const char *path, recipe *out_recipe) {
         tern_fail(ctx, TERN_ERR_FORMAT, "%s: keep is last or best, not '%s'", path,
                   out_recipe->keep);
     return !tern_error(ctx)[0];
+}
+
+bool recipe_read(tern_ctx *ctx, const char *path, recipe *out_recipe) {
+    size_t bytes;
+    char *text = tern_file_read(ctx, path, &bytes);
+    *out_recipe = recipe_default();
+    if (!text) return false;
+    if (strlen(text) == bytes) return recipe_parse(ctx, path, text, out_recipe);
+    tern_fail(ctx, TERN_ERR_FORMAT, "%s: is no text: byte %zu is zero", path, strlen(text));
+    return false;
 }
 
 bool recipe_is_classifier(const recipe *r) {

@@ -1,6 +1,6 @@
 #include "line_plots.h"
 
-#include "plot.h"
+#include "plotting/plot.h"
 
 #include "tern/memory.h"
 

@@ -1,7 +1,7 @@
 /* tern conformance: vectors and property checks on a device, forward and backward. */
 #define _GNU_SOURCE
 #include "conformance.h"
-#include "interrupt.h"
+#include "training/interrupt.h"
 #include "verbs.h"
 
 #include "tern/memory.h"

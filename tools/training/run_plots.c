@@ -2,7 +2,7 @@
 
 #include "evaluation.h"
 #include "folders.h"
-#include "plot.h"
+#include "plotting/plot.h"
 #include "run_data.h"
 
 #include "tern/memory.h"

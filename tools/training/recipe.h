@@ -8,8 +8,6 @@
 #ifndef TERN_TOOLS_RECIPE_H
 #define TERN_TOOLS_RECIPE_H
 
-#include "options.h"
-
 #include "tern/context.h"
 
 typedef struct recipe {
@@ -38,6 +36,9 @@ recipe recipe_default(void);
 
 /* Reads a file over the defaults. False, with the error latched, which names line and key. */
 bool recipe_read(tern_ctx *ctx, const char *path, recipe *out_recipe);
+
+/* The same for a text that is cut into pieces, which the recipe refers to; `path` is for messages. */
+bool recipe_parse(tern_ctx *ctx, const char *path, char *text, recipe *out_recipe);
 
 /* Replaces the file. */
 bool recipe_write(tern_ctx *ctx, const recipe *r, const char *path);

@@ -3,7 +3,7 @@
  * case's `options`; data, initial weights and draws must come from the seed as PyTorch's do.
  */
 #include "conformance.h"
-#include "linear_program.h"
+#include "training/linear_program.h"
 #include "training_programs.h"
 
 #include "tern/grad.h"
