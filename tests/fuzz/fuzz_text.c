@@ -1,0 +1,78 @@
+/*
+ * fuzz_text.c: the readers of people's texts against any bytes: PyTorch's notation,
+ * transforms, recipes.
+ *
+ * With clang's -fsanitize=fuzzer this is a fuzz target. With -DFUZZ_SMOKE it is a program of its own
+ * that feeds the target a fixed number of inputs, made from a seed by changing small texts.
+ */
+#include "fuzz_common.h"
+
+#include "tern/data.h"
+#include "tern/describe.h"
+
+#include "training/recipe.h"
+
+static bool no_sample(void *user, int64_t index, void *const *out_fields) {
+    (void)user;
+    (void)index;
+    (void)out_fields;
+    return false;
+}
+
+static void try_transforms(tern_ctx *ctx, const char *text) {
+    tern_sample_field picture = {TERN_UINT8, {2, {4, 5}}};
+    tern_dataset *data = tern_dataset_new(ctx, 1, &picture, 1, no_sample, NULL);
+    tern_dataset *changed = tern_transformed_new(data, 0, text);
+    fuzz_require((changed != NULL) == (tern_check(ctx) == TERN_OK), "a dataset with an error");
+    fuzz_require(!strchr(tern_error(ctx), '\n'), tern_error(ctx));
+    tern_error_clear(ctx);
+}
+
+/* What is read is within its bounds, what is not read is told in one line. */
+static void try_recipe(tern_ctx *ctx, char *text) {
+    recipe r;
+    if (recipe_parse(ctx, "input", text, &r)) {
+        fuzz_require(r.epochs >= 1 && r.workers <= 64, "a number outside of its range");
+        ++*fuzz_accepted();
+    } else {
+        fuzz_require(!strchr(tern_error(ctx), '\n'), tern_error(ctx));
+    }
+    tern_error_clear(ctx);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
+    tern_ctx *ctx = fuzz_context();
+    tern_scope scope = tern_scope_begin(ctx, 0);
+    char *text = tern_scope_alloc(ctx, size + 1);
+    fuzz_require(text != NULL, "out of memory");
+    memcpy(text, data, size);
+    fuzz_check(ctx, tern_notation_parse(ctx, "input", text));
+    tern_error_clear(ctx);
+    try_transforms(ctx, text);
+    try_recipe(ctx, text);
+    tern_scope_end(scope);
+    return 0;
+}
+
+#ifdef FUZZ_SMOKE
+
+static size_t seed_input(uint8_t *out, size_t room) {
+    static const char *const texts[] = {
+        "Compose([RandomCrop((2, 3), padding=1), ToTensor(), Normalize(mean=[0.5], std=(0.5,))])",
+        "Sequential(\n  (0): Linear(in_features=1, out_features=8, bias=True)\n  (1-2): 2 x "
+        "ReLU()\n)",
+        "SGD(lr=1e-3, momentum=0.9, nesterov=True, foreach=None, name='x', dtype=torch.float32)",
+        "model = mlp # a comment\nepochs=3\nclip = 1e2\nkeep=best\n\ntarget = price",
+        "standardize = 0\ntest_share = 0.5\nseed = -7\nworkers=2\nepochs = 0x3"};
+    const char *text = texts[fuzz_draw(5)];
+    size_t length = strlen(text);
+    fuzz_require(length <= room, "no room for a seed");
+    memcpy(out, text, length);
+    return length;
+}
+
+int main(int argc, char **argv) {
+    return fuzz_smoke("fuzz_text", argc, argv, seed_input);
+}
+
+#endif
