@@ -23,3 +23,8 @@ foreach(script IN LISTS cli_tests)
     set_tests_properties(${name} PROPERTIES LABELS cli TIMEOUT 300 ENVIRONMENT
         "${test_environment};TERN_PLUGIN_PATH=${cli_manifests};tern=$<TARGET_FILE:tern_command>;json_check=$<TARGET_FILE:tern_json_check>;source=${PROJECT_SOURCE_DIR}")
 endforeach()
+
+# The command's whole way, from a recipe to predictions, under a sanitizer: what it finds changes an exit
+# status, which is a check that fails.
+tern_variant_test(cli_run-asan asan sanitizer ${CMAKE_COMMAND} -E env tern=@V@/bin/tern
+    json_check=$<TARGET_FILE:tern_json_check> bash ${CMAKE_CURRENT_SOURCE_DIR}/cli/test_run.sh)

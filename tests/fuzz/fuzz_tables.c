@@ -9,6 +9,7 @@
 #include "fuzz_common.h"
 
 #include "io/csv.h"
+#include "io/format.h"
 #include "io/idx.h"
 
 static tern_value read_idx(tern_ctx *ctx, const uint8_t *data, size_t size) {
@@ -41,7 +42,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     tern_ctx *ctx = fuzz_context();
     tern_scope scope = tern_scope_begin(ctx, 0);
     fuzz_check(ctx, read_idx(ctx, data, size));
-    if (tern_is_idx(data, size)) fuzz_inspect(ctx, data, size);
+    if (tern_format_of(data, size) == TERN_FORMAT_IDX) fuzz_inspect(ctx, data, size);
     tern_error_clear(ctx);
     fuzz_check(ctx, read_csv(ctx, data, size));
     tern_scope_end(scope);
