@@ -25,7 +25,6 @@ static int draw(const verb *v, saved_run *run, const plot_options *o) {
     run_looks looks = {.verb = v,
                        .ctx = run->ctx,
                        .folder = run->folder,
-                       .recipe = &run->recipe,
                        .facts = run->facts,
                        .history = saved_run_history(run),
                        .model = run->model};

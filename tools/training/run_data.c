@@ -25,7 +25,7 @@ typedef struct source {
     const recipe *recipe;
     const char *path;
     bool needs_train, needs_targets;
-    bool whole; /* of a table: all rows are the test */
+    bool whole; /* of what comes in one part, all is the test */
     tern_value facts;
 } source;
 
@@ -101,24 +101,46 @@ static bool split(const source *s, tern_dataset *whole, tern_dataset *out_parts[
     return false;
 }
 
+/* The classes' names, which must be those that the run knows. */
+static void tell_classes(source *s, tern_value classes) {
+    tern_value known = tern_dict_get(s->facts, "classes");
+    bool same = tern_value_count(known) == tern_value_count(classes);
+    for (size_t i = 0; same && i < tern_value_count(known); i++)
+        same = strcmp(tern_value_at(known, i).as.s, tern_value_at(classes, i).as.s) == 0;
+    if (known.kind != TERN_VALUE_LIST)
+        tern_dict_set(s->facts, "classes", classes);
+    else if (!same)
+        tern_fail(s->ctx, TERN_ERR_FORMAT, "%s: its folders are not the classes of the run",
+                  s->path);
+}
+
+/* A folder of classes, all of it or in parts. */
+static void load_classes(source *s, run_data *out, tern_value *out_classes) {
+    tern_dataset *parts[2] = {NULL, NULL};
+    tern_dataset *whole = tern_npy_folder_new(s->ctx, s->path, out_classes);
+    if (s->whole) {
+        out->test = whole;
+    } else if (split(s, whole, parts)) {
+        out->train = parts[0];
+        out->test = parts[1];
+    }
+}
+
 static bool load_class_folders(source *s, run_data *out) {
     char path[PATH_SIZE];
-    tern_value classes = tern_none();
-    if (find(s, "train", path)) {
-        if (s->needs_train) out->train = tern_npy_folder_new(s->ctx, path, &classes);
-        if (path_join(s->ctx, s->path, "test", path))
-            out->test = tern_npy_folder_new(s->ctx, path, &classes);
+    tern_value classes = tern_none(), trained = tern_none();
+    if (!find(s, "train", path)) {
+        load_classes(s, out, &classes);
     } else {
-        tern_dataset *parts[2] = {NULL, NULL};
-        if (split(s, tern_npy_folder_new(s->ctx, s->path, &classes), parts)) {
-            out->train = parts[0];
-            out->test = parts[1];
-        }
+        if (s->needs_train) out->train = tern_npy_folder_new(s->ctx, path, &trained);
+        if (good(s) && s->needs_train) tell_classes(s, trained);
+        if (good(s) && path_join(s->ctx, s->path, "test", path))
+            out->test = tern_npy_folder_new(s->ctx, path, &classes);
     }
     if (good(s) && tern_dataset_field_count(out->test) != 2)
         tern_fail(s->ctx, TERN_ERR_FORMAT, "%s: the .npy files lie in no folders of classes",
                   s->path);
-    if (good(s)) tern_dict_set(s->facts, "classes", classes);
+    if (good(s)) tell_classes(s, classes);
     return good(s);
 }
 

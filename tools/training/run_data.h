@@ -34,7 +34,7 @@ bool run_data_load(tern_ctx *ctx, recipe *r, run_data *out_data);
 
 /*
  * The test part alone, by the facts of a run. `path` (NULL: the recipe's) may be other data of the same
- * kind: of a table then all rows, and a file of inputs alone (.npy, IDX) where no targets are needed.
+ * kind: of a table or folders of classes then all, and a file of inputs alone (.npy, IDX) where no targets are needed.
  * NULL after latching an error.
  */
 tern_dataset *run_data_test(tern_ctx *ctx, const recipe *r, tern_value facts, const char *path,

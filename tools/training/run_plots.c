@@ -102,7 +102,8 @@ typedef struct answers {
     double *pictures[PICTURES]; /* the first of them, [height, width] */
     int64_t height, width, right[PICTURES], said[PICTURES];
     int n_pictures;
-    double *x, *y, *predicted; /* the first numbers; x where the inputs are one number each */
+    double *x, *y, *predicted; /* the first numbers */
+    bool x_is_input;           /* the inputs are one number each; else x is what was right */
     size_t n_points;
 } answers;
 
@@ -146,12 +147,12 @@ static void add_points(answers *a, const seen_batch *batch) {
     int64_t count = rows < left ? rows : left;
     if (count <= 0) return;
     size_t n = (size_t)count, at = a->n_points;
-    bool one = tern_numel(batch->inputs) == rows;
+    a->x_is_input = tern_numel(batch->inputs) == rows;
     tern_shape flat = TERN_SHAPE(-1);
     tern_to_doubles(tern_narrow(tern_reshape(batch->predictions, flat), 0, 0, count),
                     a->predicted + at, n);
     tern_to_doubles(tern_narrow(tern_reshape(batch->targets, flat), 0, 0, count), a->y + at, n);
-    if (one)
+    if (a->x_is_input)
         tern_to_doubles(tern_narrow(tern_reshape(batch->inputs, flat), 0, 0, count), a->x + at, n);
     else
         memcpy(a->x + at, a->y + at, n * sizeof *a->x);
@@ -222,13 +223,12 @@ static void draw_pictures(target *to, const answers *a) {
 
 /* Over the input where that is one number, else over what was right. */
 static void draw_points(target *to, const answers *a) {
-    bool over_input = memcmp(a->x, a->y, a->n_points * sizeof *a->x) != 0;
+    bool over = a->x_is_input;
     plot_series series[] = {
-        {over_input ? "Test data" : "Right", "#2ca02c", false, a->x, a->y, a->n_points},
+        {over ? "Test data" : "Right", "#2ca02c", false, a->x, a->y, a->n_points},
         {"Predictions", "red", false, a->x, a->predicted, a->n_points},
     };
-    plot p = {
-        "Predictions for the test data", over_input ? "Input" : "Target", "", series, 2, NULL};
+    plot p = {"Predictions for the test data", over ? "Input" : "Target", "", series, 2, NULL};
     figure f = {&p, 1, 1};
     draw(to, &f, "predictions");
 }

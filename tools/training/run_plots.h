@@ -7,7 +7,6 @@
 #define TERN_TOOLS_RUN_PLOTS_H
 
 #include "options.h"
-#include "recipe.h"
 
 #include "tern/data.h"
 #include "tern/nn.h"
@@ -17,7 +16,6 @@ typedef struct run_looks {
     const verb *verb;
     tern_ctx *ctx;
     const char *folder;
-    const recipe *recipe;
     tern_value facts, history;
     tern_module *model;
     tern_dataset *test;

@@ -15,9 +15,6 @@
 #include <string.h>
 #include <unistd.h>
 
-/* What a device of speed class reference trains on unless told otherwise. */
-enum { REFERENCE_LIMIT = 10000 };
-
 typedef struct train_options {
     common_options common;
     const char *model, *out;
@@ -83,16 +80,6 @@ static void run_epochs(training *t, const train_options *o) {
     }
 }
 
-/* A device that is slow by design trains on a part, and says so. */
-static void limit_reference(tern_ctx *ctx, recipe *r, bool talks) {
-    if (r->limit || !tern_device_is_reference(ctx)) return;
-    r->limit = REFERENCE_LIMIT;
-    if (talks)
-        printf("%s is made to be read, not to be fast: training on at most the first %d samples "
-               "(--limit N changes that)\n",
-               tern_device_name(ctx), REFERENCE_LIMIT);
-}
-
 /* Makes or takes over the run and its folder, so that a run killed from here on can be resumed. */
 static bool begin(training *t, tern_ctx *ctx, recipe *r, bool resume) {
     char path[PATH_SIZE];
@@ -102,7 +89,11 @@ static bool begin(training *t, tern_ctx *ctx, recipe *r, bool resume) {
            (resume || training_save(t, r->out));
 }
 
-static void print_start(const training *t) {
+static void print_start(const training *t, bool limited) {
+    if (limited)
+        printf("%s is made to be read, not to be fast: training on the first %" PRId64
+               " samples (--limit N changes that)\n",
+               tern_device_name(t->ctx), t->recipe->limit);
     printf("device %s, %" PRId64 " samples to train and %" PRId64 " to test, %" PRId64
            " parameters\n",
            tern_device_name(t->ctx), tern_dataset_length(t->data.train),
@@ -112,10 +103,10 @@ static void print_start(const training *t) {
 static int train(const verb *v, tern_ctx *ctx, recipe *r, const train_options *o) {
     training t;
     bool talks = !o->common.json && !o->common.quiet;
-    limit_reference(ctx, r, talks);
+    bool unlimited = r->limit == 0;
     if (!begin(&t, ctx, r, o->resume)) return work_failed(v, "%s", tern_error(ctx));
     t.shows_progress = talks && isatty(STDERR_FILENO);
-    if (talks) print_start(&t);
+    if (talks) print_start(&t, unlimited && r->limit > 0);
     run_epochs(&t, o);
     if (tern_check(ctx) != TERN_OK) return work_failed(v, "%s", tern_error(ctx));
     if (*t.stop && t.done < r->epochs)
@@ -125,7 +116,7 @@ static int train(const verb *v, tern_ctx *ctx, recipe *r, const train_options *o
         printf("stopped early: %" PRId64 " epochs without a better test loss\n", t.waited);
     if (!o->no_plots) {
         /* The weights that were kept are those that the plots show. */
-        run_looks looks = {v, ctx, r->out, r, t.data.facts, t.history, t.model, t.data.test};
+        run_looks looks = {v, ctx, r->out, t.data.facts, t.history, t.model, t.data.test};
         char path[PATH_SIZE];
         if (strcmp(r->keep, "best") == 0 && path_join(ctx, r->out, "model.pth", path))
             tern_module_load(t.model, path);

@@ -16,7 +16,7 @@
 #include <string.h>
 #include <time.h>
 
-enum { BAR_WIDTH = 30, SECONDS_A_MINUTE = 60 };
+enum { REFERENCE_LIMIT = 10000, BAR_WIDTH = 30, SECONDS_A_MINUTE = 60 };
 
 static double now(void) {
     struct timespec time;
@@ -24,10 +24,13 @@ static double now(void) {
     return (double)time.tv_sec + (double)time.tv_nsec * 1e-9;
 }
 
-/* The first `limit` training samples alone. */
-static void limit_data(training *t) {
-    int64_t limit = t->recipe->limit;
-    if (limit <= 0 || limit >= tern_dataset_length(t->data.train)) return;
+/* The first `limit` training samples alone; a device that is slow by design sets a limit. */
+static void limit_data(training *t, recipe *r) {
+    int64_t length = tern_dataset_length(t->data.train);
+    if (!r->limit && length > REFERENCE_LIMIT && tern_device_is_reference(t->ctx))
+        r->limit = REFERENCE_LIMIT;
+    int64_t limit = r->limit;
+    if (limit <= 0 || limit >= length) return;
     int64_t *indices = tern_scope_alloc(t->ctx, (size_t)limit * sizeof *indices);
     for (int64_t i = 0; indices && i < limit; i++) indices[i] = i;
     if (indices) t->data.train = tern_subset_new(t->data.train, indices, (size_t)limit);
@@ -37,7 +40,7 @@ bool training_init(training *t, tern_ctx *ctx, recipe *r, const volatile int *st
     *t = (training){.ctx = ctx, .recipe = r, .stop = stop, .best = INFINITY};
     tern_loader_options o = TERN_LOADER_OPTIONS;
     if (!run_data_load(ctx, r, &t->data)) return false;
-    limit_data(t);
+    limit_data(t, r);
     o.batch_size = r->batch_size;
     o.shuffle = true;
     o.num_workers = (int)r->workers;

@@ -34,8 +34,8 @@ typedef struct training {
     bool shows_progress;
 } training;
 
-/* Loads the data, whose transforms the recipe is told, and makes the model and what trains it. False
- * after latching an error. */
+/* Loads the data and makes the model and what trains it. The recipe is told what it left open: the
+ * transforms, and the limit of a device of speed class reference. False after latching an error. */
 bool training_init(training *t, tern_ctx *ctx, recipe *r, const volatile int *stop);
 
 /* One epoch over the training data and a look at the test data. False where it was interrupted or
