@@ -261,34 +261,72 @@ static tern_value double_list(tern_ctx *ctx, const double *items, size_t count) 
     return list;
 }
 
+/* PyTorch keeps milestones as a Counter: how often each epoch is named. */
+static tern_value count_milestones(tern_ctx *ctx, const tern_int_list *milestones) {
+    tern_value counts = tern_dict_new(ctx, false);
+    for (size_t i = 0; i < milestones->count; i++) {
+        int64_t times = 0;
+        for (size_t k = 0; k < milestones->count; k++)
+            times += milestones->items[k] == milestones->items[i];
+        tern_dict_set_value(counts, tern_int(milestones->items[i]), tern_int(times));
+    }
+    return counts;
+}
+
 static void put_arguments(tern_sched *s, tern_value dict) {
     tern_schema schema;
     if (!tern_schema_parse(s->cls->schema, &schema)) return;
     for (int i = 0; i < schema.n_args; i++) {
         const char *name = schema.args[i].name;
         const tern_field *field = tern_field_find(tern_sched_fields, name);
-        bool inner = strcmp(name, "schedulers") == 0 || strcmp(name, "lr_lambda") == 0;
-        if (field && !inner) tern_dict_set(dict, name, tern_field_get(s->ctx, field, &s->args));
+        if (!field || strcmp(name, "lr_lambda") == 0) continue;
+        if (strcmp(name, "milestones") == 0)
+            tern_dict_set(dict, name, count_milestones(s->ctx, &s->args.milestones));
+        else
+            tern_dict_set(dict, name, tern_field_get(s->ctx, field, &s->args));
     }
+}
+
+/* PyTorch keeps a program's functions only where they are objects, and asks for these keys: one None
+ * for each group, and one for CyclicLR's scale_fn. */
+static void put_functions(tern_sched *s, tern_value dict) {
+    if (strcmp(s->cls->name, "CyclicLR") == 0) tern_dict_set(dict, "_scale_fn_custom", tern_none());
+    if (!strstr(s->cls->schema, "lr_lambda")) return;
+    tern_value list = tern_list_new(s->ctx);
+    for (size_t g = 0; g < s->n_groups; g++) tern_list_append(list, tern_none());
+    tern_dict_set(dict, "lr_lambdas", list);
+}
+
+/* Of SequentialLR and ChainedScheduler. */
+static tern_value composed_state(tern_sched *s) {
+    tern_value dict = tern_dict_new(s->ctx, false), children = tern_list_new(s->ctx);
+    if (strstr(s->cls->schema, "milestones")) {
+        const tern_field *field = tern_field_find(tern_sched_fields, "milestones");
+        tern_dict_set(dict, "_milestones", tern_field_get(s->ctx, field, &s->args));
+        tern_dict_set(dict, "last_epoch", tern_int(s->last_epoch));
+    }
+    for (size_t i = 0; i < s->n_children; i++)
+        tern_list_append(children, tern_sched_state_dict(s->children[i]));
+    tern_dict_set(dict, "_last_lr", double_list(s->ctx, s->last_lr, s->n_groups));
+    tern_dict_set(dict, "_schedulers", children);
+    return tern_optim_latched(s->ctx) ? tern_none() : dict;
 }
 
 tern_value tern_sched_state_dict(tern_sched *sched) {
     if (!sched || tern_optim_latched(sched->ctx)) return tern_none();
+    if (sched->n_children) return composed_state(sched);
     tern_ctx *ctx = sched->ctx;
     tern_value dict = tern_dict_new(ctx, false);
     put_arguments(sched, dict);
     tern_dict_set(dict, "base_lrs", double_list(ctx, sched->base_lrs, sched->n_groups));
     tern_dict_set(dict, "last_epoch", tern_int(sched->last_epoch));
     tern_dict_set(dict, "_step_count", tern_int(sched->step_count));
+    tern_dict_set(dict, "_is_initial", tern_bool(false));
+    tern_dict_set(dict, "_get_lr_called_within_step", tern_bool(false));
     for (const tern_field *field = sched->cls->state; field && field->name; field++)
         tern_dict_set(dict, field->name, tern_field_get(ctx, field, &sched->args));
-    if (sched->n_children) {
-        tern_value children = tern_list_new(ctx);
-        for (size_t i = 0; i < sched->n_children; i++)
-            tern_list_append(children, tern_sched_state_dict(sched->children[i]));
-        tern_dict_set(dict, "_schedulers", children);
-    }
     tern_dict_set(dict, "_last_lr", double_list(ctx, sched->last_lr, sched->n_groups));
+    put_functions(sched, dict);
     return tern_optim_latched(ctx) ? tern_none() : dict;
 }
 
@@ -296,7 +334,7 @@ tern_value tern_sched_state_dict(tern_sched *sched) {
 static bool fits(const tern_sched *s, tern_value state) {
     tern_value children = tern_dict_get(state, "_schedulers");
     if (state.kind != TERN_VALUE_DICT ||
-        tern_dict_get(state, "last_epoch").kind != TERN_VALUE_INT ||
+        (s->n_children == 0 && tern_dict_get(state, "last_epoch").kind != TERN_VALUE_INT) ||
         tern_value_count(tern_dict_get(state, "_last_lr")) != s->n_groups ||
         tern_value_count(children) != s->n_children)
         return false;
@@ -320,8 +358,10 @@ static void take_state(tern_sched *s, tern_value state) {
         bool is_list = field && field->type == TERN_FIELD_FLOAT_LIST;
         if (field && !is_list) tern_field_set(s->ctx, field, &s->args, item);
     }
-    s->last_epoch = tern_value_as_int(tern_dict_get(state, "last_epoch"));
-    s->step_count = tern_value_as_int(tern_dict_get(state, "_step_count"));
+    if (tern_dict_has(state, "last_epoch"))
+        s->last_epoch = tern_value_as_int(tern_dict_get(state, "last_epoch"));
+    if (tern_dict_has(state, "_step_count"))
+        s->step_count = tern_value_as_int(tern_dict_get(state, "_step_count"));
     take_doubles(tern_dict_get(state, "base_lrs"), s->base_lrs, s->n_groups);
     take_doubles(tern_dict_get(state, "_last_lr"), s->last_lr, s->n_groups);
     for (size_t i = 0; i < s->n_children; i++)

@@ -155,9 +155,30 @@ Test(optim_sched, a_state_holds_what_pytorch_keeps) {
     tern_sched_step(sched);
     cr_assert_str_eq(repr_of(tern_sched_state_dict(sched)),
                      "{'step_size': 3, 'gamma': 0.1, 'base_lrs': [0.1], 'last_epoch': 1, "
-                     "'_step_count': 2, '_last_lr': [0.1]}");
+                     "'_step_count': 2, '_is_initial': False, '_get_lr_called_within_step': "
+                     "False, '_last_lr': [0.1]}");
     cr_assert_eq(tern_sched_load_state_dict(sched, tern_dict_new(ctx, false)), TERN_ERR_ARGUMENT);
     CHECK_ERROR_HAS("StepLR: this is no state of a scheduler");
+}
+
+/* What torch.optim.lr_scheduler of PyTorch 2.15 writes. */
+Test(optim_sched, states_of_milestones_functions_and_parts_are_those_of_pytorch) {
+    tern_sched *sched = tern_sched_new(sgd, "MultiStepLR([1, 3, 3])");
+    cr_assert_str_eq(repr_of(tern_sched_state_dict(sched)),
+                     "{'milestones': {1: 1, 3: 2}, 'gamma': 0.1, 'base_lrs': [0.1], 'last_epoch': "
+                     "0, '_step_count': 1, '_is_initial': False, '_get_lr_called_within_step': "
+                     "False, '_last_lr': [0.1]}");
+    sched = tern_sched_new(sgd, "LambdaLR('0.5')");
+    cr_assert_str_eq(repr_of(tern_sched_state_dict(sched)),
+                     "{'base_lrs': [0.1], 'last_epoch': 0, '_step_count': 1, '_is_initial': False, "
+                     "'_get_lr_called_within_step': False, '_last_lr': [0.05], 'lr_lambdas': "
+                     "[None]}");
+    sched = tern_sched_new(sgd, "SequentialLR([StepLR(9), StepLR(8)], [2])");
+    tern_value state = tern_sched_state_dict(sched), key;
+    static const char *const names[] = {"_milestones", "last_epoch", "_last_lr", "_schedulers"};
+    for (size_t i = 0; i < 4; i++)
+        cr_assert(tern_dict_at(state, i, &key, NULL) && strcmp(key.as.s, names[i]) == 0);
+    cr_assert_eq(tern_value_count(state), 4);
 }
 
 /* ---- refusals ----------------------------------------------------------------------------------------- */
