@@ -54,7 +54,7 @@ tern_value tern_module_state_dict(tern_module *module) {
 typedef struct load {
     tern_ctx *ctx;
     tern_value state;
-    bool strict;
+    bool strict, assign;
     tern_textbuf missing, unexpected, problems;
     tern_tensor **pairs; /* (parameter, converted value) after each other */
     size_t count, capacity;
@@ -194,22 +194,26 @@ static bool stage(void *user, const char *key, tern_slot *slot, tern_module *mod
     return true;
 }
 
-/* Same shape, dtype and device: each copy is one kernel that allocates nothing. */
+/* Same shape, dtype and device: each copy is one kernel that allocates nothing, and a handle takes
+ * over another's storage without memory. */
 static tern_status write(load *l) {
-    for (size_t i = 0; i < l->count; i += 2)
-        if (tern_is_nil(tern_copy_in_place(l->pairs[i], l->pairs[i + 1])))
+    for (size_t i = 0; i < l->count; i += 2) {
+        if (l->assign && tern_update(&l->pairs[i], l->pairs[i + 1]) != TERN_OK)
             return tern_check(l->ctx);
+        if (!l->assign && tern_is_nil(tern_copy_in_place(l->pairs[i], l->pairs[i + 1])))
+            return tern_check(l->ctx);
+    }
     return TERN_OK;
 }
 
-tern_status tern_module_load_state_dict(tern_module *module, tern_value state, bool strict) {
+static tern_status load_state(tern_module *module, tern_value state, bool strict, bool assign) {
     if (!module) return TERN_ERR_ARGUMENT;
     tern_ctx *ctx = module->inner->ctx;
     if (tern_check(ctx) != TERN_OK) return tern_check(ctx);
     if (state.kind != TERN_VALUE_DICT)
         return tern_fail(ctx, TERN_ERR_ARGUMENT, "Expected state_dict to be dict-like, got %s.",
                          tern_kind_name(state.kind));
-    load l = {.ctx = ctx, .state = state, .strict = strict};
+    load l = {.ctx = ctx, .state = state, .strict = strict, .assign = assign};
     tern_scope scope = tern_scope_begin(ctx, TERN_NO_GRAD);
     tern_status status = check(&l, module);
     if (status == TERN_OK && !tern_walk_slots(module, 'a', false, stage, &l))
@@ -222,4 +226,12 @@ tern_status tern_module_load_state_dict(tern_module *module, tern_value state, b
     tern_textbuf_free(&l.problems);
     tern_free(l.pairs);
     return status;
+}
+
+tern_status tern_module_load_state_dict(tern_module *module, tern_value state, bool strict) {
+    return load_state(module, state, strict, false);
+}
+
+tern_status tern_module_assign_state_dict(tern_module *module, tern_value state, bool strict) {
+    return load_state(module, state, strict, true);
 }

@@ -241,6 +241,41 @@ TERN_API tern_value tern_module_state_dict(tern_module *module);
 TERN_API tern_status tern_module_load_state_dict(tern_module *module, tern_value state,
                                                  bool strict);
 
+/*
+ * load_state_dict(state, strict, assign=True): the module's tensors take over the state's storage
+ * instead of copying it, where dtype and device are theirs already. With tern_value_map a model then
+ * lies over the pages of its file. The handles stay: tied weights and optimizers keep theirs.
+ */
+TERN_API tern_status tern_module_assign_state_dict(tern_module *module, tern_value state,
+                                                   bool strict);
+
+/* ---- one model in several threads ------------------------------------------------------------- */
+
+/*
+ * A model's weights for several contexts: a copy of its state dict in host memory, which never
+ * changes. A context belongs to one thread, so each thread makes the module anew in a context of its
+ * own and lets it use these weights:
+ *
+ *     tern_weights *weights = tern_weights_new(model);           one thread, once
+ *     tern_module *own = tern_nn(ctx, notation);                 each thread
+ *     tern_weights_use(weights, own);
+ */
+typedef struct tern_weights tern_weights;
+
+/* Copies the weights, which the module may change afterwards. NULL after latching an error. */
+TERN_API tern_weights *tern_weights_new(tern_module *module);
+
+/*
+ * Puts the module's state over the shared memory, without a copy on devices that can use host memory.
+ * Strict as load_state_dict: what does not fit changes nothing. The module is then for inference: in
+ * evaluation mode, its parameters without gradients; writing to them in place is an error of the
+ * program, as other threads read them. Called from any thread, several at once.
+ */
+TERN_API tern_status tern_weights_use(tern_weights *weights, tern_module *module);
+
+/* The caller is done with them; the memory goes when no module uses it. NULL is fine. */
+TERN_API void tern_weights_free(tern_weights *weights);
+
 /* ---- printing -------------------------------------------------------------------------------- */
 
 /* What Python's print(model) shows, without the last newline. Returns the length as snprintf does.
