@@ -47,36 +47,32 @@ static images draw_images(tern_ctx *ctx, int count) {
     return (images){noise, tern_from_data(ctx, labels, TERN_SHAPE(count), TERN_INT64)};
 }
 
-/* The share of images whose largest logit is the right one's. */
 static double accuracy(tern_module *model, const images *test) {
     tern_scope scope = tern_scope_begin(tern_module_context(model), TERN_INFERENCE);
     tern_module_eval(model);
-    tern_tensor *guesses = tern_argmax(tern_forward(model, test->pixels), 1, false);
-    tern_tensor *right = tern_to_dtype(tern_eq(guesses, test->labels), TERN_FLOAT32);
-    double share = tern_item(tern_mean(right));
+    double share = tern_accuracy(tern_forward(model, test->pixels), test->labels);
     tern_scope_end(scope);
     return share;
 }
 
-static double train_epoch(tern_module *model, tern_optim *optimizer, const images *train) {
-    tern_ctx *ctx = tern_module_context(model);
-    tern_scope epoch = tern_scope_begin(ctx, 0);
-    tern_tensor *order = tern_randperm(ctx, TRAIN, NULL);
+static double train_epoch(tern_module *model, tern_optim *optimizer, tern_loader *loader) {
     double total = 0;
     tern_module_train(model, true);
-    for (int64_t start = 0; start < TRAIN && tern_check(ctx) == TERN_OK; start += BATCH) {
-        tern_scope step = tern_scope_begin(ctx, 0);
-        tern_tensor *batch = tern_slice(order, 0, start, start + BATCH, 1);
-        tern_tensor *logits = tern_forward(model, tern_index_select(train->pixels, 0, batch));
-        tern_tensor *wanted = tern_index_select(train->labels, 0, batch);
-        tern_tensor *loss = tern_cross_entropy(logits, wanted, TERN_MEAN);
-        tern_optim_zero_grad(optimizer);
-        tern_backward(loss);
-        tern_optim_step(optimizer);
-        total += tern_item(loss) * BATCH / TRAIN;
+    tern_loader_begin(loader); /* for pixels, labels in loader: */
+    for (bool more = true; more;) {
+        tern_scope step = tern_scope_begin(tern_module_context(model), 0);
+        tern_tensor *batch[2];
+        more = tern_loader_next(loader, batch);
+        if (more) {
+            tern_tensor *logits = tern_forward(model, batch[0]);
+            tern_tensor *loss = tern_cross_entropy(logits, batch[1], TERN_MEAN);
+            tern_optim_zero_grad(optimizer);
+            tern_backward(loss);
+            tern_optim_step(optimizer);
+            total += tern_item(loss) * BATCH / TRAIN;
+        }
         tern_scope_end(step);
     }
-    tern_scope_end(epoch);
     return total;
 }
 
@@ -84,6 +80,11 @@ int main(void) {
     tern_ctx *ctx = tern_open(NULL);
     tern_manual_seed(ctx, 42);
     images train = draw_images(ctx, TRAIN), test = draw_images(ctx, TEST);
+    tern_tensor *both[] = {train.pixels, train.labels};
+    tern_loader_options options = TERN_LOADER_OPTIONS;
+    options.batch_size = BATCH;
+    options.shuffle = true;
+    tern_loader *loader = tern_loader_new(tern_tensor_dataset_new(ctx, both, 2), &options);
     tern_module *model =
         tern_nn(ctx, "Sequential(Conv2d(1, 8, 3, padding=1), ReLU(), MaxPool2d(2), "
                      "Conv2d(8, 16, 3, padding=1), ReLU(), MaxPool2d(2), "
@@ -91,7 +92,7 @@ int main(void) {
     tern_optim *optimizer = tern_optim_new(model, "AdamW(lr=0.01)");
     printf("%s\n", tern_module_repr_text(model));
     for (int epoch = 0; epoch < EPOCHS && tern_check(ctx) == TERN_OK; epoch++) {
-        double loss = train_epoch(model, optimizer, &train);
+        double loss = train_epoch(model, optimizer, loader);
         printf("epoch %d: loss %.4f, accuracy %.3f\n", epoch, loss, accuracy(model, &test));
     }
     if (tern_check(ctx)) fprintf(stderr, "image_classifier: %s\n", tern_error(ctx));
