@@ -1,10 +1,12 @@
 #define _POSIX_C_SOURCE 200809L
 #include "folders.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 bool path_join(tern_ctx *ctx, const char *parent, const char *name, char *out_path) {
     int length = snprintf(out_path, PATH_SIZE, "%s/%s", parent, name);
@@ -43,4 +45,16 @@ bool folder_make(tern_ctx *ctx, const char *path) {
     }
     if (!made) tern_fail(ctx, TERN_ERR_IO, "%s: %s", part, strerror(errno));
     return made;
+}
+
+void folder_sweep(const char *path) {
+    DIR *folder = opendir(path);
+    if (!folder) return;
+    for (struct dirent *entry; (entry = readdir(folder));) {
+        size_t length = strlen(entry->d_name);
+        if (strncmp(entry->d_name, ".tern-", 6) == 0 && length > 10 &&
+            strcmp(entry->d_name + length - 4, ".tmp") == 0)
+            unlinkat(dirfd(folder), entry->d_name, 0);
+    }
+    closedir(folder);
 }

@@ -12,4 +12,7 @@ bool path_join(tern_ctx *ctx, const char *parent, const char *name, char *out_pa
 /* Makes the folder and those above it. False, with the error latched, where that fails. */
 bool folder_make(tern_ctx *ctx, const char *path);
 
+/* Removes what a killed program left of files that it wrote (tern/io.h); nobody else may write there. */
+void folder_sweep(const char *path);
+
 #endif

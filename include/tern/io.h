@@ -8,7 +8,8 @@
  * memory taken is bounded by the file's size.
  *
  * WRITING is atomic and durable: a temporary file beside the target is written, flushed to disk and
- * renamed. On any failure the old file is still there and the temporary one is gone.
+ * renamed. On any failure the old file is still there and the temporary one is gone; only a program
+ * that is killed meanwhile leaves it, called .tern-PID-N.tmp.
  *
  * What is read lives in the scope that is open.
  */

@@ -182,6 +182,7 @@ done 2>/dev/null
 last="$kills kills"
 check "no run was killed" [ "$kills" -gt 0 ]
 echo "$kills runs were killed"
+touch "$work/killed/.tern-1-1.tmp" # as a run that was killed while it wrote leaves
 # shellcheck disable=SC2046
 run 0 train "$work/long.txt" --out "$work/killed" $(resume_if_begun) --quiet --no-plots
 last="$kills kills"
@@ -192,4 +193,5 @@ check "killed: another optimizer or generator" cmp \
 check "killed: other losses" cmp \
     <(sed -E 's/, "seconds".*//' "$work/straight/metrics.jsonl") \
     <(sed -E 's/, "seconds".*//' "$work/killed/metrics.jsonl")
+check "killed: a temporary file is left" [ -z "$(find "$work/killed" -name '.tern-*')" ]
 finish

@@ -89,11 +89,16 @@ static bool begin(training *t, tern_ctx *ctx, recipe *r, bool resume) {
            (resume || training_save(t, r->out));
 }
 
-static void print_start(const training *t, bool limited) {
-    if (limited)
-        printf("%s is made to be read, not to be fast: training on the first %" PRId64
-               " samples (--limit N changes that)\n",
-               tern_device_name(t->ctx), t->recipe->limit);
+/* Beside the results where those are JSON's. */
+static void tell_limit(const training *t, const train_options *o) {
+    if (o->common.quiet) return;
+    fprintf(o->common.json ? stderr : stdout,
+            "%s is made to be read, not to be fast: training on the first %" PRId64
+            " samples (--limit N changes that)\n",
+            tern_device_name(t->ctx), t->recipe->limit);
+}
+
+static void print_start(const training *t) {
     printf("device %s, %" PRId64 " samples to train and %" PRId64 " to test, %" PRId64
            " parameters\n",
            tern_device_name(t->ctx), tern_dataset_length(t->data.train),
@@ -106,7 +111,8 @@ static int train(const verb *v, tern_ctx *ctx, recipe *r, const train_options *o
     bool unlimited = r->limit == 0;
     if (!begin(&t, ctx, r, o->resume)) return work_failed(v, "%s", tern_error(ctx));
     t.shows_progress = talks && isatty(STDERR_FILENO);
-    if (talks) print_start(&t, unlimited && r->limit > 0);
+    if (unlimited && r->limit > 0) tell_limit(&t, o);
+    if (talks) print_start(&t);
     run_epochs(&t, o);
     if (tern_check(ctx) != TERN_OK) return work_failed(v, "%s", tern_error(ctx));
     if (*t.stop && t.done < r->epochs)

@@ -206,6 +206,7 @@ static void take_over(training *t, const char *path, tern_value all) {
 bool training_resume(training *t, const char *folder) {
     char path[PATH_SIZE];
     if (!path_join(t->ctx, folder, "checkpoint.pth", path)) return false;
+    folder_sweep(folder);
     tern_value all = tern_value_load(t->ctx, path);
     if (tern_check(t->ctx) == TERN_OK) take_over(t, path, all);
     return tern_check(t->ctx) == TERN_OK && training_save(t, folder);
