@@ -169,27 +169,6 @@ static bool bind_one(const binder *b, const tern_schema_arg *arg, tern_value val
 
 /* ---- names ----------------------------------------------------------------------------------- */
 
-#define NAME_LIMIT 48
-
-/* Levenshtein's distance; names beyond the limit are far from anything. */
-static size_t distance(const char *a, const char *b) {
-    size_t rows = strlen(a), columns = strlen(b), row[NAME_LIMIT + 1];
-    if (rows > NAME_LIMIT || columns > NAME_LIMIT) return SIZE_MAX;
-    for (size_t j = 0; j <= columns; j++) row[j] = j;
-    for (size_t i = 1; i <= rows; i++) {
-        size_t diagonal = row[0];
-        row[0] = i;
-        for (size_t j = 1; j <= columns; j++) {
-            size_t best = diagonal + (a[i - 1] != b[j - 1]);
-            if (row[j] + 1 < best) best = row[j] + 1;
-            if (row[j - 1] + 1 < best) best = row[j - 1] + 1;
-            diagonal = row[j];
-            row[j] = best;
-        }
-    }
-    return row[columns];
-}
-
 static int index_of(const tern_schema *schema, const char *name) {
     for (int i = 0; i < schema->n_args; i++)
         if (strcmp(schema->args[i].name, name) == 0) return i;
@@ -211,17 +190,11 @@ static const char *names_text(const tern_schema *schema, bool positional, char *
 
 static bool refuse_name(const binder *b, const char *name) {
     char names[400];
-    size_t best = SIZE_MAX;
-    int nearest = -1;
-    for (int i = 0; i < b->schema->n_args; i++) {
-        size_t d = distance(name, b->schema->args[i].name);
-        if (d >= best) continue;
-        best = d;
-        nearest = i;
-    }
-    if (nearest >= 0 && best <= 1 + strlen(name) / 3)
-        return refuse(b, "no argument '%.60s'; did you mean '%s'?", name,
-                      b->schema->args[nearest].name);
+    tern_nearest nearest = tern_nearest_begin(name);
+    for (int i = 0; i < b->schema->n_args; i++)
+        tern_nearest_try(&nearest, b->schema->args[i].name, strlen(b->schema->args[i].name));
+    if (nearest.name)
+        return refuse(b, "no argument '%.60s'; did you mean '%s'?", name, nearest.name);
     if (b->schema->n_args == 0) return refuse(b, "takes no arguments, but '%.60s' was given", name);
     return refuse(b, "no argument '%.60s'; there are %s", name,
                   names_text(b->schema, false, names, sizeof names));

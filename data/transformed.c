@@ -50,10 +50,17 @@ static bool get_transformed(const void *part, int64_t index, uint64_t noise,
 
 static bool unknown(tern_ctx *ctx, const char *name) {
     tern_textbuf list = {0};
-    for (size_t i = 0; tern_transform_name(i); i++)
+    tern_nearest nearest = tern_nearest_begin(name);
+    for (size_t i = 0; tern_transform_name(i); i++) {
         tern_textbuf_add(&list, "%s%s", i ? ", " : "", tern_transform_name(i));
-    tern_fail(ctx, TERN_ERR_NOT_FOUND, "transforms: there is no '%.60s'; there are %s", name,
-              list.data ? list.data : "others");
+        tern_nearest_try(&nearest, tern_transform_name(i), strlen(tern_transform_name(i)));
+    }
+    if (nearest.name)
+        tern_fail(ctx, TERN_ERR_NOT_FOUND, "transforms: there is no '%.60s'; did you mean %s?",
+                  name, nearest.name);
+    else
+        tern_fail(ctx, TERN_ERR_NOT_FOUND, "transforms: there is no '%.60s'; there are %s", name,
+                  list.data ? list.data : "others");
     tern_textbuf_free(&list);
     return false;
 }

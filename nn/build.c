@@ -31,41 +31,14 @@ static void place_of(const builder *b, tern_value call, char *out_place, size_t 
 
 /* ---- names ------------------------------------------------------------------------------------------- */
 
-static char lower(char c) {
-    return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
-}
-
-/* Edits that turn one short name into another, without regard to case. */
-static size_t distance(const char *a, size_t a_length, const char *b, size_t b_length) {
-    size_t row[65];
-    if (a_length > 64 || b_length > 64) return SIZE_MAX;
-    for (size_t j = 0; j <= b_length; j++) row[j] = j;
-    for (size_t i = 1; i <= a_length; i++) {
-        size_t diagonal = row[0];
-        row[0] = i;
-        for (size_t j = 1; j <= b_length; j++) {
-            size_t above = row[j], best = diagonal + (lower(a[i - 1]) != lower(b[j - 1]));
-            if (above + 1 < best) best = above + 1;
-            if (row[j - 1] + 1 < best) best = row[j - 1] + 1;
-            diagonal = above;
-            row[j] = best;
-        }
-    }
-    return row[b_length];
-}
-
 static tern_module *unknown(const builder *b, const char *place, const char *name) {
-    const tern_module_class *cls, *nearest = NULL;
-    size_t best = 4;
-    for (size_t i = 0; (cls = tern_nn_class_at(i)) != NULL; i++) {
-        size_t d = distance(name, strlen(name), cls->schema, tern_class_name_length(cls));
-        if (d >= best) continue;
-        best = d;
-        nearest = cls;
-    }
-    if (nearest)
+    const tern_module_class *cls;
+    tern_nearest nearest = tern_nearest_begin(name);
+    for (size_t i = 0; (cls = tern_nn_class_at(i)) != NULL; i++)
+        tern_nearest_try(&nearest, cls->schema, tern_class_name_length(cls));
+    if (nearest.name)
         tern_fail(b->ctx, TERN_ERR_NOT_FOUND, "%s: there is no module '%s'; did you mean %.*s?",
-                  place, name, (int)tern_class_name_length(nearest), nearest->schema);
+                  place, name, (int)nearest.length, nearest.name);
     else
         tern_fail(b->ctx, TERN_ERR_NOT_FOUND,
                   "%s: there is no module '%s': tern_nn_register adds a class of your own", place,

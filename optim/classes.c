@@ -19,3 +19,17 @@ const tern_optim_class *tern_optim_class_of(const char *name) {
 const char *tern_optim_name_at(size_t index) {
     return index < CLASS_COUNT ? classes[index]->name : NULL;
 }
+
+void tern_optim_unknown(tern_ctx *ctx, const char *where, const char *kind, const char *name,
+                        const char *(*name_at)(size_t index)) {
+    const char *known;
+    tern_nearest nearest = tern_nearest_begin(name);
+    for (size_t i = 0; (known = name_at(i)) != NULL; i++)
+        tern_nearest_try(&nearest, known, strlen(known));
+    if (nearest.name && strcmp(nearest.name, name) != 0)
+        tern_fail(ctx, TERN_ERR_NOT_FOUND, "%s: there is no %s '%.60s'; did you mean %s?", where,
+                  kind, name, nearest.name);
+    else
+        tern_fail(ctx, TERN_ERR_NOT_FOUND, "%s: there is no %s '%.60s' with these arguments", where,
+                  kind, name);
+}

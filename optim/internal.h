@@ -104,6 +104,10 @@ struct tern_optim_class {
 /* ---- classes.c ---- */
 const tern_optim_class *tern_optim_class_of(const char *name);
 
+/* Latches that there is no optimizer or scheduler (`kind`) of this name, and the nearest one's. */
+void tern_optim_unknown(tern_ctx *ctx, const char *where, const char *kind, const char *name,
+                        const char *(*name_at)(size_t index));
+
 /* ---- state.c ---- */
 
 /* Makes the state tensors that `needs` names and moves those there are to the parameter's device and

@@ -238,8 +238,7 @@ static tern_optim *make_by_name(tern_ctx *ctx, const char *where, tern_value par
     tern_value args[TERN_SCHEMA_MAX_ARGS];
     size_t count = tern_value_count(positional);
     if (!cls || count > TERN_SCHEMA_MAX_ARGS) {
-        tern_fail(ctx, TERN_ERR_NOT_FOUND, "%s: there is no optimizer '%s' with these arguments",
-                  where, name);
+        tern_optim_unknown(ctx, where, "optimizer", name, tern_optim_name_at);
         return NULL;
     }
     void *options = tern_alloc(cls->options_size);

@@ -209,8 +209,9 @@ tern_sched *tern_sched_from_value(tern_optim *optim, const char *where, tern_val
     const tern_sched_class *cls =
         name.kind == TERN_VALUE_STRING ? tern_sched_class_of(name.as.s) : NULL;
     if (!cls || count > TERN_SCHEMA_MAX_ARGS) {
-        tern_fail(ctx, TERN_ERR_NOT_FOUND, "%s: there is no scheduler '%s' with these arguments",
-                  where, name.kind == TERN_VALUE_STRING ? name.as.s : tern_kind_name(call.kind));
+        tern_optim_unknown(ctx, where, "scheduler",
+                           name.kind == TERN_VALUE_STRING ? name.as.s : tern_kind_name(call.kind),
+                           tern_sched_name_at);
         return NULL;
     }
     tern_sched_args bound = {0};

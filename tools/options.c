@@ -1,6 +1,8 @@
 #define _POSIX_C_SOURCE 200809L
 #include "options.h"
 
+#include "tern/schema.h"
+
 #include <errno.h>
 #include <math.h>
 #include <stdarg.h>
@@ -57,36 +59,11 @@ int wrong_usage(const verb *v, const char *format, ...) {
     return EXIT_WRONG_USAGE;
 }
 
-/* Levenshtein's distance between two words, of which the first WORD_LIMIT bytes count. */
-static size_t distance(const char *a, const char *b) {
-    size_t row[WORD_LIMIT + 1];
-    size_t length_b = strnlen(b, WORD_LIMIT);
-    for (size_t j = 0; j <= length_b; j++) row[j] = j;
-    for (size_t i = 0; a[i] && i < WORD_LIMIT; i++) {
-        size_t diagonal = row[0];
-        row[0] = i + 1;
-        for (size_t j = 0; j < length_b; j++) {
-            size_t best = diagonal + (a[i] != b[j]);
-            diagonal = row[j + 1];
-            if (row[j] + 1 < best) best = row[j] + 1;
-            if (row[j + 1] + 1 < best) best = row[j + 1] + 1;
-            row[j + 1] = best;
-        }
-    }
-    return row[length_b];
-}
-
 const char *nearest_word(const char *word, const char *const *candidates, size_t count) {
-    const char *nearest = NULL;
-    size_t least = strlen(word) / 3 + 2; /* farther words are no typing mistakes */
-    for (size_t i = 0; i < count; i++) {
-        size_t d = distance(word, candidates[i]);
-        if (d < least) {
-            least = d;
-            nearest = candidates[i];
-        }
-    }
-    return nearest;
+    tern_nearest nearest = tern_nearest_begin(word);
+    for (size_t i = 0; i < count; i++)
+        tern_nearest_try(&nearest, candidates[i], strlen(candidates[i]));
+    return nearest.name;
 }
 
 static int unknown_option(const verb *v, const char *name) {

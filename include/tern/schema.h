@@ -69,6 +69,21 @@ TERN_API bool tern_schema_bind(tern_ctx *ctx, const tern_schema *schema,
                                const tern_value *positional, int n_positional, tern_value named,
                                tern_value *out_values, char *out_message, size_t message_size);
 
+/* ---- "did you mean" ----------------------------------------------------------------------------- */
+
+/* The most likely of the names that were tried; farther ones than a third of the word and one more
+ * edit are no typing mistakes. */
+typedef struct tern_nearest {
+    const char *word;
+    size_t word_length;
+    const char *name; /* NULL: none is near */
+    size_t length;    /* of the name, which need not end there */
+    size_t distance;  /* edits, or the first number that is too many */
+} tern_nearest;
+
+TERN_API tern_nearest tern_nearest_begin(const char *word);
+TERN_API void tern_nearest_try(tern_nearest *nearest, const char *name, size_t length);
+
 #ifdef __cplusplus
 }
 #endif

@@ -188,8 +188,8 @@ Test(nn_text, syntax_errors_point_at_the_column) {
 
 Test(nn_text, unknown_modules_and_arguments_are_named) {
     REFUSES("Lineer(1, 1)", "tern_nn: column 1: there is no module 'Lineer'; did you mean Linear?");
-    REFUSES("Sequential(ReLU(), Transmogrifier())",
-            "tern_nn: column 20: there is no module 'Transmogrifier': tern_nn_register adds a "
+    REFUSES("Sequential(ReLU(), Perceptron())",
+            "tern_nn: column 20: there is no module 'Perceptron': tern_nn_register adds a "
             "class of your own");
     cr_assert_null(tern_nn(ctx, "Sequential(ReLU(), Linear(3))"));
     CHECK_ERROR_HAS("tern_nn: column 20: Linear: missing argument 'out_features' (int)");

@@ -308,7 +308,8 @@ Test(optim, bad_options_are_told_as_pytorch_tells_them) {
     REFUSES("Adadelta(rho=1.5)", "Invalid rho value: 1.5");
     REFUSES("Rprop(etas=(1.5, 1.2))", "Invalid eta values: 1.5, 1.2");
     REFUSES("SGD(lr=nan)", "Invalid learning rate: nan");
-    REFUSES("SGDD(lr=1)", "tern_optim_new: there is no optimizer 'SGDD' with these arguments");
+    REFUSES("SDG(lr=1)", "tern_optim_new: there is no optimizer 'SDG'; did you mean SGD?");
+    REFUSES("Sophia(lr=1)", "tern_optim_new: there is no optimizer 'Sophia' with these arguments");
     REFUSES("3", "tern_optim_new: expected an optimizer, SGD(lr=0.01) say");
     REFUSES("SGD(lr=0.1", "tern_optim_new: column 11: expected ',' or ')', found the end");
     cr_assert_null(tern_optim_new(m, "SGD(learning_rate=0.1)"));

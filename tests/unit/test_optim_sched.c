@@ -213,6 +213,7 @@ Test(optim_sched, bad_arguments_are_refused) {
     REFUSES("SequentialLR([StepLR(1)], [1])",
             "number of schedulers 1 and the number of milestones to be equal to 1");
     REFUSES("WarmLR(1)", "tern_sched_new: there is no scheduler 'WarmLR'");
+    REFUSES("StepLr(1)", "tern_sched_new: there is no scheduler 'StepLr'; did you mean StepLR?");
     REFUSES("3", "there is no scheduler");
     cr_assert_null(tern_sched_new(NULL, "StepLR(1)"));
     cr_assert_eq(tern_sched_step(NULL), TERN_ERR_ARGUMENT);

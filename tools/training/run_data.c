@@ -8,6 +8,7 @@
 #include "tern/memory.h"
 #include "tern/ops.h"
 
+#include <dirent.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -126,8 +127,27 @@ static void load_classes(source *s, run_data *out, tern_value *out_classes) {
     }
 }
 
+static bool has_folder(const char *path) {
+    DIR *folder = opendir(path);
+    bool has = false;
+    for (struct dirent *entry; folder && !has && (entry = readdir(folder));) {
+        struct stat status;
+        has = entry->d_name[0] != '.' && fstatat(dirfd(folder), entry->d_name, &status, 0) == 0 &&
+              S_ISDIR(status.st_mode);
+    }
+    if (folder) closedir(folder);
+    return has;
+}
+
 static bool load_class_folders(source *s, run_data *out) {
     char path[PATH_SIZE];
+    if (!has_folder(s->path)) {
+        tern_fail(s->ctx, TERN_ERR_NOT_FOUND,
+                  "%s: holds neither train-images-idx3-ubyte nor train_inputs.npy, train.csv or "
+                  "folders of .npy files",
+                  s->path);
+        return false;
+    }
     tern_value classes = tern_none(), trained = tern_none();
     if (!find(s, "train", path)) {
         load_classes(s, out, &classes);
