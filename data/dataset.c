@@ -6,7 +6,7 @@
 
 #include "tern/memory.h"
 
-/* Bytes of one field; false where they exceed the address space. */
+/* Bytes of one field; false where a few of them would exceed the address space. */
 static bool field_bytes(const tern_sample_field *field, size_t *out_bytes) {
     uint64_t bytes = tern_dtype_size(field->dtype);
     if (bytes == 0 || field->shape.rank < 0 || field->shape.rank >= TERN_MAX_RANK) return false;
@@ -14,7 +14,7 @@ static bool field_bytes(const tern_sample_field *field, size_t *out_bytes) {
         if (field->shape.dim[d] < 0 || !tern_size_mul(bytes, (uint64_t)field->shape.dim[d], &bytes))
             return false;
     *out_bytes = (size_t)bytes;
-    return true;
+    return bytes <= SIZE_MAX / 8;
 }
 
 tern_dataset *tern_dataset_new(tern_ctx *ctx, int64_t length, const tern_sample_field *fields,

@@ -290,6 +290,10 @@ const char *tern_csv_text(const tern_csv *csv, int64_t row, int column) {
     return cell(csv, row, column);
 }
 
+int64_t tern_csv_line(const tern_csv *csv, int64_t row) {
+    return csv && row >= 0 && row < csv->rows ? csv->lines[row + csv->options.header] : 0;
+}
+
 /* ---- columns as tensors ---- */
 
 static bool find_column(const tern_csv *csv, const char *name, int *out_column) {
@@ -303,7 +307,7 @@ static bool find_column(const tern_csv *csv, const char *name, int *out_column) 
 
 static bool bad_number(const tern_csv *csv, int64_t row, int column, const char *text) {
     char name[TERN_SHOWN], word[TERN_SHOWN];
-    long long line = csv->lines[row + csv->options.header];
+    long long line = tern_csv_line(csv, row);
     shown(csv->names[column], name);
     if (*text)
         tern_fail(csv->ctx, TERN_ERR_FORMAT, "%s:%lld: column '%s': '%s' is no number", csv->path,

@@ -1,4 +1,5 @@
 /* tern inspect: what is in a file of any format that Tern reads. */
+#include "plain_text.h"
 #include "table.h"
 #include "verbs.h"
 
@@ -19,17 +20,6 @@ static const char *text_of(tern_value entry, const char *key) {
     return value.kind == TERN_VALUE_STRING ? value.as.s : "";
 }
 
-/* A name out of a file, which must not move the terminal's cursor. */
-static const char *plain(tern_ctx *ctx, const char *name) {
-    size_t size = strlen(name) + 1;
-    char *copy = tern_scope_alloc(ctx, size);
-    if (!copy) return "";
-    memcpy(copy, name, size);
-    for (char *c = copy; *c; c++)
-        if ((unsigned char)*c < ' ' || *c == 0x7f) *c = '?';
-    return copy;
-}
-
 static int print_tensors(const verb *v, tern_ctx *ctx, tern_value tensors) {
     size_t count = tern_value_count(tensors);
     const char **cells = tern_alloc_zeroed((count + 1) * COLUMNS, sizeof *cells);
@@ -42,7 +32,7 @@ static int print_tensors(const verb *v, tern_ctx *ctx, tern_value tensors) {
         tern_value_repr(tern_dict_get(entry, "shape"), shape, sizeof shape);
         tern_value kept = tern_string(ctx, shape);
         const char **row = cells + (i + 1) * COLUMNS;
-        row[0] = plain(ctx, text_of(entry, "name"));
+        row[0] = plain_text(ctx, text_of(entry, "name"));
         row[1] = text_of(entry, "dtype");
         row[2] = kept.kind == TERN_VALUE_STRING ? kept.as.s : "";
         row[3] = text_of(entry, "sha256");
@@ -60,7 +50,7 @@ static int print_report(const verb *v, tern_ctx *ctx, const char *path, tern_val
     tern_value values = tern_dict_get(report, "values");
     for (size_t i = 0; tern_dict_at(values, i, &key, &item); i++) {
         size_t length = tern_value_repr(item, text, sizeof text);
-        printf("%s = %s%s\n", plain(ctx, key.as.s), text, length >= sizeof text ? "..." : "");
+        printf("%s = %s%s\n", plain_text(ctx, key.as.s), text, length >= sizeof text ? "..." : "");
     }
     tern_value warnings = tern_dict_get(report, "warnings");
     for (size_t i = 0; i < tern_value_count(warnings); i++)

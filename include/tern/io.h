@@ -204,6 +204,9 @@ TERN_API int tern_csv_column(const tern_csv *csv, const char *name);
 /* A cell without its quotes; NULL outside. */
 TERN_API const char *tern_csv_text(const tern_csv *csv, int64_t row, int column);
 
+/* The line of the file where a row begins, for messages; 0 outside. */
+TERN_API int64_t tern_csv_line(const tern_csv *csv, int64_t row);
+
 /* df[names].to_numpy(): float32 [rows, count] of these columns in this order; NULL names are all.
  * Numbers as Python writes them, spaces around them passed over. Nil after latching an error. */
 TERN_API tern_tensor *tern_csv_numbers(tern_csv *csv, const char *const *names, int count);

@@ -42,6 +42,7 @@ Test(csv, quotes_line_ends_and_empty_lines_are_those_of_the_rfc) {
     check_cell(csv, 1, 0, "");
     check_cell(csv, 1, 1, "y\"z\"");
     check_cell(csv, 1, 2, "w");
+    cr_assert(tern_csv_line(csv, 0) == 3 && tern_csv_line(csv, 1) == 5 && !tern_csv_line(csv, 2));
     cr_assert(!tern_csv_text(csv, 2, 0) && !tern_csv_text(csv, 0, 3) && !tern_csv_name(csv, 3));
     tern_close(ctx);
 }

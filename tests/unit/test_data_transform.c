@@ -134,6 +134,7 @@ Test(data_transform, what_is_wrong_is_named) {
         {"RandomCrop(9)", "Required crop size (9, 9) is larger than input image size (4, 5)"},
         {"RandomCrop((1, 2, 3))", "size is a side or (height, width)"},
         {"CenterCrop(0)", "CenterCrop: Required crop size (0, 0)"},
+        {"RandomCrop(2147483640, padding=1073741820)", "impossible shape"},
         {"RandomHorizontalFlip(2)", "p=2 is no probability"},
         {"RandomHorizontalFlip(q=2)", "transforms: RandomHorizontalFlip"},
         {"ConvertImageDtype(torch.int64)", "ConvertImageDtype: from uint8 to int64"},

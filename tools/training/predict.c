@@ -1,6 +1,7 @@
 /* tern predict: what a saved run's model says of data. */
 #include "evaluation.h"
 #include "json_out.h"
+#include "plain_text.h"
 #include "run_data.h"
 #include "saved_run.h"
 #include "verbs.h"
@@ -36,10 +37,11 @@ typedef struct printer {
 /* "12: Sandal (5) 0.98" */
 static void print_class(printer *p, int64_t index, double share) {
     const char *name = run_data_class(p->run->facts, index);
+    tern_ctx *ctx = p->run->ctx;
     if (!p->json) {
         printf("%" PRId64 ": ", p->done);
         if (name)
-            printf("%s (%" PRId64 ")", name, index);
+            printf("%s (%" PRId64 ")", plain_text(ctx, name), index);
         else
             printf("%" PRId64, index);
         printf(" %.4f\n", share);

@@ -1,5 +1,7 @@
 #include "table_data.h"
 
+#include "plain_text.h"
+
 #include "tern/io.h"
 #include "tern/memory.h"
 #include "tern/ops.h"
@@ -82,7 +84,8 @@ static tern_tensor *known_classes(tern_ctx *ctx, const char *path, const tern_cs
     int column = tern_csv_column(csv, target);
     int64_t rows = tern_csv_rows(csv), *classes;
     if (column < 0) {
-        tern_fail(ctx, TERN_ERR_NOT_FOUND, "%s: no column '%.60s' of targets", path, target);
+        tern_fail(ctx, TERN_ERR_NOT_FOUND, "%s: no column '%.60s' of targets", path,
+                  plain_text(ctx, target));
         return NULL;
     }
     classes = tern_scope_alloc(ctx, ((size_t)rows + 1) * sizeof *classes);
@@ -91,8 +94,9 @@ static tern_tensor *known_classes(tern_ctx *ctx, const char *path, const tern_cs
         classes[row] = place_in(names, name);
         if (classes[row] >= 0) continue;
         tern_fail(ctx, TERN_ERR_FORMAT,
-                  "%s: row %lld: column '%.60s': the training data has no class '%.60s'", path,
-                  (long long)row + 1, target, name);
+                  "%s:%lld: column '%.60s': the training data has no class '%.60s'", path,
+                  (long long)tern_csv_line(csv, row), plain_text(ctx, target),
+                  plain_text(ctx, name));
         return NULL;
     }
     return classes ? tern_from_data(ctx, classes, TERN_SHAPE(rows), TERN_INT64) : NULL;
