@@ -160,6 +160,29 @@ wrong 's/^inputs = .*/inputs = area, room/' "houses.csv: no column 'room'"
 wrong 's/^keep/keeps/' "no key 'keeps'; did you mean 'keep'?"
 wrong 's/^inputs/transforms = Blur()\ninputs/' "transforms: there is no 'Blur'"
 
+# ---- files of a run that are not its own ----
+cp -r "$work/town" "$work/other"
+for facts in '{"classes": [1]}' '[]' '{"inputs": ["area"]}' '{"mean": ["x"]}'; do
+    echo "$facts" >"$work/other/data.json"
+    run 1 predict "$work/other"
+    complains "tern predict: " "other/data.json" "not what tern train writes"
+done
+echo '{' >"$work/other/data.json"
+run 1 evaluate "$work/other"
+complains "tern evaluate: " "other/data.json"
+cp "$work/town/data.json" "$work/other/"
+cp "$work/price/model.pth" "$work/other/"
+status=0
+"$tern" evaluate "$work/other" 2>"$err" || status=$?
+check "another model is taken" [ "$status" -eq 1 ]
+check "the missing keys are not named" grep -q "Missing key" "$err"
+cp "$work/town/model.pth" "$work/other/checkpoint.pth"
+run 1 train "$work/town.txt" --out "$work/other" --resume
+complains "tern train: " "no checkpoint of this recipe"
+echo '[]' >"$work/other/metrics.jsonl"
+"$tern" plot "$work/other" -o "$work/x.svg" 2>"$err"
+check "plot: $?" [ $? -le 1 ]
+
 # ---- killed at any point, a run resumes to the same bits ----
 cat >"$work/long.txt" <<END
 model = Sequential(Linear(2, 64), ReLU(), Dropout(0.2), Linear(64, 2))

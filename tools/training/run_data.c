@@ -321,3 +321,23 @@ const char *run_data_class(tern_value facts, int64_t index) {
         return NULL;
     return tern_value_at(names, (size_t)index).as.s;
 }
+
+/* An absent list is fine. */
+static bool is_list_of(tern_value list, bool texts) {
+    bool all = list.kind == TERN_VALUE_NONE || list.kind == TERN_VALUE_LIST;
+    for (size_t i = 0; all && list.kind == TERN_VALUE_LIST && i < tern_value_count(list); i++) {
+        tern_value item = tern_value_at(list, i);
+        all = texts ? item.kind == TERN_VALUE_STRING : tern_value_is_number(item);
+    }
+    return all;
+}
+
+bool run_data_facts_valid(tern_value facts) {
+    tern_value target = tern_dict_get(facts, "target");
+    bool table = tern_dict_has(facts, "inputs");
+    return facts.kind == TERN_VALUE_DICT && is_list_of(tern_dict_get(facts, "classes"), true) &&
+           is_list_of(tern_dict_get(facts, "inputs"), true) &&
+           is_list_of(tern_dict_get(facts, "mean"), false) &&
+           is_list_of(tern_dict_get(facts, "deviation"), false) &&
+           (!table || target.kind == TERN_VALUE_STRING);
+}

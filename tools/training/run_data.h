@@ -40,6 +40,9 @@ bool run_data_load(tern_ctx *ctx, recipe *r, run_data *out_data);
 tern_dataset *run_data_test(tern_ctx *ctx, const recipe *r, tern_value facts, const char *path,
                             bool needs_targets);
 
+/* Whether facts from a file are such. */
+bool run_data_facts_valid(tern_value facts);
+
 /* The name of a class, or NULL where it has none. */
 const char *run_data_class(tern_value facts, int64_t index);
 

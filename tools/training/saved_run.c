@@ -1,6 +1,7 @@
 #include "saved_run.h"
 
 #include "folders.h"
+#include "run_data.h"
 
 #include "tern/io.h"
 #include "tern/memory.h"
@@ -14,6 +15,10 @@ static bool load(saved_run *run) {
     if (!path_join(ctx, run->folder, "data.json", path)) return false;
     run->facts = tern_json_load(ctx, path);
     if (tern_check(ctx) != TERN_OK) return false;
+    if (!run_data_facts_valid(run->facts)) {
+        tern_fail(ctx, TERN_ERR_FORMAT, "%s: is not what tern train writes; train again", path);
+        return false;
+    }
     run->model = tern_nn(ctx, recipe_model(&run->recipe));
     run->loss = tern_nn(ctx, run->recipe.loss);
     if (tern_check(ctx) != TERN_OK || !path_join(ctx, run->folder, "model.pth", path)) return false;

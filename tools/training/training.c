@@ -187,7 +187,11 @@ bool training_save(training *t, const char *folder) {
 static void take_over(training *t, const char *path, tern_value all) {
     uint8_t state[TERN_RNG_STATE_SIZE];
     tern_value generator = tern_dict_get(all, "generator");
-    if (generator.kind != TERN_VALUE_TENSOR || !tern_dict_has(all, "history") ||
+    if (generator.kind != TERN_VALUE_TENSOR ||
+        tern_dict_get(all, "history").kind != TERN_VALUE_LIST ||
+        tern_dict_get(all, "epoch").kind != TERN_VALUE_INT ||
+        tern_dict_get(all, "waited").kind != TERN_VALUE_INT ||
+        !tern_value_is_number(tern_dict_get(all, "best")) ||
         tern_dict_has(all, "scheduler") != (t->sched != NULL)) {
         tern_fail(t->ctx, TERN_ERR_FORMAT, "%s: no checkpoint of this recipe", path);
         return;
