@@ -1,6 +1,6 @@
 /*
  * create_more.c: matrices of a pattern: eye, diag and its forms, tril, triu and their indices, trace;
- * logspace and window functions.
+ * logspace.
  */
 #include <math.h>
 

@@ -155,3 +155,32 @@ Test(ops_create, dropout_keeps_the_mean_and_stops_in_evaluation) {
     cr_assert_eq(at(y, 4), 0);
     cr_assert_eq(tern_dropout(x, 0.5, false), x);
 }
+
+/* signal.windows.NAME(M, sym=sym) in float64, with one more named number. */
+static tern_tensor *window(const char *name, int64_t length, bool sym, const char *key,
+                           double number) {
+    tern_value args = tern_int(length), named = tern_dict_new(ctx, false);
+    tern_dict_set(named, "sym", tern_bool(sym));
+    tern_dict_set(named, "dtype", tern_dtype_value(TERN_FLOAT64));
+    if (key) tern_dict_set(named, key, tern_float(number));
+    tern_value out = tern_call(ctx, name, &args, 1, named);
+    cr_assert_eq(tern_check(ctx), TERN_OK, "%s", tern_error(ctx));
+    return out.as.tensor;
+}
+
+/* torch.signal.windows of PyTorch 2.15. */
+Test(ops_create, windows_are_symmetric_or_periodic) {
+    tern_tensor *hann = window("signal.windows.hann", 5, true, NULL, 0);
+    tern_tensor *periodic = window("signal.windows.hann", 4, false, NULL, 0);
+    for (int i = 0; i < 4; i++) cr_assert_float_eq(at(hann, i), at(periodic, i), 1e-15);
+    cr_assert_float_eq(at(hann, 1), 0.5, 1e-15);
+    cr_assert_float_eq(at(window("signal.windows.kaiser", 5, true, "beta", 5), 1), 0.5528517697,
+                       1e-9);
+    cr_assert_float_eq(at(window("signal.windows.gaussian", 3, true, "std", 2), 0), 0.8824969026,
+                       1e-9);
+    cr_assert_float_eq(at(window("signal.windows.exponential", 3, true, "tau", 2), 0), 0.6065306597,
+                       1e-9);
+    cr_assert_float_eq(at(window("signal.windows.nuttall", 4, true, NULL, 0), 1), 0.5292298, 1e-7);
+    cr_assert_eq(at(window("signal.windows.bartlett", 1, true, NULL, 0), 0), 1);
+    cr_assert_eq(tern_numel(window("signal.windows.cosine", 0, true, NULL, 0)), 0);
+}
