@@ -145,6 +145,11 @@ static bool make_slots(tern_loader *loader) {
     int64_t samples = tern_sampler_length(loader->sampler), rows = loader->options.batch_size;
     if (rows > samples) rows = samples;
     uint64_t total = 0, field;
+    if ((uint64_t)samples >= SIZE_MAX / sizeof *loader->order) {
+        tern_fail(loader->ctx, TERN_ERR_ARGUMENT, "DataLoader: an epoch of %lld is too long",
+                  (long long)samples);
+        return false;
+    }
     for (int f = 0; f < dataset->n_fields; f++) {
         loader->offsets[f] = (size_t)total;
         if (!tern_size_mul(dataset->bytes[f], (uint64_t)rows, &field) ||
@@ -198,8 +203,9 @@ int64_t tern_loader_length(const tern_loader *loader) {
 /* ---- an epoch ---- */
 
 static tern_status draw_order(tern_loader *loader) {
-    loader->drawn = true;
-    return tern_sampler_order(loader->sampler, loader->order);
+    tern_status status = tern_sampler_order(loader->sampler, loader->order);
+    loader->drawn = status == TERN_OK;
+    return status;
 }
 
 tern_status tern_loader_begin(tern_loader *loader) {

@@ -96,6 +96,11 @@ static int byte_at(const cursor *c) {
     return c->at < c->csv->size ? c->csv->bytes[c->at] : -1;
 }
 
+/* A char may be signed, and then no byte nor the text's end equals it as it is. */
+static bool at_delimiter(const cursor *c) {
+    return byte_at(c) == (unsigned char)c->csv->options.delimiter;
+}
+
 /* The length of a line's end here, "\n" or "\r\n"; 0 where there is none. */
 static size_t line_end(const cursor *c) {
     const unsigned char *bytes = c->csv->bytes + c->at;
@@ -106,7 +111,7 @@ static size_t line_end(const cursor *c) {
 }
 
 static bool at_cell_end(const cursor *c) {
-    return c->at >= c->csv->size || byte_at(c) == c->csv->options.delimiter || line_end(c) > 0;
+    return c->at >= c->csv->size || at_delimiter(c) || line_end(c) > 0;
 }
 
 /* "text", where two quotes are one; moved to the left over what is taken out. */
@@ -142,7 +147,7 @@ static bool read_row(cursor *c) {
     if (!add_line(csv, line)) return false;
     for (bool more = true; more; count++) {
         if (!read_cell(c, count, &end)) return false;
-        more = byte_at(c) == csv->options.delimiter;
+        more = at_delimiter(c);
         size_t behind = more ? 1 : line_end(c);
         c->at += behind;
         csv->bytes[end] = 0;
@@ -297,11 +302,11 @@ int64_t tern_csv_line(const tern_csv *csv, int64_t row) {
 /* ---- columns as tensors ---- */
 
 static bool find_column(const tern_csv *csv, const char *name, int *out_column) {
-    char word[TERN_SHOWN];
+    char word[TERN_SHOWN], first[TERN_SHOWN];
     *out_column = tern_csv_column(csv, name);
     if (*out_column >= 0) return true;
-    tern_fail(csv->ctx, TERN_ERR_NOT_FOUND, "%s: no column '%s'; the first of %d is '%.60s'",
-              csv->path, shown(name, word), csv->columns, csv->names[0]);
+    tern_fail(csv->ctx, TERN_ERR_NOT_FOUND, "%s: no column '%s'; the first of %d is '%s'",
+              csv->path, shown(name, word), csv->columns, shown(csv->names[0], first));
     return false;
 }
 

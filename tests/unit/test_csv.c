@@ -122,6 +122,22 @@ Test(csv, an_error_names_line_and_column) {
     tern_close(ctx);
 }
 
+/* As a signed char the delimiter is -1, as is the end of the text for a careless reader. */
+Test(csv, any_byte_may_be_the_delimiter) {
+    tern_ctx *ctx = tern_open(NULL);
+    tern_csv_options o = TERN_CSV_OPTIONS;
+    o.delimiter = (char)0xff;
+    tern_csv *csv = read_text(ctx,
+                              "a\xff"
+                              "b\n1\xff"
+                              "2",
+                              &o);
+    cr_assert_not_null(csv, "%s", tern_error(ctx));
+    cr_assert_eq(tern_csv_columns(csv), 2);
+    check_cell(csv, 0, 1, "2");
+    tern_close(ctx);
+}
+
 Test(csv, a_zero_byte_is_no_text) {
     tern_ctx *ctx = tern_open(NULL);
     unsigned char *bytes = tern_alloc(4);

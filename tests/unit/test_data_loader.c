@@ -115,6 +115,10 @@ Test(data_loader, wrong_options_say_what_to_choose) {
     CHECK_ERROR_HAS("choose 0 to 64");
     cr_assert_null(tern_random_sampler_new(ctx, 0, false, 0, NULL));
     CHECK_ERROR_HAS("positive integer");
+    o.batch_size = 4;
+    o.num_workers = 0;
+    cr_assert_null(tern_loader_new(range_of(INT64_MAX / 2, NULL), &o));
+    CHECK_ERROR_HAS("an epoch of 4611686018427387903 is too long");
     int64_t outside = 3;
     cr_assert_null(tern_subset_new(range_of(3, NULL), &outside, 1));
     CHECK_ERROR_HAS("index 3 is outside the 3 samples");
