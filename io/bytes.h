@@ -1,7 +1,8 @@
-/* bytes.h: little-endian numbers in files, at any alignment. */
+/* bytes.h: numbers in files, little and big endian, at any alignment. */
 #ifndef TERN_IO_BYTES_H
 #define TERN_IO_BYTES_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 static inline uint16_t tern_read_u16(const unsigned char *p) {
@@ -21,5 +22,8 @@ static inline unsigned char *tern_put_le(unsigned char *p, uint64_t number, int 
     for (int i = 0; i < bytes; i++) *p++ = (unsigned char)(number >> (8 * i));
     return p;
 }
+
+/* The numbers of `unit` bytes turned round, in a block of the allocation seam; NULL without memory. */
+unsigned char *tern_turned(const unsigned char *data, size_t bytes, size_t unit);
 
 #endif

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "bytes.h"
 #include "gzip.h"
 #include "tern/io.h"
 #include "tern/memory.h"
@@ -102,14 +103,12 @@ static tern_tensor *make_tensor(tern_ctx *ctx, const char *path, const unsigned 
                                 const tern_idx_header *h) {
     const unsigned char *data = bytes + h->data;
     if (h->element == 1) return tern_from_data(ctx, data, h->shape, h->dtype);
-    unsigned char *turned = tern_alloc((size_t)h->bytes);
+    unsigned char *turned = tern_turned(data, (size_t)h->bytes, h->element);
     if (!turned) {
         tern_fail(ctx, TERN_ERR_OUT_OF_MEMORY, "%s: no memory for %llu bytes", path,
                   (unsigned long long)h->bytes);
         return tern_nil(ctx);
     }
-    for (size_t i = 0; i < h->bytes; i += h->element)
-        for (size_t k = 0; k < h->element; k++) turned[i + k] = data[i + h->element - 1 - k];
     tern_tensor *tensor = tern_from_data(ctx, turned, h->shape, h->dtype);
     tern_free(turned);
     return tensor;

@@ -3,16 +3,9 @@
 
 #include <string.h>
 
+#include "bytes.h"
 #include "tern/io.h"
 #include "tern/memory.h"
-
-/* The numbers of `count` bytes turned round, in a block of the seam's. */
-static unsigned char *turned(const unsigned char *data, size_t bytes, size_t unit) {
-    unsigned char *copy = tern_alloc(bytes);
-    for (size_t i = 0; copy && i < bytes; i += unit)
-        for (size_t k = 0; k < unit; k++) copy[i + k] = data[i + unit - 1 - k];
-    return copy;
-}
 
 static tern_tensor *read_array(tern_ctx *ctx, const char *path, const unsigned char *bytes,
                                size_t size, tern_mapping *mapping) {
@@ -26,7 +19,7 @@ static tern_tensor *read_array(tern_ctx *ctx, const char *path, const unsigned c
     const unsigned char *data = bytes + h.data;
     unsigned char *copy = NULL;
     if (h.swapped && h.unit > 1) {
-        data = copy = turned(data, size - h.data, h.unit);
+        data = copy = tern_turned(data, size - h.data, h.unit);
         if (!copy) {
             tern_fail(ctx, TERN_ERR_OUT_OF_MEMORY, "%s: no memory for its %zu bytes", path, size);
             return tern_nil(ctx);

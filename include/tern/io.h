@@ -187,7 +187,7 @@ typedef struct tern_csv tern_csv;
 /*
  * pandas.read_csv(path), packed by gzip or not: RFC 4180, with "\n" or "\r\n", quoted cells that may
  * hold line ends, a byte order mark passed over, empty lines too. The table takes its text and at
- * most 16 bytes a cell. Every row must have as many cells as the first. An error names the file, the
+ * most 16 bytes for each cell and each row. Every row must have as many cells as the first. An error names the file, the
  * line and the column: "houses.csv:7: column 'price': 'n/a' is no number". NULL options are the
  * defaults.
  */

@@ -138,6 +138,14 @@ Test(csv, any_byte_may_be_the_delimiter) {
     tern_close(ctx);
 }
 
+Test(csv, a_missing_column_is_one_line_even_where_a_name_has_two) {
+    static const char *const names[] = {"x"};
+    tern_ctx *ctx = tern_open(NULL);
+    tern_csv_numbers(read_text(ctx, "\"a\nb\",c\n1,2\n", NULL), names, 1);
+    check_says(ctx, "t.csv: no column 'x'; the first of 2 is 'a?b'");
+    tern_close(ctx);
+}
+
 Test(csv, a_zero_byte_is_no_text) {
     tern_ctx *ctx = tern_open(NULL);
     unsigned char *bytes = tern_alloc(4);
