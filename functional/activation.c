@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "core/ops/compose.h"
+#include "functional.h"
 
 /* The first argument, widened. */
 static tern_tensor *wide_input(tern_opcall *call) {
@@ -152,8 +153,9 @@ tern_value tern_op_prelu(tern_opcall *call) {
 
 /* x between the bounds, and the bound, without gradient, from it on. */
 static tern_tensor *bounded(tern_tensor *x, tern_value min, tern_value max) {
-    tern_tensor *inside = tern_logical_and(TERN_CALL(gt, T(x), min), TERN_CALL(lt, T(x), max));
-    tern_tensor *edge = tern_detach(TERN_CALL(clamp, T(x), min, max));
+    tern_tensor *inside =
+        tern_logical_and(TERN_CALL(gt, ARG_TENSOR(x), min), TERN_CALL(lt, ARG_TENSOR(x), max));
+    tern_tensor *edge = tern_detach(TERN_CALL(clamp, ARG_TENSOR(x), min, max));
     return tern_where(inside, x, edge);
 }
 
@@ -162,17 +164,17 @@ tern_value tern_op_hardtanh(tern_opcall *call) {
     double min = tern_arg_double(call, 1, -1.0), max = tern_arg_double(call, 2, 1.0);
     bool floating = tern_dtype_is_floating(x->dtype);
     if (x->dtype == TERN_UINT8 && min < 0.0) min = 0.0;
-    return narrowed(
-        call, bounded(x, floating ? F(min) : I((int64_t)min), floating ? F(max) : I((int64_t)max)));
+    return narrowed(call, bounded(x, floating ? ARG_FLOAT(min) : ARG_INT((int64_t)min),
+                                  floating ? ARG_FLOAT(max) : ARG_INT((int64_t)max)));
 }
 
 tern_value tern_op_relu6(tern_opcall *call) {
-    return narrowed(call, bounded(wide_input(call), I(0), I(6)));
+    return narrowed(call, bounded(wide_input(call), ARG_INT(0), ARG_INT(6)));
 }
 
 tern_value tern_op_hardsigmoid(tern_opcall *call) {
     tern_tensor *shifted = tern_add_scalar(wide_input(call), 3.0);
-    return narrowed(call, tern_div_scalar(bounded(shifted, F(0.0), F(6.0)), 6.0));
+    return narrowed(call, tern_div_scalar(bounded(shifted, ARG_FLOAT(0.0), ARG_FLOAT(6.0)), 6.0));
 }
 
 tern_value tern_op_hardswish(tern_opcall *call) {
@@ -202,8 +204,9 @@ tern_value tern_op_softshrink(tern_opcall *call) {
 
 tern_value tern_op_threshold(tern_opcall *call) {
     tern_tensor *x = tern_arg_tensor(call, 0);
-    tern_tensor *below = TERN_CALL(le, T(x), tern_arg(call, 1));
-    return tern_result(call, TERN_CALL(masked_fill, T(x), T(below), tern_arg(call, 2)));
+    tern_tensor *below = TERN_CALL(le, ARG_TENSOR(x), tern_arg(call, 1));
+    return tern_result(call,
+                       TERN_CALL(masked_fill, ARG_TENSOR(x), ARG_TENSOR(below), tern_arg(call, 2)));
 }
 
 /* ---- over a dimension ---- */
@@ -224,31 +227,32 @@ tern_value tern_op_glu(tern_opcall *call) {
 
 tern_value tern_op_softmin(tern_opcall *call) {
     tern_tensor *negative = tern_neg(tern_arg_tensor(call, 0));
-    return tern_result(call, TERN_CALL(softmax, T(negative), tern_arg(call, 1), tern_arg(call, 2)));
+    return tern_result(
+        call, TERN_CALL(softmax, ARG_TENSOR(negative), tern_arg(call, 1), tern_arg(call, 2)));
 }
 
 tern_value tern_op_normalize(tern_opcall *call) {
     tern_tensor *x = wide_input(call);
-    tern_value dim = tern_arg_given(call, 2) ? tern_arg(call, 2) : I(1);
-    tern_tensor *norm =
-        TERN_CALL(vector_norm, T(x), F(tern_arg_double(call, 1, 2.0)), dim, B(true));
+    tern_value dim = tern_arg_given(call, 2) ? tern_arg(call, 2) : ARG_INT(1);
+    tern_tensor *norm = TERN_CALL(vector_norm, ARG_TENSOR(x),
+                                  ARG_FLOAT(tern_arg_double(call, 1, 2.0)), dim, ARG_BOOL(true));
     return narrowed(call, tern_div(x, tern_at_least(norm, tern_arg_double(call, 3, 1e-12))));
 }
 
 /* ---- C functions ---- */
 
 tern_tensor *tern_gelu(tern_tensor *input) {
-    return TERN_CALL(gelu, T(input));
+    return TERN_CALL(gelu, ARG_TENSOR(input));
 }
 tern_tensor *tern_silu(tern_tensor *input) {
-    return TERN_CALL(silu, T(input));
+    return TERN_CALL(silu, ARG_TENSOR(input));
 }
 tern_tensor *tern_elu(tern_tensor *input, double alpha) {
-    return TERN_CALL(elu, T(input), F(alpha));
+    return TERN_CALL(elu, ARG_TENSOR(input), ARG_FLOAT(alpha));
 }
 tern_tensor *tern_leaky_relu(tern_tensor *input, double negative_slope) {
-    return TERN_CALL(leaky_relu, T(input), F(negative_slope));
+    return TERN_CALL(leaky_relu, ARG_TENSOR(input), ARG_FLOAT(negative_slope));
 }
 tern_tensor *tern_softplus(tern_tensor *input) {
-    return TERN_CALL(softplus, T(input));
+    return TERN_CALL(softplus, ARG_TENSOR(input));
 }

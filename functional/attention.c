@@ -2,10 +2,12 @@
 #include <math.h>
 
 #include "core/ops/compose.h"
+#include "functional.h"
 
 /* softmax, with 0 in the rows that hold -inf alone. */
 static tern_tensor *safe_softmax(tern_tensor *x, int dim) {
-    tern_tensor *masked = TERN_CALL(all, T(tern_eq_scalar(x, -INFINITY)), I(dim), B(true));
+    tern_tensor *masked =
+        TERN_CALL(all, ARG_TENSOR(tern_eq_scalar(x, -INFINITY)), ARG_INT(dim), ARG_BOOL(true));
     return tern_fill_where(tern_softmax(x, dim), masked, 0.0);
 }
 
@@ -20,16 +22,16 @@ static tern_tensor *repeat_heads(tern_tensor *x, const tern_tensor *query) {
     if (x->rank < 3 || query->rank < 3) return x;
     int64_t own = x->shape[x->rank - 3], wanted = query->shape[query->rank - 3];
     if (own == wanted || own == 0 || wanted % own != 0) return x;
-    return TERN_CALL(repeat_interleave, T(x), I(wanted / own), I(-3));
+    return TERN_CALL(repeat_interleave, ARG_TENSOR(x), ARG_INT(wanted / own), ARG_INT(-3));
 }
 
 /* Scores with the mask: bool keeps what is true, a floating one is added. */
 static tern_tensor *masked_scores(tern_tensor *scores, tern_tensor *mask, bool causal) {
     if (causal) {
         int64_t rows = scores->shape[scores->rank - 2], columns = scores->shape[scores->rank - 1];
-        tern_tensor *ones =
-            TERN_CALL(new_ones, T(scores), S(TERN_SHAPE(rows, columns)), D(TERN_BOOL));
-        tern_tensor *keep = TERN_CALL(tril, T(ones));
+        tern_tensor *ones = TERN_CALL(new_ones, ARG_TENSOR(scores),
+                                      ARG_SHAPE(TERN_SHAPE(rows, columns)), ARG_DTYPE(TERN_BOOL));
+        tern_tensor *keep = TERN_CALL(tril, ARG_TENSOR(ones));
         scores = tern_fill_where(scores, tern_logical_not(keep), -INFINITY);
     }
     if (!mask) return scores;
@@ -63,7 +65,8 @@ tern_value tern_op_scaled_dot_product_attention(tern_opcall *call) {
     if (call->ctx->status != TERN_OK) return tern_none();
     scores = masked_scores(scores, mask, causal);
     /* A row without a score above -inf gives 0: all masked, or all NaN. */
-    tern_tensor *alive = TERN_CALL(any, T(tern_gt_scalar(scores, -INFINITY)), I(-1), B(true));
+    tern_tensor *alive =
+        TERN_CALL(any, ARG_TENSOR(tern_gt_scalar(scores, -INFINITY)), ARG_INT(-1), ARG_BOOL(true));
     tern_tensor *weights = tern_fill_where(tern_softmax(scores, -1), tern_logical_not(alive), 0.0);
     double p = tern_arg_double(call, 4, 0.0);
     if (p > 0.0) weights = tern_dropout(weights, p, true);
@@ -75,6 +78,6 @@ tern_value tern_op_scaled_dot_product_attention(tern_opcall *call) {
 tern_tensor *tern_scaled_dot_product_attention(tern_tensor *query, tern_tensor *key,
                                                tern_tensor *value, tern_tensor *attn_mask,
                                                bool is_causal) {
-    return TERN_CALL(scaled_dot_product_attention, T(query), T(key), T(value), T(attn_mask), F(0.0),
-                     B(is_causal));
+    return TERN_CALL(scaled_dot_product_attention, ARG_TENSOR(query), ARG_TENSOR(key),
+                     ARG_TENSOR(value), ARG_TENSOR(attn_mask), ARG_FLOAT(0.0), ARG_BOOL(is_causal));
 }

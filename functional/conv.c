@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "core/ops/compose.h"
+#include "functional.h"
 
 /* convolution(input, weight, bias, stride, padding, dilation, transposed, output_padding, groups) */
 typedef struct geometry {
@@ -153,9 +154,9 @@ tern_value tern_op_convolution(tern_opcall *call) {
 /* The call's geometry as the arguments of another convolution. */
 static tern_tensor *again(tern_node *node, tern_tensor *x, tern_tensor *w, bool transposed,
                           tern_shape output_padding) {
-    return TERN_CALL(convolution, T(x), T(w), tern_none(), tern_node_arg(node, 3),
-                     tern_node_arg(node, 4), tern_node_arg(node, 5), B(transposed),
-                     S(output_padding), tern_node_arg(node, 8));
+    return TERN_CALL(convolution, ARG_TENSOR(x), ARG_TENSOR(w), tern_none(), tern_node_arg(node, 3),
+                     tern_node_arg(node, 4), tern_node_arg(node, 5), ARG_BOOL(transposed),
+                     ARG_SHAPE(output_padding), tern_node_arg(node, 8));
 }
 
 /* By input: the other kind of convolution, padded to the input's own size. */
@@ -188,9 +189,9 @@ void tern_grad_convolution(tern_node *node, tern_tensor *const *grad_out, tern_t
     geometry g = read_geometry(args, w->rank - 2);
     if (tern_node_needs(node, 0)) grads[0] = input_gradient(node, grad, w, &g);
     if (tern_node_needs(node, 1))
-        grads[1] =
-            TERN_CALL(_conv_weight_gradient, T(g.transposed ? x : grad), T(g.transposed ? grad : x),
-                      S(tern_shape_of(w)), args[3], args[4], args[5], args[8]);
+        grads[1] = TERN_CALL(_conv_weight_gradient, ARG_TENSOR(g.transposed ? x : grad),
+                             ARG_TENSOR(g.transposed ? grad : x), ARG_SHAPE(tern_shape_of(w)),
+                             args[3], args[4], args[5], args[8]);
     if (tern_node_n_inputs(node) > 2 && tern_node_needs(node, 2)) {
         tern_shape dims = {0, {0}};
         for (int d = 0; d < grad->rank; d++)
@@ -231,8 +232,8 @@ void tern_grad__conv_weight_gradient(tern_node *node, tern_tensor *const *grad_o
     tern_value stride = tern_node_arg(node, 3), padding = tern_node_arg(node, 4);
     tern_value dilation = tern_node_arg(node, 5), groups = tern_node_arg(node, 6);
     if (tern_node_needs(node, 0))
-        grads[0] = TERN_CALL(convolution, T(x), T(w), tern_none(), stride, padding, dilation,
-                             B(false), I(0), groups);
+        grads[0] = TERN_CALL(convolution, ARG_TENSOR(x), ARG_TENSOR(w), tern_none(), stride,
+                             padding, dilation, ARG_BOOL(false), ARG_INT(0), groups);
     if (!tern_node_needs(node, 1)) return;
     tern_value args[9] = {[3] = stride, [4] = padding, [5] = dilation, [8] = groups};
     geometry g = read_geometry(args, w->rank - 2);
@@ -242,8 +243,8 @@ void tern_grad__conv_weight_gradient(tern_node *node, tern_tensor *const *grad_o
         extra.dim[d] = x->shape[d + 2] - ((grad->shape[d + 2] - 1) * g.attrs.stride[d] -
                                           2 * g.attrs.padding[d] + reach);
     }
-    grads[1] = TERN_CALL(convolution, T(grad), T(w), tern_none(), stride, padding, dilation,
-                         B(true), S(extra), groups);
+    grads[1] = TERN_CALL(convolution, ARG_TENSOR(grad), ARG_TENSOR(w), tern_none(), stride, padding,
+                         dilation, ARG_BOOL(true), ARG_SHAPE(extra), groups);
 }
 
 /* ---- conv1d, conv2d, conv3d ---- */
@@ -262,7 +263,7 @@ static tern_tensor *pad_same(tern_opcall *call, tern_tensor *x, const tern_tenso
         tern_shape extra = tern_shape_of(x);
         int at = x->rank - spatial + d;
         extra.dim[at] = 1;
-        tern_tensor *zeros = TERN_CALL(new_zeros, T(x), S(extra));
+        tern_tensor *zeros = TERN_CALL(new_zeros, ARG_TENSOR(x), ARG_SHAPE(extra));
         x = tern_cat((tern_tensor *[]){x, zeros}, 2, at);
     }
     (void)call;
@@ -282,9 +283,9 @@ static tern_value conv(tern_opcall *call, int spatial) {
     if (padding.kind == TERN_VALUE_STRING) {
         if (strcmp(padding.as.s, "same") == 0) {
             x = pad_same(call, x, w, tern_arg(call, 5), &sizes);
-            padding = S(sizes);
+            padding = ARG_SHAPE(sizes);
         } else if (strcmp(padding.as.s, "valid") == 0) {
-            padding = I(0);
+            padding = ARG_INT(0);
         } else {
             return tern_call_fail(call, TERN_ERR_ARGUMENT,
                                   "padding='%s': it is 'same', 'valid' or numbers", padding.as.s);
@@ -292,9 +293,9 @@ static tern_value conv(tern_opcall *call, int spatial) {
     }
     bool batched = x->rank == w->rank;
     if (!batched) x = tern_unsqueeze(x, 0);
-    tern_tensor *out =
-        TERN_CALL(convolution, T(x), T(w), tern_arg(call, 2), tern_arg(call, 3), padding,
-                  tern_arg(call, 5), B(false), I(0), I(tern_arg_int(call, 6, 1)));
+    tern_tensor *out = TERN_CALL(convolution, ARG_TENSOR(x), ARG_TENSOR(w), tern_arg(call, 2),
+                                 tern_arg(call, 3), padding, tern_arg(call, 5), ARG_BOOL(false),
+                                 ARG_INT(0), ARG_INT(tern_arg_int(call, 6, 1)));
     return tern_result(call, batched ? out : tern_squeeze(out, 0));
 }
 
@@ -319,8 +320,9 @@ static tern_value conv_transpose(tern_opcall *call, int spatial) {
     bool batched = x->rank == w->rank;
     if (!batched) x = tern_unsqueeze(x, 0);
     tern_tensor *out =
-        TERN_CALL(convolution, T(x), T(w), tern_arg(call, 2), tern_arg(call, 3), tern_arg(call, 4),
-                  tern_arg(call, 7), B(true), tern_arg(call, 5), I(tern_arg_int(call, 6, 1)));
+        TERN_CALL(convolution, ARG_TENSOR(x), ARG_TENSOR(w), tern_arg(call, 2), tern_arg(call, 3),
+                  tern_arg(call, 4), tern_arg(call, 7), ARG_BOOL(true), tern_arg(call, 5),
+                  ARG_INT(tern_arg_int(call, 6, 1)));
     return tern_result(call, batched ? out : tern_squeeze(out, 0));
 }
 
@@ -338,9 +340,11 @@ tern_value tern_op_conv_transpose3d(tern_opcall *call) {
 
 tern_tensor *tern_conv1d(tern_tensor *input, tern_tensor *weight, tern_tensor *bias, int64_t stride,
                          int64_t padding) {
-    return TERN_CALL(conv1d, T(input), T(weight), T(bias), I(stride), I(padding));
+    return TERN_CALL(conv1d, ARG_TENSOR(input), ARG_TENSOR(weight), ARG_TENSOR(bias),
+                     ARG_INT(stride), ARG_INT(padding));
 }
 tern_tensor *tern_conv2d(tern_tensor *input, tern_tensor *weight, tern_tensor *bias, int64_t stride,
                          int64_t padding) {
-    return TERN_CALL(conv2d, T(input), T(weight), T(bias), I(stride), I(padding));
+    return TERN_CALL(conv2d, ARG_TENSOR(input), ARG_TENSOR(weight), ARG_TENSOR(bias),
+                     ARG_INT(stride), ARG_INT(padding));
 }

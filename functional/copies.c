@@ -1,12 +1,13 @@
 /* copies.c: the view operations' *_copy forms: the same elements in storage of their own. */
 #include "core/ops/layout.h"
+#include "functional.h"
 
 /* The view operation with the call's own arguments, each result cloned. */
 static tern_value copy_of(tern_opcall *call, const tern_op *view) {
     tern_value result = tern_op_call(call->ctx, view, call->args, call->n_args);
     if (result.kind == TERN_VALUE_TENSOR) return tern_result(call, tern_clone(result.as.tensor));
     for (size_t i = 0; i < tern_value_count(result); i++)
-        tern_list_set(result, i, T(tern_clone(tern_value_at(result, i).as.tensor)));
+        tern_list_set(result, i, ARG_TENSOR(tern_clone(tern_value_at(result, i).as.tensor)));
     return call->ctx->status == TERN_OK ? result : tern_none();
 }
 

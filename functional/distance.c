@@ -3,6 +3,7 @@
  * multivariate log-gamma function.
  */
 #include "core/ops/compose.h"
+#include "functional.h"
 
 #define LOG_PI 1.1447298858494002
 
@@ -17,7 +18,9 @@ tern_value tern_op_dist(tern_opcall *call) {
     tern_tensor *a = tern_arg_tensor(call, 0), *b = tern_arg_tensor(call, 1);
     tern_dtype dtype = tern_result_type(call->args, 2);
     tern_tensor *d = tern_sub(tern_widen(a), tern_widen(b));
-    return in_dtype(call, TERN_CALL(vector_norm, T(d), F(tern_arg_double(call, 2, 2.0))), dtype);
+    return in_dtype(call,
+                    TERN_CALL(vector_norm, ARG_TENSOR(d), ARG_FLOAT(tern_arg_double(call, 2, 2.0))),
+                    dtype);
 }
 
 /* x1 [.., P, M], x2 [.., R, M] -> [.., P, R] */
@@ -38,8 +41,9 @@ tern_value tern_op_cdist(tern_opcall *call) {
     tern_tensor *d = tern_sub(tern_unsqueeze(tern_widen(a), -2), tern_unsqueeze(tern_widen(b), -3));
     /* Without columns every distance is 0, also where the norm of nothing is an error. */
     if (call->ctx->status == TERN_OK && a->shape[a->rank - 1] == 0)
-        return in_dtype(call, TERN_CALL(sum, T(d), I(-1)), a->dtype);
-    return in_dtype(call, TERN_CALL(vector_norm, T(d), F(p), I(-1)), a->dtype);
+        return in_dtype(call, TERN_CALL(sum, ARG_TENSOR(d), ARG_INT(-1)), a->dtype);
+    return in_dtype(call, TERN_CALL(vector_norm, ARG_TENSOR(d), ARG_FLOAT(p), ARG_INT(-1)),
+                    a->dtype);
 }
 
 /* ---- membership, bilinear forms, log-gamma ---- */
@@ -51,7 +55,7 @@ tern_value tern_op_isin(tern_opcall *call) {
     tern_tensor *among = tern_operand_of(call, both[1], dtype);
     if (call->ctx->status != TERN_OK) return tern_none();
     tern_tensor *equal = tern_eq(tern_unsqueeze(x, -1), tern_reshape(among, TERN_SHAPE(-1)));
-    tern_tensor *found = TERN_CALL(any, T(equal), I(-1));
+    tern_tensor *found = TERN_CALL(any, ARG_TENSOR(equal), ARG_INT(-1));
     return tern_result(call, tern_arg_bool(call, 3, false) ? tern_logical_not(found) : found);
 }
 
@@ -95,9 +99,9 @@ tern_value tern_op_mvlgamma(tern_opcall *call) {
     bool floating = tern_dtype_is_floating(x->dtype);
     tern_tensor *wide = floating ? tern_widen(x) : tern_to_dtype(x, TERN_FLOAT32), *sum = NULL;
     for (int64_t i = 0; i < p && call->ctx->status == TERN_OK; i++) {
-        tern_tensor *term = TERN_CALL(lgamma, T(tern_sub_scalar(wide, 0.5 * (double)i)));
+        tern_tensor *term = TERN_CALL(lgamma, ARG_TENSOR(tern_sub_scalar(wide, 0.5 * (double)i)));
         sum = sum ? tern_add(sum, term) : term;
     }
-    sum = TERN_CALL(add, T(sum), F(0.25 * (double)(p * (p - 1)) * LOG_PI));
+    sum = TERN_CALL(add, ARG_TENSOR(sum), ARG_FLOAT(0.25 * (double)(p * (p - 1)) * LOG_PI));
     return in_dtype(call, sum, x->dtype);
 }

@@ -7,8 +7,9 @@
 
 #include "numerics/dtype_convert.h"
 
-#include "core/generator.h"
+#include "core/context/generator.h"
 #include "core/ops/compose.h"
+#include "functional.h"
 
 /* p and training at arguments 1 and 2; false after latching. */
 static bool drop_arguments(tern_opcall *call, bool default_training, double *out_p,
@@ -28,11 +29,11 @@ static tern_tensor *noise_like(tern_tensor *input, double p, bool features) {
     if (features) {
         tern_shape shape = {input->rank, {0}};
         for (int d = 0; d < input->rank; d++) shape.dim[d] = d < 2 ? input->shape[d] : 1;
-        noise = TERN_CALL(new_zeros, T(input), S(shape));
+        noise = TERN_CALL(new_zeros, ARG_TENSOR(input), ARG_SHAPE(shape));
     } else {
         noise = tern_empty_like(input);
     }
-    return TERN_CALL_IN_PLACE(bernoulli_p, T(noise), F(1.0 - p));
+    return TERN_CALL_IN_PLACE(bernoulli_p, ARG_TENSOR(noise), ARG_FLOAT(1.0 - p));
 }
 
 static tern_value drop(tern_opcall *call, bool features) {
@@ -56,7 +57,8 @@ tern_value tern_op_dropout(tern_opcall *call) {
 static tern_value drop_channels(tern_opcall *call, int unbatched_rank) {
     tern_tensor *input = tern_arg_tensor(call, 0);
     if (unbatched_rank == 0 || input->rank != unbatched_rank) return drop(call, true);
-    tern_value args[] = {T(tern_unsqueeze(input, 0)), tern_arg(call, 1), tern_arg(call, 2)};
+    tern_value args[] = {ARG_TENSOR(tern_unsqueeze(input, 0)), tern_arg(call, 1),
+                         tern_arg(call, 2)};
     tern_tensor *out = tern_op_tensor(call->ctx, TERN_ROW(feature_dropout), args, 3);
     return tern_result(call, tern_squeeze(out, 0));
 }
@@ -158,5 +160,5 @@ tern_value tern_op_rrelu(tern_opcall *call) {
 /* ---- C functions ---- */
 
 tern_tensor *tern_dropout(tern_tensor *input, double p, bool training) {
-    return TERN_CALL(dropout, T(input), F(p), B(training));
+    return TERN_CALL(dropout, ARG_TENSOR(input), ARG_FLOAT(p), ARG_BOOL(training));
 }

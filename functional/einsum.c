@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "core/ops/layout.h"
+#include "functional.h"
 
 /* Labels: 0 .. 51 are A-Z, a-z; from 52 on the dimensions of "...", counted from the left. */
 #define LETTERS 52
@@ -140,7 +141,8 @@ static void take_diagonals(term *t) {
         if (again >= t->tensor->rank) continue;
         int label = t->label[d], kept = 0;
         int rank = t->tensor->rank;
-        t->tensor = TERN_CALL(diagonal, T(t->tensor), I(0), I(d), I(again));
+        t->tensor =
+            TERN_CALL(diagonal, ARG_TENSOR(t->tensor), ARG_INT(0), ARG_INT(d), ARG_INT(again));
         for (int k = 0; k < rank; k++)
             if (k != d && k != again) t->label[kept++] = t->label[k];
         t->label[kept] = label;

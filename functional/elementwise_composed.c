@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "core/ops/compose.h"
+#include "functional.h"
 
 #define PI 3.14159265358979323846
 
@@ -119,9 +120,10 @@ tern_value tern_op_reflected_matmul(tern_opcall *call) {
 
 tern_value tern_op_float_power(tern_opcall *call) {
     tern_value a = tern_arg(call, 0), b = tern_arg(call, 1);
-    if (a.kind == TERN_VALUE_TENSOR) a = T(tern_to_dtype(a.as.tensor, TERN_FLOAT64));
-    if (b.kind == TERN_VALUE_TENSOR) b = T(tern_to_dtype(b.as.tensor, TERN_FLOAT64));
-    return a.kind == TERN_VALUE_TENSOR ? T(TERN_CALL(pow, a, b)) : T(TERN_CALL(pow_scalar, a, b));
+    if (a.kind == TERN_VALUE_TENSOR) a = ARG_TENSOR(tern_to_dtype(a.as.tensor, TERN_FLOAT64));
+    if (b.kind == TERN_VALUE_TENSOR) b = ARG_TENSOR(tern_to_dtype(b.as.tensor, TERN_FLOAT64));
+    return a.kind == TERN_VALUE_TENSOR ? ARG_TENSOR(TERN_CALL(pow, a, b))
+                                       : ARG_TENSOR(TERN_CALL(pow_scalar, a, b));
 }
 
 /* input * 2^other: integers in `other` take the dtype of a floating input. */
@@ -129,9 +131,10 @@ tern_value tern_op_ldexp(tern_opcall *call) {
     tern_tensor *x = tern_arg_tensor(call, 0), *other = tern_arg_tensor(call, 1);
     bool whole = !tern_dtype_is_floating(other->dtype);
     if (!tern_dtype_is_floating(x->dtype) || !whole)
-        return T(tern_mul(x, TERN_CALL(pow_scalar, F(2.0), T(other))));
+        return ARG_TENSOR(tern_mul(x, TERN_CALL(pow_scalar, ARG_FLOAT(2.0), ARG_TENSOR(other))));
     tern_tensor *wide = wide_input(call);
-    tern_tensor *power = TERN_CALL(pow_scalar, F(2.0), T(tern_to_dtype(other, wide->dtype)));
+    tern_tensor *power =
+        TERN_CALL(pow_scalar, ARG_FLOAT(2.0), ARG_TENSOR(tern_to_dtype(other, wide->dtype)));
     return narrowed(call, tern_mul(wide, power));
 }
 
@@ -143,17 +146,17 @@ static tern_value tensor_of(tern_opcall *call, int index) {
     if (value.kind == TERN_VALUE_TENSOR) return value;
     tern_tensor *number = tern_operand_of(call, value, tern_result_type(&value, 1));
     if (!tern_is_nil(number)) number->flags |= TERN_T_NUMBER;
-    return T(number);
+    return ARG_TENSOR(number);
 }
 
 tern_value tern_op_copysign_number(tern_opcall *call) {
-    return T(TERN_CALL(copysign, tensor_of(call, 0), tensor_of(call, 1)));
+    return ARG_TENSOR(TERN_CALL(copysign, tensor_of(call, 0), tensor_of(call, 1)));
 }
 tern_value tern_op_xlogy_number(tern_opcall *call) {
-    return T(TERN_CALL(xlogy, tensor_of(call, 0), tensor_of(call, 1)));
+    return ARG_TENSOR(TERN_CALL(xlogy, tensor_of(call, 0), tensor_of(call, 1)));
 }
 tern_value tern_op_remainder_number(tern_opcall *call) {
-    return T(TERN_CALL(remainder, tensor_of(call, 0), tensor_of(call, 1)));
+    return ARG_TENSOR(TERN_CALL(remainder, tensor_of(call, 0), tensor_of(call, 1)));
 }
 
 tern_value tern_op_deg2rad(tern_opcall *call) {
@@ -167,7 +170,7 @@ tern_value tern_op_rad2deg(tern_opcall *call) {
 tern_value tern_op_angle(tern_opcall *call) {
     tern_tensor *x = tern_arg_tensor(call, 0);
     tern_dtype dtype = tern_dtype_is_floating(x->dtype) ? x->dtype : TERN_FLOAT32;
-    tern_tensor *negative = TERN_CALL(lt, T(x), I(0));
+    tern_tensor *negative = TERN_CALL(lt, ARG_TENSOR(x), ARG_INT(0));
     tern_tensor *out = tern_mul_scalar(tern_to_dtype(negative, dtype), PI);
     if (!tern_dtype_is_floating(x->dtype)) return tern_result(call, out);
     tern_tensor *zero = tern_mul_scalar(x, 0.0); /* keeps the history, whose gradient is 0 */
@@ -211,9 +214,9 @@ tern_value tern_op_ndtri(tern_opcall *call) {
 tern_value tern_op_xlog1py(tern_opcall *call) {
     tern_value y = tensor_of(call, 1);
     if (call->ctx->status != TERN_OK) return tern_none();
-    tern_tensor *next = TERN_CALL(add, y, I(1));
+    tern_tensor *next = TERN_CALL(add, y, ARG_INT(1));
     if (y.as.tensor->flags & TERN_T_NUMBER) next->flags |= TERN_T_NUMBER;
-    return T(TERN_CALL(xlogy, tensor_of(call, 0), T(next)));
+    return ARG_TENSOR(TERN_CALL(xlogy, tensor_of(call, 0), ARG_TENSOR(next)));
 }
 
 /* ---- replacing and rounding ---- */
@@ -256,15 +259,17 @@ tern_value tern_op_round_decimals(tern_opcall *call) {
 
 tern_value tern_op_isposinf(tern_opcall *call) {
     tern_tensor *x = tern_arg_tensor(call, 0);
-    return tern_result(call, tern_logical_and(tern_isinf(x), TERN_CALL(gt, T(x), I(0))));
+    return tern_result(call,
+                       tern_logical_and(tern_isinf(x), TERN_CALL(gt, ARG_TENSOR(x), ARG_INT(0))));
 }
 tern_value tern_op_isneginf(tern_opcall *call) {
     tern_tensor *x = tern_arg_tensor(call, 0);
-    return tern_result(call, tern_logical_and(tern_isinf(x), TERN_CALL(lt, T(x), I(0))));
+    return tern_result(call,
+                       tern_logical_and(tern_isinf(x), TERN_CALL(lt, ARG_TENSOR(x), ARG_INT(0))));
 }
 tern_value tern_op_isreal(tern_opcall *call) {
     tern_tensor *x = tern_arg_tensor(call, 0);
-    return tern_result(call, TERN_CALL(ones_like, T(x), D(TERN_BOOL)));
+    return tern_result(call, TERN_CALL(ones_like, ARG_TENSOR(x), ARG_DTYPE(TERN_BOOL)));
 }
 
 /* |input - other| <= atol + rtol |other|, equal infinities, and NaN with NaN where asked for. */

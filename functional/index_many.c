@@ -3,6 +3,7 @@
  * nonzero, whose result's size depends on the data: it waits for the device once, for the count.
  */
 #include "core/ops/layout.h"
+#include "functional.h"
 
 /* ---- nonzero ---- */
 
@@ -27,7 +28,7 @@ tern_value tern_op_nonzero(tern_opcall *call) {
     if (tuple && input->rank == 0) input = tern_unsqueeze(input, 0);
     tern_tensor *found = nonzero_of(call, input);
     if (!tuple) return tern_result(call, found);
-    return TERN_CALL_VALUE(unbind, T(found), I(1));
+    return TERN_CALL_VALUE(unbind, ARG_TENSOR(found), ARG_INT(1));
 }
 
 tern_value tern_op_argwhere(tern_opcall *call) {
@@ -43,7 +44,8 @@ tern_value tern_op_nonzero_static(tern_opcall *call) {
     if (call->ctx->status != TERN_OK) return tern_none();
     tern_shape rest = {2, {size - found->shape[0], found->shape[1]}};
     if (rest.dim[0] <= 0) return tern_result(call, tern_clone(tern_narrow(found, 0, 0, size)));
-    tern_tensor *fill = TERN_CALL(new_full, T(found), S(rest), I(tern_arg_int(call, 2, -1)));
+    tern_tensor *fill =
+        TERN_CALL(new_full, ARG_TENSOR(found), ARG_SHAPE(rest), ARG_INT(tern_arg_int(call, 2, -1)));
     return tern_result(call, tern_cat((tern_tensor *[]){found, fill}, 2, 0));
 }
 
@@ -99,14 +101,15 @@ tern_value tern_op__index_get(tern_opcall *call) {
 static tern_value node_indices(tern_node *node, int from) {
     tern_value list = tern_list_new(tern_node_ctx(node));
     for (int k = from; k < tern_node_n_inputs(node); k++)
-        tern_list_append(list, T(tern_node_input(node, k)));
+        tern_list_append(list, ARG_TENSOR(tern_node_input(node, k)));
     return list;
 }
 
 void tern_grad__index_get(tern_node *node, tern_tensor *const *grad_out, tern_tensor **grads) {
-    tern_tensor *zeros = TERN_CALL(new_zeros, T(grad_out[0]), S(tern_node_input_shape(node, 0)));
-    grads[0] = TERN_CALL(_index_put, T(zeros), T(grad_out[0]), tern_node_arg(node, 1), B(true),
-                         node_indices(node, 1));
+    tern_tensor *zeros =
+        TERN_CALL(new_zeros, ARG_TENSOR(grad_out[0]), ARG_SHAPE(tern_node_input_shape(node, 0)));
+    grads[0] = TERN_CALL(_index_put, ARG_TENSOR(zeros), ARG_TENSOR(grad_out[0]),
+                         tern_node_arg(node, 1), ARG_BOOL(true), node_indices(node, 1));
 }
 
 tern_value tern_op__index_put(tern_opcall *call) {
@@ -143,12 +146,14 @@ tern_value tern_op__index_put(tern_opcall *call) {
 void tern_grad__index_put(tern_node *node, tern_tensor *const *grad_out, tern_tensor **grads) {
     tern_value first = tern_node_arg(node, 2), indices = node_indices(node, 2);
     bool adds = tern_value_as_int(tern_node_arg(node, 3)) != 0;
-    if (tern_node_needs(node, 1)) grads[1] = TERN_CALL(_index_get, T(grad_out[0]), first, indices);
+    if (tern_node_needs(node, 1))
+        grads[1] = TERN_CALL(_index_get, ARG_TENSOR(grad_out[0]), first, indices);
     if (!tern_node_needs(node, 0)) return;
-    tern_tensor *zero = TERN_CALL(new_zeros, T(grad_out[0]), S(TERN_SCALAR_SHAPE));
+    tern_tensor *zero = TERN_CALL(new_zeros, ARG_TENSOR(grad_out[0]), ARG_SHAPE(TERN_SCALAR_SHAPE));
     zero = tern_expand(zero, tern_node_input_shape(node, 1));
     grads[0] = adds ? grad_out[0]
-                    : TERN_CALL(_index_put, T(grad_out[0]), T(zero), first, B(false), indices);
+                    : TERN_CALL(_index_put, ARG_TENSOR(grad_out[0]), ARG_TENSOR(zero), first,
+                                ARG_BOOL(false), indices);
 }
 
 /* ---- Python's form: a list with gaps and masks ---- */
@@ -185,7 +190,7 @@ static bool spread_list(tern_opcall *call, tern_tensor *input, tern_value list, 
                                    d, dim + d);
                     return false;
                 }
-            tern_tensor *found = TERN_CALL(nonzero, T(index));
+            tern_tensor *found = TERN_CALL(nonzero, ARG_TENSOR(index));
             for (int d = 0; d < span; d++) p->indices[dim + d] = tern_select(found, 1, d);
         }
         dim += span;
@@ -224,7 +229,7 @@ static bool front_order(const plan *p, int rank, tern_shape *out_order) {
 
 static tern_value list_of(tern_ctx *ctx, tern_tensor *const *tensors, int count) {
     tern_value list = tern_list_new(ctx);
-    for (int i = 0; i < count; i++) tern_list_append(list, T(tensors[i]));
+    for (int i = 0; i < count; i++) tern_list_append(list, ARG_TENSOR(tensors[i]));
     return list;
 }
 
@@ -236,7 +241,7 @@ tern_value tern_op_index(tern_opcall *call) {
     if (p.count == 0) return tern_result(call, tern_clone(input));
     if (front_order(&p, input->rank, &order)) input = tern_permute(input, order);
     tern_value indices = list_of(call->ctx, p.packed, p.count);
-    return tern_result(call, TERN_CALL(_index_get, T(input), I(p.first), indices));
+    return tern_result(call, TERN_CALL(_index_get, ARG_TENSOR(input), ARG_INT(p.first), indices));
 }
 
 tern_value tern_op_index_put(tern_opcall *call) {
@@ -260,8 +265,9 @@ tern_value tern_op_index_put(tern_opcall *call) {
     if (!indices_fit(call, base, p.packed, p.count, p.first)) return tern_none();
     tern_shape shape = indexed_shape(base, p.packed[0], p.first, p.count);
     tern_value indices = list_of(call->ctx, p.packed, p.count);
-    tern_tensor *out = TERN_CALL(_index_put, T(base), T(tern_expand(values, shape)), I(p.first),
-                                 B(accumulate), indices);
+    tern_tensor *out =
+        TERN_CALL(_index_put, ARG_TENSOR(base), ARG_TENSOR(tern_expand(values, shape)),
+                  ARG_INT(p.first), ARG_BOOL(accumulate), indices);
     if (!moved) return tern_result(call, out);
     inverse.rank = order.rank;
     for (int d = 0; d < order.rank; d++) inverse.dim[order.dim[d]] = d;
@@ -303,7 +309,7 @@ tern_value tern_op_masked_fill(tern_opcall *call) {
 
 /* The positions in a flattened mask where it is true. */
 static tern_tensor *true_positions(tern_tensor *mask) {
-    tern_tensor *found = TERN_CALL(nonzero, T(tern_reshape(mask, TERN_SHAPE(-1))));
+    tern_tensor *found = TERN_CALL(nonzero, ARG_TENSOR(tern_reshape(mask, TERN_SHAPE(-1))));
     return tern_reshape(found, TERN_SHAPE(-1));
 }
 

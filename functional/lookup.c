@@ -3,7 +3,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "core/op.h"
+#include "core/call/op.h"
+#include "functional.h"
 
 typedef struct op_alias {
     const char *name, *of;
@@ -20,12 +21,14 @@ static const op_alias aliases[] = {
 #undef TERN_OP_GRAD
     {NULL, NULL}};
 
+enum { ALL_OPS = TERN_CORE_OP_COUNT + TERN_FUNCTIONAL_OP_COUNT };
+
 /* Weak, so that a static program which names its operations in C alone carries only those that it
  * uses; libtern as a shared library, and a static program by default, has them all. */
 extern const tern_op tern_functional_ops[] __attribute__((weak));
 
 static int row_count(void) {
-    return tern_functional_ops != NULL ? TERN_OP_ID_COUNT : TERN_CORE_OP_COUNT;
+    return tern_functional_ops != NULL ? ALL_OPS : TERN_CORE_OP_COUNT;
 }
 
 static const tern_op *row_of(int id) {
@@ -35,16 +38,31 @@ static const tern_op *row_of(int id) {
 
 /* ---- schemas, parsed when first needed ------------------------------------------------------- */
 
-static const tern_schema *schema_of(tern_ctx *ctx, int id) {
-    tern_schema **cache = ctx->op_cache;
+static void free_cache(void *arg) {
+    tern_schema **cache = arg;
+    for (int id = 0; id < ALL_OPS; id++) tern_free(cache[id]);
+    tern_free(cache);
+}
+
+/* The context's table of schemas, by row; NULL and latched when memory is out. */
+static tern_schema **cache_of(tern_ctx *ctx) {
+    if (ctx->schemas) return ctx->schemas;
+    tern_schema **cache = tern_alloc_zeroed(ALL_OPS, sizeof *cache);
     if (!cache) {
-        cache = tern_alloc_zeroed(TERN_OP_ID_COUNT, sizeof *cache);
-        if (!cache) {
-            tern_fail_memory(ctx, TERN_OP_ID_COUNT * sizeof *cache);
-            return NULL;
-        }
-        ctx->op_cache = cache;
+        tern_fail_memory(ctx, ALL_OPS * sizeof *cache);
+        return NULL;
     }
+    if (tern_defer_at_close(ctx, free_cache, cache) != TERN_OK) {
+        tern_free(cache);
+        return NULL;
+    }
+    ctx->schemas = cache;
+    return cache;
+}
+
+static const tern_schema *schema_of(tern_ctx *ctx, int id) {
+    tern_schema **cache = cache_of(ctx);
+    if (!cache) return NULL;
     if (cache[id]) return cache[id];
     tern_schema *schema = tern_alloc(sizeof *schema);
     if (!schema) {

@@ -6,6 +6,7 @@
 
 #include "core/ops/compose.h"
 #include "core/ops/loss.h"
+#include "functional.h"
 
 /* The loss in the dtype of the first argument. */
 static tern_value narrowed(tern_opcall *call, tern_tensor *loss) {
@@ -63,15 +64,15 @@ static bool read_targets(tern_opcall *call, tern_tensor *x, tern_tensor *target,
         return false;
     }
     target = tern_to_dtype(target, TERN_INT64);
-    out->ignored = TERN_CALL(eq, T(target), I(ignore_index));
-    out->index = TERN_CALL(masked_fill, T(target), T(out->ignored), I(0));
+    out->ignored = TERN_CALL(eq, ARG_TENSOR(target), ARG_INT(ignore_index));
+    out->index = TERN_CALL(masked_fill, ARG_TENSOR(target), ARG_TENSOR(out->ignored), ARG_INT(0));
     if (weight) {
         tern_tensor *flat = tern_reshape(out->index, TERN_SHAPE(-1));
         out->weight =
             tern_reshape(tern_index_select(tern_widen(weight), 0, flat), tern_shape_of(target));
     } else {
-        out->weight =
-            TERN_CALL(new_ones, T(x), S(tern_shape_of(target)), D(tern_wide_dtype(x->dtype)));
+        out->weight = TERN_CALL(new_ones, ARG_TENSOR(x), ARG_SHAPE(tern_shape_of(target)),
+                                ARG_DTYPE(tern_wide_dtype(x->dtype)));
     }
     out->weight = tern_fill_where(out->weight, out->ignored, 0.0);
     return call->ctx->status == TERN_OK;
@@ -211,7 +212,8 @@ tern_value tern_op_binary_cross_entropy(tern_opcall *call) {
     if (input->numel > 0 && tern_item(tern_any(outside)) != 0.0)
         return tern_call_fail(call, TERN_ERR_ARGUMENT,
                               "all elements of input should be between 0 and 1");
-    tern_tensor *loss = TERN_CALL(_bce, T(tern_widen(input)), T(tern_widen(target)));
+    tern_tensor *loss =
+        TERN_CALL(_bce, ARG_TENSOR(tern_widen(input)), ARG_TENSOR(tern_widen(target)));
     if (weight) loss = tern_mul(loss, tern_widen(weight));
     return narrowed(call, tern_reduce_loss(loss, reduction));
 }
@@ -224,7 +226,7 @@ tern_value tern_op_binary_cross_entropy_with_logits(tern_opcall *call) {
     if (!tern_reduction_argument(call, 5, &reduction) || call->ctx->status != TERN_OK ||
         !same_shapes(call, x, target))
         return tern_none();
-    tern_tensor *log_sigmoid = TERN_CALL(logsigmoid, T(x));
+    tern_tensor *log_sigmoid = TERN_CALL(logsigmoid, ARG_TENSOR(x));
     if (pos_weight) {
         tern_tensor *more = tern_sub_scalar(tern_widen(pos_weight), 1.0);
         tern_tensor *factor = tern_add_scalar(tern_mul(more, target), 1.0);
@@ -249,7 +251,7 @@ tern_value tern_op_kl_div(tern_opcall *call) {
         loss = tern_mul(tern_exp(target), tern_sub(target, x));
     } else {
         /* t log t is 0 at 0 */
-        tern_tensor *zero = TERN_CALL(eq, T(target), I(0));
+        tern_tensor *zero = TERN_CALL(eq, ARG_TENSOR(target), ARG_INT(0));
         tern_tensor *log = tern_log(tern_fill_where(target, zero, 1.0));
         loss = tern_sub(tern_mul(target, log), tern_mul(target, x));
     }
@@ -297,7 +299,8 @@ tern_value tern_op_multi_margin_loss(tern_opcall *call) {
         tern_tensor *w = tern_index_select(tern_widen(weight), 0, tern_squeeze(target, 1));
         over = tern_mul(over, tern_unsqueeze(w, 1));
     }
-    over = TERN_CALL(scatter_value, T(over), I(1), T(target), F(0.0)); /* not with itself */
+    over = TERN_CALL(scatter_value, ARG_TENSOR(over), ARG_INT(1), ARG_TENSOR(target),
+                     ARG_FLOAT(0.0)); /* not with itself */
     tern_tensor *loss = tern_sum_dims(over, TERN_SHAPE(1), false);
     loss = from_batch(call, tern_div_scalar(loss, (double)x->shape[1]));
     return narrowed(call, tern_reduce_loss(loss, reduction));
@@ -312,17 +315,18 @@ tern_value tern_op_multilabel_margin_loss(tern_opcall *call) {
         return tern_none();
     if (x->rank != 2 || !tern_same_shape(x, target))
         return tern_call_fail(call, TERN_ERR_ARGUMENT, "input and target must both be [N, C]");
-    tern_tensor *there = TERN_CALL(ne, T(target), I(-1));
-    there = TERN_CALL(cumprod, T(tern_to_dtype(there, TERN_INT64)), I(1));
+    tern_tensor *there = TERN_CALL(ne, ARG_TENSOR(target), ARG_INT(-1));
+    there = TERN_CALL(cumprod, ARG_TENSOR(tern_to_dtype(there, TERN_INT64)), ARG_INT(1));
     tern_tensor *index = tern_mul(target, there);
     tern_tensor *hits = tern_scatter_add(tern_zeros_like(index), 1, index, there);
-    tern_tensor *own_class = TERN_CALL(ne, T(hits), I(0));
+    tern_tensor *own_class = TERN_CALL(ne, ARG_TENSOR(hits), ARG_INT(0));
     tern_tensor *own = tern_unsqueeze(tern_gather(x, 1, index), 2); /* [N, targets, 1] */
     tern_tensor *gap = tern_sub(tern_unsqueeze(x, 1), own);         /* [N, targets, C] */
     tern_tensor *over = positive_part(tern_add_scalar(gap, 1.0));
     /* Filled rather than multiplied: an infinity that does not count must vanish. */
     over = tern_fill_where(over, tern_unsqueeze(own_class, 1), 0.0);
-    over = tern_fill_where(over, tern_unsqueeze(TERN_CALL(eq, T(there), I(0)), 2), 0.0);
+    over =
+        tern_fill_where(over, tern_unsqueeze(TERN_CALL(eq, ARG_TENSOR(there), ARG_INT(0)), 2), 0.0);
     tern_tensor *loss = tern_sum_dims(over, TERN_SHAPE(1, 2), false);
     loss = from_batch(call, tern_div_scalar(loss, (double)x->shape[1]));
     return narrowed(call, tern_reduce_loss(loss, reduction));
@@ -334,8 +338,9 @@ tern_value tern_op_multilabel_soft_margin_loss(tern_opcall *call) {
     tern_tensor *weight = tern_arg_tensor(call, 2);
     tern_reduction reduction;
     if (!tern_reduction_argument(call, 5, &reduction)) return tern_none();
-    tern_tensor *yes = tern_mul(y, TERN_CALL(logsigmoid, T(x)));
-    tern_tensor *no = tern_mul(tern_rsub_scalar(y, 1.0), TERN_CALL(logsigmoid, T(tern_neg(x))));
+    tern_tensor *yes = tern_mul(y, TERN_CALL(logsigmoid, ARG_TENSOR(x)));
+    tern_tensor *no =
+        tern_mul(tern_rsub_scalar(y, 1.0), TERN_CALL(logsigmoid, ARG_TENSOR(tern_neg(x))));
     tern_tensor *loss = tern_neg(tern_add(yes, no));
     if (weight) loss = tern_mul(loss, tern_widen(weight));
     loss = tern_mean_dims(loss, TERN_SHAPE(-1), false);
@@ -345,15 +350,15 @@ tern_value tern_op_multilabel_soft_margin_loss(tern_opcall *call) {
 /* ---- C functions ---- */
 
 tern_tensor *tern_nll_loss(tern_tensor *input, tern_tensor *target, tern_reduction reduction) {
-    return TERN_CALL(nll_loss, T(input), T(target), tern_none(), tern_none(), I(-100), tern_none(),
-                     tern_reduction_value(reduction));
+    return TERN_CALL(nll_loss, ARG_TENSOR(input), ARG_TENSOR(target), tern_none(), tern_none(),
+                     ARG_INT(-100), tern_none(), tern_reduction_value(reduction));
 }
 tern_tensor *tern_cross_entropy(tern_tensor *input, tern_tensor *target, tern_reduction reduction) {
-    return TERN_CALL(cross_entropy, T(input), T(target), tern_none(), tern_none(), I(-100),
-                     tern_none(), tern_reduction_value(reduction));
+    return TERN_CALL(cross_entropy, ARG_TENSOR(input), ARG_TENSOR(target), tern_none(), tern_none(),
+                     ARG_INT(-100), tern_none(), tern_reduction_value(reduction));
 }
 tern_tensor *tern_binary_cross_entropy_with_logits(tern_tensor *input, tern_tensor *target,
                                                    tern_reduction reduction) {
-    return TERN_CALL(binary_cross_entropy_with_logits, T(input), T(target), tern_none(),
-                     tern_none(), tern_none(), tern_reduction_value(reduction));
+    return TERN_CALL(binary_cross_entropy_with_logits, ARG_TENSOR(input), ARG_TENSOR(target),
+                     tern_none(), tern_none(), tern_none(), tern_reduction_value(reduction));
 }

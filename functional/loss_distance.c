@@ -7,6 +7,7 @@
 
 #include "core/ops/compose.h"
 #include "core/ops/loss.h"
+#include "functional.h"
 
 /* An argument in the dtype to compute in; integers count as float32. */
 static tern_tensor *wide(tern_opcall *call, int index) {
@@ -70,7 +71,8 @@ tern_value tern_op_margin_ranking_loss(tern_opcall *call) {
     tern_tensor *d = tern_sub(operand(call, 0), operand(call, 1));
     tern_tensor *loss = tern_neg(tern_mul(operand(call, 2), d));
     /* The margin is a float: integers become float32 here. */
-    loss = tern_at_least(TERN_CALL(add, T(loss), F(tern_arg_double(call, 3, 0.0))), 0.0);
+    loss = tern_at_least(TERN_CALL(add, ARG_TENSOR(loss), ARG_FLOAT(tern_arg_double(call, 3, 0.0))),
+                         0.0);
     return reduced(call, loss, 6);
 }
 
@@ -131,7 +133,7 @@ static tern_tensor *distance(tern_tensor *a, tern_tensor *b, double p, double ep
     tern_tensor *d = tern_sub(a, b);
     if (!tern_dtype_is_floating(d->dtype)) d = tern_to_dtype(d, TERN_FLOAT32);
     d = tern_add_scalar(d, eps);
-    return TERN_CALL(vector_norm, T(d), F(p), I(-1), B(keepdim));
+    return TERN_CALL(vector_norm, ARG_TENSOR(d), ARG_FLOAT(p), ARG_INT(-1), ARG_BOOL(keepdim));
 }
 
 tern_value tern_op_pairwise_distance(tern_opcall *call) {
@@ -142,7 +144,7 @@ tern_value tern_op_pairwise_distance(tern_opcall *call) {
 
 tern_value tern_op_cosine_similarity(tern_opcall *call) {
     tern_tensor *a = wide(call, 0), *b = wide(call, 1);
-    tern_value dim = I(tern_arg_int(call, 2, 1));
+    tern_value dim = ARG_INT(tern_arg_int(call, 2, 1));
     double eps = tern_arg_double(call, 3, 1e-8);
     tern_tensor *both[2] = {a, b};
     tern_shape shape;
@@ -150,12 +152,13 @@ tern_value tern_op_cosine_similarity(tern_opcall *call) {
         return tern_none();
     for (int i = 0; i < 2; i++) {
         both[i] = tern_expand(both[i], shape);
-        tern_tensor *norm = TERN_CALL(vector_norm, T(both[i]), F(2.0), dim, B(true));
+        tern_tensor *norm =
+            TERN_CALL(vector_norm, ARG_TENSOR(both[i]), ARG_FLOAT(2.0), dim, ARG_BOOL(true));
         /* A norm is raised to eps without a gradient of its own: that of the norm goes through. */
         tern_tensor *raised = tern_add(norm, tern_detach(tern_rsub_scalar(norm, eps)));
         both[i] = tern_div(both[i], tern_where(tern_ge_scalar(norm, eps), norm, raised));
     }
-    return narrowed(call, TERN_CALL(sum, T(tern_mul(both[0], both[1])), dim));
+    return narrowed(call, TERN_CALL(sum, ARG_TENSOR(tern_mul(both[0], both[1])), dim));
 }
 
 /* y = 1: 1 - cos; y = -1: max(0, cos - margin) */
@@ -204,9 +207,10 @@ tern_value tern_op_triplet_margin_with_distance_loss(tern_opcall *call) {
 
 tern_tensor *tern_smooth_l1_loss(tern_tensor *input, tern_tensor *target,
                                  tern_reduction reduction) {
-    return TERN_CALL(smooth_l1_loss, T(input), T(target), tern_none(), tern_none(),
-                     tern_reduction_value(reduction));
+    return TERN_CALL(smooth_l1_loss, ARG_TENSOR(input), ARG_TENSOR(target), tern_none(),
+                     tern_none(), tern_reduction_value(reduction));
 }
 tern_tensor *tern_huber_loss(tern_tensor *input, tern_tensor *target, tern_reduction reduction) {
-    return TERN_CALL(huber_loss, T(input), T(target), tern_reduction_value(reduction));
+    return TERN_CALL(huber_loss, ARG_TENSOR(input), ARG_TENSOR(target),
+                     tern_reduction_value(reduction));
 }

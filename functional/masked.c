@@ -5,6 +5,7 @@
 #include <math.h>
 
 #include "core/ops/compose.h"
+#include "functional.h"
 
 /* What a masked element counts as. */
 typedef enum identity { ZERO, ONE, LOWEST, HIGHEST, NOT_A_NUMBER } identity;
@@ -12,28 +13,30 @@ typedef enum identity { ZERO, ONE, LOWEST, HIGHEST, NOT_A_NUMBER } identity;
 /* The limits of the dtype: infinities of floats. */
 static tern_value limit_of(tern_dtype dtype, bool lowest) {
     int bits = (int)tern_dtype_size(dtype) * 8;
-    if (tern_dtype_is_floating(dtype)) return F(lowest ? -(double)INFINITY : (double)INFINITY);
-    if (dtype == TERN_BOOL) return I(!lowest);
-    if (dtype == TERN_UINT8) return I(lowest ? 0 : UINT8_MAX);
+    if (tern_dtype_is_floating(dtype))
+        return ARG_FLOAT(lowest ? -(double)INFINITY : (double)INFINITY);
+    if (dtype == TERN_BOOL) return ARG_INT(!lowest);
+    if (dtype == TERN_UINT8) return ARG_INT(lowest ? 0 : UINT8_MAX);
     int64_t highest = (int64_t)(UINT64_MAX >> (65 - bits));
-    return I(lowest ? -highest - 1 : highest);
+    return ARG_INT(lowest ? -highest - 1 : highest);
 }
 
 static tern_value value_of(identity kind, tern_dtype dtype) {
     switch (kind) {
-    case ZERO: return I(0);
-    case ONE: return I(1);
+    case ZERO: return ARG_INT(0);
+    case ONE: return ARG_INT(1);
     case LOWEST: return limit_of(dtype, true);
     case HIGHEST: return limit_of(dtype, false);
-    case NOT_A_NUMBER: return F((double)NAN);
+    case NOT_A_NUMBER: return ARG_FLOAT((double)NAN);
     }
-    return I(0);
+    return ARG_INT(0);
 }
 
 /* The input with its masked elements replaced; the input itself without a mask. */
 static tern_tensor *combined(tern_tensor *x, tern_tensor *mask, identity kind) {
     if (!mask || tern_is_nil(x)) return x;
-    return TERN_CALL(where, T(tern_to_dtype(mask, TERN_BOOL)), T(x), value_of(kind, x->dtype));
+    return TERN_CALL(where, ARG_TENSOR(tern_to_dtype(mask, TERN_BOOL)), ARG_TENSOR(x),
+                     value_of(kind, x->dtype));
 }
 
 /* ---- arguments ---- */
@@ -84,13 +87,14 @@ tern_value tern_op_masked_prod(tern_opcall *call) {
     tern_tensor *x = combined(tern_arg_tensor(call, 0), tern_arg_tensor(call, 4), ONE);
     if (tern_is_nil(x) || !all_dims(call, x, 1, &dims)) return tern_none();
     x = tern_to_dtype(x, tern_wide_dtype(dtype));
-    for (int i = dims.rank; i-- > 0;) x = TERN_CALL(prod, T(x), I(dims.dim[i]), B(keepdim));
+    for (int i = dims.rank; i-- > 0;)
+        x = TERN_CALL(prod, ARG_TENSOR(x), ARG_INT(dims.dim[i]), ARG_BOOL(keepdim));
     return tern_result(call, tern_to_dtype(x, dtype));
 }
 
 /* How many elements count, int64; the dimensions' size where there is no mask. */
 static tern_tensor *count_of(tern_tensor *x, tern_tensor *mask, tern_shape dims, bool keepdim) {
-    tern_tensor *ones = TERN_CALL(ones_like, T(x), D(TERN_INT64));
+    tern_tensor *ones = TERN_CALL(ones_like, ARG_TENSOR(x), ARG_DTYPE(TERN_INT64));
     return sum_of(combined(ones, mask, ZERO), dims, keepdim);
 }
 
@@ -112,13 +116,13 @@ tern_value tern_op_masked_mean(tern_opcall *call) {
 
 static tern_value extreme(tern_opcall *call, bool max) {
     tern_shape dims;
-    tern_value keepdim = B(tern_arg_bool(call, 2, false));
+    tern_value keepdim = ARG_BOOL(tern_arg_bool(call, 2, false));
     tern_tensor *x =
         combined(tern_arg_tensor(call, 0), tern_arg_tensor(call, 4), max ? LOWEST : HIGHEST);
     if (tern_is_nil(x) || !all_dims(call, x, 1, &dims)) return tern_none();
     return in_dtype(call, 3,
-                    max ? TERN_CALL(amax, T(x), S(dims), keepdim)
-                        : TERN_CALL(amin, T(x), S(dims), keepdim));
+                    max ? TERN_CALL(amax, ARG_TENSOR(x), ARG_SHAPE(dims), keepdim)
+                        : TERN_CALL(amin, ARG_TENSOR(x), ARG_SHAPE(dims), keepdim));
 }
 
 tern_value tern_op_masked_amax(tern_opcall *call) {
@@ -130,12 +134,12 @@ tern_value tern_op_masked_amin(tern_opcall *call) {
 
 /* (input, dim, dtype, keepdim, mask); the place is told in the input's dtype, as PyTorch does. */
 static tern_value place_of_extreme(tern_opcall *call, bool max) {
-    tern_value dim = tern_arg(call, 1), keepdim = B(tern_arg_bool(call, 3, false));
+    tern_value dim = tern_arg(call, 1), keepdim = ARG_BOOL(tern_arg_bool(call, 3, false));
     tern_tensor *x =
         combined(tern_arg_tensor(call, 0), tern_arg_tensor(call, 4), max ? LOWEST : HIGHEST);
     return in_dtype(call, 2,
-                    max ? TERN_CALL(argmax, T(x), dim, keepdim)
-                        : TERN_CALL(argmin, T(x), dim, keepdim));
+                    max ? TERN_CALL(argmax, ARG_TENSOR(x), dim, keepdim)
+                        : TERN_CALL(argmin, ARG_TENSOR(x), dim, keepdim));
 }
 
 tern_value tern_op_masked_argmax(tern_opcall *call) {
@@ -152,12 +156,12 @@ tern_value tern_op_masked_median(tern_opcall *call) {
     bool floating = tern_dtype_is_floating(input->dtype);
     tern_tensor *x = floating ? input : tern_to_dtype(input, TERN_FLOAT32);
     x = combined(x, tern_arg_tensor(call, 4), NOT_A_NUMBER);
-    tern_value both = TERN_CALL_VALUE(nanmedian, T(x), I(tern_arg_int(call, 1, -1)),
-                                      B(tern_arg_bool(call, 2, false)));
+    tern_value both = TERN_CALL_VALUE(nanmedian, ARG_TENSOR(x), ARG_INT(tern_arg_int(call, 1, -1)),
+                                      ARG_BOOL(tern_arg_bool(call, 2, false)));
     if (call->ctx->status != TERN_OK) return tern_none();
     tern_tensor *out = tern_value_at(both, 0).as.tensor;
     if (floating) return tern_result(call, out);
-    if (tern_item(TERN_CALL(any, T(TERN_CALL(isnan, T(out))))) != 0)
+    if (tern_item(TERN_CALL(any, ARG_TENSOR(TERN_CALL(isnan, ARG_TENSOR(out))))) != 0)
         return tern_call_fail(call, TERN_ERR_ARGUMENT,
                               "expects no fully masked out rows if dtype is not floating point");
     return in_dtype(call, 3, out);
@@ -167,12 +171,12 @@ tern_value tern_op_masked_median(tern_opcall *call) {
 
 tern_value tern_op_masked_cumsum(tern_opcall *call) {
     tern_tensor *x = combined(tern_arg_tensor(call, 0), tern_arg_tensor(call, 3), ZERO);
-    return in_dtype(call, 2, TERN_CALL(cumsum, T(tern_widen(x)), tern_arg(call, 1)));
+    return in_dtype(call, 2, TERN_CALL(cumsum, ARG_TENSOR(tern_widen(x)), tern_arg(call, 1)));
 }
 
 tern_value tern_op_masked_cumprod(tern_opcall *call) {
     tern_tensor *x = combined(tern_arg_tensor(call, 0), tern_arg_tensor(call, 3), ONE);
-    return in_dtype(call, 2, TERN_CALL(cumprod, T(tern_widen(x)), tern_arg(call, 1)));
+    return in_dtype(call, 2, TERN_CALL(cumprod, ARG_TENSOR(tern_widen(x)), tern_arg(call, 1)));
 }
 
 /* The input in the dtype to compute in: 16 bits widen. */
@@ -184,17 +188,17 @@ static tern_tensor *wide_input(tern_opcall *call, int dtype_index, int mask_inde
 
 tern_value tern_op_masked_softmax(tern_opcall *call) {
     tern_tensor *x = wide_input(call, 2, 3, LOWEST);
-    return in_dtype(call, 2, TERN_CALL(softmax, T(x), tern_arg(call, 1)));
+    return in_dtype(call, 2, TERN_CALL(softmax, ARG_TENSOR(x), tern_arg(call, 1)));
 }
 
 tern_value tern_op_masked_log_softmax(tern_opcall *call) {
     tern_tensor *x = wide_input(call, 2, 3, LOWEST);
-    return in_dtype(call, 2, TERN_CALL(log_softmax, T(x), tern_arg(call, 1)));
+    return in_dtype(call, 2, TERN_CALL(log_softmax, ARG_TENSOR(x), tern_arg(call, 1)));
 }
 
 tern_value tern_op_masked_softmin(tern_opcall *call) {
     tern_tensor *x = wide_input(call, 2, 3, HIGHEST);
-    return in_dtype(call, 2, TERN_CALL(softmin, T(x), tern_arg(call, 1)));
+    return in_dtype(call, 2, TERN_CALL(softmin, ARG_TENSOR(x), tern_arg(call, 1)));
 }
 
 /* ---- logarithms of sums ---- */
@@ -203,7 +207,8 @@ tern_value tern_op_masked_logsumexp(tern_opcall *call) {
     tern_shape dims;
     tern_tensor *x = combined(tern_arg_tensor(call, 0), tern_arg_tensor(call, 4), LOWEST);
     if (tern_is_nil(x) || !all_dims(call, x, 1, &dims)) return tern_none();
-    x = TERN_CALL(logsumexp, T(tern_widen(x)), S(dims), B(tern_arg_bool(call, 2, false)));
+    x = TERN_CALL(logsumexp, ARG_TENSOR(tern_widen(x)), ARG_SHAPE(dims),
+                  ARG_BOOL(tern_arg_bool(call, 2, false)));
     return in_dtype(call, 3, x);
 }
 
@@ -211,7 +216,7 @@ tern_value tern_op_masked_logsumexp(tern_opcall *call) {
 tern_value tern_op_masked_logaddexp(tern_opcall *call) {
     tern_tensor *x = combined(tern_arg_tensor(call, 0), tern_arg_tensor(call, 3), LOWEST);
     tern_tensor *y = combined(tern_arg_tensor(call, 1), tern_arg_tensor(call, 4), LOWEST);
-    return in_dtype(call, 2, TERN_CALL(logaddexp, T(x), T(y)));
+    return in_dtype(call, 2, TERN_CALL(logaddexp, ARG_TENSOR(x), ARG_TENSOR(y)));
 }
 
 /* ---- norms ---- */
@@ -219,7 +224,8 @@ tern_value tern_op_masked_logaddexp(tern_opcall *call) {
 static tern_tensor *norm_of(tern_tensor *x, tern_tensor *mask, double ord, tern_shape dims,
                             bool keepdim) {
     x = combined(x, mask, ord < 0 && isinf(ord) ? HIGHEST : ZERO);
-    return TERN_CALL(vector_norm, T(x), F(ord), S(dims), B(keepdim));
+    return TERN_CALL(vector_norm, ARG_TENSOR(x), ARG_FLOAT(ord), ARG_SHAPE(dims),
+                     ARG_BOOL(keepdim));
 }
 
 /* (input, ord, dim, keepdim, dtype, mask) */

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "core/ops/layout.h"
+#include "functional.h"
 
 #define SWEEPS 60
 
@@ -107,7 +108,7 @@ static tern_value nuclear(tern_opcall *call, tern_tensor *x) {
     uint32_t mask;
     if (dims.rank < 0) dims = from;
     if (!tern_wrap_dims(call->ctx, x->rank, &dims, &mask)) return tern_none();
-    tern_tensor *last = TERN_CALL(movedim, T(x), S(dims), S(from));
+    tern_tensor *last = TERN_CALL(movedim, ARG_TENSOR(x), ARG_SHAPE(dims), ARG_SHAPE(from));
     if (call->ctx->status != TERN_OK) return tern_none();
     tern_shape shape = tern_shape_of(last), lead = shape;
     lead.rank -= 2;
@@ -119,13 +120,13 @@ static tern_value nuclear(tern_opcall *call, tern_tensor *x) {
     int count = (int)batch;
     tern_tensor **norms = tern_scope_alloc(call->ctx, (size_t)(count + 1) * sizeof *norms);
     for (int i = 0; norms && i < count; i++) {
-        tern_value both = TERN_CALL_VALUE(_nuclear_norm, T(tern_select(flat, 0, i)));
+        tern_value both = TERN_CALL_VALUE(_nuclear_norm, ARG_TENSOR(tern_select(flat, 0, i)));
         if (call->ctx->status != TERN_OK) return tern_none();
         norms[i] = tern_value_at(both, 0).as.tensor;
     }
     if (!norms) return tern_none();
     tern_tensor *out = count > 0 ? tern_reshape(tern_stack(norms, count, 0), lead)
-                                 : TERN_CALL(new_zeros, T(x), S(lead));
+                                 : TERN_CALL(new_zeros, ARG_TENSOR(x), ARG_SHAPE(lead));
     for (int d = 0; d < x->rank && tern_arg_bool(call, 3, false); d++)
         if (mask & 1u << d) out = tern_unsqueeze(out, d);
     return tern_result(call, out);
@@ -140,7 +141,7 @@ tern_value tern_op_norm(tern_opcall *call) {
         return tern_call_fail(call, TERN_ERR_ARGUMENT,
                               "p='%s' is no norm: give a number, 'fro' or 'nuc'", name);
     double p = name ? 2.0 : tern_arg_double(call, 1, 2.0);
-    tern_tensor *out = TERN_CALL(vector_norm, T(x), F(p), tern_arg(call, 2),
-                                 B(tern_arg_bool(call, 3, false)), tern_arg(call, 4));
+    tern_tensor *out = TERN_CALL(vector_norm, ARG_TENSOR(x), ARG_FLOAT(p), tern_arg(call, 2),
+                                 ARG_BOOL(tern_arg_bool(call, 3, false)), tern_arg(call, 4));
     return tern_result(call, out);
 }

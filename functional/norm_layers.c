@@ -9,6 +9,7 @@
 #include <math.h>
 
 #include "core/ops/compose.h"
+#include "functional.h"
 
 /* What a normalisation gives. */
 typedef struct normalised {
@@ -114,7 +115,8 @@ tern_value tern_op_layer_norm(tern_opcall *call) {
  * for all results, so each of them depends on every parameter. */
 static tern_tensor *tied(tern_tensor *x, tern_tensor *other) {
     if (!other) return x;
-    tern_tensor *nowhere = TERN_CALL(new_zeros, T(x), S(TERN_SCALAR_SHAPE), D(TERN_BOOL));
+    tern_tensor *nowhere =
+        TERN_CALL(new_zeros, ARG_TENSOR(x), ARG_SHAPE(TERN_SCALAR_SHAPE), ARG_DTYPE(TERN_BOOL));
     return tern_where(nowhere, tern_to_dtype(tern_sum(other), x->dtype), x);
 }
 
@@ -289,7 +291,7 @@ tern_value tern_op_native_batch_norm(tern_opcall *call) {
     for (int i = 1; i < 3; i++) {
         tern_tensor *statistic = i == 1 ? n.mean : n.rstd;
         all[i] = a.training ? tern_reshape(statistic, flat)
-                            : TERN_CALL(new_zeros, T(statistic), S(flat));
+                            : TERN_CALL(new_zeros, ARG_TENSOR(statistic), ARG_SHAPE(flat));
         all[i] = tern_to_dtype(all[i], tern_arg_tensor(call, 0)->dtype);
     }
     return call->ctx->status == TERN_OK ? tern_tensors_value(call->ctx, all, 3) : tern_none();
@@ -342,17 +344,19 @@ tern_value tern_op_local_response_norm(tern_opcall *call) {
     tern_tensor *square = tern_mul(x, x);
     tern_shape pad = tern_shape_of(x);
     pad.dim[1] = size / 2;
-    tern_tensor *before = TERN_CALL(new_zeros, T(x), S(pad));
+    tern_tensor *before = TERN_CALL(new_zeros, ARG_TENSOR(x), ARG_SHAPE(pad));
     pad.dim[1] = (size - 1) / 2;
-    tern_tensor *after = TERN_CALL(new_zeros, T(x), S(pad));
+    tern_tensor *after = TERN_CALL(new_zeros, ARG_TENSOR(x), ARG_SHAPE(pad));
     square = tern_cat((tern_tensor *[]){before, square, after}, 3, 1);
-    tern_tensor *windows = TERN_CALL(unfold, T(square), I(1), I(size), I(1));
+    tern_tensor *windows =
+        TERN_CALL(unfold, ARG_TENSOR(square), ARG_INT(1), ARG_INT(size), ARG_INT(1));
     bool floating = tern_dtype_is_floating(x->dtype);
     tern_tensor *mean =
         floating
             ? tern_mean_dims(windows, TERN_SHAPE(-1), false)
-            : TERN_CALL(floor_divide, T(tern_sum_dims(windows, TERN_SHAPE(-1), false)), I(size));
-    tern_tensor *scale = TERN_CALL(mul, T(mean), F(alpha));
+            : TERN_CALL(floor_divide, ARG_TENSOR(tern_sum_dims(windows, TERN_SHAPE(-1), false)),
+                        ARG_INT(size));
+    tern_tensor *scale = TERN_CALL(mul, ARG_TENSOR(mean), ARG_FLOAT(alpha));
     scale = tern_pow_scalar(tern_add_scalar(scale, tern_arg_double(call, 4, 1.0)), beta);
     tern_tensor *out = tern_div(x, scale);
     return floating ? narrowed(call, out) : tern_result(call, out);
@@ -362,19 +366,23 @@ tern_value tern_op_local_response_norm(tern_opcall *call) {
 
 tern_tensor *tern_layer_norm(tern_tensor *input, tern_shape normalized_shape, tern_tensor *weight,
                              tern_tensor *bias, double eps) {
-    return TERN_CALL(layer_norm, T(input), S(normalized_shape), T(weight), T(bias), F(eps));
+    return TERN_CALL(layer_norm, ARG_TENSOR(input), ARG_SHAPE(normalized_shape), ARG_TENSOR(weight),
+                     ARG_TENSOR(bias), ARG_FLOAT(eps));
 }
 tern_tensor *tern_rms_norm(tern_tensor *input, tern_shape normalized_shape, tern_tensor *weight,
                            double eps) {
-    return TERN_CALL(rms_norm, T(input), S(normalized_shape), T(weight), F(eps));
+    return TERN_CALL(rms_norm, ARG_TENSOR(input), ARG_SHAPE(normalized_shape), ARG_TENSOR(weight),
+                     ARG_FLOAT(eps));
 }
 tern_tensor *tern_group_norm(tern_tensor *input, int64_t num_groups, tern_tensor *weight,
                              tern_tensor *bias, double eps) {
-    return TERN_CALL(group_norm, T(input), I(num_groups), T(weight), T(bias), F(eps));
+    return TERN_CALL(group_norm, ARG_TENSOR(input), ARG_INT(num_groups), ARG_TENSOR(weight),
+                     ARG_TENSOR(bias), ARG_FLOAT(eps));
 }
 tern_tensor *tern_batch_norm(tern_tensor *input, tern_tensor *running_mean,
                              tern_tensor *running_var, tern_tensor *weight, tern_tensor *bias,
                              bool training, double momentum, double eps) {
-    return TERN_CALL(batch_norm, T(input), T(running_mean), T(running_var), T(weight), T(bias),
-                     B(training), F(momentum), F(eps));
+    return TERN_CALL(batch_norm, ARG_TENSOR(input), ARG_TENSOR(running_mean),
+                     ARG_TENSOR(running_var), ARG_TENSOR(weight), ARG_TENSOR(bias),
+                     ARG_BOOL(training), ARG_FLOAT(momentum), ARG_FLOAT(eps));
 }

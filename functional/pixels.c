@@ -1,5 +1,6 @@
 /* pixels.c: rearrangements of images: pixel_shuffle, channel_shuffle, unfold and fold. */
 #include "core/ops/compose.h"
+#include "functional.h"
 
 /* [.., C r r, H, W] -> [.., C, H r, W r] */
 tern_value tern_op_pixel_shuffle(tern_opcall *call) {
@@ -54,7 +55,7 @@ tern_value tern_op_channel_shuffle(tern_opcall *call) {
                               "Number of channels must be divisible by groups %lld",
                               (long long)groups);
     tern_shape sizes = TERN_SHAPE(groups, x->shape[1] / groups);
-    tern_tensor *split = TERN_CALL(unflatten, T(x), I(1), S(sizes));
+    tern_tensor *split = TERN_CALL(unflatten, ARG_TENSOR(x), ARG_INT(1), ARG_SHAPE(sizes));
     return tern_result(call, tern_flatten(tern_transpose(split, 1, 2), 1, 2));
 }
 
@@ -92,10 +93,11 @@ tern_value tern_op_im2col(tern_opcall *call) {
         return tern_call_fail(call, TERN_ERR_ARGUMENT, "Expected 3D or 4D input, got %dD", x->rank);
     if (!batch) x = tern_unsqueeze(x, 0);
     tern_shape pad = TERN_SHAPE(w.padding[1], w.padding[1], w.padding[0], w.padding[0]);
-    if (w.padding[0] || w.padding[1]) x = TERN_CALL(constant_pad_nd, T(x), S(pad), I(0));
+    if (w.padding[0] || w.padding[1])
+        x = TERN_CALL(constant_pad_nd, ARG_TENSOR(x), ARG_SHAPE(pad), ARG_INT(0));
     for (int d = 0; d < 2 && call->ctx->status == TERN_OK; d++) {
         int64_t reach = w.dilation[d] * (w.kernel[d] - 1) + 1;
-        x = TERN_CALL(unfold, T(x), I(2 + d), I(reach), I(w.stride[d]));
+        x = TERN_CALL(unfold, ARG_TENSOR(x), ARG_INT(2 + d), ARG_INT(reach), ARG_INT(w.stride[d]));
         x = tern_slice(x, -1, 0, INT64_MAX, w.dilation[d]);
     }
     /* [N, C, oh, ow, kh, kw] -> [N, C, kh, kw, oh, ow] */
@@ -164,11 +166,12 @@ tern_value tern_op_fold(tern_opcall *call) {
     int64_t n = batch ? x->shape[0] : 1, kernel = w.kernel[0] * w.kernel[1];
     int64_t c = x->shape[x->rank - 2] / kernel, columns = kernel * x->shape[x->rank - 1];
     tern_tensor *source = tern_reshape(tern_widen(x), TERN_SHAPE(n, c, columns));
-    tern_tensor *image =
-        TERN_CALL(new_zeros, T(source), S(TERN_SHAPE(n, c, padded[0] * padded[1])));
+    tern_tensor *image = TERN_CALL(new_zeros, ARG_TENSOR(source),
+                                   ARG_SHAPE(TERN_SHAPE(n, c, padded[0] * padded[1])));
     tern_tensor *index = column_index(call, &w, counts, padded[1]);
     if (call->ctx->status != TERN_OK) return tern_none();
-    image = TERN_CALL(index_add, T(image), I(2), T(index), T(source));
+    image =
+        TERN_CALL(index_add, ARG_TENSOR(image), ARG_INT(2), ARG_TENSOR(index), ARG_TENSOR(source));
     image = tern_reshape(image, TERN_SHAPE(n, c, padded[0], padded[1]));
     for (int d = 0; d < 2; d++)
         image = tern_narrow(image, 2 + d, w.padding[d], padded[d] - 2 * w.padding[d]);

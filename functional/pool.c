@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "core/ops/compose.h"
+#include "functional.h"
 
 /* ---- windows ---- */
 
@@ -126,7 +127,7 @@ static tern_tensor *scatter_to_winners(tern_tensor *grad, tern_tensor *indices, 
     for (int d = 0; d < lead; d++) flat.dim[d] = shape.dim[d];
     for (int d = lead; d < shape.rank; d++) area *= shape.dim[d];
     flat.dim[lead] = area;
-    tern_tensor *zeros = TERN_CALL(new_zeros, T(grad), S(flat));
+    tern_tensor *zeros = TERN_CALL(new_zeros, ARG_TENSOR(grad), ARG_SHAPE(flat));
     tern_tensor *index = tern_flatten(indices, lead, -1), *from = tern_flatten(grad, lead, -1);
     return tern_reshape(tern_scatter_add(zeros, -1, index, from), shape);
 }
@@ -142,7 +143,7 @@ void tern_grad__max_pool(tern_node *node, tern_tensor *const *grad_out, tern_ten
 static tern_value max_pool(tern_opcall *call, int spatial) {
     tern_value both = TERN_CALL_VALUE(_max_pool, tern_arg(call, 0), tern_arg(call, 1),
                                       tern_arg(call, 2), tern_arg(call, 3), tern_arg(call, 4),
-                                      B(tern_arg_bool(call, 5, false)), I(spatial));
+                                      ARG_BOOL(tern_arg_bool(call, 5, false)), ARG_INT(spatial));
     if (call->ctx->status != TERN_OK || tern_arg_bool(call, 6, false)) return both;
     return tern_value_at(both, 0);
 }
@@ -199,7 +200,7 @@ static tern_value max_unpool(tern_opcall *call, int spatial) {
     for (int d = 0; d < lead; d++) flat.dim[d] = shape.dim[d];
     for (int d = lead; d < shape.rank; d++) area *= shape.dim[d];
     flat.dim[lead] = area;
-    tern_tensor *zeros = TERN_CALL(new_zeros, T(x), S(flat));
+    tern_tensor *zeros = TERN_CALL(new_zeros, ARG_TENSOR(x), ARG_SHAPE(flat));
     tern_tensor *out =
         tern_scatter(zeros, -1, tern_flatten(indices, lead, -1), tern_flatten(x, lead, -1));
     return tern_result(call, tern_reshape(out, shape));
@@ -247,8 +248,8 @@ void tern_grad__avg_pool(tern_node *node, tern_tensor *const *grad_out, tern_ten
     tern_shape shape = tern_node_input_shape(node, 0);
     tern_value args[10];
     for (int i = 0; i < 8; i++) args[i + 1] = tern_node_arg(node, i);
-    args[0] = T(grad_out[0]);
-    args[1] = S(shape);
+    args[0] = ARG_TENSOR(grad_out[0]);
+    args[1] = ARG_SHAPE(shape);
     grads[0] = tern_op_tensor(NULL, TERN_ROW(_avg_pool_gradient), args, 9);
 }
 
@@ -261,7 +262,7 @@ tern_value tern_op__avg_pool_gradient(tern_opcall *call) {
     tern_pool_attrs attrs = average_windows(args);
     tern_shape pooled;
     if (shape.rank < 0) return tern_none();
-    tern_tensor *like = TERN_CALL(new_zeros, T(grad), S(TERN_SCALAR_SHAPE));
+    tern_tensor *like = TERN_CALL(new_zeros, ARG_TENSOR(grad), ARG_SHAPE(TERN_SCALAR_SHAPE));
     like = tern_broadcast_view(like, &shape);
     if (call->ctx->status != TERN_OK ||
         !pooled_shape(call, like, &attrs, tern_arg_bool(call, 5, false), &pooled))
@@ -287,16 +288,17 @@ tern_value tern_op__avg_pool_gradient(tern_opcall *call) {
 void tern_grad__avg_pool_gradient(tern_node *node, tern_tensor *const *grad_out,
                                   tern_tensor **grads) {
     tern_value args[8];
-    args[0] = T(grad_out[0]);
+    args[0] = ARG_TENSOR(grad_out[0]);
     for (int i = 1; i < 8; i++) args[i] = tern_node_arg(node, i + 1);
     grads[0] = tern_op_tensor(NULL, TERN_ROW(_avg_pool), args, 8);
 }
 
 /* avg_pool1d has no divisor; the others take it at 6. */
 static tern_value avg_pool(tern_opcall *call, int spatial) {
-    tern_tensor *out = TERN_CALL(_avg_pool, tern_arg(call, 0), tern_arg(call, 1), tern_arg(call, 2),
-                                 tern_arg(call, 3), B(tern_arg_bool(call, 4, false)),
-                                 B(tern_arg_bool(call, 5, true)), tern_arg(call, 6), I(spatial));
+    tern_tensor *out =
+        TERN_CALL(_avg_pool, tern_arg(call, 0), tern_arg(call, 1), tern_arg(call, 2),
+                  tern_arg(call, 3), ARG_BOOL(tern_arg_bool(call, 4, false)),
+                  ARG_BOOL(tern_arg_bool(call, 5, true)), tern_arg(call, 6), ARG_INT(spatial));
     return tern_result(call, out);
 }
 
@@ -319,7 +321,8 @@ static tern_tensor *adapt(tern_tensor *x, int dim, int64_t size, bool max) {
     tern_shape dims = TERN_SHAPE(dim);
     if (n % size == 0 && !max) {
         int64_t each = n / size;
-        tern_tensor *windows = TERN_CALL(unfold, T(x), I(dim), I(each), I(each));
+        tern_tensor *windows =
+            TERN_CALL(unfold, ARG_TENSOR(x), ARG_INT(dim), ARG_INT(each), ARG_INT(each));
         return tern_mean_dims(windows, TERN_SHAPE(-1), false);
     }
     tern_tensor **parts = tern_scope_alloc(x->ctx, (size_t)size * sizeof *parts);
@@ -455,13 +458,15 @@ tern_value tern_op_adaptive_max_pool3d(tern_opcall *call) {
 
 tern_tensor *tern_max_pool2d(tern_tensor *input, int64_t kernel_size, int64_t stride,
                              int64_t padding) {
-    return TERN_CALL(max_pool2d, T(input), I(kernel_size), I(stride), I(padding));
+    return TERN_CALL(max_pool2d, ARG_TENSOR(input), ARG_INT(kernel_size), ARG_INT(stride),
+                     ARG_INT(padding));
 }
 tern_tensor *tern_avg_pool2d(tern_tensor *input, int64_t kernel_size, int64_t stride,
                              int64_t padding) {
-    return TERN_CALL(avg_pool2d, T(input), I(kernel_size), I(stride), I(padding));
+    return TERN_CALL(avg_pool2d, ARG_TENSOR(input), ARG_INT(kernel_size), ARG_INT(stride),
+                     ARG_INT(padding));
 }
 tern_tensor *tern_adaptive_avg_pool2d(tern_tensor *input, int64_t height, int64_t width) {
     tern_shape size = TERN_SHAPE(height, width);
-    return TERN_CALL(adaptive_avg_pool2d, T(input), S(size));
+    return TERN_CALL(adaptive_avg_pool2d, ARG_TENSOR(input), ARG_SHAPE(size));
 }

@@ -4,6 +4,7 @@
  * other tensors (view_as, expand_as, ...). All but unfold are differentiated through their parts.
  */
 #include "core/ops/layout.h"
+#include "functional.h"
 
 /* ---- shapes of others ---- */
 
@@ -115,7 +116,8 @@ tern_value tern_op_T(tern_opcall *call) {
 /* ---- flips and rolls ---- */
 
 static tern_value flip_dims(tern_opcall *call, const tern_shape *dims) {
-    return tern_result(call, TERN_CALL(flip, T(tern_arg_tensor(call, 0)), S(*dims)));
+    return tern_result(call,
+                       TERN_CALL(flip, ARG_TENSOR(tern_arg_tensor(call, 0)), ARG_SHAPE(*dims)));
 }
 
 tern_value tern_op_fliplr(tern_opcall *call) {
@@ -323,11 +325,12 @@ void tern_grad_unfold(tern_node *node, tern_tensor *const *grad_out, tern_tensor
     }
     int64_t windows = grad_out[0]->shape[dim];
     /* index[w, i] = w * step + i, where the gradient is laid out [.., w, i, ..] */
-    tern_tensor *starts = TERN_CALL(mul, T(tern_arange_i64(ctx, windows)), step);
+    tern_tensor *starts = TERN_CALL(mul, ARG_TENSOR(tern_arange_i64(ctx, windows)), step);
     tern_tensor *index = tern_add(tern_unsqueeze(starts, 1), tern_arange_i64(ctx, size));
     index = tern_to_device(tern_reshape(index, TERN_SHAPE(-1)), tern_device_of(grad_out[0]));
-    tern_tensor *grad = TERN_CALL(movedim, T(grad_out[0]), I(-1), I(dim + 1));
+    tern_tensor *grad = TERN_CALL(movedim, ARG_TENSOR(grad_out[0]), ARG_INT(-1), ARG_INT(dim + 1));
     grad = tern_flatten(grad, dim, dim + 1);
-    tern_tensor *zeros = TERN_CALL(new_zeros, T(grad_out[0]), S(shape));
-    grads[0] = TERN_CALL(index_add, T(zeros), I(dim), T(index), T(grad));
+    tern_tensor *zeros = TERN_CALL(new_zeros, ARG_TENSOR(grad_out[0]), ARG_SHAPE(shape));
+    grads[0] =
+        TERN_CALL(index_add, ARG_TENSOR(zeros), ARG_INT(dim), ARG_TENSOR(index), ARG_TENSOR(grad));
 }

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "core/ops/compose.h"
+#include "functional.h"
 #include "resize.h"
 
 /* ---- the kernel's form: _resize(input, size, mode, align_corners, scale x 3), linear ---- */
@@ -47,7 +48,7 @@ static void transpose_gradient(tern_node *node, tern_tensor *grad, tern_tensor *
                                const tern_op *op) {
     tern_shape shape = tern_node_input_shape(node, 0), size = {shape.rank - 2, {0}};
     for (int d = 0; d < size.rank; d++) size.dim[d] = shape.dim[d + 2];
-    tern_value args[7] = {T(grad), S(size)};
+    tern_value args[7] = {ARG_TENSOR(grad), ARG_SHAPE(size)};
     for (int i = 2; i < 7; i++) args[i] = tern_node_arg(node, i);
     grads[0] = tern_op_tensor(NULL, op, args, 7);
 }
@@ -156,10 +157,10 @@ static tern_value resize_to(tern_opcall *call, const char *mode, tern_value size
             mode, x->rank);
     if (!read_sizes(call, x, spatial, size, factor, recompute, &sizes, scale)) return tern_none();
     if (modes[found].mode < 0) {
-        static const tern_op *const pools[] = {TERN_ROW(adaptive_avg_pool1d),
-                                               TERN_ROW(adaptive_avg_pool2d),
-                                               TERN_ROW(adaptive_avg_pool3d)};
-        tern_value args[2] = {T(x), S(sizes)};
+        const tern_op *const pools[] = {TERN_ROW(adaptive_avg_pool1d),
+                                        TERN_ROW(adaptive_avg_pool2d),
+                                        TERN_ROW(adaptive_avg_pool3d)};
+        tern_value args[2] = {ARG_TENSOR(x), ARG_SHAPE(sizes)};
         return tern_op_call(call->ctx, pools[spatial - 1], args, 2);
     }
     bool smooth = modes[found].mode == TERN_RESIZE_LINEAR || modes[found].mode == TERN_RESIZE_CUBIC;
@@ -170,8 +171,10 @@ static tern_value resize_to(tern_opcall *call, const char *mode, tern_value size
     if (antialias || (x->dtype == TERN_UINT8 && smooth && spatial == 2))
         return by_filter(call, x, &sizes, scale, modes[found].mode == TERN_RESIZE_CUBIC, align,
                          antialias);
-    return tern_result(call, TERN_CALL(_resize, T(x), S(sizes), I(modes[found].mode), B(align),
-                                       F(scale[0]), F(scale[1]), F(scale[2])));
+    return tern_result(call,
+                       TERN_CALL(_resize, ARG_TENSOR(x), ARG_SHAPE(sizes),
+                                 ARG_INT(modes[found].mode), ARG_BOOL(align), ARG_FLOAT(scale[0]),
+                                 ARG_FLOAT(scale[1]), ARG_FLOAT(scale[2])));
 }
 
 /* (input, size, scale_factor, mode, align_corners, recompute_scale_factor, antialias) */

@@ -5,6 +5,7 @@
  * double. uint8 follows PyTorch's fixed-point path: weights become 16-bit integers of a common
  * precision, and every dimension rounds to uint8 on its own.
  */
+#include "functional.h"
 #include "resize.h"
 
 #include <math.h>
@@ -78,8 +79,10 @@ tern_tensor *tern_filter_along(tern_opcall *call, tern_tensor *x, int dim, const
     if (dtype == TERN_UINT8) x = tern_to_dtype(x, TERN_INT64);
     x = tern_matmul(tern_transpose(x, dim, -1), tern_t(matrix));
     if (dtype == TERN_UINT8) {
-        x = TERN_CALL(add, T(x), I(INT64_C(1) << precision >> 1));
-        x = TERN_CALL(clamp, T(TERN_CALL(bitwise_right_shift, T(x), I(precision))), I(0), I(255));
+        x = TERN_CALL(add, ARG_TENSOR(x), ARG_INT(INT64_C(1) << precision >> 1));
+        x = TERN_CALL(clamp,
+                      ARG_TENSOR(TERN_CALL(bitwise_right_shift, ARG_TENSOR(x), ARG_INT(precision))),
+                      ARG_INT(0), ARG_INT(255));
         x = tern_to_dtype(x, TERN_UINT8);
     }
     return tern_transpose(x, dim, -1);

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "core/ops/compose.h"
+#include "functional.h"
 
 typedef enum reduction { SUM, PROD, MEAN, AMAX, AMIN } reduction;
 
@@ -24,11 +25,11 @@ static tern_value neutral(reduction how, tern_dtype dtype) {
     static const int64_t most[TERN_DTYPE_COUNT] = {
         [TERN_INT64] = INT64_MAX, [TERN_INT32] = INT32_MAX, [TERN_INT16] = INT16_MAX,
         [TERN_INT8] = INT8_MAX,   [TERN_UINT8] = UINT8_MAX, [TERN_BOOL] = 1};
-    if (how == SUM || how == MEAN) return I(0);
-    if (how == PROD) return I(1);
-    if (tern_dtype_is_floating(dtype)) return F(how == AMAX ? -INFINITY : INFINITY);
-    if (how == AMIN) return I(most[dtype]);
-    return I(dtype == TERN_UINT8 || dtype == TERN_BOOL ? 0 : -most[dtype] - 1);
+    if (how == SUM || how == MEAN) return ARG_INT(0);
+    if (how == PROD) return ARG_INT(1);
+    if (tern_dtype_is_floating(dtype)) return ARG_FLOAT(how == AMAX ? -INFINITY : INFINITY);
+    if (how == AMIN) return ARG_INT(most[dtype]);
+    return ARG_INT(dtype == TERN_UINT8 || dtype == TERN_BOOL ? 0 : -most[dtype] - 1);
 }
 
 /* out = reduce(out, src) at index, by the kernel. */
@@ -62,7 +63,7 @@ static tern_tensor *counts(tern_tensor *x, int dim, tern_tensor *index, tern_ten
                            bool include_self) {
     tern_tensor *start = include_self ? tern_ones_like(x) : tern_zeros_like(x);
     tern_tensor *n = tern_scatter_add(start, dim, index, tern_ones_like(src));
-    return TERN_CALL(masked_fill, T(n), T(tern_eq_scalar(n, 0.0)), I(1));
+    return TERN_CALL(masked_fill, ARG_TENSOR(n), ARG_TENSOR(tern_eq_scalar(n, 0.0)), ARG_INT(1));
 }
 
 /* (input, dim, index, src, reduce, include_self) */
@@ -83,8 +84,8 @@ tern_value tern_op_scatter_reduce(tern_opcall *call) {
     tern_tensor *out = tern_new_dense_like(call->lane, x, x->dtype);
     tern_tensor *from = x;
     if (!include_self)
-        from =
-            TERN_CALL(scatter_value, T(x), I(dim), T(index), neutral((reduction)which, x->dtype));
+        from = TERN_CALL(scatter_value, ARG_TENSOR(x), ARG_INT(dim), ARG_TENSOR(index),
+                         neutral((reduction)which, x->dtype));
     tern_copy_raw(out, from);
     if (call->ctx->status != TERN_OK || index->numel == 0) return tern_result(call, out);
     combine(call, out, dim, index, src, (reduction)which);
@@ -110,16 +111,16 @@ static tern_tensor *gathered(const parts *p, tern_tensor *from) {
 static void prod_gradient(const parts *p, tern_tensor **own, tern_tensor **src) {
     tern_tensor *x_zero = tern_eq_scalar(p->x, 0.0), *src_zero = tern_eq_scalar(p->src, 0.0);
     tern_tensor *x_safe = tern_fill_where(p->x, x_zero, 1.0);
-    tern_value include = B(p->include_self), name = tern_text(p->name);
-    tern_tensor *without =
-        TERN_CALL(scatter_reduce, T(x_safe), I(p->dim), T(p->index), T(p->src), name, include);
+    tern_value include = ARG_BOOL(p->include_self), name = tern_text(p->name);
+    tern_tensor *without = TERN_CALL(scatter_reduce, ARG_TENSOR(x_safe), ARG_INT(p->dim),
+                                     ARG_TENSOR(p->index), ARG_TENSOR(p->src), name, include);
     *own = tern_div(tern_mul(p->grad, without), x_safe);
     tern_tensor *zeros = tern_scatter_add(tern_zeros_like(p->x), p->dim, p->index,
                                           tern_to_dtype(src_zero, p->x->dtype));
     tern_tensor *single = tern_logical_and(src_zero, tern_eq_scalar(gathered(p, zeros), 1.0));
     tern_tensor *filled = tern_fill_where(p->src, single, 1.0);
-    tern_tensor *others =
-        TERN_CALL(scatter_reduce, T(p->x), I(p->dim), T(p->index), T(filled), name, include);
+    tern_tensor *others = TERN_CALL(scatter_reduce, ARG_TENSOR(p->x), ARG_INT(p->dim),
+                                    ARG_TENSOR(p->index), ARG_TENSOR(filled), name, include);
     tern_tensor *divided =
         tern_div(gathered(p, tern_mul(p->grad, p->out)), tern_fill_where(p->src, src_zero, 1.0));
     *src = tern_where(single, gathered(p, tern_mul(p->grad, others)), divided);
@@ -169,7 +170,9 @@ void tern_grad_scatter_reduce(tern_node *node, tern_tensor *const *grad_out, ter
     } else {
         extreme_gradient(&p, &own, &src);
     }
-    if (!p.include_self) own = TERN_CALL(scatter_value, T(own), I(p.dim), T(p.index), F(0.0));
+    if (!p.include_self)
+        own = TERN_CALL(scatter_value, ARG_TENSOR(own), ARG_INT(p.dim), ARG_TENSOR(p.index),
+                        ARG_FLOAT(0.0));
     if (tern_node_needs(node, 0)) grads[0] = own;
     if (tern_node_needs(node, 2)) grads[2] = tern_pad_to(src, tern_node_input_shape(node, 2));
 }
@@ -183,6 +186,7 @@ tern_value tern_op_index_reduce(tern_opcall *call) {
     tern_shape column = {source->rank, {0}};
     for (int d = 0; d < source->rank; d++) column.dim[d] = d == dim ? index->numel : 1;
     tern_tensor *spread = tern_expand(tern_reshape(index, column), tern_shape_of(source));
-    return tern_result(call, TERN_CALL(scatter_reduce, T(x), I(dim), T(spread), T(source),
-                                       tern_arg(call, 4), B(tern_arg_bool(call, 5, true))));
+    return tern_result(call, TERN_CALL(scatter_reduce, ARG_TENSOR(x), ARG_INT(dim),
+                                       ARG_TENSOR(spread), ARG_TENSOR(source), tern_arg(call, 4),
+                                       ARG_BOOL(tern_arg_bool(call, 5, true))));
 }

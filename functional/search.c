@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "core/ops/compose.h"
+#include "functional.h"
 #include "numerics/dtype_convert.h"
 
 /* ---- rows: n slices of `width` elements each, row-major ---- */
@@ -109,13 +110,13 @@ static tern_value unique_rows(tern_opcall *call, tern_tensor *x, bool sorted, bo
         tern_shape groups = {1, {d.groups}};
         tern_tensor *first = tern_new_from_host(call->lane, d.first, TERN_INT64, &groups, NULL);
         *out_values = tern_index_select(x, 0, first);
-        tern_list_append(all, T(*out_values));
+        tern_list_append(all, ARG_TENSOR(*out_values));
         if (want_inverse)
-            tern_list_append(
-                all, T(tern_new_from_host(call->lane, d.inverse, TERN_INT64, inverse_shape, NULL)));
+            tern_list_append(all, ARG_TENSOR(tern_new_from_host(call->lane, d.inverse, TERN_INT64,
+                                                                inverse_shape, NULL)));
         if (want_counts)
-            tern_list_append(
-                all, T(tern_new_from_host(call->lane, d.counts, TERN_INT64, &groups, NULL)));
+            tern_list_append(all, ARG_TENSOR(tern_new_from_host(call->lane, d.counts, TERN_INT64,
+                                                                &groups, NULL)));
     }
     distinct_end(&d);
     tern_free(data);
@@ -153,7 +154,7 @@ static tern_value unique(tern_opcall *call, bool sorted, int inverse_at) {
     if (call->ctx->status != TERN_OK) return tern_none();
     if (!whole && dim > 0) {
         values = tern_contiguous_raw(moved(values, 0, dim));
-        tern_list_set(all, 0, T(values));
+        tern_list_set(all, 0, ARG_TENSOR(values));
     }
     return inverse || counts ? all : tern_result(call, values);
 }
@@ -267,9 +268,10 @@ tern_value tern_op_bincount(tern_opcall *call) {
         int64_t largest = tern_item_i64(tern_max(x));
         if (largest >= size) size = largest + 1;
     }
-    tern_tensor *zeros = TERN_CALL(new_zeros, T(x), S(TERN_SHAPE(size)), D(dtype));
-    tern_tensor *each =
-        weights ? tern_to_dtype(weights, dtype) : TERN_CALL(ones_like, T(x), D(TERN_INT64));
+    tern_tensor *zeros =
+        TERN_CALL(new_zeros, ARG_TENSOR(x), ARG_SHAPE(TERN_SHAPE(size)), ARG_DTYPE(dtype));
+    tern_tensor *each = weights ? tern_to_dtype(weights, dtype)
+                                : TERN_CALL(ones_like, ARG_TENSOR(x), ARG_DTYPE(TERN_INT64));
     return tern_result(call, tern_scatter_add(zeros, 0, tern_to_dtype(x, TERN_INT64), each));
 }
 

@@ -6,6 +6,7 @@
 #include <math.h>
 
 #include "core/ops/compose.h"
+#include "functional.h"
 #include "numerics/dtype_convert.h"
 #include "numerics/elementary.h"
 

@@ -7,8 +7,9 @@
  * member finds its generation behind when it is next asked for its edge, and regenerates it: the
  * base takes the alias's edge, a view records as_strided of the base.
  */
-#include "../op.h"
-#include "../slab.h"
+#include "core/call/arg.h"
+#include "core/call/op.h"
+#include "core/memory/slab.h"
 #include "graph.h"
 
 static tern_alias *alias_new(tern_tensor *base) {
@@ -62,7 +63,8 @@ void tern_alias_refresh(tern_tensor *tensor) {
     if (!(tensor->flags & TERN_T_VIEW) || !alias->base->edge.node || ctx->status != TERN_OK) return;
     tern_shape size = tern_shape_of(tensor), stride = size;
     for (int d = 0; d < tensor->rank; d++) stride.dim[d] = tensor->strides[d];
-    tern_value args[] = {T(alias->base), S(size), S(stride), I(tensor->offset)};
+    tern_value args[] = {ARG_TENSOR(alias->base), ARG_SHAPE(size), ARG_SHAPE(stride),
+                         ARG_INT(tensor->offset)};
     tern_tensor *const inputs[] = {alias->base}, *const outputs[] = {tensor};
     tern_node_record(TERN_ROW(as_strided), args, 4, inputs, 1, outputs, 1);
 }
@@ -79,7 +81,8 @@ void tern_rebase_history(tern_tensor *target, tern_tensor *result) {
     } else if (result->edge.node || base->edge.node) {
         tern_shape size = tern_shape_of(target), stride = size;
         for (int d = 0; d < target->rank; d++) stride.dim[d] = target->strides[d];
-        tern_value args[] = {T(base), T(result), S(size), S(stride), I(target->offset)};
+        tern_value args[] = {ARG_TENSOR(base), ARG_TENSOR(result), ARG_SHAPE(size),
+                             ARG_SHAPE(stride), ARG_INT(target->offset)};
         tern_tensor *const inputs[] = {base, result}, *const outputs[] = {base};
         tern_node_record(TERN_ROW(as_strided_scatter), args, 5, inputs, 2, outputs, 1);
     }

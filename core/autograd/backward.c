@@ -7,7 +7,8 @@
  */
 #include <string.h>
 
-#include "../op.h"
+#include "core/call/arg.h"
+#include "core/call/op.h"
 #include "graph.h"
 
 typedef struct engine {
@@ -111,7 +112,7 @@ static void accumulate(engine *e, tern_tensor *leaf, tern_tensor *grad) {
         }
         if (leaf->flags & TERN_T_GRAD_SET) grad = tern_add(leaf->grad, grad);
         if (tern_is_nil(grad)) return;
-        grad = tern_op_tensor(NULL, TERN_ROW(alias), (const tern_value[]){T(grad)}, 1);
+        grad = tern_op_tensor(NULL, TERN_ROW(alias), (const tern_value[]){ARG_TENSOR(grad)}, 1);
         if (tern_is_nil(grad)) return;
         if (leaf->grad) tern_tensor_release(leaf->grad);
         tern_grad_adopt(leaf, grad);
@@ -131,7 +132,7 @@ static void capture(engine *e, tern_node *node, tern_tensor *const *incoming, te
         /* Two wanted inputs may share an edge: each gets a handle of its own. */
         tern_tensor *own =
             e->flags & TERN_CREATE_GRAPH
-                ? tern_op_tensor(NULL, TERN_ROW(alias), (const tern_value[]){T(grad)}, 1)
+                ? tern_op_tensor(NULL, TERN_ROW(alias), (const tern_value[]){ARG_TENSOR(grad)}, 1)
                 : tern_detach(grad);
         if (tern_is_nil(own)) return;
         tern_tensor_move(own, frame);
@@ -227,11 +228,12 @@ static bool seed(engine *e, tern_tensor *root, tern_tensor *gradient, tern_frame
             tern_shape_text(root->rank, root->shape, want));
         return false;
     }
-    tern_tensor *own =
-        gradient ? e->flags & TERN_CREATE_GRAPH
-                       ? tern_op_tensor(NULL, TERN_ROW(alias), (const tern_value[]){T(gradient)}, 1)
-                       : tern_detach(gradient)
-                 : tern_ones_like(root);
+    tern_tensor *own = gradient
+                           ? e->flags & TERN_CREATE_GRAPH
+                                 ? tern_op_tensor(NULL, TERN_ROW(alias),
+                                                  (const tern_value[]){ARG_TENSOR(gradient)}, 1)
+                                 : tern_detach(gradient)
+                           : tern_ones_like(root);
     return !tern_is_nil(own) && deliver(e, edge, own, frame);
 }
 

@@ -7,7 +7,9 @@
 #include <math.h>
 #include <string.h>
 
-#include "../internal.h"
+#include "core/context/lane.h"
+#include "core/ground/error.h"
+#include "core/objects.h"
 #include "tern/ops.h"
 
 typedef struct check {

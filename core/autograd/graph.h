@@ -11,7 +11,7 @@
 #ifndef TERN_CORE_GRAPH_H
 #define TERN_CORE_GRAPH_H
 
-#include "../internal.h"
+#include "core/objects.h"
 
 /* What is known of a tensor without keeping it. */
 typedef struct tern_meta {

@@ -1,7 +1,7 @@
 /* leaf.c: requires_grad, .grad, detach: what a program asks of one tensor's gradient. */
 #include <stdio.h>
 
-#include "../op.h"
+#include "core/call/op.h"
 #include "graph.h"
 
 tern_tensor *tern_requires_grad(tern_tensor *tensor, bool requires_grad) {
@@ -32,24 +32,12 @@ tern_tensor *tern_requires_grad(tern_tensor *tensor, bool requires_grad) {
     return tensor;
 }
 
-bool tern_is_leaf(const tern_tensor *tensor) {
-    if (tensor->edge.node && tensor->edge.node->op) return false;
-    const tern_alias *alias = tensor->alias;
-    return !(alias && alias->generation != tensor->generation && alias->base->edge.node);
-}
-
 bool tern_has_grad_required(const tern_tensor *tensor) {
     return tern_needs_grad(tensor);
 }
 
 bool tern_is_inference(const tern_tensor *tensor) {
     return (tensor->flags & TERN_T_INFERENCE) != 0;
-}
-
-const char *tern_grad_fn_name(const tern_tensor *tensor) {
-    if (!tensor->edge.node || !tensor->edge.node->op) return "";
-    char *name = tern_scope_alloc(tensor->ctx, TERN_GRAD_NAME_TEXT);
-    return name ? tern_op_grad_name(tensor->edge.node->op, name) : "";
 }
 
 tern_tensor *tern_grad_of(const tern_tensor *tensor) {
@@ -127,14 +115,4 @@ tern_status tern_retain_grad(tern_tensor *tensor) {
     edge.node->outputs[edge.output].retained = tensor;
     tensor->flags |= TERN_T_RETAIN_GRAD;
     return TERN_OK;
-}
-
-tern_tensor *tern_detach(tern_tensor *tensor) {
-    tern_ctx *ctx = tensor->ctx;
-    if (ctx->status != TERN_OK || tern_is_nil(tensor)) return ctx->nil;
-    tern_tensor *plain =
-        tern_tensor_over(tensor->lane, tensor->storage, tensor->dtype, tensor->rank, tensor->shape,
-                         tensor->strides, tensor->offset);
-    if (tensor->flags & TERN_T_INFERENCE && !tern_is_nil(plain)) plain->flags |= TERN_T_INFERENCE;
-    return plain;
 }

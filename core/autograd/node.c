@@ -2,7 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "../op.h"
+#include "core/call/op.h"
 #include "graph.h"
 
 /* ---- recording ---------------------------------------------------------------------------------

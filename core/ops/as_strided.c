@@ -4,8 +4,9 @@
  * A gradient arrives in the view's shape; it is added into a flat buffer that stands for the whole
  * storage, and the input's own geometry is read out of that buffer. Overlapping views sum.
  */
-#include "../autograd/graph.h"
-#include "../op.h"
+#include "core/autograd/graph.h"
+#include "core/call/arg.h"
+#include "core/call/op.h"
 
 static tern_value storage_too_small(const tern_opcall *call, const tern_shape *size,
                                     const tern_shape *stride, int64_t offset,
@@ -57,7 +58,7 @@ tern_value tern_op_as_strided(tern_opcall *call) {
     tern_shape size, stride;
     int64_t offset;
     if (!geometry(call, 1, input, &size, &stride, &offset)) return tern_none();
-    return T(tern_tensor_view(input, size.rank, size.dim, stride.dim, offset));
+    return ARG_TENSOR(tern_tensor_view(input, size.rank, size.dim, stride.dim, offset));
 }
 
 /* The geometry of node input 0, contiguous where it was saved as such: views of a base that is not
@@ -119,8 +120,8 @@ tern_value tern_op_as_strided_scatter(tern_opcall *call) {
     tern_tensor *region = tern_tensor_over(input->lane, copy->storage, input->dtype, size.rank,
                                            size.dim, stride.dim, offset);
     tern_copy_raw(region, src);
-    return T(tern_tensor_over(input->lane, copy->storage, input->dtype, input->rank, input->shape,
-                              input->strides, input->offset));
+    return ARG_TENSOR(tern_tensor_over(input->lane, copy->storage, input->dtype, input->rank,
+                                       input->shape, input->strides, input->offset));
 }
 
 void tern_grad_as_strided_scatter(tern_node *node, tern_tensor *const *grad_out,
@@ -148,5 +149,6 @@ void tern_grad_as_strided_scatter(tern_node *node, tern_tensor *const *grad_out,
 
 tern_tensor *tern_as_strided(tern_tensor *input, tern_shape size, tern_shape stride,
                              int64_t storage_offset) {
-    return TERN_CALL(as_strided, T(input), S(size), S(stride), I(storage_offset));
+    return TERN_CALL(as_strided, ARG_TENSOR(input), ARG_SHAPE(size), ARG_SHAPE(stride),
+                     ARG_INT(storage_offset));
 }

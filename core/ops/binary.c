@@ -177,7 +177,7 @@ static tern_tensor *pow_slope(tern_tensor *g, tern_tensor *input, tern_value exp
     }
     tern_tensor *e = exponent.as.tensor;
     tern_tensor *slope = tern_mul(e, tern_pow(input, tern_sub_scalar(e, 1)));
-    return tern_where_value(tern_eq_scalar(e, 0), I(0), T(tern_mul(g, slope)));
+    return tern_where_value(tern_eq_scalar(e, 0), ARG_INT(0), ARG_TENSOR(tern_mul(g, slope)));
 }
 
 void tern_grad_pow(tern_node *node, tern_tensor *const *grad_out, tern_tensor **grads) {
@@ -189,7 +189,7 @@ void tern_grad_pow(tern_node *node, tern_tensor *const *grad_out, tern_tensor **
     tern_tensor *flat =
         tern_logical_and(tern_eq_scalar(input, 0), tern_ge_scalar(exponent.as.tensor, 0));
     tern_tensor *slope = tern_mul(tern_node_output(node, 0), tern_log(input));
-    grads[1] = tern_mul(g, tern_where_value(flat, I(0), T(slope)));
+    grads[1] = tern_mul(g, tern_where_value(flat, ARG_INT(0), ARG_TENSOR(slope)));
 }
 
 void tern_grad_pow_scalar(tern_node *node, tern_tensor *const *grad_out, tern_tensor **grads) {
@@ -200,7 +200,7 @@ void tern_grad_pow_scalar(tern_node *node, tern_tensor *const *grad_out, tern_te
     tern_tensor *slope = tern_mul(y, tern_log(tern_scalar_tensor(ctx, base, TERN_FLOAT64)));
     if (base == 0) {
         tern_tensor *flat = tern_ge_scalar(tern_node_input(node, 0), 0);
-        slope = tern_where_value(flat, I(0), T(slope));
+        slope = tern_where_value(flat, ARG_INT(0), ARG_TENSOR(slope));
     }
     grads[0] = tern_mul(grad_out[0], slope);
 }
@@ -220,7 +220,7 @@ tern_value tern_op_minimum(tern_opcall *call) {
 /* The gradient of one side: nothing where `loses`, half where both are equal, else all of it. */
 static tern_tensor *share(tern_tensor *g, tern_tensor *loses, tern_tensor *equal) {
     tern_tensor *kept = tern_where(equal, tern_mul_scalar(g, 0.5), g);
-    return tern_where_value(loses, I(0), T(kept));
+    return tern_where_value(loses, ARG_INT(0), ARG_TENSOR(kept));
 }
 
 void tern_grad_maximum(tern_node *node, tern_tensor *const *grad_out, tern_tensor **grads) {
@@ -241,15 +241,15 @@ void tern_grad_minimum(tern_node *node, tern_tensor *const *grad_out, tern_tenso
 
 #define BINARY(id)                                                                                 \
     tern_tensor *tern_##id(tern_tensor *input, tern_tensor *other) {                               \
-        return TERN_CALL(id, T(input), T(other));                                                  \
+        return TERN_CALL(id, ARG_TENSOR(input), ARG_TENSOR(other));                                \
     }
 #define BINARY_SCALAR(id)                                                                          \
     tern_tensor *tern_##id##_scalar(tern_tensor *input, double other) {                            \
-        return TERN_CALL(id, T(input), tern_number(other));                                        \
+        return TERN_CALL(id, ARG_TENSOR(input), tern_number(other));                               \
     }
 #define BINARY_IN_PLACE(id)                                                                        \
     tern_tensor *tern_##id##_in_place(tern_tensor *input, tern_tensor *other) {                    \
-        return TERN_CALL_IN_PLACE(id, T(input), T(other));                                         \
+        return TERN_CALL_IN_PLACE(id, ARG_TENSOR(input), ARG_TENSOR(other));                       \
     }
 
 BINARY(add)
@@ -274,21 +274,21 @@ BINARY_IN_PLACE(div)
 BINARY_IN_PLACE(maximum)
 
 tern_tensor *tern_add_alpha(tern_tensor *input, tern_tensor *other, double alpha) {
-    return TERN_CALL(add, T(input), T(other), tern_number(alpha));
+    return TERN_CALL(add, ARG_TENSOR(input), ARG_TENSOR(other), tern_number(alpha));
 }
 
 tern_tensor *tern_add_alpha_in_place(tern_tensor *input, tern_tensor *other, double alpha) {
-    return TERN_CALL_IN_PLACE(add, T(input), T(other), tern_number(alpha));
+    return TERN_CALL_IN_PLACE(add, ARG_TENSOR(input), ARG_TENSOR(other), tern_number(alpha));
 }
 
 tern_tensor *tern_add_scalar_in_place(tern_tensor *input, double other) {
-    return TERN_CALL_IN_PLACE(add, T(input), tern_number(other));
+    return TERN_CALL_IN_PLACE(add, ARG_TENSOR(input), tern_number(other));
 }
 
 tern_tensor *tern_mul_scalar_in_place(tern_tensor *input, double other) {
-    return TERN_CALL_IN_PLACE(mul, T(input), tern_number(other));
+    return TERN_CALL_IN_PLACE(mul, ARG_TENSOR(input), tern_number(other));
 }
 
 tern_tensor *tern_div_scalar_in_place(tern_tensor *input, double other) {
-    return TERN_CALL_IN_PLACE(div, T(input), tern_number(other));
+    return TERN_CALL_IN_PLACE(div, ARG_TENSOR(input), tern_number(other));
 }

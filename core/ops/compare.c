@@ -11,11 +11,11 @@ static tern_value compare(tern_opcall *call) {
         return compare(call);                                                                      \
     }                                                                                              \
     tern_tensor *tern_##id(tern_tensor *input, tern_tensor *other) {                               \
-        return TERN_CALL(id, T(input), T(other));                                                  \
+        return TERN_CALL(id, ARG_TENSOR(input), ARG_TENSOR(other));                                \
     }
 #define COMPARISON_SCALAR(id)                                                                      \
     tern_tensor *tern_##id##_scalar(tern_tensor *input, double other) {                            \
-        return TERN_CALL(id, T(input), tern_number(other));                                        \
+        return TERN_CALL(id, ARG_TENSOR(input), tern_number(other));                               \
     }
 
 COMPARISON(eq)
@@ -43,6 +43,6 @@ tern_value tern_op_equal(tern_opcall *call) {
 }
 
 bool tern_equal(tern_tensor *input, tern_tensor *other) {
-    tern_value same = TERN_CALL_VALUE(equal, T(input), T(other));
+    tern_value same = TERN_CALL_VALUE(equal, ARG_TENSOR(input), ARG_TENSOR(other));
     return same.kind == TERN_VALUE_BOOL && same.as.b;
 }

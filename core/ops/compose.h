@@ -5,6 +5,7 @@
 #ifndef TERN_CORE_OPS_COMPOSE_H
 #define TERN_CORE_OPS_COMPOSE_H
 
+#include "core/call/arg.h"
 #include "layout.h"
 
 /* float32 for the 16-bit types, else the dtype itself. */
@@ -19,16 +20,12 @@ static inline tern_tensor *tern_widen(tern_tensor *x) {
 }
 
 static inline tern_tensor *tern_at_least(tern_tensor *x, double min) {
-    return TERN_CALL(clamp, T(x), F(min));
+    return TERN_CALL(clamp, ARG_TENSOR(x), ARG_FLOAT(min));
 }
 static inline tern_tensor *tern_at_most(tern_tensor *x, double max) {
-    return TERN_CALL(clamp, T(x), tern_none(), F(max));
+    return TERN_CALL(clamp, ARG_TENSOR(x), tern_none(), ARG_FLOAT(max));
 }
 
-/* x with `value` where the condition holds. */
-static inline tern_tensor *tern_fill_where(tern_tensor *x, tern_tensor *condition, double value) {
-    return TERN_CALL(masked_fill, T(x), T(condition), F(value));
-}
 /* x with zeros after it up to `shape`: the gradient of a source that was larger than its index. */
 static inline tern_tensor *tern_pad_to(tern_tensor *x, tern_shape shape) {
     tern_shape pad = {0, {0}};
@@ -38,11 +35,11 @@ static inline tern_tensor *tern_pad_to(tern_tensor *x, tern_shape shape) {
         pad.dim[pad.rank++] = shape.dim[d] - x->shape[d];
         same = same && shape.dim[d] == x->shape[d];
     }
-    return same || tern_is_nil(x) ? x : TERN_CALL(constant_pad_nd, T(x), S(pad));
+    return same || tern_is_nil(x) ? x : TERN_CALL(constant_pad_nd, ARG_TENSOR(x), ARG_SHAPE(pad));
 }
 
 static inline tern_tensor *tern_le_scalar(tern_tensor *x, double y) {
-    return TERN_CALL(le, T(x), F(y));
+    return TERN_CALL(le, ARG_TENSOR(x), ARG_FLOAT(y));
 }
 
 #endif

@@ -5,7 +5,7 @@
 static tern_value copied(tern_lane *lane, tern_dtype dtype, tern_tensor *source) {
     tern_tensor *out = tern_tensor_new(lane, dtype, source->rank, source->shape);
     tern_copy_raw(out, source);
-    return T(out);
+    return ARG_TENSOR(out);
 }
 
 tern_value tern_op_clone(tern_opcall *call) {
@@ -19,7 +19,8 @@ void tern_grad_clone(tern_node *node, tern_tensor *const *grad_out, tern_tensor 
 
 tern_value tern_op_alias(tern_opcall *call) {
     tern_tensor *input = tern_arg_tensor(call, 0);
-    return T(tern_tensor_view(input, input->rank, input->shape, input->strides, input->offset));
+    return ARG_TENSOR(
+        tern_tensor_view(input, input->rank, input->shape, input->strides, input->offset));
 }
 
 void tern_grad_alias(tern_node *node, tern_tensor *const *grad_out, tern_tensor **grads) {
@@ -28,7 +29,7 @@ void tern_grad_alias(tern_node *node, tern_tensor *const *grad_out, tern_tensor 
 
 tern_value tern_op_contiguous(tern_opcall *call) {
     tern_tensor *input = tern_arg_tensor(call, 0);
-    return T(tern_is_contiguous(input) ? input : tern_clone(input));
+    return ARG_TENSOR(tern_is_contiguous(input) ? input : tern_clone(input));
 }
 
 tern_value tern_op_to_dtype(tern_opcall *call) {
@@ -74,7 +75,7 @@ tern_value tern_op_copy(tern_opcall *call) {
     tern_shape shape = tern_shape_of(input);
     tern_tensor *out = tern_map_output(call, input->dtype, &shape);
     tern_copy_raw(out, src);
-    return T(out);
+    return ARG_TENSOR(out);
 }
 
 void tern_grad_copy(tern_node *node, tern_tensor *const *grad_out, tern_tensor **grads) {
@@ -95,7 +96,7 @@ tern_value tern_op_fill(tern_opcall *call) {
         tern_copy_raw(out, value);
     else
         tern_fill_raw(out, tern_arg_double(call, 1, 0), tern_arg_int(call, 1, 0));
-    return T(out);
+    return ARG_TENSOR(out);
 }
 
 /* The engine sums the gradient down to the 0-dim value. */
@@ -107,17 +108,17 @@ void tern_grad_fill(tern_node *node, tern_tensor *const *grad_out, tern_tensor *
 /* ---- typed functions ---------------------------------------------------------------------------- */
 
 tern_tensor *tern_clone(tern_tensor *input) {
-    return TERN_CALL(clone, T(input));
+    return TERN_CALL(clone, ARG_TENSOR(input));
 }
 
 tern_tensor *tern_contiguous(tern_tensor *input) {
     if (tern_is_nil(input) || tern_is_contiguous(input)) return input;
-    return TERN_CALL(clone, T(input));
+    return TERN_CALL(clone, ARG_TENSOR(input));
 }
 
 tern_tensor *tern_to_dtype(tern_tensor *tensor, tern_dtype dtype) {
     if (tern_is_nil(tensor) || tensor->dtype == dtype) return tensor;
-    return TERN_CALL(to_dtype, T(tensor), D(dtype));
+    return TERN_CALL(to_dtype, ARG_TENSOR(tensor), ARG_DTYPE(dtype));
 }
 
 tern_tensor *tern_to_device(tern_tensor *tensor, const char *device) {
@@ -125,17 +126,17 @@ tern_tensor *tern_to_device(tern_tensor *tensor, const char *device) {
     tern_lane *lane = tern_lane_open(tensor->ctx, device);
     if (!lane) return tensor->ctx->nil;
     if (lane == tensor->lane) return tensor;
-    return TERN_CALL(to_device, T(tensor), tern_text(lane->device->name));
+    return TERN_CALL(to_device, ARG_TENSOR(tensor), tern_text(lane->device->name));
 }
 
 tern_tensor *tern_copy_in_place(tern_tensor *input, tern_tensor *src) {
-    return TERN_CALL_IN_PLACE(copy, T(input), T(src));
+    return TERN_CALL_IN_PLACE(copy, ARG_TENSOR(input), ARG_TENSOR(src));
 }
 
 tern_tensor *tern_fill_in_place(tern_tensor *input, double value) {
-    return TERN_CALL_IN_PLACE(fill, T(input), F(value));
+    return TERN_CALL_IN_PLACE(fill, ARG_TENSOR(input), ARG_FLOAT(value));
 }
 
 tern_tensor *tern_zero_in_place(tern_tensor *input) {
-    return TERN_CALL_IN_PLACE(fill, T(input), I(0));
+    return TERN_CALL_IN_PLACE(fill, ARG_TENSOR(input), ARG_INT(0));
 }

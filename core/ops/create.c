@@ -278,36 +278,36 @@ tern_value tern_op_linspace(tern_opcall *call) {
 /* ---- C functions ---- */
 
 tern_tensor *tern_zeros(tern_ctx *ctx, tern_shape size, tern_dtype dtype) {
-    return TERN_CALL_CTX(ctx, zeros, S(size), D(dtype));
+    return TERN_CALL_CTX(ctx, zeros, ARG_SHAPE(size), ARG_DTYPE(dtype));
 }
 tern_tensor *tern_ones(tern_ctx *ctx, tern_shape size, tern_dtype dtype) {
-    return TERN_CALL_CTX(ctx, ones, S(size), D(dtype));
+    return TERN_CALL_CTX(ctx, ones, ARG_SHAPE(size), ARG_DTYPE(dtype));
 }
 tern_tensor *tern_full(tern_ctx *ctx, tern_shape size, double value, tern_dtype dtype) {
-    return TERN_CALL_CTX(ctx, full, S(size), F(value), D(dtype));
+    return TERN_CALL_CTX(ctx, full, ARG_SHAPE(size), ARG_FLOAT(value), ARG_DTYPE(dtype));
 }
 tern_tensor *tern_zeros_like(tern_tensor *input) {
-    return TERN_CALL(zeros_like, T(input));
+    return TERN_CALL(zeros_like, ARG_TENSOR(input));
 }
 tern_tensor *tern_ones_like(tern_tensor *input) {
-    return TERN_CALL(ones_like, T(input));
+    return TERN_CALL(ones_like, ARG_TENSOR(input));
 }
 tern_tensor *tern_full_like(tern_tensor *input, double value) {
-    return TERN_CALL(full_like, T(input), F(value));
+    return TERN_CALL(full_like, ARG_TENSOR(input), ARG_FLOAT(value));
 }
 tern_tensor *tern_empty_like(tern_tensor *input) {
-    return TERN_CALL(empty_like, T(input));
+    return TERN_CALL(empty_like, ARG_TENSOR(input));
 }
 tern_tensor *tern_arange(tern_ctx *ctx, double start, double end, double step) {
-    return TERN_CALL_CTX(ctx, arange, F(start), F(end), F(step));
+    return TERN_CALL_CTX(ctx, arange, ARG_FLOAT(start), ARG_FLOAT(end), ARG_FLOAT(step));
 }
 tern_tensor *tern_arange_i64(tern_ctx *ctx, int64_t end) {
-    return TERN_CALL_CTX(ctx, arange, I(end));
+    return TERN_CALL_CTX(ctx, arange, ARG_INT(end));
 }
 tern_tensor *tern_linspace(tern_ctx *ctx, double start, double end, int64_t steps) {
-    return TERN_CALL_CTX(ctx, linspace, F(start), F(end), I(steps));
+    return TERN_CALL_CTX(ctx, linspace, ARG_FLOAT(start), ARG_FLOAT(end), ARG_INT(steps));
 }
 
 tern_tensor *tern_scalar_tensor(tern_ctx *ctx, double value, tern_dtype dtype) {
-    return TERN_CALL_CTX(ctx, scalar_tensor, F(value), D(dtype));
+    return TERN_CALL_CTX(ctx, scalar_tensor, ARG_FLOAT(value), ARG_DTYPE(dtype));
 }

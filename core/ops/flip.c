@@ -3,7 +3,8 @@
 
 static tern_tensor *reversed(tern_tensor *input, int dim) {
     int64_t size = input->shape[dim];
-    tern_tensor *index = TERN_CALL_CTX(input->ctx, arange, I(size - 1), I(-1), I(-1));
+    tern_tensor *index =
+        TERN_CALL_CTX(input->ctx, arange, ARG_INT(size - 1), ARG_INT(-1), ARG_INT(-1));
     return tern_index_select(input, dim, tern_to_device(index, tern_device_of(input)));
 }
 

@@ -66,7 +66,8 @@ tern_value tern_op_gather(tern_opcall *call) {
 }
 
 void tern_grad_gather(tern_node *node, tern_tensor *const *grad_out, tern_tensor **grads) {
-    tern_tensor *zeros = TERN_CALL(new_zeros, T(grad_out[0]), S(tern_node_input_shape(node, 0)));
+    tern_tensor *zeros =
+        TERN_CALL(new_zeros, ARG_TENSOR(grad_out[0]), ARG_SHAPE(tern_node_input_shape(node, 0)));
     grads[0] = tern_scatter_add(zeros, (int)tern_value_as_int(tern_node_arg(node, 1)),
                                 tern_node_input(node, 1), grad_out[0]);
 }
@@ -117,8 +118,9 @@ void tern_grad_scatter_add(tern_node *node, tern_tensor *const *grad_out, tern_t
 /* ---- C functions ---- */
 
 tern_tensor *tern_gather(tern_tensor *input, int dim, tern_tensor *index) {
-    return TERN_CALL(gather, T(input), I(dim), T(index));
+    return TERN_CALL(gather, ARG_TENSOR(input), ARG_INT(dim), ARG_TENSOR(index));
 }
 tern_tensor *tern_scatter_add(tern_tensor *input, int dim, tern_tensor *index, tern_tensor *src) {
-    return TERN_CALL(scatter_add, T(input), I(dim), T(index), T(src));
+    return TERN_CALL(scatter_add, ARG_TENSOR(input), ARG_INT(dim), ARG_TENSOR(index),
+                     ARG_TENSOR(src));
 }

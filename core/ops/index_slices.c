@@ -51,9 +51,10 @@ tern_value tern_op_index_select(tern_opcall *call) {
 }
 
 void tern_grad_index_select(tern_node *node, tern_tensor *const *grad_out, tern_tensor **grads) {
-    tern_tensor *zeros = TERN_CALL(new_zeros, T(grad_out[0]), S(tern_node_input_shape(node, 0)));
-    grads[0] = TERN_CALL(index_add, T(zeros), tern_node_arg(node, 1), T(tern_node_input(node, 1)),
-                         T(grad_out[0]));
+    tern_tensor *zeros =
+        TERN_CALL(new_zeros, ARG_TENSOR(grad_out[0]), ARG_SHAPE(tern_node_input_shape(node, 0)));
+    grads[0] = TERN_CALL(index_add, ARG_TENSOR(zeros), tern_node_arg(node, 1),
+                         ARG_TENSOR(tern_node_input(node, 1)), ARG_TENSOR(grad_out[0]));
 }
 
 /* ---- index_add ---- */
@@ -105,10 +106,10 @@ void tern_grad_index_add(tern_node *node, tern_tensor *const *grad_out, tern_ten
     if (tern_node_needs(node, 0)) grads[0] = grad_out[0];
     if (!tern_node_needs(node, 2)) return;
     tern_value alpha = tern_node_arg(node, 4);
-    tern_tensor *picked = TERN_CALL(index_select, T(grad_out[0]), tern_node_arg(node, 1),
-                                    T(tern_node_input(node, 1)));
+    tern_tensor *picked = TERN_CALL(index_select, ARG_TENSOR(grad_out[0]), tern_node_arg(node, 1),
+                                    ARG_TENSOR(tern_node_input(node, 1)));
     if (alpha.kind != TERN_VALUE_NONE && tern_value_as_double(alpha) != 1.0)
-        picked = TERN_CALL(mul, T(picked), alpha);
+        picked = TERN_CALL(mul, ARG_TENSOR(picked), alpha);
     grads[2] = tern_reshape(picked, tern_node_input_shape(node, 2));
 }
 
@@ -131,8 +132,9 @@ tern_value tern_op_index_copy(tern_opcall *call) {
     if (source->rank == 0 && input->rank == 1) source = tern_reshape(source, TERN_SHAPE(1));
     if (!slices_fit(call, input, dim, index, source)) return tern_none();
     tern_shape shape = tern_shape_of(source);
-    return tern_result(
-        call, TERN_CALL(scatter, T(input), I(dim), T(spread_index(index, dim, &shape)), T(source)));
+    return tern_result(call,
+                       TERN_CALL(scatter, ARG_TENSOR(input), ARG_INT(dim),
+                                 ARG_TENSOR(spread_index(index, dim, &shape)), ARG_TENSOR(source)));
 }
 
 tern_value tern_op_index_fill(tern_opcall *call) {
@@ -147,15 +149,17 @@ tern_value tern_op_index_fill(tern_opcall *call) {
     if (input->rank > 0) shape.dim[dim] = index->numel;
     tern_tensor *spread = spread_index(index, dim, &shape);
     if (value.kind != TERN_VALUE_TENSOR)
-        return tern_result(call, TERN_CALL(scatter_value, T(input), I(dim), T(spread), value));
+        return tern_result(call, TERN_CALL(scatter_value, ARG_TENSOR(input), ARG_INT(dim),
+                                           ARG_TENSOR(spread), value));
     if (value.as.tensor->rank != 0)
         return tern_call_fail(call, TERN_ERR_ARGUMENT,
                               "only supports a 0-dimensional value tensor, but got tensor with %d "
                               "dimension(s).",
                               value.as.tensor->rank);
     /* By a mask, so that an index named twice counts its gradient once. */
-    tern_tensor *none = TERN_CALL(zeros_like, T(input), D(TERN_BOOL));
-    tern_tensor *mask = TERN_CALL(scatter_value, T(none), I(dim), T(spread), B(true));
+    tern_tensor *none = TERN_CALL(zeros_like, ARG_TENSOR(input), ARG_DTYPE(TERN_BOOL));
+    tern_tensor *mask = TERN_CALL(scatter_value, ARG_TENSOR(none), ARG_INT(dim), ARG_TENSOR(spread),
+                                  ARG_BOOL(true));
     return tern_result(call, tern_where(mask, tern_to_dtype(value.as.tensor, input->dtype), input));
 }
 
@@ -165,11 +169,12 @@ tern_value tern_op_index_fill(tern_opcall *call) {
 static void renorm_rows(tern_tensor *weight, tern_tensor *index, double max_norm, double p) {
     tern_scope quiet = tern_scope_begin(weight->ctx, TERN_NO_GRAD);
     tern_tensor *rows = tern_index_select(weight, 0, index);
-    tern_tensor *norm = TERN_CALL(vector_norm, T(rows), F(p), I(1), B(true));
+    tern_tensor *norm =
+        TERN_CALL(vector_norm, ARG_TENSOR(rows), ARG_FLOAT(p), ARG_INT(1), ARG_BOOL(true));
     tern_tensor *scale = tern_div(tern_full_like(norm, max_norm), tern_add_scalar(norm, 1e-7));
     scale = tern_where(tern_gt_scalar(norm, max_norm), scale, tern_ones_like(norm));
-    tern_tensor *result =
-        TERN_CALL(index_copy, T(weight), I(0), T(index), T(tern_mul(rows, scale)));
+    tern_tensor *result = TERN_CALL(index_copy, ARG_TENSOR(weight), ARG_INT(0), ARG_TENSOR(index),
+                                    ARG_TENSOR(tern_mul(rows, scale)));
     tern_copy_in_place(weight, result);
     tern_scope_end(quiet);
 }
@@ -177,9 +182,9 @@ static void renorm_rows(tern_tensor *weight, tern_tensor *index, double max_norm
 /* The same values, whose gradient is divided by how often their row is asked for. */
 static tern_tensor *by_frequency(tern_tensor *out, tern_tensor *weight, tern_tensor *index) {
     tern_shape rows = TERN_SHAPE(weight->shape[0]), asked = TERN_SHAPE(tern_numel(index));
-    tern_tensor *zeros = TERN_CALL(new_zeros, T(weight), S(rows));
-    tern_tensor *counts =
-        tern_scatter_add(zeros, 0, index, TERN_CALL(new_ones, T(weight), S(asked)));
+    tern_tensor *zeros = TERN_CALL(new_zeros, ARG_TENSOR(weight), ARG_SHAPE(rows));
+    tern_tensor *counts = tern_scatter_add(
+        zeros, 0, index, TERN_CALL(new_ones, ARG_TENSOR(weight), ARG_SHAPE(asked)));
     counts = tern_unsqueeze(tern_index_select(counts, 0, index), 1);
     tern_tensor *still = tern_detach(out);
     return tern_add(still, tern_div(tern_sub(out, still), counts));
@@ -211,7 +216,7 @@ tern_value tern_op_embedding(tern_opcall *call) {
             return tern_call_fail(call, TERN_ERR_ARGUMENT,
                                   "Padding_idx must be within num_embeddings");
         if (padding < 0) padding += weight->shape[0];
-        tern_tensor *is_padding = TERN_CALL(eq, T(flat), I(padding));
+        tern_tensor *is_padding = TERN_CALL(eq, ARG_TENSOR(flat), ARG_INT(padding));
         out = tern_where(tern_unsqueeze(is_padding, 1), tern_detach(out), out);
     }
     return tern_result(call, tern_reshape(out, shape));
@@ -220,8 +225,8 @@ tern_value tern_op_embedding(tern_opcall *call) {
 /* ---- C functions ---- */
 
 tern_tensor *tern_index_select(tern_tensor *input, int dim, tern_tensor *index) {
-    return TERN_CALL(index_select, T(input), I(dim), T(index));
+    return TERN_CALL(index_select, ARG_TENSOR(input), ARG_INT(dim), ARG_TENSOR(index));
 }
 tern_tensor *tern_embedding(tern_tensor *input, tern_tensor *weight) {
-    return TERN_CALL(embedding, T(input), T(weight));
+    return TERN_CALL(embedding, ARG_TENSOR(input), ARG_TENSOR(weight));
 }

@@ -53,7 +53,7 @@ tern_value tern_op_cat(tern_opcall *call) {
     if (!cat_shape(call, tensors, count, &dim, &shape)) return tern_none();
     tern_value *values = tern_scope_alloc(call->ctx, (size_t)count * sizeof *values);
     if (!values) return tern_none();
-    for (int i = 0; i < count; i++) values[i] = T(tensors[i]);
+    for (int i = 0; i < count; i++) values[i] = ARG_TENSOR(tensors[i]);
     tern_tensor *out = tern_new_shaped(call, tern_result_type(values, count), &shape);
     int64_t start = 0;
     for (int i = 0; i < count && call->ctx->status == TERN_OK; i++) {
@@ -83,7 +83,7 @@ void tern_grad_cat(tern_node *node, tern_tensor *const *grad_out, tern_tensor **
         bool skipped = is_skipped(&shape) && grad->rank != 1;
         int64_t length = skipped ? 0 : shape.dim[dim];
         if (tern_node_needs(node, i)) {
-            tern_tensor *part = skipped ? TERN_CALL(new_zeros, T(grad), S(shape))
+            tern_tensor *part = skipped ? TERN_CALL(new_zeros, ARG_TENSOR(grad), ARG_SHAPE(shape))
                                         : tern_narrow(grad, dim, start, length);
             grads[i] = tern_to_dtype(part, tern_node_input_dtype(node, i));
         }
@@ -121,8 +121,8 @@ static tern_tensor *call_with_list(const tern_op *op, tern_tensor *const *tensor
                                    int dim) {
     tern_ctx *ctx = count > 0 ? tern_context_of(tensors[0]) : NULL;
     if (!ctx) return NULL;
-    tern_value args[2] = {tern_list_new(ctx), I(dim)};
-    for (int i = 0; i < count; i++) tern_list_append(args[0], T(tensors[i]));
+    tern_value args[2] = {tern_list_new(ctx), ARG_INT(dim)};
+    for (int i = 0; i < count; i++) tern_list_append(args[0], ARG_TENSOR(tensors[i]));
     return tern_op_tensor(ctx, op, args, 2);
 }
 

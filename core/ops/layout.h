@@ -7,7 +7,7 @@
 #ifndef TERN_CORE_OPS_LAYOUT_H
 #define TERN_CORE_OPS_LAYOUT_H
 
-#include "../op.h"
+#include "core/call/op.h"
 
 /* out_perm[0] is the dimension whose neighbours are closest, out_perm[rank - 1] the farthest: the
  * order in which PyTorch's TensorIterator walks. */

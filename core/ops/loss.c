@@ -67,8 +67,10 @@ tern_value tern_op_mse_loss(tern_opcall *call) {
 /* ---- C functions ---- */
 
 tern_tensor *tern_l1_loss(tern_tensor *input, tern_tensor *target, tern_reduction reduction) {
-    return TERN_CALL(l1_loss, T(input), T(target), tern_reduction_value(reduction));
+    return TERN_CALL(l1_loss, ARG_TENSOR(input), ARG_TENSOR(target),
+                     tern_reduction_value(reduction));
 }
 tern_tensor *tern_mse_loss(tern_tensor *input, tern_tensor *target, tern_reduction reduction) {
-    return TERN_CALL(mse_loss, T(input), T(target), tern_reduction_value(reduction));
+    return TERN_CALL(mse_loss, ARG_TENSOR(input), ARG_TENSOR(target),
+                     tern_reduction_value(reduction));
 }

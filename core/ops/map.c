@@ -25,7 +25,7 @@ tern_value tern_map_launch(tern_opcall *call, int32_t kernel, int32_t fn, const 
         if (args[i].kind != TERN_VALUE_TENSOR || operands[i] != args[i].as.tensor)
             tern_tensor_release(operands[i]);
     }
-    return call->ctx->status == TERN_OK ? T(out) : tern_none();
+    return call->ctx->status == TERN_OK ? ARG_TENSOR(out) : tern_none();
 }
 
 tern_value tern_map_binary(tern_opcall *call, int32_t fn, const tern_value *args,
@@ -46,22 +46,22 @@ tern_value tern_number(double value) {
 
 tern_value tern_node_operand(tern_node *node, int k, int arg) {
     tern_value number = tern_node_arg(node, arg);
-    return tern_value_is_number(number) ? number : T(tern_node_input(node, k));
+    return tern_value_is_number(number) ? number : ARG_TENSOR(tern_node_input(node, k));
 }
 
 tern_tensor *tern_mul_value(tern_tensor *input, tern_value other) {
-    return TERN_CALL(mul, T(input), other);
+    return TERN_CALL(mul, ARG_TENSOR(input), other);
 }
 
 tern_tensor *tern_div_value(tern_tensor *input, tern_value other) {
-    return TERN_CALL(div, T(input), other);
+    return TERN_CALL(div, ARG_TENSOR(input), other);
 }
 
 tern_tensor *tern_where_value(tern_tensor *condition, tern_value yes, tern_value no) {
-    return TERN_CALL(where, T(condition), yes, no);
+    return TERN_CALL(where, ARG_TENSOR(condition), yes, no);
 }
 
 tern_tensor *tern_compare_value(const tern_op *op, tern_tensor *input, tern_value other) {
-    tern_value args[] = {T(input), other};
+    tern_value args[] = {ARG_TENSOR(input), other};
     return tern_op_tensor(NULL, op, args, 2);
 }

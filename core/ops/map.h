@@ -7,7 +7,7 @@
 #ifndef TERN_CORE_OPS_MAP_H
 #define TERN_CORE_OPS_MAP_H
 
-#include "../op.h"
+#include "core/call/op.h"
 #include "tern/backend.h"
 
 /* The call's row: the kernel family and the member that implement it. */

@@ -45,7 +45,7 @@ static tern_tensor *product(tern_opcall *call, tern_tensor *a, tern_tensor *b, t
         if (!c || beta == 0.0)
             tern_fill_raw(out, 0.0, 0);
         else
-            tern_copy_raw(out, TERN_CALL(mul, T(c), by->beta));
+            tern_copy_raw(out, TERN_CALL(mul, ARG_TENSOR(c), by->beta));
         return out;
     }
     tern_matmul_attrs attrs = {tern_value_as_double(by->alpha), beta, tern_value_as_int(by->alpha),
@@ -144,7 +144,7 @@ tern_value tern_op_baddbmm(tern_opcall *call) {
 /* grad * number, without a launch where the number is 1. */
 static tern_tensor *scaled(tern_tensor *grad, tern_value number) {
     number = factor(number);
-    return tern_value_as_double(number) == 1.0 ? grad : TERN_CALL(mul, T(grad), number);
+    return tern_value_as_double(number) == 1.0 ? grad : TERN_CALL(mul, ARG_TENSOR(grad), number);
 }
 
 void tern_grad_addmm(tern_node *node, tern_tensor *const *grad_out, tern_tensor **grads) {
@@ -313,17 +313,17 @@ void tern_grad_linear(tern_node *node, tern_tensor *const *grad_out, tern_tensor
 /* ---- C functions ---- */
 
 tern_tensor *tern_matmul(tern_tensor *input, tern_tensor *other) {
-    return TERN_CALL(matmul, T(input), T(other));
+    return TERN_CALL(matmul, ARG_TENSOR(input), ARG_TENSOR(other));
 }
 tern_tensor *tern_mm(tern_tensor *input, tern_tensor *mat2) {
-    return TERN_CALL(mm, T(input), T(mat2));
+    return TERN_CALL(mm, ARG_TENSOR(input), ARG_TENSOR(mat2));
 }
 tern_tensor *tern_bmm(tern_tensor *input, tern_tensor *mat2) {
-    return TERN_CALL(bmm, T(input), T(mat2));
+    return TERN_CALL(bmm, ARG_TENSOR(input), ARG_TENSOR(mat2));
 }
 tern_tensor *tern_addmm(tern_tensor *input, tern_tensor *mat1, tern_tensor *mat2) {
-    return TERN_CALL(addmm, T(input), T(mat1), T(mat2));
+    return TERN_CALL(addmm, ARG_TENSOR(input), ARG_TENSOR(mat1), ARG_TENSOR(mat2));
 }
 tern_tensor *tern_linear(tern_tensor *input, tern_tensor *weight, tern_tensor *bias) {
-    return TERN_CALL(linear, T(input), T(weight), T(bias));
+    return TERN_CALL(linear, ARG_TENSOR(input), ARG_TENSOR(weight), ARG_TENSOR(bias));
 }

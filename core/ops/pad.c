@@ -33,8 +33,8 @@ static tern_tensor *pad_constant(tern_opcall *call, tern_tensor *x, const tern_s
                        tern_shape_text(pad->rank, pad->dim, text), x->rank);
         return call->ctx->nil;
     }
-    tern_tensor *out =
-        TERN_CALL(new_full, T(x), S(shape), value.kind == TERN_VALUE_NONE ? I(0) : value);
+    tern_tensor *out = TERN_CALL(new_full, ARG_TENSOR(x), ARG_SHAPE(shape),
+                                 value.kind == TERN_VALUE_NONE ? ARG_INT(0) : value);
     /* One scatter a dimension, from the inside out: the inner part grows to the outer one. */
     tern_shape size = shape, stride = {shape.rank, {0}};
     int64_t offset = 0;
@@ -46,7 +46,8 @@ static tern_tensor *pad_constant(tern_opcall *call, tern_tensor *x, const tern_s
         offset += before * stride.dim[dim];
         size.dim[dim] = kept->shape[dim];
     }
-    return TERN_CALL(as_strided_scatter, T(out), T(kept), S(size), S(stride), I(offset));
+    return TERN_CALL(as_strided_scatter, ARG_TENSOR(out), ARG_TENSOR(kept), ARG_SHAPE(size),
+                     ARG_SHAPE(stride), ARG_INT(offset));
 }
 
 tern_value tern_op_constant_pad_nd(tern_opcall *call) {

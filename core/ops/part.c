@@ -30,7 +30,7 @@ static bool part_dim(tern_opcall *call, tern_tensor *input, int index, int *out_
 
 /* Zeros of input 0's shape in one element of memory, to be scattered into. */
 static tern_tensor *zeros_of_input(tern_node *node, tern_tensor *grad) {
-    tern_tensor *zero = TERN_CALL(new_zeros, T(grad), S(TERN_SCALAR_SHAPE));
+    tern_tensor *zero = TERN_CALL(new_zeros, ARG_TENSOR(grad), ARG_SHAPE(TERN_SCALAR_SHAPE));
     return tern_expand(zero, tern_node_input_shape(node, 0));
 }
 
@@ -68,9 +68,9 @@ tern_value tern_op_slice(tern_opcall *call) {
 }
 
 void tern_grad_slice(tern_node *node, tern_tensor *const *grad_out, tern_tensor **grads) {
-    grads[0] = TERN_CALL(slice_scatter, T(zeros_of_input(node, grad_out[0])), T(grad_out[0]),
-                         tern_node_arg(node, 1), tern_node_arg(node, 2), tern_node_arg(node, 3),
-                         tern_node_arg(node, 4));
+    grads[0] = TERN_CALL(slice_scatter, ARG_TENSOR(zeros_of_input(node, grad_out[0])),
+                         ARG_TENSOR(grad_out[0]), tern_node_arg(node, 1), tern_node_arg(node, 2),
+                         tern_node_arg(node, 3), tern_node_arg(node, 4));
 }
 
 /* The start of narrow, a number or a 0-dim tensor; false after latching. */
@@ -118,8 +118,9 @@ void tern_grad_narrow(tern_node *node, tern_tensor *const *grad_out, tern_tensor
     else
         start = tern_value_as_int(tern_node_arg(node, 2));
     if (start < 0) start += size;
-    grads[0] = TERN_CALL(slice_scatter, T(zeros_of_input(node, grad_out[0])), T(grad_out[0]),
-                         I(dim), I(start), I(start + length), I(1));
+    grads[0] = TERN_CALL(slice_scatter, ARG_TENSOR(zeros_of_input(node, grad_out[0])),
+                         ARG_TENSOR(grad_out[0]), ARG_INT(dim), ARG_INT(start),
+                         ARG_INT(start + length), ARG_INT(1));
 }
 
 tern_value tern_op_select(tern_opcall *call) {
@@ -143,8 +144,8 @@ tern_value tern_op_select(tern_opcall *call) {
 }
 
 void tern_grad_select(tern_node *node, tern_tensor *const *grad_out, tern_tensor **grads) {
-    grads[0] = TERN_CALL(select_scatter, T(zeros_of_input(node, grad_out[0])), T(grad_out[0]),
-                         tern_node_arg(node, 1), tern_node_arg(node, 2));
+    grads[0] = TERN_CALL(select_scatter, ARG_TENSOR(zeros_of_input(node, grad_out[0])),
+                         ARG_TENSOR(grad_out[0]), tern_node_arg(node, 1), tern_node_arg(node, 2));
 }
 
 /* ---- diagonal ---- */
@@ -178,8 +179,9 @@ tern_value tern_op_diagonal(tern_opcall *call) {
 }
 
 void tern_grad_diagonal(tern_node *node, tern_tensor *const *grad_out, tern_tensor **grads) {
-    grads[0] = TERN_CALL(diagonal_scatter, T(zeros_of_input(node, grad_out[0])), T(grad_out[0]),
-                         tern_node_arg(node, 1), tern_node_arg(node, 2), tern_node_arg(node, 3));
+    grads[0] = TERN_CALL(diagonal_scatter, ARG_TENSOR(zeros_of_input(node, grad_out[0])),
+                         ARG_TENSOR(grad_out[0]), tern_node_arg(node, 1), tern_node_arg(node, 2),
+                         tern_node_arg(node, 3));
 }
 
 /* ---- putting a part back ---- */
@@ -191,7 +193,7 @@ static tern_value scatter_part(tern_opcall *call, const tern_op *take) {
     tern_tensor *out = tern_new_dense_like(call->lane, input, input->dtype);
     tern_copy_raw(out, input);
     tern_value args[TERN_MAX_ARGS];
-    args[0] = T(out);
+    args[0] = ARG_TENSOR(out);
     for (int i = 2; i < call->n_args; i++) args[i - 1] = call->args[i];
     tern_tensor *part = tern_op_tensor(call->ctx, take, args, call->n_args - 1);
     if (call->ctx->status != TERN_OK) return tern_none();
@@ -212,13 +214,13 @@ static tern_value scatter_part(tern_opcall *call, const tern_op *take) {
 static void scatter_part_grad(tern_node *node, tern_tensor *grad, tern_tensor **grads,
                               const tern_op *take, const tern_op *scatter, int n) {
     tern_value args[TERN_MAX_ARGS];
-    args[0] = T(grad);
+    args[0] = ARG_TENSOR(grad);
     for (int i = 0; i < n; i++) args[i + 1] = tern_node_arg(node, i + 2);
     if (tern_node_needs(node, 1)) grads[1] = tern_op_tensor(NULL, take, args, n + 1);
     if (!tern_node_needs(node, 0)) return;
-    tern_tensor *zero = TERN_CALL(new_zeros, T(grad), S(TERN_SCALAR_SHAPE));
+    tern_tensor *zero = TERN_CALL(new_zeros, ARG_TENSOR(grad), ARG_SHAPE(TERN_SCALAR_SHAPE));
     for (int i = 0; i < n; i++) args[i + 2] = tern_node_arg(node, i + 2);
-    args[1] = T(tern_expand(zero, tern_node_input_shape(node, 1)));
+    args[1] = ARG_TENSOR(tern_expand(zero, tern_node_input_shape(node, 1)));
     grads[0] = tern_op_tensor(NULL, scatter, args, n + 2);
 }
 
@@ -247,11 +249,12 @@ void tern_grad_diagonal_scatter(tern_node *node, tern_tensor *const *grad_out,
 /* ---- C functions ---- */
 
 tern_tensor *tern_narrow(tern_tensor *input, int dim, int64_t start, int64_t length) {
-    return TERN_CALL(narrow, T(input), I(dim), I(start), I(length));
+    return TERN_CALL(narrow, ARG_TENSOR(input), ARG_INT(dim), ARG_INT(start), ARG_INT(length));
 }
 tern_tensor *tern_select(tern_tensor *input, int dim, int64_t index) {
-    return TERN_CALL(select, T(input), I(dim), I(index));
+    return TERN_CALL(select, ARG_TENSOR(input), ARG_INT(dim), ARG_INT(index));
 }
 tern_tensor *tern_slice(tern_tensor *input, int dim, int64_t start, int64_t end, int64_t step) {
-    return TERN_CALL(slice, T(input), I(dim), I(start), I(end), I(step));
+    return TERN_CALL(slice, ARG_TENSOR(input), ARG_INT(dim), ARG_INT(start), ARG_INT(end),
+                     ARG_INT(step));
 }

@@ -9,7 +9,7 @@
 
 #include <math.h>
 
-#include "../generator.h"
+#include "core/context/generator.h"
 #include "layout.h"
 
 /* ---- what all fills share ---- */
@@ -445,32 +445,34 @@ tern_value tern_op_multinomial(tern_opcall *call) {
 #define G(generator) tern_generator_value(generator)
 
 tern_tensor *tern_rand(tern_ctx *ctx, tern_shape size, tern_generator *generator) {
-    return TERN_CALL_CTX(ctx, rand, S(size), G(generator));
+    return TERN_CALL_CTX(ctx, rand, ARG_SHAPE(size), G(generator));
 }
 tern_tensor *tern_randn(tern_ctx *ctx, tern_shape size, tern_generator *generator) {
-    return TERN_CALL_CTX(ctx, randn, S(size), G(generator));
+    return TERN_CALL_CTX(ctx, randn, ARG_SHAPE(size), G(generator));
 }
 tern_tensor *tern_randint(tern_ctx *ctx, int64_t low, int64_t high, tern_shape size,
                           tern_generator *generator) {
-    return TERN_CALL_CTX(ctx, randint, I(low), I(high), S(size), G(generator));
+    return TERN_CALL_CTX(ctx, randint, ARG_INT(low), ARG_INT(high), ARG_SHAPE(size), G(generator));
 }
 tern_tensor *tern_randperm(tern_ctx *ctx, int64_t n, tern_generator *generator) {
-    return TERN_CALL_CTX(ctx, randperm, I(n), G(generator));
+    return TERN_CALL_CTX(ctx, randperm, ARG_INT(n), G(generator));
 }
 tern_tensor *tern_rand_like(tern_tensor *input) {
-    return TERN_CALL(rand_like, T(input));
+    return TERN_CALL(rand_like, ARG_TENSOR(input));
 }
 tern_tensor *tern_randn_like(tern_tensor *input) {
-    return TERN_CALL(randn_like, T(input));
+    return TERN_CALL(randn_like, ARG_TENSOR(input));
 }
 tern_tensor *tern_randint_like(tern_tensor *input, int64_t low, int64_t high) {
-    return TERN_CALL(randint_like, T(input), I(low), I(high));
+    return TERN_CALL(randint_like, ARG_TENSOR(input), ARG_INT(low), ARG_INT(high));
 }
 tern_tensor *tern_uniform_in_place(tern_tensor *input, double from, double to,
                                    tern_generator *generator) {
-    return TERN_CALL_IN_PLACE(uniform, T(input), F(from), F(to), G(generator));
+    return TERN_CALL_IN_PLACE(uniform, ARG_TENSOR(input), ARG_FLOAT(from), ARG_FLOAT(to),
+                              G(generator));
 }
 tern_tensor *tern_normal_in_place(tern_tensor *input, double mean, double std,
                                   tern_generator *generator) {
-    return TERN_CALL_IN_PLACE(normal, T(input), F(mean), F(std), G(generator));
+    return TERN_CALL_IN_PLACE(normal, ARG_TENSOR(input), ARG_FLOAT(mean), ARG_FLOAT(std),
+                              G(generator));
 }

@@ -304,7 +304,7 @@ void tern_grad_max_dim(tern_node *node, tern_tensor *const *grad_out, tern_tenso
     if (!grad_out[0]) return;
     tern_tensor *grad = tern_unreduce(grad_out[0], &shape, mask);
     tern_tensor *index = tern_unreduce(tern_node_output(node, 1), &shape, mask);
-    tern_tensor *zeros = TERN_CALL(new_zeros, T(grad), S(shape));
+    tern_tensor *zeros = TERN_CALL(new_zeros, ARG_TENSOR(grad), ARG_SHAPE(shape));
     grads[0] = tern_scatter_add(zeros, dim, index, grad);
 }
 void tern_grad_min_dim(tern_node *node, tern_tensor *const *grad_out, tern_tensor **grads) {
@@ -341,22 +341,22 @@ tern_value tern_op_all(tern_opcall *call) {
 /* ---- C functions ---- */
 
 tern_tensor *tern_sum(tern_tensor *input) {
-    return TERN_CALL(sum, T(input));
+    return TERN_CALL(sum, ARG_TENSOR(input));
 }
 tern_tensor *tern_sum_dims(tern_tensor *input, tern_shape dims, bool keepdim) {
-    return TERN_CALL(sum, T(input), S(dims), B(keepdim));
+    return TERN_CALL(sum, ARG_TENSOR(input), ARG_SHAPE(dims), ARG_BOOL(keepdim));
 }
 tern_tensor *tern_mean(tern_tensor *input) {
-    return TERN_CALL(mean, T(input));
+    return TERN_CALL(mean, ARG_TENSOR(input));
 }
 tern_tensor *tern_mean_dims(tern_tensor *input, tern_shape dims, bool keepdim) {
-    return TERN_CALL(mean, T(input), S(dims), B(keepdim));
+    return TERN_CALL(mean, ARG_TENSOR(input), ARG_SHAPE(dims), ARG_BOOL(keepdim));
 }
 tern_tensor *tern_max(tern_tensor *input) {
-    return TERN_CALL(max, T(input));
+    return TERN_CALL(max, ARG_TENSOR(input));
 }
 tern_tensor *tern_min(tern_tensor *input) {
-    return TERN_CALL(min, T(input));
+    return TERN_CALL(min, ARG_TENSOR(input));
 }
 
 /* The first of a pair, the second where it is asked for; nil twice after an error. */
@@ -368,26 +368,30 @@ static tern_tensor *take_pair(tern_tensor *input, tern_value pair, tern_tensor *
 }
 
 tern_tensor *tern_max_dim(tern_tensor *input, int dim, bool keepdim, tern_tensor **out_indices) {
-    return take_pair(input, TERN_CALL_VALUE(max_dim, T(input), I(dim), B(keepdim)), out_indices);
+    return take_pair(input,
+                     TERN_CALL_VALUE(max_dim, ARG_TENSOR(input), ARG_INT(dim), ARG_BOOL(keepdim)),
+                     out_indices);
 }
 tern_tensor *tern_min_dim(tern_tensor *input, int dim, bool keepdim, tern_tensor **out_indices) {
-    return take_pair(input, TERN_CALL_VALUE(min_dim, T(input), I(dim), B(keepdim)), out_indices);
+    return take_pair(input,
+                     TERN_CALL_VALUE(min_dim, ARG_TENSOR(input), ARG_INT(dim), ARG_BOOL(keepdim)),
+                     out_indices);
 }
 tern_tensor *tern_argmax(tern_tensor *input, int dim, bool keepdim) {
-    return TERN_CALL(argmax, T(input), I(dim), B(keepdim));
+    return TERN_CALL(argmax, ARG_TENSOR(input), ARG_INT(dim), ARG_BOOL(keepdim));
 }
 tern_tensor *tern_argmin(tern_tensor *input, int dim, bool keepdim) {
-    return TERN_CALL(argmin, T(input), I(dim), B(keepdim));
+    return TERN_CALL(argmin, ARG_TENSOR(input), ARG_INT(dim), ARG_BOOL(keepdim));
 }
 tern_tensor *tern_argmax_all(tern_tensor *input) {
-    return TERN_CALL(argmax, T(input));
+    return TERN_CALL(argmax, ARG_TENSOR(input));
 }
 tern_tensor *tern_any(tern_tensor *input) {
-    return TERN_CALL(any, T(input));
+    return TERN_CALL(any, ARG_TENSOR(input));
 }
 tern_tensor *tern_all(tern_tensor *input) {
-    return TERN_CALL(all, T(input));
+    return TERN_CALL(all, ARG_TENSOR(input));
 }
 tern_tensor *tern_sum_to_size(tern_tensor *input, tern_shape size) {
-    return TERN_CALL(sum_to_size, T(input), S(size));
+    return TERN_CALL(sum_to_size, ARG_TENSOR(input), ARG_SHAPE(size));
 }

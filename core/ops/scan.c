@@ -47,12 +47,12 @@ static int node_dim(tern_node *node) {
 }
 
 static tern_tensor *flipped(tern_tensor *x, int dim) {
-    return x->rank ? TERN_CALL(flip, T(x), S(TERN_SHAPE(dim))) : x;
+    return x->rank ? TERN_CALL(flip, ARG_TENSOR(x), ARG_SHAPE(TERN_SHAPE(dim))) : x;
 }
 
 /* The scan `id` from the end. */
 static tern_tensor *reverse_scan(const tern_op *op, tern_tensor *x, int dim) {
-    tern_value args[2] = {T(flipped(x, dim)), I(dim)};
+    tern_value args[2] = {ARG_TENSOR(flipped(x, dim)), ARG_INT(dim)};
     return flipped(tern_op_tensor(NULL, op, args, 2), dim);
 }
 
@@ -75,17 +75,19 @@ tern_value tern_op_cumprod(tern_opcall *call) {
 /* With zeros: element k's gradient is the sum over j >= k of grad_j times the product without x_k. */
 static tern_tensor *cumprod_backward_at(tern_tensor *x, tern_tensor *grad, int dim, int64_t k) {
     int64_t n = x->shape[dim];
-    tern_value keep = B(true);
+    tern_value keep = ARG_BOOL(true);
     tern_shape one = tern_shape_of(x);
     one.dim[dim] = 1;
-    tern_tensor *parts[2] = {TERN_CALL(new_ones, T(x), S(one)), NULL};
+    tern_tensor *parts[2] = {TERN_CALL(new_ones, ARG_TENSOR(x), ARG_SHAPE(one)), NULL};
     tern_tensor *without = parts[0];
     if (k < n - 1) {
-        parts[1] = TERN_CALL(cumprod, T(tern_narrow(x, dim, k + 1, n - k - 1)), I(dim));
+        parts[1] =
+            TERN_CALL(cumprod, ARG_TENSOR(tern_narrow(x, dim, k + 1, n - k - 1)), ARG_INT(dim));
         without = tern_cat(parts, 2, dim);
     }
     if (k > 0)
-        without = tern_mul(without, TERN_CALL(prod, T(tern_narrow(x, dim, 0, k)), I(dim), keep));
+        without = tern_mul(
+            without, TERN_CALL(prod, ARG_TENSOR(tern_narrow(x, dim, 0, k)), ARG_INT(dim), keep));
     tern_tensor *terms = tern_mul(tern_narrow(grad, dim, k, n - k), without);
     return tern_sum_dims(terms, TERN_SHAPE(dim), true);
 }
@@ -100,7 +102,7 @@ void tern_grad_cumprod(tern_node *node, tern_tensor *const *grad_out, tern_tenso
         grads[0] = grad;
         return;
     }
-    tern_tensor *is_zero = tern_any(TERN_CALL(eq, T(x), I(0)));
+    tern_tensor *is_zero = tern_any(TERN_CALL(eq, ARG_TENSOR(x), ARG_INT(0)));
     if (tern_item(is_zero) == 0.0) {
         tern_tensor *products = tern_mul(grad, tern_node_output(node, 0));
         grads[0] = tern_div(reverse_scan(TERN_ROW(cumsum), products, dim), x);
@@ -132,7 +134,8 @@ tern_value tern_op_cummin(tern_opcall *call) {
 
 void tern_grad_cummax(tern_node *node, tern_tensor *const *grad_out, tern_tensor **grads) {
     if (!grad_out[0]) return;
-    tern_tensor *zeros = TERN_CALL(new_zeros, T(grad_out[0]), S(tern_node_input_shape(node, 0)));
+    tern_tensor *zeros =
+        TERN_CALL(new_zeros, ARG_TENSOR(grad_out[0]), ARG_SHAPE(tern_node_input_shape(node, 0)));
     grads[0] = tern_scatter_add(zeros, node_dim(node), tern_node_output(node, 1), grad_out[0]);
 }
 void tern_grad_cummin(tern_node *node, tern_tensor *const *grad_out, tern_tensor **grads) {
@@ -202,14 +205,14 @@ static tern_tensor *areas(tern_opcall *call, int *out_dim) {
     int64_t n = y->shape[*out_dim] > 0 ? y->shape[*out_dim] - 1 : 0;
     int64_t skip = y->shape[*out_dim] > 0 ? 1 : 0;
     tern_tensor *sum = tern_add(tern_narrow(y, *out_dim, 0, n), tern_narrow(y, *out_dim, skip, n));
-    if (!x) return TERN_CALL(mul, T(sum), F(tern_arg_double(call, 2, 1.0) / 2.0));
+    if (!x) return TERN_CALL(mul, ARG_TENSOR(sum), ARG_FLOAT(tern_arg_double(call, 2, 1.0) / 2.0));
     if (x->rank == 1 && y->rank > 1) {
         tern_shape shape = tern_shape_of(y);
         for (int d = 0; d < shape.rank; d++) shape.dim[d] = d == *out_dim ? x->shape[0] : 1;
         x = tern_reshape(x, shape);
     }
     int along = *out_dim - y->rank; /* x may have fewer leading dimensions */
-    tern_tensor *width = TERN_CALL(diff, T(x), I(1), I(along));
+    tern_tensor *width = TERN_CALL(diff, ARG_TENSOR(x), ARG_INT(1), ARG_INT(along));
     return tern_div_scalar(tern_mul(sum, width), 2.0);
 }
 
@@ -222,5 +225,5 @@ tern_value tern_op_trapezoid(tern_opcall *call) {
 tern_value tern_op_cumulative_trapezoid(tern_opcall *call) {
     int dim;
     tern_tensor *parts = areas(call, &dim);
-    return tern_result(call, TERN_CALL(cumsum, T(parts), I(dim)));
+    return tern_result(call, TERN_CALL(cumsum, ARG_TENSOR(parts), ARG_INT(dim)));
 }

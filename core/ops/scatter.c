@@ -105,9 +105,10 @@ void tern_grad_scatter(tern_node *node, tern_tensor *const *grad_out, tern_tenso
     tern_tensor *index = tern_node_input(node, 1);
     if (!replaces(node)) return;
     if (tern_node_needs(node, 0))
-        grads[0] = TERN_CALL(scatter_value, T(grad_out[0]), dim, T(index), F(0.0));
+        grads[0] = TERN_CALL(scatter_value, ARG_TENSOR(grad_out[0]), dim, ARG_TENSOR(index),
+                             ARG_FLOAT(0.0));
     if (tern_node_needs(node, 2))
-        grads[2] = tern_pad_to(TERN_CALL(gather, T(grad_out[0]), dim, T(index)),
+        grads[2] = tern_pad_to(TERN_CALL(gather, ARG_TENSOR(grad_out[0]), dim, ARG_TENSOR(index)),
                                tern_node_input_shape(node, 2));
 }
 
@@ -126,19 +127,19 @@ tern_value tern_op_scatter_value(tern_opcall *call) {
 
 void tern_grad_scatter_value(tern_node *node, tern_tensor *const *grad_out, tern_tensor **grads) {
     if (!replaces(node)) return;
-    grads[0] = TERN_CALL(scatter_value, T(grad_out[0]), tern_node_arg(node, 1),
-                         T(tern_node_input(node, 1)), F(0.0));
+    grads[0] = TERN_CALL(scatter_value, ARG_TENSOR(grad_out[0]), tern_node_arg(node, 1),
+                         ARG_TENSOR(tern_node_input(node, 1)), ARG_FLOAT(0.0));
     if (tern_node_needs(node, 2)) /* a 0-dim tensor in place of the number */
-        grads[2] = tern_sum(
-            TERN_CALL(gather, T(grad_out[0]), tern_node_arg(node, 1), T(tern_node_input(node, 1))));
+        grads[2] = tern_sum(TERN_CALL(gather, ARG_TENSOR(grad_out[0]), tern_node_arg(node, 1),
+                                      ARG_TENSOR(tern_node_input(node, 1))));
 }
 
 /* ---- take, put: over the flattened tensor ---- */
 
 /* Positions from the end become positions from the start. */
 static tern_tensor *positive(tern_tensor *index, int64_t size) {
-    tern_tensor *shifted = TERN_CALL(add, T(index), I(size));
-    return tern_where(TERN_CALL(lt, T(index), I(0)), shifted, index);
+    tern_tensor *shifted = TERN_CALL(add, ARG_TENSOR(index), ARG_INT(size));
+    return tern_where(TERN_CALL(lt, ARG_TENSOR(index), ARG_INT(0)), shifted, index);
 }
 
 tern_value tern_op_take(tern_opcall *call) {
@@ -216,13 +217,13 @@ tern_value tern_op_one_hot(tern_opcall *call) {
     }
     tern_shape shape = tern_shape_of(input);
     shape.dim[shape.rank++] = classes;
-    tern_tensor *zeros = TERN_CALL(new_zeros, T(input), S(shape));
-    return tern_result(
-        call, TERN_CALL(scatter_value, T(zeros), I(-1), T(tern_unsqueeze(input, -1)), I(1)));
+    tern_tensor *zeros = TERN_CALL(new_zeros, ARG_TENSOR(input), ARG_SHAPE(shape));
+    return tern_result(call, TERN_CALL(scatter_value, ARG_TENSOR(zeros), ARG_INT(-1),
+                                       ARG_TENSOR(tern_unsqueeze(input, -1)), ARG_INT(1)));
 }
 
 /* ---- C functions ---- */
 
 tern_tensor *tern_scatter(tern_tensor *input, int dim, tern_tensor *index, tern_tensor *src) {
-    return TERN_CALL(scatter, T(input), I(dim), T(index), T(src));
+    return TERN_CALL(scatter, ARG_TENSOR(input), ARG_INT(dim), ARG_TENSOR(index), ARG_TENSOR(src));
 }

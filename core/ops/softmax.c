@@ -104,8 +104,8 @@ void tern_grad_log_softmax(tern_node *node, tern_tensor *const *grad_out, tern_t
 /* ---- C functions ---- */
 
 tern_tensor *tern_softmax(tern_tensor *input, int dim) {
-    return TERN_CALL(softmax, T(input), I(dim));
+    return TERN_CALL(softmax, ARG_TENSOR(input), ARG_INT(dim));
 }
 tern_tensor *tern_log_softmax(tern_tensor *input, int dim) {
-    return TERN_CALL(log_softmax, T(input), I(dim));
+    return TERN_CALL(log_softmax, ARG_TENSOR(input), ARG_INT(dim));
 }

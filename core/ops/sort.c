@@ -38,7 +38,8 @@ tern_value tern_op_sort(tern_opcall *call) {
 void tern_grad_sort(tern_node *node, tern_tensor *const *grad_out, tern_tensor **grads) {
     if (!grad_out[0]) return;
     tern_value dim = tern_node_arg(node, 1);
-    tern_tensor *zeros = TERN_CALL(new_zeros, T(grad_out[0]), S(tern_node_input_shape(node, 0)));
+    tern_tensor *zeros =
+        TERN_CALL(new_zeros, ARG_TENSOR(grad_out[0]), ARG_SHAPE(tern_node_input_shape(node, 0)));
     grads[0] =
         tern_scatter_add(zeros, dim.kind == TERN_VALUE_NONE ? -1 : (int)tern_value_as_int(dim),
                          tern_node_output(node, 1), grad_out[0]);
@@ -47,7 +48,7 @@ void tern_grad_sort(tern_node *node, tern_tensor *const *grad_out, tern_tensor *
 /* One of sort's two results. */
 static tern_tensor *sorted(tern_opcall *call, tern_tensor *input, int dim, bool descending,
                            tern_tensor **out_indices) {
-    tern_value both = TERN_CALL_VALUE(sort, T(input), I(dim), B(descending));
+    tern_value both = TERN_CALL_VALUE(sort, ARG_TENSOR(input), ARG_INT(dim), ARG_BOOL(descending));
     if (call->ctx->status != TERN_OK) {
         if (out_indices) *out_indices = call->ctx->nil;
         return call->ctx->nil;
@@ -122,13 +123,17 @@ static tern_value median_along(tern_opcall *call, tern_tensor *input, int dim, b
     if (!nan) {
         tern_shape shape = tern_shape_of(input);
         shape.dim[dim] = 1;
-        at = TERN_CALL(new_full, T(both[1]), S(shape), I((n - 1) / 2));
+        at = TERN_CALL(new_full, ARG_TENSOR(both[1]), ARG_SHAPE(shape), ARG_INT((n - 1) / 2));
     } else {
         /* (n - nan - 1) / 2, or the last where a NaN counts; at least 0 */
-        tern_tensor *numbers = TERN_CALL(rsub, T(nan), I(n - 1));
-        tern_tensor *middle = TERN_CALL(clamp, T(TERN_CALL(floor_divide, T(numbers), I(2))), I(0));
-        tern_tensor *last = TERN_CALL(new_full, T(nan), S(TERN_SCALAR_SHAPE), I(n - 1));
-        at = skip_nan ? middle : tern_where(TERN_CALL(gt, T(nan), I(0)), last, middle);
+        tern_tensor *numbers = TERN_CALL(rsub, ARG_TENSOR(nan), ARG_INT(n - 1));
+        tern_tensor *middle =
+            TERN_CALL(clamp, ARG_TENSOR(TERN_CALL(floor_divide, ARG_TENSOR(numbers), ARG_INT(2))),
+                      ARG_INT(0));
+        tern_tensor *last =
+            TERN_CALL(new_full, ARG_TENSOR(nan), ARG_SHAPE(TERN_SCALAR_SHAPE), ARG_INT(n - 1));
+        at = skip_nan ? middle
+                      : tern_where(TERN_CALL(gt, ARG_TENSOR(nan), ARG_INT(0)), last, middle);
     }
     for (int i = 0; i < 2; i++) {
         both[i] = tern_gather(both[i], dim, at);
@@ -146,7 +151,8 @@ static tern_value median_of(tern_opcall *call, bool skip_nan) {
         return median_along(call, input, dim, tern_arg_bool(call, 2, false), skip_nan);
     }
     if (input->numel == 0)
-        return tern_result(call, TERN_CALL(new_full, T(input), S(TERN_SCALAR_SHAPE), F(NAN)));
+        return tern_result(call, TERN_CALL(new_full, ARG_TENSOR(input),
+                                           ARG_SHAPE(TERN_SCALAR_SHAPE), ARG_FLOAT(NAN)));
     tern_value both = median_along(call, tern_reshape(input, TERN_SHAPE(-1)), 0, false, skip_nan);
     return call->ctx->status == TERN_OK ? tern_value_at(both, 0) : tern_none();
 }

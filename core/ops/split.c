@@ -20,7 +20,7 @@ static tern_value split_into(tern_opcall *call, tern_tensor *input, int dim, con
     for (int64_t i = 0; i < count && call->ctx->status == TERN_OK; i++) {
         int64_t rest = input->shape[dim] - start;
         int64_t n = lengths ? lengths[i] : length < rest ? length : rest;
-        tern_list_append(parts, T(tern_narrow(input, dim, start, n)));
+        tern_list_append(parts, ARG_TENSOR(tern_narrow(input, dim, start, n)));
         start += n;
     }
     return call->ctx->status == TERN_OK ? parts : tern_none();
@@ -89,7 +89,7 @@ tern_value tern_op_unbind(tern_opcall *call) {
     if (!split_dim(call, input, tern_arg_int(call, 1, 0), &dim)) return tern_none();
     tern_value parts = tern_tuple_new(call->ctx);
     for (int64_t i = 0; i < input->shape[dim] && call->ctx->status == TERN_OK; i++)
-        tern_list_append(parts, T(tern_select(input, dim, i)));
+        tern_list_append(parts, ARG_TENSOR(tern_select(input, dim, i)));
     return call->ctx->status == TERN_OK ? parts : tern_none();
 }
 
@@ -101,7 +101,7 @@ static tern_value split_at(tern_opcall *call, tern_tensor *input, int dim, const
     int64_t start = 0;
     for (size_t i = 0; i <= count && call->ctx->status == TERN_OK; i++) {
         int64_t end = i < count ? at[i] : INT64_MAX;
-        tern_list_append(parts, T(tern_slice(input, dim, start, end, 1)));
+        tern_list_append(parts, ARG_TENSOR(tern_slice(input, dim, start, end, 1)));
         start = end;
     }
     return call->ctx->status == TERN_OK ? parts : tern_none();
@@ -116,7 +116,7 @@ static tern_value split_sections(tern_opcall *call, tern_tensor *input, int dim,
     tern_value parts = tern_tuple_new(call->ctx);
     for (int64_t i = 0; i < sections && call->ctx->status == TERN_OK; i++) {
         int64_t length = size / sections + (i < size % sections);
-        tern_list_append(parts, T(tern_narrow(input, dim, start, length)));
+        tern_list_append(parts, ARG_TENSOR(tern_narrow(input, dim, start, length)));
         start += length;
     }
     return call->ctx->status == TERN_OK ? parts : tern_none();
@@ -192,5 +192,5 @@ tern_value tern_op_dsplit_at(tern_opcall *call) {
 /* ---- C functions ---- */
 
 tern_value tern_split(tern_tensor *input, int64_t split_size, int dim) {
-    return TERN_CALL_VALUE(split, T(input), I(split_size), I(dim));
+    return TERN_CALL_VALUE(split, ARG_TENSOR(input), ARG_INT(split_size), ARG_INT(dim));
 }

@@ -27,7 +27,7 @@ static tern_tensor *sum_kept(tern_tensor *x, uint32_t mask) {
 
 /* x where the condition does not hold, 0 where it does. */
 static tern_tensor *zero_where(tern_tensor *condition, tern_tensor *x) {
-    return tern_where_value(condition, I(0), T(x));
+    return tern_where_value(condition, ARG_INT(0), ARG_TENSOR(x));
 }
 
 /* ---- prod ---- */
@@ -47,13 +47,13 @@ tern_value tern_op_prod(tern_opcall *call) {
 static tern_tensor *products_before(tern_tensor *x, int dim) {
     tern_shape one = tern_shape_of(x);
     one.dim[dim] = 1;
-    tern_tensor *ones = TERN_CALL(new_ones, T(x), S(one));
+    tern_tensor *ones = TERN_CALL(new_ones, ARG_TENSOR(x), ARG_SHAPE(one));
     tern_tensor *parts[2] = {ones, tern_narrow(x, dim, 0, x->shape[dim] - 1)};
-    return TERN_CALL(cumprod, T(tern_cat(parts, 2, dim)), I(dim));
+    return TERN_CALL(cumprod, ARG_TENSOR(tern_cat(parts, 2, dim)), ARG_INT(dim));
 }
 
 static tern_tensor *flipped(tern_tensor *x, int dim) {
-    return TERN_CALL(flip, T(x), S(TERN_SHAPE(dim)));
+    return TERN_CALL(flip, ARG_TENSOR(x), ARG_SHAPE(TERN_SHAPE(dim)));
 }
 
 /* The product of all others, from both sides, so that zeros need no division. */
@@ -134,7 +134,7 @@ void tern_grad_std(tern_node *node, tern_tensor *const *grad_out, tern_tensor **
     tern_dtype wide = wide_dtype(tern_node_input_dtype(node, 0));
     tern_tensor *grad =
         tern_div(tern_to_dtype(grad_out[0], wide), tern_mul_scalar(tern_to_dtype(out, wide), 2.0));
-    grads[0] = var_backward(node, zero_where(TERN_CALL(eq, T(out), I(0)), grad));
+    grads[0] = var_backward(node, zero_where(TERN_CALL(eq, ARG_TENSOR(out), ARG_INT(0)), grad));
 }
 
 /* (var or std, mean) from the same arguments. */
@@ -142,7 +142,8 @@ static tern_value with_mean(tern_opcall *call, const tern_op *op) {
     tern_tensor *input = tern_arg_tensor(call, 0);
     tern_tensor *both[2];
     both[0] = tern_op_tensor(call->ctx, op, call->args, call->n_args);
-    both[1] = TERN_CALL(mean, T(input), tern_arg(call, 1), B(tern_arg_bool(call, 4, false)));
+    both[1] = TERN_CALL(mean, ARG_TENSOR(input), tern_arg(call, 1),
+                        ARG_BOOL(tern_arg_bool(call, 4, false)));
     return call->ctx->status == TERN_OK ? tern_tensors_value(call->ctx, both, 2) : tern_none();
 }
 
@@ -181,7 +182,7 @@ tern_value tern_op_vector_norm(tern_opcall *call) {
 /* |x|^(p - 1) sign(x), with 0 at 0. */
 static tern_tensor *power_with_sign(tern_tensor *x, double p) {
     tern_tensor *power = tern_pow_scalar(tern_abs(x), p - 1.0);
-    return tern_mul(tern_sign(x), zero_where(TERN_CALL(eq, T(x), I(0)), power));
+    return tern_mul(tern_sign(x), zero_where(TERN_CALL(eq, ARG_TENSOR(x), ARG_INT(0)), power));
 }
 
 static void norm_gradient(tern_node *node, double p, tern_value dims, tern_tensor *grad,
@@ -194,11 +195,11 @@ static void norm_gradient(tern_node *node, double p, tern_value dims, tern_tenso
     if (wide != x->dtype) {
         /* The rounded norm would enter with the power p - 1. */
         x = tern_to_dtype(x, wide);
-        norm = TERN_CALL(vector_norm, T(x), F(p), dims);
+        norm = TERN_CALL(vector_norm, ARG_TENSOR(x), ARG_FLOAT(p), dims);
     }
     norm = tern_unreduce(norm, &shape, mask);
     grad = tern_unreduce(tern_to_dtype(grad, wide), &shape, mask);
-    tern_tensor *is_zero = TERN_CALL(eq, T(norm), I(0));
+    tern_tensor *is_zero = TERN_CALL(eq, ARG_TENSOR(norm), ARG_INT(0));
     if (p == 0.0) {
         grads[0] = tern_mul_scalar(tern_mul(x, grad), 0.0);
     } else if (p == 1.0) {
@@ -254,15 +255,15 @@ void tern_grad_logsumexp(tern_node *node, tern_tensor *const *grad_out, tern_ten
 /* ---- counts, and sums without NaN ---- */
 
 tern_value tern_op_count_nonzero(tern_opcall *call) {
-    tern_tensor *there = TERN_CALL(ne, T(tern_arg_tensor(call, 0)), I(0));
-    return tern_result(call, TERN_CALL(sum, T(there), tern_arg(call, 1)));
+    tern_tensor *there = TERN_CALL(ne, ARG_TENSOR(tern_arg_tensor(call, 0)), ARG_INT(0));
+    return tern_result(call, TERN_CALL(sum, ARG_TENSOR(there), tern_arg(call, 1)));
 }
 
 tern_value tern_op_nansum(tern_opcall *call) {
     tern_tensor *input = tern_arg_tensor(call, 0);
     if (tern_dtype_is_floating(input->dtype)) input = zero_where(tern_isnan(input), input);
-    return tern_result(call, TERN_CALL(sum, T(input), tern_arg(call, 1),
-                                       B(tern_arg_bool(call, 2, false)), tern_arg(call, 3)));
+    return tern_result(call, TERN_CALL(sum, ARG_TENSOR(input), tern_arg(call, 1),
+                                       ARG_BOOL(tern_arg_bool(call, 2, false)), tern_arg(call, 3)));
 }
 
 tern_value tern_op_nanmean(tern_opcall *call) {
@@ -271,17 +272,17 @@ tern_value tern_op_nanmean(tern_opcall *call) {
         return tern_call_fail(call, TERN_ERR_ARGUMENT,
                               "expected input to have floating point or complex dtype but got %s",
                               tern_dtype_class(input->dtype));
-    tern_value dims = tern_arg(call, 1), keepdim = B(tern_arg_bool(call, 2, false));
+    tern_value dims = tern_arg(call, 1), keepdim = ARG_BOOL(tern_arg_bool(call, 2, false));
     tern_tensor *nan = tern_isnan(input);
-    tern_tensor *count = TERN_CALL(sum, T(tern_logical_not(nan)), dims, keepdim);
+    tern_tensor *count = TERN_CALL(sum, ARG_TENSOR(tern_logical_not(nan)), dims, keepdim);
     tern_tensor *wide = tern_to_dtype(zero_where(nan, input), wide_dtype(input->dtype));
-    tern_tensor *mean = tern_div(TERN_CALL(sum, T(wide), dims, keepdim), count);
+    tern_tensor *mean = tern_div(TERN_CALL(sum, ARG_TENSOR(wide), dims, keepdim), count);
     return tern_result(call, tern_to_dtype(mean, tern_arg_dtype(call, 3, input->dtype)));
 }
 
 tern_value tern_op_aminmax(tern_opcall *call) {
     tern_value input = tern_arg(call, 0), dim = tern_arg(call, 1);
-    tern_value keepdim = B(tern_arg_bool(call, 2, false));
+    tern_value keepdim = ARG_BOOL(tern_arg_bool(call, 2, false));
     tern_tensor *both[2] = {TERN_CALL(amin, input, dim, keepdim),
                             TERN_CALL(amax, input, dim, keepdim)};
     return call->ctx->status == TERN_OK ? tern_tensors_value(call->ctx, both, 2) : tern_none();

@@ -1,5 +1,5 @@
 /* table.c: the rows of ops.def as data. */
-#include "../op_row.h"
+#include "core/call/op_row.h"
 
 const tern_op tern_core_ops[] = {
 #include "tern/ops.def"

@@ -25,19 +25,19 @@ tern_value tern_op_where(tern_opcall *call) {
 }
 
 void tern_grad_where(tern_node *node, tern_tensor *const *grad_out, tern_tensor **grads) {
-    tern_value condition = T(tern_node_input(node, 0)), g = T(grad_out[0]);
+    tern_value condition = ARG_TENSOR(tern_node_input(node, 0)), g = ARG_TENSOR(grad_out[0]);
     /* A number in the place of `input` leaves `other` as tensor 1. */
     bool input_is_tensor = !tern_value_is_number(tern_node_arg(node, 1));
     bool other_is_tensor = !tern_value_is_number(tern_node_arg(node, 2));
     int other = input_is_tensor ? 2 : 1;
     if (input_is_tensor && tern_node_needs(node, 1))
-        grads[1] = TERN_CALL(where, condition, g, I(0));
+        grads[1] = TERN_CALL(where, condition, g, ARG_INT(0));
     if (other_is_tensor && tern_node_needs(node, other))
-        grads[other] = TERN_CALL(where, condition, I(0), g);
+        grads[other] = TERN_CALL(where, condition, ARG_INT(0), g);
 }
 
 tern_tensor *tern_where(tern_tensor *condition, tern_tensor *input, tern_tensor *other) {
-    return TERN_CALL(where, T(condition), T(input), T(other));
+    return TERN_CALL(where, ARG_TENSOR(condition), ARG_TENSOR(input), ARG_TENSOR(other));
 }
 
 /* ---- clamp ------------------------------------------------------------------------------------- */
@@ -69,7 +69,7 @@ void tern_grad_clamp(tern_node *node, tern_tensor *const *grad_out, tern_tensor 
         tern_tensor *below = tern_compare_value(TERN_ROW(lt), x, max);
         inside = inside ? tern_logical_and(inside, below) : below;
     }
-    grads[0] = tern_where_value(inside, T(grad_out[0]), I(0));
+    grads[0] = tern_where_value(inside, ARG_TENSOR(grad_out[0]), ARG_INT(0));
 }
 
 /* One bound alone is a maximum or a minimum. */
@@ -79,13 +79,15 @@ tern_value tern_op_clamp_tensor(tern_opcall *call) {
     if (!min && !max)
         return tern_call_fail(call, TERN_ERR_ARGUMENT,
                               "torch.clamp: At least one of 'min' or 'max' must not be None");
-    if (min && max) return T(TERN_CALL(_clamp_between, T(x), T(min), T(max)));
-    return T(min ? tern_maximum(x, min) : tern_minimum(x, max));
+    if (min && max)
+        return ARG_TENSOR(
+            TERN_CALL(_clamp_between, ARG_TENSOR(x), ARG_TENSOR(min), ARG_TENSOR(max)));
+    return ARG_TENSOR(min ? tern_maximum(x, min) : tern_minimum(x, max));
 }
 
 tern_value tern_op__clamp_between(tern_opcall *call) {
     tern_tensor *raised = tern_maximum(tern_arg_tensor(call, 0), tern_arg_tensor(call, 1));
-    return T(tern_minimum(raised, tern_arg_tensor(call, 2)));
+    return ARG_TENSOR(tern_minimum(raised, tern_arg_tensor(call, 2)));
 }
 
 /* The bound in force takes the gradient, the upper one where they cross; on a bound each takes half,
@@ -95,12 +97,14 @@ void tern_grad__clamp_between(tern_node *node, tern_tensor *const *grad_out, ter
     tern_tensor *min = tern_node_input(node, 1), *max = tern_node_input(node, 2);
     tern_tensor *apart = tern_lt(min, max), *crossed = tern_gt(min, max);
     tern_tensor *low = tern_logical_and(tern_lt(x, min), tern_le(min, max));
-    tern_tensor *high = TERN_CALL(logical_or, T(crossed), T(tern_gt(x, max)));
+    tern_tensor *high = TERN_CALL(logical_or, ARG_TENSOR(crossed), ARG_TENSOR(tern_gt(x, max)));
     tern_tensor *at_min = tern_logical_and(tern_eq(x, min), apart);
     tern_tensor *at_max = tern_logical_and(tern_eq(x, max), apart);
     tern_tensor *half = tern_mul_scalar(g, 0.5);
-    tern_tensor *to_min = tern_where_value(low, T(g), T(tern_where_value(at_min, T(half), I(0))));
-    tern_tensor *to_max = tern_where_value(high, T(g), T(tern_where_value(at_max, T(half), I(0))));
+    tern_tensor *to_min = tern_where_value(
+        low, ARG_TENSOR(g), ARG_TENSOR(tern_where_value(at_min, ARG_TENSOR(half), ARG_INT(0))));
+    tern_tensor *to_max = tern_where_value(
+        high, ARG_TENSOR(g), ARG_TENSOR(tern_where_value(at_max, ARG_TENSOR(half), ARG_INT(0))));
     if (tern_node_needs(node, 0)) grads[0] = tern_sub(tern_sub(g, to_min), to_max);
     if (tern_node_needs(node, 1)) grads[1] = to_min;
     if (tern_node_needs(node, 2)) grads[2] = to_max;
@@ -109,23 +113,25 @@ void tern_grad__clamp_between(tern_node *node, tern_tensor *const *grad_out, ter
 /* clamp_min, clamp_max: clamp with one bound. */
 tern_value tern_op_clamp_min(tern_opcall *call) {
     tern_tensor *x = tern_arg_tensor(call, 0), *min = tern_arg_tensor(call, 1);
-    return T(min ? tern_maximum(x, min) : TERN_CALL(clamp, T(x), tern_arg(call, 1)));
+    return ARG_TENSOR(min ? tern_maximum(x, min)
+                          : TERN_CALL(clamp, ARG_TENSOR(x), tern_arg(call, 1)));
 }
 
 tern_value tern_op_clamp_max(tern_opcall *call) {
     tern_tensor *x = tern_arg_tensor(call, 0), *max = tern_arg_tensor(call, 1);
-    return T(max ? tern_minimum(x, max) : TERN_CALL(clamp, T(x), tern_none(), tern_arg(call, 1)));
+    return ARG_TENSOR(max ? tern_minimum(x, max)
+                          : TERN_CALL(clamp, ARG_TENSOR(x), tern_none(), tern_arg(call, 1)));
 }
 
 tern_tensor *tern_clamp(tern_tensor *input, double min, double max) {
     tern_value low = min == -INFINITY ? tern_none() : tern_number(min);
     tern_value high = max == INFINITY ? tern_none() : tern_number(max);
     bool bounded = low.kind != TERN_VALUE_NONE || high.kind != TERN_VALUE_NONE;
-    return TERN_CALL(clamp, T(input), bounded ? low : tern_number(min), high);
+    return TERN_CALL(clamp, ARG_TENSOR(input), bounded ? low : tern_number(min), high);
 }
 
 tern_tensor *tern_clamp_in_place(tern_tensor *input, double min, double max) {
-    return TERN_CALL_IN_PLACE(clamp, T(input), tern_number(min), tern_number(max));
+    return TERN_CALL_IN_PLACE(clamp, ARG_TENSOR(input), tern_number(min), tern_number(max));
 }
 
 /* ---- addcmul, addcdiv ---------------------------------------------------------------------------- */
@@ -182,22 +188,26 @@ void tern_grad_addcdiv(tern_node *node, tern_tensor *const *grad_out, tern_tenso
 
 tern_tensor *tern_addcmul(tern_tensor *input, tern_tensor *tensor1, tern_tensor *tensor2,
                           double value) {
-    return TERN_CALL(addcmul, T(input), T(tensor1), T(tensor2), tern_number(value));
+    return TERN_CALL(addcmul, ARG_TENSOR(input), ARG_TENSOR(tensor1), ARG_TENSOR(tensor2),
+                     tern_number(value));
 }
 
 tern_tensor *tern_addcmul_in_place(tern_tensor *input, tern_tensor *tensor1, tern_tensor *tensor2,
                                    double value) {
-    return TERN_CALL_IN_PLACE(addcmul, T(input), T(tensor1), T(tensor2), tern_number(value));
+    return TERN_CALL_IN_PLACE(addcmul, ARG_TENSOR(input), ARG_TENSOR(tensor1), ARG_TENSOR(tensor2),
+                              tern_number(value));
 }
 
 tern_tensor *tern_addcdiv(tern_tensor *input, tern_tensor *tensor1, tern_tensor *tensor2,
                           double value) {
-    return TERN_CALL(addcdiv, T(input), T(tensor1), T(tensor2), tern_number(value));
+    return TERN_CALL(addcdiv, ARG_TENSOR(input), ARG_TENSOR(tensor1), ARG_TENSOR(tensor2),
+                     tern_number(value));
 }
 
 tern_tensor *tern_addcdiv_in_place(tern_tensor *input, tern_tensor *tensor1, tern_tensor *tensor2,
                                    double value) {
-    return TERN_CALL_IN_PLACE(addcdiv, T(input), T(tensor1), T(tensor2), tern_number(value));
+    return TERN_CALL_IN_PLACE(addcdiv, ARG_TENSOR(input), ARG_TENSOR(tensor1), ARG_TENSOR(tensor2),
+                              tern_number(value));
 }
 
 /* ---- lerp ------------------------------------------------------------------------------------------ */
@@ -234,9 +244,9 @@ void tern_grad_lerp(tern_node *node, tern_tensor *const *grad_out, tern_tensor *
 }
 
 tern_tensor *tern_lerp(tern_tensor *input, tern_tensor *end, double weight) {
-    return TERN_CALL(lerp, T(input), T(end), F(weight));
+    return TERN_CALL(lerp, ARG_TENSOR(input), ARG_TENSOR(end), ARG_FLOAT(weight));
 }
 
 tern_tensor *tern_lerp_in_place(tern_tensor *input, tern_tensor *end, double weight) {
-    return TERN_CALL_IN_PLACE(lerp, T(input), T(end), F(weight));
+    return TERN_CALL_IN_PLACE(lerp, ARG_TENSOR(input), ARG_TENSOR(end), ARG_FLOAT(weight));
 }

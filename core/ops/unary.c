@@ -51,7 +51,7 @@ static tern_value classify(tern_opcall *call, bool of_integers) {
     if (tern_dtype_is_floating(input->dtype)) return map(call, TO_BOOL);
     tern_tensor *out = tern_tensor_new(call->lane, TERN_BOOL, input->rank, input->shape);
     tern_fill_raw(out, of_integers, of_integers);
-    return T(out);
+    return ARG_TENSOR(out);
 }
 
 #define UNARY(id, rule)                                                                            \
@@ -59,7 +59,7 @@ static tern_value classify(tern_opcall *call, bool of_integers) {
         return map(call, rule);                                                                    \
     }                                                                                              \
     tern_tensor *tern_##id(tern_tensor *input) {                                                   \
-        return TERN_CALL(id, T(input));                                                            \
+        return TERN_CALL(id, ARG_TENSOR(input));                                                   \
     }
 
 UNARY(neg, NO_BOOL)
@@ -126,19 +126,19 @@ tern_value tern_op_isfinite(tern_opcall *call) {
 }
 
 tern_tensor *tern_square(tern_tensor *input) {
-    return TERN_CALL(square, T(input));
+    return TERN_CALL(square, ARG_TENSOR(input));
 }
 tern_tensor *tern_frac(tern_tensor *input) {
-    return TERN_CALL(frac, T(input));
+    return TERN_CALL(frac, ARG_TENSOR(input));
 }
 tern_tensor *tern_isnan(tern_tensor *input) {
-    return TERN_CALL(isnan, T(input));
+    return TERN_CALL(isnan, ARG_TENSOR(input));
 }
 tern_tensor *tern_isinf(tern_tensor *input) {
-    return TERN_CALL(isinf, T(input));
+    return TERN_CALL(isinf, ARG_TENSOR(input));
 }
 tern_tensor *tern_isfinite(tern_tensor *input) {
-    return TERN_CALL(isfinite, T(input));
+    return TERN_CALL(isfinite, ARG_TENSOR(input));
 }
 
 /* ---- gradients: g is the gradient of the output, x the input, y the output --------------------- */
@@ -205,13 +205,14 @@ OF_G(round, tern_zeros_like(g))
 OF_G(frac, g)
 OF_Y(sigmoid, times(g, times(plus(tern_neg(y), 1), y)))
 /* NaN passes the gradient on: it is not at most 0 */
-OF_Y(relu, tern_where_value(tern_compare_value(TERN_ROW(le), y, I(0)), I(0), T(g)))
+OF_Y(relu,
+     tern_where_value(tern_compare_value(TERN_ROW(le), y, ARG_INT(0)), ARG_INT(0), ARG_TENSOR(g)))
 
 /* ---- in place -------------------------------------------------------------------------------- */
 
 #define UNARY_IN_PLACE(id)                                                                         \
     tern_tensor *tern_##id##_in_place(tern_tensor *input) {                                        \
-        return TERN_CALL_IN_PLACE(id, T(input));                                                   \
+        return TERN_CALL_IN_PLACE(id, ARG_TENSOR(input));                                          \
     }
 
 UNARY_IN_PLACE(neg)

@@ -307,32 +307,32 @@ tern_value tern_op_detach(tern_opcall *call) {
 /* ---- C functions ---- */
 
 tern_tensor *tern_view(tern_tensor *input, tern_shape size) {
-    return TERN_CALL(view, T(input), S(size));
+    return TERN_CALL(view, ARG_TENSOR(input), ARG_SHAPE(size));
 }
 tern_tensor *tern_reshape(tern_tensor *input, tern_shape shape) {
-    return TERN_CALL(reshape, T(input), S(shape));
+    return TERN_CALL(reshape, ARG_TENSOR(input), ARG_SHAPE(shape));
 }
 tern_tensor *tern_flatten(tern_tensor *input, int start_dim, int end_dim) {
-    return TERN_CALL(flatten, T(input), I(start_dim), I(end_dim));
+    return TERN_CALL(flatten, ARG_TENSOR(input), ARG_INT(start_dim), ARG_INT(end_dim));
 }
 tern_tensor *tern_unsqueeze(tern_tensor *input, int dim) {
-    return TERN_CALL(unsqueeze, T(input), I(dim));
+    return TERN_CALL(unsqueeze, ARG_TENSOR(input), ARG_INT(dim));
 }
 tern_tensor *tern_squeeze(tern_tensor *input, int dim) {
-    return TERN_CALL(squeeze, T(input), I(dim));
+    return TERN_CALL(squeeze, ARG_TENSOR(input), ARG_INT(dim));
 }
 tern_tensor *tern_squeeze_all(tern_tensor *input) {
-    return TERN_CALL(squeeze, T(input));
+    return TERN_CALL(squeeze, ARG_TENSOR(input));
 }
 tern_tensor *tern_transpose(tern_tensor *input, int dim0, int dim1) {
-    return TERN_CALL(transpose, T(input), I(dim0), I(dim1));
+    return TERN_CALL(transpose, ARG_TENSOR(input), ARG_INT(dim0), ARG_INT(dim1));
 }
 tern_tensor *tern_t(tern_tensor *input) {
-    return TERN_CALL(t, T(input));
+    return TERN_CALL(t, ARG_TENSOR(input));
 }
 tern_tensor *tern_permute(tern_tensor *input, tern_shape dims) {
-    return TERN_CALL(permute, T(input), S(dims));
+    return TERN_CALL(permute, ARG_TENSOR(input), ARG_SHAPE(dims));
 }
 tern_tensor *tern_expand(tern_tensor *input, tern_shape size) {
-    return TERN_CALL(expand, T(input), S(size));
+    return TERN_CALL(expand, ARG_TENSOR(input), ARG_SHAPE(size));
 }

@@ -4,7 +4,7 @@
 #ifndef TERN_CORE_PLUGIN_DEVICE_STRING_H
 #define TERN_CORE_PLUGIN_DEVICE_STRING_H
 
-#include "../fault.h"
+#include "core/ground/fault.h"
 
 typedef struct tern_device_string {
     char text[48]; /* as given */

@@ -7,7 +7,7 @@
 #ifndef TERN_CORE_PLUGIN_ELF_FILE_H
 #define TERN_CORE_PLUGIN_ELF_FILE_H
 
-#include "../fault.h"
+#include "core/ground/fault.h"
 
 /* Whether the open file is a whole shared library for this machine. `path` is for messages.
  * TERN_ERR_FORMAT or TERN_ERR_IO where it is not. */

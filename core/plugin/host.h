@@ -4,7 +4,7 @@
 #ifndef TERN_CORE_PLUGIN_HOST_H
 #define TERN_CORE_PLUGIN_HOST_H
 
-#include "../fault.h"
+#include "core/ground/fault.h"
 #include "tern/backend.h"
 
 #define TERN_MAX_THREADS 1024

@@ -16,7 +16,7 @@
 #ifndef TERN_CORE_PLUGIN_MANIFEST_H
 #define TERN_CORE_PLUGIN_MANIFEST_H
 
-#include "../fault.h"
+#include "core/ground/fault.h"
 
 #define TERN_MANIFEST_MAX_BYTES 16384
 #define TERN_MANIFEST_MAX_LINE  512

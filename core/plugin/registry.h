@@ -7,7 +7,7 @@
 #ifndef TERN_CORE_REGISTRY_H
 #define TERN_CORE_REGISTRY_H
 
-#include "../fault.h"
+#include "core/ground/fault.h"
 #include "tern/backend.h"
 
 typedef struct tern_device {

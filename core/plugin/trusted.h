@@ -11,7 +11,7 @@
 
 #include <sys/types.h>
 
-#include "../fault.h"
+#include "core/ground/fault.h"
 #include "text.h"
 
 typedef struct tern_trusted {

@@ -82,7 +82,7 @@ TERN_API tern_value tern_value_map(tern_ctx *ctx, const char *path);
  * A name is the path of keys and indices joined by dots; a tensor alone is called "". The checksum is
  * over the row-major little-endian bytes, none for a view that repeats its storage beyond all bounds.
  * Integers beyond 64 bits are told as text, bytes in hexadecimal digits, dtypes as "torch.float32".
- * A .pth file that names other code is refused, as in tern_value_load. None after latching an error.
+ * A .pth file that names asgd_rprop.code is refused, as in tern_value_load. None after latching an error.
  */
 TERN_API tern_value tern_file_inspect(tern_ctx *ctx, const char *path);
 

@@ -1,0 +1,28 @@
+/*
+ * launch.h: from (device, kernel, dtypes) to a launch.
+ */
+#ifndef TERN_CORE_LAUNCH_H
+#define TERN_CORE_LAUNCH_H
+
+#include "core/objects.h"
+
+/* ---- kernels (dispatch.c) ------------------------------------------------------------------- */
+
+/*
+ * Launches a kernel; latches when the device has none, or runs it on the CPU where TERN_FALLBACK
+ * allows. Empty outputs are never launched: the call then does nothing.
+ */
+TERN_API tern_status tern_launch(tern_lane *lane, int32_t kernel, int32_t fn,
+                                 tern_tensor *const *inputs, int n_inputs,
+                                 tern_tensor *const *outputs, int n_outputs, const void *attrs,
+                                 size_t attrs_size);
+
+/* Whether the lane's device has a kernel for these dtypes; out_reason may be NULL. */
+bool tern_has_kernel(tern_lane *lane, int32_t kernel, int32_t fn, tern_tensor *const *inputs,
+                     int n_inputs, tern_tensor *const *outputs, int n_outputs, size_t attrs_size,
+                     const char **out_reason);
+
+/* "matmul", for messages. */
+const char *tern_kernel_name(int32_t kernel);
+
+#endif

@@ -1,0 +1,85 @@
+/* operands.c: the tensors of a call. */
+#include "operands.h"
+
+#include "core/autograd/graph.h"
+
+static int count_tensors(const tern_value *args, int n_args) {
+    int count = 0;
+    for (int i = 0; i < n_args; i++) {
+        if (args[i].kind == TERN_VALUE_TENSOR) count++;
+        if (args[i].kind != TERN_VALUE_LIST && args[i].kind != TERN_VALUE_TUPLE) continue;
+        for (size_t k = 0; k < tern_value_count(args[i]); k++)
+            count += tern_value_at(args[i], k).kind == TERN_VALUE_TENSOR;
+    }
+    return count;
+}
+
+bool tern_operands_collect(tern_ctx *ctx, const tern_value *args, int n_args, tern_operands *out) {
+    int total = count_tensors(args, n_args);
+    out->count = 0;
+    out->all = out->few;
+    if (total > TERN_FEW_OPERANDS) {
+        out->all = tern_scope_alloc(ctx, (size_t)total * sizeof *out->all);
+        if (!out->all) return false;
+    }
+    for (int i = 0; i < n_args; i++) {
+        if (args[i].kind == TERN_VALUE_TENSOR) out->all[out->count++] = args[i].as.tensor;
+        if (args[i].kind != TERN_VALUE_LIST && args[i].kind != TERN_VALUE_TUPLE) continue;
+        for (size_t k = 0; k < tern_value_count(args[i]); k++) {
+            tern_value item = tern_value_at(args[i], k);
+            if (item.kind == TERN_VALUE_TENSOR) out->all[out->count++] = item.as.tensor;
+        }
+    }
+    return true;
+}
+
+tern_ctx *tern_first_context(const tern_value *args, int n_args) {
+    for (int i = 0; i < n_args; i++) {
+        if (args[i].kind == TERN_VALUE_TENSOR) return args[i].as.tensor->ctx;
+        if (args[i].kind != TERN_VALUE_LIST && args[i].kind != TERN_VALUE_TUPLE) continue;
+        for (size_t k = 0; k < tern_value_count(args[i]); k++) {
+            tern_value item = tern_value_at(args[i], k);
+            if (item.kind == TERN_VALUE_TENSOR) return item.as.tensor->ctx;
+        }
+    }
+    return NULL;
+}
+
+bool tern_operands_check(tern_opcall *call, const tern_operands *tensors) {
+    tern_ctx *ctx = call->ctx;
+    char name[64];
+    for (int k = 0; k < tensors->count; k++) {
+        tern_tensor *t = tensors->all[k];
+        if (tern_is_nil(t)) {
+            tern_fail(ctx, TERN_ERR_STATE,
+                      "%s: tensor argument %d is nil or was dropped: check the call that made it",
+                      tern_op_name(call->op, name), k);
+            return false;
+        }
+        if (t->ctx != ctx) {
+            tern_fail(ctx, TERN_ERR_ARGUMENT,
+                      "%s: tensors of two contexts: one context belongs to one thread; "
+                      "copy the values, or map one file of weights in both",
+                      tern_op_name(call->op, name));
+            return false;
+        }
+        if (!call->lane) call->lane = t->lane;
+        if (t->lane != call->lane && call->op->impl != tern_op_copy) {
+            tern_fail(ctx, TERN_ERR_ARGUMENT,
+                      "%s: expected all tensors to be on the same device, but found at least two "
+                      "devices, %s and %s: tern_to_device moves one",
+                      tern_op_name(call->op, name), call->lane->device->name,
+                      t->lane->device->name);
+            return false;
+        }
+    }
+    if (!call->lane) call->lane = ctx->n_lanes ? ctx->lanes[0] : NULL;
+    return call->lane != NULL;
+}
+
+bool tern_call_records(const tern_opcall *call, const tern_operands *tensors) {
+    if (!call->ctx->grad_enabled || !call->op->grad) return false;
+    for (int k = 0; k < tensors->count; k++)
+        if (tern_needs_grad(tensors->all[k])) return true;
+    return false;
+}

@@ -1,0 +1,137 @@
+/* context.c: opening and closing contexts, and what a program asks of one. */
+#define _GNU_SOURCE /* secure_getenv */
+#include "core/ground/error.h"
+#include "core/memory/storage.h"
+#include "core/objects.h"
+#include "generator.h"
+#include "lane.h"
+#include "scope.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <time.h>
+
+#include "core/call/op.h"
+#include "core/memory/slab.h"
+
+static tern_tensor static_nil;
+static tern_ctx static_ctx;
+
+/* What tern_open returns when there is no memory for a context: latched, and safe to use. */
+static tern_ctx *last_resort(void) {
+    static_nil.ctx = &static_ctx;
+    static_nil.flags = TERN_T_NIL;
+    static_nil.shape = static_nil.strides = static_nil.dims;
+    static_ctx.is_static = true;
+    static_ctx.nil = &static_nil;
+    static_ctx.status = TERN_ERR_OUT_OF_MEMORY;
+    snprintf(static_ctx.error, sizeof static_ctx.error, "no memory for a context");
+    return &static_ctx;
+}
+
+/* PyTorch's default generator starts from a seed that nobody chose. */
+static uint64_t entropy(void) {
+    uint64_t seed = 0;
+    if (getrandom(&seed, sizeof seed, GRND_NONBLOCK) != (ssize_t)sizeof seed)
+        seed = (uint64_t)time(NULL) ^ (uint64_t)(uintptr_t)&seed;
+    return seed;
+}
+
+static bool make_nil(tern_ctx *ctx) {
+    ctx->nil = tern_alloc_zeroed(1, sizeof *ctx->nil);
+    if (!ctx->nil) return false;
+    ctx->nil->ctx = ctx;
+    ctx->nil->flags = TERN_T_NIL;
+    ctx->nil->shape = ctx->nil->strides = ctx->nil->dims;
+    return true;
+}
+
+static void read_fallback_policy(tern_ctx *ctx) {
+    const char *policy = secure_getenv("TERN_FALLBACK");
+    if (!policy || !*policy || strcmp(policy, "error") == 0) return;
+    ctx->warn_fallback = strcmp(policy, "warn") == 0;
+    ctx->allow_fallback = ctx->warn_fallback || strcmp(policy, "allow") == 0;
+    if (!ctx->allow_fallback)
+        tern_fail(ctx, TERN_ERR_ARGUMENT,
+                  "TERN_FALLBACK='%s' is none of error, warn and allow: set one of them", policy);
+}
+
+tern_ctx *tern_open(const char *device) {
+    tern_ctx *ctx = tern_alloc_zeroed(1, sizeof *ctx);
+    if (!ctx) return last_resort();
+    ctx->grad_enabled = true;
+    if (!make_nil(ctx) || !tern_frame_root(ctx)) {
+        tern_free(ctx->nil);
+        tern_free(ctx);
+        return last_resort();
+    }
+    ctx->generator = tern_generator_make(ctx, entropy());
+    if (!ctx->generator) return ctx;
+    read_fallback_policy(ctx);
+    if (ctx->status == TERN_OK) tern_lane_open(ctx, device);
+    return ctx;
+}
+
+tern_status tern_close(tern_ctx *ctx) {
+    if (!ctx) return TERN_OK;
+    tern_status status = ctx->status;
+    if (ctx->is_static) return status;
+    for (int i = 0; i < ctx->n_lanes; i++) tern_lane_synchronize(ctx->lanes[i]);
+    status = ctx->status;
+    tern_frames_release_all(ctx);
+    for (int i = ctx->n_lanes; i-- > 0;) tern_lane_close(ctx->lanes[i]);
+    tern_slabs_free(ctx);
+    tern_free(ctx->backward_heap);
+    tern_free(ctx->nil);
+    tern_free(ctx);
+    return status;
+}
+
+tern_status tern_check(tern_ctx *ctx) {
+    if (ctx->status == TERN_OK) tern_synchronize(ctx);
+    return ctx->status;
+}
+
+/* ---- devices and statistics -------------------------------------------------------------------
+ */
+
+const char *tern_device_name(const tern_ctx *ctx) {
+    return ctx->n_lanes ? ctx->lanes[0]->device->name : "";
+}
+
+bool tern_device_is_reference(const tern_ctx *ctx) {
+    return ctx->n_lanes && ctx->lanes[0]->device->speed == TERN_SPEED_REFERENCE;
+}
+
+const char *tern_device_reason(const tern_ctx *ctx) {
+    return ctx->n_lanes ? ctx->lanes[0]->device->reason : "";
+}
+
+tern_status tern_device_open(tern_ctx *ctx, const char *device) {
+    if (ctx->status == TERN_OK) tern_lane_open(ctx, device);
+    return ctx->status;
+}
+
+tern_status tern_synchronize(tern_ctx *ctx) {
+    for (int i = 0; i < ctx->n_lanes && ctx->status == TERN_OK; i++)
+        tern_lane_synchronize(ctx->lanes[i]);
+    return ctx->status;
+}
+
+tern_stats tern_get_stats(const tern_ctx *ctx) {
+    tern_stats stats = ctx->stats;
+    stats.host_allocations = tern_alloc_count();
+    stats.cached_bytes = 0;
+    for (int i = 0; i < ctx->n_lanes; i++) stats.cached_bytes += ctx->lanes[i]->cached_bytes;
+    return stats;
+}
+
+void tern_reset_peak(tern_ctx *ctx) {
+    ctx->stats.device_bytes_peak = ctx->stats.device_bytes;
+}
+
+void tern_empty_cache(tern_ctx *ctx) {
+    for (int i = 0; i < ctx->n_lanes; i++) tern_lane_empty_cache(ctx->lanes[i]);
+}

@@ -1,0 +1,222 @@
+/*
+ * scope.c: frames, and what happens when one ends. Frames are recycled in the context.
+ */
+#include "scope.h"
+#include "core/ground/error.h"
+#include "core/memory/arena.h"
+#include "core/objects.h"
+#include "core/tensor/tensor.h"
+
+#include <string.h>
+
+#include "core/autograd/graph.h"
+
+struct tern_owner {
+    tern_frame *frame; /* NULL once it has ended */
+};
+
+/* ---- frames ---------------------------------------------------------------------------------- */
+
+static tern_frame *frame_take(tern_ctx *ctx) {
+    tern_frame *frame = ctx->free_frames;
+    if (frame)
+        ctx->free_frames = frame->next_free;
+    else
+        frame = tern_alloc(sizeof *frame);
+    if (!frame) {
+        tern_fail_memory(ctx, sizeof *frame);
+        return NULL;
+    }
+    memset(frame, 0, sizeof *frame);
+    frame->ctx = ctx;
+    frame->target = frame;
+    frame->serial = ++ctx->next_serial;
+    return frame;
+}
+
+/* Ends what lives in a frame and gives its memory back. Iterative: a graph of any depth is a list.
+ */
+static void frame_end(tern_frame *frame) {
+    tern_ctx *ctx = frame->ctx;
+    while (frame->deferred) {
+        tern_deferred *deferred = frame->deferred;
+        frame->deferred = deferred->next;
+        deferred->fn(deferred->arg);
+    }
+    for (tern_node *node = frame->nodes; node; node = node->next_in_frame) tern_node_fini(node);
+    while (frame->tensors) tern_tensor_release(frame->tensors);
+    tern_arena_end(frame);
+    frame->next_free = ctx->free_frames;
+    ctx->free_frames = frame;
+}
+
+static tern_frame *push(tern_ctx *ctx, bool internal, unsigned flags) {
+    tern_frame *frame = frame_take(ctx);
+    if (!frame) return NULL;
+    frame->parent = ctx->top;
+    frame->depth = ctx->top->depth + (internal ? 0 : 1);
+    frame->internal = internal;
+    frame->outer_grad_enabled = ctx->grad_enabled;
+    frame->outer_inference = ctx->inference;
+    if (flags & (TERN_NO_GRAD | TERN_INFERENCE)) ctx->grad_enabled = false;
+    if (flags & TERN_INFERENCE) ctx->inference = true;
+    if (flags & TERN_ENABLE_GRAD) ctx->grad_enabled = !ctx->inference;
+    ctx->top = frame;
+    return frame;
+}
+
+static tern_scope scope_of(tern_ctx *ctx, tern_frame *frame) {
+    tern_scope scope = {ctx, frame ? frame->serial : 0};
+    return scope;
+}
+
+tern_scope tern_scope_begin(tern_ctx *ctx, unsigned flags) {
+    return scope_of(ctx, ctx->is_static ? NULL : push(ctx, false, flags));
+}
+
+tern_scope tern_scope_inner(tern_ctx *ctx) {
+    return scope_of(ctx, ctx->is_static ? NULL : push(ctx, true, 0));
+}
+
+tern_frame *tern_scope_frame(tern_scope scope) {
+    if (!scope.ctx || scope.serial == 0) return NULL;
+    for (tern_frame *f = scope.ctx->top; f && f->parent; f = f->parent)
+        if (f->serial == scope.serial) return f;
+    return NULL;
+}
+
+static void pop(tern_ctx *ctx) {
+    tern_frame *frame = ctx->top;
+    ctx->grad_enabled = frame->outer_grad_enabled;
+    ctx->inference = frame->outer_inference;
+    ctx->top = frame->parent;
+    frame_end(frame);
+}
+
+void tern_scope_end(tern_scope scope) {
+    tern_frame *frame = tern_scope_frame(scope);
+    if (!frame) return;
+    tern_ctx *ctx = scope.ctx;
+    while (ctx->top != frame) pop(ctx);
+    pop(ctx);
+}
+
+tern_tensor *tern_scope_return(tern_scope scope, tern_tensor *result) {
+    tern_frame *frame = tern_scope_frame(scope);
+    if (!frame) return result;
+    if (result && !(result->flags & TERN_T_NIL) && result->frame->serial >= frame->serial)
+        tern_tensor_move(result, frame->parent->target);
+    tern_scope_end(scope);
+    return result;
+}
+
+bool tern_grad_enabled(const tern_ctx *ctx) {
+    return ctx->grad_enabled;
+}
+
+int tern_scope_depth(const tern_ctx *ctx) {
+    return ctx->is_static ? 0 : ctx->top->depth;
+}
+
+tern_frame *tern_graph_frame(tern_ctx *ctx) {
+    tern_frame *frame = ctx->top;
+    while (frame->internal && frame->parent) frame = frame->parent;
+    return frame->target;
+}
+
+void tern_tensor_unlink(tern_tensor *tensor) {
+    if (tensor->prev)
+        tensor->prev->next = tensor->next;
+    else
+        tensor->frame->tensors = tensor->next;
+    if (tensor->next) tensor->next->prev = tensor->prev;
+    tensor->prev = tensor->next = NULL;
+}
+
+void tern_tensor_move(tern_tensor *tensor, tern_frame *frame) {
+    if (tensor->frame == frame) return;
+    if (!(tensor->flags & TERN_T_OWNED)) {
+        tern_tensor_unlink(tensor);
+        tensor->next = frame->tensors;
+        if (frame->tensors) frame->tensors->prev = tensor;
+        frame->tensors = tensor;
+    }
+    tensor->frame = frame;
+    if (tensor->grad) tern_tensor_move(tensor->grad, frame);
+}
+
+static tern_status defer(tern_frame *frame, void (*fn)(void *arg), void *arg) {
+    tern_deferred *deferred = tern_frame_alloc(frame, sizeof *deferred);
+    if (!deferred) return frame->ctx->status;
+    deferred->fn = fn;
+    deferred->arg = arg;
+    deferred->next = frame->deferred;
+    frame->deferred = deferred;
+    return TERN_OK;
+}
+
+tern_status tern_defer(tern_ctx *ctx, void (*fn)(void *arg), void *arg) {
+    return ctx->is_static ? ctx->status : defer(ctx->top->target, fn, arg);
+}
+
+tern_status tern_defer_at_close(tern_ctx *ctx, void (*fn)(void *arg), void *arg) {
+    return ctx->is_static ? ctx->status : defer(ctx->root, fn, arg);
+}
+
+/* ---- owners ---------------------------------------------------------------------------------- */
+
+static void owner_end(void *arg) {
+    tern_owner_free(arg);
+}
+
+tern_owner *tern_owner_new(tern_ctx *ctx) {
+    tern_owner *owner = tern_scope_alloc(ctx, sizeof *owner);
+    if (!owner) return NULL;
+    owner->frame = frame_take(ctx);
+    if (!owner->frame) return NULL;
+    owner->frame->depth = ctx->top->target->depth;
+    if (tern_defer(ctx, owner_end, owner) != TERN_OK) {
+        tern_owner_free(owner);
+        return NULL;
+    }
+    return owner;
+}
+
+void tern_owner_free(tern_owner *owner) {
+    if (!owner || !owner->frame) return;
+    tern_frame *frame = owner->frame;
+    owner->frame = NULL;
+    frame_end(frame);
+}
+
+tern_scope tern_owner_begin(tern_owner *owner, unsigned flags) {
+    if (!owner || !owner->frame) {
+        tern_scope none = {NULL, 0};
+        return none;
+    }
+    tern_ctx *ctx = owner->frame->ctx;
+    tern_frame *frame = push(ctx, false, flags);
+    if (frame) frame->target = owner->frame;
+    return scope_of(ctx, frame);
+}
+
+/* ---- the end of a context ---------------------------------------------------------------------
+ */
+
+void tern_frames_release_all(tern_ctx *ctx) {
+    while (ctx->top && ctx->top->parent) pop(ctx);
+    if (ctx->root) frame_end(ctx->root);
+    ctx->root = ctx->top = NULL;
+    while (ctx->free_frames) {
+        tern_frame *frame = ctx->free_frames;
+        ctx->free_frames = frame->next_free;
+        tern_free(frame);
+    }
+    tern_arenas_free(ctx);
+}
+
+tern_frame *tern_frame_root(tern_ctx *ctx) {
+    tern_frame *frame = frame_take(ctx);
+    if (frame) ctx->root = ctx->top = frame;
+    return frame;
+}

@@ -1,0 +1,28 @@
+/*
+ * scope.h: frames: what is behind scopes and owners.
+ */
+#ifndef TERN_CORE_SCOPE_H
+#define TERN_CORE_SCOPE_H
+
+#include "core/memory/arena.h"
+
+/* Calls fn(arg) when the context is closed, whatever scope is open now. */
+TERN_API tern_status tern_defer_at_close(tern_ctx *ctx, void (*fn)(void *arg), void *arg);
+
+/* The open frame that a scope stands for; NULL where it has ended. */
+tern_frame *tern_scope_frame(tern_scope scope);
+
+/* The frame that owns graphs made now. */
+tern_frame *tern_graph_frame(tern_ctx *ctx);
+
+/* Moves a tensor to another frame, whatever its history (internal results). */
+void tern_tensor_move(tern_tensor *tensor, tern_frame *frame);
+
+/* Takes a tensor out of its frame's list: whoever holds it releases it. */
+void tern_tensor_unlink(tern_tensor *tensor);
+
+/* Makes the outermost frame; ends every frame and frees the recycled ones. */
+tern_frame *tern_frame_root(tern_ctx *ctx);
+void tern_frames_release_all(tern_ctx *ctx);
+
+#endif

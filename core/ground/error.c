@@ -1,0 +1,44 @@
+/* error.c: the one place where errors latch. */
+#include "error.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+tern_status tern_fail(tern_ctx *ctx, tern_status status, const char *format, ...) {
+    if (ctx->status != TERN_OK) return ctx->status;
+    va_list args;
+    va_start(args, format);
+    int length = vsnprintf(ctx->error, sizeof ctx->error, format, args);
+    va_end(args);
+    if (length >= (int)sizeof ctx->error) memcpy(ctx->error + sizeof ctx->error - 4, "...", 4);
+    ctx->status = status == TERN_OK ? TERN_ERR_INTERNAL : status;
+    if (ctx->on_error) ctx->on_error(ctx->on_error_user, ctx->status, ctx->error);
+    return ctx->status;
+}
+
+tern_status tern_fail_memory(tern_ctx *ctx, size_t bytes) {
+    return tern_fail(ctx, TERN_ERR_OUT_OF_MEMORY,
+                     "out of host memory: %zu bytes could not be allocated", bytes);
+}
+
+const char *tern_error(const tern_ctx *ctx) {
+    return ctx->status == TERN_OK ? "" : ctx->error;
+}
+
+tern_status tern_error_clear(tern_ctx *ctx) {
+    tern_status status = ctx->status;
+    if (!ctx->is_static) ctx->status = TERN_OK;
+    return status;
+}
+
+void tern_on_error(tern_ctx *ctx, tern_error_fn fn, void *user) {
+    if (ctx->is_static) return;
+    ctx->on_error = fn;
+    ctx->on_error_user = user;
+}
+
+tern_status tern_latch_fault(tern_ctx *ctx, const tern_fault *fault) {
+    if (fault->status == TERN_OK) return TERN_OK;
+    return tern_fail(ctx, fault->status, "%s", fault->message);
+}

@@ -1,0 +1,16 @@
+/*
+ * error.h: where errors latch. The first one is kept, whole, until the program clears it
+ * (tern_error_clear); tern_fail in tern/context.h is the one way in.
+ */
+#ifndef TERN_CORE_ERROR_H
+#define TERN_CORE_ERROR_H
+
+#include "core/objects.h"
+
+/* Latches "operation: out of memory" for `bytes` of host memory. */
+TERN_API tern_status tern_fail_memory(tern_ctx *ctx, size_t bytes);
+
+/* Latches the fault in a context; a fault without error changes nothing. */
+tern_status tern_latch_fault(tern_ctx *ctx, const tern_fault *fault);
+
+#endif

@@ -1,0 +1,196 @@
+/*
+ * objects.h: the core's own structs, shared by its rooms and by functional/.
+ *
+ *   context ── frame (scope) ── frame ── ...        lifetimes: scope.c
+ *      │          └ tensors, nodes, deferred calls
+ *      ├── lane (its use of a device): queue, storage cache, resolved kernels      lane.c
+ *      └── slabs of handles, chunks of arenas: recycled, so that a steady loop makes no heap call
+ *
+ *   tensor ── storage (counted) ── buffer of a device                             storage.c
+ *      └ edge: (node, output)                                                      autograd/
+ */
+#ifndef TERN_CORE_OBJECTS_H
+#define TERN_CORE_OBJECTS_H
+
+#include <stdatomic.h>
+
+#include "core/ground/alloc.h"
+#include "core/ground/fault.h"
+#include "core/plugin/registry.h"
+#include "tern/context.h"
+#include "tern/grad.h"
+#include "tern/memory.h"
+#include "tern/tensor.h"
+#include "tern/value.h"
+
+typedef struct tern_frame tern_frame;
+typedef struct tern_lane tern_lane;
+typedef struct tern_storage tern_storage;
+typedef struct tern_node tern_node;
+typedef struct tern_alias tern_alias;
+typedef struct tern_op tern_op;
+
+/* ---- arenas and frames -------------------------------------------------------------------- */
+
+typedef struct tern_chunk {
+    struct tern_chunk *next;
+    size_t size; /* bytes that follow the header */
+    size_t used;
+} tern_chunk;
+
+/* A call to make when a frame ends, newest first. */
+typedef struct tern_deferred {
+    struct tern_deferred *next;
+    void (*fn)(void *arg);
+    void *arg;
+} tern_deferred;
+
+/*
+ * A scope. Frames on the context's stack have a parent; an owner's frame (what a module keeps)
+ * hangs in the frame it was made in. `target` is where new objects go: the frame itself, or the
+ * owner's frame that was entered.
+ */
+struct tern_frame {
+    tern_ctx *ctx;
+    tern_frame *parent;
+    tern_frame *target;
+    uint64_t serial;
+    int depth;
+    bool internal; /* of the library's own: graphs made inside belong to the frame outside */
+    bool outer_grad_enabled, outer_inference;
+    tern_chunk *chunks;
+    tern_tensor *tensors;
+    tern_node *nodes;
+    tern_deferred *deferred;
+    tern_frame *next_free;
+};
+
+/* ---- context (context.c) -------------------------------------------------------------------- */
+
+#define TERN_MAX_LANES 16
+
+struct tern_ctx {
+    tern_status status;
+    char error[TERN_FAULT_SIZE];
+    tern_error_fn on_error;
+    void *on_error_user;
+    bool is_static; /* the context of last resort, when there was no memory for a real one */
+    bool allow_fallback, warn_fallback;
+
+    tern_frame *root;
+    tern_frame *top;
+    uint64_t next_serial;
+    bool grad_enabled;
+    bool inference;
+
+    tern_lane *lanes[TERN_MAX_LANES];
+    int n_lanes; /* lanes[0] is the default device */
+    tern_generator *generator;
+    tern_tensor *nil;
+
+    uint64_t next_sequence; /* of graph nodes: a node is younger than its inputs */
+    tern_chunk *free_chunks;
+    tern_frame *free_frames;
+    tern_tensor *free_tensors;
+    tern_alias *free_aliases;
+    void *slabs;         /* blocks that the free lists were cut from */
+    void *schemas;       /* of operations called by name: whoever parses them keeps them here */
+    void *backward_heap; /* the engine's queue, kept from step to step */
+    size_t backward_capacity;
+    tern_stats stats;
+};
+
+/* ---- lanes and storage (lane.c, storage.c) -------------------------------------------------- */
+
+#define TERN_SIZE_CLASSES 256
+
+/* One resolved kernel: whether the device takes (kernel, fn, dtypes). */
+typedef struct tern_resolved {
+    uint64_t key;       /* 0 is an empty slot */
+    const char *reason; /* NULL: supported */
+} tern_resolved;
+
+#define TERN_RESOLVED_SLOTS 1024
+
+/* A context's use of one device. */
+struct tern_lane {
+    tern_ctx *ctx;
+    tern_device *device;
+    tern_bqueue *queue; /* NULL where the device is synchronous */
+    tern_storage *cached[TERN_SIZE_CLASSES];
+    uint64_t cached_bytes;
+    uint64_t cache_limit;
+    tern_resolved resolved[TERN_RESOLVED_SLOTS];
+};
+
+struct tern_storage {
+    atomic_int references;
+    bool foreign; /* shared with another context: not reused, freed after a wait */
+    int size_class;
+    tern_device *device;
+    tern_bbuffer *buffer; /* NULL where bytes is 0 */
+    uint64_t bytes;       /* as asked for */
+    uint64_t capacity;    /* as allocated */
+    uint64_t version;
+    tern_storage *next;          /* in the lane's cache */
+    void (*release)(void *user); /* of memory that is the program's; NULL for the device's own */
+    void *release_user;
+};
+
+/* ---- tensors (tensor.c) --------------------------------------------------------------------- */
+
+enum {
+    TERN_T_REQUIRES_GRAD = 1u, /* of a leaf */
+    TERN_T_INFERENCE = 2u,
+    TERN_T_RETAIN_GRAD = 4u,
+    TERN_T_NIL = 8u,
+    TERN_T_NUMBER = 16u,   /* a Python number in tensor form: lowest in type promotion */
+    TERN_T_GRAD_SET = 32u, /* .grad holds a value (the handle in `grad` outlives a reset) */
+    TERN_T_DROPPED = 64u,
+    TERN_T_OWNED = 256u, /* a .grad: released by its leaf, in no frame's list */
+    TERN_T_VIEW = 128u   /* a view of its alias's base, not the base itself */
+};
+
+#define TERN_INLINE_RANK 6
+
+/* Where a gradient flows to: output `output` of `node`. */
+typedef struct tern_edge {
+    tern_node *node;
+    int32_t output;
+} tern_edge;
+
+struct tern_tensor {
+    tern_ctx *ctx;
+    tern_frame *frame;
+    tern_tensor *prev, *next; /* in the frame; next also links the free list */
+    tern_storage *storage;
+    tern_lane *lane;
+    int64_t offset; /* elements */
+    int64_t numel;
+    int64_t *shape, *strides; /* into dims, or one heap block for high ranks */
+    int64_t dims[2 * TERN_INLINE_RANK];
+    tern_dtype dtype;
+    int32_t rank;
+    uint32_t flags;
+
+    /* autograd */
+    uint32_t generation;    /* of the alias that `edge` was taken at */
+    tern_edge edge;         /* {NULL, 0} for a leaf */
+    tern_node *accumulator; /* of a leaf, made when first needed */
+    tern_alias *alias;      /* shared by a base and its views, NULL before the first view */
+    tern_tensor *grad;
+};
+
+/*
+ * What a base tensor and its views share, so that a write through one is seen in the history of
+ * all: the base's geometry and its current history. Views regenerate their edge when their
+ * generation is behind (autograd/alias.c).
+ */
+struct tern_alias {
+    int references;
+    uint32_t generation;
+    tern_tensor *base; /* a hidden handle with the base's geometry and history */
+    tern_alias *next_free;
+};
+
+#endif

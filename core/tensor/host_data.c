@@ -1,0 +1,205 @@
+/* tensor_host.c: tensors from host memory, and back. */
+#include <math.h>
+#include <string.h>
+
+#include "core/call/op.h"
+#include "core/objects.h"
+#include "numerics/dtype_convert.h"
+
+/* ---- making ------------------------------------------------------------------------------------- */
+
+static bool check_new(tern_ctx *ctx, const char *what, const tern_shape *shape, tern_dtype dtype) {
+    if (ctx->status != TERN_OK) return false;
+    if (tern_dtype_size(dtype) == 0) {
+        tern_fail(ctx, TERN_ERR_ARGUMENT, "%s: %d is no dtype", what, (int)dtype);
+        return false;
+    }
+    if (shape->rank < 0 || shape->rank > TERN_MAX_RANK) {
+        tern_fail(ctx, TERN_ERR_ARGUMENT, "%s: a shape of %d dimensions; at most %d are supported",
+                  what, (int)shape->rank, TERN_MAX_RANK);
+        return false;
+    }
+    return true;
+}
+
+tern_tensor *tern_from_data(tern_ctx *ctx, const void *data, tern_shape shape, tern_dtype dtype) {
+    return tern_from_data_on(ctx, data, shape, dtype, NULL);
+}
+
+tern_tensor *tern_from_data_on(tern_ctx *ctx, const void *data, tern_shape shape, tern_dtype dtype,
+                               const char *device) {
+    if (dtype == TERN_DTYPE_DEFAULT) dtype = TERN_FLOAT32;
+    if (!check_new(ctx, "from_data", &shape, dtype)) return ctx->nil;
+    tern_lane *lane = tern_lane_open(ctx, device);
+    if (!lane) return ctx->nil;
+    tern_tensor *tensor = tern_tensor_new(lane, dtype, shape.rank, shape.dim);
+    if (tern_is_nil(tensor) || tensor->numel == 0) return tensor;
+    if (!data) {
+        tern_fail(ctx, TERN_ERR_ARGUMENT, "from_data: no data for %lld elements",
+                  (long long)tensor->numel);
+        return ctx->nil;
+    }
+    uint64_t bytes = (uint64_t)tensor->numel * tern_dtype_size(dtype);
+    return tern_upload(lane, tensor->storage, 0, data, bytes) == TERN_OK ? tensor : ctx->nil;
+}
+
+/* The tensor over imported memory; nil where that must be copied. */
+static tern_tensor *over_memory(tern_ctx *ctx, void *memory, const tern_shape *shape,
+                                tern_dtype dtype, void (*release)(void *user), void *user) {
+    int64_t numel, strides[TERN_MAX_RANK];
+    tern_lane *lane = tern_lane_open(ctx, NULL);
+    if (!lane || !memory || !tern_shape_numel(shape->rank, shape->dim, &numel)) return ctx->nil;
+    uint64_t bytes = (uint64_t)numel * tern_dtype_size(dtype);
+    tern_storage *storage = tern_storage_import(lane, memory, bytes, release, user);
+    if (!storage) return ctx->nil;
+    tern_contiguous_strides(shape->rank, shape->dim, strides);
+    tern_tensor *tensor =
+        tern_tensor_over(lane, storage, dtype, shape->rank, shape->dim, strides, 0);
+    if (tern_is_nil(tensor)) { /* the caller still has it to release */
+        storage->foreign = true;
+        storage->release = NULL;
+    }
+    tern_storage_release(ctx, storage);
+    return tensor;
+}
+
+tern_tensor *tern_from_memory(tern_ctx *ctx, void *memory, tern_shape shape, tern_dtype dtype,
+                              void (*release)(void *user), void *user) {
+    if (dtype == TERN_DTYPE_DEFAULT) dtype = TERN_FLOAT32;
+    if (check_new(ctx, "from_memory", &shape, dtype)) {
+        tern_tensor *tensor = over_memory(ctx, memory, &shape, dtype, release, user);
+        if (!tern_is_nil(tensor)) return tensor;
+    }
+    tern_tensor *copy = tern_from_data(ctx, memory, shape, dtype);
+    if (release) release(user);
+    return copy;
+}
+
+tern_tensor *tern_empty(tern_ctx *ctx, tern_shape shape, tern_dtype dtype) {
+    if (dtype == TERN_DTYPE_DEFAULT) dtype = TERN_FLOAT32;
+    if (!check_new(ctx, "empty", &shape, dtype)) return ctx->nil;
+    tern_lane *lane = tern_lane_open(ctx, NULL);
+    return lane ? tern_tensor_new(lane, dtype, shape.rank, shape.dim) : ctx->nil;
+}
+
+/* ---- reading one element -------------------------------------------------------------------------- */
+
+static bool read_element(const tern_tensor *tensor, void *out_bits) {
+    if (tern_is_nil(tensor)) return false;
+    tern_ctx *ctx = tensor->ctx;
+    if (ctx->status != TERN_OK) return false;
+    if (tensor->numel != 1) {
+        tern_fail(ctx, TERN_ERR_ARGUMENT,
+                  "item: a Tensor with %lld elements cannot be converted to Scalar",
+                  (long long)tensor->numel);
+        return false;
+    }
+    size_t size = tern_dtype_size(tensor->dtype);
+    return tern_download(tensor->lane, out_bits, tensor->storage, (uint64_t)tensor->offset * size,
+                         size) == TERN_OK;
+}
+
+double tern_item(const tern_tensor *tensor) {
+    uint64_t bits;
+    return read_element(tensor, &bits) ? tern_num_load_f64((int)tensor->dtype, &bits, 0)
+                                       : (double)NAN;
+}
+
+int64_t tern_item_i64(const tern_tensor *tensor) {
+    uint64_t bits;
+    return read_element(tensor, &bits) ? tern_num_load_i64((int)tensor->dtype, &bits, 0) : 0;
+}
+
+/* ---- reading and writing all elements --------------------------------------------------------------- */
+
+/* Nil latches nothing of its own: what made it nil has. */
+static bool usable(const tern_tensor *tensor) {
+    return !tern_is_nil(tensor) && tensor->ctx->status == TERN_OK;
+}
+
+static tern_status status_of(const tern_tensor *tensor) {
+    if (!tensor) return TERN_ERR_ARGUMENT;
+    return tensor->ctx->status != TERN_OK ? tensor->ctx->status : TERN_ERR_STATE;
+}
+
+static tern_status check_bytes(const tern_tensor *tensor, const char *what, size_t have,
+                               size_t want) {
+    if (have == want) return TERN_OK;
+    return tern_fail(tensor->ctx, TERN_ERR_ARGUMENT, "%s: %zu bytes given where the tensor has %zu",
+                     what, have, want);
+}
+
+tern_status tern_to_host(const tern_tensor *tensor, void *out_data, size_t bytes) {
+    if (!usable(tensor)) return status_of(tensor);
+    tern_ctx *ctx = tensor->ctx;
+    size_t size = tern_dtype_size(tensor->dtype);
+    if (check_bytes(tensor, "to_host", bytes, (size_t)tensor->numel * size) != TERN_OK)
+        return ctx->status;
+    tern_scope scope = tern_scope_inner(ctx);
+    tern_tensor *packed = tern_contiguous_raw((tern_tensor *)tensor);
+    if (!tern_is_nil(packed))
+        tern_download(packed->lane, out_data, packed->storage, (uint64_t)packed->offset * size,
+                      bytes);
+    tern_scope_end(scope);
+    return ctx->status;
+}
+
+tern_status tern_to_doubles(const tern_tensor *tensor, double *out_data, size_t count) {
+    if (!usable(tensor)) return status_of(tensor);
+    tern_ctx *ctx = tensor->ctx;
+    if (count != (size_t)tensor->numel)
+        return tern_fail(ctx, TERN_ERR_ARGUMENT,
+                         "to_doubles: room for %zu elements where the tensor has %lld", count,
+                         (long long)tensor->numel);
+    if (tensor->dtype == TERN_FLOAT64)
+        return tern_to_host(tensor, out_data, count * sizeof *out_data);
+    size_t bytes = count * tern_dtype_size(tensor->dtype);
+    void *data = tern_alloc(bytes);
+    if (!data) return tern_fail_memory(ctx, bytes);
+    if (tern_to_host(tensor, data, bytes) == TERN_OK)
+        for (size_t i = 0; i < count; i++)
+            out_data[i] = tern_num_load_f64((int)tensor->dtype, data, (int64_t)i);
+    tern_free(data);
+    return ctx->status;
+}
+
+tern_status tern_write_host(tern_tensor *tensor, const void *data, size_t bytes) {
+    if (!usable(tensor)) return status_of(tensor);
+    tern_ctx *ctx = tensor->ctx;
+    size_t size = tern_dtype_size(tensor->dtype);
+    if (check_bytes(tensor, "write_host", bytes, (size_t)tensor->numel * size) != TERN_OK)
+        return ctx->status;
+    if (tern_has_overlap(tensor))
+        return tern_fail(
+            ctx, TERN_ERR_ARGUMENT,
+            "write_host: elements of an expanded tensor share memory: write to a clone");
+    if (tern_is_contiguous(tensor)) {
+        tern_upload(tensor->lane, tensor->storage, (uint64_t)tensor->offset * size, data, bytes);
+    } else {
+        tern_scope scope = tern_scope_inner(ctx);
+        tern_tensor *packed =
+            tern_tensor_new(tensor->lane, tensor->dtype, tensor->rank, tensor->shape);
+        if (!tern_is_nil(packed) &&
+            tern_upload(packed->lane, packed->storage, 0, data, bytes) == TERN_OK)
+            tern_copy_raw(tensor, packed);
+        tern_scope_end(scope);
+    }
+    if (ctx->status == TERN_OK && !(tensor->flags & TERN_T_INFERENCE)) tensor->storage->version++;
+    return ctx->status;
+}
+
+/* ---- storage ------------------------------------------------------------------------------------------ */
+
+tern_status tern_storage_to_host(const tern_tensor *tensor, void *out_data, size_t bytes) {
+    if (!usable(tensor)) return status_of(tensor);
+    if (check_bytes(tensor, "storage_to_host", bytes, tern_storage_bytes(tensor)) != TERN_OK)
+        return tensor->ctx->status;
+    return tern_download(tensor->lane, out_data, tensor->storage, 0, bytes);
+}
+
+tern_tensor *tern_view_of_storage(const tern_tensor *base, tern_shape size, tern_shape stride,
+                                  int64_t storage_offset) {
+    /* A handle without history: the view has none either. */
+    tern_tensor *plain = tern_detach((tern_tensor *)base);
+    return tern_is_nil(plain) ? plain : tern_as_strided(plain, size, stride, storage_offset);
+}

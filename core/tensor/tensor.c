@@ -1,0 +1,318 @@
+/* tensor.c: handles: making, geometry, lifetimes and inspection. */
+#include "tensor.h"
+#include "core/objects.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "core/autograd/graph.h"
+#include "core/call/op.h"
+#include "core/memory/slab.h"
+
+/* ---- geometry ---------------------------------------------------------------------------------
+ */
+
+void tern_contiguous_strides(int rank, const int64_t *shape, int64_t *out_strides) {
+    int64_t step = 1;
+    for (int d = rank; d-- > 0;) {
+        out_strides[d] = step;
+        step *= shape[d] > 1 ? shape[d] : 1;
+    }
+}
+
+bool tern_same_shape(const tern_tensor *a, const tern_tensor *b) {
+    return a->rank == b->rank &&
+           memcmp(a->shape, b->shape, (size_t)a->rank * sizeof *a->shape) == 0;
+}
+
+bool tern_shape_numel(int rank, const int64_t *shape, int64_t *out_numel) {
+    bool empty = false;
+    uint64_t numel = 1;
+    for (int d = 0; d < rank; d++) {
+        if (shape[d] < 0) return false;
+        empty = empty || shape[d] == 0;
+        if (shape[d] > 0 && !tern_size_mul(numel, (uint64_t)shape[d], &numel)) return false;
+        if (numel > (uint64_t)INT64_MAX / 16) return false;
+    }
+    *out_numel = empty ? 0 : (int64_t)numel;
+    return true;
+}
+
+bool tern_has_overlap(const tern_tensor *tensor) {
+    for (int d = 0; d < tensor->rank; d++)
+        if (tensor->strides[d] == 0 && tensor->shape[d] > 1) return true;
+    return false;
+}
+
+const char *tern_shape_text(int rank, const int64_t *shape, char *out_text) {
+    int used = snprintf(out_text, TERN_SHAPE_TEXT, "[");
+    for (int d = 0; d < rank; d++)
+        used += snprintf(out_text + used, (size_t)(TERN_SHAPE_TEXT - used), d ? ", %lld" : "%lld",
+                         (long long)shape[d]);
+    snprintf(out_text + used, (size_t)(TERN_SHAPE_TEXT - used), "]");
+    return out_text;
+}
+
+const char *tern_dtype_class(tern_dtype dtype) {
+    static const char *const names[TERN_DTYPE_COUNT] = {
+        "Float", "Double", "Half", "BFloat16", "Long", "Int", "Short", "Char", "Byte", "Bool"};
+    return (unsigned)dtype < TERN_DTYPE_COUNT ? names[dtype] : "?";
+}
+
+bool tern_tensor_set_geometry(tern_tensor *tensor, int rank, const int64_t *shape,
+                              const int64_t *strides) {
+    int64_t *dims = tensor->shape ? tensor->shape : tensor->dims;
+    if (rank > TERN_INLINE_RANK) {
+        dims = tern_alloc(2 * TERN_MAX_RANK * sizeof *dims);
+        if (!dims) {
+            tern_fail_memory(tensor->ctx, 2 * TERN_MAX_RANK * sizeof *dims);
+            return false;
+        }
+    } else {
+        dims = tensor->dims;
+    }
+    int64_t kept_shape[TERN_MAX_RANK], kept_strides[TERN_MAX_RANK];
+    if (rank) memcpy(kept_shape, shape, (size_t)rank * sizeof *shape);
+    if (rank) memcpy(kept_strides, strides, (size_t)rank * sizeof *strides);
+    if (tensor->shape && tensor->shape != tensor->dims) tern_free(tensor->shape);
+    tensor->shape = dims;
+    tensor->strides = dims + (rank > TERN_INLINE_RANK ? TERN_MAX_RANK : TERN_INLINE_RANK);
+    if (rank) memcpy(tensor->shape, kept_shape, (size_t)rank * sizeof *shape);
+    if (rank) memcpy(tensor->strides, kept_strides, (size_t)rank * sizeof *strides);
+    tensor->rank = rank;
+    return tern_shape_numel(rank, shape, &tensor->numel);
+}
+
+/* ---- making -----------------------------------------------------------------------------------
+ */
+
+static void link_to(tern_tensor *tensor, tern_frame *frame) {
+    tensor->frame = frame;
+    tensor->prev = NULL;
+    tensor->next = frame->tensors;
+    if (frame->tensors) frame->tensors->prev = tensor;
+    frame->tensors = tensor;
+}
+
+tern_tensor *tern_tensor_over(tern_lane *lane, tern_storage *storage, tern_dtype dtype, int rank,
+                              const int64_t *shape, const int64_t *strides, int64_t offset) {
+    tern_ctx *ctx = lane->ctx;
+    if (ctx->status != TERN_OK) return ctx->nil;
+    tern_tensor *tensor = tern_slab_tensor(ctx);
+    if (!tensor) return ctx->nil;
+    tensor->ctx = ctx;
+    tensor->lane = lane;
+    tensor->dtype = dtype;
+    tensor->offset = offset;
+    if (!tern_tensor_set_geometry(tensor, rank, shape, strides)) {
+        tern_slab_give_tensor(ctx, tensor);
+        tern_fail(ctx, TERN_ERR_ARGUMENT, "a tensor's shape has a negative or impossible size");
+        return ctx->nil;
+    }
+    tensor->storage = storage;
+    tern_storage_retain(storage);
+    if (ctx->inference) tensor->flags |= TERN_T_INFERENCE;
+    link_to(tensor, ctx->top->target);
+    return tensor;
+}
+
+tern_tensor *tern_tensor_new(tern_lane *lane, tern_dtype dtype, int rank, const int64_t *shape) {
+    tern_ctx *ctx = lane->ctx;
+    if (ctx->status != TERN_OK) return ctx->nil;
+    int64_t numel, strides[TERN_MAX_RANK];
+    char text[TERN_SHAPE_TEXT];
+    for (int d = 0; d < rank; d++) {
+        if (shape[d] >= 0) continue;
+        tern_fail(ctx, TERN_ERR_ARGUMENT,
+                  "Trying to create tensor with negative dimension %lld: %s", (long long)shape[d],
+                  tern_shape_text(rank, shape, text));
+        return ctx->nil;
+    }
+    if (!tern_shape_numel(rank, shape, &numel)) {
+        tern_fail(ctx, TERN_ERR_OUT_OF_MEMORY,
+                  "a tensor of shape %s and dtype %s has too many bytes",
+                  tern_shape_text(rank, shape, text), tern_dtype_name(dtype));
+        return ctx->nil;
+    }
+    tern_storage *storage = tern_storage_new(lane, (uint64_t)numel * tern_dtype_size(dtype));
+    if (!storage) return ctx->nil;
+    tern_contiguous_strides(rank, shape, strides);
+    tern_tensor *tensor = tern_tensor_over(lane, storage, dtype, rank, shape, strides, 0);
+    tern_storage_release(ctx, storage);
+    return tensor;
+}
+
+tern_tensor *tern_broadcast_view(tern_tensor *tensor, const tern_shape *shape) {
+    if (tern_is_nil(tensor)) return tensor;
+    bool same = tensor->rank == shape->rank;
+    for (int d = 0; same && d < shape->rank; d++) same = tensor->shape[d] == shape->dim[d];
+    if (same) return tensor;
+    int64_t strides[TERN_MAX_RANK];
+    int lead = shape->rank - tensor->rank;
+    for (int d = 0; d < shape->rank; d++)
+        strides[d] = d < lead || tensor->shape[d - lead] == 1 ? 0 : tensor->strides[d - lead];
+    return tern_tensor_over(tensor->lane, tensor->storage, tensor->dtype, shape->rank, shape->dim,
+                            strides, tensor->offset);
+}
+
+tern_tensor *tern_tensor_view(tern_tensor *base, int rank, const int64_t *shape,
+                              const int64_t *strides, int64_t offset) {
+    tern_ctx *ctx = base->ctx;
+    tern_tensor *view =
+        tern_tensor_over(base->lane, base->storage, base->dtype, rank, shape, strides, offset);
+    if (tern_is_nil(view)) return view;
+    view->flags = (view->flags & ~(uint32_t)TERN_T_INFERENCE) | (base->flags & TERN_T_INFERENCE);
+    if (!(base->flags & TERN_T_INFERENCE) && !tern_alias_join(base, view)) return ctx->nil;
+    return view;
+}
+
+void tern_tensor_release(tern_tensor *tensor) {
+    if (!tensor || tensor->flags & TERN_T_NIL) return;
+    tern_ctx *ctx = tensor->ctx;
+    if (!(tensor->flags & TERN_T_OWNED)) tern_tensor_unlink(tensor);
+    tern_grad_detach_handle(tensor);
+    tern_storage_release(ctx, tensor->storage);
+    if (tensor->shape != tensor->dims) tern_free(tensor->shape);
+    tern_slab_give_tensor(ctx, tensor);
+}
+
+tern_status tern_tensor_assign(tern_tensor *tensor, const tern_tensor *source) {
+    if (!tern_tensor_set_geometry(tensor, source->rank, source->shape, source->strides))
+        return tensor->ctx->status;
+    tern_storage_retain(source->storage);
+    tern_storage_release(tensor->ctx, tensor->storage);
+    tensor->storage = source->storage;
+    tensor->lane = source->lane;
+    tensor->offset = source->offset;
+    tensor->dtype = source->dtype;
+    return TERN_OK;
+}
+
+/* ---- lifetimes --------------------------------------------------------------------------------
+ */
+
+void tern_drop(tern_tensor *tensor) {
+    if (!tensor || tensor->flags & (TERN_T_NIL | TERN_T_DROPPED)) return;
+    tern_grad_detach_handle(tensor);
+    tern_storage_release(tensor->ctx, tensor->storage);
+    tensor->storage = NULL;
+    tensor->numel = 0;
+    tensor->flags |= TERN_T_DROPPED;
+}
+
+/* True where `tensor` carries a graph of the scope it lives in. */
+static bool has_history(tern_tensor *tensor) {
+    return tern_edge_of(tensor).node && !tern_is_leaf(tensor);
+}
+
+tern_tensor *tern_keep(tern_tensor *tensor) {
+    if (!tensor || tensor->flags & TERN_T_NIL) return tensor;
+    tern_ctx *ctx = tensor->ctx;
+    if (has_history(tensor)) {
+        tern_fail(ctx, TERN_ERR_STATE,
+                  "tern_keep: a tensor with a history (%s) cannot outlive the scope of its graph: "
+                  "keep tern_detach(tensor) instead",
+                  tern_grad_fn_name(tensor));
+        return ctx->nil;
+    }
+    tern_frame *frame = ctx->top;
+    while (frame && frame->target != tensor->frame) frame = frame->parent;
+    if (frame && frame->parent) {
+        tern_accumulator_forget(tensor);
+        tern_tensor_move(tensor, frame->parent->target);
+    }
+    return tensor;
+}
+
+tern_status tern_update(tern_tensor **slot, tern_tensor *value) {
+    tern_ctx *ctx = value->ctx;
+    if (ctx->status != TERN_OK) return ctx->status;
+    if (!slot || !*slot || (*slot)->flags & TERN_T_NIL)
+        return tern_fail(ctx, TERN_ERR_ARGUMENT, "tern_update: the slot holds no tensor");
+    if (has_history(value))
+        return tern_fail(ctx, TERN_ERR_STATE,
+                         "tern_update: the value has a history (%s): pass tern_detach(value)",
+                         tern_grad_fn_name(value));
+    if ((*slot)->ctx != ctx)
+        return tern_fail(ctx, TERN_ERR_ARGUMENT, "tern_update: slot and value of two contexts");
+    tern_accumulator_forget(*slot);
+    return tern_tensor_assign(*slot, value);
+}
+
+/* ---- inspecting -------------------------------------------------------------------------------
+ */
+
+tern_tensor *tern_nil(tern_ctx *ctx) {
+    return ctx->nil;
+}
+bool tern_is_nil(const tern_tensor *tensor) {
+    return !tensor || (tensor->flags & (TERN_T_NIL | TERN_T_DROPPED)) != 0;
+}
+tern_ctx *tern_context_of(const tern_tensor *tensor) {
+    return tensor->ctx;
+}
+tern_dtype tern_dtype_of(const tern_tensor *tensor) {
+    return tensor->dtype;
+}
+int tern_rank(const tern_tensor *tensor) {
+    return tensor->rank;
+}
+int64_t tern_numel(const tern_tensor *tensor) {
+    return tensor->numel;
+}
+
+tern_shape tern_shape_of(const tern_tensor *tensor) {
+    tern_shape shape = {tensor->rank, {0}};
+    for (int d = 0; d < tensor->rank; d++) shape.dim[d] = tensor->shape[d];
+    return shape;
+}
+
+static bool check_dim(const tern_tensor *tensor, int dim, int *out_dim) {
+    if (tern_is_nil(tensor)) return false;
+    return tern_wrap_dim(tensor->ctx, tensor->rank, dim, out_dim) && tensor->rank > 0;
+}
+
+int64_t tern_size(const tern_tensor *tensor, int dim) {
+    int d;
+    return check_dim(tensor, dim, &d) ? tensor->shape[d] : 0;
+}
+
+int64_t tern_stride(const tern_tensor *tensor, int dim) {
+    int d;
+    return check_dim(tensor, dim, &d) ? tensor->strides[d] : 0;
+}
+
+int64_t tern_storage_offset(const tern_tensor *tensor) {
+    return tensor->offset;
+}
+
+size_t tern_storage_bytes(const tern_tensor *tensor) {
+    return tensor->storage ? (size_t)tensor->storage->bytes : 0;
+}
+
+int64_t tern_storage_numel(const tern_tensor *tensor) {
+    return (int64_t)(tern_storage_bytes(tensor) / tern_dtype_size(tensor->dtype));
+}
+
+bool tern_shares_storage(const tern_tensor *a, const tern_tensor *b) {
+    return a->storage && a->storage == b->storage;
+}
+
+bool tern_is_contiguous(const tern_tensor *tensor) {
+    int64_t step = 1;
+    if (tensor->numel == 0) return true;
+    for (int d = tensor->rank; d-- > 0;) {
+        if (tensor->shape[d] == 1) continue;
+        if (tensor->strides[d] != step) return false;
+        step *= tensor->shape[d];
+    }
+    return true;
+}
+
+const char *tern_device_of(const tern_tensor *tensor) {
+    return tensor->lane ? tensor->lane->device->name : "";
+}
+
+uint64_t tern_version(const tern_tensor *tensor) {
+    return tensor->storage ? tensor->storage->version : 0;
+}

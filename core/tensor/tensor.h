@@ -1,0 +1,60 @@
+/*
+ * tensor.h: handles: making, geometry and lifetimes.
+ */
+#ifndef TERN_CORE_TENSOR_H
+#define TERN_CORE_TENSOR_H
+
+#include "core/objects.h"
+
+/* A handle in the open scope over new storage, contiguous, contents open. NULL shape is rank 0. */
+TERN_API tern_tensor *tern_tensor_new(tern_lane *lane, tern_dtype dtype, int rank,
+                                      const int64_t *shape);
+
+/* A handle over existing storage, which it retains. Not linked to any base. */
+TERN_API tern_tensor *tern_tensor_over(tern_lane *lane, tern_storage *storage, tern_dtype dtype,
+                                       int rank, const int64_t *shape, const int64_t *strides,
+                                       int64_t offset);
+
+/* The same for a view of `base`: shares its alias and inference flag. */
+TERN_API tern_tensor *tern_tensor_view(tern_tensor *base, int rank, const int64_t *shape,
+                                       const int64_t *strides, int64_t offset);
+
+/* A view with stride 0 where broadcast; no recording, no alias. */
+TERN_API tern_tensor *tern_broadcast_view(tern_tensor *tensor, const tern_shape *shape);
+
+/* Gives the handle back at once (internal temporaries). NULL is fine. */
+TERN_API void tern_tensor_release(tern_tensor *tensor);
+
+/* Sets geometry; numel is recomputed. False when memory is out (high ranks only). */
+bool tern_tensor_set_geometry(tern_tensor *tensor, int rank, const int64_t *shape,
+                              const int64_t *strides);
+
+/* Replaces the storage and geometry of `tensor` by those of `source` (retained). */
+tern_status tern_tensor_assign(tern_tensor *tensor, const tern_tensor *source);
+
+void tern_contiguous_strides(int rank, const int64_t *shape, int64_t *out_strides);
+TERN_API bool tern_same_shape(const tern_tensor *a, const tern_tensor *b);
+
+/* Number of elements, false on overflow or a negative size. */
+bool tern_shape_numel(int rank, const int64_t *shape, int64_t *out_numel);
+
+/* True where two elements may share memory (a stride of 0 with a size above 1). */
+bool tern_has_overlap(const tern_tensor *tensor);
+
+/* "[2, 3]" for messages; `out_text` needs TERN_SHAPE_TEXT bytes. */
+#define TERN_SHAPE_TEXT 400
+TERN_API const char *tern_shape_text(int rank, const int64_t *shape, char *out_text);
+
+/* PyTorch's class name of a dtype, "Float", "Long". */
+TERN_API const char *tern_dtype_class(tern_dtype dtype);
+
+/* ---- dimensions (dims.c) ---- */
+
+/* dim counted from 0; latches PyTorch's message and returns false when it is out of range. A 0-dim
+ * tensor has the dims -1 and 0. */
+TERN_API bool tern_wrap_dim(tern_ctx *ctx, int rank, int64_t dim, int *out_dim);
+
+/* A set of dims as a bit mask; no dims given is all of them. Duplicates are an error. */
+TERN_API bool tern_wrap_dims(tern_ctx *ctx, int rank, const tern_shape *dims, uint32_t *out_mask);
+
+#endif
