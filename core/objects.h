@@ -65,6 +65,22 @@ struct tern_frame {
     tern_frame *next_free;
 };
 
+/* ---- objects behind handles --------------------------------------------------------------------- */
+
+/*
+ * What a handle other than a tensor's stands for (core/memory/slab.h). `self` is the one handle that is
+ * valid now, NULL where the slot waits for its next one.
+ */
+typedef struct tern_object_body {
+    const void *self;
+    tern_ctx *ctx;
+    tern_frame *frame;
+    void *prev, *next; /* in the frame; next also links the slots that wait */
+    uint32_t handle_generation;
+    int32_t kind;
+    void *object;
+} tern_object_body;
+
 /* ---- context (context.c) -------------------------------------------------------------------- */
 
 #define TERN_MAX_LANES 16
@@ -91,9 +107,12 @@ struct tern_ctx {
     uint64_t next_sequence; /* of graph nodes: a node is younger than its inputs */
     tern_chunk *free_chunks;
     tern_frame *free_frames;
-    tern_tensor *free_tensors;
+    tern_object_body *first_waiting,
+        *last_waiting; /* slots that were given back, the oldest first */
+    uint32_t n_waiting;
+    void *slot_blocks;
     tern_alias *free_aliases;
-    void *slabs;         /* blocks that the free lists were cut from */
+    void *alias_blocks;
     void *schemas;       /* of operations called by name: whoever parses them keeps them here */
     void *backward_heap; /* the engine's queue, kept from step to step */
     size_t backward_capacity;
@@ -159,10 +178,18 @@ typedef struct tern_edge {
     int32_t output;
 } tern_edge;
 
-struct tern_tensor {
+/*
+ * What a tensor handle stands for. A tern_tensor is never defined: its pointer is the address of a
+ * body with a generation in the bits that an address leaves free (core/memory/slab.h). `self` is the
+ * one handle that is valid now; a body that has been given back holds none.
+ */
+typedef struct tern_tensor_body {
+    const tern_tensor *self; /* the first six as in tern_object_body */
     tern_ctx *ctx;
     tern_frame *frame;
-    tern_tensor *prev, *next; /* in the frame; next also links the free list */
+    tern_tensor *prev, *next; /* in the frame */
+    uint32_t handle_generation;
+    uint32_t flags;
     tern_storage *storage;
     tern_lane *lane;
     int64_t offset; /* elements */
@@ -171,7 +198,6 @@ struct tern_tensor {
     int64_t dims[2 * TERN_INLINE_RANK];
     tern_dtype dtype;
     int32_t rank;
-    uint32_t flags;
 
     /* autograd */
     uint32_t generation;    /* of the alias that `edge` was taken at */
@@ -179,7 +205,25 @@ struct tern_tensor {
     tern_node *accumulator; /* of a leaf, made when first needed */
     tern_alias *alias;      /* shared by a base and its views, NULL before the first view */
     tern_tensor *grad;
-};
+} tern_tensor_body;
+
+/* The low and the high bits of a handle hold its generation; what is between is the body's address. */
+#define TERN_HANDLE_LOW_BITS 8
+#if UINTPTR_MAX == UINT64_MAX
+#define TERN_HANDLE_ADDRESS UINT64_C(0x0000ffffffffff00)
+#else
+#define TERN_HANDLE_ADDRESS UINT32_C(0xffffff00)
+#endif
+
+/* The body of a live handle. */
+static inline tern_tensor_body *BODY(const tern_tensor *tensor) {
+    return (tern_tensor_body *)((uintptr_t)tensor & TERN_HANDLE_ADDRESS);
+}
+
+/* False for NULL and for a handle whose object is gone. */
+static inline bool tern_is_live(const tern_tensor *tensor) {
+    return tensor && BODY(tensor)->self == tensor;
+}
 
 /*
  * What a base tensor and its views share, so that a write through one is seen in the history of

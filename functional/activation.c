@@ -17,7 +17,7 @@ static tern_tensor *wide_input(tern_opcall *call) {
 /* A widened result in the dtype of the first argument. */
 static tern_value narrowed(tern_opcall *call, tern_tensor *result) {
     if (call->ctx->status != TERN_OK) return tern_none();
-    tern_dtype dtype = tern_arg_tensor(call, 0)->dtype;
+    tern_dtype dtype = BODY(tern_arg_tensor(call, 0))->dtype;
     if (!tern_dtype_is_floating(dtype)) return tern_result(call, result);
     return tern_result(call, tern_to_dtype(result, dtype));
 }
@@ -74,11 +74,11 @@ tern_value tern_op_tanhshrink(tern_opcall *call) {
 
 tern_value tern_op_logsigmoid(tern_opcall *call) {
     tern_tensor *x = tern_arg_tensor(call, 0);
-    if (!tern_dtype_is_floating(x->dtype))
+    if (!tern_dtype_is_floating(BODY(x)->dtype))
         return tern_call_fail(call, TERN_ERR_ARGUMENT, "not implemented for '%s'",
-                              tern_dtype_class(x->dtype));
+                              tern_dtype_class(BODY(x)->dtype));
     tern_shape shape = tern_shape_of(x);
-    tern_tensor *out = tern_map_output(call, x->dtype, &shape);
+    tern_tensor *out = tern_map_output(call, BODY(x)->dtype, &shape);
     tern_unary_attrs attrs = {.fn = TERN_UNARY_LOG_SIGMOID};
     tern_launch(call->lane, TERN_KERNEL_UNARY, TERN_UNARY_LOG_SIGMOID, &x, 1, &out, 1, &attrs,
                 sizeof attrs);
@@ -129,19 +129,19 @@ tern_value tern_op_leaky_relu(tern_opcall *call) {
 /* One slope for all, or one for each channel (dimension 1). */
 tern_value tern_op_prelu(tern_opcall *call) {
     tern_tensor *x = tern_arg_tensor(call, 0), *weight = tern_arg_tensor(call, 1);
-    if (weight->rank > 1)
+    if (BODY(weight)->rank > 1)
         return tern_call_fail(call, TERN_ERR_ARGUMENT,
                               "Expected `weight` to be a scalar or 1D tensor, but got: ndim = %d",
-                              weight->rank);
-    if (weight->numel != 1) {
-        int64_t channels = x->rank > 1 ? x->shape[1] : 1;
-        if (weight->numel != channels)
+                              BODY(weight)->rank);
+    if (BODY(weight)->numel != 1) {
+        int64_t channels = BODY(x)->rank > 1 ? BODY(x)->shape[1] : 1;
+        if (BODY(weight)->numel != channels)
             return tern_call_fail(call, TERN_ERR_ARGUMENT,
                                   "Mismatch of parameter numbers and input channel size. Found "
                                   "parameter numbers = %lld and channel size = %lld.",
-                                  (long long)weight->numel, (long long)channels);
-        tern_shape shape = {x->rank, {0}};
-        for (int d = 0; d < x->rank; d++) shape.dim[d] = d == 1 ? channels : 1;
+                                  (long long)BODY(weight)->numel, (long long)channels);
+        tern_shape shape = {BODY(x)->rank, {0}};
+        for (int d = 0; d < BODY(x)->rank; d++) shape.dim[d] = d == 1 ? channels : 1;
         weight = tern_reshape(weight, shape);
     } else {
         weight = tern_reshape(weight, TERN_SCALAR_SHAPE);
@@ -162,8 +162,8 @@ static tern_tensor *bounded(tern_tensor *x, tern_value min, tern_value max) {
 tern_value tern_op_hardtanh(tern_opcall *call) {
     tern_tensor *x = wide_input(call);
     double min = tern_arg_double(call, 1, -1.0), max = tern_arg_double(call, 2, 1.0);
-    bool floating = tern_dtype_is_floating(x->dtype);
-    if (x->dtype == TERN_UINT8 && min < 0.0) min = 0.0;
+    bool floating = tern_dtype_is_floating(BODY(x)->dtype);
+    if (BODY(x)->dtype == TERN_UINT8 && min < 0.0) min = 0.0;
     return narrowed(call, bounded(x, floating ? ARG_FLOAT(min) : ARG_INT((int64_t)min),
                                   floating ? ARG_FLOAT(max) : ARG_INT((int64_t)max)));
 }
@@ -214,12 +214,13 @@ tern_value tern_op_threshold(tern_opcall *call) {
 tern_value tern_op_glu(tern_opcall *call) {
     tern_tensor *x = tern_arg_tensor(call, 0);
     int dim;
-    if (!tern_wrap_dim(call->ctx, x->rank, tern_arg_int(call, 1, -1), &dim)) return tern_none();
-    if (x->rank == 0 || x->shape[dim] % 2 != 0)
+    if (!tern_wrap_dim(call->ctx, BODY(x)->rank, tern_arg_int(call, 1, -1), &dim))
+        return tern_none();
+    if (BODY(x)->rank == 0 || BODY(x)->shape[dim] % 2 != 0)
         return tern_call_fail(call, TERN_ERR_ARGUMENT,
                               "Halving dimension must be even, but dimension %d is size %lld", dim,
-                              (long long)(x->rank ? x->shape[dim] : 1));
-    int64_t half = x->shape[dim] / 2;
+                              (long long)(BODY(x)->rank ? BODY(x)->shape[dim] : 1));
+    int64_t half = BODY(x)->shape[dim] / 2;
     x = tern_widen(x);
     tern_tensor *gate = tern_sigmoid(tern_narrow(x, dim, half, half));
     return narrowed(call, tern_mul(tern_narrow(x, dim, 0, half), gate));

@@ -74,22 +74,22 @@ static bool output_shape(tern_opcall *call, const tern_tensor *x, const tern_ten
                          const geometry *g, tern_shape *out) {
     char a[TERN_SHAPE_TEXT], b[TERN_SHAPE_TEXT];
     int64_t groups = g->attrs.groups;
-    int64_t in = g->transposed ? w->shape[0] : w->shape[1] * groups;
-    if (groups <= 0 || w->shape[0] % groups != 0 || x->shape[1] != in) {
+    int64_t in = g->transposed ? BODY(w)->shape[0] : BODY(w)->shape[1] * groups;
+    if (groups <= 0 || BODY(w)->shape[0] % groups != 0 || BODY(x)->shape[1] != in) {
         tern_call_fail(call, TERN_ERR_ARGUMENT,
                        "Given groups=%lld, weight of size %s, expected input %s to have %lld "
                        "channels, but got %lld channels instead",
-                       (long long)groups, tern_shape_text(w->rank, w->shape, a),
-                       tern_shape_text(x->rank, x->shape, b), (long long)in,
-                       (long long)x->shape[1]);
+                       (long long)groups, tern_shape_text(BODY(w)->rank, BODY(w)->shape, a),
+                       tern_shape_text(BODY(x)->rank, BODY(x)->shape, b), (long long)in,
+                       (long long)BODY(x)->shape[1]);
         return false;
     }
-    out->rank = x->rank;
-    out->dim[0] = x->shape[0];
-    out->dim[1] = g->transposed ? w->shape[1] * groups : w->shape[0];
+    out->rank = BODY(x)->rank;
+    out->dim[0] = BODY(x)->shape[0];
+    out->dim[1] = g->transposed ? BODY(w)->shape[1] * groups : BODY(w)->shape[0];
     for (int d = 0; d < g->spatial; d++) {
-        int64_t reach = g->attrs.dilation[d] * (w->shape[d + 2] - 1) + 1;
-        int64_t size = x->shape[d + 2];
+        int64_t reach = g->attrs.dilation[d] * (BODY(w)->shape[d + 2] - 1) + 1;
+        int64_t size = BODY(x)->shape[d + 2];
         if (g->transposed)
             size = (size - 1) * g->attrs.stride[d] - 2 * g->attrs.padding[d] + reach +
                    g->output_padding[d];
@@ -97,12 +97,13 @@ static bool output_shape(tern_opcall *call, const tern_tensor *x, const tern_ten
             size = size + 2 * g->attrs.padding[d] < reach
                        ? -1
                        : (size + 2 * g->attrs.padding[d] - reach) / g->attrs.stride[d] + 1;
-        if (size < (g->transposed ? 1 : 0) || w->shape[d + 2] == 0) {
+        if (size < (g->transposed ? 1 : 0) || BODY(w)->shape[d + 2] == 0) {
             tern_call_fail(
                 call, TERN_ERR_ARGUMENT,
                 "Calculated padded input size per channel: %s is smaller than the kernel "
                 "of weight %s",
-                tern_shape_text(x->rank, x->shape, a), tern_shape_text(w->rank, w->shape, b));
+                tern_shape_text(BODY(x)->rank, BODY(x)->shape, a),
+                tern_shape_text(BODY(w)->rank, BODY(w)->shape, b));
             return false;
         }
         out->dim[d + 2] = size;
@@ -112,9 +113,9 @@ static bool output_shape(tern_opcall *call, const tern_tensor *x, const tern_ten
 
 static tern_tensor *launch_conv(tern_opcall *call, int32_t kernel, tern_tensor *a, tern_tensor *b,
                                 tern_tensor *out, const tern_conv_attrs *attrs) {
-    if (call->ctx->status != TERN_OK || out->numel == 0) return out;
+    if (call->ctx->status != TERN_OK || BODY(out)->numel == 0) return out;
     tern_tensor *operands[2] = {a, b};
-    if (a->numel == 0 || b->numel == 0)
+    if (BODY(a)->numel == 0 || BODY(b)->numel == 0)
         tern_fill_raw(out, 0.0, 0);
     else
         tern_launch(call->lane, kernel, 0, operands, 2, &out, 1, attrs, sizeof *attrs);
@@ -124,30 +125,30 @@ static tern_tensor *launch_conv(tern_opcall *call, int32_t kernel, tern_tensor *
 tern_value tern_op_convolution(tern_opcall *call) {
     tern_tensor *x = tern_arg_tensor(call, 0), *w = tern_arg_tensor(call, 1);
     tern_tensor *bias = tern_arg_tensor(call, 2);
-    int spatial = w->rank - 2;
-    if (spatial < 1 || spatial > 3 || x->rank != w->rank)
+    int spatial = BODY(w)->rank - 2;
+    if (spatial < 1 || spatial > 3 || BODY(x)->rank != BODY(w)->rank)
         return tern_call_fail(call, TERN_ERR_ARGUMENT,
                               "Expected %d-dimensional input for %d-dimensional weight, but got %d "
                               "dimensions",
-                              w->rank, w->rank, x->rank);
-    if (x->dtype != w->dtype || (bias && bias->dtype != x->dtype))
+                              BODY(w)->rank, BODY(w)->rank, BODY(x)->rank);
+    if (BODY(x)->dtype != BODY(w)->dtype || (bias && BODY(bias)->dtype != BODY(x)->dtype))
         return tern_call_fail(call, TERN_ERR_ARGUMENT,
                               "Input type (%s) and weight type (%s) should be the same",
-                              tern_dtype_name(x->dtype), tern_dtype_name(w->dtype));
+                              tern_dtype_name(BODY(x)->dtype), tern_dtype_name(BODY(w)->dtype));
     tern_value args[9];
     for (int i = 0; i < 9; i++) args[i] = tern_arg(call, i);
     geometry g = read_geometry(args, spatial);
-    tern_shape shape, column = {x->rank, {0}};
+    tern_shape shape, column = {BODY(x)->rank, {0}};
     if (!positive_geometry(call, &g) || !output_shape(call, x, w, &g, &shape)) return tern_none();
-    if (bias && (bias->rank != 1 || bias->shape[0] != shape.dim[1]))
+    if (bias && (BODY(bias)->rank != 1 || BODY(bias)->shape[0] != shape.dim[1]))
         return tern_call_fail(call, TERN_ERR_ARGUMENT,
                               "expected bias to be 1-dimensional with %lld elements",
                               (long long)shape.dim[1]);
-    tern_tensor *out = tern_new_shaped(call, x->dtype, &shape);
+    tern_tensor *out = tern_new_shaped(call, BODY(x)->dtype, &shape);
     launch_conv(call, g.transposed ? TERN_KERNEL_CONV_GRAD_INPUT : TERN_KERNEL_CONV, x, w, out,
                 &g.attrs);
     if (!bias) return tern_result(call, out);
-    for (int d = 0; d < x->rank; d++) column.dim[d] = d == 1 ? shape.dim[1] : 1;
+    for (int d = 0; d < BODY(x)->rank; d++) column.dim[d] = d == 1 ? shape.dim[1] : 1;
     return tern_result(call, tern_add(out, tern_reshape(bias, column)));
 }
 
@@ -167,14 +168,14 @@ static tern_tensor *input_gradient(tern_node *node, tern_tensor *grad, tern_tens
         /* An output padding beyond the stride leaves positions that came from no input. */
         tern_tensor *result = again(node, grad, w, false, extra);
         for (int d = 0; d < g->spatial && !tern_is_nil(result); d++)
-            if (result->shape[d + 2] > shape.dim[d + 2])
+            if (BODY(result)->shape[d + 2] > shape.dim[d + 2])
                 result = tern_narrow(result, d + 2, 0, shape.dim[d + 2]);
         return result;
     }
     for (int d = 0; d < g->spatial; d++) {
-        int64_t reach = g->attrs.dilation[d] * (w->shape[d + 2] - 1) + 1;
+        int64_t reach = g->attrs.dilation[d] * (BODY(w)->shape[d + 2] - 1) + 1;
         int64_t size =
-            (grad->shape[d + 2] - 1) * g->attrs.stride[d] - 2 * g->attrs.padding[d] + reach;
+            (BODY(grad)->shape[d + 2] - 1) * g->attrs.stride[d] - 2 * g->attrs.padding[d] + reach;
         extra.dim[d] = shape.dim[d + 2] - size;
     }
     return again(node, grad, w, true, extra);
@@ -186,7 +187,7 @@ void tern_grad_convolution(tern_node *node, tern_tensor *const *grad_out, tern_t
     if (tern_node_ctx(node)->status != TERN_OK) return;
     tern_value args[9];
     for (int i = 0; i < 9; i++) args[i] = tern_node_arg(node, i);
-    geometry g = read_geometry(args, w->rank - 2);
+    geometry g = read_geometry(args, BODY(w)->rank - 2);
     if (tern_node_needs(node, 0)) grads[0] = input_gradient(node, grad, w, &g);
     if (tern_node_needs(node, 1))
         grads[1] = TERN_CALL(_conv_weight_gradient, ARG_TENSOR(g.transposed ? x : grad),
@@ -194,7 +195,7 @@ void tern_grad_convolution(tern_node *node, tern_tensor *const *grad_out, tern_t
                              args[3], args[4], args[5], args[8]);
     if (tern_node_n_inputs(node) > 2 && tern_node_needs(node, 2)) {
         tern_shape dims = {0, {0}};
-        for (int d = 0; d < grad->rank; d++)
+        for (int d = 0; d < BODY(grad)->rank; d++)
             if (d != 1) dims.dim[dims.rank++] = d;
         grads[2] = tern_sum_dims(grad, dims, false);
     }
@@ -208,18 +209,18 @@ tern_value tern_op__conv_weight_gradient(tern_opcall *call) {
                           [4] = tern_arg(call, 4),
                           [5] = tern_arg(call, 5),
                           [8] = tern_arg(call, 6)};
-    bool fits = shape.rank >= 3 && shape.rank <= 5 && x->rank == shape.rank &&
-                grad->rank == shape.rank && grad->dtype == x->dtype;
+    bool fits = shape.rank >= 3 && shape.rank <= 5 && BODY(x)->rank == shape.rank &&
+                BODY(grad)->rank == shape.rank && BODY(grad)->dtype == BODY(x)->dtype;
     geometry g = read_geometry(args, fits ? shape.rank - 2 : 1);
     int64_t groups = g.attrs.groups;
-    fits = fits && groups > 0 && shape.dim[0] % groups == 0 && grad->shape[0] == x->shape[0] &&
-           grad->shape[1] == shape.dim[0] && shape.dim[1] <= INT32_MAX &&
-           x->shape[1] == shape.dim[1] * groups;
+    fits = fits && groups > 0 && shape.dim[0] % groups == 0 &&
+           BODY(grad)->shape[0] == BODY(x)->shape[0] && BODY(grad)->shape[1] == shape.dim[0] &&
+           shape.dim[1] <= INT32_MAX && BODY(x)->shape[1] == shape.dim[1] * groups;
     if (!fits)
         return tern_call_fail(call, TERN_ERR_ARGUMENT,
                               "gradient, input, weight size and groups do not belong together");
     if (!positive_geometry(call, &g)) return tern_none();
-    tern_tensor *out = tern_new_shaped(call, x->dtype, &shape);
+    tern_tensor *out = tern_new_shaped(call, BODY(x)->dtype, &shape);
     return tern_result(call,
                        launch_conv(call, TERN_KERNEL_CONV_GRAD_WEIGHT, grad, x, out, &g.attrs));
 }
@@ -236,12 +237,12 @@ void tern_grad__conv_weight_gradient(tern_node *node, tern_tensor *const *grad_o
                              padding, dilation, ARG_BOOL(false), ARG_INT(0), groups);
     if (!tern_node_needs(node, 1)) return;
     tern_value args[9] = {[3] = stride, [4] = padding, [5] = dilation, [8] = groups};
-    geometry g = read_geometry(args, w->rank - 2);
+    geometry g = read_geometry(args, BODY(w)->rank - 2);
     tern_shape extra = {g.spatial, {0}};
     for (int d = 0; d < g.spatial; d++) {
-        int64_t reach = g.attrs.dilation[d] * (w->shape[d + 2] - 1) + 1;
-        extra.dim[d] = x->shape[d + 2] - ((grad->shape[d + 2] - 1) * g.attrs.stride[d] -
-                                          2 * g.attrs.padding[d] + reach);
+        int64_t reach = g.attrs.dilation[d] * (BODY(w)->shape[d + 2] - 1) + 1;
+        extra.dim[d] = BODY(x)->shape[d + 2] - ((BODY(grad)->shape[d + 2] - 1) * g.attrs.stride[d] -
+                                                2 * g.attrs.padding[d] + reach);
     }
     grads[1] = TERN_CALL(convolution, ARG_TENSOR(grad), ARG_TENSOR(w), tern_none(), stride, padding,
                          dilation, ARG_BOOL(true), ARG_SHAPE(extra), groups);
@@ -252,16 +253,16 @@ void tern_grad__conv_weight_gradient(tern_node *node, tern_tensor *const *grad_o
 /* padding='same': the input is padded so that the size stays; an odd one goes to the end. */
 static tern_tensor *pad_same(tern_opcall *call, tern_tensor *x, const tern_tensor *w,
                              tern_value dilation, tern_shape *out_padding) {
-    int spatial = w->rank - 2;
+    int spatial = BODY(w)->rank - 2;
     int64_t step[3];
     spread(ints_of(dilation), spatial, 1, step);
     out_padding->rank = spatial;
     for (int d = 0; d < spatial; d++) {
-        int64_t total = step[d] * (w->shape[d + 2] - 1);
+        int64_t total = step[d] * (BODY(w)->shape[d + 2] - 1);
         out_padding->dim[d] = total / 2;
         if (total % 2 == 0) continue;
         tern_shape extra = tern_shape_of(x);
-        int at = x->rank - spatial + d;
+        int at = BODY(x)->rank - spatial + d;
         extra.dim[at] = 1;
         tern_tensor *zeros = TERN_CALL(new_zeros, ARG_TENSOR(x), ARG_SHAPE(extra));
         x = tern_cat((tern_tensor *[]){x, zeros}, 2, at);
@@ -275,11 +276,12 @@ static tern_value conv(tern_opcall *call, int spatial) {
     tern_tensor *x = tern_arg_tensor(call, 0), *w = tern_arg_tensor(call, 1);
     tern_value padding = tern_arg(call, 4);
     tern_shape sizes;
-    if (w->rank != spatial + 2 || (x->rank != w->rank && x->rank != w->rank - 1))
+    if (BODY(w)->rank != spatial + 2 ||
+        (BODY(x)->rank != BODY(w)->rank && BODY(x)->rank != BODY(w)->rank - 1))
         return tern_call_fail(call, TERN_ERR_ARGUMENT,
                               "Expected %dD (unbatched) or %dD (batched) input and %dD weight, but "
                               "got input of %d and weight of %d dimensions",
-                              spatial + 1, spatial + 2, spatial + 2, x->rank, w->rank);
+                              spatial + 1, spatial + 2, spatial + 2, BODY(x)->rank, BODY(w)->rank);
     if (padding.kind == TERN_VALUE_STRING) {
         if (strcmp(padding.as.s, "same") == 0) {
             x = pad_same(call, x, w, tern_arg(call, 5), &sizes);
@@ -291,7 +293,7 @@ static tern_value conv(tern_opcall *call, int spatial) {
                                   "padding='%s': it is 'same', 'valid' or numbers", padding.as.s);
         }
     }
-    bool batched = x->rank == w->rank;
+    bool batched = BODY(x)->rank == BODY(w)->rank;
     if (!batched) x = tern_unsqueeze(x, 0);
     tern_tensor *out = TERN_CALL(convolution, ARG_TENSOR(x), ARG_TENSOR(w), tern_arg(call, 2),
                                  tern_arg(call, 3), padding, tern_arg(call, 5), ARG_BOOL(false),
@@ -312,12 +314,13 @@ tern_value tern_op_conv3d(tern_opcall *call) {
 /* conv_transpose(input, weight, bias, stride, padding, output_padding, groups, dilation) */
 static tern_value conv_transpose(tern_opcall *call, int spatial) {
     tern_tensor *x = tern_arg_tensor(call, 0), *w = tern_arg_tensor(call, 1);
-    if (w->rank != spatial + 2 || (x->rank != w->rank && x->rank != w->rank - 1))
+    if (BODY(w)->rank != spatial + 2 ||
+        (BODY(x)->rank != BODY(w)->rank && BODY(x)->rank != BODY(w)->rank - 1))
         return tern_call_fail(call, TERN_ERR_ARGUMENT,
                               "Expected %dD (unbatched) or %dD (batched) input and %dD weight, but "
                               "got input of %d and weight of %d dimensions",
-                              spatial + 1, spatial + 2, spatial + 2, x->rank, w->rank);
-    bool batched = x->rank == w->rank;
+                              spatial + 1, spatial + 2, spatial + 2, BODY(x)->rank, BODY(w)->rank);
+    bool batched = BODY(x)->rank == BODY(w)->rank;
     if (!batched) x = tern_unsqueeze(x, 0);
     tern_tensor *out =
         TERN_CALL(convolution, ARG_TENSOR(x), ARG_TENSOR(w), tern_arg(call, 2), tern_arg(call, 3),

@@ -27,23 +27,24 @@ tern_value tern_op_dist(tern_opcall *call) {
 tern_value tern_op_cdist(tern_opcall *call) {
     tern_tensor *a = tern_arg_tensor(call, 0), *b = tern_arg_tensor(call, 1);
     double p = tern_arg_double(call, 2, 2.0);
-    if (a->rank < 2 || b->rank < 2 || a->shape[a->rank - 1] != b->shape[b->rank - 1])
+    if (BODY(a)->rank < 2 || BODY(b)->rank < 2 ||
+        BODY(a)->shape[BODY(a)->rank - 1] != BODY(b)->shape[BODY(b)->rank - 1])
         return tern_call_fail(call, TERN_ERR_ARGUMENT,
                               "x1 and x2 must have at least two dimensions and the same number of "
                               "columns, got %d and %d dimensions",
-                              a->rank, b->rank);
-    if (!tern_dtype_is_floating(a->dtype) || a->dtype != b->dtype || !(p >= 0.0))
+                              BODY(a)->rank, BODY(b)->rank);
+    if (!tern_dtype_is_floating(BODY(a)->dtype) || BODY(a)->dtype != BODY(b)->dtype || !(p >= 0.0))
         return tern_call_fail(
             call, TERN_ERR_ARGUMENT,
             "only supports floating-point dtypes, one for both, and p of at least "
             "0, got %s, %s and %g",
-            tern_dtype_name(a->dtype), tern_dtype_name(b->dtype), p);
+            tern_dtype_name(BODY(a)->dtype), tern_dtype_name(BODY(b)->dtype), p);
     tern_tensor *d = tern_sub(tern_unsqueeze(tern_widen(a), -2), tern_unsqueeze(tern_widen(b), -3));
     /* Without columns every distance is 0, also where the norm of nothing is an error. */
-    if (call->ctx->status == TERN_OK && a->shape[a->rank - 1] == 0)
-        return in_dtype(call, TERN_CALL(sum, ARG_TENSOR(d), ARG_INT(-1)), a->dtype);
+    if (call->ctx->status == TERN_OK && BODY(a)->shape[BODY(a)->rank - 1] == 0)
+        return in_dtype(call, TERN_CALL(sum, ARG_TENSOR(d), ARG_INT(-1)), BODY(a)->dtype);
     return in_dtype(call, TERN_CALL(vector_norm, ARG_TENSOR(d), ARG_FLOAT(p), ARG_INT(-1)),
-                    a->dtype);
+                    BODY(a)->dtype);
 }
 
 /* ---- membership, bilinear forms, log-gamma ---- */
@@ -64,20 +65,23 @@ tern_value tern_op_bilinear(tern_opcall *call) {
     tern_tensor *a = tern_arg_tensor(call, 0), *b = tern_arg_tensor(call, 1);
     tern_tensor *w = tern_arg_tensor(call, 2), *bias = tern_arg_tensor(call, 3);
     char one[TERN_SHAPE_TEXT], two[TERN_SHAPE_TEXT], three[TERN_SHAPE_TEXT];
-    bool fits = a->rank >= 1 && a->rank == b->rank && w->rank == 3 &&
-                a->shape[a->rank - 1] == w->shape[1] && b->shape[b->rank - 1] == w->shape[2];
-    for (int d = 0; fits && d < a->rank - 1; d++) fits = a->shape[d] == b->shape[d];
+    bool fits = BODY(a)->rank >= 1 && BODY(a)->rank == BODY(b)->rank && BODY(w)->rank == 3 &&
+                BODY(a)->shape[BODY(a)->rank - 1] == BODY(w)->shape[1] &&
+                BODY(b)->shape[BODY(b)->rank - 1] == BODY(w)->shape[2];
+    for (int d = 0; fits && d < BODY(a)->rank - 1; d++)
+        fits = BODY(a)->shape[d] == BODY(b)->shape[d];
     if (!fits)
         return tern_call_fail(
             call, TERN_ERR_ARGUMENT,
             "input1 %s and input2 %s must agree but for the last dimension, which "
             "a weight (out, in1, in2) takes, got %s",
-            tern_shape_text(a->rank, a->shape, one), tern_shape_text(b->rank, b->shape, two),
-            tern_shape_text(w->rank, w->shape, three));
-    int64_t k = w->shape[0], i = w->shape[1], j = w->shape[2];
+            tern_shape_text(BODY(a)->rank, BODY(a)->shape, one),
+            tern_shape_text(BODY(b)->rank, BODY(b)->shape, two),
+            tern_shape_text(BODY(w)->rank, BODY(w)->shape, three));
+    int64_t k = BODY(w)->shape[0], i = BODY(w)->shape[1], j = BODY(w)->shape[2];
     int64_t rows = 1;
     tern_shape shape = tern_shape_of(a);
-    for (int d = 0; d < a->rank - 1; d++) rows *= a->shape[d];
+    for (int d = 0; d < BODY(a)->rank - 1; d++) rows *= BODY(a)->shape[d];
     shape.dim[shape.rank - 1] = k;
     tern_tensor *left = tern_reshape(tern_widen(a), TERN_SHAPE(rows, i));
     tern_tensor *right = tern_reshape(tern_widen(b), TERN_SHAPE(rows, j, 1));
@@ -86,7 +90,7 @@ tern_value tern_op_bilinear(tern_opcall *call) {
     middle = tern_matmul(tern_reshape(middle, TERN_SHAPE(rows, k, j)), right);
     tern_tensor *out = tern_reshape(middle, shape);
     if (bias) out = tern_add(out, tern_widen(bias));
-    return tern_result(call, tern_to_dtype(out, a->dtype));
+    return tern_result(call, tern_to_dtype(out, BODY(a)->dtype));
 }
 
 /* log of the multivariate gamma function of dimension p. */
@@ -96,12 +100,12 @@ tern_value tern_op_mvlgamma(tern_opcall *call) {
     if (p < 1 || p > INT16_MAX)
         return tern_call_fail(call, TERN_ERR_ARGUMENT,
                               "p has to be greater than or equal to 1, got %lld", (long long)p);
-    bool floating = tern_dtype_is_floating(x->dtype);
+    bool floating = tern_dtype_is_floating(BODY(x)->dtype);
     tern_tensor *wide = floating ? tern_widen(x) : tern_to_dtype(x, TERN_FLOAT32), *sum = NULL;
     for (int64_t i = 0; i < p && call->ctx->status == TERN_OK; i++) {
         tern_tensor *term = TERN_CALL(lgamma, ARG_TENSOR(tern_sub_scalar(wide, 0.5 * (double)i)));
         sum = sum ? tern_add(sum, term) : term;
     }
     sum = TERN_CALL(add, ARG_TENSOR(sum), ARG_FLOAT(0.25 * (double)(p * (p - 1)) * LOG_PI));
-    return in_dtype(call, sum, x->dtype);
+    return in_dtype(call, sum, BODY(x)->dtype);
 }

@@ -16,7 +16,7 @@ static bool drop_arguments(tern_opcall *call, bool default_training, double *out
                            bool *out_active) {
     *out_p = tern_arg_double(call, 1, 0.5);
     *out_active = tern_arg_bool(call, 2, default_training) && *out_p > 0.0 &&
-                  tern_arg_tensor(call, 0)->numel > 0;
+                  BODY(tern_arg_tensor(call, 0))->numel > 0;
     if (*out_p >= 0.0 && *out_p <= 1.0) return true;
     tern_call_fail(call, TERN_ERR_ARGUMENT,
                    "dropout probability has to be between 0 and 1, but got %g", *out_p);
@@ -27,8 +27,9 @@ static bool drop_arguments(tern_opcall *call, bool default_training, double *out
 static tern_tensor *noise_like(tern_tensor *input, double p, bool features) {
     tern_tensor *noise;
     if (features) {
-        tern_shape shape = {input->rank, {0}};
-        for (int d = 0; d < input->rank; d++) shape.dim[d] = d < 2 ? input->shape[d] : 1;
+        tern_shape shape = {BODY(input)->rank, {0}};
+        for (int d = 0; d < BODY(input)->rank; d++)
+            shape.dim[d] = d < 2 ? BODY(input)->shape[d] : 1;
         noise = TERN_CALL(new_zeros, ARG_TENSOR(input), ARG_SHAPE(shape));
     } else {
         noise = tern_empty_like(input);
@@ -45,7 +46,7 @@ static tern_value drop(tern_opcall *call, bool features) {
     if (p == 1.0) return tern_result(call, tern_mul_scalar(input, 0.0));
     /* The factor is rounded once, to the input's dtype. */
     tern_tensor *noise = tern_div_scalar(tern_widen(noise_like(input, p, features)), 1.0 - p);
-    noise = tern_to_dtype(noise, input->dtype);
+    noise = tern_to_dtype(noise, BODY(input)->dtype);
     return tern_result(call, tern_mul(input, noise));
 }
 
@@ -56,7 +57,7 @@ tern_value tern_op_dropout(tern_opcall *call) {
 /* Whole channels: [N, C, ...], or [C, ...] where the batch dimension is left out. */
 static tern_value drop_channels(tern_opcall *call, int unbatched_rank) {
     tern_tensor *input = tern_arg_tensor(call, 0);
-    if (unbatched_rank == 0 || input->rank != unbatched_rank) return drop(call, true);
+    if (unbatched_rank == 0 || BODY(input)->rank != unbatched_rank) return drop(call, true);
     tern_value args[] = {ARG_TENSOR(tern_unsqueeze(input, 0)), tern_arg(call, 1),
                          tern_arg(call, 2)};
     tern_tensor *out = tern_op_tensor(call->ctx, TERN_ROW(feature_dropout), args, 3);
@@ -64,7 +65,7 @@ static tern_value drop_channels(tern_opcall *call, int unbatched_rank) {
 }
 
 tern_value tern_op_feature_dropout(tern_opcall *call) {
-    if (tern_arg_tensor(call, 0)->rank < 2)
+    if (BODY(tern_arg_tensor(call, 0))->rank < 2)
         return tern_call_fail(call, TERN_ERR_ARGUMENT,
                               "Feature dropout requires at least 2 dimensions in the input");
     return drop(call, true);
@@ -106,12 +107,12 @@ tern_value tern_op_feature_alpha_dropout(tern_opcall *call) {
 /* native_dropout_backward(grad_output, mask, scale) */
 tern_value tern_op_native_dropout_backward(tern_opcall *call) {
     tern_tensor *grad = tern_arg_tensor(call, 0), *mask = tern_arg_tensor(call, 1);
-    if (!tern_dtype_is_floating(grad->dtype)) grad = tern_to_dtype(grad, TERN_FLOAT32);
+    if (!tern_dtype_is_floating(BODY(grad)->dtype)) grad = tern_to_dtype(grad, TERN_FLOAT32);
     if (call->ctx->status != TERN_OK) return tern_none();
     tern_tensor *kept =
-        tern_mul(tern_widen(grad), tern_to_dtype(mask, tern_wide_dtype(grad->dtype)));
+        tern_mul(tern_widen(grad), tern_to_dtype(mask, tern_wide_dtype(BODY(grad)->dtype)));
     kept = tern_mul_scalar(kept, tern_arg_double(call, 2, 1.0));
-    return tern_result(call, tern_to_dtype(kept, grad->dtype));
+    return tern_result(call, tern_to_dtype(kept, BODY(grad)->dtype));
 }
 
 /* ---- rrelu: a slope drawn for each element that is not above 0 ---- */
@@ -122,20 +123,21 @@ static tern_tensor *drawn_slopes(tern_opcall *call, tern_tensor *input, double l
     tern_tensor *wide = tern_detach(input);
     float *x = tern_host_copy(ctx, wide, TERN_FLOAT32);
     if (!x) return ctx->nil;
-    char *slopes = tern_host_buffer(ctx, input->numel, tern_dtype_size(input->dtype));
+    char *slopes = tern_host_buffer(ctx, BODY(input)->numel, tern_dtype_size(BODY(input)->dtype));
     tern_mt19937 *engine = &ctx->generator->engine;
-    if (input->dtype != TERN_FLOAT64) { /* the bounds are rounded first */
+    if (BODY(input)->dtype != TERN_FLOAT64) { /* the bounds are rounded first */
         lower = (double)(float)lower;
         upper = (double)(float)upper;
     }
-    for (int64_t i = 0; slopes && i < input->numel; i++) {
+    for (int64_t i = 0; slopes && i < BODY(input)->numel; i++) {
         double slope = 1.0;
         if (x[i] <= 0.0f) slope = tern_num_mt19937_f64(engine) * (upper - lower) + lower;
-        tern_num_store_f64((int)input->dtype, slopes, i, slope);
+        tern_num_store_f64((int)BODY(input)->dtype, slopes, i, slope);
     }
     tern_shape shape = tern_shape_of(input);
     tern_tensor *out =
-        slopes ? tern_new_from_host(call->lane, slopes, input->dtype, &shape, NULL) : ctx->nil;
+        slopes ? tern_new_from_host(call->lane, slopes, BODY(input)->dtype, &shape, NULL)
+               : ctx->nil;
     tern_free(slopes);
     tern_free(x);
     return out;
@@ -148,12 +150,12 @@ tern_value tern_op_rrelu(tern_opcall *call) {
         tern_tensor *x = tern_widen(input);
         tern_tensor *below = tern_mul_scalar(x, (lower + upper) / 2.0);
         x = tern_where(tern_gt_scalar(x, 0.0), x, below);
-        return tern_result(call, tern_to_dtype(x, input->dtype));
+        return tern_result(call, tern_to_dtype(x, BODY(input)->dtype));
     }
-    if (!tern_dtype_is_floating(input->dtype) || !(lower <= upper))
+    if (!tern_dtype_is_floating(BODY(input)->dtype) || !(lower <= upper))
         return tern_call_fail(call, TERN_ERR_ARGUMENT,
                               "expects a floating input and lower <= upper, got %s, %g and %g",
-                              tern_dtype_name(input->dtype), lower, upper);
+                              tern_dtype_name(BODY(input)->dtype), lower, upper);
     return tern_result(call, tern_mul(input, drawn_slopes(call, input, lower, upper)));
 }
 

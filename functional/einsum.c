@@ -87,7 +87,7 @@ static bool read_terms(equation *e, const char *end, tern_tensor **tensors, int 
             const char *stop = term_end(from, end);
             int letters = count_letters(from, stop, &dots);
             if (letters < 0) return bad(e, "an operand's subscripts are malformed");
-            int rest = tensors[i]->rank - letters;
+            int rest = BODY(tensors[i])->rank - letters;
             if (rest < 0 || (rest > 0 && !dots))
                 return bad(e, "the number of subscripts does not match an operand's dimensions");
             if (pass == 0 && rest > e->ellipsis) e->ellipsis = rest;
@@ -107,7 +107,7 @@ static bool read_output(equation *e, const char *arrow, const term *terms, int c
     int times[LABELS] = {0};
     bool dots;
     for (int i = 0; i < count; i++)
-        for (int d = 0; d < terms[i].tensor->rank; d++) times[terms[i].label[d]]++;
+        for (int d = 0; d < BODY(terms[i].tensor)->rank; d++) times[terms[i].label[d]]++;
     if (arrow) {
         const char *from = arrow + 2, *end = from + strlen(from);
         if (count_letters(from, end, &dots) < 0) return bad(e, "the result is malformed");
@@ -128,19 +128,19 @@ static bool read_output(equation *e, const char *arrow, const term *terms, int c
 /* ---- contracting ---- */
 
 static int find(const term *t, int label) {
-    for (int d = 0; d < t->tensor->rank; d++)
+    for (int d = 0; d < BODY(t->tensor)->rank; d++)
         if (t->label[d] == label) return d;
     return -1;
 }
 
 /* "ii": a repeated label takes the diagonal, which goes last. */
 static void take_diagonals(term *t) {
-    for (int d = 0; d < t->tensor->rank; d++) {
+    for (int d = 0; d < BODY(t->tensor)->rank; d++) {
         int again = d + 1;
-        while (again < t->tensor->rank && t->label[again] != t->label[d]) again++;
-        if (again >= t->tensor->rank) continue;
+        while (again < BODY(t->tensor)->rank && t->label[again] != t->label[d]) again++;
+        if (again >= BODY(t->tensor)->rank) continue;
         int label = t->label[d], kept = 0;
-        int rank = t->tensor->rank;
+        int rank = BODY(t->tensor)->rank;
         t->tensor =
             TERN_CALL(diagonal, ARG_TENSOR(t->tensor), ARG_INT(0), ARG_INT(d), ARG_INT(again));
         for (int k = 0; k < rank; k++)
@@ -155,7 +155,7 @@ static void take_diagonals(term *t) {
 static void sum_unneeded(term *t, const bool *needed) {
     tern_shape dims = {0, {0}};
     int kept = 0, labels[TERN_MAX_RANK];
-    for (int d = 0; d < t->tensor->rank; d++) {
+    for (int d = 0; d < BODY(t->tensor)->rank; d++) {
         if (needed[t->label[d]])
             labels[kept++] = t->label[d];
         else
@@ -174,8 +174,8 @@ static tern_tensor *arranged(const term *t, int *const *lists, const int *counts
         for (int i = 0; i < counts[k]; i++) {
             int d = find(t, lists[k][i]);
             order.dim[order.rank++] = d;
-            if (k == 0) shape.dim[shape.rank++] = t->tensor->shape[d];
-            area *= t->tensor->shape[d];
+            if (k == 0) shape.dim[shape.rank++] = BODY(t->tensor)->shape[d];
+            area *= BODY(t->tensor)->shape[d];
         }
         if (k > 0) shape.dim[shape.rank++] = area;
         sizes[k] = area;
@@ -186,7 +186,7 @@ static tern_tensor *arranged(const term *t, int *const *lists, const int *counts
 /* Where one of two has size 1 along a contracted label, the other is summed over it. */
 static void even_out(term *a, term *b, int label) {
     int da = find(a, label), db = find(b, label);
-    int64_t sa = a->tensor->shape[da], sb = b->tensor->shape[db];
+    int64_t sa = BODY(a->tensor)->shape[da], sb = BODY(b->tensor)->shape[db];
     term *longer = sa > sb ? a : b;
     if (sa == sb || (sa != 1 && sb != 1)) return;
     tern_shape dim = TERN_SHAPE(sa > sb ? da : db);
@@ -202,7 +202,7 @@ static bool contract(equation *e, term *a, term *b, const bool *needed_later) {
     sum_unneeded(a, needed);
     sum_unneeded(b, needed);
     if (e->call->ctx->status != TERN_OK) return false;
-    for (int d = 0; d < a->tensor->rank; d++) {
+    for (int d = 0; d < BODY(a->tensor)->rank; d++) {
         int label = a->label[d];
         if (find(b, label) < 0)
             left[n_left++] = label;
@@ -211,12 +211,12 @@ static bool contract(equation *e, term *a, term *b, const bool *needed_later) {
         else
             both[n_both++] = label;
     }
-    for (int d = 0; d < b->tensor->rank; d++)
+    for (int d = 0; d < BODY(b->tensor)->rank; d++)
         if (find(a, b->label[d]) < 0) right[n_right++] = b->label[d];
     for (int i = 0; i < n_both; i++) even_out(a, b, both[i]);
     if (e->call->ctx->status != TERN_OK) return false;
     if (n_batch + n_left + n_right > TERN_MAX_RANK) return bad(e, "too many dimensions");
-    tern_dtype dtype = tern_promote_types(a->tensor->dtype, b->tensor->dtype);
+    tern_dtype dtype = tern_promote_types(BODY(a->tensor)->dtype, BODY(b->tensor)->dtype);
     a->tensor = tern_to_dtype(a->tensor, dtype);
     b->tensor = tern_to_dtype(b->tensor, dtype);
     if (e->call->ctx->status != TERN_OK) return false;
@@ -231,13 +231,13 @@ static bool contract(equation *e, term *a, term *b, const bool *needed_later) {
     int labels[TERN_MAX_RANK];
     for (int i = 0; i < n_batch; i++) {
         labels[shape.rank] = batch[i];
-        shape.dim[shape.rank++] = product->shape[i];
+        shape.dim[shape.rank++] = BODY(product)->shape[i];
     }
     for (int i = 0; i < n_left + n_right; i++) {
         const term *from = i < n_left ? a : b;
         int label = i < n_left ? left[i] : right[i - n_left];
         labels[shape.rank] = label;
-        shape.dim[shape.rank++] = from->tensor->shape[find(from, label)];
+        shape.dim[shape.rank++] = BODY(from->tensor)->shape[find(from, label)];
     }
     a->tensor = tern_reshape(product, shape);
     memcpy(a->label, labels, (size_t)shape.rank * sizeof *labels);
@@ -276,7 +276,7 @@ tern_value tern_op_einsum(tern_opcall *call) {
         bool later[LABELS] = {false};
         for (int k = 0; k < e.n_output; k++) later[e.output[k]] = true;
         for (int k = i + 1; k < count; k++)
-            for (int d = 0; d < terms[k].tensor->rank; d++) later[terms[k].label[d]] = true;
+            for (int d = 0; d < BODY(terms[k].tensor)->rank; d++) later[terms[k].label[d]] = true;
         if (!contract(&e, &terms[0], &terms[i], later)) return tern_none();
     }
     return finish(&e, &terms[0]);

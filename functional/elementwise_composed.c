@@ -14,13 +14,13 @@
 /* The first argument as a floating tensor in the dtype to compute in. */
 static tern_tensor *wide_input(tern_opcall *call) {
     tern_tensor *x = tern_arg_tensor(call, 0);
-    return tern_dtype_is_floating(x->dtype) ? tern_widen(x) : tern_to_dtype(x, TERN_FLOAT32);
+    return tern_dtype_is_floating(BODY(x)->dtype) ? tern_widen(x) : tern_to_dtype(x, TERN_FLOAT32);
 }
 
 /* The result in the first argument's dtype, float32 for integers. */
 static tern_value narrowed(tern_opcall *call, tern_tensor *result) {
     if (call->ctx->status != TERN_OK) return tern_none();
-    tern_dtype dtype = tern_arg_tensor(call, 0)->dtype;
+    tern_dtype dtype = BODY(tern_arg_tensor(call, 0))->dtype;
     return tern_result(call, tern_dtype_is_floating(dtype) ? tern_to_dtype(result, dtype) : result);
 }
 
@@ -64,7 +64,8 @@ tern_value tern_op_as_short(tern_opcall *call) {
 /* to(input, other): dtype and device of another tensor. copy=True always gives a new one. */
 tern_value tern_op_to_other(tern_opcall *call) {
     tern_tensor *input = tern_arg_tensor(call, 0), *other = tern_arg_tensor(call, 1);
-    tern_tensor *out = tern_to_dtype(tern_to_device(input, tern_device_of(other)), other->dtype);
+    tern_tensor *out =
+        tern_to_dtype(tern_to_device(input, tern_device_of(other)), BODY(other)->dtype);
     bool fresh = tern_arg_bool(call, 3, false) && out == input;
     return tern_result(call, fresh ? tern_clone(input) : out);
 }
@@ -75,7 +76,7 @@ tern_value tern_op_to_both(tern_opcall *call) {
     const char *device = tern_arg_text(call, 1, NULL);
     bool there = !device || (strcmp(device, "cpu") == 0 && call->lane->device->is_cpu);
     if (!there) out = tern_to_device(out, device);
-    out = tern_to_dtype(out, tern_arg_dtype(call, 2, input->dtype));
+    out = tern_to_dtype(out, tern_arg_dtype(call, 2, BODY(input)->dtype));
     bool fresh = tern_arg_bool(call, 4, false) && out == input;
     return tern_result(call, fresh ? tern_clone(input) : out);
 }
@@ -85,15 +86,15 @@ tern_value tern_op_item(tern_opcall *call) {
     tern_tensor *input = tern_arg_tensor(call, 0);
     double value = tern_item(input);
     if (call->ctx->status != TERN_OK) return tern_none();
-    if (tern_dtype_is_floating(input->dtype)) return tern_float(value);
-    if (input->dtype == TERN_BOOL) return tern_bool(value != 0.0);
+    if (tern_dtype_is_floating(BODY(input)->dtype)) return tern_float(value);
+    if (BODY(input)->dtype == TERN_BOOL) return tern_bool(value != 0.0);
     return tern_int(tern_item_i64(input));
 }
 
 /* Of real numbers: real, conj, positive and the like change nothing. */
 tern_value tern_op_positive(tern_opcall *call) {
     tern_tensor *input = tern_arg_tensor(call, 0);
-    if (input->dtype == TERN_BOOL)
+    if (BODY(input)->dtype == TERN_BOOL)
         return tern_call_fail(call, TERN_ERR_ARGUMENT, "does not support bool tensors");
     return tern_tensor_value(input);
 }
@@ -129,12 +130,12 @@ tern_value tern_op_float_power(tern_opcall *call) {
 /* input * 2^other: integers in `other` take the dtype of a floating input. */
 tern_value tern_op_ldexp(tern_opcall *call) {
     tern_tensor *x = tern_arg_tensor(call, 0), *other = tern_arg_tensor(call, 1);
-    bool whole = !tern_dtype_is_floating(other->dtype);
-    if (!tern_dtype_is_floating(x->dtype) || !whole)
+    bool whole = !tern_dtype_is_floating(BODY(other)->dtype);
+    if (!tern_dtype_is_floating(BODY(x)->dtype) || !whole)
         return ARG_TENSOR(tern_mul(x, TERN_CALL(pow_scalar, ARG_FLOAT(2.0), ARG_TENSOR(other))));
     tern_tensor *wide = wide_input(call);
     tern_tensor *power =
-        TERN_CALL(pow_scalar, ARG_FLOAT(2.0), ARG_TENSOR(tern_to_dtype(other, wide->dtype)));
+        TERN_CALL(pow_scalar, ARG_FLOAT(2.0), ARG_TENSOR(tern_to_dtype(other, BODY(wide)->dtype)));
     return narrowed(call, tern_mul(wide, power));
 }
 
@@ -145,7 +146,7 @@ static tern_value tensor_of(tern_opcall *call, int index) {
     tern_value value = tern_arg(call, index);
     if (value.kind == TERN_VALUE_TENSOR) return value;
     tern_tensor *number = tern_operand_of(call, value, tern_result_type(&value, 1));
-    if (!tern_is_nil(number)) number->flags |= TERN_T_NUMBER;
+    if (!tern_is_nil(number)) BODY(number)->flags |= TERN_T_NUMBER;
     return ARG_TENSOR(number);
 }
 
@@ -169,10 +170,10 @@ tern_value tern_op_rad2deg(tern_opcall *call) {
 /* The angle of a real number: pi below 0, else 0; NaN stays. */
 tern_value tern_op_angle(tern_opcall *call) {
     tern_tensor *x = tern_arg_tensor(call, 0);
-    tern_dtype dtype = tern_dtype_is_floating(x->dtype) ? x->dtype : TERN_FLOAT32;
+    tern_dtype dtype = tern_dtype_is_floating(BODY(x)->dtype) ? BODY(x)->dtype : TERN_FLOAT32;
     tern_tensor *negative = TERN_CALL(lt, ARG_TENSOR(x), ARG_INT(0));
     tern_tensor *out = tern_mul_scalar(tern_to_dtype(negative, dtype), PI);
-    if (!tern_dtype_is_floating(x->dtype)) return tern_result(call, out);
+    if (!tern_dtype_is_floating(BODY(x)->dtype)) return tern_result(call, out);
     tern_tensor *zero = tern_mul_scalar(x, 0.0); /* keeps the history, whose gradient is 0 */
     zero = tern_fill_where(zero, tern_isinf(x), 0.0);
     return tern_result(call, tern_add(out, zero));
@@ -215,7 +216,7 @@ tern_value tern_op_xlog1py(tern_opcall *call) {
     tern_value y = tensor_of(call, 1);
     if (call->ctx->status != TERN_OK) return tern_none();
     tern_tensor *next = TERN_CALL(add, y, ARG_INT(1));
-    if (y.as.tensor->flags & TERN_T_NUMBER) next->flags |= TERN_T_NUMBER;
+    if (BODY(y.as.tensor)->flags & TERN_T_NUMBER) BODY(next)->flags |= TERN_T_NUMBER;
     return ARG_TENSOR(TERN_CALL(xlogy, tensor_of(call, 0), ARG_TENSOR(next)));
 }
 
@@ -232,8 +233,8 @@ static double largest(tern_dtype dtype) {
 
 tern_value tern_op_nan_to_num(tern_opcall *call) {
     tern_tensor *x = tern_arg_tensor(call, 0);
-    if (!tern_dtype_is_floating(x->dtype)) return tern_result(call, tern_clone(x));
-    double max = largest(x->dtype);
+    if (!tern_dtype_is_floating(BODY(x)->dtype)) return tern_result(call, tern_clone(x));
+    double max = largest(BODY(x)->dtype);
     tern_tensor *infinite = tern_isinf(x), *above = tern_gt_scalar(x, 0.0);
     tern_tensor *out = tern_fill_where(x, tern_isnan(x), tern_arg_double(call, 1, 0.0));
     out = tern_fill_where(out, tern_logical_and(infinite, above), tern_arg_double(call, 2, max));
@@ -245,14 +246,15 @@ tern_value tern_op_nan_to_num(tern_opcall *call) {
 tern_value tern_op_round_decimals(tern_opcall *call) {
     tern_tensor *x = tern_arg_tensor(call, 0);
     int64_t decimals = tern_arg_int(call, 1, 0);
-    if (decimals == 0 || !tern_dtype_is_floating(x->dtype)) return tern_result(call, tern_round(x));
+    if (decimals == 0 || !tern_dtype_is_floating(BODY(x)->dtype))
+        return tern_result(call, tern_round(x));
     double scale = pow(10.0, fabs((double)decimals));
     tern_tensor *wide = tern_widen(x), *out;
     if (decimals > 0)
         out = tern_div_scalar(tern_round(tern_mul_scalar(wide, scale)), scale);
     else
         out = tern_mul_scalar(tern_round(tern_div_scalar(wide, scale)), scale);
-    return tern_result(call, tern_to_dtype(out, x->dtype));
+    return tern_result(call, tern_to_dtype(out, BODY(x)->dtype));
 }
 
 /* ---- tests ---- */
@@ -280,7 +282,7 @@ static tern_tensor *close_to(tern_opcall *call) {
     if (tern_arg_bool(call, 4, false))
         equal = tern_logical_or(equal, tern_logical_and(tern_isnan(a), tern_isnan(b)));
     if (rtol == 0.0 && atol == 0.0) return equal;
-    bool real = tern_dtype_is_floating(a->dtype);
+    bool real = tern_dtype_is_floating(BODY(a)->dtype);
     tern_tensor *x = real ? a : tern_to_dtype(a, TERN_FLOAT64);
     tern_tensor *y = real ? b : tern_to_dtype(b, TERN_FLOAT64);
     tern_tensor *allowed = tern_add_scalar(tern_abs(tern_mul_scalar(y, rtol)), atol);

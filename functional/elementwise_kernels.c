@@ -62,7 +62,7 @@ tern_value tern_op_lcm(tern_opcall *call) {
 }
 
 tern_value tern_op_bitwise_not(tern_opcall *call) {
-    tern_dtype dtype = tern_arg_tensor(call, 0)->dtype;
+    tern_dtype dtype = BODY(tern_arg_tensor(call, 0))->dtype;
     if (tern_dtype_is_floating(dtype))
         return tern_call_fail(call, TERN_ERR_ARGUMENT, "not implemented for '%s'",
                               tern_dtype_class(dtype));
@@ -74,7 +74,7 @@ tern_value tern_op_bitwise_not(tern_opcall *call) {
 
 /* A tensor operand of a node, or the number in its place, in the gradient's dtype. */
 static tern_tensor *operand(tern_node *node, int k, tern_tensor *grad) {
-    return tern_to_dtype(tern_node_input(node, k), grad->dtype);
+    return tern_to_dtype(tern_node_input(node, k), BODY(grad)->dtype);
 }
 
 tern_value tern_op_fmod(tern_opcall *call) {
@@ -205,7 +205,7 @@ void tern_grad_logaddexp2(tern_node *node, tern_tensor *const *grad_out, tern_te
 /* ---- unary functions ---- */
 
 static tern_value unary_floating(tern_opcall *call) {
-    tern_dtype dtype = tern_map_float(tern_arg_tensor(call, 0)->dtype);
+    tern_dtype dtype = tern_map_float(BODY(tern_arg_tensor(call, 0))->dtype);
     return unary(call, dtype, dtype);
 }
 
@@ -243,7 +243,7 @@ void tern_grad_sinc(tern_node *node, tern_tensor *const *grad_out, tern_tensor *
 
 tern_value tern_op_signbit(tern_opcall *call) {
     tern_tensor *input = tern_arg_tensor(call, 0);
-    if (input->dtype == TERN_BOOL)
+    if (BODY(input)->dtype == TERN_BOOL)
         return tern_result(call, TERN_CALL(ne, ARG_TENSOR(input), ARG_TENSOR(input)));
-    return unary(call, input->dtype, TERN_BOOL);
+    return unary(call, BODY(input)->dtype, TERN_BOOL);
 }

@@ -10,14 +10,14 @@
 /* int64 [count, rank]: the positions of what is not 0, in row-major order. */
 static tern_tensor *nonzero_of(tern_opcall *call, tern_tensor *input) {
     tern_ctx *ctx = call->ctx;
-    tern_shape shape = {2, {0, input->rank}};
+    tern_shape shape = {2, {0, BODY(input)->rank}};
     tern_tensor *count = tern_tensor_new(call->lane, TERN_INT64, 0, NULL);
-    if (ctx->status == TERN_OK && input->numel > 0) {
+    if (ctx->status == TERN_OK && BODY(input)->numel > 0) {
         tern_launch(call->lane, TERN_KERNEL_NONZERO_COUNT, 0, &input, 1, &count, 1, NULL, 0);
         shape.dim[0] = tern_item_i64(count);
     }
     tern_tensor *out = tern_new_shaped(call, TERN_INT64, &shape);
-    if (ctx->status == TERN_OK && out->numel > 0)
+    if (ctx->status == TERN_OK && BODY(out)->numel > 0)
         tern_launch(call->lane, TERN_KERNEL_NONZERO, 0, &input, 1, &out, 1, NULL, 0);
     return out;
 }
@@ -25,7 +25,7 @@ static tern_tensor *nonzero_of(tern_opcall *call, tern_tensor *input) {
 tern_value tern_op_nonzero(tern_opcall *call) {
     tern_tensor *input = tern_arg_tensor(call, 0);
     bool tuple = tern_arg_bool(call, 1, false);
-    if (tuple && input->rank == 0) input = tern_unsqueeze(input, 0);
+    if (tuple && BODY(input)->rank == 0) input = tern_unsqueeze(input, 0);
     tern_tensor *found = nonzero_of(call, input);
     if (!tuple) return tern_result(call, found);
     return TERN_CALL_VALUE(unbind, ARG_TENSOR(found), ARG_INT(1));
@@ -42,7 +42,7 @@ tern_value tern_op_nonzero_static(tern_opcall *call) {
                               (long long)size);
     tern_tensor *found = nonzero_of(call, tern_arg_tensor(call, 0));
     if (call->ctx->status != TERN_OK) return tern_none();
-    tern_shape rest = {2, {size - found->shape[0], found->shape[1]}};
+    tern_shape rest = {2, {size - BODY(found)->shape[0], BODY(found)->shape[1]}};
     if (rest.dim[0] <= 0) return tern_result(call, tern_clone(tern_narrow(found, 0, 0, size)));
     tern_tensor *fill =
         TERN_CALL(new_full, ARG_TENSOR(found), ARG_SHAPE(rest), ARG_INT(tern_arg_int(call, 2, -1)));
@@ -54,15 +54,15 @@ tern_value tern_op_nonzero_static(tern_opcall *call) {
 /* Index tensors of one shape and of int64 for dimensions that x has; false after latching. */
 static bool indices_fit(tern_opcall *call, const tern_tensor *x, tern_tensor *const *indices,
                         int count, int64_t first) {
-    bool fits = count > 0 && first >= 0 && first <= x->rank - count;
+    bool fits = count > 0 && first >= 0 && first <= BODY(x)->rank - count;
     for (int i = 0; fits && i < count; i++)
-        fits = indices[i]->dtype == TERN_INT64 && tern_same_shape(indices[i], indices[0]) &&
-               x->rank - count + indices[i]->rank <= TERN_MAX_RANK;
+        fits = BODY(indices[i])->dtype == TERN_INT64 && tern_same_shape(indices[i], indices[0]) &&
+               BODY(x)->rank - count + BODY(indices[i])->rank <= TERN_MAX_RANK;
     if (!fits)
         tern_call_fail(call, TERN_ERR_INDEX,
                        "%d index tensors from dimension %lld on do not fit an input of %d "
                        "dimensions: they are int64, of one shape",
-                       count, (long long)first, x->rank);
+                       count, (long long)first, BODY(x)->rank);
     return fits;
 }
 
@@ -70,9 +70,9 @@ static bool indices_fit(tern_opcall *call, const tern_tensor *x, tern_tensor *co
 static tern_shape indexed_shape(const tern_tensor *x, const tern_tensor *index, int first,
                                 int count) {
     tern_shape shape = {0, {0}};
-    for (int d = 0; d < first; d++) shape.dim[shape.rank++] = x->shape[d];
-    for (int d = 0; d < index->rank; d++) shape.dim[shape.rank++] = index->shape[d];
-    for (int d = first + count; d < x->rank; d++) shape.dim[shape.rank++] = x->shape[d];
+    for (int d = 0; d < first; d++) shape.dim[shape.rank++] = BODY(x)->shape[d];
+    for (int d = 0; d < BODY(index)->rank; d++) shape.dim[shape.rank++] = BODY(index)->shape[d];
+    for (int d = first + count; d < BODY(x)->rank; d++) shape.dim[shape.rank++] = BODY(x)->shape[d];
     return shape;
 }
 
@@ -84,9 +84,9 @@ tern_value tern_op__index_get(tern_opcall *call) {
     if (!indices_fit(call, input, indices, count, tern_arg_int(call, 1, 0))) return tern_none();
     int first = (int)tern_arg_int(call, 1, 0);
     tern_shape shape = indexed_shape(input, indices[0], first, count);
-    tern_tensor *out = tern_new_shaped(call, input->dtype, &shape);
-    if (call->ctx->status != TERN_OK || out->numel == 0) return tern_result(call, out);
-    if (input->numel == 0)
+    tern_tensor *out = tern_new_shaped(call, BODY(input)->dtype, &shape);
+    if (call->ctx->status != TERN_OK || BODY(out)->numel == 0) return tern_result(call, out);
+    if (BODY(input)->numel == 0)
         return tern_call_fail(call, TERN_ERR_INDEX, "index is out of bounds for a size of 0");
     tern_tensor *operands[TERN_MAX_RANK + 1];
     operands[0] = input;
@@ -120,15 +120,15 @@ tern_value tern_op__index_put(tern_opcall *call) {
         !indices_fit(call, input, indices, count, tern_arg_int(call, 2, 0)))
         return tern_none();
     tern_shape shape = indexed_shape(input, indices[0], (int)tern_arg_int(call, 2, 0), count);
-    bool fits = values->dtype == input->dtype && values->rank == shape.rank;
-    for (int d = 0; fits && d < shape.rank; d++) fits = values->shape[d] == shape.dim[d];
+    bool fits = BODY(values)->dtype == BODY(input)->dtype && BODY(values)->rank == shape.rank;
+    for (int d = 0; fits && d < shape.rank; d++) fits = BODY(values)->shape[d] == shape.dim[d];
     if (!fits)
         return tern_call_fail(call, TERN_ERR_ARGUMENT,
                               "values must have the dtype of the input and the shape that the "
                               "indices give");
-    tern_tensor *out = tern_new_dense_like(call->lane, input, input->dtype);
+    tern_tensor *out = tern_new_dense_like(call->lane, input, BODY(input)->dtype);
     tern_copy_raw(out, input);
-    if (call->ctx->status != TERN_OK || values->numel == 0) return tern_result(call, out);
+    if (call->ctx->status != TERN_OK || BODY(values)->numel == 0) return tern_result(call, out);
     tern_tensor *operands[TERN_MAX_RANK + 1];
     operands[0] = values;
     for (int i = 0; i < count; i++) operands[i + 1] = indices[i];
@@ -136,7 +136,7 @@ tern_value tern_op__index_put(tern_opcall *call) {
                                     .count = count,
                                     .reduce = tern_arg_bool(call, 3, false) ? TERN_SCATTER_ADD
                                                                             : TERN_SCATTER_SET};
-    if (out->numel == 0)
+    if (BODY(out)->numel == 0)
         return tern_call_fail(call, TERN_ERR_INDEX, "index is out of bounds for a size of 0");
     tern_launch(call->lane, TERN_KERNEL_INDEX_PUT, 0, operands, count + 1, &out, 1, &attrs,
                 sizeof attrs);
@@ -172,18 +172,18 @@ static bool spread_list(tern_opcall *call, tern_tensor *input, tern_value list, 
     for (size_t i = 0; i < count; i++) {
         tern_value item = tern_value_at(list, i);
         tern_tensor *index = item.kind == TERN_VALUE_TENSOR ? item.as.tensor : NULL;
-        bool mask = index && (index->dtype == TERN_BOOL || index->dtype == TERN_UINT8);
-        int span = mask ? index->rank : 1;
-        if (dim + span > input->rank) {
+        bool mask = index && (BODY(index)->dtype == TERN_BOOL || BODY(index)->dtype == TERN_UINT8);
+        int span = mask ? BODY(index)->rank : 1;
+        if (dim + span > BODY(input)->rank) {
             tern_call_fail(call, TERN_ERR_INDEX, "too many indices for tensor of dimension %d",
-                           input->rank);
+                           BODY(input)->rank);
             return false;
         }
         if (!mask) {
             p->indices[dim] = index ? tern_to_dtype(index, TERN_INT64) : NULL;
         } else {
             for (int d = 0; d < span; d++)
-                if (index->shape[d] != input->shape[dim + d]) {
+                if (BODY(index)->shape[d] != BODY(input)->shape[dim + d]) {
                     tern_call_fail(call, TERN_ERR_INDEX,
                                    "The shape of the mask at index %d does not match the shape of "
                                    "the indexed tensor at index %d",
@@ -202,7 +202,7 @@ static bool make_plan(tern_opcall *call, tern_tensor *input, tern_value list, pl
     *p = (plan){.first = -1, .adjacent = true};
     if (!spread_list(call, input, list, p)) return false;
     int last = -1;
-    for (int d = 0; d < input->rank; d++) {
+    for (int d = 0; d < BODY(input)->rank; d++) {
         if (!p->indices[d]) continue;
         if (p->first < 0) p->first = d;
         if (last >= 0 && d != last + 1) p->adjacent = false;
@@ -239,7 +239,7 @@ tern_value tern_op_index(tern_opcall *call) {
     tern_shape order;
     if (!make_plan(call, input, tern_arg(call, 1), &p)) return tern_none();
     if (p.count == 0) return tern_result(call, tern_clone(input));
-    if (front_order(&p, input->rank, &order)) input = tern_permute(input, order);
+    if (front_order(&p, BODY(input)->rank, &order)) input = tern_permute(input, order);
     tern_value indices = list_of(call->ctx, p.packed, p.count);
     return tern_result(call, TERN_CALL(_index_get, ARG_TENSOR(input), ARG_INT(p.first), indices));
 }
@@ -250,12 +250,13 @@ tern_value tern_op_index_put(tern_opcall *call) {
     plan p;
     tern_shape order, inverse;
     if (!make_plan(call, input, tern_arg(call, 1), &p)) return tern_none();
-    if (values->dtype != input->dtype)
+    if (BODY(values)->dtype != BODY(input)->dtype)
         return tern_call_fail(call, TERN_ERR_ARGUMENT,
                               "Index put requires the source and destination dtypes match, got %s "
                               "for the destination and %s for the source.",
-                              tern_dtype_class(input->dtype), tern_dtype_class(values->dtype));
-    bool moved = front_order(&p, input->rank, &order);
+                              tern_dtype_class(BODY(input)->dtype),
+                              tern_dtype_class(BODY(values)->dtype));
+    bool moved = front_order(&p, BODY(input)->rank, &order);
     tern_tensor *base = moved ? tern_permute(input, order) : input;
     if (call->ctx->status != TERN_OK) return tern_none();
     if (p.count == 0) {
@@ -280,9 +281,9 @@ tern_value tern_op_index_put(tern_opcall *call) {
 static bool broadcast_mask(tern_opcall *call, tern_tensor **input, tern_tensor **mask) {
     tern_tensor *both[2] = {*input, *mask};
     tern_shape shape;
-    if ((*mask)->dtype != TERN_BOOL) {
+    if (BODY((*mask))->dtype != TERN_BOOL) {
         tern_call_fail(call, TERN_ERR_ARGUMENT, "expected BoolTensor for mask, got %s",
-                       tern_dtype_class((*mask)->dtype));
+                       tern_dtype_class(BODY((*mask))->dtype));
         return false;
     }
     if (!tern_broadcast_shape(call, both, 2, &shape)) return false;
@@ -295,14 +296,14 @@ tern_value tern_op_masked_fill(tern_opcall *call) {
     tern_tensor *input = tern_arg_tensor(call, 0), *mask = tern_arg_tensor(call, 1);
     tern_value value = tern_arg(call, 2);
     tern_tensor *fill = value.kind == TERN_VALUE_TENSOR
-                            ? tern_to_dtype(value.as.tensor, input->dtype)
-                            : tern_operand_of(call, value, input->dtype);
+                            ? tern_to_dtype(value.as.tensor, BODY(input)->dtype)
+                            : tern_operand_of(call, value, BODY(input)->dtype);
     if (call->ctx->status != TERN_OK) return tern_none();
-    if (fill->rank != 0)
+    if (BODY(fill)->rank != 0)
         return tern_call_fail(call, TERN_ERR_ARGUMENT,
                               "only supports a 0-dimensional value tensor, but got tensor with %d "
                               "dimension(s).",
-                              fill->rank);
+                              BODY(fill)->rank);
     if (!broadcast_mask(call, &input, &mask)) return tern_none();
     return tern_result(call, tern_where(mask, fill, input));
 }
@@ -323,18 +324,19 @@ tern_value tern_op_masked_select(tern_opcall *call) {
 tern_value tern_op_masked_scatter(tern_opcall *call) {
     tern_tensor *input = tern_arg_tensor(call, 0), *mask = tern_arg_tensor(call, 1);
     tern_tensor *source = tern_arg_tensor(call, 2);
-    if (source->dtype != input->dtype)
+    if (BODY(source)->dtype != BODY(input)->dtype)
         return tern_call_fail(call, TERN_ERR_ARGUMENT,
                               "expected self and source to have same dtypes but got %s and %s",
-                              tern_dtype_class(input->dtype), tern_dtype_class(source->dtype));
+                              tern_dtype_class(BODY(input)->dtype),
+                              tern_dtype_class(BODY(source)->dtype));
     if (!broadcast_mask(call, &input, &mask)) return tern_none();
     tern_tensor *at = true_positions(mask);
     if (call->ctx->status != TERN_OK) return tern_none();
-    if (at->numel > source->numel)
+    if (BODY(at)->numel > BODY(source)->numel)
         return tern_call_fail(call, TERN_ERR_ARGUMENT,
                               "Number of elements of source < number of ones in mask (%lld < %lld)",
-                              (long long)source->numel, (long long)at->numel);
-    tern_tensor *from = tern_narrow(tern_reshape(source, TERN_SHAPE(-1)), 0, 0, at->numel);
+                              (long long)BODY(source)->numel, (long long)BODY(at)->numel);
+    tern_tensor *from = tern_narrow(tern_reshape(source, TERN_SHAPE(-1)), 0, 0, BODY(at)->numel);
     tern_tensor *out = tern_scatter(tern_reshape(input, TERN_SHAPE(-1)), 0, at, from);
     return tern_result(call, tern_reshape(out, tern_shape_of(input)));
 }

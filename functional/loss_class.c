@@ -11,7 +11,7 @@
 /* The loss in the dtype of the first argument. */
 static tern_value narrowed(tern_opcall *call, tern_tensor *loss) {
     if (call->ctx->status != TERN_OK) return tern_none();
-    return tern_result(call, tern_to_dtype(loss, tern_arg_tensor(call, 0)->dtype));
+    return tern_result(call, tern_to_dtype(loss, BODY(tern_arg_tensor(call, 0))->dtype));
 }
 
 /* ---- nll_loss ---- */
@@ -26,38 +26,38 @@ typedef struct targets {
 
 static bool target_shape_fits(tern_opcall *call, const tern_tensor *x, const tern_tensor *target,
                               int class_dim) {
-    bool fits = target->rank == x->rank - 1;
-    for (int d = 0; fits && d < target->rank; d++)
-        fits = target->shape[d] == x->shape[d < class_dim ? d : d + 1];
+    bool fits = BODY(target)->rank == BODY(x)->rank - 1;
+    for (int d = 0; fits && d < BODY(target)->rank; d++)
+        fits = BODY(target)->shape[d] == BODY(x)->shape[d < class_dim ? d : d + 1];
     if (fits) return true;
     char a[TERN_SHAPE_TEXT], b[TERN_SHAPE_TEXT];
-    if (x->rank > 1 && target->rank > 0 && x->shape[0] != target->shape[0])
+    if (BODY(x)->rank > 1 && BODY(target)->rank > 0 && BODY(x)->shape[0] != BODY(target)->shape[0])
         tern_call_fail(call, TERN_ERR_ARGUMENT,
                        "Expected input batch_size (%lld) to match target batch_size (%lld).",
-                       (long long)x->shape[0], (long long)target->shape[0]);
+                       (long long)BODY(x)->shape[0], (long long)BODY(target)->shape[0]);
     else
         tern_call_fail(call, TERN_ERR_ARGUMENT,
                        "target %s must be input %s without its class dimension %d",
-                       tern_shape_text(target->rank, target->shape, b),
-                       tern_shape_text(x->rank, x->shape, a), class_dim);
+                       tern_shape_text(BODY(target)->rank, BODY(target)->shape, b),
+                       tern_shape_text(BODY(x)->rank, BODY(x)->shape, a), class_dim);
     return false;
 }
 
 static bool read_targets(tern_opcall *call, tern_tensor *x, tern_tensor *target,
                          tern_tensor *weight, int64_t ignore_index, targets *out) {
-    out->class_dim = x->rank == 1 ? 0 : 1;
-    if (x->rank == 0) {
+    out->class_dim = BODY(x)->rank == 1 ? 0 : 1;
+    if (BODY(x)->rank == 0) {
         tern_call_fail(call, TERN_ERR_ARGUMENT, "input must have a class dimension");
         return false;
     }
-    if (target->dtype != TERN_INT64 && target->dtype != TERN_UINT8) {
+    if (BODY(target)->dtype != TERN_INT64 && BODY(target)->dtype != TERN_UINT8) {
         tern_call_fail(call, TERN_ERR_ARGUMENT, "expected scalar type Long but found %s",
-                       tern_dtype_class(target->dtype));
+                       tern_dtype_class(BODY(target)->dtype));
         return false;
     }
     if (!target_shape_fits(call, x, target, out->class_dim)) return false;
-    int64_t classes = x->shape[out->class_dim];
-    if (weight && (weight->rank != 1 || weight->shape[0] != classes)) {
+    int64_t classes = BODY(x)->shape[out->class_dim];
+    if (weight && (BODY(weight)->rank != 1 || BODY(weight)->shape[0] != classes)) {
         tern_call_fail(call, TERN_ERR_ARGUMENT,
                        "weight tensor should be defined either for all %lld classes or no classes",
                        (long long)classes);
@@ -72,7 +72,7 @@ static bool read_targets(tern_opcall *call, tern_tensor *x, tern_tensor *target,
             tern_reshape(tern_index_select(tern_widen(weight), 0, flat), tern_shape_of(target));
     } else {
         out->weight = TERN_CALL(new_ones, ARG_TENSOR(x), ARG_SHAPE(tern_shape_of(target)),
-                                ARG_DTYPE(tern_wide_dtype(x->dtype)));
+                                ARG_DTYPE(tern_wide_dtype(BODY(x)->dtype)));
     }
     out->weight = tern_fill_where(out->weight, out->ignored, 0.0);
     return call->ctx->status == TERN_OK;
@@ -109,22 +109,22 @@ tern_value tern_op_nll_loss(tern_opcall *call) {
 
 /* A vector over classes in the shape that broadcasts to x. */
 static tern_tensor *along_classes(tern_tensor *vector, const tern_tensor *x, int class_dim) {
-    tern_shape shape = {x->rank, {0}};
-    for (int d = 0; d < x->rank; d++) shape.dim[d] = d == class_dim ? x->shape[d] : 1;
+    tern_shape shape = {BODY(x)->rank, {0}};
+    for (int d = 0; d < BODY(x)->rank; d++) shape.dim[d] = d == class_dim ? BODY(x)->shape[d] : 1;
     return tern_reshape(vector, shape);
 }
 
 /* Targets that are probabilities: -sum(log p * target * weight), the mean over the batch. */
 static tern_value by_probability(tern_opcall *call, tern_tensor *log_p, tern_tensor *target,
                                  tern_tensor *weight, double smoothing, tern_reduction reduction) {
-    int dim = log_p->rank == 1 ? 0 : 1;
+    int dim = BODY(log_p)->rank == 1 ? 0 : 1;
     char a[TERN_SHAPE_TEXT], b[TERN_SHAPE_TEXT];
     if (!tern_same_shape(log_p, target))
         return tern_call_fail(call, TERN_ERR_ARGUMENT,
                               "target %s of probabilities must have the shape of input %s",
-                              tern_shape_text(target->rank, target->shape, b),
-                              tern_shape_text(log_p->rank, log_p->shape, a));
-    double classes = (double)log_p->shape[dim];
+                              tern_shape_text(BODY(target)->rank, BODY(target)->shape, b),
+                              tern_shape_text(BODY(log_p)->rank, BODY(log_p)->shape, a));
+    double classes = (double)BODY(log_p)->shape[dim];
     target = tern_widen(target);
     if (smoothing > 0.0)
         target = tern_add_scalar(tern_mul_scalar(target, 1.0 - smoothing), smoothing / classes);
@@ -132,7 +132,8 @@ static tern_value by_probability(tern_opcall *call, tern_tensor *log_p, tern_ten
     if (weight) terms = tern_mul(terms, along_classes(tern_widen(weight), log_p, dim));
     tern_tensor *loss = tern_neg(tern_sum_dims(terms, TERN_SHAPE(dim), false));
     if (reduction == TERN_MEAN) {
-        double batch = log_p->shape[dim] ? (double)(log_p->numel / log_p->shape[dim]) : 0.0;
+        double batch =
+            BODY(log_p)->shape[dim] ? (double)(BODY(log_p)->numel / BODY(log_p)->shape[dim]) : 0.0;
         return narrowed(call, tern_div_scalar(tern_sum(loss), batch));
     }
     return narrowed(call, tern_reduce_loss(loss, reduction));
@@ -148,9 +149,9 @@ tern_value tern_op_cross_entropy(tern_opcall *call) {
     if (!(smoothing >= 0.0 && smoothing <= 1.0))
         return tern_call_fail(call, TERN_ERR_ARGUMENT,
                               "label_smoothing must be between 0.0 and 1.0. Got: %g", smoothing);
-    tern_tensor *log_p = tern_log_softmax(x, x->rank == 1 ? 0 : 1);
+    tern_tensor *log_p = tern_log_softmax(x, BODY(x)->rank == 1 ? 0 : 1);
     if (call->ctx->status != TERN_OK) return tern_none();
-    if (tern_dtype_is_floating(target->dtype))
+    if (tern_dtype_is_floating(BODY(target)->dtype))
         return by_probability(call, log_p, target, weight, smoothing, reduction);
     if (!read_targets(call, log_p, target, weight, tern_arg_int(call, 4, -100), &t))
         return tern_none();
@@ -161,7 +162,7 @@ tern_value tern_op_cross_entropy(tern_opcall *call) {
     if (weight) terms = tern_mul(terms, along_classes(tern_widen(weight), log_p, t.class_dim));
     tern_tensor *all = tern_neg(tern_sum_dims(terms, TERN_SHAPE(t.class_dim), false));
     all = reduce_by_weight(tern_fill_where(all, t.ignored, 0.0), &t, reduction);
-    double classes = (double)log_p->shape[t.class_dim];
+    double classes = (double)BODY(log_p)->shape[t.class_dim];
     return narrowed(call, tern_add(tern_mul_scalar(loss, 1.0 - smoothing),
                                    tern_mul_scalar(all, smoothing / classes)));
 }
@@ -174,8 +175,8 @@ static bool same_shapes(tern_opcall *call, const tern_tensor *x, const tern_tens
     tern_call_fail(call, TERN_ERR_ARGUMENT,
                    "Using a target size (%s) that is different to the input size (%s) is an error: "
                    "ensure they have the same size.",
-                   tern_shape_text(target->rank, target->shape, b),
-                   tern_shape_text(x->rank, x->shape, a));
+                   tern_shape_text(BODY(target)->rank, BODY(target)->shape, b),
+                   tern_shape_text(BODY(x)->rank, BODY(x)->shape, a));
     return false;
 }
 
@@ -209,7 +210,7 @@ tern_value tern_op_binary_cross_entropy(tern_opcall *call) {
     if (!tern_reduction_argument(call, 5, &reduction) || !same_shapes(call, input, target))
         return tern_none();
     tern_tensor *outside = tern_logical_or(tern_lt_scalar(input, 0.0), tern_gt_scalar(input, 1.0));
-    if (input->numel > 0 && tern_item(tern_any(outside)) != 0.0)
+    if (BODY(input)->numel > 0 && tern_item(tern_any(outside)) != 0.0)
         return tern_call_fail(call, TERN_ERR_ARGUMENT,
                               "all elements of input should be between 0 and 1");
     tern_tensor *loss =
@@ -257,7 +258,7 @@ tern_value tern_op_kl_div(tern_opcall *call) {
     }
     loss = tern_reduce_loss(loss, reduction);
     if (call->ctx->status != TERN_OK) return tern_none();
-    if (batchmean && x->rank > 0) loss = tern_div_scalar(loss, (double)x->shape[0]);
+    if (batchmean && BODY(x)->rank > 0) loss = tern_div_scalar(loss, (double)BODY(x)->shape[0]);
     return narrowed(call, loss);
 }
 
@@ -265,8 +266,8 @@ tern_value tern_op_kl_div(tern_opcall *call) {
 
 /* Scores as [N, C] and targets as [N, ...]: a vector is one sample. */
 static tern_tensor *as_batch(tern_tensor *x) {
-    if (x->rank == 0) return tern_reshape(x, TERN_SHAPE(1, 1));
-    return x->rank == 1 ? tern_unsqueeze(x, 0) : x;
+    if (BODY(x)->rank == 0) return tern_reshape(x, TERN_SHAPE(1, 1));
+    return BODY(x)->rank == 1 ? tern_unsqueeze(x, 0) : x;
 }
 
 /* x above 0, else 0: NaN too, as PyTorch's comparison passes it over. */
@@ -276,7 +277,7 @@ static tern_tensor *positive_part(tern_tensor *x) {
 
 /* Back from [N] to what the input had. */
 static tern_tensor *from_batch(tern_opcall *call, tern_tensor *loss) {
-    bool single = tern_arg_tensor(call, 0)->rank < 2;
+    bool single = BODY(tern_arg_tensor(call, 0))->rank < 2;
     return single ? tern_reshape(loss, TERN_SCALAR_SHAPE) : loss;
 }
 
@@ -289,7 +290,8 @@ tern_value tern_op_multi_margin_loss(tern_opcall *call) {
     tern_reduction reduction;
     if (!tern_reduction_argument(call, 7, &reduction) || call->ctx->status != TERN_OK)
         return tern_none();
-    if ((p != 1 && p != 2) || x->rank != 2 || x->shape[1] == 0 || target->shape[0] != x->shape[0])
+    if ((p != 1 && p != 2) || BODY(x)->rank != 2 || BODY(x)->shape[1] == 0 ||
+        BODY(target)->shape[0] != BODY(x)->shape[0])
         return tern_call_fail(call, TERN_ERR_ARGUMENT,
                               "expects p 1 or 2, input [N, C] and one target for each sample");
     tern_tensor *own = tern_gather(x, 1, target);
@@ -302,7 +304,7 @@ tern_value tern_op_multi_margin_loss(tern_opcall *call) {
     over = TERN_CALL(scatter_value, ARG_TENSOR(over), ARG_INT(1), ARG_TENSOR(target),
                      ARG_FLOAT(0.0)); /* not with itself */
     tern_tensor *loss = tern_sum_dims(over, TERN_SHAPE(1), false);
-    loss = from_batch(call, tern_div_scalar(loss, (double)x->shape[1]));
+    loss = from_batch(call, tern_div_scalar(loss, (double)BODY(x)->shape[1]));
     return narrowed(call, tern_reduce_loss(loss, reduction));
 }
 
@@ -313,7 +315,7 @@ tern_value tern_op_multilabel_margin_loss(tern_opcall *call) {
     tern_reduction reduction;
     if (!tern_reduction_argument(call, 4, &reduction) || call->ctx->status != TERN_OK)
         return tern_none();
-    if (x->rank != 2 || !tern_same_shape(x, target))
+    if (BODY(x)->rank != 2 || !tern_same_shape(x, target))
         return tern_call_fail(call, TERN_ERR_ARGUMENT, "input and target must both be [N, C]");
     tern_tensor *there = TERN_CALL(ne, ARG_TENSOR(target), ARG_INT(-1));
     there = TERN_CALL(cumprod, ARG_TENSOR(tern_to_dtype(there, TERN_INT64)), ARG_INT(1));
@@ -328,7 +330,7 @@ tern_value tern_op_multilabel_margin_loss(tern_opcall *call) {
     over =
         tern_fill_where(over, tern_unsqueeze(TERN_CALL(eq, ARG_TENSOR(there), ARG_INT(0)), 2), 0.0);
     tern_tensor *loss = tern_sum_dims(over, TERN_SHAPE(1, 2), false);
-    loss = from_batch(call, tern_div_scalar(loss, (double)x->shape[1]));
+    loss = from_batch(call, tern_div_scalar(loss, (double)BODY(x)->shape[1]));
     return narrowed(call, tern_reduce_loss(loss, reduction));
 }
 

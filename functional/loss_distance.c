@@ -12,7 +12,7 @@
 /* An argument in the dtype to compute in; integers count as float32. */
 static tern_tensor *wide(tern_opcall *call, int index) {
     tern_tensor *x = tern_arg_tensor(call, index);
-    return tern_dtype_is_floating(x->dtype) ? tern_widen(x) : tern_to_dtype(x, TERN_FLOAT32);
+    return tern_dtype_is_floating(BODY(x)->dtype) ? tern_widen(x) : tern_to_dtype(x, TERN_FLOAT32);
 }
 
 /* The same, but integers stay: their differences wrap as PyTorch's do. */
@@ -22,7 +22,7 @@ static tern_tensor *operand(tern_opcall *call, int index) {
 
 static tern_value narrowed(tern_opcall *call, tern_tensor *loss) {
     if (call->ctx->status != TERN_OK) return tern_none();
-    tern_dtype dtype = tern_arg_tensor(call, 0)->dtype;
+    tern_dtype dtype = BODY(tern_arg_tensor(call, 0))->dtype;
     return tern_result(call, tern_dtype_is_floating(dtype) ? tern_to_dtype(loss, dtype) : loss);
 }
 
@@ -110,10 +110,11 @@ tern_value tern_op_gaussian_nll_loss(tern_opcall *call) {
     tern_tensor *x = wide(call, 0), *t = wide(call, 1), *var = wide(call, 2);
     double eps = tern_arg_double(call, 4, 1e-6);
     if (call->ctx->status != TERN_OK) return tern_none();
-    if (var->rank == x->rank - 1 && x->rank > 0 && !tern_same_shape(var, x) &&
-        (var->rank == 0 || var->shape[var->rank - 1] == x->shape[x->rank - 2]))
+    if (BODY(var)->rank == BODY(x)->rank - 1 && BODY(x)->rank > 0 && !tern_same_shape(var, x) &&
+        (BODY(var)->rank == 0 ||
+         BODY(var)->shape[BODY(var)->rank - 1] == BODY(x)->shape[BODY(x)->rank - 2]))
         var = tern_unsqueeze(var, -1);
-    if (var->numel > 0 && tern_item(tern_any(tern_lt_scalar(var, 0.0))) != 0.0)
+    if (BODY(var)->numel > 0 && tern_item(tern_any(tern_lt_scalar(var, 0.0))) != 0.0)
         return tern_call_fail(call, TERN_ERR_ARGUMENT, "var has negative entry/entries");
     /* The bound changes the value, and lets the gradient through. */
     tern_tensor *raised = tern_detach(tern_sub(tern_at_least(var, eps), var));
@@ -131,7 +132,7 @@ tern_value tern_op_gaussian_nll_loss(tern_opcall *call) {
 /* The p-norm of a - b + eps over the last dimension. */
 static tern_tensor *distance(tern_tensor *a, tern_tensor *b, double p, double eps, bool keepdim) {
     tern_tensor *d = tern_sub(a, b);
-    if (!tern_dtype_is_floating(d->dtype)) d = tern_to_dtype(d, TERN_FLOAT32);
+    if (!tern_dtype_is_floating(BODY(d)->dtype)) d = tern_to_dtype(d, TERN_FLOAT32);
     d = tern_add_scalar(d, eps);
     return TERN_CALL(vector_norm, ARG_TENSOR(d), ARG_FLOAT(p), ARG_INT(-1), ARG_BOOL(keepdim));
 }

@@ -36,7 +36,7 @@ static tern_value value_of(identity kind, tern_dtype dtype) {
 static tern_tensor *combined(tern_tensor *x, tern_tensor *mask, identity kind) {
     if (!mask || tern_is_nil(x)) return x;
     return TERN_CALL(where, ARG_TENSOR(tern_to_dtype(mask, TERN_BOOL)), ARG_TENSOR(x),
-                     value_of(kind, x->dtype));
+                     value_of(kind, BODY(x)->dtype));
 }
 
 /* ---- arguments ---- */
@@ -47,21 +47,21 @@ static bool all_dims(tern_opcall *call, const tern_tensor *x, int index, tern_sh
     tern_shape dims = {0, {0}};
     *out_dims = dims;
     if (tern_arg_given(call, index)) dims = tern_arg_ints(call, index);
-    if (!tern_wrap_dims(call->ctx, x->rank, &dims, &mask)) return false;
-    for (int d = 0; d < x->rank; d++)
+    if (!tern_wrap_dims(call->ctx, BODY(x)->rank, &dims, &mask)) return false;
+    for (int d = 0; d < BODY(x)->rank; d++)
         if (dims.rank == 0 || (mask >> d & 1u)) out_dims->dim[out_dims->rank++] = d;
     return true;
 }
 
 /* The result in the dtype that is asked for, else in the input's. */
 static tern_value in_dtype(tern_opcall *call, int index, tern_tensor *out) {
-    tern_dtype own = tern_arg_tensor(call, 0)->dtype;
+    tern_dtype own = BODY(tern_arg_tensor(call, 0))->dtype;
     return tern_result(call, tern_to_dtype(out, tern_arg_dtype(call, index, own)));
 }
 
 /* int64 for integers, whose sums and products grow. */
 static tern_dtype sum_dtype(tern_opcall *call, int index) {
-    tern_dtype own = tern_arg_tensor(call, 0)->dtype;
+    tern_dtype own = BODY(tern_arg_tensor(call, 0))->dtype;
     return tern_arg_dtype(call, index, tern_dtype_is_floating(own) ? own : TERN_INT64);
 }
 
@@ -103,11 +103,12 @@ tern_value tern_op_masked_mean(tern_opcall *call) {
     bool keepdim = tern_arg_bool(call, 2, false);
     tern_tensor *input = tern_arg_tensor(call, 0), *mask = tern_arg_tensor(call, 4);
     if (!all_dims(call, input, 1, &dims)) return tern_none();
-    if (!tern_dtype_is_floating(tern_arg_dtype(call, 3, input->dtype)))
+    if (!tern_dtype_is_floating(tern_arg_dtype(call, 3, BODY(input)->dtype)))
         return tern_call_fail(call, TERN_ERR_UNSUPPORTED,
                               "could not infer output dtype of %s: give a floating dtype",
-                              tern_dtype_name(input->dtype));
-    tern_tensor *x = tern_to_dtype(input, tern_wide_dtype(tern_arg_dtype(call, 3, input->dtype)));
+                              tern_dtype_name(BODY(input)->dtype));
+    tern_tensor *x =
+        tern_to_dtype(input, tern_wide_dtype(tern_arg_dtype(call, 3, BODY(input)->dtype)));
     tern_tensor *total = sum_of(combined(x, mask, ZERO), dims, keepdim);
     return in_dtype(call, 3, tern_div(total, count_of(x, mask, dims, keepdim)));
 }
@@ -153,7 +154,7 @@ tern_value tern_op_masked_argmin(tern_opcall *call) {
  * float32 and have no value for a row that is masked whole. */
 tern_value tern_op_masked_median(tern_opcall *call) {
     tern_tensor *input = tern_arg_tensor(call, 0);
-    bool floating = tern_dtype_is_floating(input->dtype);
+    bool floating = tern_dtype_is_floating(BODY(input)->dtype);
     tern_tensor *x = floating ? input : tern_to_dtype(input, TERN_FLOAT32);
     x = combined(x, tern_arg_tensor(call, 4), NOT_A_NUMBER);
     tern_value both = TERN_CALL_VALUE(nanmedian, ARG_TENSOR(x), ARG_INT(tern_arg_int(call, 1, -1)),
@@ -182,7 +183,7 @@ tern_value tern_op_masked_cumprod(tern_opcall *call) {
 /* The input in the dtype to compute in: 16 bits widen. */
 static tern_tensor *wide_input(tern_opcall *call, int dtype_index, int mask_index, identity kind) {
     tern_tensor *x = tern_arg_tensor(call, 0);
-    x = tern_to_dtype(x, tern_wide_dtype(tern_arg_dtype(call, dtype_index, x->dtype)));
+    x = tern_to_dtype(x, tern_wide_dtype(tern_arg_dtype(call, dtype_index, BODY(x)->dtype)));
     return combined(x, tern_arg_tensor(call, mask_index), kind);
 }
 
@@ -258,15 +259,16 @@ static double correction_of(tern_opcall *call) {
 static tern_value variance(tern_opcall *call, bool root) {
     tern_shape dims;
     tern_tensor *input = tern_arg_tensor(call, 0), *mask = tern_arg_tensor(call, 6);
-    bool floating = tern_dtype_is_floating(input->dtype), keepdim = tern_arg_bool(call, 4, false);
-    tern_dtype dtype = tern_arg_dtype(call, 5, floating ? input->dtype : TERN_FLOAT32);
+    bool floating = tern_dtype_is_floating(BODY(input)->dtype),
+         keepdim = tern_arg_bool(call, 4, false);
+    tern_dtype dtype = tern_arg_dtype(call, 5, floating ? BODY(input)->dtype : TERN_FLOAT32);
     if (!all_dims(call, input, 1, &dims)) return tern_none();
     tern_tensor *x = tern_to_dtype(input, tern_wide_dtype(dtype));
     tern_tensor *mean =
         tern_div(sum_of(combined(x, mask, ZERO), dims, true), count_of(x, mask, dims, true));
     tern_tensor *square = tern_square(tern_sub(x, mean));
     tern_tensor *total = sum_of(combined(square, mask, ZERO), dims, keepdim);
-    tern_tensor *count = tern_to_dtype(count_of(x, mask, dims, keepdim), total->dtype);
+    tern_tensor *count = tern_to_dtype(count_of(x, mask, dims, keepdim), BODY(total)->dtype);
     count = tern_at_least(tern_sub_scalar(count, correction_of(call)), 0);
     tern_tensor *out = tern_div(total, count);
     return tern_result(call, tern_to_dtype(root ? tern_sqrt(out) : out, dtype));

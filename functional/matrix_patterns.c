@@ -23,7 +23,8 @@ tern_value tern_op_eye(tern_opcall *call) {
     int64_t length = n < m ? n : m;
     if (call->ctx->status != TERN_OK || length == 0) return tern_result(call, out);
     int64_t step = m + 1;
-    tern_tensor *diagonal = tern_tensor_over(call->lane, out->storage, dtype, 1, &length, &step, 0);
+    tern_tensor *diagonal =
+        tern_tensor_over(call->lane, BODY(out)->storage, dtype, 1, &length, &step, 0);
     tern_fill_raw(diagonal, 1.0, 1);
     tern_tensor_release(diagonal);
     return tern_result(call, out);
@@ -32,10 +33,10 @@ tern_value tern_op_eye(tern_opcall *call) {
 /* A vector as the diagonal of a square matrix of the last two dimensions, moved to dim1 and dim2. */
 static tern_tensor *embed(tern_opcall *call, tern_tensor *x, int64_t offset, int64_t dim1,
                           int64_t dim2) {
-    int rank = x->rank + 1, a, b;
-    if (x->rank == 0 || rank > TERN_MAX_RANK) {
+    int rank = BODY(x)->rank + 1, a, b;
+    if (BODY(x)->rank == 0 || rank > TERN_MAX_RANK) {
         tern_call_fail(call, TERN_ERR_ARGUMENT, "expects 1 to %d dimensions, got %d",
-                       TERN_MAX_RANK - 1, x->rank);
+                       TERN_MAX_RANK - 1, BODY(x)->rank);
         return call->ctx->nil;
     }
     if (!tern_wrap_dim(call->ctx, rank, dim1, &a) || !tern_wrap_dim(call->ctx, rank, dim2, &b))
@@ -49,10 +50,10 @@ static tern_tensor *embed(tern_opcall *call, tern_tensor *x, int64_t offset, int
         tern_call_fail(call, TERN_ERR_ARGUMENT, "offset %lld is too large", (long long)offset);
         return call->ctx->nil;
     }
-    int64_t size = x->shape[x->rank - 1] + (offset < 0 ? -offset : offset);
+    int64_t size = BODY(x)->shape[BODY(x)->rank - 1] + (offset < 0 ? -offset : offset);
     tern_shape shape = {rank, {0}};
     for (int d = 0, from = 0; d < rank; d++)
-        shape.dim[d] = d == a || d == b ? size : x->shape[from++];
+        shape.dim[d] = d == a || d == b ? size : BODY(x)->shape[from++];
     tern_tensor *zeros = TERN_CALL(new_zeros, ARG_TENSOR(x), ARG_SHAPE(shape));
     return TERN_CALL(diagonal_scatter, ARG_TENSOR(zeros), ARG_TENSOR(x), ARG_INT(offset),
                      ARG_INT(a), ARG_INT(b));
@@ -66,10 +67,11 @@ tern_value tern_op_diag_embed(tern_opcall *call) {
 tern_value tern_op_diag(tern_opcall *call) {
     tern_tensor *x = tern_arg_tensor(call, 0);
     int64_t offset = tern_arg_int(call, 1, 0);
-    if (x->rank == 1) return tern_result(call, embed(call, x, offset, 0, 1));
-    if (x->rank == 2)
+    if (BODY(x)->rank == 1) return tern_result(call, embed(call, x, offset, 0, 1));
+    if (BODY(x)->rank == 2)
         return tern_result(call, tern_clone(TERN_CALL(diagonal, ARG_TENSOR(x), ARG_INT(offset))));
-    return tern_call_fail(call, TERN_ERR_ARGUMENT, "Supports 1D or 2D tensors. Got %dD", x->rank);
+    return tern_call_fail(call, TERN_ERR_ARGUMENT, "Supports 1D or 2D tensors. Got %dD",
+                          BODY(x)->rank);
 }
 
 tern_value tern_op_diagflat(tern_opcall *call) {
@@ -79,9 +81,9 @@ tern_value tern_op_diagflat(tern_opcall *call) {
 
 tern_value tern_op_trace(tern_opcall *call) {
     tern_tensor *x = tern_arg_tensor(call, 0);
-    if (x->rank != 2)
+    if (BODY(x)->rank != 2)
         return tern_call_fail(call, TERN_ERR_ARGUMENT, "expected a matrix, got %d dimensions",
-                              x->rank);
+                              BODY(x)->rank);
     return tern_result(call, tern_sum(TERN_CALL(diagonal, ARG_TENSOR(x))));
 }
 
@@ -96,9 +98,9 @@ tern_value tern_op_linalg_diagonal(tern_opcall *call) {
 
 /* bool [rows, columns]: column - row <= diagonal (lower) or >= diagonal. */
 static tern_tensor *triangle(tern_tensor *like, int64_t diagonal, bool lower) {
-    tern_ctx *ctx = like->ctx;
-    tern_tensor *rows = tern_arange_i64(ctx, like->shape[like->rank - 2]);
-    tern_tensor *columns = tern_arange_i64(ctx, like->shape[like->rank - 1]);
+    tern_ctx *ctx = BODY(like)->ctx;
+    tern_tensor *rows = tern_arange_i64(ctx, BODY(like)->shape[BODY(like)->rank - 2]);
+    tern_tensor *columns = tern_arange_i64(ctx, BODY(like)->shape[BODY(like)->rank - 1]);
     tern_tensor *distance = tern_sub(columns, tern_unsqueeze(rows, 1));
     tern_tensor *mask = lower ? TERN_CALL(le, ARG_TENSOR(distance), ARG_INT(diagonal))
                               : TERN_CALL(ge, ARG_TENSOR(distance), ARG_INT(diagonal));
@@ -107,9 +109,10 @@ static tern_tensor *triangle(tern_tensor *like, int64_t diagonal, bool lower) {
 
 static tern_value keep_triangle(tern_opcall *call, bool lower) {
     tern_tensor *x = tern_arg_tensor(call, 0);
-    if (x->rank < 2)
+    if (BODY(x)->rank < 2)
         return tern_call_fail(call, TERN_ERR_ARGUMENT,
-                              "input tensor must have at least 2 dimensions, got %d", x->rank);
+                              "input tensor must have at least 2 dimensions, got %d",
+                              BODY(x)->rank);
     tern_tensor *keep = triangle(x, tern_arg_int(call, 1, 0), lower);
     return tern_result(call, TERN_CALL(masked_fill, ARG_TENSOR(x),
                                        ARG_TENSOR(tern_logical_not(keep)), ARG_INT(0)));

@@ -8,9 +8,9 @@
 /* x times a number in x's own dtype; of bools a factor other than 0 changes nothing. */
 static tern_tensor *scaled(tern_tensor *x, tern_value factor) {
     if (factor.kind == TERN_VALUE_NONE || tern_value_as_double(factor) == 1.0) return x;
-    if (x->dtype == TERN_BOOL)
+    if (BODY(x)->dtype == TERN_BOOL)
         factor = ARG_BOOL(tern_value_as_double(factor) != 0.0);
-    else if (!tern_dtype_is_floating(x->dtype))
+    else if (!tern_dtype_is_floating(BODY(x)->dtype))
         factor = ARG_INT(tern_value_as_int(factor));
     return TERN_CALL(mul, ARG_TENSOR(x), factor);
 }
@@ -32,9 +32,9 @@ static tern_value combine(tern_opcall *call, tern_tensor *product, int beta_inde
 }
 
 static bool has_rank(tern_opcall *call, const tern_tensor *x, int rank, const char *name) {
-    if (x->rank == rank) return true;
+    if (BODY(x)->rank == rank) return true;
     tern_call_fail(call, TERN_ERR_ARGUMENT, "%s must have %d dimensions, but has %d", name, rank,
-                   x->rank);
+                   BODY(x)->rank);
     return false;
 }
 
@@ -43,13 +43,13 @@ static bool has_rank(tern_opcall *call, const tern_tensor *x, int rank, const ch
 tern_value tern_op_dot(tern_opcall *call) {
     tern_tensor *a = tern_arg_tensor(call, 0), *b = tern_arg_tensor(call, 1);
     if (!has_rank(call, a, 1, "input") || !has_rank(call, b, 1, "tensor")) return tern_none();
-    if (a->numel != b->numel)
+    if (BODY(a)->numel != BODY(b)->numel)
         return tern_call_fail(call, TERN_ERR_ARGUMENT,
                               "inconsistent tensor size, expected tensor [%lld] and src [%lld] to "
                               "have the same number of elements, but got %lld and %lld elements "
                               "respectively",
-                              (long long)a->numel, (long long)b->numel, (long long)a->numel,
-                              (long long)b->numel);
+                              (long long)BODY(a)->numel, (long long)BODY(b)->numel,
+                              (long long)BODY(a)->numel, (long long)BODY(b)->numel);
     return tern_result(call, tern_matmul(a, b));
 }
 
@@ -65,13 +65,14 @@ tern_value tern_op_outer(tern_opcall *call) {
 
 tern_value tern_op_inner(tern_opcall *call) {
     tern_tensor *a = tern_arg_tensor(call, 0), *b = tern_arg_tensor(call, 1);
-    if (a->rank == 0 || b->rank == 0) return tern_result(call, tern_mul(a, b));
-    if (a->shape[a->rank - 1] != b->shape[b->rank - 1])
+    if (BODY(a)->rank == 0 || BODY(b)->rank == 0) return tern_result(call, tern_mul(a, b));
+    if (BODY(a)->shape[BODY(a)->rank - 1] != BODY(b)->shape[BODY(b)->rank - 1])
         return tern_call_fail(call, TERN_ERR_ARGUMENT,
                               "the size of the last dimension of both must be equal, got %lld and "
                               "%lld",
-                              (long long)a->shape[a->rank - 1], (long long)b->shape[b->rank - 1]);
-    tern_shape da = TERN_SHAPE(a->rank - 1), db = TERN_SHAPE(b->rank - 1);
+                              (long long)BODY(a)->shape[BODY(a)->rank - 1],
+                              (long long)BODY(b)->shape[BODY(b)->rank - 1]);
+    tern_shape da = TERN_SHAPE(BODY(a)->rank - 1), db = TERN_SHAPE(BODY(b)->rank - 1);
     tern_value dims = tern_list_new(call->ctx);
     tern_list_append(dims, ARG_SHAPE(da));
     tern_list_append(dims, ARG_SHAPE(db));
@@ -108,7 +109,7 @@ tern_value tern_op_addbmm(tern_opcall *call) {
     if (call->ctx->status != TERN_OK) return tern_none();
     tern_shape first = TERN_SHAPE(0);
     tern_tensor *sum = TERN_CALL(sum, ARG_TENSOR(products), ARG_SHAPE(first), ARG_BOOL(false),
-                                 ARG_DTYPE(products->dtype));
+                                 ARG_DTYPE(BODY(products)->dtype));
     return combine(call, sum, 3, 4);
 }
 
@@ -156,15 +157,15 @@ static tern_tensor *as_matrix(tern_tensor *x, const tern_shape *dims, bool last,
     for (int i = 0; i < dims->rank; i++) mask |= 1u << dims->dim[i];
     for (int i = 0; i < dims->rank; i++) {
         taken.dim[taken.rank++] = dims->dim[i];
-        area *= x->shape[dims->dim[i]];
+        area *= BODY(x)->shape[dims->dim[i]];
     }
     if (!last)
         for (int i = 0; i < taken.rank; i++) order.dim[order.rank++] = taken.dim[i];
-    for (int d = 0; d < x->rank; d++) {
+    for (int d = 0; d < BODY(x)->rank; d++) {
         if (mask >> d & 1u) continue;
         order.dim[order.rank++] = d;
-        out_free->dim[out_free->rank++] = x->shape[d];
-        rows *= x->shape[d];
+        out_free->dim[out_free->rank++] = BODY(x)->shape[d];
+        rows *= BODY(x)->shape[d];
     }
     if (last)
         for (int i = 0; i < taken.rank; i++) order.dim[order.rank++] = taken.dim[i];
@@ -179,8 +180,8 @@ static bool contracted_dims(tern_opcall *call, const tern_tensor *a, const tern_
     int64_t count = dims.kind == TERN_VALUE_NONE ? 2 : tern_value_as_int(dims);
     bool lists = dims.kind != TERN_VALUE_NONE && !tern_value_is_number(dims);
     da->rank = db->rank = 0;
-    bool fits =
-        lists ? tern_value_count(dims) == 2 : count >= 0 && count <= a->rank && count <= b->rank;
+    bool fits = lists ? tern_value_count(dims) == 2
+                      : count >= 0 && count <= BODY(a)->rank && count <= BODY(b)->rank;
     for (int side = 0; fits && lists && side < 2; side++) {
         tern_value list = tern_value_at(dims, (size_t)side);
         tern_shape *out = side == 0 ? da : db;
@@ -188,20 +189,20 @@ static bool contracted_dims(tern_opcall *call, const tern_tensor *a, const tern_
         for (size_t i = 0; i < n && i < TERN_MAX_RANK; i++) {
             int dim;
             tern_value item = tern_value_is_number(list) ? list : tern_value_at(list, i);
-            if (!tern_wrap_dim(call->ctx, side == 0 ? a->rank : b->rank, tern_value_as_int(item),
-                               &dim))
+            if (!tern_wrap_dim(call->ctx, side == 0 ? BODY(a)->rank : BODY(b)->rank,
+                               tern_value_as_int(item), &dim))
                 return false;
             out->dim[out->rank++] = dim;
         }
     }
     for (int64_t i = 0; fits && !lists && i < count; i++) {
-        da->dim[da->rank++] = a->rank - count + i;
+        da->dim[da->rank++] = BODY(a)->rank - count + i;
         db->dim[db->rank++] = i;
     }
     fits = fits && da->rank == db->rank;
     for (int i = 0; fits && i < da->rank; i++)
-        fits = a->shape[da->dim[i]] == b->shape[db->dim[i]] || a->shape[da->dim[i]] == 1 ||
-               b->shape[db->dim[i]] == 1;
+        fits = BODY(a)->shape[da->dim[i]] == BODY(b)->shape[db->dim[i]] ||
+               BODY(a)->shape[da->dim[i]] == 1 || BODY(b)->shape[db->dim[i]] == 1;
     if (!fits)
         tern_call_fail(call, TERN_ERR_ARGUMENT,
                        "contracted dimensions need to match in number and size");
@@ -215,11 +216,13 @@ tern_value tern_op_tensordot(tern_opcall *call) {
     /* A contracted dimension of size 1 broadcasts: the other side is summed over it. */
     for (int i = 0; i < da.rank && call->ctx->status == TERN_OK; i++) {
         tern_shape in_a = TERN_SHAPE(da.dim[i]), in_b = TERN_SHAPE(db.dim[i]);
-        if (a->shape[da.dim[i]] == b->shape[db.dim[i]]) continue;
-        if (a->shape[da.dim[i]] == 1)
-            b = TERN_CALL(sum, ARG_TENSOR(b), ARG_SHAPE(in_b), ARG_BOOL(true), ARG_DTYPE(b->dtype));
+        if (BODY(a)->shape[da.dim[i]] == BODY(b)->shape[db.dim[i]]) continue;
+        if (BODY(a)->shape[da.dim[i]] == 1)
+            b = TERN_CALL(sum, ARG_TENSOR(b), ARG_SHAPE(in_b), ARG_BOOL(true),
+                          ARG_DTYPE(BODY(b)->dtype));
         else
-            a = TERN_CALL(sum, ARG_TENSOR(a), ARG_SHAPE(in_a), ARG_BOOL(true), ARG_DTYPE(a->dtype));
+            a = TERN_CALL(sum, ARG_TENSOR(a), ARG_SHAPE(in_a), ARG_BOOL(true),
+                          ARG_DTYPE(BODY(a)->dtype));
     }
     if (call->ctx->status != TERN_OK) return tern_none();
     tern_tensor *left = as_matrix(a, &da, true, &free_a);
@@ -234,16 +237,16 @@ tern_value tern_op_tensordot(tern_opcall *call) {
 
 tern_value tern_op_kron(tern_opcall *call) {
     tern_tensor *a = tern_arg_tensor(call, 0), *b = tern_arg_tensor(call, 1);
-    int rank = a->rank > b->rank ? a->rank : b->rank;
+    int rank = BODY(a)->rank > BODY(b)->rank ? BODY(a)->rank : BODY(b)->rank;
     if (2 * rank > TERN_MAX_RANK)
         return tern_call_fail(call, TERN_ERR_ARGUMENT, "at most %d dimensions", TERN_MAX_RANK / 2);
     tern_shape sa = {2 * rank, {0}}, sb = sa, shape = {rank, {0}};
     for (int d = 0; d < rank; d++) {
-        int from_a = d - (rank - a->rank), from_b = d - (rank - b->rank);
-        sa.dim[2 * d] = from_a < 0 ? 1 : a->shape[from_a];
+        int from_a = d - (rank - BODY(a)->rank), from_b = d - (rank - BODY(b)->rank);
+        sa.dim[2 * d] = from_a < 0 ? 1 : BODY(a)->shape[from_a];
         sa.dim[2 * d + 1] = 1;
         sb.dim[2 * d] = 1;
-        sb.dim[2 * d + 1] = from_b < 0 ? 1 : b->shape[from_b];
+        sb.dim[2 * d + 1] = from_b < 0 ? 1 : BODY(b)->shape[from_b];
         shape.dim[d] = sa.dim[2 * d] * sb.dim[2 * d + 1];
     }
     tern_tensor *product = tern_mul(tern_reshape(a, sa), tern_reshape(b, sb));
@@ -265,14 +268,14 @@ tern_value tern_op_multi_dot(tern_opcall *call) {
 tern_value tern_op_matrix_power(tern_opcall *call) {
     tern_tensor *x = tern_arg_tensor(call, 0), *result = NULL;
     int64_t n = tern_arg_int(call, 1, 1);
-    if (x->rank < 2 || x->shape[x->rank - 1] != x->shape[x->rank - 2])
+    if (BODY(x)->rank < 2 || BODY(x)->shape[BODY(x)->rank - 1] != BODY(x)->shape[BODY(x)->rank - 2])
         return tern_call_fail(call, TERN_ERR_ARGUMENT, "A must be batches of square matrices");
     if (n < 0)
         return tern_call_fail(call, TERN_ERR_UNSUPPORTED,
                               "a negative power needs the inverse, which is not there");
     if (n == 0) {
-        tern_tensor *eye = TERN_CALL_CTX(call->ctx, eye, ARG_INT(x->shape[x->rank - 1]),
-                                         tern_none(), ARG_DTYPE(x->dtype));
+        tern_tensor *eye = TERN_CALL_CTX(call->ctx, eye, ARG_INT(BODY(x)->shape[BODY(x)->rank - 1]),
+                                         tern_none(), ARG_DTYPE(BODY(x)->dtype));
         eye = tern_to_device(eye, tern_device_of(x));
         /* Nowhere x, but with its history: the gradient is 0. */
         tern_tensor *nowhere =

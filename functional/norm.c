@@ -66,11 +66,11 @@ static double nuclear_norm(jacobi *j, double *out) {
 /* (norm, U V^T) of a matrix. */
 tern_value tern_op__nuclear_norm(tern_opcall *call) {
     tern_tensor *x = tern_arg_tensor(call, 0);
-    if (x->rank != 2 || !tern_dtype_is_floating(x->dtype))
+    if (BODY(x)->rank != 2 || !tern_dtype_is_floating(BODY(x)->dtype))
         return tern_call_fail(call, TERN_ERR_ARGUMENT,
-                              "expects a floating matrix, got %d dimensions of %s", x->rank,
-                              tern_dtype_name(x->dtype));
-    jacobi j = {.m = x->shape[0], .n = x->shape[1]};
+                              "expects a floating matrix, got %d dimensions of %s", BODY(x)->rank,
+                              tern_dtype_name(BODY(x)->dtype));
+    jacobi j = {.m = BODY(x)->shape[0], .n = BODY(x)->shape[1]};
     /* Columns of x are rows of its transpose. */
     j.columns = tern_host_copy(call->ctx, tern_t(x), TERN_FLOAT64);
     j.rotations = tern_alloc_zeroed((size_t)(j.n * j.n + 1), sizeof *j.rotations);
@@ -83,7 +83,7 @@ tern_value tern_op__nuclear_norm(tern_opcall *call) {
         tern_shape scalar = {0, {0}}, shape = tern_shape_of(x);
         both[0] = tern_new_from_host(call->lane, &norm, TERN_FLOAT64, &scalar, NULL);
         both[1] = tern_new_from_host(call->lane, gradient, TERN_FLOAT64, &shape, NULL);
-        for (int i = 0; i < 2; i++) both[i] = tern_to_dtype(both[i], x->dtype);
+        for (int i = 0; i < 2; i++) both[i] = tern_to_dtype(both[i], BODY(x)->dtype);
     }
     tern_free(j.columns);
     tern_free(j.rotations);
@@ -101,13 +101,13 @@ void tern_grad__nuclear_norm(tern_node *node, tern_tensor *const *grad_out, tern
 static tern_value nuclear(tern_opcall *call, tern_tensor *x) {
     tern_shape dims = tern_arg_ints(call, 2), from = {2, {-2, -1}};
     if (call->ctx->status != TERN_OK) return tern_none();
-    if (x->rank < 2 || (dims.rank >= 0 && dims.rank != 2))
+    if (BODY(x)->rank < 2 || (dims.rank >= 0 && dims.rank != 2))
         return tern_call_fail(call, TERN_ERR_ARGUMENT,
                               "p='nuc' needs a matrix and two dims, got %d dimensions and %d dims",
-                              x->rank, dims.rank);
+                              BODY(x)->rank, dims.rank);
     uint32_t mask;
     if (dims.rank < 0) dims = from;
-    if (!tern_wrap_dims(call->ctx, x->rank, &dims, &mask)) return tern_none();
+    if (!tern_wrap_dims(call->ctx, BODY(x)->rank, &dims, &mask)) return tern_none();
     tern_tensor *last = TERN_CALL(movedim, ARG_TENSOR(x), ARG_SHAPE(dims), ARG_SHAPE(from));
     if (call->ctx->status != TERN_OK) return tern_none();
     tern_shape shape = tern_shape_of(last), lead = shape;
@@ -127,7 +127,7 @@ static tern_value nuclear(tern_opcall *call, tern_tensor *x) {
     if (!norms) return tern_none();
     tern_tensor *out = count > 0 ? tern_reshape(tern_stack(norms, count, 0), lead)
                                  : TERN_CALL(new_zeros, ARG_TENSOR(x), ARG_SHAPE(lead));
-    for (int d = 0; d < x->rank && tern_arg_bool(call, 3, false); d++)
+    for (int d = 0; d < BODY(x)->rank && tern_arg_bool(call, 3, false); d++)
         if (mask & 1u << d) out = tern_unsqueeze(out, d);
     return tern_result(call, out);
 }

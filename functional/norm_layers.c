@@ -37,20 +37,20 @@ static tern_tensor *affine(tern_tensor *x, tern_tensor *weight, tern_tensor *bia
 
 static tern_value narrowed(tern_opcall *call, tern_tensor *x) {
     if (call->ctx->status != TERN_OK) return tern_none();
-    return tern_result(call, tern_to_dtype(x, tern_arg_tensor(call, 0)->dtype));
+    return tern_result(call, tern_to_dtype(x, BODY(tern_arg_tensor(call, 0))->dtype));
 }
 
 /* A vector over channels (dimension 1) in the shape that broadcasts to x. */
 static tern_shape channel_shape(const tern_tensor *x) {
-    tern_shape shape = {x->rank, {0}};
-    for (int d = 0; d < x->rank; d++) shape.dim[d] = d == 1 ? x->shape[1] : 1;
+    tern_shape shape = {BODY(x)->rank, {0}};
+    for (int d = 0; d < BODY(x)->rank; d++) shape.dim[d] = d == 1 ? BODY(x)->shape[1] : 1;
     return shape;
 }
 
 /* All dimensions but the channels. */
 static tern_shape channel_dims(const tern_tensor *x) {
     tern_shape dims = {0, {0}};
-    for (int d = 0; d < x->rank; d++)
+    for (int d = 0; d < BODY(x)->rank; d++)
         if (d != 1) dims.dim[dims.rank++] = d;
     return dims;
 }
@@ -63,11 +63,11 @@ static bool trailing_dims(tern_opcall *call, const tern_tensor *x, tern_shape *o
     char want[TERN_SHAPE_TEXT], have[TERN_SHAPE_TEXT];
     *out_shape = tern_arg_ints(call, 1);
     out_dims->rank = out_shape->rank;
-    bool fits = out_shape->rank > 0 && out_shape->rank <= x->rank;
+    bool fits = out_shape->rank > 0 && out_shape->rank <= BODY(x)->rank;
     for (int i = 0; fits && i < out_shape->rank; i++) {
-        int d = x->rank - out_shape->rank + i;
+        int d = BODY(x)->rank - out_shape->rank + i;
         out_dims->dim[i] = d;
-        fits = x->shape[d] == out_shape->dim[i];
+        fits = BODY(x)->shape[d] == out_shape->dim[i];
     }
     if (fits) return true;
     if (call->ctx->status == TERN_OK)
@@ -76,20 +76,20 @@ static bool trailing_dims(tern_opcall *call, const tern_tensor *x, tern_shape *o
             "Given normalized_shape=%s, expected input with shape [*, ...] ending in it, "
             "but got input of size %s",
             tern_shape_text(out_shape->rank < 0 ? 0 : out_shape->rank, out_shape->dim, want),
-            tern_shape_text(x->rank, x->shape, have));
+            tern_shape_text(BODY(x)->rank, BODY(x)->shape, have));
     return false;
 }
 
 static bool parameter_fits(tern_opcall *call, const tern_tensor *parameter, const char *name,
                            const tern_shape *shape) {
-    bool fits = !parameter || parameter->rank == shape->rank;
+    bool fits = !parameter || BODY(parameter)->rank == shape->rank;
     for (int d = 0; fits && parameter && d < shape->rank; d++)
-        fits = parameter->shape[d] == shape->dim[d];
+        fits = BODY(parameter)->shape[d] == shape->dim[d];
     if (fits) return true;
     char want[TERN_SHAPE_TEXT], have[TERN_SHAPE_TEXT];
     tern_call_fail(call, TERN_ERR_ARGUMENT, "Expected %s to be of shape %s, but got %s", name,
                    tern_shape_text(shape->rank, shape->dim, want),
-                   tern_shape_text(parameter->rank, parameter->shape, have));
+                   tern_shape_text(BODY(parameter)->rank, BODY(parameter)->shape, have));
     return false;
 }
 
@@ -117,13 +117,13 @@ static tern_tensor *tied(tern_tensor *x, tern_tensor *other) {
     if (!other) return x;
     tern_tensor *nowhere =
         TERN_CALL(new_zeros, ARG_TENSOR(x), ARG_SHAPE(TERN_SCALAR_SHAPE), ARG_DTYPE(TERN_BOOL));
-    return tern_where(nowhere, tern_to_dtype(tern_sum(other), x->dtype), x);
+    return tern_where(nowhere, tern_to_dtype(tern_sum(other), BODY(x)->dtype), x);
 }
 
 /* The output and the statistics, as one tuple in the input's dtype. */
 static tern_value with_statistics(tern_opcall *call, const normalised *n, tern_tensor *weight,
                                   tern_tensor *bias) {
-    tern_dtype dtype = tern_arg_tensor(call, 0)->dtype;
+    tern_dtype dtype = BODY(tern_arg_tensor(call, 0))->dtype;
     /* Where an infinity makes the variance NaN, PyTorch's running mean is NaN too. */
     tern_shape own = tern_shape_of(n->mean);
     tern_tensor *lost = tern_isnan(tern_reshape(tern_detach(n->var), own));
@@ -157,7 +157,7 @@ tern_value tern_op_rms_norm(tern_opcall *call) {
     if (call->ctx->status != TERN_OK || !trailing_dims(call, x, &shape, &dims) ||
         !parameter_fits(call, weight, "weight", &shape))
         return tern_none();
-    double eps = tern_arg_double(call, 3, epsilon_of(x->dtype));
+    double eps = tern_arg_double(call, 3, epsilon_of(BODY(x)->dtype));
     tern_tensor *square = tern_mean_dims(tern_mul(x, x), dims, true);
     tern_tensor *out = tern_mul(x, tern_rsqrt(tern_add_scalar(square, eps)));
     return narrowed(call, affine(out, weight, NULL, shape));
@@ -169,20 +169,20 @@ static bool group_norm_of(tern_opcall *call, int64_t groups, tern_tensor *weight
                           double eps, normalised *out) {
     tern_tensor *x = tern_widen(tern_arg_tensor(call, 0));
     if (call->ctx->status != TERN_OK) return false;
-    if (x->rank < 2 || groups <= 0 || x->shape[1] % groups != 0) {
+    if (BODY(x)->rank < 2 || groups <= 0 || BODY(x)->shape[1] % groups != 0) {
         tern_call_fail(
             call, TERN_ERR_ARGUMENT,
             "Expected number of channels in input to be divisible by num_groups, but got "
             "an input of %lld channels and num_groups=%lld",
-            (long long)(x->rank > 1 ? x->shape[1] : 0), (long long)groups);
+            (long long)(BODY(x)->rank > 1 ? BODY(x)->shape[1] : 0), (long long)groups);
         return false;
     }
-    tern_shape channels = {1, {x->shape[1]}};
+    tern_shape channels = {1, {BODY(x)->shape[1]}};
     if (!parameter_fits(call, weight, "weight", &channels) ||
         !parameter_fits(call, bias, "bias", &channels))
         return false;
-    int64_t batch = x->shape[0];
-    int64_t per_group = batch > 0 ? x->numel / (batch * groups) : 0;
+    int64_t batch = BODY(x)->shape[0];
+    int64_t per_group = batch > 0 ? BODY(x)->numel / (batch * groups) : 0;
     tern_tensor *split = tern_reshape(x, TERN_SHAPE(batch, groups, per_group));
     *out = normalise_over(split, TERN_SHAPE(2), eps);
     out->out = affine(tern_reshape(out->out, tern_shape_of(x)), weight, bias, channel_shape(x));
@@ -217,7 +217,7 @@ typedef struct batch_arguments {
 
 /* running = (1 - momentum) running + momentum * new, in place and without history. */
 static void update_running(tern_tensor *running, tern_tensor *fresh, double momentum) {
-    tern_scope quiet = tern_scope_begin(fresh->ctx, TERN_NO_GRAD);
+    tern_scope quiet = tern_scope_begin(BODY(fresh)->ctx, TERN_NO_GRAD);
     tern_tensor *kept = tern_mul_scalar(tern_widen(running), 1.0 - momentum);
     tern_tensor *added = tern_mul_scalar(tern_reshape(fresh, tern_shape_of(running)), momentum);
     tern_copy_in_place(running, tern_add(kept, added));
@@ -225,12 +225,13 @@ static void update_running(tern_tensor *running, tern_tensor *fresh, double mome
 }
 
 static bool batch_fits(tern_opcall *call, const tern_tensor *x, const batch_arguments *a) {
-    if (x->rank < 2) {
+    if (BODY(x)->rank < 2) {
         tern_call_fail(call, TERN_ERR_ARGUMENT,
-                       "expected 2 or more dimensions (batch, channels, ...), got %d", x->rank);
+                       "expected 2 or more dimensions (batch, channels, ...), got %d",
+                       BODY(x)->rank);
         return false;
     }
-    tern_shape channels = {1, {x->shape[1]}};
+    tern_shape channels = {1, {BODY(x)->shape[1]}};
     if (!a->training && (!a->running_mean || !a->running_var)) {
         tern_call_fail(call, TERN_ERR_ARGUMENT,
                        "running_mean and running_var must be defined in evaluation mode");
@@ -248,7 +249,7 @@ static bool batch_norm_of(tern_opcall *call, const batch_arguments *a, normalise
     tern_shape shape = channel_shape(x);
     if (a->training) {
         *out = normalise_over(x, channel_dims(x), a->eps);
-        double n = x->shape[1] ? (double)(x->numel / x->shape[1]) : 0.0;
+        double n = BODY(x)->shape[1] ? (double)(BODY(x)->numel / BODY(x)->shape[1]) : 0.0;
         if (a->running_mean) update_running(a->running_mean, out->mean, a->momentum);
         if (a->running_var)
             update_running(a->running_var, tern_mul_scalar(out->var, n / (n - 1.0)), a->momentum);
@@ -270,8 +271,9 @@ tern_value tern_op_batch_norm(tern_opcall *call) {
                          tern_arg_double(call, 7, 1e-5)};
     normalised n;
     tern_tensor *x = tern_arg_tensor(call, 0);
-    if (x->numel == 0) return tern_result(call, tern_clone(x));
-    if (a.training && x->rank >= 2 && x->shape[1] && x->numel / x->shape[1] == 1)
+    if (BODY(x)->numel == 0) return tern_result(call, tern_clone(x));
+    if (a.training && BODY(x)->rank >= 2 && BODY(x)->shape[1] &&
+        BODY(x)->numel / BODY(x)->shape[1] == 1)
         return tern_call_fail(call, TERN_ERR_ARGUMENT,
                               "Expected more than 1 value per channel when training");
     return batch_norm_of(call, &a, &n) ? narrowed(call, n.out) : tern_none();
@@ -286,13 +288,13 @@ tern_value tern_op_native_batch_norm(tern_opcall *call) {
                          tern_arg_double(call, 7, 1e-5)};
     normalised n;
     if (!batch_norm_of(call, &a, &n)) return tern_none();
-    tern_tensor *all[3] = {tern_to_dtype(n.out, tern_arg_tensor(call, 0)->dtype)};
-    tern_shape flat = {1, {a.training ? n.mean->numel : 0}};
+    tern_tensor *all[3] = {tern_to_dtype(n.out, BODY(tern_arg_tensor(call, 0))->dtype)};
+    tern_shape flat = {1, {a.training ? BODY(n.mean)->numel : 0}};
     for (int i = 1; i < 3; i++) {
         tern_tensor *statistic = i == 1 ? n.mean : n.rstd;
         all[i] = a.training ? tern_reshape(statistic, flat)
                             : TERN_CALL(new_zeros, ARG_TENSOR(statistic), ARG_SHAPE(flat));
-        all[i] = tern_to_dtype(all[i], tern_arg_tensor(call, 0)->dtype);
+        all[i] = tern_to_dtype(all[i], BODY(tern_arg_tensor(call, 0))->dtype);
     }
     return call->ctx->status == TERN_OK ? tern_tensors_value(call->ctx, all, 3) : tern_none();
 }
@@ -312,13 +314,13 @@ tern_value tern_op_instance_norm(tern_opcall *call) {
     if (call->ctx->status != TERN_OK || !batch_fits(call, x, &a)) return tern_none();
     normalised n;
     tern_shape dims = {0, {0}}, shape = channel_shape(x);
-    for (int d = 2; d < x->rank; d++) dims.dim[dims.rank++] = d;
+    for (int d = 2; d < BODY(x)->rank; d++) dims.dim[dims.rank++] = d;
     if (!a.training) {
         return batch_norm_of(call, &a, &n) ? narrowed(call, n.out) : tern_none();
     }
     n = normalise_over(x, dims, a.eps);
-    int64_t rows = x->shape[0] * x->shape[1];
-    double count = rows > 0 ? (double)(x->numel / rows) : 0.0;
+    int64_t rows = BODY(x)->shape[0] * BODY(x)->shape[1];
+    double count = rows > 0 ? (double)(BODY(x)->numel / rows) : 0.0;
     if (mean) update_running(mean, tern_mean_dims(n.mean, TERN_SHAPE(0), false), a.momentum);
     if (var) {
         tern_tensor *unbiased = tern_mul_scalar(n.var, count / (count - 1.0));
@@ -333,14 +335,14 @@ tern_value tern_op_local_response_norm(tern_opcall *call) {
     tern_tensor *input = tern_arg_tensor(call, 0), *x = tern_widen(input);
     int64_t size = tern_arg_int(call, 1, 1);
     double alpha = tern_arg_double(call, 2, 1e-4), beta = tern_arg_double(call, 3, 0.75);
-    if (input->numel == 0) return tern_result(call, tern_clone(input));
+    if (BODY(input)->numel == 0) return tern_result(call, tern_clone(input));
     if (call->ctx->status != TERN_OK) return tern_none();
-    if (x->rank < 3 || size < 1)
+    if (BODY(x)->rank < 3 || size < 1)
         return tern_call_fail(
             call, TERN_ERR_ARGUMENT,
             "Expected 3D or higher dimensionality input (got %d dimensions) and a "
             "positive size",
-            x->rank);
+            BODY(x)->rank);
     tern_tensor *square = tern_mul(x, x);
     tern_shape pad = tern_shape_of(x);
     pad.dim[1] = size / 2;
@@ -350,7 +352,7 @@ tern_value tern_op_local_response_norm(tern_opcall *call) {
     square = tern_cat((tern_tensor *[]){before, square, after}, 3, 1);
     tern_tensor *windows =
         TERN_CALL(unfold, ARG_TENSOR(square), ARG_INT(1), ARG_INT(size), ARG_INT(1));
-    bool floating = tern_dtype_is_floating(x->dtype);
+    bool floating = tern_dtype_is_floating(BODY(x)->dtype);
     tern_tensor *mean =
         floating
             ? tern_mean_dims(windows, TERN_SHAPE(-1), false)

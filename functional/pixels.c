@@ -6,17 +6,19 @@
 tern_value tern_op_pixel_shuffle(tern_opcall *call) {
     tern_tensor *x = tern_arg_tensor(call, 0);
     int64_t r = tern_arg_int(call, 1, 1);
-    if (x->rank < 3 || r <= 0 || r > INT16_MAX || x->shape[x->rank - 3] % (r * r) != 0)
+    if (BODY(x)->rank < 3 || r <= 0 || r > INT16_MAX ||
+        BODY(x)->shape[BODY(x)->rank - 3] % (r * r) != 0)
         return tern_call_fail(
             call, TERN_ERR_ARGUMENT,
             "expects its input to have a channel dimension divisible by the square "
             "of upscale_factor %lld",
             (long long)r);
-    int lead = x->rank - 3;
-    int64_t c = x->shape[lead] / (r * r), h = x->shape[lead + 1], w = x->shape[lead + 2];
+    int lead = BODY(x)->rank - 3;
+    int64_t c = BODY(x)->shape[lead] / (r * r), h = BODY(x)->shape[lead + 1],
+            w = BODY(x)->shape[lead + 2];
     tern_shape shape = {0, {0}};
     int64_t batch = 1;
-    for (int d = 0; d < lead; d++) batch *= shape.dim[shape.rank++] = x->shape[d];
+    for (int d = 0; d < lead; d++) batch *= shape.dim[shape.rank++] = BODY(x)->shape[d];
     tern_tensor *split = tern_reshape(x, TERN_SHAPE(batch, c, r, r, h, w));
     tern_tensor *out = tern_permute(split, TERN_SHAPE(0, 1, 4, 2, 5, 3));
     shape.dim[shape.rank++] = c;
@@ -29,16 +31,17 @@ tern_value tern_op_pixel_shuffle(tern_opcall *call) {
 tern_value tern_op_pixel_unshuffle(tern_opcall *call) {
     tern_tensor *x = tern_arg_tensor(call, 0);
     int64_t r = tern_arg_int(call, 1, 1);
-    if (x->rank < 3 || r <= 0 || r > INT16_MAX || x->shape[x->rank - 2] % r != 0 ||
-        x->shape[x->rank - 1] % r != 0)
+    if (BODY(x)->rank < 3 || r <= 0 || r > INT16_MAX ||
+        BODY(x)->shape[BODY(x)->rank - 2] % r != 0 || BODY(x)->shape[BODY(x)->rank - 1] % r != 0)
         return tern_call_fail(call, TERN_ERR_ARGUMENT,
                               "expects height and width to be divisible by downscale_factor %lld",
                               (long long)r);
-    int lead = x->rank - 3;
-    int64_t c = x->shape[lead], h = x->shape[lead + 1] / r, w = x->shape[lead + 2] / r;
+    int lead = BODY(x)->rank - 3;
+    int64_t c = BODY(x)->shape[lead], h = BODY(x)->shape[lead + 1] / r,
+            w = BODY(x)->shape[lead + 2] / r;
     tern_shape shape = {0, {0}};
     int64_t batch = 1;
-    for (int d = 0; d < lead; d++) batch *= shape.dim[shape.rank++] = x->shape[d];
+    for (int d = 0; d < lead; d++) batch *= shape.dim[shape.rank++] = BODY(x)->shape[d];
     tern_tensor *split = tern_reshape(x, TERN_SHAPE(batch, c, h, r, w, r));
     tern_tensor *out = tern_permute(split, TERN_SHAPE(0, 1, 3, 5, 2, 4));
     shape.dim[shape.rank++] = c * r * r;
@@ -50,11 +53,11 @@ tern_value tern_op_pixel_unshuffle(tern_opcall *call) {
 tern_value tern_op_channel_shuffle(tern_opcall *call) {
     tern_tensor *x = tern_arg_tensor(call, 0);
     int64_t groups = tern_arg_int(call, 1, 1);
-    if (x->rank < 3 || groups <= 0 || x->shape[1] % groups != 0)
+    if (BODY(x)->rank < 3 || groups <= 0 || BODY(x)->shape[1] % groups != 0)
         return tern_call_fail(call, TERN_ERR_ARGUMENT,
                               "Number of channels must be divisible by groups %lld",
                               (long long)groups);
-    tern_shape sizes = TERN_SHAPE(groups, x->shape[1] / groups);
+    tern_shape sizes = TERN_SHAPE(groups, BODY(x)->shape[1] / groups);
     tern_tensor *split = TERN_CALL(unflatten, ARG_TENSOR(x), ARG_INT(1), ARG_SHAPE(sizes));
     return tern_result(call, tern_flatten(tern_transpose(split, 1, 2), 1, 2));
 }
@@ -88,9 +91,10 @@ tern_value tern_op_im2col(tern_opcall *call) {
     tern_tensor *x = tern_arg_tensor(call, 0);
     windows w;
     if (!read_windows(call, 1, &w)) return tern_none();
-    bool batch = x->rank == 4;
-    if (!batch && x->rank != 3)
-        return tern_call_fail(call, TERN_ERR_ARGUMENT, "Expected 3D or 4D input, got %dD", x->rank);
+    bool batch = BODY(x)->rank == 4;
+    if (!batch && BODY(x)->rank != 3)
+        return tern_call_fail(call, TERN_ERR_ARGUMENT, "Expected 3D or 4D input, got %dD",
+                              BODY(x)->rank);
     if (!batch) x = tern_unsqueeze(x, 0);
     tern_shape pad = TERN_SHAPE(w.padding[1], w.padding[1], w.padding[0], w.padding[0]);
     if (w.padding[0] || w.padding[1])
@@ -128,20 +132,21 @@ static tern_tensor *column_index(tern_opcall *call, const windows *w, const int6
 static bool count_windows(tern_opcall *call, const tern_tensor *x, const windows *w,
                           const int64_t *padded, int64_t *out_counts) {
     char text[TERN_SHAPE_TEXT];
-    bool fits = x->rank == 2 || x->rank == 3;
+    bool fits = BODY(x)->rank == 2 || BODY(x)->rank == 3;
     for (int d = 0; fits && d < 2; d++) {
         int64_t room = padded[d] - w->dilation[d] * (w->kernel[d] - 1) - 1;
         out_counts[d] = room / w->stride[d] + 1;
         fits = room >= 0;
     }
-    fits = fits && x->shape[x->rank - 2] % (w->kernel[0] * w->kernel[1]) == 0 &&
-           x->shape[x->rank - 1] == out_counts[0] * out_counts[1];
+    fits = fits && BODY(x)->shape[BODY(x)->rank - 2] % (w->kernel[0] * w->kernel[1]) == 0 &&
+           BODY(x)->shape[BODY(x)->rank - 1] == out_counts[0] * out_counts[1];
     if (!fits)
         tern_call_fail(call, TERN_ERR_ARGUMENT,
                        "an input of %s does not hold the windows of kernel_size (%lld, %lld) in a "
                        "padded output of %lld x %lld: it is (N, C * kernel, windows)",
-                       tern_shape_text(x->rank, x->shape, text), (long long)w->kernel[0],
-                       (long long)w->kernel[1], (long long)padded[0], (long long)padded[1]);
+                       tern_shape_text(BODY(x)->rank, BODY(x)->shape, text),
+                       (long long)w->kernel[0], (long long)w->kernel[1], (long long)padded[0],
+                       (long long)padded[1]);
     return fits;
 }
 
@@ -162,9 +167,10 @@ tern_value tern_op_fold(tern_opcall *call) {
         padded[d] += 2 * w.padding[d];
     }
     if (!count_windows(call, x, &w, padded, counts)) return tern_none();
-    bool batch = x->rank == 3;
-    int64_t n = batch ? x->shape[0] : 1, kernel = w.kernel[0] * w.kernel[1];
-    int64_t c = x->shape[x->rank - 2] / kernel, columns = kernel * x->shape[x->rank - 1];
+    bool batch = BODY(x)->rank == 3;
+    int64_t n = batch ? BODY(x)->shape[0] : 1, kernel = w.kernel[0] * w.kernel[1];
+    int64_t c = BODY(x)->shape[BODY(x)->rank - 2] / kernel,
+            columns = kernel * BODY(x)->shape[BODY(x)->rank - 1];
     tern_tensor *source = tern_reshape(tern_widen(x), TERN_SHAPE(n, c, columns));
     tern_tensor *image = TERN_CALL(new_zeros, ARG_TENSOR(source),
                                    ARG_SHAPE(TERN_SHAPE(n, c, padded[0] * padded[1])));
@@ -175,6 +181,6 @@ tern_value tern_op_fold(tern_opcall *call) {
     image = tern_reshape(image, TERN_SHAPE(n, c, padded[0], padded[1]));
     for (int d = 0; d < 2; d++)
         image = tern_narrow(image, 2 + d, w.padding[d], padded[d] - 2 * w.padding[d]);
-    image = tern_contiguous(tern_to_dtype(image, x->dtype));
+    image = tern_contiguous(tern_to_dtype(image, BODY(x)->dtype));
     return tern_result(call, batch ? image : tern_squeeze(image, 0));
 }

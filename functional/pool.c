@@ -59,15 +59,15 @@ static bool pooled_shape(tern_opcall *call, const tern_tensor *x, const tern_poo
                          bool ceil_mode, tern_shape *out) {
     char text[TERN_SHAPE_TEXT];
     if (a->spatial < 1 || a->spatial > 3 ||
-        (x->rank != a->spatial + 1 && x->rank != a->spatial + 2)) {
+        (BODY(x)->rank != a->spatial + 1 && BODY(x)->rank != a->spatial + 2)) {
         tern_call_fail(call, TERN_ERR_ARGUMENT,
                        "Expected %dD or %dD input, but got input of size: %s", a->spatial + 1,
-                       a->spatial + 2, tern_shape_text(x->rank, x->shape, text));
+                       a->spatial + 2, tern_shape_text(BODY(x)->rank, BODY(x)->shape, text));
         return false;
     }
     *out = tern_shape_of(x);
     for (int d = 0; d < a->spatial; d++) {
-        int at = x->rank - a->spatial + d;
+        int at = BODY(x)->rank - a->spatial + d;
         bool valid = a->kernel[d] > 0 && a->stride[d] > 0 && a->dilation[d] > 0 &&
                      a->padding[d] >= 0 && a->padding[d] <= a->kernel[d] / 2 &&
                      a->kernel[d] <= INT32_MAX && a->stride[d] <= INT32_MAX &&
@@ -80,11 +80,11 @@ static bool pooled_shape(tern_opcall *call, const tern_tensor *x, const tern_poo
                            (long long)a->padding[d]);
             return false;
         }
-        out->dim[at] = window_count(x->shape[at], a, d, ceil_mode);
+        out->dim[at] = window_count(BODY(x)->shape[at], a, d, ceil_mode);
         if (out->dim[at] >= 1) continue;
         tern_call_fail(call, TERN_ERR_ARGUMENT,
                        "Given input size: %s, the calculated output size is too small",
-                       tern_shape_text(x->rank, x->shape, text));
+                       tern_shape_text(BODY(x)->rank, BODY(x)->shape, text));
         return false;
     }
     return true;
@@ -92,9 +92,9 @@ static bool pooled_shape(tern_opcall *call, const tern_tensor *x, const tern_poo
 
 /* The kernels take [N, C, ...]: a missing batch dimension is one of 1, a view without alias. */
 static tern_tensor *batched(tern_tensor *x, int spatial) {
-    if (x->rank == spatial + 2 || tern_is_nil(x)) return x;
-    tern_shape shape = {x->rank + 1, {1}};
-    for (int d = 0; d < x->rank; d++) shape.dim[d + 1] = x->shape[d];
+    if (BODY(x)->rank == spatial + 2 || tern_is_nil(x)) return x;
+    tern_shape shape = {BODY(x)->rank + 1, {1}};
+    for (int d = 0; d < BODY(x)->rank; d++) shape.dim[d + 1] = BODY(x)->shape[d];
     return tern_broadcast_view(x, &shape);
 }
 
@@ -108,9 +108,9 @@ tern_value tern_op__max_pool(tern_opcall *call) {
                                          tern_arg(call, 3), tern_arg(call, 4));
     tern_shape shape;
     if (!pooled_shape(call, x, &attrs, tern_arg_bool(call, 5, false), &shape)) return tern_none();
-    both[0] = tern_new_shaped(call, x->dtype, &shape);
+    both[0] = tern_new_shaped(call, BODY(x)->dtype, &shape);
     both[1] = tern_new_shaped(call, TERN_INT64, &shape);
-    if (call->ctx->status == TERN_OK && both[0]->numel > 0) {
+    if (call->ctx->status == TERN_OK && BODY(both[0])->numel > 0) {
         tern_tensor *from = batched(x, spatial);
         tern_tensor *into[2] = {batched(both[0], spatial), batched(both[1], spatial)};
         tern_launch(call->lane, TERN_KERNEL_MAX_POOL, 0, &from, 1, into, 2, &attrs, sizeof attrs);
@@ -168,7 +168,7 @@ void tern_grad_max_pool2d_with_indices_backward(tern_node *node, tern_tensor *co
                                                 tern_tensor **grads) {
     tern_tensor *indices = tern_node_input(node, 2), *grad = grad_out[0];
     if (tern_node_ctx(node)->status != TERN_OK) return;
-    int lead = grad->rank - 2;
+    int lead = BODY(grad)->rank - 2;
     if (tern_node_needs(node, 0)) {
         tern_tensor *picked =
             tern_gather(tern_flatten(grad, lead, -1), -1, tern_flatten(indices, lead, -1));
@@ -185,15 +185,15 @@ static tern_value max_unpool(tern_opcall *call, int spatial) {
     tern_pool_attrs a =
         read_windows(spatial, tern_arg(call, 2), tern_arg(call, 3), tern_arg(call, 4), tern_none());
     tern_shape shape = tern_shape_of(x), given = tern_arg_ints(call, 5);
-    if (!tern_same_shape(x, indices) || x->rank < spatial + 1)
+    if (!tern_same_shape(x, indices) || BODY(x)->rank < spatial + 1)
         return tern_call_fail(call, TERN_ERR_ARGUMENT,
                               "Expected shape of indices to be that of the input tensor, with at "
                               "least %d dimensions",
                               spatial + 1);
-    int lead = x->rank - spatial;
+    int lead = BODY(x)->rank - spatial;
     for (int d = 0; d < spatial; d++)
         shape.dim[lead + d] = given.rank >= spatial ? given.dim[given.rank - spatial + d]
-                                                    : (x->shape[lead + d] - 1) * a.stride[d] +
+                                                    : (BODY(x)->shape[lead + d] - 1) * a.stride[d] +
                                                           a.kernel[d] - 2 * a.padding[d];
     tern_shape flat = {lead + 1, {0}};
     int64_t area = 1;
@@ -236,8 +236,8 @@ tern_value tern_op__avg_pool(tern_opcall *call) {
     if (args[6].kind != TERN_VALUE_NONE && attrs.divisor == 0)
         return tern_call_fail(call, TERN_ERR_ARGUMENT, "divisor must be not zero");
     if (!pooled_shape(call, x, &attrs, tern_arg_bool(call, 4, false), &shape)) return tern_none();
-    tern_tensor *out = tern_new_shaped(call, x->dtype, &shape);
-    if (call->ctx->status == TERN_OK && out->numel > 0) {
+    tern_tensor *out = tern_new_shaped(call, BODY(x)->dtype, &shape);
+    if (call->ctx->status == TERN_OK && BODY(out)->numel > 0) {
         tern_tensor *from = batched(x, attrs.spatial), *into = batched(out, attrs.spatial);
         tern_launch(call->lane, TERN_KERNEL_AVG_POOL, 0, &from, 1, &into, 1, &attrs, sizeof attrs);
     }
@@ -267,14 +267,14 @@ tern_value tern_op__avg_pool_gradient(tern_opcall *call) {
     if (call->ctx->status != TERN_OK ||
         !pooled_shape(call, like, &attrs, tern_arg_bool(call, 5, false), &pooled))
         return tern_none();
-    bool fits = pooled.rank == grad->rank;
-    for (int d = 0; fits && d < grad->rank; d++) fits = pooled.dim[d] == grad->shape[d];
+    bool fits = pooled.rank == BODY(grad)->rank;
+    for (int d = 0; fits && d < BODY(grad)->rank; d++) fits = pooled.dim[d] == BODY(grad)->shape[d];
     if (!fits)
         return tern_call_fail(call, TERN_ERR_ARGUMENT,
                               "the gradient does not have the shape of the pooled size");
-    tern_tensor *out = tern_new_shaped(call, grad->dtype, &shape);
-    if (call->ctx->status == TERN_OK && out->numel > 0) {
-        if (grad->numel == 0) {
+    tern_tensor *out = tern_new_shaped(call, BODY(grad)->dtype, &shape);
+    if (call->ctx->status == TERN_OK && BODY(out)->numel > 0) {
+        if (BODY(grad)->numel == 0) {
             tern_fill_raw(out, 0.0, 0);
             return tern_result(call, out);
         }
@@ -316,7 +316,7 @@ tern_value tern_op_avg_pool3d(tern_opcall *call) {
 
 /* One dimension to `size` positions, by average or by maximum. */
 static tern_tensor *adapt(tern_tensor *x, int dim, int64_t size, bool max) {
-    int64_t n = x->shape[dim];
+    int64_t n = BODY(x)->shape[dim];
     if (n == size || size == 0) return size == 0 ? tern_narrow(x, dim, 0, 0) : x;
     tern_shape dims = TERN_SHAPE(dim);
     if (n % size == 0 && !max) {
@@ -325,8 +325,8 @@ static tern_tensor *adapt(tern_tensor *x, int dim, int64_t size, bool max) {
             TERN_CALL(unfold, ARG_TENSOR(x), ARG_INT(dim), ARG_INT(each), ARG_INT(each));
         return tern_mean_dims(windows, TERN_SHAPE(-1), false);
     }
-    tern_tensor **parts = tern_scope_alloc(x->ctx, (size_t)size * sizeof *parts);
-    if (!parts) return x->ctx->nil;
+    tern_tensor **parts = tern_scope_alloc(BODY(x)->ctx, (size_t)size * sizeof *parts);
+    if (!parts) return BODY(x)->ctx->nil;
     for (int64_t i = 0; i < size; i++) {
         int64_t start = i * n / size, end = ((i + 1) * n + size - 1) / size;
         tern_tensor *window = tern_narrow(x, dim, start, end - start);
@@ -339,19 +339,19 @@ static tern_tensor *adapt(tern_tensor *x, int dim, int64_t size, bool max) {
 static bool adaptive_sizes(tern_opcall *call, const tern_tensor *x, int spatial, int64_t *out) {
     tern_value given = tern_arg(call, 1);
     bool list = !tern_value_is_number(given) && given.kind != TERN_VALUE_NONE;
-    bool fits = (x->rank == spatial + 1 || x->rank == spatial + 2) &&
+    bool fits = (BODY(x)->rank == spatial + 1 || BODY(x)->rank == spatial + 2) &&
                 (!list || tern_value_count(given) == (size_t)spatial);
     for (int d = 0; fits && d < spatial; d++) {
         tern_value size = list ? tern_value_at(given, (size_t)d) : given;
         bool keep = size.kind == TERN_VALUE_NONE;
-        out[d] = keep ? x->shape[x->rank - spatial + d] : tern_value_as_int(size);
+        out[d] = keep ? BODY(x)->shape[BODY(x)->rank - spatial + d] : tern_value_as_int(size);
         fits = out[d] >= 0 && out[d] <= INT32_MAX;
     }
     if (!fits)
         tern_call_fail(
             call, TERN_ERR_ARGUMENT,
             "expects %dD or %dD input and an output_size of %d numbers, got %d dimensions",
-            spatial + 1, spatial + 2, spatial, x->rank);
+            spatial + 1, spatial + 2, spatial, BODY(x)->rank);
     return fits;
 }
 
@@ -360,8 +360,8 @@ static tern_value adaptive_avg_pool(tern_opcall *call, int spatial) {
     int64_t sizes[3];
     if (!adaptive_sizes(call, input, spatial, sizes)) return tern_none();
     for (int d = 0; d < spatial && call->ctx->status == TERN_OK; d++)
-        x = adapt(x, input->rank - spatial + d, sizes[d], false);
-    x = tern_to_dtype(x, input->dtype);
+        x = adapt(x, BODY(input)->rank - spatial + d, sizes[d], false);
+    x = tern_to_dtype(x, BODY(input)->dtype);
     return tern_result(call, x == input ? tern_clone(x) : x);
 }
 
@@ -405,9 +405,9 @@ static tern_value adaptive_max_pool(tern_opcall *call, int spatial) {
     tern_tensor *x = tern_arg_tensor(call, 0);
     int64_t sizes[3], area = 1, widths[3];
     if (!adaptive_sizes(call, x, spatial, sizes)) return tern_none();
-    int lead = x->rank - spatial;
+    int lead = BODY(x)->rank - spatial;
     tern_shape own = {spatial, {0}};
-    for (int d = 0; d < spatial; d++) area *= own.dim[d] = x->shape[lead + d];
+    for (int d = 0; d < spatial; d++) area *= own.dim[d] = BODY(x)->shape[lead + d];
     tern_tensor *at =
         tern_reshape(tern_to_device(tern_arange_i64(call->ctx, area), tern_device_of(x)), own);
     for (int d = 0; d < spatial && call->ctx->status == TERN_OK; d++) {
@@ -419,7 +419,7 @@ static tern_value adaptive_max_pool(tern_opcall *call, int spatial) {
     /* [.., s0 w0, s1 w1] -> [.., s0, s1, w0 w1] */
     tern_shape split = {0, {0}}, order = split, shape = split;
     for (int d = 0; d < lead; d++) {
-        split.dim[split.rank++] = shape.dim[shape.rank++] = x->shape[d];
+        split.dim[split.rank++] = shape.dim[shape.rank++] = BODY(x)->shape[d];
         order.dim[order.rank++] = d;
     }
     for (int d = 0; d < spatial; d++) {
@@ -428,7 +428,8 @@ static tern_value adaptive_max_pool(tern_opcall *call, int spatial) {
     }
     for (int k = 0; k < 2; k++)
         for (int d = 0; d < spatial; d++) order.dim[order.rank++] = lead + 2 * d + k;
-    tern_tensor *windows = tern_flatten(tern_permute(tern_reshape(x, split), order), x->rank, -1);
+    tern_tensor *windows =
+        tern_flatten(tern_permute(tern_reshape(x, split), order), BODY(x)->rank, -1);
     tern_shape at_split = {2 * spatial, {0}}, at_order = at_split;
     for (int i = 0; i < 2 * spatial; i++) {
         at_split.dim[i] = split.dim[lead + i];

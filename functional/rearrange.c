@@ -31,7 +31,8 @@ tern_value tern_op_unflatten(tern_opcall *call) {
     tern_tensor *input = tern_arg_tensor(call, 0);
     tern_shape sizes = tern_arg_ints(call, 2), shape = {0, {0}};
     int dim;
-    if (sizes.rank < 0 || !tern_wrap_dim(call->ctx, input->rank, tern_arg_int(call, 1, 0), &dim))
+    if (sizes.rank < 0 ||
+        !tern_wrap_dim(call->ctx, BODY(input)->rank, tern_arg_int(call, 1, 0), &dim))
         return tern_none();
     int64_t product = 1;
     int open = -1;
@@ -41,20 +42,21 @@ tern_value tern_op_unflatten(tern_opcall *call) {
         else if (__builtin_mul_overflow(product, sizes.dim[i], &product))
             product = -1;
     }
-    int64_t size = input->rank ? input->shape[dim] : 1;
+    int64_t size = BODY(input)->rank ? BODY(input)->shape[dim] : 1;
     if (open >= 0 && product > 0 && size % product == 0) {
         sizes.dim[open] = size / product;
         product = size;
     }
     char text[TERN_SHAPE_TEXT];
-    if (product != size || sizes.rank == 0 || input->rank + sizes.rank - 1 > TERN_MAX_RANK)
+    if (product != size || sizes.rank == 0 || BODY(input)->rank + sizes.rank - 1 > TERN_MAX_RANK)
         return tern_call_fail(call, TERN_ERR_ARGUMENT,
                               "Provided sizes %s don't multiply up to the size of dim %d (%lld) in "
                               "the input tensor",
                               tern_shape_text(sizes.rank, sizes.dim, text), dim, (long long)size);
-    for (int d = 0; d < dim; d++) shape.dim[shape.rank++] = input->shape[d];
+    for (int d = 0; d < dim; d++) shape.dim[shape.rank++] = BODY(input)->shape[d];
     for (int i = 0; i < sizes.rank; i++) shape.dim[shape.rank++] = sizes.dim[i];
-    for (int d = dim + 1; d < input->rank; d++) shape.dim[shape.rank++] = input->shape[d];
+    for (int d = dim + 1; d < BODY(input)->rank; d++)
+        shape.dim[shape.rank++] = BODY(input)->shape[d];
     return tern_result(call, tern_view(input, shape));
 }
 
@@ -70,11 +72,11 @@ tern_value tern_op_movedim(tern_opcall *call) {
                               "the same number of dims as destination (%d dims)",
                               from.rank, to.rank);
     uint32_t taken = 0, placed = 0;
-    order.rank = input->rank;
+    order.rank = BODY(input)->rank;
     for (int i = 0; i < from.rank; i++) {
         int a, b;
-        if (!tern_wrap_dim(call->ctx, input->rank, from.dim[i], &a) ||
-            !tern_wrap_dim(call->ctx, input->rank, to.dim[i], &b))
+        if (!tern_wrap_dim(call->ctx, BODY(input)->rank, from.dim[i], &a) ||
+            !tern_wrap_dim(call->ctx, BODY(input)->rank, to.dim[i], &b))
             return tern_none();
         if (taken >> a & 1u || placed >> b & 1u)
             return tern_call_fail(call, TERN_ERR_ARGUMENT, "repeated dim in source or destination");
@@ -83,21 +85,21 @@ tern_value tern_op_movedim(tern_opcall *call) {
         order.dim[b] = a;
     }
     int next = 0;
-    for (int d = 0; d < input->rank; d++) {
+    for (int d = 0; d < BODY(input)->rank; d++) {
         if (placed >> d & 1u) continue;
         while (taken >> next & 1u) next++;
         order.dim[d] = next++;
     }
-    return tern_result(call, input->rank ? tern_permute(input, order) : input);
+    return tern_result(call, BODY(input)->rank ? tern_permute(input, order) : input);
 }
 
 static tern_value transpose_last(tern_opcall *call, const char *name) {
     tern_tensor *input = tern_arg_tensor(call, 0);
-    if (input->rank < 2)
+    if (BODY(input)->rank < 2)
         return tern_call_fail(call, TERN_ERR_ARGUMENT,
                               "tensor.%s is only supported on matrices or batches of matrices. Got "
                               "%d-D tensor.",
-                              name, input->rank);
+                              name, BODY(input)->rank);
     return tern_result(call, tern_transpose(input, -2, -1));
 }
 
@@ -108,8 +110,8 @@ tern_value tern_op_mT(tern_opcall *call) {
 /* Tensor.T of a matrix, Tensor.H of real ones. */
 tern_value tern_op_T(tern_opcall *call) {
     tern_tensor *input = tern_arg_tensor(call, 0);
-    tern_shape order = {input->rank, {0}};
-    for (int d = 0; d < input->rank; d++) order.dim[d] = input->rank - 1 - d;
+    tern_shape order = {BODY(input)->rank, {0}};
+    for (int d = 0; d < BODY(input)->rank; d++) order.dim[d] = BODY(input)->rank - 1 - d;
     return tern_result(call, tern_permute(input, order));
 }
 
@@ -121,20 +123,20 @@ static tern_value flip_dims(tern_opcall *call, const tern_shape *dims) {
 }
 
 tern_value tern_op_fliplr(tern_opcall *call) {
-    if (tern_arg_tensor(call, 0)->rank < 2)
+    if (BODY(tern_arg_tensor(call, 0))->rank < 2)
         return tern_call_fail(call, TERN_ERR_ARGUMENT, "Input must be >= 2-d.");
     return flip_dims(call, &TERN_SHAPE(1));
 }
 
 tern_value tern_op_flipud(tern_opcall *call) {
-    if (tern_arg_tensor(call, 0)->rank < 1)
+    if (BODY(tern_arg_tensor(call, 0))->rank < 1)
         return tern_call_fail(call, TERN_ERR_ARGUMENT, "Input must be >= 1-d.");
     return flip_dims(call, &TERN_SHAPE(0));
 }
 
 /* Rolls one dimension by `shift` places. */
 static tern_tensor *rolled(tern_tensor *input, int dim, int64_t shift) {
-    int64_t size = input->shape[dim];
+    int64_t size = BODY(input)->shape[dim];
     if (size == 0) return input;
     int64_t start = (size - shift % size) % size;
     if (start == 0) return input;
@@ -148,7 +150,7 @@ tern_value tern_op_roll(tern_opcall *call) {
     tern_shape shifts = tern_arg_ints(call, 1), dims = tern_arg_ints(call, 2);
     if (shifts.rank <= 0) return tern_call_fail(call, TERN_ERR_ARGUMENT, "`shifts` required");
     if (dims.rank <= 0 && shifts.rank == 1) {
-        if (input->numel == 0) return tern_result(call, tern_clone(input));
+        if (BODY(input)->numel == 0) return tern_result(call, tern_clone(input));
         out = rolled(tern_reshape(input, TERN_SHAPE(-1)), 0, shifts.dim[0]);
         out = tern_reshape(out, tern_shape_of(input));
     } else if (dims.rank != shifts.rank) {
@@ -158,11 +160,11 @@ tern_value tern_op_roll(tern_opcall *call) {
     } else {
         for (int i = 0; i < dims.rank && call->ctx->status == TERN_OK; i++) {
             int dim;
-            if (!tern_wrap_dim(call->ctx, input->rank, dims.dim[i], &dim)) return tern_none();
-            if (input->rank > 0) out = rolled(out, dim, shifts.dim[i]);
+            if (!tern_wrap_dim(call->ctx, BODY(input)->rank, dims.dim[i], &dim)) return tern_none();
+            if (BODY(input)->rank > 0) out = rolled(out, dim, shifts.dim[i]);
         }
     }
-    bool shares = call->ctx->status == TERN_OK && out->storage == input->storage;
+    bool shares = call->ctx->status == TERN_OK && BODY(out)->storage == BODY(input)->storage;
     return tern_result(call, shares ? tern_clone(out) : out);
 }
 
@@ -174,14 +176,14 @@ tern_value tern_op_rot90(tern_opcall *call) {
     if (dims.rank != 2)
         return tern_call_fail(call, TERN_ERR_ARGUMENT,
                               "expected total rotation dims == 2, but got dims = %d", dims.rank);
-    if (!tern_wrap_dim(call->ctx, input->rank, dims.dim[0], &a) ||
-        !tern_wrap_dim(call->ctx, input->rank, dims.dim[1], &b))
+    if (!tern_wrap_dim(call->ctx, BODY(input)->rank, dims.dim[0], &a) ||
+        !tern_wrap_dim(call->ctx, BODY(input)->rank, dims.dim[1], &b))
         return tern_none();
-    if (a == b || input->rank < 2)
+    if (a == b || BODY(input)->rank < 2)
         return tern_call_fail(call, TERN_ERR_ARGUMENT,
                               "expected two different rotation dims of a tensor of 2 or more "
                               "dimensions, but got %d and %d of %d",
-                              a, b, input->rank);
+                              a, b, BODY(input)->rank);
     if (k == 0) return tern_result(call, tern_clone(input));
     tern_shape both = TERN_SHAPE(a, b), one = TERN_SHAPE(k == 1 ? b : a);
     if (k == 2) return flip_dims(call, &both);
@@ -196,11 +198,11 @@ tern_value tern_op_rot90(tern_opcall *call) {
  * Each dimension of size s becomes r copies of it: [1, s] is expanded to [r, s], then merged.
  */
 static tern_value repeat_by(tern_opcall *call, tern_tensor *input, const tern_shape *repeats) {
-    int lead = repeats->rank - input->rank;
+    int lead = repeats->rank - BODY(input)->rank;
     tern_shape between = {0, {0}}, expanded = between, merged = {repeats->rank, {0}};
     char text[TERN_SHAPE_TEXT];
     for (int d = 0; d < repeats->rank; d++) {
-        int64_t size = d < lead ? 1 : input->shape[d - lead], total;
+        int64_t size = d < lead ? 1 : BODY(input)->shape[d - lead], total;
         if (repeats->dim[d] < 0 || __builtin_mul_overflow(size, repeats->dim[d], &total))
             return tern_call_fail(call, TERN_ERR_ARGUMENT, "repeats %s are negative or too large",
                                   tern_shape_text(repeats->rank, repeats->dim, text));
@@ -223,7 +225,7 @@ tern_value tern_op_repeat(tern_opcall *call) {
     tern_tensor *input = tern_arg_tensor(call, 0);
     tern_shape repeats = tern_arg_ints(call, 1);
     if (repeats.rank < 0) return tern_none();
-    if (repeats.rank < input->rank)
+    if (repeats.rank < BODY(input)->rank)
         return tern_call_fail(call, TERN_ERR_ARGUMENT,
                               "Number of dimensions of repeat dims can not be smaller than number "
                               "of dimensions of tensor");
@@ -234,7 +236,7 @@ tern_value tern_op_tile(tern_opcall *call) {
     tern_tensor *input = tern_arg_tensor(call, 0);
     tern_shape dims = tern_arg_ints(call, 1), repeats = {0, {0}};
     if (dims.rank < 0) return tern_none();
-    for (int i = dims.rank; i < input->rank; i++) repeats.dim[repeats.rank++] = 1;
+    for (int i = dims.rank; i < BODY(input)->rank; i++) repeats.dim[repeats.rank++] = 1;
     for (int i = 0; i < dims.rank; i++) repeats.dim[repeats.rank++] = dims.dim[i];
     return repeat_by(call, input, &repeats);
 }
@@ -244,9 +246,9 @@ static tern_tensor *interleave_index(tern_opcall *call, int64_t size, tern_tenso
                                      int64_t same) {
     int64_t *counts = repeats ? tern_host_copy(call->ctx, repeats, TERN_INT64) : NULL;
     if (repeats && !counts) return call->ctx->nil;
-    bool each = repeats && repeats->numel != 1;
+    bool each = repeats && BODY(repeats)->numel != 1;
     int64_t total = 0;
-    bool valid = !each || repeats->numel == size;
+    bool valid = !each || BODY(repeats)->numel == size;
     for (int64_t i = 0; valid && i < size; i++) {
         int64_t n = each ? counts[i] : repeats ? counts[0] : same;
         valid = n >= 0 && !__builtin_add_overflow(total, n, &total);
@@ -276,12 +278,12 @@ tern_value tern_op_repeat_interleave(tern_opcall *call) {
     int dim = 0;
     if (!tern_arg_given(call, 2))
         input = tern_reshape(input, TERN_SHAPE(-1));
-    else if (!tern_wrap_dim(call->ctx, input->rank, tern_arg_int(call, 2, 0), &dim))
+    else if (!tern_wrap_dim(call->ctx, BODY(input)->rank, tern_arg_int(call, 2, 0), &dim))
         return tern_none();
-    if (input->rank == 0) input = tern_reshape(input, TERN_SHAPE(1));
+    if (BODY(input)->rank == 0) input = tern_reshape(input, TERN_SHAPE(1));
     if (call->ctx->status != TERN_OK) return tern_none();
     tern_tensor *index =
-        interleave_index(call, input->shape[dim], repeats, tern_arg_int(call, 1, 1));
+        interleave_index(call, BODY(input)->shape[dim], repeats, tern_arg_int(call, 1, 1));
     return tern_result(call, tern_index_select(input, dim, index));
 }
 
@@ -291,24 +293,25 @@ tern_value tern_op_unfold(tern_opcall *call) {
     tern_tensor *input = tern_arg_tensor(call, 0);
     int64_t size = tern_arg_int(call, 2, 1), step = tern_arg_int(call, 3, 1);
     int dim;
-    if (!tern_wrap_dim(call->ctx, input->rank, tern_arg_int(call, 1, 0), &dim)) return tern_none();
-    int64_t length = input->rank ? input->shape[dim] : 1;
-    if (size < 0 || size > length || step <= 0 || input->rank == TERN_MAX_RANK)
+    if (!tern_wrap_dim(call->ctx, BODY(input)->rank, tern_arg_int(call, 1, 0), &dim))
+        return tern_none();
+    int64_t length = BODY(input)->rank ? BODY(input)->shape[dim] : 1;
+    if (size < 0 || size > length || step <= 0 || BODY(input)->rank == TERN_MAX_RANK)
         return tern_call_fail(call, TERN_ERR_ARGUMENT,
                               "maximum size for tensor at dimension %d is %lld but size is %lld, "
                               "step is %lld",
                               dim, (long long)length, (long long)size, (long long)step);
     tern_shape shape = tern_shape_of(input), strides = shape;
-    for (int d = 0; d < input->rank; d++) strides.dim[d] = input->strides[d];
-    int64_t stride = input->rank ? input->strides[dim] : 1;
+    for (int d = 0; d < BODY(input)->rank; d++) strides.dim[d] = BODY(input)->strides[d];
+    int64_t stride = BODY(input)->rank ? BODY(input)->strides[dim] : 1;
     shape.dim[shape.rank++] = size;
     strides.dim[strides.rank++] = stride;
-    if (input->rank) {
+    if (BODY(input)->rank) {
         shape.dim[dim] = (length - size) / step + 1;
         if (shape.dim[dim] > 1) strides.dim[dim] = step * stride;
     }
-    return tern_result(call,
-                       tern_tensor_view(input, shape.rank, shape.dim, strides.dim, input->offset));
+    return tern_result(
+        call, tern_tensor_view(input, shape.rank, shape.dim, strides.dim, BODY(input)->offset));
 }
 
 /* Every window's gradient is added where the window lies. */
@@ -323,7 +326,7 @@ void tern_grad_unfold(tern_node *node, tern_tensor *const *grad_out, tern_tensor
         grads[0] = tern_reshape(grad_out[0], shape);
         return;
     }
-    int64_t windows = grad_out[0]->shape[dim];
+    int64_t windows = BODY(grad_out[0])->shape[dim];
     /* index[w, i] = w * step + i, where the gradient is laid out [.., w, i, ..] */
     tern_tensor *starts = TERN_CALL(mul, ARG_TENSOR(tern_arange_i64(ctx, windows)), step);
     tern_tensor *index = tern_add(tern_unsqueeze(starts, 1), tern_arange_i64(ctx, size));

@@ -19,14 +19,14 @@ static tern_resize_attrs attrs_of(const tern_value *args, int spatial) {
 static tern_value resize_with(tern_opcall *call, int32_t kernel) {
     tern_tensor *x = tern_arg_tensor(call, 0);
     tern_shape size = tern_arg_ints(call, 1), shape = tern_shape_of(x);
-    if (size.rank < 1 || size.rank > 3 || x->rank != size.rank + 2)
+    if (size.rank < 1 || size.rank > 3 || BODY(x)->rank != size.rank + 2)
         return tern_call_fail(call, TERN_ERR_ARGUMENT,
                               "takes [batch, channels, ...] with 1 to 3 sizes, got %d dimensions "
                               "and %d sizes",
-                              x->rank, size.rank);
+                              BODY(x)->rank, size.rank);
     for (int d = 0; d < size.rank; d++) {
         shape.dim[d + 2] = size.dim[d];
-        if (x->shape[d + 2] > 0 && size.dim[d] > 0) continue;
+        if (BODY(x)->shape[d + 2] > 0 && size.dim[d] > 0) continue;
         return tern_call_fail(call, TERN_ERR_ARGUMENT,
                               "Input and output sizes should be greater than 0");
     }
@@ -37,8 +37,8 @@ static tern_value resize_with(tern_opcall *call, int32_t kernel) {
         (attrs.mode == TERN_RESIZE_CUBIC && size.rank != 2))
         return tern_call_fail(call, TERN_ERR_ARGUMENT, "no such mode: %d of %d dimensions",
                               (int)attrs.mode, size.rank);
-    tern_tensor *out = tern_new_shaped(call, x->dtype, &shape);
-    if (call->ctx->status == TERN_OK && out->numel > 0)
+    tern_tensor *out = tern_new_shaped(call, BODY(x)->dtype, &shape);
+    if (call->ctx->status == TERN_OK && BODY(out)->numel > 0)
         tern_launch(call->lane, kernel, 0, &x, 1, &out, 1, &attrs, sizeof attrs);
     return tern_result(call, out);
 }
@@ -104,13 +104,13 @@ static bool read_sizes(tern_opcall *call, const tern_tensor *x, int spatial, ter
     for (int d = 0; d < spatial; d++) {
         tern_value item = one ? given : tern_value_at(given, (size_t)d);
         double scale = tern_value_as_double(item);
-        if (!by_size && !(scale > 0.0 && (double)x->shape[d + 2] * scale < INT32_MAX)) {
+        if (!by_size && !(scale > 0.0 && (double)BODY(x)->shape[d + 2] * scale < INT32_MAX)) {
             tern_call_fail(call, TERN_ERR_ARGUMENT,
                            "scale_factor %g is not a positive factor of a size in range", scale);
             return false;
         }
-        out->dim[d] =
-            by_size ? tern_value_as_int(item) : (int64_t)floor((double)x->shape[d + 2] * scale);
+        out->dim[d] = by_size ? tern_value_as_int(item)
+                              : (int64_t)floor((double)BODY(x)->shape[d + 2] * scale);
         out_scale[d] = by_size || recompute ? 0.0 : scale;
     }
     return true;
@@ -119,10 +119,10 @@ static bool read_sizes(tern_opcall *call, const tern_tensor *x, int spatial, ter
 /* Two dimensions, the last first, each by its matrix of weights. */
 static tern_value by_filter(tern_opcall *call, tern_tensor *x, const tern_shape *sizes,
                             const double *scale, bool cubic, bool align, bool antialias) {
-    tern_dtype dtype = x->dtype;
+    tern_dtype dtype = BODY(x)->dtype;
     x = tern_widen(x);
     for (int d = 1; d >= 0 && call->ctx->status == TERN_OK; d--) {
-        tern_filter f = {.in = x->shape[d + 2],
+        tern_filter f = {.in = BODY(x)->shape[d + 2],
                          .out = sizes->dim[d],
                          .cubic = cubic,
                          .antialias = antialias,
@@ -142,7 +142,7 @@ static tern_value by_filter(tern_opcall *call, tern_tensor *x, const tern_shape 
 static tern_value resize_to(tern_opcall *call, const char *mode, tern_value size, tern_value factor,
                             bool align, bool recompute, bool antialias) {
     tern_tensor *x = tern_arg_tensor(call, 0);
-    int spatial = x->rank - 2, found = -1;
+    int spatial = BODY(x)->rank - 2, found = -1;
     double scale[3] = {0.0, 0.0, 0.0};
     tern_shape sizes;
     for (int i = 0; i < (int)(sizeof modes / sizeof *modes); i++)
@@ -154,7 +154,7 @@ static tern_value resize_to(tern_opcall *call, const char *mode, tern_value size
             "mode '%s' does not take an input of %d dimensions: nearest, area and "
             "nearest-exact take 3 to 5, linear 3, bilinear and bicubic 4, "
             "trilinear 5",
-            mode, x->rank);
+            mode, BODY(x)->rank);
     if (!read_sizes(call, x, spatial, size, factor, recompute, &sizes, scale)) return tern_none();
     if (modes[found].mode < 0) {
         const tern_op *const pools[] = {TERN_ROW(adaptive_avg_pool1d),
@@ -168,7 +168,7 @@ static tern_value resize_to(tern_opcall *call, const char *mode, tern_value size
         return tern_call_fail(call, TERN_ERR_ARGUMENT,
                               "Anti-alias option is restricted to bilinear and bicubic modes and "
                               "requires a 4-D tensor as input");
-    if (antialias || (x->dtype == TERN_UINT8 && smooth && spatial == 2))
+    if (antialias || (BODY(x)->dtype == TERN_UINT8 && smooth && spatial == 2))
         return by_filter(call, x, &sizes, scale, modes[found].mode == TERN_RESIZE_CUBIC, align,
                          antialias);
     return tern_result(call,

@@ -73,7 +73,7 @@ static tern_tensor *weight_matrix(tern_opcall *call, const tern_filter *f, tern_
 
 tern_tensor *tern_filter_along(tern_opcall *call, tern_tensor *x, int dim, const tern_filter *f) {
     int precision = 0;
-    tern_dtype dtype = x->dtype;
+    tern_dtype dtype = BODY(x)->dtype;
     tern_tensor *matrix = weight_matrix(call, f, dtype, &precision);
     if (call->ctx->status != TERN_OK) return call->ctx->nil;
     if (dtype == TERN_UINT8) x = tern_to_dtype(x, TERN_INT64);

@@ -44,17 +44,20 @@ static void combine(tern_opcall *call, tern_tensor *out, int dim, tern_tensor *i
 
 static bool operands_fit(tern_opcall *call, const tern_tensor *x, const tern_tensor *index,
                          const tern_tensor *src, int dim) {
-    bool fits = index->rank == x->rank && src->rank == x->rank && src->dtype == x->dtype;
-    for (int d = 0; fits && d < index->rank; d++)
-        fits = (d == dim || index->shape[d] <= x->shape[d]) && index->shape[d] <= src->shape[d];
-    if (fits || index->numel == 0) return true;
+    bool fits = BODY(index)->rank == BODY(x)->rank && BODY(src)->rank == BODY(x)->rank &&
+                BODY(src)->dtype == BODY(x)->dtype;
+    for (int d = 0; fits && d < BODY(index)->rank; d++)
+        fits = (d == dim || BODY(index)->shape[d] <= BODY(x)->shape[d]) &&
+               BODY(index)->shape[d] <= BODY(src)->shape[d];
+    if (fits || BODY(index)->numel == 0) return true;
     char a[TERN_SHAPE_TEXT], b[TERN_SHAPE_TEXT], c[TERN_SHAPE_TEXT];
     tern_call_fail(
         call, TERN_ERR_ARGUMENT,
         "Expected index %s to be no larger than self %s apart from dimension %d and than "
         "src %s, which has self's dtype",
-        tern_shape_text(index->rank, index->shape, a), tern_shape_text(x->rank, x->shape, b), dim,
-        tern_shape_text(src->rank, src->shape, c));
+        tern_shape_text(BODY(index)->rank, BODY(index)->shape, a),
+        tern_shape_text(BODY(x)->rank, BODY(x)->shape, b), dim,
+        tern_shape_text(BODY(src)->rank, BODY(src)->shape, c));
     return false;
 }
 
@@ -78,20 +81,20 @@ tern_value tern_op_scatter_reduce(tern_opcall *call) {
             call, TERN_ERR_ARGUMENT,
             "reduce argument must be either sum, prod, mean, amax or amin, got %s", name);
     if (call->ctx->status != TERN_OK ||
-        !tern_wrap_dim(call->ctx, x->rank, tern_arg_int(call, 1, 0), &dim) ||
+        !tern_wrap_dim(call->ctx, BODY(x)->rank, tern_arg_int(call, 1, 0), &dim) ||
         !operands_fit(call, x, index, src, dim))
         return tern_none();
-    tern_tensor *out = tern_new_dense_like(call->lane, x, x->dtype);
+    tern_tensor *out = tern_new_dense_like(call->lane, x, BODY(x)->dtype);
     tern_tensor *from = x;
     if (!include_self)
         from = TERN_CALL(scatter_value, ARG_TENSOR(x), ARG_INT(dim), ARG_TENSOR(index),
-                         neutral((reduction)which, x->dtype));
+                         neutral((reduction)which, BODY(x)->dtype));
     tern_copy_raw(out, from);
-    if (call->ctx->status != TERN_OK || index->numel == 0) return tern_result(call, out);
+    if (call->ctx->status != TERN_OK || BODY(index)->numel == 0) return tern_result(call, out);
     combine(call, out, dim, index, src, (reduction)which);
     if (which != MEAN) return tern_result(call, out);
     tern_tensor *n = counts(x, dim, index, src, include_self);
-    bool floating = tern_dtype_is_floating(x->dtype);
+    bool floating = tern_dtype_is_floating(BODY(x)->dtype);
     return tern_result(call, floating ? tern_div(out, n) : tern_floor_divide(out, n));
 }
 
@@ -116,7 +119,7 @@ static void prod_gradient(const parts *p, tern_tensor **own, tern_tensor **src) 
                                      ARG_TENSOR(p->index), ARG_TENSOR(p->src), name, include);
     *own = tern_div(tern_mul(p->grad, without), x_safe);
     tern_tensor *zeros = tern_scatter_add(tern_zeros_like(p->x), p->dim, p->index,
-                                          tern_to_dtype(src_zero, p->x->dtype));
+                                          tern_to_dtype(src_zero, BODY(p->x)->dtype));
     tern_tensor *single = tern_logical_and(src_zero, tern_eq_scalar(gathered(p, zeros), 1.0));
     tern_tensor *filled = tern_fill_where(p->src, single, 1.0);
     tern_tensor *others = TERN_CALL(scatter_reduce, ARG_TENSOR(p->x), ARG_INT(p->dim),
@@ -127,7 +130,7 @@ static void prod_gradient(const parts *p, tern_tensor **own, tern_tensor **src) 
 }
 
 static void extreme_gradient(const parts *p, tern_tensor **own, tern_tensor **src) {
-    tern_dtype dtype = p->grad->dtype;
+    tern_dtype dtype = BODY(p->grad)->dtype;
     tern_tensor *own_is = tern_to_dtype(tern_eq(p->x, p->out), dtype);
     tern_tensor *src_is = tern_to_dtype(tern_eq(p->src, gathered(p, p->out)), dtype);
     tern_tensor *n = tern_scatter_add(own_is, p->dim, p->index, src_is);
@@ -138,8 +141,9 @@ static void extreme_gradient(const parts *p, tern_tensor **own, tern_tensor **sr
 
 /* src as far as the index reaches. */
 static tern_tensor *cut_to(tern_tensor *src, const tern_tensor *index) {
-    for (int d = 0; d < index->rank && !tern_is_nil(src); d++)
-        if (src->shape[d] > index->shape[d]) src = tern_narrow(src, d, 0, index->shape[d]);
+    for (int d = 0; d < BODY(index)->rank && !tern_is_nil(src); d++)
+        if (BODY(src)->shape[d] > BODY(index)->shape[d])
+            src = tern_narrow(src, d, 0, BODY(index)->shape[d]);
     return src;
 }
 
@@ -156,7 +160,7 @@ void tern_grad_scatter_reduce(tern_node *node, tern_tensor *const *grad_out, ter
     p.include_self = include.kind == TERN_VALUE_NONE || tern_value_as_int(include) != 0;
     int which = how_of(p.name);
     if (ctx->status != TERN_OK ||
-        !tern_wrap_dim(ctx, p.x->rank, tern_value_as_int(tern_node_arg(node, 1)), &p.dim))
+        !tern_wrap_dim(ctx, BODY(p.x)->rank, tern_value_as_int(tern_node_arg(node, 1)), &p.dim))
         return;
     p.src = cut_to(p.src, p.index);
     tern_tensor *own = p.grad, *src = NULL;
@@ -182,9 +186,10 @@ tern_value tern_op_index_reduce(tern_opcall *call) {
     tern_tensor *x = tern_arg_tensor(call, 0), *index = tern_arg_tensor(call, 2);
     tern_tensor *source = tern_arg_tensor(call, 3);
     int dim;
-    if (!tern_wrap_dim(call->ctx, x->rank, tern_arg_int(call, 1, 0), &dim)) return tern_none();
-    tern_shape column = {source->rank, {0}};
-    for (int d = 0; d < source->rank; d++) column.dim[d] = d == dim ? index->numel : 1;
+    if (!tern_wrap_dim(call->ctx, BODY(x)->rank, tern_arg_int(call, 1, 0), &dim))
+        return tern_none();
+    tern_shape column = {BODY(source)->rank, {0}};
+    for (int d = 0; d < BODY(source)->rank; d++) column.dim[d] = d == dim ? BODY(index)->numel : 1;
     tern_tensor *spread = tern_expand(tern_reshape(index, column), tern_shape_of(source));
     return tern_result(call, TERN_CALL(scatter_reduce, ARG_TENSOR(x), ARG_INT(dim),
                                        ARG_TENSOR(spread), ARG_TENSOR(source), tern_arg(call, 4),

@@ -97,10 +97,11 @@ static tern_value unique_rows(tern_opcall *call, tern_tensor *x, bool sorted, bo
                               bool want_counts, const tern_shape *inverse_shape,
                               tern_tensor **out_values) {
     tern_ctx *ctx = call->ctx;
-    rows r = {.dtype = (int)x->dtype, .n = x->shape[0]};
-    for (int i = 1; i < x->rank; i++) r.width = i == 1 ? x->shape[1] : r.width * x->shape[i];
-    if (x->rank == 1) r.width = 1;
-    void *data = tern_host_copy(ctx, x, x->dtype);
+    rows r = {.dtype = (int)BODY(x)->dtype, .n = BODY(x)->shape[0]};
+    for (int i = 1; i < BODY(x)->rank; i++)
+        r.width = i == 1 ? BODY(x)->shape[1] : r.width * BODY(x)->shape[i];
+    if (BODY(x)->rank == 1) r.width = 1;
+    void *data = tern_host_copy(ctx, x, BODY(x)->dtype);
     distinct d;
     bool ready = distinct_begin(ctx, r.n, &d) && data;
     tern_value all = tern_tuple_new(ctx);
@@ -125,8 +126,8 @@ static tern_value unique_rows(tern_opcall *call, tern_tensor *x, bool sorted, bo
 
 /* torch.movedim of one dimension. */
 static tern_tensor *moved(tern_tensor *x, int from, int to) {
-    tern_shape order = {x->rank, {0}};
-    for (int d = 0, next = 0; d < x->rank; d++) {
+    tern_shape order = {BODY(x)->rank, {0}};
+    for (int d = 0, next = 0; d < BODY(x)->rank; d++) {
         if (next == from) next++;
         order.dim[d] = d == to ? from : next++;
     }
@@ -141,12 +142,12 @@ static tern_value unique(tern_opcall *call, bool sorted, int inverse_at) {
     tern_shape shape = tern_shape_of(x);
     int dim = 0;
     tern_tensor *rows_of = x;
-    if (whole || x->rank == 0) {
-        rows_of = tern_reshape(x, TERN_SHAPE(x->numel));
+    if (whole || BODY(x)->rank == 0) {
+        rows_of = tern_reshape(x, TERN_SHAPE(BODY(x)->numel));
     } else {
-        if (!tern_wrap_dim(call->ctx, x->rank, tern_arg_int(call, inverse_at + 2, 0), &dim))
+        if (!tern_wrap_dim(call->ctx, BODY(x)->rank, tern_arg_int(call, inverse_at + 2, 0), &dim))
             return tern_none();
-        shape = (tern_shape){1, {x->shape[dim]}};
+        shape = (tern_shape){1, {BODY(x)->shape[dim]}};
         rows_of = tern_contiguous(moved(x, dim, 0));
     }
     if (call->ctx->status != TERN_OK) return tern_none();
@@ -190,24 +191,24 @@ static int64_t lower_bound(const double *edges, const int64_t *sorter, int64_t n
 static tern_value search(tern_opcall *call, tern_tensor *edges, tern_tensor *values,
                          tern_tensor *sorter, bool right, bool int32) {
     tern_ctx *ctx = call->ctx;
-    int64_t n = edges->rank ? edges->shape[edges->rank - 1] : 1;
-    bool fits = edges->rank == 1 || edges->rank == values->rank;
-    for (int d = 0; fits && edges->rank > 1 && d < edges->rank - 1; d++)
-        fits = edges->shape[d] == values->shape[d];
-    if (!fits || edges->rank == 0)
+    int64_t n = BODY(edges)->rank ? BODY(edges)->shape[BODY(edges)->rank - 1] : 1;
+    bool fits = BODY(edges)->rank == 1 || BODY(edges)->rank == BODY(values)->rank;
+    for (int d = 0; fits && BODY(edges)->rank > 1 && d < BODY(edges)->rank - 1; d++)
+        fits = BODY(edges)->shape[d] == BODY(values)->shape[d];
+    if (!fits || BODY(edges)->rank == 0)
         return tern_call_fail(call, TERN_ERR_ARGUMENT,
                               "boundaries tensor should be 1 dimension or the first N-1 dimensions "
                               "of boundaries tensor and input value tensor must match");
     double *e = tern_host_copy(ctx, edges, TERN_FLOAT64);
     double *v = e ? tern_host_copy(ctx, values, TERN_FLOAT64) : NULL;
     int64_t *s = v && sorter ? tern_host_copy(ctx, sorter, TERN_INT64) : NULL;
-    int64_t *out = v ? tern_host_buffer(ctx, values->numel, sizeof *out) : NULL;
-    int64_t per_row = edges->rank == 1 ? values->numel
-                      : values->rank   ? values->shape[values->rank - 1]
-                                       : 1;
+    int64_t *out = v ? tern_host_buffer(ctx, BODY(values)->numel, sizeof *out) : NULL;
+    int64_t per_row = BODY(edges)->rank == 1 ? BODY(values)->numel
+                      : BODY(values)->rank   ? BODY(values)->shape[BODY(values)->rank - 1]
+                                             : 1;
     tern_tensor *result = ctx->nil;
     if (out && ctx->status == TERN_OK) {
-        for (int64_t i = 0; i < values->numel; i++) {
+        for (int64_t i = 0; i < BODY(values)->numel; i++) {
             int64_t row = per_row ? i / per_row : 0;
             out[i] = lower_bound(e + row * n, s ? s + row * n : NULL, n, v[i], right);
         }
@@ -241,10 +242,10 @@ tern_value tern_op_bucketize(tern_opcall *call) {
     tern_tensor *values = tern_arg_tensor(call, 0), *edges = tern_arg_tensor(call, 1);
     if (!values) values = tern_operand_of(call, tern_arg(call, 0), TERN_FLOAT64);
     if (call->ctx->status != TERN_OK) return tern_none();
-    if (edges->rank != 1)
+    if (BODY(edges)->rank != 1)
         return tern_call_fail(call, TERN_ERR_ARGUMENT,
                               "boundaries tensor must be 1 dimension, but got dim(%d)",
-                              edges->rank);
+                              BODY(edges)->rank);
     return search(call, edges, values, NULL, tern_arg_bool(call, 3, false),
                   tern_arg_bool(call, 2, false));
 }
@@ -254,15 +255,15 @@ tern_value tern_op_bucketize(tern_opcall *call) {
 tern_value tern_op_bincount(tern_opcall *call) {
     tern_tensor *x = tern_arg_tensor(call, 0), *weights = tern_arg_tensor(call, 1);
     int64_t size = tern_arg_int(call, 2, 0);
-    if (x->rank != 1 || tern_dtype_is_floating(x->dtype) || size < 0 ||
+    if (BODY(x)->rank != 1 || tern_dtype_is_floating(BODY(x)->dtype) || size < 0 ||
         (weights && !tern_same_shape(weights, x)))
         return tern_call_fail(call, TERN_ERR_ARGUMENT,
                               "only supports 1-d non-negative integral inputs, with weights of the "
                               "same size and minlength >= 0");
-    tern_dtype dtype = !weights                         ? TERN_INT64
-                       : weights->dtype == TERN_FLOAT32 ? TERN_FLOAT32
-                                                        : TERN_FLOAT64;
-    if (x->numel > 0) {
+    tern_dtype dtype = !weights                               ? TERN_INT64
+                       : BODY(weights)->dtype == TERN_FLOAT32 ? TERN_FLOAT32
+                                                              : TERN_FLOAT64;
+    if (BODY(x)->numel > 0) {
         if (tern_item_i64(tern_min(x)) < 0)
             return tern_call_fail(call, TERN_ERR_ARGUMENT, "only supports non-negative inputs");
         int64_t largest = tern_item_i64(tern_max(x));
@@ -281,7 +282,7 @@ tern_value tern_op_histc(tern_opcall *call) {
     int64_t bins = tern_arg_int(call, 1, 100);
     double low = tern_arg_double(call, 2, 0.0), high = tern_arg_double(call, 3, 0.0);
     if (bins <= 0) return tern_call_fail(call, TERN_ERR_ARGUMENT, "bins must be > 0");
-    if (low == high && x->numel > 0) {
+    if (low == high && BODY(x)->numel > 0) {
         low = tern_item(tern_min(x));
         high = tern_item(tern_max(x));
     }
@@ -294,14 +295,14 @@ tern_value tern_op_histc(tern_opcall *call) {
     tern_tensor *out = call->ctx->nil;
     if (counts) {
         for (int64_t i = 0; i < bins; i++) counts[i] = 0.0;
-        for (int64_t i = 0; i < x->numel; i++) {
+        for (int64_t i = 0; i < BODY(x)->numel; i++) {
             if (!(v[i] >= low && v[i] <= high)) continue;
             int64_t at = (int64_t)((v[i] - low) / (high - low) * (double)bins);
             counts[at < bins ? at : bins - 1] += 1.0;
         }
         tern_shape shape = {1, {bins}};
         out = tern_new_from_host(call->lane, counts, TERN_FLOAT64, &shape, NULL);
-        out = tern_to_dtype(out, x->dtype);
+        out = tern_to_dtype(out, BODY(x)->dtype);
     }
     tern_free(v);
     tern_free(counts);

@@ -9,9 +9,10 @@
 
 /* The tensors argument, each raised to at least `rank` dimensions as NumPy does it. */
 static tern_tensor *raised(tern_tensor *x, int rank) {
-    if (tern_is_nil(x) || x->rank >= rank) return x;
+    if (tern_is_nil(x) || BODY(x)->rank >= rank) return x;
     if (rank == 1) return tern_reshape(x, TERN_SHAPE(1));
-    if (rank == 2) return x->rank == 0 ? tern_reshape(x, TERN_SHAPE(1, 1)) : tern_unsqueeze(x, 0);
+    if (rank == 2)
+        return BODY(x)->rank == 0 ? tern_reshape(x, TERN_SHAPE(1, 1)) : tern_unsqueeze(x, 0);
     return tern_unsqueeze(raised(x, 2), -1);
 }
 
@@ -32,7 +33,7 @@ static tern_value join(tern_opcall *call, int rank, int dim) {
     int count;
     tern_tensor **tensors = raised_list(call, rank, &count);
     if (!tensors) return tern_none();
-    if (rank == 1) dim = tensors[0]->rank == 1 ? 0 : 1;
+    if (rank == 1) dim = BODY(tensors[0])->rank == 1 ? 0 : 1;
     return tern_result(call, tern_cat(tensors, count, dim));
 }
 
@@ -51,8 +52,8 @@ tern_value tern_op_column_stack(tern_opcall *call) {
     tern_tensor **tensors = raised_list(call, 0, &count);
     if (!tensors) return tern_none();
     for (int i = 0; i < count; i++)
-        if (tensors[i]->rank <= 1)
-            tensors[i] = tern_reshape(tensors[i], TERN_SHAPE(tensors[i]->numel, 1));
+        if (BODY(tensors[i])->rank <= 1)
+            tensors[i] = tern_reshape(tensors[i], TERN_SHAPE(BODY(tensors[i])->numel, 1));
     return tern_result(call, tern_cat(tensors, count, 1));
 }
 
@@ -62,16 +63,16 @@ tern_value tern_op_block_diag(tern_opcall *call) {
     if (!tensors) return tern_none();
     int64_t columns = 0, at = 0;
     for (int i = 0; i < count; i++) {
-        if (tensors[i]->rank > 2)
+        if (BODY(tensors[i])->rank > 2)
             return tern_call_fail(call, TERN_ERR_ARGUMENT,
                                   "Input tensors must have 2 or fewer dimensions. Input %d has %d "
                                   "dimensions",
-                                  i, tensors[i]->rank);
-        columns += tensors[i]->shape[1];
+                                  i, BODY(tensors[i])->rank);
+        columns += BODY(tensors[i])->shape[1];
     }
     for (int i = 0; i < count && call->ctx->status == TERN_OK; i++) {
-        int64_t width = tensors[i]->shape[1];
-        tern_shape left = TERN_SHAPE(tensors[i]->shape[0], at), right = left;
+        int64_t width = BODY(tensors[i])->shape[1];
+        tern_shape left = TERN_SHAPE(BODY(tensors[i])->shape[0], at), right = left;
         right.dim[1] = columns - at - width;
         tern_tensor *row[3] = {TERN_CALL(new_zeros, ARG_TENSOR(tensors[i]), ARG_SHAPE(left)),
                                tensors[i],
@@ -122,13 +123,13 @@ static bool grids(tern_opcall *call, tern_tensor **tensors, int count, bool xy) 
         return false;
     }
     for (int i = 0; i < count; i++) {
-        if (tensors[i]->rank > 1 || tensors[i]->dtype != tensors[0]->dtype) {
+        if (BODY(tensors[i])->rank > 1 || BODY(tensors[i])->dtype != BODY(tensors[0])->dtype) {
             tern_call_fail(call, TERN_ERR_ARGUMENT,
                            "expects 0D or 1D tensors of one dtype, but got: %d dimensions of %s",
-                           tensors[i]->rank, tern_dtype_name(tensors[i]->dtype));
+                           BODY(tensors[i])->rank, tern_dtype_name(BODY(tensors[i])->dtype));
             return false;
         }
-        shape.dim[i] = tensors[i]->numel;
+        shape.dim[i] = BODY(tensors[i])->numel;
     }
     bool swap = xy && count > 1;
     if (swap) {
@@ -139,7 +140,7 @@ static bool grids(tern_opcall *call, tern_tensor **tensors, int count, bool xy) 
     for (int i = 0; i < count; i++) {
         tern_shape own = {count, {0}};
         int at = swap && i < 2 ? 1 - i : i;
-        for (int d = 0; d < count; d++) own.dim[d] = d == at ? tensors[i]->numel : 1;
+        for (int d = 0; d < count; d++) own.dim[d] = d == at ? BODY(tensors[i])->numel : 1;
         tensors[i] = tern_expand(tern_reshape(tensors[i], own), shape);
     }
     return call->ctx->status == TERN_OK;
@@ -218,14 +219,15 @@ static int64_t *all_choices(tern_ctx *ctx, int64_t n, int64_t r, bool with_repla
 tern_value tern_op_combinations(tern_opcall *call) {
     tern_tensor *x = tern_arg_tensor(call, 0);
     int64_t r = tern_arg_int(call, 1, 2), count = 0;
-    if (x->rank != 1 || r < 0 || r > INT16_MAX)
+    if (BODY(x)->rank != 1 || r < 0 || r > INT16_MAX)
         return tern_call_fail(call, TERN_ERR_ARGUMENT,
                               "Expect a 1D vector and a non-negative r, but got %d dimensions and "
                               "%lld",
-                              x->rank, (long long)r);
+                              BODY(x)->rank, (long long)r);
     if (r == 0)
         return tern_result(call, TERN_CALL(new_zeros, ARG_TENSOR(x), ARG_SHAPE(TERN_SHAPE(0))));
-    int64_t *rows = all_choices(call->ctx, x->shape[0], r, tern_arg_bool(call, 2, false), &count);
+    int64_t *rows =
+        all_choices(call->ctx, BODY(x)->shape[0], r, tern_arg_bool(call, 2, false), &count);
     if (!rows) return tern_none();
     tern_shape flat = {1, {count * r}};
     tern_tensor *index = tern_new_from_host(call->lane, rows, TERN_INT64, &flat, NULL);

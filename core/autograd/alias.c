@@ -13,82 +13,85 @@
 #include "graph.h"
 
 static tern_alias *alias_new(tern_tensor *base) {
-    tern_ctx *ctx = base->ctx;
+    tern_ctx *ctx = BODY(base)->ctx;
     tern_alias *alias = tern_slab_alias(ctx);
     tern_tensor *hidden = alias ? tern_slab_tensor(ctx) : NULL;
     if (!hidden) return NULL;
-    hidden->ctx = ctx;
-    hidden->lane = base->lane;
-    hidden->dtype = base->dtype;
-    hidden->offset = base->offset;
-    if (!tern_tensor_set_geometry(hidden, base->rank, base->shape, base->strides)) return NULL;
-    hidden->storage = base->storage;
-    tern_storage_retain(hidden->storage);
-    hidden->edge = base->edge;
+    BODY(hidden)->ctx = ctx;
+    BODY(hidden)->lane = BODY(base)->lane;
+    BODY(hidden)->dtype = BODY(base)->dtype;
+    BODY(hidden)->offset = BODY(base)->offset;
+    if (!tern_tensor_set_geometry(hidden, BODY(base)->rank, BODY(base)->shape, BODY(base)->strides))
+        return NULL;
+    BODY(hidden)->storage = BODY(base)->storage;
+    tern_storage_retain(BODY(hidden)->storage);
+    BODY(hidden)->edge = BODY(base)->edge;
     alias->base = hidden;
     alias->references = 1;
-    base->alias = alias;
-    base->generation = 0;
+    BODY(base)->alias = alias;
+    BODY(base)->generation = 0;
     return alias;
 }
 
 bool tern_alias_join(tern_tensor *base, tern_tensor *view) {
-    if (!base->alias && !alias_new(base)) return false;
+    if (!BODY(base)->alias && !alias_new(base)) return false;
     tern_alias_refresh(base);
-    view->alias = base->alias;
-    view->alias->references++;
-    view->generation = view->alias->generation;
-    view->flags |= TERN_T_VIEW;
+    BODY(view)->alias = BODY(base)->alias;
+    BODY(view)->alias->references++;
+    BODY(view)->generation = BODY(view)->alias->generation;
+    BODY(view)->flags |= TERN_T_VIEW;
     return true;
 }
 
 void tern_alias_leave(tern_tensor *tensor) {
-    tern_alias *alias = tensor->alias;
-    tensor->alias = NULL;
+    tern_alias *alias = BODY(tensor)->alias;
+    BODY(tensor)->alias = NULL;
     if (--alias->references > 0) return;
-    tern_ctx *ctx = tensor->ctx;
+    tern_ctx *ctx = BODY(tensor)->ctx;
     tern_tensor *hidden = alias->base;
-    tern_storage_release(ctx, hidden->storage);
-    if (hidden->shape != hidden->dims) tern_free(hidden->shape);
+    tern_storage_release(ctx, BODY(hidden)->storage);
+    if (BODY(hidden)->shape != BODY(hidden)->dims) tern_free(BODY(hidden)->shape);
     tern_slab_give_tensor(ctx, hidden);
     tern_slab_give_alias(ctx, alias);
 }
 
 void tern_alias_refresh(tern_tensor *tensor) {
-    tern_alias *alias = tensor->alias;
-    if (tensor->generation == alias->generation) return;
-    tern_ctx *ctx = tensor->ctx;
-    tensor->generation = alias->generation;
-    tensor->edge = alias->base->edge;
-    if (!(tensor->flags & TERN_T_VIEW) || !alias->base->edge.node || ctx->status != TERN_OK) return;
+    tern_alias *alias = BODY(tensor)->alias;
+    if (BODY(tensor)->generation == alias->generation) return;
+    tern_ctx *ctx = BODY(tensor)->ctx;
+    BODY(tensor)->generation = alias->generation;
+    BODY(tensor)->edge = BODY(alias->base)->edge;
+    if (!(BODY(tensor)->flags & TERN_T_VIEW) || !BODY(alias->base)->edge.node ||
+        ctx->status != TERN_OK)
+        return;
     tern_shape size = tern_shape_of(tensor), stride = size;
-    for (int d = 0; d < tensor->rank; d++) stride.dim[d] = tensor->strides[d];
+    for (int d = 0; d < BODY(tensor)->rank; d++) stride.dim[d] = BODY(tensor)->strides[d];
     tern_value args[] = {ARG_TENSOR(alias->base), ARG_SHAPE(size), ARG_SHAPE(stride),
-                         ARG_INT(tensor->offset)};
+                         ARG_INT(BODY(tensor)->offset)};
     tern_tensor *const inputs[] = {alias->base}, *const outputs[] = {tensor};
     tern_node_record(TERN_ROW(as_strided), args, 4, inputs, 1, outputs, 1);
 }
 
 void tern_rebase_history(tern_tensor *target, tern_tensor *result) {
-    tern_alias *alias = target->alias;
+    tern_alias *alias = BODY(target)->alias;
     if (!alias) {
-        target->edge = result->edge;
+        BODY(target)->edge = BODY(result)->edge;
         return;
     }
     tern_tensor *base = alias->base;
-    if (!(target->flags & TERN_T_VIEW)) {
-        base->edge = result->edge;
-    } else if (result->edge.node || base->edge.node) {
+    if (!(BODY(target)->flags & TERN_T_VIEW)) {
+        BODY(base)->edge = BODY(result)->edge;
+    } else if (BODY(result)->edge.node || BODY(base)->edge.node) {
         tern_shape size = tern_shape_of(target), stride = size;
-        for (int d = 0; d < target->rank; d++) stride.dim[d] = target->strides[d];
+        for (int d = 0; d < BODY(target)->rank; d++) stride.dim[d] = BODY(target)->strides[d];
         tern_value args[] = {ARG_TENSOR(base), ARG_TENSOR(result), ARG_SHAPE(size),
-                             ARG_SHAPE(stride), ARG_INT(target->offset)};
+                             ARG_SHAPE(stride), ARG_INT(BODY(target)->offset)};
         tern_tensor *const inputs[] = {base, result}, *const outputs[] = {base};
         tern_node_record(TERN_ROW(as_strided_scatter), args, 5, inputs, 2, outputs, 1);
     }
     alias->generation++;
-    if (!(target->flags & TERN_T_VIEW)) {
-        target->edge = base->edge;
-        target->generation = alias->generation;
+    if (!(BODY(target)->flags & TERN_T_VIEW)) {
+        BODY(target)->edge = BODY(base)->edge;
+        BODY(target)->generation = alias->generation;
     }
 }

@@ -72,8 +72,9 @@ static tern_tensor *fit(tern_tensor *grad, const tern_meta *meta) {
     bool same = have.rank == meta->shape.rank &&
                 memcmp(have.dim, meta->shape.dim, (size_t)have.rank * sizeof *have.dim) == 0;
     if (!same) grad = tern_sum_to_size(grad, meta->shape);
-    if (!tern_is_nil(grad) && grad->dtype != meta->dtype) grad = tern_to_dtype(grad, meta->dtype);
-    if (!tern_is_nil(grad) && grad->lane != meta->lane)
+    if (!tern_is_nil(grad) && BODY(grad)->dtype != meta->dtype)
+        grad = tern_to_dtype(grad, meta->dtype);
+    if (!tern_is_nil(grad) && BODY(grad)->lane != meta->lane)
         grad = tern_to_device(grad, meta->lane->device->name);
     return grad;
 }
@@ -104,19 +105,19 @@ static bool deliver(engine *e, tern_edge edge, tern_tensor *grad, tern_frame *fr
 static void accumulate(engine *e, tern_tensor *leaf, tern_tensor *grad) {
     tern_ctx *ctx = e->ctx;
     if ((e->flags & TERN_CREATE_GRAPH) && tern_needs_grad(grad)) {
-        if (leaf->frame->serial < tern_graph_frame(ctx)->serial) {
+        if (BODY(leaf)->frame->serial < tern_graph_frame(ctx)->serial) {
             tern_fail(ctx, TERN_ERR_STATE,
                       "backward: a gradient with a history cannot be kept in a leaf of an outer "
                       "scope: use tern_grad, whose results live in the open scope");
             return;
         }
-        if (leaf->flags & TERN_T_GRAD_SET) grad = tern_add(leaf->grad, grad);
+        if (BODY(leaf)->flags & TERN_T_GRAD_SET) grad = tern_add(BODY(leaf)->grad, grad);
         if (tern_is_nil(grad)) return;
         grad = tern_op_tensor(NULL, TERN_ROW(alias), (const tern_value[]){ARG_TENSOR(grad)}, 1);
         if (tern_is_nil(grad)) return;
-        if (leaf->grad) tern_tensor_release(leaf->grad);
+        if (BODY(leaf)->grad) tern_tensor_release(BODY(leaf)->grad);
         tern_grad_adopt(leaf, grad);
-        leaf->flags |= TERN_T_GRAD_SET;
+        BODY(leaf)->flags |= TERN_T_GRAD_SET;
         return;
     }
     tern_set_or_add_grad(leaf, grad);
@@ -181,7 +182,8 @@ static void run_node(engine *e, tern_node *node, tern_frame *engine_frame, tern_
         }
     }
     for (int k = 0; k < node->n_outputs; k++)
-        if (incoming[k] && incoming[k]->frame == engine_frame && !(e->flags & TERN_CREATE_GRAPH))
+        if (incoming[k] && BODY(incoming[k])->frame == engine_frame &&
+            !(e->flags & TERN_CREATE_GRAPH))
             tern_tensor_release(incoming[k]);
 }
 
@@ -215,7 +217,7 @@ static bool seed(engine *e, tern_tensor *root, tern_tensor *gradient, tern_frame
                   "element 0 of tensors does not require grad and does not have a grad_fn");
         return false;
     }
-    if (!gradient && root->numel != 1) {
+    if (!gradient && BODY(root)->numel != 1) {
         tern_fail(ctx, TERN_ERR_ARGUMENT, "grad can be implicitly created only for scalar outputs");
         return false;
     }
@@ -224,8 +226,8 @@ static bool seed(engine *e, tern_tensor *root, tern_tensor *gradient, tern_frame
             ctx, TERN_ERR_ARGUMENT,
             "Mismatch in shape: grad_output[0] has a shape of torch.Size(%s) and output[0] has "
             "a shape of torch.Size(%s).",
-            tern_shape_text(gradient->rank, gradient->shape, got),
-            tern_shape_text(root->rank, root->shape, want));
+            tern_shape_text(BODY(gradient)->rank, BODY(gradient)->shape, got),
+            tern_shape_text(BODY(root)->rank, BODY(root)->shape, want));
         return false;
     }
     tern_tensor *own = gradient
@@ -242,8 +244,9 @@ tern_status tern_backward(tern_tensor *loss) {
 }
 
 tern_status tern_backward_with(tern_tensor *tensor, tern_tensor *gradient, unsigned flags) {
-    tern_ctx *ctx = tensor->ctx;
-    if (ctx->status != TERN_OK) return ctx->status;
+    if (!tern_usable(tensor, "backward")) return tern_unusable(tensor);
+    if (gradient && !tern_usable(gradient, "backward")) return tern_unusable(gradient);
+    tern_ctx *ctx = BODY(tensor)->ctx;
     if (flags & TERN_CREATE_GRAPH) flags |= TERN_RETAIN_GRAPH;
     engine e = {.ctx = ctx, .heap = ctx->backward_heap, .flags = flags};
     tern_scope scope = tern_scope_inner(ctx);
@@ -275,8 +278,17 @@ static tern_status collect(engine *e, int n_inputs, const tern_edge *wanted,
 tern_status tern_grad(tern_tensor *const *outputs, int n_outputs, tern_tensor *const *inputs,
                       int n_inputs, tern_tensor *const *grad_outputs, unsigned flags,
                       tern_tensor **out_grads) {
-    if (n_outputs < 1 || n_inputs < 1) return TERN_ERR_ARGUMENT;
-    tern_ctx *ctx = outputs[0]->ctx;
+    if (n_outputs < 1 || n_inputs < 1 || !outputs || !inputs || !out_grads)
+        return TERN_ERR_ARGUMENT;
+    tern_ctx *ctx = tern_context_of(outputs[0]);
+    for (int i = 0; i < n_inputs; i++) out_grads[i] = ctx->nil;
+    for (int i = 0; i < n_outputs; i++)
+        if (!tern_usable(outputs[i], "grad")) return tern_unusable(outputs[i]);
+    for (int i = 0; i < n_inputs; i++)
+        if (!tern_usable(inputs[i], "grad")) return tern_unusable(inputs[i]);
+    for (int i = 0; grad_outputs && i < n_outputs; i++)
+        if (grad_outputs[i] && !tern_usable(grad_outputs[i], "grad"))
+            return tern_unusable(grad_outputs[i]);
     for (int i = 0; i < n_inputs; i++) out_grads[i] = NULL;
     if (flags & TERN_CREATE_GRAPH) flags |= TERN_RETAIN_GRAPH;
     tern_frame *results = ctx->is_static ? NULL : ctx->top->target;

@@ -34,17 +34,17 @@ static tern_status prepare(check *c) {
     for (int k = 0; k < c->n_inputs; k++) {
         const tern_tensor *input = c->inputs[k];
         if (!is_checked(input)) continue;
-        if (input->dtype != TERN_FLOAT64)
+        if (BODY(input)->dtype != TERN_FLOAT64)
             return tern_fail(c->ctx, TERN_ERR_ARGUMENT,
                              "gradcheck: input %d is %s: differences need float64", k,
-                             tern_dtype_name(input->dtype));
+                             tern_dtype_name(BODY(input)->dtype));
         if (!tern_is_contiguous(input) || !tern_is_leaf(input))
             return tern_fail(c->ctx, TERN_ERR_ARGUMENT,
                              "gradcheck: input %d must be a contiguous leaf: pass a clone that "
                              "requires a gradient",
                              k);
-        c->n_in += input->numel;
-        if (input->numel > largest) largest = input->numel;
+        c->n_in += BODY(input)->numel;
+        if (BODY(input)->numel > largest) largest = BODY(input)->numel;
     }
     if (c->n_in == 0)
         return tern_fail(c->ctx, TERN_ERR_ARGUMENT,
@@ -65,9 +65,9 @@ static tern_tensor *evaluate(check *c, tern_tensor *const *inputs) {
         tern_fail(c->ctx, TERN_ERR_ARGUMENT, "gradcheck: the function returned no tensor");
         return NULL;
     }
-    if (out->dtype != TERN_FLOAT64) {
+    if (BODY(out)->dtype != TERN_FLOAT64) {
         tern_fail(c->ctx, TERN_ERR_ARGUMENT, "gradcheck: the function returned %s, not float64",
-                  tern_dtype_name(out->dtype));
+                  tern_dtype_name(BODY(out)->dtype));
         return NULL;
     }
     return out;
@@ -92,8 +92,8 @@ static tern_status analytic_row(check *c, tern_tensor *out, int64_t index) {
         tern_grad(&out, 1, wanted, n_wanted, &one, TERN_RETAIN_GRAPH | TERN_ALLOW_UNUSED, grads);
     }
     double *at = c->jacobian + index * c->n_in;
-    for (int k = 0; k < n_wanted && ctx->status == TERN_OK; at += wanted[k++]->numel)
-        if (grads[k]) tern_to_doubles(grads[k], at, (size_t)wanted[k]->numel);
+    for (int k = 0; k < n_wanted && ctx->status == TERN_OK; at += BODY(wanted[k++])->numel)
+        if (grads[k]) tern_to_doubles(grads[k], at, (size_t)BODY(wanted[k])->numel);
     tern_scope_end(scope);
     return ctx->status;
 }
@@ -102,7 +102,7 @@ static tern_status analytic_row(check *c, tern_tensor *out, int64_t index) {
 static tern_status analytic(check *c) {
     tern_scope scope = tern_scope_begin(c->ctx, TERN_ENABLE_GRAD);
     tern_tensor *out = evaluate(c, c->inputs);
-    if (out) c->n_out = out->numel;
+    if (out) c->n_out = BODY(out)->numel;
     if (out && prepare(c) == TERN_OK && tern_has_grad_required(out))
         for (int64_t i = 0; i < c->n_out && c->ctx->status == TERN_OK; i++) analytic_row(c, out, i);
     tern_scope_end(scope);
@@ -115,14 +115,14 @@ static tern_status analytic(check *c) {
  * (a module its parameters), so the input itself is moved. */
 static tern_status evaluate_at(check *c, int k, const double *values, double *out_values) {
     tern_tensor *input = c->inputs[k];
-    if (tern_write_host(input, values, (size_t)input->numel * sizeof *values) != TERN_OK)
+    if (tern_write_host(input, values, (size_t)BODY(input)->numel * sizeof *values) != TERN_OK)
         return c->ctx->status;
     tern_scope scope = tern_scope_begin(c->ctx, TERN_ENABLE_GRAD);
     tern_tensor *out = evaluate(c, c->inputs);
-    if (out && out->numel != c->n_out)
+    if (out && BODY(out)->numel != c->n_out)
         tern_fail(c->ctx, TERN_ERR_ARGUMENT,
                   "gradcheck: the function gave %lld elements, then %lld", (long long)c->n_out,
-                  (long long)out->numel);
+                  (long long)BODY(out)->numel);
     else if (out)
         tern_to_doubles(out, out_values, (size_t)c->n_out);
     tern_scope_end(scope);
@@ -132,9 +132,10 @@ static tern_status evaluate_at(check *c, int k, const double *values, double *ou
 /* Gives an input its values back, after an error too. */
 static void restore(check *c, int k) {
     tern_tensor *input = c->inputs[k];
-    tern_upload(input->lane, input->storage, (uint64_t)input->offset * sizeof *c->row, c->row,
-                (uint64_t)input->numel * sizeof *c->row);
-    input->storage->version++;
+    tern_upload(BODY(input)->lane, BODY(input)->storage,
+                (uint64_t)BODY(input)->offset * sizeof *c->row, c->row,
+                (uint64_t)BODY(input)->numel * sizeof *c->row);
+    BODY(input)->storage->version++;
 }
 
 static bool agrees(const check *c, double analytic, double numeric) {
@@ -144,7 +145,7 @@ static bool agrees(const check *c, double analytic, double numeric) {
 
 /* One column: element `index` of input k, the column-th of all. */
 static tern_status compare_column(check *c, int k, int64_t index, int64_t column) {
-    double *values = c->row, *above = values + c->inputs[k]->numel, *below = above + c->n_out;
+    double *values = c->row, *above = values + BODY(c->inputs[k])->numel, *below = above + c->n_out;
     double value = values[index];
     values[index] = value + c->eps;
     tern_status status = evaluate_at(c, k, values, above);
@@ -169,8 +170,8 @@ static tern_status compare(check *c) {
     for (int k = 0; k < c->n_inputs; k++) {
         const tern_tensor *input = c->inputs[k];
         if (!is_checked(input)) continue;
-        if (tern_to_doubles(input, c->row, (size_t)input->numel) != TERN_OK) break;
-        for (int64_t j = 0; j < input->numel; j++)
+        if (tern_to_doubles(input, c->row, (size_t)BODY(input)->numel) != TERN_OK) break;
+        for (int64_t j = 0; j < BODY(input)->numel; j++)
             if (compare_column(c, k, j, column++) != TERN_OK) return c->ctx->status;
     }
     return c->ctx->status;
@@ -216,7 +217,7 @@ static tern_tensor *output_gradient(tern_ctx *ctx, tern_grad_fn fn, void *user,
     tern_tensor *out = fn(ctx, inputs, n_inputs, user);
     bool failed = tern_is_nil(out);
     tern_shape shape = failed ? (tern_shape){0, {0}} : tern_shape_of(out);
-    size_t count = failed ? 0 : (size_t)out->numel;
+    size_t count = failed ? 0 : (size_t)BODY(out)->numel;
     tern_scope_end(scope);
     if (failed) return ctx->nil;
     double *values = tern_scope_alloc(ctx, (count + 1) * sizeof *values);

@@ -4,23 +4,26 @@
 #include "core/call/op.h"
 
 bool tern_is_leaf(const tern_tensor *tensor) {
-    if (tensor->edge.node && tensor->edge.node->op) return false;
-    const tern_alias *alias = tensor->alias;
-    return !(alias && alias->generation != tensor->generation && alias->base->edge.node);
+    if (!tern_is_live(tensor)) return true;
+    if (BODY(tensor)->edge.node && BODY(tensor)->edge.node->op) return false;
+    const tern_alias *alias = BODY(tensor)->alias;
+    return !(alias && alias->generation != BODY(tensor)->generation &&
+             BODY(alias->base)->edge.node);
 }
 
 const char *tern_grad_fn_name(const tern_tensor *tensor) {
-    if (!tensor->edge.node || !tensor->edge.node->op) return "";
-    char *name = tern_scope_alloc(tensor->ctx, TERN_GRAD_NAME_TEXT);
-    return name ? tern_op_grad_name(tensor->edge.node->op, name) : "";
+    if (!tern_is_live(tensor)) return "";
+    if (!BODY(tensor)->edge.node || !BODY(tensor)->edge.node->op) return "";
+    char *name = tern_scope_alloc(BODY(tensor)->ctx, TERN_GRAD_NAME_TEXT);
+    return name ? tern_op_grad_name(BODY(tensor)->edge.node->op, name) : "";
 }
 
 tern_tensor *tern_detach(tern_tensor *tensor) {
-    tern_ctx *ctx = tensor->ctx;
-    if (ctx->status != TERN_OK || tern_is_nil(tensor)) return ctx->nil;
-    tern_tensor *plain =
-        tern_tensor_over(tensor->lane, tensor->storage, tensor->dtype, tensor->rank, tensor->shape,
-                         tensor->strides, tensor->offset);
-    if (tensor->flags & TERN_T_INFERENCE && !tern_is_nil(plain)) plain->flags |= TERN_T_INFERENCE;
+    if (!tern_usable(tensor, "detach")) return tern_context_of(tensor)->nil;
+    tern_tensor *plain = tern_tensor_over(
+        BODY(tensor)->lane, BODY(tensor)->storage, BODY(tensor)->dtype, BODY(tensor)->rank,
+        BODY(tensor)->shape, BODY(tensor)->strides, BODY(tensor)->offset);
+    if (BODY(tensor)->flags & TERN_T_INFERENCE && !tern_is_nil(plain))
+        BODY(plain)->flags |= TERN_T_INFERENCE;
     return plain;
 }

@@ -9,19 +9,20 @@
  */
 
 static tern_meta meta_of(const tern_tensor *tensor) {
-    tern_meta meta = {tensor->dtype, tensor->lane, tern_shape_of(tensor)};
+    tern_meta meta = {BODY(tensor)->dtype, BODY(tensor)->lane, tern_shape_of(tensor)};
     return meta;
 }
 
 static bool save(tern_frame *frame, const tern_tensor *tensor, tern_saved *out_saved) {
-    out_saved->strides = tern_frame_alloc(frame, (size_t)(tensor->rank + 1) * sizeof(int64_t));
+    out_saved->strides =
+        tern_frame_alloc(frame, (size_t)(BODY(tensor)->rank + 1) * sizeof(int64_t));
     if (!out_saved->strides) return false;
-    memcpy(out_saved->strides, tensor->strides, (size_t)tensor->rank * sizeof(int64_t));
-    out_saved->offset = tensor->offset;
-    out_saved->checked = !(tensor->flags & TERN_T_INFERENCE);
-    out_saved->version = tensor->storage->version;
-    out_saved->storage = tensor->storage;
-    tern_storage_retain(tensor->storage);
+    memcpy(out_saved->strides, BODY(tensor)->strides, (size_t)BODY(tensor)->rank * sizeof(int64_t));
+    out_saved->offset = BODY(tensor)->offset;
+    out_saved->checked = !(BODY(tensor)->flags & TERN_T_INFERENCE);
+    out_saved->version = BODY(tensor)->storage->version;
+    out_saved->storage = BODY(tensor)->storage;
+    tern_storage_retain(BODY(tensor)->storage);
     return true;
 }
 
@@ -73,8 +74,8 @@ static tern_node *node_new(tern_ctx *ctx, tern_frame *frame, int n_args, int n_i
 static bool may_save(const tern_op *op, tern_tensor *const *tensors, int count, uint32_t which) {
     for (int k = 0; k < count; k++) {
         bool kept = which & TERN_SAVE_OUTPUTS || (op->saves & TERN_SAVE_INPUT(k < 29 ? k : 29));
-        if (!kept || !(tensors[k]->flags & TERN_T_INFERENCE)) continue;
-        tern_fail(tensors[k]->ctx, TERN_ERR_STATE,
+        if (!kept || !(BODY(tensors[k])->flags & TERN_T_INFERENCE)) continue;
+        tern_fail(BODY(tensors[k])->ctx, TERN_ERR_STATE,
                   "Inference tensors cannot be saved for backward. To work around you can make a "
                   "clone to get a normal tensor and use it in autograd.");
         return false;
@@ -85,7 +86,7 @@ static bool may_save(const tern_op *op, tern_tensor *const *tensors, int count, 
 bool tern_node_record(const tern_op *op, const tern_value *args, int n_args,
                       tern_tensor *const *inputs, int n_inputs, tern_tensor *const *outputs,
                       int n_outputs) {
-    tern_ctx *ctx = outputs[0]->ctx;
+    tern_ctx *ctx = BODY(outputs[0])->ctx;
     tern_frame *frame = tern_graph_frame(ctx);
     if (!may_save(op, inputs, n_inputs, 0)) return false;
     tern_edge edges[TERN_SCHEMA_MAX_ARGS];
@@ -110,14 +111,15 @@ bool tern_node_record(const tern_op *op, const tern_value *args, int n_args,
         node->outputs[k].meta = meta_of(outputs[k]);
         if (op->saves & TERN_SAVE_OUTPUTS && !save(frame, outputs[k], &node->outputs[k].saved))
             return false;
-        if (!tern_dtype_is_floating(outputs[k]->dtype)) continue;
-        outputs[k]->edge.node = node;
-        outputs[k]->edge.output = k;
-        tern_alias *alias = outputs[k]->alias;
+        if (!tern_dtype_is_floating(BODY(outputs[k])->dtype)) continue;
+        BODY(outputs[k])->edge.node = node;
+        BODY(outputs[k])->edge.output = k;
+        tern_alias *alias = BODY(outputs[k])->alias;
         if (!alias) continue;
-        outputs[k]->generation = alias->generation;
+        BODY(outputs[k])->generation = alias->generation;
         /* An implementation that took views of its own result: its base is the one recorded. */
-        if (!(outputs[k]->flags & TERN_T_VIEW)) alias->base->edge = outputs[k]->edge;
+        if (!(BODY(outputs[k])->flags & TERN_T_VIEW))
+            BODY(alias->base)->edge = BODY(outputs[k])->edge;
     }
     return ctx->status == TERN_OK;
 }
@@ -134,12 +136,12 @@ void tern_node_free_saved(tern_node *node) {
 }
 
 void tern_node_fini(tern_node *node) {
-    if (node->leaf) node->leaf->accumulator = NULL;
+    if (node->leaf) BODY(node->leaf)->accumulator = NULL;
     node->leaf = NULL;
     if (node->op) tern_node_free_saved(node);
     for (int k = 0; k < node->n_outputs; k++) {
         tern_tensor *retained = node->outputs[k].retained;
-        if (retained && retained->edge.node == node) retained->edge.node = NULL;
+        if (retained && BODY(retained)->edge.node == node) BODY(retained)->edge.node = NULL;
         node->outputs[k].retained = NULL;
     }
 }
@@ -148,47 +150,47 @@ void tern_node_fini(tern_node *node) {
  */
 
 static tern_node *accumulator_of(tern_tensor *leaf) {
-    if (leaf->accumulator) return leaf->accumulator;
+    if (BODY(leaf)->accumulator) return BODY(leaf)->accumulator;
     /* It lives as long as both the leaf and the graphs that point to it can. */
-    tern_frame *graph = tern_graph_frame(leaf->ctx);
-    tern_frame *frame = leaf->frame->serial < graph->serial ? leaf->frame : graph;
-    tern_node *node = node_new(leaf->ctx, frame, 0, 0, 1);
+    tern_frame *graph = tern_graph_frame(BODY(leaf)->ctx);
+    tern_frame *frame = BODY(leaf)->frame->serial < graph->serial ? BODY(leaf)->frame : graph;
+    tern_node *node = node_new(BODY(leaf)->ctx, frame, 0, 0, 1);
     if (!node) return NULL;
     node->outputs[0].meta = meta_of(leaf);
     node->sequence = 0; /* all accumulators come last */
     node->leaf = leaf;
-    leaf->accumulator = node;
+    BODY(leaf)->accumulator = node;
     return node;
 }
 
 tern_edge tern_edge_of(tern_tensor *tensor) {
     tern_edge none = {NULL, 0};
-    if (tensor->alias) tern_alias_refresh(tensor);
-    if (tensor->edge.node) return tensor->edge;
-    if (!(tensor->flags & TERN_T_REQUIRES_GRAD)) return none;
+    if (BODY(tensor)->alias) tern_alias_refresh(tensor);
+    if (BODY(tensor)->edge.node) return BODY(tensor)->edge;
+    if (!(BODY(tensor)->flags & TERN_T_REQUIRES_GRAD)) return none;
     tern_edge edge = {accumulator_of(tensor), 0};
     return edge;
 }
 
 bool tern_needs_grad(const tern_tensor *tensor) {
-    if (tensor->flags & TERN_T_REQUIRES_GRAD || tensor->edge.node) return true;
-    const tern_alias *alias = tensor->alias;
-    return alias && alias->generation != tensor->generation && alias->base->edge.node;
+    if (BODY(tensor)->flags & TERN_T_REQUIRES_GRAD || BODY(tensor)->edge.node) return true;
+    const tern_alias *alias = BODY(tensor)->alias;
+    return alias && alias->generation != BODY(tensor)->generation && BODY(alias->base)->edge.node;
 }
 
 void tern_accumulator_forget(tern_tensor *tensor) {
-    if (tensor->accumulator) tensor->accumulator->leaf = NULL;
-    tensor->accumulator = NULL;
+    if (BODY(tensor)->accumulator) BODY(tensor)->accumulator->leaf = NULL;
+    BODY(tensor)->accumulator = NULL;
 }
 
 void tern_grad_detach_handle(tern_tensor *tensor) {
     tern_accumulator_forget(tensor);
-    if (tensor->flags & TERN_T_RETAIN_GRAD && tensor->edge.node)
-        tensor->edge.node->outputs[tensor->edge.output].retained = NULL;
-    tensor->edge.node = NULL;
-    if (tensor->alias) tern_alias_leave(tensor);
-    if (tensor->grad) tern_tensor_release(tensor->grad);
-    tensor->grad = NULL;
+    if (BODY(tensor)->flags & TERN_T_RETAIN_GRAD && BODY(tensor)->edge.node)
+        BODY(tensor)->edge.node->outputs[BODY(tensor)->edge.output].retained = NULL;
+    BODY(tensor)->edge.node = NULL;
+    if (BODY(tensor)->alias) tern_alias_leave(tensor);
+    if (BODY(tensor)->grad) tern_tensor_release(BODY(tensor)->grad);
+    BODY(tensor)->grad = NULL;
 }
 
 /* ---- what gradients ask ---------------------------------------------------------------------- */
@@ -242,7 +244,7 @@ static tern_tensor *unpack(tern_node *node, const tern_meta *meta, const tern_sa
         tern_tensor_over(meta->lane, saved->storage, meta->dtype, meta->shape.rank, meta->shape.dim,
                          saved->strides, saved->offset);
     if (tern_is_nil(tensor) || !edge.node) return tensor;
-    tensor->edge = edge; /* of a leaf too: the edge to its accumulator serves as a history */
+    BODY(tensor)->edge = edge; /* of a leaf too: the edge to its accumulator serves as a history */
     return tensor;
 }
 

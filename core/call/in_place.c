@@ -13,7 +13,7 @@ static bool may_write(const tern_opcall *call, tern_tensor *target) {
     tern_ctx *ctx = call->ctx;
     char name[64];
     const char *op = tern_op_name(call->op, name);
-    if (target->flags & TERN_T_INFERENCE && !ctx->inference) {
+    if (BODY(target)->flags & TERN_T_INFERENCE && !ctx->inference) {
         tern_fail(
             ctx, TERN_ERR_STATE,
             "%s_: Inplace update to inference tensor outside InferenceMode is not allowed. You "
@@ -31,14 +31,15 @@ static bool may_write(const tern_opcall *call, tern_tensor *target) {
         return false;
     }
     if (!ctx->grad_enabled) return true;
-    if (target->flags & TERN_T_REQUIRES_GRAD && tern_is_leaf(target)) {
+    if (BODY(target)->flags & TERN_T_REQUIRES_GRAD && tern_is_leaf(target)) {
         tern_fail(ctx, TERN_ERR_STATE,
                   "%s_: a leaf Variable that requires grad is being used in an in-place operation.",
                   op);
         return false;
     }
-    if (target->flags & TERN_T_VIEW && target->edge.node && !target->alias->base->edge.node &&
-        target->generation == target->alias->generation) {
+    if (BODY(target)->flags & TERN_T_VIEW && BODY(target)->edge.node &&
+        !BODY(BODY(target)->alias->base)->edge.node &&
+        BODY(target)->generation == BODY(target)->alias->generation) {
         tern_fail(ctx, TERN_ERR_STATE,
                   "%s_: a view of a leaf Variable that requires grad is being used in an in-place "
                   "operation.",
@@ -54,15 +55,16 @@ static bool fits(const tern_opcall *call, const tern_tensor *target, const tern_
     if (!tern_same_shape(target, result)) {
         tern_fail(call->ctx, TERN_ERR_ARGUMENT,
                   "%s_: output with shape %s doesn't match the broadcast shape %s",
-                  tern_op_name(call->op, name), tern_shape_text(target->rank, target->shape, want),
-                  tern_shape_text(result->rank, result->shape, got));
+                  tern_op_name(call->op, name),
+                  tern_shape_text(BODY(target)->rank, BODY(target)->shape, want),
+                  tern_shape_text(BODY(result)->rank, BODY(result)->shape, got));
         return false;
     }
-    if (category(result->dtype) > category(target->dtype)) {
+    if (category(BODY(result)->dtype) > category(BODY(target)->dtype)) {
         tern_fail(call->ctx, TERN_ERR_ARGUMENT,
                   "%s_: result type %s can't be cast to the desired output type %s",
-                  tern_op_name(call->op, name), tern_dtype_class(result->dtype),
-                  tern_dtype_class(target->dtype));
+                  tern_op_name(call->op, name), tern_dtype_class(BODY(result)->dtype),
+                  tern_dtype_class(BODY(target)->dtype));
         return false;
     }
     return true;
@@ -70,14 +72,15 @@ static bool fits(const tern_opcall *call, const tern_tensor *target, const tern_
 
 static void write_back(tern_opcall *call, tern_tensor *target, tern_tensor *result) {
     if (!fits(call, target, result)) return;
-    bool direct = result->storage == target->storage && result->offset == target->offset;
+    bool direct = BODY(result)->storage == BODY(target)->storage &&
+                  BODY(result)->offset == BODY(target)->offset;
     if (!direct) tern_copy_raw(target, result);
-    if (!(target->flags & TERN_T_INFERENCE)) target->storage->version++;
+    if (!(BODY(target)->flags & TERN_T_INFERENCE)) BODY(target)->storage->version++;
 }
 
 /* A graph in an older tensor would outlive its scope. */
 static bool outlives(const tern_opcall *call, const tern_tensor *target) {
-    if (target->frame->serial >= tern_graph_frame(call->ctx)->serial) return false;
+    if (BODY(target)->frame->serial >= tern_graph_frame(call->ctx)->serial) return false;
     char name[64];
     tern_fail(
         call->ctx, TERN_ERR_STATE,
@@ -94,11 +97,11 @@ static void keep_original(const tern_opcall *call, tern_tensor *target, tern_ope
     for (int k = 1; k < tensors->count; k++) read = read || tern_needs_grad(tensors->all[k]);
     if (!read) return;
     tern_edge edge = tern_edge_of(target);
-    tern_tensor *original =
-        tern_tensor_new(target->lane, target->dtype, target->rank, target->shape);
+    tern_tensor *original = tern_tensor_new(BODY(target)->lane, BODY(target)->dtype,
+                                            BODY(target)->rank, BODY(target)->shape);
     tern_copy_raw(original, target);
     if (tern_is_nil(original)) return;
-    original->edge = edge;
+    BODY(original)->edge = edge;
     tensors->all[0] = original;
 }
 
@@ -134,9 +137,15 @@ static void run_in_place(tern_opcall *call, tern_tensor *target, tern_operands *
 
 tern_tensor *tern_op_call_in_place(const tern_op *op, const tern_value *args, int n_args) {
     tern_tensor *target = args[0].as.tensor;
-    tern_ctx *ctx = target->ctx;
-    if (ctx->status != TERN_OK) return ctx->nil;
+    tern_ctx *ctx = tern_first_context(args, n_args);
+    if (!ctx || ctx->status != TERN_OK) return tern_nil(ctx);
     tern_opcall call = {ctx, op, NULL, args, n_args, NULL};
+    char name[64];
+    if (args[0].kind != TERN_VALUE_TENSOR || !tern_usable(target, tern_op_name(op, name))) {
+        if (ctx->status == TERN_OK)
+            tern_call_fail(&call, TERN_ERR_ARGUMENT, "expected a tensor to write to, got none");
+        return ctx->nil;
+    }
     tern_operands tensors;
     if (!tern_operands_collect(ctx, args, n_args, &tensors) ||
         !tern_operands_check(&call, &tensors) || !may_write(&call, target))

@@ -22,9 +22,9 @@ static uint64_t key_of(int32_t kernel, int32_t fn, tern_tensor *const *inputs, i
     uint64_t hash = 0xcbf29ce484222325u;
     hash = mix(hash, (uint64_t)kernel);
     hash = mix(hash, (uint64_t)fn);
-    for (int i = 0; i < n_inputs; i++) hash = mix(hash, (uint64_t)inputs[i]->dtype + 1);
+    for (int i = 0; i < n_inputs; i++) hash = mix(hash, (uint64_t)BODY(inputs[i])->dtype + 1);
     hash = mix(hash, 0xff);
-    for (int i = 0; i < n_outputs; i++) hash = mix(hash, (uint64_t)outputs[i]->dtype + 1);
+    for (int i = 0; i < n_outputs; i++) hash = mix(hash, (uint64_t)BODY(outputs[i])->dtype + 1);
     return hash | 1; /* 0 marks an empty slot */
 }
 
@@ -32,8 +32,8 @@ static const char *ask(tern_lane *lane, int32_t kernel, int32_t fn, tern_tensor 
                        int n_inputs, tern_tensor *const *outputs, int n_outputs,
                        size_t attrs_size) {
     int32_t in[MAX_OPERANDS], out[MAX_OPERANDS];
-    for (int i = 0; i < n_inputs; i++) in[i] = (int32_t)inputs[i]->dtype;
-    for (int i = 0; i < n_outputs; i++) out[i] = (int32_t)outputs[i]->dtype;
+    for (int i = 0; i < n_inputs; i++) in[i] = (int32_t)BODY(inputs[i])->dtype;
+    for (int i = 0; i < n_outputs; i++) out[i] = (int32_t)BODY(outputs[i])->dtype;
     tern_kernel_query query = {(uint32_t)sizeof query, kernel, fn, n_inputs, n_outputs,
                                (uint32_t)attrs_size,   in,     out};
     const char *reason = NULL;
@@ -56,12 +56,12 @@ bool tern_has_kernel(tern_lane *lane, int32_t kernel, int32_t fn, tern_tensor *c
 
 static tern_operand operand_of(const tern_tensor *tensor) {
     tern_operand operand;
-    operand.buffer = tensor->storage->buffer;
-    operand.byte_offset = (uint64_t)tensor->offset * tern_dtype_size(tensor->dtype);
-    operand.dtype = (int32_t)tensor->dtype;
-    operand.rank = tensor->rank;
-    operand.shape = tensor->shape;
-    operand.strides = tensor->strides;
+    operand.buffer = BODY(tensor)->storage->buffer;
+    operand.byte_offset = (uint64_t)BODY(tensor)->offset * tern_dtype_size(BODY(tensor)->dtype);
+    operand.dtype = (int32_t)BODY(tensor)->dtype;
+    operand.rank = BODY(tensor)->rank;
+    operand.shape = BODY(tensor)->shape;
+    operand.strides = BODY(tensor)->strides;
     return operand;
 }
 
@@ -92,11 +92,13 @@ static tern_status launch_on_cpu(tern_lane *lane, int32_t kernel, int32_t fn,
     tern_tensor *in[MAX_OPERANDS], *out[MAX_OPERANDS];
     tern_scope scope = tern_scope_inner(ctx);
     for (int i = 0; i < n_inputs; i++) {
-        in[i] = tern_tensor_new(cpu, inputs[i]->dtype, inputs[i]->rank, inputs[i]->shape);
+        in[i] = tern_tensor_new(cpu, BODY(inputs[i])->dtype, BODY(inputs[i])->rank,
+                                BODY(inputs[i])->shape);
         tern_copy_raw(in[i], inputs[i]);
     }
     for (int i = 0; i < n_outputs; i++) {
-        out[i] = tern_tensor_new(cpu, outputs[i]->dtype, outputs[i]->rank, outputs[i]->shape);
+        out[i] = tern_tensor_new(cpu, BODY(outputs[i])->dtype, BODY(outputs[i])->rank,
+                                 BODY(outputs[i])->shape);
         /* SCATTER and its like update their output. */
         tern_copy_raw(out[i], outputs[i]);
     }
@@ -117,7 +119,7 @@ tern_status tern_launch(tern_lane *lane, int32_t kernel, int32_t fn, tern_tensor
     tern_ctx *ctx = lane->ctx;
     if (ctx->status != TERN_OK) return ctx->status;
     bool empty = true;
-    for (int i = 0; i < n_outputs; i++) empty = empty && outputs[i]->numel == 0;
+    for (int i = 0; i < n_outputs; i++) empty = empty && BODY(outputs[i])->numel == 0;
     if (empty) return TERN_OK;
     const char *reason;
     if (tern_has_kernel(lane, kernel, fn, inputs, n_inputs, outputs, n_outputs, attrs_size,
@@ -130,7 +132,8 @@ tern_status tern_launch(tern_lane *lane, int32_t kernel, int32_t fn, tern_tensor
                      "device %s cannot run kernel %s of %s: %s; TERN_FALLBACK=allow runs it on the "
                      "CPU",
                      lane->device->name, tern_kernel_name(kernel),
-                     tern_dtype_name(n_inputs ? inputs[0]->dtype : outputs[0]->dtype), reason);
+                     tern_dtype_name(n_inputs ? BODY(inputs[0])->dtype : BODY(outputs[0])->dtype),
+                     reason);
 }
 
 const char *tern_kernel_name(int32_t kernel) {

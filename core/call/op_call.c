@@ -39,7 +39,7 @@ void tern_call_record(const tern_opcall *call, const tern_operands *inputs, tern
     if (!tern_operands_collect(call->ctx, &result, 1, &outputs) || outputs.count == 0) return;
     bool floating = false;
     for (int k = 0; k < outputs.count; k++)
-        floating = floating || tern_dtype_is_floating(outputs.all[k]->dtype);
+        floating = floating || tern_dtype_is_floating(BODY(outputs.all[k])->dtype);
     if (!floating) return;
     tern_node_record(call->op, call->args, call->n_args, inputs->all, inputs->count, outputs.all,
                      outputs.count);
@@ -63,5 +63,5 @@ tern_tensor *tern_op_tensor(tern_ctx *ctx, const tern_op *op, const tern_value *
     if (!ctx) ctx = tern_first_context(args, n_args);
     tern_value result = tern_op_call(ctx, op, args, n_args);
     if (result.kind == TERN_VALUE_TENSOR) return result.as.tensor;
-    return ctx ? ctx->nil : NULL;
+    return tern_nil(ctx);
 }

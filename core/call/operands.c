@@ -33,16 +33,24 @@ bool tern_operands_collect(tern_ctx *ctx, const tern_value *args, int n_args, te
     return true;
 }
 
+/* The nil of no context joins any call: the context that made it nil has the error. */
+static tern_ctx *context_in(const tern_value *value, tern_ctx *fallback) {
+    if (value->kind != TERN_VALUE_TENSOR || !value->as.tensor) return fallback;
+    tern_ctx *ctx = tern_context_of(value->as.tensor);
+    return fallback && ctx->is_static ? fallback : ctx;
+}
+
 tern_ctx *tern_first_context(const tern_value *args, int n_args) {
-    for (int i = 0; i < n_args; i++) {
-        if (args[i].kind == TERN_VALUE_TENSOR) return args[i].as.tensor->ctx;
+    tern_ctx *ctx = NULL;
+    for (int i = 0; i < n_args && (!ctx || ctx->is_static); i++) {
+        ctx = context_in(&args[i], ctx);
         if (args[i].kind != TERN_VALUE_LIST && args[i].kind != TERN_VALUE_TUPLE) continue;
-        for (size_t k = 0; k < tern_value_count(args[i]); k++) {
+        for (size_t k = 0; k < tern_value_count(args[i]) && (!ctx || ctx->is_static); k++) {
             tern_value item = tern_value_at(args[i], k);
-            if (item.kind == TERN_VALUE_TENSOR) return item.as.tensor->ctx;
+            ctx = context_in(&item, ctx);
         }
     }
-    return NULL;
+    return ctx;
 }
 
 bool tern_operands_check(tern_opcall *call, const tern_operands *tensors) {
@@ -50,26 +58,30 @@ bool tern_operands_check(tern_opcall *call, const tern_operands *tensors) {
     char name[64];
     for (int k = 0; k < tensors->count; k++) {
         tern_tensor *t = tensors->all[k];
+        if (t && !tern_is_live(t)) {
+            tern_fail_stale(t, tern_op_name(call->op, name));
+            return false;
+        }
         if (tern_is_nil(t)) {
             tern_fail(ctx, TERN_ERR_STATE,
                       "%s: tensor argument %d is nil or was dropped: check the call that made it",
                       tern_op_name(call->op, name), k);
             return false;
         }
-        if (t->ctx != ctx) {
+        if (BODY(t)->ctx != ctx) {
             tern_fail(ctx, TERN_ERR_ARGUMENT,
                       "%s: tensors of two contexts: one context belongs to one thread; "
                       "copy the values, or map one file of weights in both",
                       tern_op_name(call->op, name));
             return false;
         }
-        if (!call->lane) call->lane = t->lane;
-        if (t->lane != call->lane && call->op->impl != tern_op_copy) {
+        if (!call->lane) call->lane = BODY(t)->lane;
+        if (BODY(t)->lane != call->lane && call->op->impl != tern_op_copy) {
             tern_fail(ctx, TERN_ERR_ARGUMENT,
                       "%s: expected all tensors to be on the same device, but found at least two "
                       "devices, %s and %s: tern_to_device moves one",
                       tern_op_name(call->op, name), call->lane->device->name,
-                      t->lane->device->name);
+                      BODY(t)->lane->device->name);
             return false;
         }
     }

@@ -9,20 +9,21 @@
 void tern_fill_raw(tern_tensor *tensor, double f, int64_t i) {
     if (tern_is_nil(tensor)) return;
     tern_fill_attrs attrs = {f, i};
-    tern_launch(tensor->lane, TERN_KERNEL_FILL, 0, NULL, 0, &tensor, 1, &attrs, sizeof attrs);
+    tern_launch(BODY(tensor)->lane, TERN_KERNEL_FILL, 0, NULL, 0, &tensor, 1, &attrs, sizeof attrs);
 }
 
 static tern_status copy_across(tern_tensor *dst, tern_tensor *src) {
-    tern_ctx *ctx = dst->ctx;
-    uint64_t bytes = (uint64_t)src->numel * tern_dtype_size(src->dtype);
+    tern_ctx *ctx = BODY(dst)->ctx;
+    uint64_t bytes = (uint64_t)BODY(src)->numel * tern_dtype_size(BODY(src)->dtype);
     tern_tensor *packed = tern_contiguous_raw(src);
     if (tern_is_nil(packed)) return ctx->status;
     void *host = tern_alloc((size_t)bytes);
     if (!host) return tern_fail_memory(ctx, (size_t)bytes);
-    uint64_t offset = (uint64_t)packed->offset * tern_dtype_size(src->dtype);
-    tern_download(packed->lane, host, packed->storage, offset, bytes);
-    tern_tensor *landed = tern_tensor_new(dst->lane, src->dtype, src->rank, src->shape);
-    if (!tern_is_nil(landed)) tern_upload(dst->lane, landed->storage, 0, host, bytes);
+    uint64_t offset = (uint64_t)BODY(packed)->offset * tern_dtype_size(BODY(src)->dtype);
+    tern_download(BODY(packed)->lane, host, BODY(packed)->storage, offset, bytes);
+    tern_tensor *landed =
+        tern_tensor_new(BODY(dst)->lane, BODY(src)->dtype, BODY(src)->rank, BODY(src)->shape);
+    if (!tern_is_nil(landed)) tern_upload(BODY(dst)->lane, BODY(landed)->storage, 0, host, bytes);
     tern_free(host);
     if (!tern_is_nil(landed)) tern_copy_raw(dst, landed);
     tern_tensor_release(landed);
@@ -31,22 +32,23 @@ static tern_status copy_across(tern_tensor *dst, tern_tensor *src) {
 }
 
 tern_status tern_copy_raw(tern_tensor *dst, tern_tensor *src) {
-    tern_ctx *ctx = dst->ctx;
+    tern_ctx *ctx = BODY(dst)->ctx;
     if (tern_is_nil(dst) || tern_is_nil(src) || ctx->status != TERN_OK) return ctx->status;
     tern_shape shape = tern_shape_of(dst);
     tern_tensor *from = tern_broadcast_view(src, &shape);
-    if (tern_is_nil(from) || dst->numel == 0) return ctx->status;
-    if (from->lane != dst->lane)
+    if (tern_is_nil(from) || BODY(dst)->numel == 0) return ctx->status;
+    if (BODY(from)->lane != BODY(dst)->lane)
         copy_across(dst, from);
     else
-        tern_launch(dst->lane, TERN_KERNEL_COPY, 0, &from, 1, &dst, 1, NULL, 0);
+        tern_launch(BODY(dst)->lane, TERN_KERNEL_COPY, 0, &from, 1, &dst, 1, NULL, 0);
     if (from != src) tern_tensor_release(from);
     return ctx->status;
 }
 
 tern_tensor *tern_contiguous_raw(tern_tensor *tensor) {
     if (tern_is_nil(tensor) || tern_is_contiguous(tensor)) return tensor;
-    tern_tensor *packed = tern_tensor_new(tensor->lane, tensor->dtype, tensor->rank, tensor->shape);
+    tern_tensor *packed = tern_tensor_new(BODY(tensor)->lane, BODY(tensor)->dtype,
+                                          BODY(tensor)->rank, BODY(tensor)->shape);
     if (!tern_is_nil(packed)) tern_copy_raw(packed, tensor);
     return packed;
 }

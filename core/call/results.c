@@ -14,8 +14,8 @@ tern_value tern_tensors_value(tern_ctx *ctx, tern_tensor *const *tensors, int co
 static tern_value handed_out(const tern_frame *frame, tern_value value, int depth) {
     tern_ctx *ctx = frame->ctx;
     bool sequence = value.kind == TERN_VALUE_LIST || value.kind == TERN_VALUE_TUPLE;
-    if (value.kind == TERN_VALUE_TENSOR && !(value.as.tensor->flags & TERN_T_NIL) &&
-        value.as.tensor->frame->serial >= frame->serial)
+    if (value.kind == TERN_VALUE_TENSOR && !(BODY(value.as.tensor)->flags & TERN_T_NIL) &&
+        BODY(value.as.tensor)->frame->serial >= frame->serial)
         tern_tensor_move(value.as.tensor, frame->parent->target);
     if (!sequence) return value;
     if (depth == RESULT_DEPTH) {

@@ -16,21 +16,6 @@
 #include "core/call/op.h"
 #include "core/memory/slab.h"
 
-static tern_tensor static_nil;
-static tern_ctx static_ctx;
-
-/* What tern_open returns when there is no memory for a context: latched, and safe to use. */
-static tern_ctx *last_resort(void) {
-    static_nil.ctx = &static_ctx;
-    static_nil.flags = TERN_T_NIL;
-    static_nil.shape = static_nil.strides = static_nil.dims;
-    static_ctx.is_static = true;
-    static_ctx.nil = &static_nil;
-    static_ctx.status = TERN_ERR_OUT_OF_MEMORY;
-    snprintf(static_ctx.error, sizeof static_ctx.error, "no memory for a context");
-    return &static_ctx;
-}
-
 /* PyTorch's default generator starts from a seed that nobody chose. */
 static uint64_t entropy(void) {
     uint64_t seed = 0;
@@ -40,11 +25,15 @@ static uint64_t entropy(void) {
 }
 
 static bool make_nil(tern_ctx *ctx) {
-    ctx->nil = tern_alloc_zeroed(1, sizeof *ctx->nil);
+    ctx->nil = tern_slab_tensor(ctx);
     if (!ctx->nil) return false;
-    ctx->nil->ctx = ctx;
-    ctx->nil->flags = TERN_T_NIL;
-    ctx->nil->shape = ctx->nil->strides = ctx->nil->dims;
+    tern_tensor_body *nil = BODY(ctx->nil);
+    nil->flags = TERN_T_NIL;
+    nil->frame = NULL;
+    nil->lane = NULL;
+    nil->dtype = TERN_FLOAT32;
+    nil->rank = 0;
+    nil->numel = nil->offset = 0;
     return true;
 }
 
@@ -60,12 +49,12 @@ static void read_fallback_policy(tern_ctx *ctx) {
 
 tern_ctx *tern_open(const char *device) {
     tern_ctx *ctx = tern_alloc_zeroed(1, sizeof *ctx);
-    if (!ctx) return last_resort();
+    if (!ctx) return tern_no_context();
     ctx->grad_enabled = true;
     if (!make_nil(ctx) || !tern_frame_root(ctx)) {
-        tern_free(ctx->nil);
+        tern_slabs_free(ctx);
         tern_free(ctx);
-        return last_resort();
+        return tern_no_context();
     }
     ctx->generator = tern_generator_make(ctx, entropy());
     if (!ctx->generator) return ctx;
@@ -84,7 +73,6 @@ tern_status tern_close(tern_ctx *ctx) {
     for (int i = ctx->n_lanes; i-- > 0;) tern_lane_close(ctx->lanes[i]);
     tern_slabs_free(ctx);
     tern_free(ctx->backward_heap);
-    tern_free(ctx->nil);
     tern_free(ctx);
     return status;
 }

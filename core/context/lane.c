@@ -102,7 +102,7 @@ void tern_lane_close(tern_lane *lane) {
 }
 
 tern_lane *tern_lane_of(const tern_tensor *tensor) {
-    return tensor->lane;
+    return BODY(tensor)->lane;
 }
 
 tern_lane *tern_lane_cpu(tern_ctx *ctx) {

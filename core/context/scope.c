@@ -104,7 +104,8 @@ void tern_scope_end(tern_scope scope) {
 tern_tensor *tern_scope_return(tern_scope scope, tern_tensor *result) {
     tern_frame *frame = tern_scope_frame(scope);
     if (!frame) return result;
-    if (result && !(result->flags & TERN_T_NIL) && result->frame->serial >= frame->serial)
+    if (result && !(BODY(result)->flags & TERN_T_NIL) &&
+        BODY(result)->frame->serial >= frame->serial)
         tern_tensor_move(result, frame->parent->target);
     tern_scope_end(scope);
     return result;
@@ -125,24 +126,24 @@ tern_frame *tern_graph_frame(tern_ctx *ctx) {
 }
 
 void tern_tensor_unlink(tern_tensor *tensor) {
-    if (tensor->prev)
-        tensor->prev->next = tensor->next;
+    if (BODY(tensor)->prev)
+        BODY(BODY(tensor)->prev)->next = BODY(tensor)->next;
     else
-        tensor->frame->tensors = tensor->next;
-    if (tensor->next) tensor->next->prev = tensor->prev;
-    tensor->prev = tensor->next = NULL;
+        BODY(tensor)->frame->tensors = BODY(tensor)->next;
+    if (BODY(tensor)->next) BODY(BODY(tensor)->next)->prev = BODY(tensor)->prev;
+    BODY(tensor)->prev = BODY(tensor)->next = NULL;
 }
 
 void tern_tensor_move(tern_tensor *tensor, tern_frame *frame) {
-    if (tensor->frame == frame) return;
-    if (!(tensor->flags & TERN_T_OWNED)) {
+    if (BODY(tensor)->frame == frame) return;
+    if (!(BODY(tensor)->flags & TERN_T_OWNED)) {
         tern_tensor_unlink(tensor);
-        tensor->next = frame->tensors;
-        if (frame->tensors) frame->tensors->prev = tensor;
+        BODY(tensor)->next = frame->tensors;
+        if (frame->tensors) BODY(frame->tensors)->prev = tensor;
         frame->tensors = tensor;
     }
-    tensor->frame = frame;
-    if (tensor->grad) tern_tensor_move(tensor->grad, frame);
+    BODY(tensor)->frame = frame;
+    if (BODY(tensor)->grad) tern_tensor_move(BODY(tensor)->grad, frame);
 }
 
 static tern_status defer(tern_frame *frame, void (*fn)(void *arg), void *arg) {

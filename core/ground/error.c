@@ -5,7 +5,28 @@
 #include <stdio.h>
 #include <string.h>
 
+/* Latched from the start and never written to, and so safe to use from every thread. */
+static tern_ctx no_context;
+static _Alignas(1 << TERN_HANDLE_LOW_BITS) tern_tensor_body no_tensor = {
+    .self = (const tern_tensor *)&no_tensor,
+    .ctx = &no_context,
+    .flags = TERN_T_NIL,
+    .shape = no_tensor.dims,
+    .strides = no_tensor.dims,
+};
+static tern_ctx no_context = {
+    .status = TERN_ERR_OUT_OF_MEMORY,
+    .error = "no context: tern_open found no memory for one, or a call was given NULL",
+    .is_static = true,
+    .nil = (tern_tensor *)&no_tensor,
+};
+
+tern_ctx *tern_no_context(void) {
+    return &no_context;
+}
+
 tern_status tern_fail(tern_ctx *ctx, tern_status status, const char *format, ...) {
+    if (!ctx) return TERN_ERR_ARGUMENT;
     if (ctx->status != TERN_OK) return ctx->status;
     va_list args;
     va_start(args, format);
@@ -23,17 +44,19 @@ tern_status tern_fail_memory(tern_ctx *ctx, size_t bytes) {
 }
 
 const char *tern_error(const tern_ctx *ctx) {
+    if (!ctx) ctx = &no_context;
     return ctx->status == TERN_OK ? "" : ctx->error;
 }
 
 tern_status tern_error_clear(tern_ctx *ctx) {
+    if (!ctx) return TERN_ERR_ARGUMENT;
     tern_status status = ctx->status;
     if (!ctx->is_static) ctx->status = TERN_OK;
     return status;
 }
 
 void tern_on_error(tern_ctx *ctx, tern_error_fn fn, void *user) {
-    if (ctx->is_static) return;
+    if (!ctx || ctx->is_static) return;
     ctx->on_error = fn;
     ctx->on_error_user = user;
 }

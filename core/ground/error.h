@@ -7,6 +7,10 @@
 
 #include "core/objects.h"
 
+/* The context that a call without any context fails on: what tern_open returns when there is no memory
+ * for one. Its nil is what such a call returns. */
+TERN_API tern_ctx *tern_no_context(void);
+
 /* Latches "operation: out of memory" for `bytes` of host memory. */
 TERN_API tern_status tern_fail_memory(tern_ctx *ctx, size_t bytes);
 

@@ -38,7 +38,7 @@ static bool geometry(tern_opcall *call, int first, tern_tensor *input, tern_shap
                      tern_shape *stride, int64_t *offset) {
     *size = tern_arg_ints(call, first);
     *stride = tern_arg_ints(call, first + 1);
-    *offset = tern_arg_int(call, first + 2, input->offset);
+    *offset = tern_arg_int(call, first + 2, BODY(input)->offset);
     if (size->rank < 0 || stride->rank < 0) return false;
     if (size->rank != stride->rank || *offset < 0) {
         tern_call_fail(call, TERN_ERR_ARGUMENT,
@@ -92,14 +92,14 @@ void tern_grad_as_strided(tern_node *node, tern_tensor *const *grad_out, tern_te
     int64_t offset = offset_arg.kind == TERN_VALUE_NONE ? in_offset : tern_value_as_int(offset_arg);
     int64_t reach = larger(extent(size.rank, size.dim, stride.dim, offset),
                            extent(in.rank, in.dim, in_stride.dim, in_offset));
-    tern_tensor *buffer = tern_zeros(node->ctx, TERN_SHAPE(reach), g->dtype);
-    if (!tern_is_nil(buffer) && buffer->lane != g->lane)
-        buffer = tern_to_device(buffer, g->lane->device->name);
+    tern_tensor *buffer = tern_zeros(node->ctx, TERN_SHAPE(reach), BODY(g)->dtype);
+    if (!tern_is_nil(buffer) && BODY(buffer)->lane != BODY(g)->lane)
+        buffer = tern_to_device(buffer, BODY(g)->lane->device->name);
     /* Overlapping elements sum: one index per element of the view, added in turn. */
     tern_tensor *index =
         tern_as_strided(tern_arange_i64(node->ctx, larger(reach, 1)), size, stride, offset);
-    if (!tern_is_nil(index) && index->lane != g->lane)
-        index = tern_to_device(index, g->lane->device->name);
+    if (!tern_is_nil(index) && BODY(index)->lane != BODY(g)->lane)
+        index = tern_to_device(index, BODY(g)->lane->device->name);
     tern_tensor *flat = tern_scatter_add(buffer, 0, tern_reshape(index, TERN_SHAPE(-1)),
                                          tern_reshape(g, TERN_SHAPE(-1)));
     grads[0] = tern_as_strided(flat, in, in_stride, in_offset);
@@ -112,16 +112,18 @@ tern_value tern_op_as_strided_scatter(tern_opcall *call) {
     if (!geometry(call, 2, input, &size, &stride, &offset)) return tern_none();
     /* A copy of the whole storage keeps the geometry of both. */
     int64_t reach = tern_storage_numel(input), one = 1;
-    tern_tensor *whole =
-        tern_tensor_over(input->lane, input->storage, input->dtype, 1, &reach, &one, 0);
-    tern_tensor *copy = tern_tensor_new(input->lane, input->dtype, 1, &reach);
+    tern_tensor *whole = tern_tensor_over(BODY(input)->lane, BODY(input)->storage,
+                                          BODY(input)->dtype, 1, &reach, &one, 0);
+    tern_tensor *copy = tern_tensor_new(BODY(input)->lane, BODY(input)->dtype, 1, &reach);
     tern_copy_raw(copy, whole);
     if (tern_is_nil(copy)) return tern_none();
-    tern_tensor *region = tern_tensor_over(input->lane, copy->storage, input->dtype, size.rank,
-                                           size.dim, stride.dim, offset);
+    tern_tensor *region =
+        tern_tensor_over(BODY(input)->lane, BODY(copy)->storage, BODY(input)->dtype, size.rank,
+                         size.dim, stride.dim, offset);
     tern_copy_raw(region, src);
-    return ARG_TENSOR(tern_tensor_over(input->lane, copy->storage, input->dtype, input->rank,
-                                       input->shape, input->strides, input->offset));
+    return ARG_TENSOR(tern_tensor_over(BODY(input)->lane, BODY(copy)->storage, BODY(input)->dtype,
+                                       BODY(input)->rank, BODY(input)->shape, BODY(input)->strides,
+                                       BODY(input)->offset));
 }
 
 void tern_grad_as_strided_scatter(tern_node *node, tern_tensor *const *grad_out,
@@ -134,9 +136,9 @@ void tern_grad_as_strided_scatter(tern_node *node, tern_tensor *const *grad_out,
     int64_t reach = larger(extent(size.rank, size.dim, stride.dim, offset),
                            extent(in.rank, in.dim, in_stride.dim, in_offset));
     /* The gradient in the storage's own layout: both regions are read from it. */
-    tern_tensor *flat = tern_zeros(node->ctx, TERN_SHAPE(reach), grad_out[0]->dtype);
-    if (!tern_is_nil(flat) && flat->lane != grad_out[0]->lane)
-        flat = tern_to_device(flat, grad_out[0]->lane->device->name);
+    tern_tensor *flat = tern_zeros(node->ctx, TERN_SHAPE(reach), BODY(grad_out[0])->dtype);
+    if (!tern_is_nil(flat) && BODY(flat)->lane != BODY(grad_out[0])->lane)
+        flat = tern_to_device(flat, BODY(grad_out[0])->lane->device->name);
     tern_copy_in_place(tern_as_strided(flat, in, in_stride, in_offset), grad_out[0]);
     if (tern_node_needs(node, 1))
         grads[1] = tern_clone(tern_as_strided(flat, size, stride, offset));

@@ -10,7 +10,7 @@
 /* ---- sums --------------------------------------------------------------------------------------- */
 
 static bool is_bool(tern_value v) {
-    if (v.kind == TERN_VALUE_TENSOR) return v.as.tensor->dtype == TERN_BOOL;
+    if (v.kind == TERN_VALUE_TENSOR) return BODY(v.as.tensor)->dtype == TERN_BOOL;
     return v.kind == TERN_VALUE_BOOL;
 }
 

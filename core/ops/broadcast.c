@@ -8,8 +8,8 @@ tern_tensor *tern_operand_of(tern_opcall *call, tern_value value, tern_dtype dty
     tern_tensor *result;
     if (value.kind == TERN_VALUE_TENSOR) {
         tern_tensor *t = value.as.tensor;
-        if (t->dtype == dtype) return t;
-        result = tern_tensor_new(t->lane, dtype, t->rank, t->shape);
+        if (BODY(t)->dtype == dtype) return t;
+        result = tern_tensor_new(BODY(t)->lane, dtype, BODY(t)->rank, BODY(t)->shape);
         if (!tern_is_nil(result)) tern_copy_raw(result, t);
         return result;
     }
@@ -28,22 +28,23 @@ bool tern_broadcast_shape(tern_opcall *call, tern_tensor *const *tensors, int co
                           tern_shape *out_shape) {
     out_shape->rank = 0;
     for (int i = 0; i < count; i++)
-        if (tensors[i]->rank > out_shape->rank) out_shape->rank = tensors[i]->rank;
+        if (BODY(tensors[i])->rank > out_shape->rank) out_shape->rank = BODY(tensors[i])->rank;
     for (int d = 0; d < out_shape->rank; d++) out_shape->dim[d] = 1;
     for (int i = 0; i < count; i++) {
         const tern_tensor *t = tensors[i];
-        for (int d = 0; d < t->rank; d++) {
-            int64_t *size = &out_shape->dim[out_shape->rank - t->rank + d];
-            if (t->shape[d] == *size || t->shape[d] == 1) continue;
+        for (int d = 0; d < BODY(t)->rank; d++) {
+            int64_t *size = &out_shape->dim[out_shape->rank - BODY(t)->rank + d];
+            if (BODY(t)->shape[d] == *size || BODY(t)->shape[d] == 1) continue;
             if (*size != 1) {
                 tern_call_fail(
                     call, TERN_ERR_ARGUMENT,
                     "The size of tensor a (%lld) must match the size of tensor b (%lld) at "
                     "non-singleton dimension %d",
-                    (long long)*size, (long long)t->shape[d], out_shape->rank - t->rank + d);
+                    (long long)*size, (long long)BODY(t)->shape[d],
+                    out_shape->rank - BODY(t)->rank + d);
                 return false;
             }
-            *size = t->shape[d];
+            *size = BODY(t)->shape[d];
         }
     }
     return true;
@@ -51,17 +52,18 @@ bool tern_broadcast_shape(tern_opcall *call, tern_tensor *const *tensors, int co
 
 tern_tensor *tern_map_output(tern_opcall *call, tern_dtype dtype, const tern_shape *shape) {
     tern_tensor *out = call->out;
-    bool direct = out && out->dtype == dtype && out->rank == shape->rank;
-    for (int d = 0; direct && d < shape->rank; d++) direct = out->shape[d] == shape->dim[d];
+    bool direct = out && BODY(out)->dtype == dtype && BODY(out)->rank == shape->rank;
+    for (int d = 0; direct && d < shape->rank; d++) direct = BODY(out)->shape[d] == shape->dim[d];
     if (direct) {
         /* Another operand over the same storage, laid out otherwise, would be overwritten unread.
          */
         for (int i = 0; direct && i < call->n_args; i++) {
             if (call->args[i].kind != TERN_VALUE_TENSOR) continue;
             const tern_tensor *t = call->args[i].as.tensor;
-            if (t == out || t->storage != out->storage) continue;
-            direct = t->offset == out->offset && tern_same_shape(t, out) &&
-                     memcmp(t->strides, out->strides, (size_t)t->rank * sizeof *t->strides) == 0;
+            if (t == out || BODY(t)->storage != BODY(out)->storage) continue;
+            direct = BODY(t)->offset == BODY(out)->offset && tern_same_shape(t, out) &&
+                     memcmp(BODY(t)->strides, BODY(out)->strides,
+                            (size_t)BODY(t)->rank * sizeof *BODY(t)->strides) == 0;
         }
         if (direct) return out;
     }

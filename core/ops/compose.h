@@ -16,7 +16,7 @@ static inline tern_dtype tern_wide_dtype(tern_dtype dtype) {
 
 /* The tensor in the dtype to compute in; NULL stays NULL. */
 static inline tern_tensor *tern_widen(tern_tensor *x) {
-    return x ? tern_to_dtype(x, tern_wide_dtype(x->dtype)) : NULL;
+    return x ? tern_to_dtype(x, tern_wide_dtype(BODY(x)->dtype)) : NULL;
 }
 
 static inline tern_tensor *tern_at_least(tern_tensor *x, double min) {
@@ -30,10 +30,10 @@ static inline tern_tensor *tern_at_most(tern_tensor *x, double max) {
 static inline tern_tensor *tern_pad_to(tern_tensor *x, tern_shape shape) {
     tern_shape pad = {0, {0}};
     bool same = true;
-    for (int d = x->rank - 1; d >= 0 && pad.rank + 2 <= TERN_MAX_RANK; d--) {
+    for (int d = BODY(x)->rank - 1; d >= 0 && pad.rank + 2 <= TERN_MAX_RANK; d--) {
         pad.dim[pad.rank++] = 0;
-        pad.dim[pad.rank++] = shape.dim[d] - x->shape[d];
-        same = same && shape.dim[d] == x->shape[d];
+        pad.dim[pad.rank++] = shape.dim[d] - BODY(x)->shape[d];
+        same = same && shape.dim[d] == BODY(x)->shape[d];
     }
     return same || tern_is_nil(x) ? x : TERN_CALL(constant_pad_nd, ARG_TENSOR(x), ARG_SHAPE(pad));
 }

@@ -50,13 +50,13 @@ static bool number_fits(tern_value number, tern_dtype dtype) {
 
 static tern_value fill_with(tern_opcall *call, tern_tensor *out, tern_value number) {
     if (call->ctx->status != TERN_OK) return tern_none();
-    if (!number_fits(number, out->dtype))
+    if (!number_fits(number, BODY(out)->dtype))
         return tern_call_fail(call, TERN_ERR_ARGUMENT,
                               "value %g cannot be converted to %s without overflow",
-                              tern_value_as_double(number), tern_dtype_name(out->dtype));
+                              tern_value_as_double(number), tern_dtype_name(BODY(out)->dtype));
     double f = tern_value_as_double(number);
     int64_t i = tern_value_as_int(number);
-    if (out->dtype == TERN_BOOL) i = f != 0.0;
+    if (BODY(out)->dtype == TERN_BOOL) i = f != 0.0;
     tern_fill_raw(out, f, i);
     return tern_result(call, out);
 }
@@ -101,24 +101,24 @@ tern_value tern_op_full(tern_opcall *call) {
 }
 
 tern_value tern_op_new_zeros(tern_opcall *call) {
-    tern_dtype dtype = tern_arg_dtype(call, 2, tern_arg_tensor(call, 0)->dtype);
+    tern_dtype dtype = tern_arg_dtype(call, 2, BODY(tern_arg_tensor(call, 0))->dtype);
     return fill_size(call, 1, dtype, tern_int(0));
 }
 
 tern_value tern_op_new_ones(tern_opcall *call) {
-    tern_dtype dtype = tern_arg_dtype(call, 2, tern_arg_tensor(call, 0)->dtype);
+    tern_dtype dtype = tern_arg_dtype(call, 2, BODY(tern_arg_tensor(call, 0))->dtype);
     return fill_size(call, 1, dtype, tern_int(1));
 }
 
 tern_value tern_op_new_full(tern_opcall *call) {
-    tern_dtype dtype = tern_arg_dtype(call, 3, tern_arg_tensor(call, 0)->dtype);
+    tern_dtype dtype = tern_arg_dtype(call, 3, BODY(tern_arg_tensor(call, 0))->dtype);
     return fill_size(call, 1, dtype, tern_arg(call, 2));
 }
 
 /* A tensor like the first argument, in the dtype argument at `dtype_index`. */
 static tern_tensor *new_like(tern_opcall *call, int dtype_index) {
     tern_tensor *like = tern_arg_tensor(call, 0);
-    tern_dtype dtype = tern_arg_dtype(call, dtype_index, like->dtype);
+    tern_dtype dtype = tern_arg_dtype(call, dtype_index, BODY(like)->dtype);
     return tern_new_dense_like(call->lane, like, dtype);
 }
 
@@ -231,11 +231,11 @@ static bool endpoint(tern_opcall *call, int index, double *out_value) {
         *out_value = tern_value_as_double(tern_arg(call, index));
         return true;
     }
-    if (tensor->rank != 0) {
+    if (BODY(tensor)->rank != 0) {
         tern_call_fail(call, TERN_ERR_ARGUMENT,
                        "only supports 0-dimensional start and end tensors, but got %s with %d "
                        "dimension(s)",
-                       index == 0 ? "start" : "end", tensor->rank);
+                       index == 0 ? "start" : "end", BODY(tensor)->rank);
         return false;
     }
     *out_value = tern_item(tensor);

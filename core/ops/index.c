@@ -5,21 +5,23 @@
 
 /* A 0-dim tensor beside a 1-dim one counts as one of one element. */
 static tern_tensor *raised(tern_tensor *tensor, const tern_tensor *beside) {
-    return tensor->rank < beside->rank ? tern_unsqueeze(tensor, 0) : tensor;
+    return BODY(tensor)->rank < BODY(beside)->rank ? tern_unsqueeze(tensor, 0) : tensor;
 }
 
 /* index is int64 (or int32), of input's rank; false after latching. */
 static bool index_fits(tern_opcall *call, tern_tensor *input, tern_tensor *index) {
-    if (index->numel > 0 && index->dtype != TERN_INT64 && index->dtype != TERN_INT32) {
+    if (BODY(index)->numel > 0 && BODY(index)->dtype != TERN_INT64 &&
+        BODY(index)->dtype != TERN_INT32) {
         tern_call_fail(call, TERN_ERR_ARGUMENT, "Expected dtype int64 for index, but got %s",
-                       tern_dtype_name(index->dtype));
+                       tern_dtype_name(BODY(index)->dtype));
         return false;
     }
-    if (index->numel > 0 && (index->rank ? index->rank : 1) != (input->rank ? input->rank : 1)) {
+    if (BODY(index)->numel > 0 && (BODY(index)->rank ? BODY(index)->rank : 1) !=
+                                      (BODY(input)->rank ? BODY(input)->rank : 1)) {
         tern_call_fail(call, TERN_ERR_ARGUMENT,
                        "Index tensor must have the same number of dimensions as input tensor, but "
                        "got %d and %d",
-                       index->rank, input->rank);
+                       BODY(index)->rank, BODY(input)->rank);
         return false;
     }
     return true;
@@ -29,13 +31,13 @@ static bool index_fits(tern_opcall *call, tern_tensor *input, tern_tensor *index
 static bool index_within(tern_opcall *call, const tern_tensor *index, const tern_tensor *other,
                          int except, const char *what) {
     char a[TERN_SHAPE_TEXT], b[TERN_SHAPE_TEXT];
-    for (int d = 0; d < index->rank; d++) {
-        if (d == except || index->shape[d] <= other->shape[d]) continue;
+    for (int d = 0; d < BODY(index)->rank; d++) {
+        if (d == except || BODY(index)->shape[d] <= BODY(other)->shape[d]) continue;
         tern_call_fail(call, TERN_ERR_ARGUMENT,
                        "Size does not match at dimension %d expected index %s to be no larger than "
                        "%s %s",
-                       d, tern_shape_text(index->rank, index->shape, a), what,
-                       tern_shape_text(other->rank, other->shape, b));
+                       d, tern_shape_text(BODY(index)->rank, BODY(index)->shape, a), what,
+                       tern_shape_text(BODY(other)->rank, BODY(other)->shape, b));
         return false;
     }
     return true;
@@ -46,18 +48,19 @@ static bool index_within(tern_opcall *call, const tern_tensor *index, const tern
 tern_value tern_op_gather(tern_opcall *call) {
     tern_tensor *input = tern_arg_tensor(call, 0), *index = tern_arg_tensor(call, 2);
     int dim;
-    if (!tern_wrap_dim(call->ctx, input->rank, tern_arg_int(call, 1, 0), &dim) ||
+    if (!tern_wrap_dim(call->ctx, BODY(input)->rank, tern_arg_int(call, 1, 0), &dim) ||
         !index_fits(call, input, index))
         return tern_none();
-    tern_tensor *out = tern_tensor_new(call->lane, input->dtype, index->rank, index->shape);
-    if (index->numel == 0) return tern_result(call, out);
+    tern_tensor *out =
+        tern_tensor_new(call->lane, BODY(input)->dtype, BODY(index)->rank, BODY(index)->shape);
+    if (BODY(index)->numel == 0) return tern_result(call, out);
     index = tern_to_dtype(index, TERN_INT64);
     tern_tensor *operands[2] = {raised(input, index), raised(index, input)};
     tern_tensor *into = raised(out, input);
     if (call->ctx->status != TERN_OK ||
         !index_within(call, operands[1], operands[0], dim, "self apart from dimension dim"))
         return tern_none();
-    if (operands[0]->numel == 0)
+    if (BODY(operands[0])->numel == 0)
         return tern_call_fail(call, TERN_ERR_INDEX,
                               "index is out of bounds for dimension %d with size 0", dim);
     tern_index_attrs attrs = {.dim = dim};
@@ -78,27 +81,28 @@ tern_value tern_op_scatter_add(tern_opcall *call) {
     tern_tensor *input = tern_arg_tensor(call, 0), *index = tern_arg_tensor(call, 2);
     tern_tensor *src = tern_arg_tensor(call, 3);
     int dim;
-    if (!tern_wrap_dim(call->ctx, input->rank, tern_arg_int(call, 1, 0), &dim) ||
+    if (!tern_wrap_dim(call->ctx, BODY(input)->rank, tern_arg_int(call, 1, 0), &dim) ||
         !index_fits(call, input, index))
         return tern_none();
-    if (src->dtype != input->dtype)
+    if (BODY(src)->dtype != BODY(input)->dtype)
         return tern_call_fail(call, TERN_ERR_ARGUMENT,
                               "Expected self.dtype to be equal to src.dtype, but got %s and %s",
-                              tern_dtype_name(input->dtype), tern_dtype_name(src->dtype));
-    tern_tensor *out = tern_new_dense_like(call->lane, input, input->dtype);
+                              tern_dtype_name(BODY(input)->dtype),
+                              tern_dtype_name(BODY(src)->dtype));
+    tern_tensor *out = tern_new_dense_like(call->lane, input, BODY(input)->dtype);
     tern_copy_raw(out, input);
-    if (index->numel == 0) return tern_result(call, out);
+    if (BODY(index)->numel == 0) return tern_result(call, out);
     index = tern_to_dtype(index, TERN_INT64);
     tern_tensor *operands[2] = {raised(index, input), raised(src, input)};
     tern_tensor *into = raised(out, index);
     if (call->ctx->status != TERN_OK) return tern_none();
-    if (operands[0]->rank != operands[1]->rank)
+    if (BODY(operands[0])->rank != BODY(operands[1])->rank)
         return tern_call_fail(call, TERN_ERR_ARGUMENT,
                               "Index tensor must have the same number of dimensions as src tensor");
     if (!index_within(call, operands[0], into, dim, "self apart from dimension dim") ||
         !index_within(call, operands[0], operands[1], -1, "src"))
         return tern_none();
-    if (into->numel == 0)
+    if (BODY(into)->numel == 0)
         return tern_call_fail(call, TERN_ERR_INDEX,
                               "index is out of bounds for dimension %d with size 0", dim);
     tern_index_attrs attrs = {.dim = dim, .reduce = TERN_SCATTER_ADD};

@@ -6,18 +6,18 @@
 
 /* The index as a 1-dim int64 tensor; nil after latching. */
 static tern_tensor *slice_index(tern_opcall *call, tern_tensor *index) {
-    if (index->dtype != TERN_INT64 && index->dtype != TERN_INT32) {
+    if (BODY(index)->dtype != TERN_INT64 && BODY(index)->dtype != TERN_INT32) {
         tern_call_fail(call, TERN_ERR_ARGUMENT, "Expected dtype int32 or int64 for index, got %s",
-                       tern_dtype_name(index->dtype));
+                       tern_dtype_name(BODY(index)->dtype));
         return call->ctx->nil;
     }
-    if (index->rank > 1) {
+    if (BODY(index)->rank > 1) {
         tern_call_fail(call, TERN_ERR_INDEX, "Index is supposed to be a vector, but got dim: %d",
-                       index->rank);
+                       BODY(index)->rank);
         return call->ctx->nil;
     }
     index = tern_to_dtype(index, TERN_INT64);
-    return index->rank == 0 ? tern_reshape(index, TERN_SHAPE(1)) : index;
+    return BODY(index)->rank == 0 ? tern_reshape(index, TERN_SHAPE(1)) : index;
 }
 
 /* ---- index_select ---- */
@@ -27,22 +27,22 @@ tern_value tern_op_index_select(tern_opcall *call) {
     tern_tensor *index = slice_index(call, tern_arg_tensor(call, 2));
     int dim;
     if (call->ctx->status != TERN_OK ||
-        !tern_wrap_dim(call->ctx, input->rank, tern_arg_int(call, 1, 0), &dim))
+        !tern_wrap_dim(call->ctx, BODY(input)->rank, tern_arg_int(call, 1, 0), &dim))
         return tern_none();
     tern_shape shape = tern_shape_of(input);
-    if (input->rank == 0 && index->numel != 1)
+    if (BODY(input)->rank == 0 && BODY(index)->numel != 1)
         return tern_call_fail(call, TERN_ERR_INDEX,
                               "Index to scalar can have only 1 value, got %lld value(s)",
-                              (long long)index->numel);
-    if (input->rank > 0) shape.dim[dim] = index->numel;
-    tern_tensor *out = tern_new_shaped(call, input->dtype, &shape);
-    if (call->ctx->status != TERN_OK || out->numel == 0) return tern_result(call, out);
-    if (input->numel == 0)
+                              (long long)BODY(index)->numel);
+    if (BODY(input)->rank > 0) shape.dim[dim] = BODY(index)->numel;
+    tern_tensor *out = tern_new_shaped(call, BODY(input)->dtype, &shape);
+    if (call->ctx->status != TERN_OK || BODY(out)->numel == 0) return tern_result(call, out);
+    if (BODY(input)->numel == 0)
         return tern_call_fail(call, TERN_ERR_INDEX, "index out of range: dimension %d has size 0",
                               dim);
     tern_shape flat = {1, {1}};
-    tern_tensor *from = input->rank ? input : tern_broadcast_view(input, &flat);
-    tern_tensor *into = input->rank ? out : tern_broadcast_view(out, &flat);
+    tern_tensor *from = BODY(input)->rank ? input : tern_broadcast_view(input, &flat);
+    tern_tensor *into = BODY(input)->rank ? out : tern_broadcast_view(out, &flat);
     tern_tensor *operands[2] = {from, index};
     tern_index_attrs attrs = {.dim = dim};
     tern_launch(call->lane, TERN_KERNEL_INDEX_SELECT, 0, operands, 2, &into, 1, &attrs,
@@ -63,17 +63,19 @@ void tern_grad_index_select(tern_node *node, tern_tensor *const *grad_out, tern_
 static bool slices_fit(tern_opcall *call, const tern_tensor *input, int dim,
                        const tern_tensor *index, const tern_tensor *source) {
     char a[TERN_SHAPE_TEXT], b[TERN_SHAPE_TEXT];
-    bool fits = source->rank == input->rank && source->dtype == input->dtype;
-    for (int d = 0; fits && d < input->rank; d++)
-        fits = source->shape[d] == (d == dim ? index->numel : input->shape[d]);
-    if (fits && (input->rank > 0 || index->numel == 1)) return true;
+    bool fits =
+        BODY(source)->rank == BODY(input)->rank && BODY(source)->dtype == BODY(input)->dtype;
+    for (int d = 0; fits && d < BODY(input)->rank; d++)
+        fits = BODY(source)->shape[d] == (d == dim ? BODY(index)->numel : BODY(input)->shape[d]);
+    if (fits && (BODY(input)->rank > 0 || BODY(index)->numel == 1)) return true;
     tern_call_fail(
         call, TERN_ERR_ARGUMENT,
         "source %s of %s must match input %s of %s, with %lld (the index's length) along "
         "dimension %d",
-        tern_shape_text(source->rank, source->shape, a), tern_dtype_name(source->dtype),
-        tern_shape_text(input->rank, input->shape, b), tern_dtype_name(input->dtype),
-        (long long)index->numel, dim);
+        tern_shape_text(BODY(source)->rank, BODY(source)->shape, a),
+        tern_dtype_name(BODY(source)->dtype),
+        tern_shape_text(BODY(input)->rank, BODY(input)->shape, b),
+        tern_dtype_name(BODY(input)->dtype), (long long)BODY(index)->numel, dim);
     return false;
 }
 
@@ -82,19 +84,19 @@ tern_value tern_op_index_add(tern_opcall *call) {
     tern_tensor *index = slice_index(call, tern_arg_tensor(call, 2));
     int dim;
     if (call->ctx->status != TERN_OK ||
-        !tern_wrap_dim(call->ctx, input->rank, tern_arg_int(call, 1, 0), &dim))
+        !tern_wrap_dim(call->ctx, BODY(input)->rank, tern_arg_int(call, 1, 0), &dim))
         return tern_none();
-    if (source->rank == 0 && input->rank == 1) {
+    if (BODY(source)->rank == 0 && BODY(input)->rank == 1) {
         tern_shape one = {1, {1}};
         source = tern_broadcast_view(source, &one);
     }
     if (!slices_fit(call, input, dim, index, source)) return tern_none();
-    tern_tensor *out = tern_new_dense_like(call->lane, input, input->dtype);
+    tern_tensor *out = tern_new_dense_like(call->lane, input, BODY(input)->dtype);
     tern_copy_raw(out, input);
-    if (source->numel == 0 || call->ctx->status != TERN_OK) return tern_result(call, out);
+    if (BODY(source)->numel == 0 || call->ctx->status != TERN_OK) return tern_result(call, out);
     tern_shape flat = {1, {1}};
-    tern_tensor *into = out->rank ? out : tern_broadcast_view(out, &flat);
-    tern_tensor *from = source->rank ? source : tern_broadcast_view(source, &flat);
+    tern_tensor *into = BODY(out)->rank ? out : tern_broadcast_view(out, &flat);
+    tern_tensor *from = BODY(source)->rank ? source : tern_broadcast_view(source, &flat);
     tern_tensor *operands[2] = {index, from};
     tern_index_attrs attrs = {
         .dim = dim, .alpha = tern_arg_double(call, 4, 1.0), .alpha_i = tern_arg_int(call, 4, 1)};
@@ -118,7 +120,7 @@ void tern_grad_index_add(tern_node *node, tern_tensor *const *grad_out, tern_ten
 /* The index as a view of `shape`, along dim. */
 static tern_tensor *spread_index(tern_tensor *index, int dim, const tern_shape *shape) {
     tern_shape column = *shape;
-    for (int d = 0; d < shape->rank; d++) column.dim[d] = d == dim ? index->numel : 1;
+    for (int d = 0; d < shape->rank; d++) column.dim[d] = d == dim ? BODY(index)->numel : 1;
     return tern_expand(tern_reshape(index, column), *shape);
 }
 
@@ -127,9 +129,10 @@ tern_value tern_op_index_copy(tern_opcall *call) {
     tern_tensor *index = slice_index(call, tern_arg_tensor(call, 2));
     int dim;
     if (call->ctx->status != TERN_OK ||
-        !tern_wrap_dim(call->ctx, input->rank, tern_arg_int(call, 1, 0), &dim))
+        !tern_wrap_dim(call->ctx, BODY(input)->rank, tern_arg_int(call, 1, 0), &dim))
         return tern_none();
-    if (source->rank == 0 && input->rank == 1) source = tern_reshape(source, TERN_SHAPE(1));
+    if (BODY(source)->rank == 0 && BODY(input)->rank == 1)
+        source = tern_reshape(source, TERN_SHAPE(1));
     if (!slices_fit(call, input, dim, index, source)) return tern_none();
     tern_shape shape = tern_shape_of(source);
     return tern_result(call,
@@ -143,31 +146,32 @@ tern_value tern_op_index_fill(tern_opcall *call) {
     tern_value value = tern_arg(call, 3);
     int dim;
     if (call->ctx->status != TERN_OK ||
-        !tern_wrap_dim(call->ctx, input->rank, tern_arg_int(call, 1, 0), &dim))
+        !tern_wrap_dim(call->ctx, BODY(input)->rank, tern_arg_int(call, 1, 0), &dim))
         return tern_none();
     tern_shape shape = tern_shape_of(input);
-    if (input->rank > 0) shape.dim[dim] = index->numel;
+    if (BODY(input)->rank > 0) shape.dim[dim] = BODY(index)->numel;
     tern_tensor *spread = spread_index(index, dim, &shape);
     if (value.kind != TERN_VALUE_TENSOR)
         return tern_result(call, TERN_CALL(scatter_value, ARG_TENSOR(input), ARG_INT(dim),
                                            ARG_TENSOR(spread), value));
-    if (value.as.tensor->rank != 0)
+    if (BODY(value.as.tensor)->rank != 0)
         return tern_call_fail(call, TERN_ERR_ARGUMENT,
                               "only supports a 0-dimensional value tensor, but got tensor with %d "
                               "dimension(s).",
-                              value.as.tensor->rank);
+                              BODY(value.as.tensor)->rank);
     /* By a mask, so that an index named twice counts its gradient once. */
     tern_tensor *none = TERN_CALL(zeros_like, ARG_TENSOR(input), ARG_DTYPE(TERN_BOOL));
     tern_tensor *mask = TERN_CALL(scatter_value, ARG_TENSOR(none), ARG_INT(dim), ARG_TENSOR(spread),
                                   ARG_BOOL(true));
-    return tern_result(call, tern_where(mask, tern_to_dtype(value.as.tensor, input->dtype), input));
+    return tern_result(call,
+                       tern_where(mask, tern_to_dtype(value.as.tensor, BODY(input)->dtype), input));
 }
 
 /* ---- embedding ---- */
 
 /* Rows of weight that the indices name are scaled down to max_norm, in place, as PyTorch does. */
 static void renorm_rows(tern_tensor *weight, tern_tensor *index, double max_norm, double p) {
-    tern_scope quiet = tern_scope_begin(weight->ctx, TERN_NO_GRAD);
+    tern_scope quiet = tern_scope_begin(BODY(weight)->ctx, TERN_NO_GRAD);
     tern_tensor *rows = tern_index_select(weight, 0, index);
     tern_tensor *norm =
         TERN_CALL(vector_norm, ARG_TENSOR(rows), ARG_FLOAT(p), ARG_INT(1), ARG_BOOL(true));
@@ -181,7 +185,7 @@ static void renorm_rows(tern_tensor *weight, tern_tensor *index, double max_norm
 
 /* The same values, whose gradient is divided by how often their row is asked for. */
 static tern_tensor *by_frequency(tern_tensor *out, tern_tensor *weight, tern_tensor *index) {
-    tern_shape rows = TERN_SHAPE(weight->shape[0]), asked = TERN_SHAPE(tern_numel(index));
+    tern_shape rows = TERN_SHAPE(BODY(weight)->shape[0]), asked = TERN_SHAPE(tern_numel(index));
     tern_tensor *zeros = TERN_CALL(new_zeros, ARG_TENSOR(weight), ARG_SHAPE(rows));
     tern_tensor *counts = tern_scatter_add(
         zeros, 0, index, TERN_CALL(new_ones, ARG_TENSOR(weight), ARG_SHAPE(asked)));
@@ -192,30 +196,30 @@ static tern_tensor *by_frequency(tern_tensor *out, tern_tensor *weight, tern_ten
 
 tern_value tern_op_embedding(tern_opcall *call) {
     tern_tensor *input = tern_arg_tensor(call, 0), *weight = tern_arg_tensor(call, 1);
-    if (weight->rank != 2)
+    if (BODY(weight)->rank != 2)
         return tern_call_fail(call, TERN_ERR_ARGUMENT, "'weight' must be 2-D, but has %d dims",
-                              weight->rank);
-    if (input->dtype != TERN_INT64 && input->dtype != TERN_INT32)
+                              BODY(weight)->rank);
+    if (BODY(input)->dtype != TERN_INT64 && BODY(input)->dtype != TERN_INT32)
         return tern_call_fail(call, TERN_ERR_ARGUMENT,
                               "Expected tensor for argument #1 'indices' to have one of the "
                               "following scalar types: Long, Int; but got %s instead",
-                              tern_dtype_class(input->dtype));
+                              tern_dtype_class(BODY(input)->dtype));
     tern_shape shape = tern_shape_of(input);
     tern_tensor *flat = tern_to_dtype(tern_reshape(input, TERN_SHAPE(-1)), TERN_INT64);
     if (tern_arg_given(call, 3))
         renorm_rows(weight, flat, tern_arg_double(call, 3, 0.0), tern_arg_double(call, 4, 2.0));
     if (shape.rank == TERN_MAX_RANK)
         return tern_call_fail(call, TERN_ERR_ARGUMENT, "too many dimensions");
-    shape.dim[shape.rank++] = weight->shape[1];
+    shape.dim[shape.rank++] = BODY(weight)->shape[1];
     tern_tensor *out = tern_index_select(weight, 0, flat);
     if (tern_arg_bool(call, 5, false)) out = by_frequency(out, weight, flat);
     if (tern_arg_given(call, 2)) {
         /* The padding row is read, but takes no gradient. */
         int64_t padding = tern_arg_int(call, 2, 0);
-        if (padding < -weight->shape[0] || padding >= weight->shape[0])
+        if (padding < -BODY(weight)->shape[0] || padding >= BODY(weight)->shape[0])
             return tern_call_fail(call, TERN_ERR_ARGUMENT,
                                   "Padding_idx must be within num_embeddings");
-        if (padding < 0) padding += weight->shape[0];
+        if (padding < 0) padding += BODY(weight)->shape[0];
         tern_tensor *is_padding = TERN_CALL(eq, ARG_TENSOR(flat), ARG_INT(padding));
         out = tern_where(tern_unsqueeze(is_padding, 1), tern_detach(out), out);
     }

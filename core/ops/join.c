@@ -58,12 +58,13 @@ tern_value tern_op_cat(tern_opcall *call) {
     int64_t start = 0;
     for (int i = 0; i < count && call->ctx->status == TERN_OK; i++) {
         tern_shape own = tern_shape_of(tensors[i]);
-        if (is_skipped(&own) || tensors[i]->numel == 0) {
+        if (is_skipped(&own) || BODY(tensors[i])->numel == 0) {
             start += is_skipped(&own) ? 0 : own.dim[dim];
             continue;
         }
-        tern_tensor *part = tern_tensor_over(call->lane, out->storage, out->dtype, own.rank,
-                                             own.dim, out->strides, start * out->strides[dim]);
+        tern_tensor *part =
+            tern_tensor_over(call->lane, BODY(out)->storage, BODY(out)->dtype, own.rank, own.dim,
+                             BODY(out)->strides, start * BODY(out)->strides[dim]);
         tern_copy_raw(part, tensors[i]);
         tern_tensor_release(part);
         start += own.dim[dim];
@@ -74,13 +75,13 @@ tern_value tern_op_cat(tern_opcall *call) {
 void tern_grad_cat(tern_node *node, tern_tensor *const *grad_out, tern_tensor **grads) {
     tern_tensor *grad = grad_out[0];
     int dim;
-    if (!tern_wrap_dim(tern_node_ctx(node), grad->rank, tern_value_as_int(tern_node_arg(node, 1)),
-                       &dim))
+    if (!tern_wrap_dim(tern_node_ctx(node), BODY(grad)->rank,
+                       tern_value_as_int(tern_node_arg(node, 1)), &dim))
         return;
     int64_t start = 0;
     for (int i = 0; i < tern_node_n_inputs(node); i++) {
         tern_shape shape = tern_node_input_shape(node, i);
-        bool skipped = is_skipped(&shape) && grad->rank != 1;
+        bool skipped = is_skipped(&shape) && BODY(grad)->rank != 1;
         int64_t length = skipped ? 0 : shape.dim[dim];
         if (tern_node_needs(node, i)) {
             tern_tensor *part = skipped ? TERN_CALL(new_zeros, ARG_TENSOR(grad), ARG_SHAPE(shape))
@@ -97,7 +98,7 @@ tern_value tern_op_stack(tern_opcall *call) {
     if (call->ctx->status != TERN_OK) return tern_none();
     if (!tensors || count == 0)
         return tern_call_fail(call, TERN_ERR_ARGUMENT, "expected a non-empty list of Tensors");
-    if (!tern_wrap_dim(call->ctx, tensors[0]->rank + 1, tern_arg_int(call, 1, 0), &dim))
+    if (!tern_wrap_dim(call->ctx, BODY(tensors[0])->rank + 1, tern_arg_int(call, 1, 0), &dim))
         return tern_none();
     for (int i = 0; i < count; i++) {
         char first[TERN_SHAPE_TEXT], other[TERN_SHAPE_TEXT];
@@ -105,8 +106,8 @@ tern_value tern_op_stack(tern_opcall *call) {
             return tern_call_fail(
                 call, TERN_ERR_ARGUMENT,
                 "expects each tensor to be equal size, but got %s at entry 0 and %s at entry %d",
-                tern_shape_text(tensors[0]->rank, tensors[0]->shape, first),
-                tern_shape_text(tensors[i]->rank, tensors[i]->shape, other), i);
+                tern_shape_text(BODY(tensors[0])->rank, BODY(tensors[0])->shape, first),
+                tern_shape_text(BODY(tensors[i])->rank, BODY(tensors[i])->shape, other), i);
     }
     tern_tensor **rows = tern_scope_alloc(call->ctx, (size_t)count * sizeof *rows);
     if (!rows) return tern_none();

@@ -46,7 +46,7 @@ tern_tensor *tern_set_shape(tern_tensor *tensor, const tern_shape *shape);
 
 /* A bit mask of one dimension; 0 for a 0-dim tensor, which has none to name. */
 static inline uint32_t tern_dim_bit(const tern_tensor *tensor, int dim) {
-    return tensor->rank ? 1u << dim : 0u;
+    return BODY(tensor)->rank ? 1u << dim : 0u;
 }
 
 #endif

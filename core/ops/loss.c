@@ -34,8 +34,8 @@ static void warn_of_sizes(const tern_tensor *input, const tern_tensor *target) {
                 "Using a target size (%s) that is different to the input size (%s). This will "
                 "likely lead to incorrect results due to broadcasting. Please ensure they have the "
                 "same size.",
-                tern_shape_text(target->rank, target->shape, b),
-                tern_shape_text(input->rank, input->shape, a));
+                tern_shape_text(BODY(target)->rank, BODY(target)->shape, b),
+                tern_shape_text(BODY(input)->rank, BODY(input)->shape, a));
 }
 
 /* A loss of input - target by element; weighted, the mean is over the weights. */

@@ -8,20 +8,20 @@
 /* ---- the kernel's call ---- */
 
 static bool same_dtype(tern_opcall *call, const tern_tensor *a, const tern_tensor *b) {
-    if (a->dtype == b->dtype && a->dtype != TERN_BOOL) return true;
-    if (a->dtype == b->dtype)
+    if (BODY(a)->dtype == BODY(b)->dtype && BODY(a)->dtype != TERN_BOOL) return true;
+    if (BODY(a)->dtype == BODY(b)->dtype)
         tern_call_fail(call, TERN_ERR_ARGUMENT, "not implemented for 'Bool'");
     else
         tern_call_fail(call, TERN_ERR_ARGUMENT,
                        "mat1 and mat2 must have the same dtype, but got %s and %s",
-                       tern_dtype_class(a->dtype), tern_dtype_class(b->dtype));
+                       tern_dtype_class(BODY(a)->dtype), tern_dtype_class(BODY(b)->dtype));
     return false;
 }
 
 /* The last two dimensions fit; false after latching. */
 static bool inner_fits(tern_opcall *call, const tern_tensor *a, const tern_tensor *b) {
-    int64_t m = a->shape[a->rank - 2], k = a->shape[a->rank - 1];
-    int64_t k2 = b->shape[b->rank - 2], n = b->shape[b->rank - 1];
+    int64_t m = BODY(a)->shape[BODY(a)->rank - 2], k = BODY(a)->shape[BODY(a)->rank - 1];
+    int64_t k2 = BODY(b)->shape[BODY(b)->rank - 2], n = BODY(b)->shape[BODY(b)->rank - 1];
     if (k == k2) return true;
     tern_call_fail(call, TERN_ERR_ARGUMENT,
                    "mat1 and mat2 shapes cannot be multiplied (%lldx%lld and %lldx%lld)",
@@ -38,10 +38,10 @@ static const scaling plain = {{TERN_VALUE_INT, 0, {.i = 1}}, {TERN_VALUE_INT, 0,
 /* alpha * a x b + beta * c of `shape`; a, b, c (or NULL) broadcast to it over the batch already. */
 static tern_tensor *product(tern_opcall *call, tern_tensor *a, tern_tensor *b, tern_tensor *c,
                             const tern_shape *shape, const scaling *by) {
-    tern_tensor *out = tern_new_shaped(call, a->dtype, shape);
-    if (call->ctx->status != TERN_OK || out->numel == 0) return out;
+    tern_tensor *out = tern_new_shaped(call, BODY(a)->dtype, shape);
+    if (call->ctx->status != TERN_OK || BODY(out)->numel == 0) return out;
     double beta = tern_value_as_double(by->beta);
-    if (a->shape[a->rank - 1] == 0) {
+    if (BODY(a)->shape[BODY(a)->rank - 1] == 0) {
         if (!c || beta == 0.0)
             tern_fill_raw(out, 0.0, 0);
         else
@@ -59,9 +59,9 @@ static tern_tensor *product(tern_opcall *call, tern_tensor *a, tern_tensor *b, t
 /* ---- mm, bmm ---- */
 
 static bool is_rank(tern_opcall *call, const tern_tensor *t, int rank, const char *name) {
-    if (t->rank == rank) return true;
+    if (BODY(t)->rank == rank) return true;
     tern_call_fail(call, TERN_ERR_ARGUMENT, "%s must be a %s, but it has %d dimensions", name,
-                   rank == 2 ? "matrix" : "3D tensor", t->rank);
+                   rank == 2 ? "matrix" : "3D tensor", BODY(t)->rank);
     return false;
 }
 
@@ -70,7 +70,7 @@ tern_value tern_op_mm(tern_opcall *call) {
     if (!is_rank(call, a, 2, "self") || !is_rank(call, b, 2, "mat2") || !same_dtype(call, a, b) ||
         !inner_fits(call, a, b))
         return tern_none();
-    tern_shape shape = {2, {a->shape[0], b->shape[1]}};
+    tern_shape shape = {2, {BODY(a)->shape[0], BODY(b)->shape[1]}};
     return tern_result(call, product(call, a, b, NULL, &shape, &plain));
 }
 
@@ -83,20 +83,21 @@ void tern_grad_mm(tern_node *node, tern_tensor *const *grad_out, tern_tensor **g
 static bool batches_fit(tern_opcall *call, const tern_tensor *a, const tern_tensor *b) {
     if (!is_rank(call, a, 3, "batch1") || !is_rank(call, b, 3, "batch2") || !same_dtype(call, a, b))
         return false;
-    if (a->shape[0] == b->shape[0] && a->shape[2] == b->shape[1]) return true;
+    if (BODY(a)->shape[0] == BODY(b)->shape[0] && BODY(a)->shape[2] == BODY(b)->shape[1])
+        return true;
     tern_call_fail(
         call, TERN_ERR_ARGUMENT,
         "Expected size for first two dimensions of batch2 tensor to be: [%lld, %lld] but "
         "got: [%lld, %lld].",
-        (long long)a->shape[0], (long long)a->shape[2], (long long)b->shape[0],
-        (long long)b->shape[1]);
+        (long long)BODY(a)->shape[0], (long long)BODY(a)->shape[2], (long long)BODY(b)->shape[0],
+        (long long)BODY(b)->shape[1]);
     return false;
 }
 
 tern_value tern_op_bmm(tern_opcall *call) {
     tern_tensor *a = tern_arg_tensor(call, 0), *b = tern_arg_tensor(call, 1);
     if (!batches_fit(call, a, b)) return tern_none();
-    tern_shape shape = {3, {a->shape[0], a->shape[1], b->shape[2]}};
+    tern_shape shape = {3, {BODY(a)->shape[0], BODY(a)->shape[1], BODY(b)->shape[2]}};
     return tern_result(call, product(call, a, b, NULL, &shape, &plain));
 }
 
@@ -130,14 +131,14 @@ tern_value tern_op_addmm(tern_opcall *call) {
     if (!is_rank(call, a, 2, "mat1") || !is_rank(call, b, 2, "mat2") || !same_dtype(call, a, b) ||
         !inner_fits(call, a, b))
         return tern_none();
-    tern_shape shape = {2, {a->shape[0], b->shape[1]}};
+    tern_shape shape = {2, {BODY(a)->shape[0], BODY(b)->shape[1]}};
     return add_product(call, a, b, &shape);
 }
 
 tern_value tern_op_baddbmm(tern_opcall *call) {
     tern_tensor *a = tern_arg_tensor(call, 1), *b = tern_arg_tensor(call, 2);
     if (!batches_fit(call, a, b)) return tern_none();
-    tern_shape shape = {3, {a->shape[0], a->shape[1], b->shape[2]}};
+    tern_shape shape = {3, {BODY(a)->shape[0], BODY(a)->shape[1], BODY(b)->shape[2]}};
     return add_product(call, a, b, &shape);
 }
 
@@ -168,20 +169,21 @@ void tern_grad_baddbmm(tern_node *node, tern_tensor *const *grad_out, tern_tenso
 
 /* The operands as matrices: a vector on the left is a row, on the right a column. */
 static tern_tensor *as_left(tern_tensor *a) {
-    return a->rank == 1 ? tern_unsqueeze(a, 0) : a;
+    return BODY(a)->rank == 1 ? tern_unsqueeze(a, 0) : a;
 }
 static tern_tensor *as_right(tern_tensor *b) {
-    return b->rank == 1 ? tern_unsqueeze(b, 1) : b;
+    return BODY(b)->rank == 1 ? tern_unsqueeze(b, 1) : b;
 }
 
 /* The broadcast batch dimensions of two operands, without the last two; false after latching. */
 static bool batch_shape(tern_opcall *call, const tern_tensor *a, const tern_tensor *b,
                         tern_shape *out_batch) {
-    int rank = a->rank > b->rank ? a->rank : b->rank;
+    int rank = BODY(a)->rank > BODY(b)->rank ? BODY(a)->rank : BODY(b)->rank;
     out_batch->rank = rank - 2;
     for (int d = 0; d < rank - 2; d++) {
-        int from_a = d - (rank - a->rank), from_b = d - (rank - b->rank);
-        int64_t sa = from_a < 0 ? 1 : a->shape[from_a], sb = from_b < 0 ? 1 : b->shape[from_b];
+        int from_a = d - (rank - BODY(a)->rank), from_b = d - (rank - BODY(b)->rank);
+        int64_t sa = from_a < 0 ? 1 : BODY(a)->shape[from_a],
+                sb = from_b < 0 ? 1 : BODY(b)->shape[from_b];
         if (sa != sb && sa != 1 && sb != 1) {
             tern_call_fail(call, TERN_ERR_ARGUMENT,
                            "The size of tensor a (%lld) must match the size of tensor b (%lld) at "
@@ -197,30 +199,30 @@ static bool batch_shape(tern_opcall *call, const tern_tensor *a, const tern_tens
 /* A view whose leading dimensions are the batch. */
 static tern_tensor *over_batch(tern_tensor *t, const tern_shape *batch) {
     tern_shape shape = *batch;
-    shape.dim[shape.rank++] = t->shape[t->rank - 2];
-    shape.dim[shape.rank++] = t->shape[t->rank - 1];
+    shape.dim[shape.rank++] = BODY(t)->shape[BODY(t)->rank - 2];
+    shape.dim[shape.rank++] = BODY(t)->shape[BODY(t)->rank - 1];
     return tern_broadcast_view(t, &shape);
 }
 
 tern_value tern_op_matmul(tern_opcall *call) {
     tern_tensor *input = tern_arg_tensor(call, 0), *other = tern_arg_tensor(call, 1);
-    if (input->rank == 0 || other->rank == 0)
+    if (BODY(input)->rank == 0 || BODY(other)->rank == 0)
         return tern_call_fail(call, TERN_ERR_ARGUMENT,
                               "both arguments to matmul need to be at least 1D, but they are %dD "
                               "and %dD",
-                              input->rank, other->rank);
+                              BODY(input)->rank, BODY(other)->rank);
     if (!same_dtype(call, input, other)) return tern_none();
     tern_tensor *a = as_left(input), *b = as_right(other);
     tern_shape batch;
     if (call->ctx->status != TERN_OK || !inner_fits(call, a, b) || !batch_shape(call, a, b, &batch))
         return tern_none();
     tern_shape shape = batch;
-    shape.dim[shape.rank++] = a->shape[a->rank - 2];
-    shape.dim[shape.rank++] = b->shape[b->rank - 1];
+    shape.dim[shape.rank++] = BODY(a)->shape[BODY(a)->rank - 2];
+    shape.dim[shape.rank++] = BODY(b)->shape[BODY(b)->rank - 1];
     tern_tensor *out =
         product(call, over_batch(a, &batch), over_batch(b, &batch), NULL, &shape, &plain);
-    uint32_t gone = (input->rank == 1 ? 1u << (shape.rank - 2) : 0u) |
-                    (other->rank == 1 ? 1u << (shape.rank - 1) : 0u);
+    uint32_t gone = (BODY(input)->rank == 1 ? 1u << (shape.rank - 2) : 0u) |
+                    (BODY(other)->rank == 1 ? 1u << (shape.rank - 1) : 0u);
     tern_shape final = tern_reduced_shape(&shape, gone, false);
     return tern_result(call, tern_set_shape(out, &final));
 }
@@ -228,16 +230,16 @@ tern_value tern_op_matmul(tern_opcall *call) {
 /* A tensor as one matrix: all but the last dimension become rows. */
 static tern_tensor *as_rows(tern_tensor *t) {
     int64_t rows = 1;
-    for (int d = 0; d < t->rank - 1; d++) rows *= t->shape[d];
-    return tern_reshape(t, TERN_SHAPE(rows, t->shape[t->rank - 1]));
+    for (int d = 0; d < BODY(t)->rank - 1; d++) rows *= BODY(t)->shape[d];
+    return tern_reshape(t, TERN_SHAPE(rows, BODY(t)->shape[BODY(t)->rank - 1]));
 }
 
 void tern_grad_matmul(tern_node *node, tern_tensor *const *grad_out, tern_tensor **grads) {
     tern_tensor *input = tern_node_input(node, 0), *other = tern_node_input(node, 1);
     if (tern_node_ctx(node)->status != TERN_OK) return;
     tern_tensor *a = as_left(input), *b = as_right(other), *grad = grad_out[0];
-    if (other->rank == 1) grad = tern_unsqueeze(grad, -1);
-    if (input->rank == 1) grad = tern_unsqueeze(grad, -2);
+    if (BODY(other)->rank == 1) grad = tern_unsqueeze(grad, -1);
+    if (BODY(input)->rank == 1) grad = tern_unsqueeze(grad, -2);
     if (tern_node_ctx(node)->status != TERN_OK) return;
     if (tern_node_needs(node, 0)) {
         tern_tensor *full = tern_matmul(grad, tern_transpose(b, -1, -2));
@@ -245,7 +247,8 @@ void tern_grad_matmul(tern_node *node, tern_tensor *const *grad_out, tern_tensor
     }
     if (!tern_node_needs(node, 1)) return;
     tern_tensor *full;
-    if (b->rank == 2 && a->rank > 2) /* one product instead of a batch of them and a sum */
+    if (BODY(b)->rank == 2 &&
+        BODY(a)->rank > 2) /* one product instead of a batch of them and a sum */
         full = tern_matmul(tern_t(as_rows(a)), as_rows(grad));
     else
         full = tern_matmul(tern_transpose(a, -1, -2), grad);
@@ -257,25 +260,25 @@ void tern_grad_matmul(tern_node *node, tern_tensor *const *grad_out, tern_tensor
 /* A weight [in] of one output feature counts as [1, in], and its result has no feature dimension.
  */
 static tern_tensor *as_weight(tern_tensor *w) {
-    return w->rank == 1 ? tern_unsqueeze(w, 0) : w;
+    return BODY(w)->rank == 1 ? tern_unsqueeze(w, 0) : w;
 }
 
 static bool linear_fits(tern_opcall *call, tern_tensor *x, tern_tensor *w, tern_tensor *bias) {
-    if (x->rank == 0 || w->rank == 0 || w->rank > 2) {
+    if (BODY(x)->rank == 0 || BODY(w)->rank == 0 || BODY(w)->rank > 2) {
         tern_call_fail(call, TERN_ERR_ARGUMENT,
                        "input must have at least 1 dimension and weight 1 or 2, but they have %d "
                        "and %d",
-                       x->rank, w->rank);
+                       BODY(x)->rank, BODY(w)->rank);
         return false;
     }
     if (!same_dtype(call, x, w) || (bias && !same_dtype(call, bias, x))) return false;
-    int64_t in = w->shape[w->rank - 1];
-    if (x->shape[x->rank - 1] == in) return true;
-    int64_t columns = x->shape[x->rank - 1];
+    int64_t in = BODY(w)->shape[BODY(w)->rank - 1];
+    if (BODY(x)->shape[BODY(x)->rank - 1] == in) return true;
+    int64_t columns = BODY(x)->shape[BODY(x)->rank - 1];
     tern_call_fail(call, TERN_ERR_ARGUMENT,
                    "mat1 and mat2 shapes cannot be multiplied (%lldx%lld and %lldx%lld)",
-                   (long long)(columns ? x->numel / columns : 0), (long long)columns, (long long)in,
-                   (long long)(w->rank == 2 ? w->shape[0] : 1));
+                   (long long)(columns ? BODY(x)->numel / columns : 0), (long long)columns,
+                   (long long)in, (long long)(BODY(w)->rank == 2 ? BODY(w)->shape[0] : 1));
     return false;
 }
 
@@ -286,7 +289,7 @@ tern_value tern_op_linear(tern_opcall *call) {
     tern_shape shape = tern_shape_of(x);
     tern_tensor *w2 = as_weight(w), *x2 = tern_contiguous_raw(x);
     if (call->ctx->status != TERN_OK) return tern_none();
-    int64_t rows = 1, out = w2->shape[0], in = w2->shape[1];
+    int64_t rows = 1, out = BODY(w2)->shape[0], in = BODY(w2)->shape[1];
     for (int d = 0; d < shape.rank - 1; d++) rows *= shape.dim[d];
     x2 = tern_view(x2, TERN_SHAPE(rows, in));
     tern_shape flat = {2, {rows, out}};
@@ -294,7 +297,7 @@ tern_value tern_op_linear(tern_opcall *call) {
     if (call->ctx->status != TERN_OK) return tern_none();
     tern_tensor *y = product(call, x2, tern_t(w2), c, &flat, &plain);
     shape.dim[shape.rank - 1] = out;
-    if (w->rank == 1) shape.rank--;
+    if (BODY(w)->rank == 1) shape.rank--;
     return tern_result(call, tern_set_shape(y, &shape));
 }
 
@@ -303,7 +306,7 @@ void tern_grad_linear(tern_node *node, tern_tensor *const *grad_out, tern_tensor
     if (tern_node_ctx(node)->status != TERN_OK) return;
     if (tern_node_n_inputs(node) > 2 && tern_node_needs(node, 2))
         grads[2] = tern_sum_to_size(grad, tern_node_input_shape(node, 2));
-    if (w->rank == 1) grad = tern_unsqueeze(grad, -1);
+    if (BODY(w)->rank == 1) grad = tern_unsqueeze(grad, -1);
     if (tern_node_ctx(node)->status != TERN_OK) return;
     if (tern_node_needs(node, 0)) grads[0] = tern_matmul(grad, as_weight(w));
     if (tern_node_needs(node, 1))

@@ -13,15 +13,15 @@ static tern_tensor *pad_constant(tern_opcall *call, tern_tensor *x, const tern_s
     tern_shape shape = tern_shape_of(x);
     char text[TERN_SHAPE_TEXT];
     tern_tensor *kept = x;
-    bool fits = pad->rank % 2 == 0 && pad->rank / 2 <= x->rank;
+    bool fits = pad->rank % 2 == 0 && pad->rank / 2 <= BODY(x)->rank;
     for (int i = 0; fits && i < pad->rank / 2; i++) {
-        int dim = x->rank - 1 - i;
+        int dim = BODY(x)->rank - 1 - i;
         int64_t before = pad->dim[2 * i], after = pad->dim[2 * i + 1];
         fits = before >= -INT32_MAX && before <= INT32_MAX && after >= -INT32_MAX &&
                after <= INT32_MAX;
         if (!fits) break;
         int64_t cut_before = before < 0 ? -before : 0, cut_after = after < 0 ? -after : 0;
-        int64_t length = x->shape[dim] - cut_before - cut_after;
+        int64_t length = BODY(x)->shape[dim] - cut_before - cut_after;
         shape.dim[dim] += before + after;
         fits = length >= 0 && shape.dim[dim] >= 0;
         if (fits && cut_before + cut_after > 0) kept = tern_narrow(kept, dim, cut_before, length);
@@ -30,7 +30,7 @@ static tern_tensor *pad_constant(tern_opcall *call, tern_tensor *x, const tern_s
         tern_call_fail(call, TERN_ERR_ARGUMENT,
                        "padding %s does not fit an input of %d dimensions: it holds one pair for "
                        "each of the last dimensions, and leaves no negative size",
-                       tern_shape_text(pad->rank, pad->dim, text), x->rank);
+                       tern_shape_text(pad->rank, pad->dim, text), BODY(x)->rank);
         return call->ctx->nil;
     }
     tern_tensor *out = TERN_CALL(new_full, ARG_TENSOR(x), ARG_SHAPE(shape),
@@ -41,10 +41,10 @@ static tern_tensor *pad_constant(tern_opcall *call, tern_tensor *x, const tern_s
     if (call->ctx->status != TERN_OK) return call->ctx->nil;
     tern_contiguous_strides(shape.rank, shape.dim, stride.dim);
     for (int i = 0; i < pad->rank / 2; i++) {
-        int dim = x->rank - 1 - i;
+        int dim = BODY(x)->rank - 1 - i;
         int64_t before = pad->dim[2 * i] > 0 ? pad->dim[2 * i] : 0;
         offset += before * stride.dim[dim];
-        size.dim[dim] = kept->shape[dim];
+        size.dim[dim] = BODY(kept)->shape[dim];
     }
     return TERN_CALL(as_strided_scatter, ARG_TENSOR(out), ARG_TENSOR(kept), ARG_SHAPE(size),
                      ARG_SHAPE(stride), ARG_INT(offset));
@@ -70,12 +70,12 @@ static tern_tensor *pad_by_index(tern_opcall *call, tern_tensor *x, int dim, int
     if (mode == 'c' && (before < 0 || after < 0)) {
         /* What is cropped is no part of the circle. */
         int64_t first = before < 0 ? -before : 0, last = after < 0 ? -after : 0;
-        if (first + last <= x->shape[dim])
-            x = tern_narrow(x, dim, first, x->shape[dim] - first - last);
+        if (first + last <= BODY(x)->shape[dim])
+            x = tern_narrow(x, dim, first, BODY(x)->shape[dim] - first - last);
         before = before > 0 ? before : 0;
         after = after > 0 ? after : 0;
     }
-    int64_t n = x->shape[dim];
+    int64_t n = BODY(x)->shape[dim];
     int64_t limit = mode == 'e' ? INT32_MAX : mode == 'c' ? n : n - 1;
     bool small =
         before >= -INT32_MAX && after >= -INT32_MAX && before <= INT32_MAX && after <= INT32_MAX;
@@ -104,7 +104,7 @@ tern_value tern_op_pad(tern_opcall *call) {
         return tern_result(call, pad_constant(call, x, &pad, tern_arg(call, 3)));
     bool known = strcmp(mode, "reflect") == 0 || strcmp(mode, "replicate") == 0 ||
                  strcmp(mode, "circular") == 0;
-    if (!known || pad.rank % 2 != 0 || pad.rank / 2 > x->rank)
+    if (!known || pad.rank % 2 != 0 || pad.rank / 2 > BODY(x)->rank)
         return tern_call_fail(
             call, TERN_ERR_ARGUMENT,
             "mode '%s' with %d numbers of padding: the mode is constant, reflect, "
@@ -114,6 +114,7 @@ tern_value tern_op_pad(tern_opcall *call) {
     char kind = mode[2] == 'p' ? 'e' : mode[0];
     for (int i = 0; i < pad.rank / 2 && call->ctx->status == TERN_OK; i++)
         if (pad.dim[2 * i] != 0 || pad.dim[2 * i + 1] != 0)
-            x = pad_by_index(call, x, x->rank - 1 - i, pad.dim[2 * i], pad.dim[2 * i + 1], kind);
+            x = pad_by_index(call, x, BODY(x)->rank - 1 - i, pad.dim[2 * i], pad.dim[2 * i + 1],
+                             kind);
     return tern_result(call, x == tern_arg_tensor(call, 0) ? tern_clone(x) : x);
 }

@@ -15,15 +15,15 @@ static tern_value part_view(tern_opcall *call, tern_tensor *base, const tern_sha
 }
 
 static tern_shape strides_of(const tern_tensor *tensor) {
-    tern_shape strides = {tensor->rank, {0}};
-    for (int d = 0; d < tensor->rank; d++) strides.dim[d] = tensor->strides[d];
+    tern_shape strides = {BODY(tensor)->rank, {0}};
+    for (int d = 0; d < BODY(tensor)->rank; d++) strides.dim[d] = BODY(tensor)->strides[d];
     return strides;
 }
 
 /* The dim argument of a tensor that must have dimensions; false after latching. */
 static bool part_dim(tern_opcall *call, tern_tensor *input, int index, int *out_dim) {
-    if (input->rank > 0)
-        return tern_wrap_dim(call->ctx, input->rank, tern_arg_int(call, index, 0), out_dim);
+    if (BODY(input)->rank > 0)
+        return tern_wrap_dim(call->ctx, BODY(input)->rank, tern_arg_int(call, index, 0), out_dim);
     tern_call_fail(call, TERN_ERR_INDEX, "cannot be applied to a 0-dim tensor");
     return false;
 }
@@ -58,9 +58,9 @@ tern_value tern_op_slice(tern_opcall *call) {
     if (step <= 0)
         return tern_call_fail(call, TERN_ERR_ARGUMENT, "slice step must be positive, got %lld",
                               (long long)step);
-    slice_bounds(tern_arg(call, 2), tern_arg(call, 3), input->shape[dim], &start, &end);
+    slice_bounds(tern_arg(call, 2), tern_arg(call, 3), BODY(input)->shape[dim], &start, &end);
     tern_shape size = tern_shape_of(input), strides = strides_of(input);
-    int64_t offset = input->offset + start * input->strides[dim];
+    int64_t offset = BODY(input)->offset + start * BODY(input)->strides[dim];
     int64_t length = end - start;
     size.dim[dim] = length / step + (length % step != 0);
     if (size.dim[dim] > 1) strides.dim[dim] *= step;
@@ -76,7 +76,7 @@ void tern_grad_slice(tern_node *node, tern_tensor *const *grad_out, tern_tensor 
 /* The start of narrow, a number or a 0-dim tensor; false after latching. */
 static bool narrow_start(tern_opcall *call, int64_t *out_start) {
     tern_tensor *tensor = tern_arg_tensor(call, 2);
-    if (tensor && (tensor->rank != 0 || !tern_dtype_is_integral(tensor->dtype))) {
+    if (tensor && (BODY(tensor)->rank != 0 || !tern_dtype_is_integral(BODY(tensor)->dtype))) {
         tern_call_fail(call, TERN_ERR_ARGUMENT, "start must be an 0-dim integral Tensor.");
         return false;
     }
@@ -89,7 +89,7 @@ tern_value tern_op_narrow(tern_opcall *call) {
     int64_t start, length = tern_arg_int(call, 3, 0);
     int dim;
     if (!part_dim(call, input, 1, &dim) || !narrow_start(call, &start)) return tern_none();
-    int64_t size_there = input->shape[dim];
+    int64_t size_there = BODY(input)->shape[dim];
     if (length < 0)
         return tern_call_fail(call, TERN_ERR_ARGUMENT, "length must be non-negative, got %lld",
                               (long long)length);
@@ -105,7 +105,8 @@ tern_value tern_op_narrow(tern_opcall *call) {
                               (long long)start, (long long)length, (long long)size_there);
     tern_shape size = tern_shape_of(input), strides = strides_of(input);
     size.dim[dim] = length;
-    return part_view(call, input, &size, &strides, input->offset + start * input->strides[dim]);
+    return part_view(call, input, &size, &strides,
+                     BODY(input)->offset + start * BODY(input)->strides[dim]);
 }
 
 void tern_grad_narrow(tern_node *node, tern_tensor *const *grad_out, tern_tensor **grads) {
@@ -128,19 +129,20 @@ tern_value tern_op_select(tern_opcall *call) {
     int64_t index = tern_arg_int(call, 2, 0);
     int dim;
     if (!part_dim(call, input, 1, &dim)) return tern_none();
-    int64_t size_there = input->shape[dim];
+    int64_t size_there = BODY(input)->shape[dim];
     if (index < -size_there || index >= size_there)
         return tern_call_fail(call, TERN_ERR_INDEX,
                               "index %lld is out of bounds for dimension %d with size %lld",
                               (long long)index, dim, (long long)size_there);
     if (index < 0) index += size_there;
     tern_shape size = {0, {0}}, strides = size;
-    for (int d = 0; d < input->rank; d++) {
+    for (int d = 0; d < BODY(input)->rank; d++) {
         if (d == dim) continue;
-        size.dim[size.rank++] = input->shape[d];
-        strides.dim[strides.rank++] = input->strides[d];
+        size.dim[size.rank++] = BODY(input)->shape[d];
+        strides.dim[strides.rank++] = BODY(input)->strides[d];
     }
-    return part_view(call, input, &size, &strides, input->offset + index * input->strides[dim]);
+    return part_view(call, input, &size, &strides,
+                     BODY(input)->offset + index * BODY(input)->strides[dim]);
 }
 
 void tern_grad_select(tern_node *node, tern_tensor *const *grad_out, tern_tensor **grads) {
@@ -154,27 +156,29 @@ tern_value tern_op_diagonal(tern_opcall *call) {
     tern_tensor *input = tern_arg_tensor(call, 0);
     int64_t shift = tern_arg_int(call, 1, 0);
     int a, b;
-    if (!tern_wrap_dim(call->ctx, input->rank, tern_arg_int(call, 2, 0), &a) ||
-        !tern_wrap_dim(call->ctx, input->rank, tern_arg_int(call, 3, 1), &b))
+    if (!tern_wrap_dim(call->ctx, BODY(input)->rank, tern_arg_int(call, 2, 0), &a) ||
+        !tern_wrap_dim(call->ctx, BODY(input)->rank, tern_arg_int(call, 3, 1), &b))
         return tern_none();
     if (a == b)
         return tern_call_fail(call, TERN_ERR_ARGUMENT,
                               "diagonal dimensions cannot be identical %d, %d", a, b);
-    int64_t rows = input->shape[a], columns = input->shape[b], offset = input->offset;
+    int64_t rows = BODY(input)->shape[a], columns = BODY(input)->shape[b],
+            offset = BODY(input)->offset;
     int64_t skip_rows = shift < 0 ? (shift < -rows ? rows : -shift) : 0;
     int64_t skip_columns = shift > 0 ? (shift > columns ? columns : shift) : 0;
     rows -= skip_rows;
     columns -= skip_columns;
     int64_t length = rows < columns ? rows : columns;
-    if (length > 0) offset += skip_rows * input->strides[a] + skip_columns * input->strides[b];
+    if (length > 0)
+        offset += skip_rows * BODY(input)->strides[a] + skip_columns * BODY(input)->strides[b];
     tern_shape size = {0, {0}}, strides = size;
-    for (int d = 0; d < input->rank; d++) {
+    for (int d = 0; d < BODY(input)->rank; d++) {
         if (d == a || d == b) continue;
-        size.dim[size.rank++] = input->shape[d];
-        strides.dim[strides.rank++] = input->strides[d];
+        size.dim[size.rank++] = BODY(input)->shape[d];
+        strides.dim[strides.rank++] = BODY(input)->strides[d];
     }
     size.dim[size.rank++] = length;
-    strides.dim[strides.rank++] = input->strides[a] + input->strides[b];
+    strides.dim[strides.rank++] = BODY(input)->strides[a] + BODY(input)->strides[b];
     return part_view(call, input, &size, &strides, offset);
 }
 
@@ -190,7 +194,7 @@ void tern_grad_diagonal(tern_node *node, tern_tensor *const *grad_out, tern_tens
  * src. */
 static tern_value scatter_part(tern_opcall *call, const tern_op *take) {
     tern_tensor *input = tern_arg_tensor(call, 0), *src = tern_arg_tensor(call, 1);
-    tern_tensor *out = tern_new_dense_like(call->lane, input, input->dtype);
+    tern_tensor *out = tern_new_dense_like(call->lane, input, BODY(input)->dtype);
     tern_copy_raw(out, input);
     tern_value args[TERN_MAX_ARGS];
     args[0] = ARG_TENSOR(out);
@@ -202,8 +206,8 @@ static tern_value scatter_part(tern_opcall *call, const tern_op *take) {
         return tern_call_fail(call, TERN_ERR_ARGUMENT,
                               "expected src to have a size equal to the slice of self. src size = "
                               "%s, slice size = %s",
-                              tern_shape_text(src->rank, src->shape, have),
-                              tern_shape_text(part->rank, part->shape, want));
+                              tern_shape_text(BODY(src)->rank, BODY(src)->shape, have),
+                              tern_shape_text(BODY(part)->rank, BODY(part)->shape, want));
     }
     tern_copy_raw(part, src);
     return tern_result(call, out);

@@ -28,7 +28,10 @@ tern_dtype tern_result_type(const tern_value *args, int count) {
     for (int i = 0; i < count; i++) {
         if (args[i].kind == TERN_VALUE_TENSOR) {
             const tern_tensor *t = args[i].as.tensor;
-            promote(t->flags & TERN_T_NUMBER ? &number : t->rank ? &dims : &zero, t->dtype);
+            promote(BODY(t)->flags & TERN_T_NUMBER ? &number
+                    : BODY(t)->rank                ? &dims
+                                                   : &zero,
+                    BODY(t)->dtype);
         } else if (args[i].kind == TERN_VALUE_BOOL) {
             promote(&number, TERN_BOOL);
         } else if (args[i].kind == TERN_VALUE_INT) {

@@ -47,7 +47,7 @@ static tern_value run_fill(tern_opcall *call, fill_job *job, fill_fn fill, const
                            const tern_tensor *like) {
     tern_dtype dtype = (tern_dtype)job->dtype;
     if (like)
-        job->n = like->numel;
+        job->n = BODY(like)->numel;
     else if (!tern_shape_numel(shape->rank, shape->dim, &job->n))
         return tern_call_fail(call, TERN_ERR_ARGUMENT, "a size is negative or too large");
     job->contiguous = like ? tern_is_contiguous(like) : true;
@@ -105,7 +105,8 @@ static tern_value from_size(tern_opcall *call, fill_fn fill, double a, double b)
 static tern_value from_like(tern_opcall *call, fill_fn fill, double a, double b,
                             int generator_index, int dtype_index) {
     tern_tensor *like = tern_arg_tensor(call, 0);
-    tern_dtype dtype = dtype_index ? tern_arg_dtype(call, dtype_index, like->dtype) : like->dtype;
+    tern_dtype dtype =
+        dtype_index ? tern_arg_dtype(call, dtype_index, BODY(like)->dtype) : BODY(like)->dtype;
     fill_job job = {
         .engine = engine_argument(call, generator_index), .dtype = (int)dtype, .a = a, .b = b};
     if ((fill == do_uniform || fill == do_normal || fill == do_exponential || fill == do_cauchy ||
@@ -161,7 +162,7 @@ static tern_value normal_of(tern_opcall *call, tern_tensor *mean, tern_tensor *s
     tern_tensor *both[2] = {mean ? mean : std, std ? std : mean};
     tern_shape shape;
     if (!tern_broadcast_shape(call, both, 2, &shape)) return tern_none();
-    tern_dtype dtype = both[0]->dtype;
+    tern_dtype dtype = BODY(both[0])->dtype;
     if (!floating_only(call, dtype)) return tern_none();
     if (!(std_number >= 0.0))
         return tern_call_fail(call, TERN_ERR_ARGUMENT, "expects std >= 0.0, but found std %g",
@@ -178,7 +179,7 @@ static tern_value normal_of(tern_opcall *call, tern_tensor *mean, tern_tensor *s
 
 tern_value tern_op_normal_tensors(tern_opcall *call) {
     tern_tensor *std = tern_arg_tensor(call, 1);
-    if (std && std->numel > 0 && tern_item(tern_any(tern_lt_scalar(std, 0.0))) != 0.0)
+    if (std && BODY(std)->numel > 0 && tern_item(tern_any(tern_lt_scalar(std, 0.0))) != 0.0)
         return tern_call_fail(call, TERN_ERR_ARGUMENT, "expects all elements of std >= 0.0");
     return normal_of(call, tern_arg_tensor(call, 0), std, tern_arg_double(call, 0, 0.0),
                      std ? 1.0 : tern_arg_double(call, 1, 1.0), 2);
@@ -266,7 +267,7 @@ tern_value tern_op_randint_like(tern_opcall *call) {
         low = 0;
     }
     fill_job job = {.engine = engine_argument(call, NO_ARGUMENT),
-                    .dtype = (int)tern_arg_dtype(call, 3, like->dtype)};
+                    .dtype = (int)tern_arg_dtype(call, 3, BODY(like)->dtype)};
     if (!integer_range(call, &job, low, high)) return tern_none();
     return run_fill(call, &job, do_randint, NULL, like);
 }
@@ -277,7 +278,7 @@ tern_value tern_op_random(tern_opcall *call) {
 
 tern_value tern_op_random_to(tern_opcall *call) {
     tern_tensor *like = tern_arg_tensor(call, 0);
-    fill_job job = {.engine = engine_argument(call, 2), .dtype = (int)like->dtype};
+    fill_job job = {.engine = engine_argument(call, 2), .dtype = (int)BODY(like)->dtype};
     if (!integer_range(call, &job, 0, tern_arg_int(call, 1, 0))) return tern_none();
     return run_fill(call, &job, do_randint, NULL, like);
 }
@@ -285,14 +286,14 @@ tern_value tern_op_random_to(tern_opcall *call) {
 tern_value tern_op_random_from(tern_opcall *call) {
     tern_tensor *like = tern_arg_tensor(call, 0);
     int64_t from = tern_arg_int(call, 1, 0);
-    fill_job job = {.engine = engine_argument(call, 3), .dtype = (int)like->dtype};
+    fill_job job = {.engine = engine_argument(call, 3), .dtype = (int)BODY(like)->dtype};
     if (tern_arg_given(call, 2)) {
         if (!integer_range(call, &job, from, tern_arg_int(call, 2, 0))) return tern_none();
     } else {
-        int64_t last = largest_random(like->dtype);
+        int64_t last = largest_random(BODY(like)->dtype);
         if (from > last)
             return tern_call_fail(call, TERN_ERR_ARGUMENT, "from=%lld is out of bounds for %s",
-                                  (long long)from, tern_dtype_name(like->dtype));
+                                  (long long)from, tern_dtype_name(BODY(like)->dtype));
         job.base = from;
         job.range = (uint64_t)last - (uint64_t)from + 1; /* 2^64 wraps to 0, which stands for it */
     }
@@ -326,25 +327,25 @@ tern_value tern_op_bernoulli_p(tern_opcall *call) {
 /* bernoulli(p): one draw for each probability, in p's memory order. */
 tern_value tern_op_bernoulli(tern_opcall *call) {
     tern_tensor *p = tern_arg_tensor(call, 0);
-    if (!floating_only(call, p->dtype)) return tern_none();
+    if (!floating_only(call, BODY(p)->dtype)) return tern_none();
     int perm[TERN_MAX_RANK], reversed[TERN_MAX_RANK];
     tern_memory_order(p, perm);
-    tern_shape dims = {p->rank, {0}};
-    for (int i = 0; i < p->rank; i++) reversed[i] = perm[p->rank - 1 - i];
-    for (int i = 0; i < p->rank; i++) dims.dim[i] = reversed[i];
-    void *from = tern_host_copy(call->ctx, tern_permute(p, dims), p->dtype);
+    tern_shape dims = {BODY(p)->rank, {0}};
+    for (int i = 0; i < BODY(p)->rank; i++) reversed[i] = perm[BODY(p)->rank - 1 - i];
+    for (int i = 0; i < BODY(p)->rank; i++) dims.dim[i] = reversed[i];
+    void *from = tern_host_copy(call->ctx, tern_permute(p, dims), BODY(p)->dtype);
     if (!from) return tern_none();
-    void *to = tern_host_buffer(call->ctx, p->numel, tern_dtype_size(p->dtype));
+    void *to = tern_host_buffer(call->ctx, BODY(p)->numel, tern_dtype_size(BODY(p)->dtype));
     tern_tensor *out = call->ctx->nil;
     bool valid = true;
-    for (int64_t i = 0; i < p->numel && valid; i++) {
-        double v = tern_num_load_f64((int)p->dtype, from, i);
+    for (int64_t i = 0; i < BODY(p)->numel && valid; i++) {
+        double v = tern_num_load_f64((int)BODY(p)->dtype, from, i);
         valid = v >= 0.0 && v <= 1.0;
     }
     if (to && valid) {
-        tern_num_fill_bernoulli_each(engine_argument(call, 1), (int)p->dtype, from, (int)p->dtype,
-                                     to, p->numel);
-        out = tern_new_from_host(call->lane, to, p->dtype, NULL, p);
+        tern_num_fill_bernoulli_each(engine_argument(call, 1), (int)BODY(p)->dtype, from,
+                                     (int)BODY(p)->dtype, to, BODY(p)->numel);
+        out = tern_new_from_host(call->lane, to, BODY(p)->dtype, NULL, p);
     }
     tern_free(from);
     tern_free(to);
@@ -389,12 +390,12 @@ tern_value tern_op_log_normal(tern_opcall *call) {
 static bool multinomial_valid(tern_opcall *call, const tern_tensor *p, int64_t samples,
                               bool replacement) {
     const char *wrong = NULL;
-    int64_t categories = p->rank ? p->shape[p->rank - 1] : 0;
-    if (!tern_dtype_is_floating(p->dtype))
+    int64_t categories = BODY(p)->rank ? BODY(p)->shape[BODY(p)->rank - 1] : 0;
+    if (!tern_dtype_is_floating(BODY(p)->dtype))
         wrong = "only supports floating-point dtypes for input";
-    else if (p->rank != 1 && p->rank != 2)
+    else if (BODY(p)->rank != 1 && BODY(p)->rank != 2)
         wrong = "prob_dist must be 1 or 2 dim";
-    else if (categories == 0 || p->numel == 0)
+    else if (categories == 0 || BODY(p)->numel == 0)
         wrong = "there is no category to draw";
     else if (samples <= 0)
         wrong = "cannot sample n_sample <= 0 samples";
@@ -405,8 +406,8 @@ static bool multinomial_valid(tern_opcall *call, const tern_tensor *p, int64_t s
     if (!wrong) return true;
     char text[TERN_SHAPE_TEXT];
     tern_call_fail(call, TERN_ERR_ARGUMENT, "%s (input is %s of %s, num_samples=%lld)", wrong,
-                   tern_shape_text(p->rank, p->shape, text), tern_dtype_name(p->dtype),
-                   (long long)samples);
+                   tern_shape_text(BODY(p)->rank, BODY(p)->shape, text),
+                   tern_dtype_name(BODY(p)->dtype), (long long)samples);
     return false;
 }
 
@@ -415,20 +416,21 @@ tern_value tern_op_multinomial(tern_opcall *call) {
     int64_t samples = tern_arg_int(call, 1, 0);
     bool replacement = tern_arg_bool(call, 2, false);
     if (!multinomial_valid(call, p, samples, replacement)) return tern_none();
-    int64_t categories = p->shape[p->rank - 1], rows = p->rank == 2 ? p->shape[0] : 1;
-    tern_shape shape = {p->rank, {rows, samples}};
-    if (p->rank == 1) shape.dim[0] = samples;
+    int64_t categories = BODY(p)->shape[BODY(p)->rank - 1],
+            rows = BODY(p)->rank == 2 ? BODY(p)->shape[0] : 1;
+    tern_shape shape = {BODY(p)->rank, {rows, samples}};
+    if (BODY(p)->rank == 1) shape.dim[0] = samples;
     int64_t count;
     if (!tern_shape_numel(shape.rank, shape.dim, &count))
         return tern_call_fail(call, TERN_ERR_ARGUMENT, "num_samples=%lld is too large",
                               (long long)samples);
-    void *from = tern_host_copy(call->ctx, p, p->dtype);
+    void *from = tern_host_copy(call->ctx, p, BODY(p)->dtype);
     if (!from) return tern_none();
     tern_tensor *out = call->ctx->nil;
     void *scratch = tern_host_buffer(call->ctx, 1, tern_num_multinomial_scratch(categories));
     int64_t *to = scratch ? tern_host_buffer(call->ctx, count, sizeof *to) : NULL;
-    bool drawn = to && tern_num_multinomial(engine_argument(call, 3), (int)p->dtype, from, rows,
-                                            categories, samples, replacement, scratch, to);
+    bool drawn = to && tern_num_multinomial(engine_argument(call, 3), (int)BODY(p)->dtype, from,
+                                            rows, categories, samples, replacement, scratch, to);
     if (drawn) out = tern_new_from_host(call->lane, to, TERN_INT64, &shape, NULL);
     tern_free(from);
     tern_free(scratch);

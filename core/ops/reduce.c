@@ -70,7 +70,7 @@ tern_tensor *tern_reduce_raw(tern_opcall *call, tern_tensor *input, int32_t fn, 
     tern_shape shape = tern_shape_of(input), kept = tern_reduced_shape(&shape, mask, true);
     tern_tensor *out = tern_new_shaped(call, dtype, &kept);
     if (call->ctx->status != TERN_OK) return call->ctx->nil;
-    if (input->numel == 0) {
+    if (BODY(input)->numel == 0) {
         tern_fill_raw(out, empty, (int64_t)(isfinite(empty) ? empty : 0.0));
     } else {
         tern_reduce_attrs attrs = {fn, mask, value};
@@ -91,8 +91,9 @@ static tern_dtype sum_dtype(tern_dtype dtype) {
 tern_value tern_op_sum(tern_opcall *call) {
     tern_tensor *input = tern_arg_tensor(call, 0);
     uint32_t mask;
-    if (!tern_reduce_mask(call->ctx, input->rank, tern_arg(call, 1), &mask)) return tern_none();
-    tern_dtype dtype = tern_arg_dtype(call, 3, sum_dtype(input->dtype));
+    if (!tern_reduce_mask(call->ctx, BODY(input)->rank, tern_arg(call, 1), &mask))
+        return tern_none();
+    tern_dtype dtype = tern_arg_dtype(call, 3, sum_dtype(BODY(input)->dtype));
     tern_tensor *converted = tern_to_dtype(input, dtype);
     tern_tensor *out = tern_reduce_raw(call, converted, TERN_REDUCE_SUM, mask,
                                        tern_arg_bool(call, 2, false), dtype, 0.0, 0.0);
@@ -108,14 +109,15 @@ void tern_grad_sum(tern_node *node, tern_tensor *const *grad_out, tern_tensor **
 
 tern_value tern_op_mean(tern_opcall *call) {
     tern_tensor *input = tern_arg_tensor(call, 0);
-    tern_dtype dtype = tern_arg_dtype(call, 3, input->dtype);
+    tern_dtype dtype = tern_arg_dtype(call, 3, BODY(input)->dtype);
     uint32_t mask;
     if (!tern_dtype_is_floating(dtype))
         return tern_call_fail(call, TERN_ERR_ARGUMENT,
                               "could not infer output dtype. Input dtype must be either a floating "
                               "point or complex dtype. Got: %s",
                               tern_dtype_class(dtype));
-    if (!tern_reduce_mask(call->ctx, input->rank, tern_arg(call, 1), &mask)) return tern_none();
+    if (!tern_reduce_mask(call->ctx, BODY(input)->rank, tern_arg(call, 1), &mask))
+        return tern_none();
     /* The 16-bit types add and divide in float32, and round once. */
     bool narrow = tern_dtype_size(dtype) == 2;
     tern_dtype wide = narrow ? TERN_FLOAT32 : dtype;
@@ -139,22 +141,22 @@ tern_value tern_op_sum_to_size(tern_opcall *call) {
     tern_shape size = tern_arg_ints(call, 1);
     char own[TERN_SHAPE_TEXT], wanted[TERN_SHAPE_TEXT];
     if (size.rank < 0) return tern_none();
-    int leading = input->rank - size.rank;
+    int leading = BODY(input)->rank - size.rank;
     uint32_t mask = leading > 0 ? (1u << leading) - 1 : 0;
     bool fits = leading >= 0;
     for (int d = 0; fits && d < size.rank; d++) {
-        int64_t from = input->shape[d + leading];
+        int64_t from = BODY(input)->shape[d + leading];
         if (from != size.dim[d] && size.dim[d] == 1) mask |= 1u << (d + leading);
         fits = from == size.dim[d] || size.dim[d] == 1;
     }
     if (!fits)
         return tern_call_fail(call, TERN_ERR_ARGUMENT, "size {%s} is not expandable to size {%s}.",
                               tern_shape_text(size.rank, size.dim, wanted),
-                              tern_shape_text(input->rank, input->shape, own));
+                              tern_shape_text(BODY(input)->rank, BODY(input)->shape, own));
     if (size.rank == 0 && mask == 0) return tern_result(call, tern_sum(input));
     if (mask == 0) return tern_tensor_value(input);
     tern_shape dims = {0, {0}};
-    for (int d = 0; d < input->rank; d++)
+    for (int d = 0; d < BODY(input)->rank; d++)
         if (mask >> d & 1u) dims.dim[dims.rank++] = d;
     tern_tensor *sum = tern_sum_dims(input, dims, true);
     return tern_result(call, leading > 0 ? tern_view(sum, size) : sum);
@@ -164,13 +166,13 @@ tern_value tern_op_sum_to_size(tern_opcall *call) {
 
 /* False, and an error, where an extreme of nothing is asked for. */
 static bool has_extreme(tern_opcall *call, tern_tensor *input, int dim) {
-    if (dim < 0 && input->numel == 0) {
+    if (dim < 0 && BODY(input)->numel == 0) {
         tern_call_fail(call, TERN_ERR_ARGUMENT,
                        "Expected reduction dim to be specified for input.numel() == 0. Specify the "
                        "reduction dim with the 'dim' argument.");
         return false;
     }
-    if (dim >= 0 && input->rank > 0 && input->shape[dim] == 0) {
+    if (dim >= 0 && BODY(input)->rank > 0 && BODY(input)->shape[dim] == 0) {
         tern_call_fail(call, TERN_ERR_INDEX, "Expected reduction dim %d to have non-zero size.",
                        dim);
         return false;
@@ -181,8 +183,9 @@ static bool has_extreme(tern_opcall *call, tern_tensor *input, int dim) {
 static tern_value extreme_of_all(tern_opcall *call, int32_t fn) {
     tern_tensor *input = tern_arg_tensor(call, 0);
     if (!has_extreme(call, input, -1)) return tern_none();
-    uint32_t mask = (uint32_t)((UINT64_C(1) << input->rank) - 1);
-    return tern_result(call, tern_reduce_raw(call, input, fn, mask, false, input->dtype, 0.0, 0.0));
+    uint32_t mask = (uint32_t)((UINT64_C(1) << BODY(input)->rank) - 1);
+    return tern_result(call,
+                       tern_reduce_raw(call, input, fn, mask, false, BODY(input)->dtype, 0.0, 0.0));
 }
 
 tern_value tern_op_max(tern_opcall *call) {
@@ -205,7 +208,7 @@ static void extreme_grad(tern_node *node, tern_tensor *grad, tern_tensor **grads
     for (int d = 0; d < shape.rank; d++)
         if (mask >> d & 1u) dims.dim[dims.rank++] = d;
     tern_tensor *extreme = tern_unreduce(tern_node_output(node, 0), &shape, mask);
-    tern_tensor *chosen = at_extreme(input, extreme, grad->dtype);
+    tern_tensor *chosen = at_extreme(input, extreme, BODY(grad)->dtype);
     tern_tensor *count = mask ? tern_sum_dims(chosen, dims, true) : chosen;
     grads[0] = tern_mul(chosen, tern_div(tern_unreduce(grad, &shape, mask), count));
 }
@@ -221,12 +224,13 @@ void tern_grad_min(tern_node *node, tern_tensor *const *grad_out, tern_tensor **
 static tern_value extreme_over(tern_opcall *call, int32_t fn) {
     tern_tensor *input = tern_arg_tensor(call, 0);
     uint32_t mask;
-    if (!tern_reduce_mask(call->ctx, input->rank, tern_arg(call, 1), &mask)) return tern_none();
-    for (int d = 0; d < input->rank; d++)
+    if (!tern_reduce_mask(call->ctx, BODY(input)->rank, tern_arg(call, 1), &mask))
+        return tern_none();
+    for (int d = 0; d < BODY(input)->rank; d++)
         if ((mask >> d & 1u) && !has_extreme(call, input, tern_arg_given(call, 1) ? d : -1))
             return tern_none();
     return tern_result(call, tern_reduce_raw(call, input, fn, mask, tern_arg_bool(call, 2, false),
-                                             input->dtype, 0.0, 0.0));
+                                             BODY(input)->dtype, 0.0, 0.0));
 }
 
 tern_value tern_op_amax(tern_opcall *call) {
@@ -248,7 +252,7 @@ void tern_grad_amin(tern_node *node, tern_tensor *const *grad_out, tern_tensor *
 /* ARGMAX or ARGMIN over mask; bool, which the kernels do not order, goes as uint8. */
 static tern_tensor *positions(tern_opcall *call, tern_tensor *input, int32_t fn, uint32_t mask,
                               bool keepdim) {
-    if (input->dtype == TERN_BOOL) input = tern_to_dtype(input, TERN_UINT8);
+    if (BODY(input)->dtype == TERN_BOOL) input = tern_to_dtype(input, TERN_UINT8);
     return tern_reduce_raw(call, input, fn, mask, keepdim, TERN_INT64, 0.0, 0.0);
 }
 
@@ -256,7 +260,8 @@ static tern_value position_of(tern_opcall *call, int32_t fn) {
     tern_tensor *input = tern_arg_tensor(call, 0);
     bool whole = !tern_arg_given(call, 1);
     uint32_t mask;
-    if (!tern_reduce_mask(call->ctx, input->rank, tern_arg(call, 1), &mask)) return tern_none();
+    if (!tern_reduce_mask(call->ctx, BODY(input)->rank, tern_arg(call, 1), &mask))
+        return tern_none();
     int dim = 0;
     while (mask && !(mask >> dim & 1u)) dim++;
     if (!has_extreme(call, input, whole ? -1 : dim)) return tern_none();
@@ -275,7 +280,7 @@ static tern_value extreme_with_position(tern_opcall *call, int32_t fn) {
     tern_tensor *input = tern_arg_tensor(call, 0);
     bool keepdim = tern_arg_bool(call, 2, false);
     int dim;
-    if (!tern_wrap_dim(call->ctx, input->rank, tern_arg_int(call, 1, 0), &dim) ||
+    if (!tern_wrap_dim(call->ctx, BODY(input)->rank, tern_arg_int(call, 1, 0), &dim) ||
         !has_extreme(call, input, dim))
         return tern_none();
     tern_tensor *both[2];
@@ -323,12 +328,13 @@ tern_value tern_op_min_other(tern_opcall *call) {
 static tern_value truth(tern_opcall *call, int32_t fn, double empty) {
     tern_tensor *input = tern_arg_tensor(call, 0);
     uint32_t mask;
-    if (!tern_reduce_mask(call->ctx, input->rank, tern_arg(call, 1), &mask)) return tern_none();
+    if (!tern_reduce_mask(call->ctx, BODY(input)->rank, tern_arg(call, 1), &mask))
+        return tern_none();
     tern_tensor *out = tern_reduce_raw(call, input, fn, mask, tern_arg_bool(call, 2, false),
                                        TERN_BOOL, 0.0, empty);
     /* PyTorch keeps uint8, its bool of old. */
-    return tern_result(call,
-                       tern_to_dtype(out, input->dtype == TERN_UINT8 ? TERN_UINT8 : TERN_BOOL));
+    return tern_result(
+        call, tern_to_dtype(out, BODY(input)->dtype == TERN_UINT8 ? TERN_UINT8 : TERN_BOOL));
 }
 
 tern_value tern_op_any(tern_opcall *call) {

@@ -10,11 +10,12 @@
 static bool scan_raw(tern_opcall *call, tern_tensor *x, int32_t fn, int dim, tern_tensor **out,
                      int n_out) {
     for (int i = 0; i < n_out; i++) {
-        out[i] = tern_tensor_new(call->lane, i == 0 ? x->dtype : TERN_INT64, x->rank, x->shape);
+        out[i] = tern_tensor_new(call->lane, i == 0 ? BODY(x)->dtype : TERN_INT64, BODY(x)->rank,
+                                 BODY(x)->shape);
         if (call->ctx->status != TERN_OK) return false;
     }
-    if (x->numel == 0) return true;
-    if (x->rank == 0) {
+    if (BODY(x)->numel == 0) return true;
+    if (BODY(x)->rank == 0) {
         tern_copy_raw(out[0], x);
         if (n_out > 1) tern_fill_raw(out[1], 0.0, 0);
         return true;
@@ -27,14 +28,15 @@ static bool scan_raw(tern_opcall *call, tern_tensor *x, int32_t fn, int dim, ter
 static tern_value scan(tern_opcall *call, int32_t fn, tern_dtype default_dtype) {
     tern_tensor *input = tern_arg_tensor(call, 0), *out;
     int dim;
-    if (!tern_wrap_dim(call->ctx, input->rank, tern_arg_int(call, 1, 0), &dim)) return tern_none();
+    if (!tern_wrap_dim(call->ctx, BODY(input)->rank, tern_arg_int(call, 1, 0), &dim))
+        return tern_none();
     tern_tensor *x = tern_to_dtype(input, tern_arg_dtype(call, 2, default_dtype));
     if (call->ctx->status != TERN_OK || !scan_raw(call, x, fn, dim, &out, 1)) return tern_none();
     return tern_result(call, out);
 }
 
 static tern_dtype accumulating(const tern_opcall *call) {
-    tern_dtype dtype = tern_arg_tensor(call, 0)->dtype;
+    tern_dtype dtype = BODY(tern_arg_tensor(call, 0))->dtype;
     return tern_dtype_is_floating(dtype) ? dtype : TERN_INT64;
 }
 
@@ -47,7 +49,7 @@ static int node_dim(tern_node *node) {
 }
 
 static tern_tensor *flipped(tern_tensor *x, int dim) {
-    return x->rank ? TERN_CALL(flip, ARG_TENSOR(x), ARG_SHAPE(TERN_SHAPE(dim))) : x;
+    return BODY(x)->rank ? TERN_CALL(flip, ARG_TENSOR(x), ARG_SHAPE(TERN_SHAPE(dim))) : x;
 }
 
 /* The scan `id` from the end. */
@@ -74,7 +76,7 @@ tern_value tern_op_cumprod(tern_opcall *call) {
 
 /* With zeros: element k's gradient is the sum over j >= k of grad_j times the product without x_k. */
 static tern_tensor *cumprod_backward_at(tern_tensor *x, tern_tensor *grad, int dim, int64_t k) {
-    int64_t n = x->shape[dim];
+    int64_t n = BODY(x)->shape[dim];
     tern_value keep = ARG_BOOL(true);
     tern_shape one = tern_shape_of(x);
     one.dim[dim] = 1;
@@ -97,8 +99,8 @@ void tern_grad_cumprod(tern_node *node, tern_tensor *const *grad_out, tern_tenso
     int dim = node_dim(node);
     tern_tensor *x = tern_node_input(node, 0), *grad = grad_out[0];
     if (ctx->status != TERN_OK) return;
-    x = tern_to_dtype(x, grad->dtype);
-    if (x->rank == 0 || x->numel == 0) {
+    x = tern_to_dtype(x, BODY(grad)->dtype);
+    if (BODY(x)->rank == 0 || BODY(x)->numel == 0) {
         grads[0] = grad;
         return;
     }
@@ -108,7 +110,7 @@ void tern_grad_cumprod(tern_node *node, tern_tensor *const *grad_out, tern_tenso
         grads[0] = tern_div(reverse_scan(TERN_ROW(cumsum), products, dim), x);
         return;
     }
-    int64_t n = x->shape[dim];
+    int64_t n = BODY(x)->shape[dim];
     tern_tensor **columns = tern_scope_alloc(ctx, (size_t)n * sizeof *columns);
     for (int64_t k = 0; columns && k < n; k++) columns[k] = cumprod_backward_at(x, grad, dim, k);
     if (columns && ctx->status == TERN_OK) grads[0] = tern_cat(columns, (int)n, dim);
@@ -119,7 +121,7 @@ void tern_grad_cumprod(tern_node *node, tern_tensor *const *grad_out, tern_tenso
 static tern_value scan_with_index(tern_opcall *call, int32_t fn) {
     tern_tensor *input = tern_arg_tensor(call, 0), *both[2];
     int dim;
-    if (!tern_wrap_dim(call->ctx, input->rank, tern_arg_int(call, 1, 0), &dim) ||
+    if (!tern_wrap_dim(call->ctx, BODY(input)->rank, tern_arg_int(call, 1, 0), &dim) ||
         !scan_raw(call, input, fn, dim, both, 2))
         return tern_none();
     return tern_tensors_value(call->ctx, both, 2);
@@ -145,7 +147,7 @@ void tern_grad_cummin(tern_node *node, tern_tensor *const *grad_out, tern_tensor
 /* ---- logcumsumexp ---- */
 
 tern_value tern_op_logcumsumexp(tern_opcall *call) {
-    return scan(call, TERN_SCAN_LOGCUMSUMEXP, tern_arg_tensor(call, 0)->dtype);
+    return scan(call, TERN_SCAN_LOGCUMSUMEXP, BODY(tern_arg_tensor(call, 0))->dtype);
 }
 
 /* exp(x) times the reverse running sum of grad exp(-out), in logarithms, by the sign of grad. */
@@ -172,23 +174,24 @@ tern_value tern_op_diff(tern_opcall *call) {
     tern_tensor *x = tern_arg_tensor(call, 0), *parts[3];
     int64_t n = tern_arg_int(call, 1, 1);
     int dim, count = 0;
-    if (x->rank == 0)
+    if (BODY(x)->rank == 0)
         return tern_call_fail(call, TERN_ERR_ARGUMENT,
                               "diff expects input to be at least one-dimensional");
     if (n < 0)
         return tern_call_fail(call, TERN_ERR_ARGUMENT, "order must be non-negative but got %lld",
                               (long long)n);
-    if (!tern_wrap_dim(call->ctx, x->rank, tern_arg_int(call, 2, -1), &dim)) return tern_none();
+    if (!tern_wrap_dim(call->ctx, BODY(x)->rank, tern_arg_int(call, 2, -1), &dim))
+        return tern_none();
     if (tern_arg_given(call, 3)) parts[count++] = tern_arg_tensor(call, 3);
     parts[count++] = x;
     if (tern_arg_given(call, 4)) parts[count++] = tern_arg_tensor(call, 4);
     if (n == 0) return tern_result(call, tern_clone(x));
     if (count > 1) x = tern_cat(parts, count, dim);
     for (; n > 0 && call->ctx->status == TERN_OK; n--) {
-        int64_t size = x->shape[dim] > 0 ? x->shape[dim] - 1 : 0;
-        tern_tensor *upper = tern_narrow(x, dim, x->shape[dim] - size, size);
+        int64_t size = BODY(x)->shape[dim] > 0 ? BODY(x)->shape[dim] - 1 : 0;
+        tern_tensor *upper = tern_narrow(x, dim, BODY(x)->shape[dim] - size, size);
         tern_tensor *lower = tern_narrow(x, dim, 0, size);
-        x = x->dtype == TERN_BOOL ? tern_ne(upper, lower) : tern_sub(upper, lower);
+        x = BODY(x)->dtype == TERN_BOOL ? tern_ne(upper, lower) : tern_sub(upper, lower);
     }
     return tern_result(call, x);
 }
@@ -196,22 +199,22 @@ tern_value tern_op_diff(tern_opcall *call) {
 /* The areas between neighbours: (y[i] + y[i + 1]) / 2 times their distance along x, or dx. */
 static tern_tensor *areas(tern_opcall *call, int *out_dim) {
     tern_tensor *y = tern_arg_tensor(call, 0), *x = tern_arg_tensor(call, 1);
-    if (!tern_wrap_dim(call->ctx, y->rank, tern_arg_int(call, 3, -1), out_dim))
+    if (!tern_wrap_dim(call->ctx, BODY(y)->rank, tern_arg_int(call, 3, -1), out_dim))
         return call->ctx->nil;
-    if (y->rank == 0) {
+    if (BODY(y)->rank == 0) {
         tern_call_fail(call, TERN_ERR_ARGUMENT, "y must have at least one dimension");
         return call->ctx->nil;
     }
-    int64_t n = y->shape[*out_dim] > 0 ? y->shape[*out_dim] - 1 : 0;
-    int64_t skip = y->shape[*out_dim] > 0 ? 1 : 0;
+    int64_t n = BODY(y)->shape[*out_dim] > 0 ? BODY(y)->shape[*out_dim] - 1 : 0;
+    int64_t skip = BODY(y)->shape[*out_dim] > 0 ? 1 : 0;
     tern_tensor *sum = tern_add(tern_narrow(y, *out_dim, 0, n), tern_narrow(y, *out_dim, skip, n));
     if (!x) return TERN_CALL(mul, ARG_TENSOR(sum), ARG_FLOAT(tern_arg_double(call, 2, 1.0) / 2.0));
-    if (x->rank == 1 && y->rank > 1) {
+    if (BODY(x)->rank == 1 && BODY(y)->rank > 1) {
         tern_shape shape = tern_shape_of(y);
-        for (int d = 0; d < shape.rank; d++) shape.dim[d] = d == *out_dim ? x->shape[0] : 1;
+        for (int d = 0; d < shape.rank; d++) shape.dim[d] = d == *out_dim ? BODY(x)->shape[0] : 1;
         x = tern_reshape(x, shape);
     }
-    int along = *out_dim - y->rank; /* x may have fewer leading dimensions */
+    int along = *out_dim - BODY(y)->rank; /* x may have fewer leading dimensions */
     tern_tensor *width = TERN_CALL(diff, ARG_TENSOR(x), ARG_INT(1), ARG_INT(along));
     return tern_div_scalar(tern_mul(sum, width), 2.0);
 }

@@ -9,39 +9,41 @@
 /* A tensor with at least one dimension, without alias. */
 static tern_tensor *raised(tern_tensor *tensor) {
     tern_shape one = {1, {1}};
-    return tensor->rank ? tensor : tern_broadcast_view(tensor, &one);
+    return BODY(tensor)->rank ? tensor : tern_broadcast_view(tensor, &one);
 }
 
 static bool scatter_fits(tern_opcall *call, const tern_tensor *input, const tern_tensor *index,
                          const tern_tensor *src, int dim) {
-    if (index->dtype != TERN_INT64 && index->dtype != TERN_INT32) {
+    if (BODY(index)->dtype != TERN_INT64 && BODY(index)->dtype != TERN_INT32) {
         tern_call_fail(call, TERN_ERR_ARGUMENT, "Expected dtype int64 for index, but got %s",
-                       tern_dtype_name(index->dtype));
+                       tern_dtype_name(BODY(index)->dtype));
         return false;
     }
-    bool fits = (index->rank ? index->rank : 1) == (input->rank ? input->rank : 1) &&
-                (!src || (src->rank ? src->rank : 1) == (index->rank ? index->rank : 1));
-    for (int d = 0; fits && d < index->rank; d++) {
-        int64_t own = input->rank ? input->shape[d] : 1;
-        int64_t from = !src ? index->shape[d] : src->rank ? src->shape[d] : 1;
-        fits = (d == dim || index->shape[d] <= own) && index->shape[d] <= from;
+    bool fits = (BODY(index)->rank ? BODY(index)->rank : 1) ==
+                    (BODY(input)->rank ? BODY(input)->rank : 1) &&
+                (!src || (BODY(src)->rank ? BODY(src)->rank : 1) ==
+                             (BODY(index)->rank ? BODY(index)->rank : 1));
+    for (int d = 0; fits && d < BODY(index)->rank; d++) {
+        int64_t own = BODY(input)->rank ? BODY(input)->shape[d] : 1;
+        int64_t from = !src ? BODY(index)->shape[d] : BODY(src)->rank ? BODY(src)->shape[d] : 1;
+        fits = (d == dim || BODY(index)->shape[d] <= own) && BODY(index)->shape[d] <= from;
     }
-    if (fits || index->numel == 0) return true;
+    if (fits || BODY(index)->numel == 0) return true;
     char a[TERN_SHAPE_TEXT], b[TERN_SHAPE_TEXT], c[TERN_SHAPE_TEXT];
     tern_call_fail(call, TERN_ERR_ARGUMENT,
                    "Expected index %s to be no larger than self %s apart from dimension %d and to "
                    "be no larger size than src %s",
-                   tern_shape_text(index->rank, index->shape, a),
-                   tern_shape_text(input->rank, input->shape, b), dim,
-                   src ? tern_shape_text(src->rank, src->shape, c) : "of one value");
+                   tern_shape_text(BODY(index)->rank, BODY(index)->shape, a),
+                   tern_shape_text(BODY(input)->rank, BODY(input)->shape, b), dim,
+                   src ? tern_shape_text(BODY(src)->rank, BODY(src)->shape, c) : "of one value");
     return false;
 }
 
 /* out[index] = reduce(out[index], src) over a copy of input. src NULL: `value` everywhere. */
 static tern_tensor *scatter_into(tern_opcall *call, tern_tensor *out, int dim, tern_tensor *index,
                                  tern_tensor *src, int32_t reduce) {
-    if (call->ctx->status != TERN_OK || index->numel == 0) return out;
-    if (out->numel == 0) {
+    if (call->ctx->status != TERN_OK || BODY(index)->numel == 0) return out;
+    if (BODY(out)->numel == 0) {
         tern_call_fail(call, TERN_ERR_INDEX, "index is out of bounds for dimension %d with size 0",
                        dim);
         return call->ctx->nil;
@@ -54,7 +56,7 @@ static tern_tensor *scatter_into(tern_opcall *call, tern_tensor *out, int dim, t
 }
 
 static tern_tensor *copy_of(tern_opcall *call, tern_tensor *input) {
-    tern_tensor *out = tern_new_dense_like(call->lane, input, input->dtype);
+    tern_tensor *out = tern_new_dense_like(call->lane, input, BODY(input)->dtype);
     tern_copy_raw(out, input);
     return out;
 }
@@ -77,12 +79,13 @@ static tern_value scatter_call(tern_opcall *call, tern_tensor *src) {
     int32_t reduce = reduce_argument(call, 4);
     int dim;
     if (reduce < 0 || call->ctx->status != TERN_OK ||
-        !tern_wrap_dim(call->ctx, input->rank, tern_arg_int(call, 1, 0), &dim))
+        !tern_wrap_dim(call->ctx, BODY(input)->rank, tern_arg_int(call, 1, 0), &dim))
         return tern_none();
-    if (src->dtype != input->dtype)
+    if (BODY(src)->dtype != BODY(input)->dtype)
         return tern_call_fail(call, TERN_ERR_ARGUMENT,
                               "Expected self.dtype to be equal to src.dtype, but got %s and %s",
-                              tern_dtype_name(input->dtype), tern_dtype_name(src->dtype));
+                              tern_dtype_name(BODY(input)->dtype),
+                              tern_dtype_name(BODY(src)->dtype));
     if (!scatter_fits(call, input, index, src, dim)) return tern_none();
     return tern_result(call, scatter_into(call, copy_of(call, input), dim, index, src, reduce));
 }
@@ -114,13 +117,14 @@ void tern_grad_scatter(tern_node *node, tern_tensor *const *grad_out, tern_tenso
 
 tern_value tern_op_scatter_value(tern_opcall *call) {
     tern_tensor *index = tern_arg_tensor(call, 2);
-    tern_tensor *value = tern_operand_of(call, tern_arg(call, 3), tern_arg_tensor(call, 0)->dtype);
+    tern_tensor *value =
+        tern_operand_of(call, tern_arg(call, 3), BODY(tern_arg_tensor(call, 0))->dtype);
     if (call->ctx->status != TERN_OK) return tern_none();
-    if (value->rank != 0)
+    if (BODY(value)->rank != 0)
         return tern_call_fail(call, TERN_ERR_ARGUMENT,
                               "value must be a number or a 0-dimensional tensor, but has %d "
                               "dimensions: pass it as src",
-                              value->rank);
+                              BODY(value)->rank);
     tern_shape shape = tern_shape_of(index);
     return scatter_call(call, tern_broadcast_view(value, &shape));
 }
@@ -144,7 +148,7 @@ static tern_tensor *positive(tern_tensor *index, int64_t size) {
 
 tern_value tern_op_take(tern_opcall *call) {
     tern_tensor *input = tern_arg_tensor(call, 0), *index = tern_arg_tensor(call, 1);
-    tern_tensor *flat = tern_reshape(positive(index, input->numel), TERN_SHAPE(-1));
+    tern_tensor *flat = tern_reshape(positive(index, BODY(input)->numel), TERN_SHAPE(-1));
     tern_tensor *out = tern_index_select(tern_reshape(input, TERN_SHAPE(-1)), 0, flat);
     return tern_result(call, tern_reshape(out, tern_shape_of(index)));
 }
@@ -152,14 +156,14 @@ tern_value tern_op_take(tern_opcall *call) {
 tern_value tern_op_put(tern_opcall *call) {
     tern_tensor *input = tern_arg_tensor(call, 0), *index = tern_arg_tensor(call, 1);
     tern_tensor *source = tern_arg_tensor(call, 2);
-    if (index->numel != source->numel || source->dtype != input->dtype)
+    if (BODY(index)->numel != BODY(source)->numel || BODY(source)->dtype != BODY(input)->dtype)
         return tern_call_fail(call, TERN_ERR_ARGUMENT,
                               "source should have input's dtype and the same number of elements as "
                               "index (%lld), but has %lld of %s",
-                              (long long)index->numel, (long long)source->numel,
-                              tern_dtype_name(source->dtype));
+                              (long long)BODY(index)->numel, (long long)BODY(source)->numel,
+                              tern_dtype_name(BODY(source)->dtype));
     tern_shape shape = tern_shape_of(input);
-    tern_tensor *at = tern_reshape(positive(index, input->numel), TERN_SHAPE(-1));
+    tern_tensor *at = tern_reshape(positive(index, BODY(input)->numel), TERN_SHAPE(-1));
     tern_tensor *from = tern_reshape(source, TERN_SHAPE(-1));
     tern_tensor *flat = tern_reshape(input, TERN_SHAPE(-1));
     tern_tensor *out = tern_arg_bool(call, 3, false) ? tern_scatter_add(flat, 0, at, from)
@@ -172,20 +176,21 @@ tern_value tern_op_take_along_dim(tern_opcall *call) {
     int dim = 0;
     if (!tern_arg_given(call, 2)) {
         input = tern_reshape(input, TERN_SHAPE(-1));
-        index = tern_reshape(positive(index, input->numel), TERN_SHAPE(-1));
+        index = tern_reshape(positive(index, BODY(input)->numel), TERN_SHAPE(-1));
         return tern_result(call, tern_gather(input, 0, index));
     }
-    if (input->rank != index->rank)
+    if (BODY(input)->rank != BODY(index)->rank)
         return tern_call_fail(
             call, TERN_ERR_ARGUMENT,
             "input and indices should have the same number of dimensions, but got "
             "%d dimensions for input, and %d dimensions for indices",
-            input->rank, index->rank);
-    if (!tern_wrap_dim(call->ctx, input->rank, tern_arg_int(call, 2, 0), &dim)) return tern_none();
-    index = positive(index, input->rank ? input->shape[dim] : 1);
+            BODY(input)->rank, BODY(index)->rank);
+    if (!tern_wrap_dim(call->ctx, BODY(input)->rank, tern_arg_int(call, 2, 0), &dim))
+        return tern_none();
+    index = positive(index, BODY(input)->rank ? BODY(input)->shape[dim] : 1);
     if (call->ctx->status != TERN_OK) return tern_none();
     tern_shape from = tern_shape_of(input), at = tern_shape_of(index);
-    for (int d = 0; d < input->rank; d++) {
+    for (int d = 0; d < BODY(input)->rank; d++) {
         if (d == dim) continue;
         int64_t size = from.dim[d] == 1 ? at.dim[d] : from.dim[d];
         from.dim[d] = at.dim[d] = size;
@@ -198,15 +203,16 @@ tern_value tern_op_take_along_dim(tern_opcall *call) {
 tern_value tern_op_one_hot(tern_opcall *call) {
     tern_tensor *input = tern_arg_tensor(call, 0);
     int64_t classes = tern_arg_int(call, 1, -1);
-    if (input->dtype != TERN_INT64)
+    if (BODY(input)->dtype != TERN_INT64)
         return tern_call_fail(call, TERN_ERR_ARGUMENT,
                               "one_hot is only applicable to index tensor of type int64, got %s",
-                              tern_dtype_name(input->dtype));
-    if (input->rank == TERN_MAX_RANK || (classes <= 0 && (classes != -1 || input->numel == 0)))
+                              tern_dtype_name(BODY(input)->dtype));
+    if (BODY(input)->rank == TERN_MAX_RANK ||
+        (classes <= 0 && (classes != -1 || BODY(input)->numel == 0)))
         return tern_call_fail(call, TERN_ERR_ARGUMENT,
                               "num_classes=%lld: give a positive number of classes",
                               (long long)classes);
-    if (input->numel > 0) {
+    if (BODY(input)->numel > 0) {
         if (tern_item_i64(tern_min(input)) < 0)
             return tern_call_fail(call, TERN_ERR_ARGUMENT, "Class values must be non-negative.");
         int64_t largest = tern_item_i64(tern_max(input));

@@ -12,16 +12,16 @@ static tern_dtype wide_dtype(tern_dtype dtype) {
 
 /* The sum along dim, kept at size 1. */
 static tern_tensor *sum_along(tern_tensor *x, int dim) {
-    return x->rank ? tern_sum_dims(x, TERN_SHAPE(dim), true) : x;
+    return BODY(x)->rank ? tern_sum_dims(x, TERN_SHAPE(dim), true) : x;
 }
 
 /* The device's own kernel; NULL where it has none or declines. */
 static tern_tensor *fused(tern_opcall *call, tern_tensor *x, int dim, int32_t kernel) {
     tern_softmax_attrs attrs = {dim, 0};
     tern_shape shape = tern_shape_of(x);
-    tern_tensor *out = tern_new_shaped(call, x->dtype, &shape);
-    if (call->ctx->status != TERN_OK || out->numel == 0) return out;
-    bool done = x->rank > 0 &&
+    tern_tensor *out = tern_new_shaped(call, BODY(x)->dtype, &shape);
+    if (call->ctx->status != TERN_OK || BODY(out)->numel == 0) return out;
+    bool done = BODY(x)->rank > 0 &&
                 tern_has_kernel(call->lane, kernel, 0, &x, 1, &out, 1, sizeof attrs, NULL) &&
                 tern_launch(call->lane, kernel, 0, &x, 1, &out, 1, &attrs, sizeof attrs) == TERN_OK;
     return done || call->ctx->status != TERN_OK ? out : NULL;
@@ -29,8 +29,8 @@ static tern_tensor *fused(tern_opcall *call, tern_tensor *x, int dim, int32_t ke
 
 /* x less its maximum along dim. */
 static tern_tensor *shifted(tern_opcall *call, tern_tensor *x, int dim) {
-    tern_tensor *max =
-        tern_reduce_raw(call, x, TERN_REDUCE_MAX, tern_dim_bit(x, dim), true, x->dtype, 0.0, 0.0);
+    tern_tensor *max = tern_reduce_raw(call, x, TERN_REDUCE_MAX, tern_dim_bit(x, dim), true,
+                                       BODY(x)->dtype, 0.0, 0.0);
     return tern_sub(x, max);
 }
 
@@ -47,9 +47,10 @@ static tern_tensor *log_softmax_of(tern_opcall *call, tern_tensor *x, int dim) {
 static tern_value normalise(tern_opcall *call, int32_t kernel,
                             tern_tensor *(*compose)(tern_opcall *, tern_tensor *, int)) {
     tern_tensor *input = tern_arg_tensor(call, 0);
-    tern_dtype dtype = tern_arg_dtype(call, 2, input->dtype);
+    tern_dtype dtype = tern_arg_dtype(call, 2, BODY(input)->dtype);
     int dim;
-    if (!tern_wrap_dim(call->ctx, input->rank, tern_arg_int(call, 1, -1), &dim)) return tern_none();
+    if (!tern_wrap_dim(call->ctx, BODY(input)->rank, tern_arg_int(call, 1, -1), &dim))
+        return tern_none();
     if (!tern_dtype_is_floating(dtype))
         return tern_call_fail(call, TERN_ERR_ARGUMENT,
                               "not implemented for '%s': give a floating dtype",
@@ -75,10 +76,10 @@ static bool grad_operands(tern_node *node, tern_tensor **grad, tern_tensor **out
     *out = tern_node_output(node, 0);
     tern_ctx *ctx = tern_node_ctx(node);
     if (ctx->status != TERN_OK ||
-        !tern_wrap_dim(ctx, (*out)->rank, tern_value_as_int(tern_node_arg(node, 1)), dim))
+        !tern_wrap_dim(ctx, BODY((*out))->rank, tern_value_as_int(tern_node_arg(node, 1)), dim))
         return false;
-    *grad = tern_to_dtype(*grad, wide_dtype((*out)->dtype));
-    *out = tern_to_dtype(*out, wide_dtype((*out)->dtype));
+    *grad = tern_to_dtype(*grad, wide_dtype(BODY((*out))->dtype));
+    *out = tern_to_dtype(*out, wide_dtype(BODY((*out))->dtype));
     return ctx->status == TERN_OK;
 }
 

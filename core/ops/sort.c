@@ -12,10 +12,10 @@
 
 static bool sort_raw(tern_opcall *call, tern_tensor *x, int dim, bool descending,
                      tern_tensor **out) {
-    out[0] = tern_tensor_new(call->lane, x->dtype, x->rank, x->shape);
-    out[1] = tern_tensor_new(call->lane, TERN_INT64, x->rank, x->shape);
-    if (call->ctx->status != TERN_OK || x->numel == 0) return call->ctx->status == TERN_OK;
-    if (x->rank == 0) {
+    out[0] = tern_tensor_new(call->lane, BODY(x)->dtype, BODY(x)->rank, BODY(x)->shape);
+    out[1] = tern_tensor_new(call->lane, TERN_INT64, BODY(x)->rank, BODY(x)->shape);
+    if (call->ctx->status != TERN_OK || BODY(x)->numel == 0) return call->ctx->status == TERN_OK;
+    if (BODY(x)->rank == 0) {
         tern_copy_raw(out[0], x);
         tern_fill_raw(out[1], 0.0, 0);
         return true;
@@ -29,7 +29,7 @@ static bool sort_raw(tern_opcall *call, tern_tensor *x, int dim, bool descending
 tern_value tern_op_sort(tern_opcall *call) {
     tern_tensor *input = tern_arg_tensor(call, 0), *both[2];
     int dim;
-    if (!tern_wrap_dim(call->ctx, input->rank, tern_arg_int(call, 1, -1), &dim) ||
+    if (!tern_wrap_dim(call->ctx, BODY(input)->rank, tern_arg_int(call, 1, -1), &dim) ||
         !sort_raw(call, input, dim, tern_arg_bool(call, 2, false), both))
         return tern_none();
     return tern_tensors_value(call->ctx, both, 2);
@@ -75,7 +75,7 @@ static tern_value part_of_sorted(tern_opcall *call, int dim, bool descending, in
                                  int64_t length, bool drop_dim) {
     tern_tensor *input = tern_arg_tensor(call, 0), *both[2];
     both[0] = sorted(call, input, dim, descending, &both[1]);
-    for (int i = 0; i < 2 && input->rank > 0; i++) {
+    for (int i = 0; i < 2 && BODY(input)->rank > 0; i++) {
         both[i] = tern_narrow(both[i], dim, start, length);
         if (drop_dim) both[i] = tern_squeeze(both[i], dim);
         both[i] = tern_contiguous(both[i]);
@@ -87,11 +87,12 @@ tern_value tern_op_topk(tern_opcall *call) {
     tern_tensor *input = tern_arg_tensor(call, 0);
     int64_t k = tern_arg_int(call, 1, 0);
     int dim;
-    if (!tern_wrap_dim(call->ctx, input->rank, tern_arg_int(call, 2, -1), &dim)) return tern_none();
-    if (k < 0 || k > (input->rank ? input->shape[dim] : 1))
+    if (!tern_wrap_dim(call->ctx, BODY(input)->rank, tern_arg_int(call, 2, -1), &dim))
+        return tern_none();
+    if (k < 0 || k > (BODY(input)->rank ? BODY(input)->shape[dim] : 1))
         return tern_call_fail(call, TERN_ERR_ARGUMENT,
                               "selected index k out of range: %lld of %lld", (long long)k,
-                              (long long)(input->rank ? input->shape[dim] : 1));
+                              (long long)(BODY(input)->rank ? BODY(input)->shape[dim] : 1));
     return part_of_sorted(call, dim, tern_arg_bool(call, 3, true), 0, k, false);
 }
 
@@ -99,8 +100,9 @@ tern_value tern_op_kthvalue(tern_opcall *call) {
     tern_tensor *input = tern_arg_tensor(call, 0);
     int64_t k = tern_arg_int(call, 1, 1);
     int dim;
-    if (!tern_wrap_dim(call->ctx, input->rank, tern_arg_int(call, 2, -1), &dim)) return tern_none();
-    if (k < 1 || k > (input->rank ? input->shape[dim] : 1))
+    if (!tern_wrap_dim(call->ctx, BODY(input)->rank, tern_arg_int(call, 2, -1), &dim))
+        return tern_none();
+    if (k < 1 || k > (BODY(input)->rank ? BODY(input)->shape[dim] : 1))
         return tern_call_fail(call, TERN_ERR_ARGUMENT,
                               "selected number k out of range for dimension %d: %lld", dim,
                               (long long)k);
@@ -113,13 +115,13 @@ static tern_value median_along(tern_opcall *call, tern_tensor *input, int dim, b
     tern_tensor *both[2];
     both[0] = sorted(call, input, dim, false, &both[1]);
     if (call->ctx->status != TERN_OK) return tern_none();
-    if (input->rank == 0) return tern_tensors_value(call->ctx, both, 2);
+    if (BODY(input)->rank == 0) return tern_tensors_value(call->ctx, both, 2);
     tern_shape dims = TERN_SHAPE(dim);
     tern_tensor *at; /* the position to take, of size 1 along dim */
-    tern_tensor *nan = tern_dtype_is_floating(input->dtype)
+    tern_tensor *nan = tern_dtype_is_floating(BODY(input)->dtype)
                            ? tern_sum_dims(tern_isnan(both[0]), dims, true)
                            : NULL;
-    int64_t n = input->shape[dim];
+    int64_t n = BODY(input)->shape[dim];
     if (!nan) {
         tern_shape shape = tern_shape_of(input);
         shape.dim[dim] = 1;
@@ -146,11 +148,11 @@ static tern_value median_of(tern_opcall *call, bool skip_nan) {
     tern_tensor *input = tern_arg_tensor(call, 0);
     int dim;
     if (tern_arg_given(call, 1)) {
-        if (!tern_wrap_dim(call->ctx, input->rank, tern_arg_int(call, 1, -1), &dim))
+        if (!tern_wrap_dim(call->ctx, BODY(input)->rank, tern_arg_int(call, 1, -1), &dim))
             return tern_none();
         return median_along(call, input, dim, tern_arg_bool(call, 2, false), skip_nan);
     }
-    if (input->numel == 0)
+    if (BODY(input)->numel == 0)
         return tern_result(call, TERN_CALL(new_full, ARG_TENSOR(input),
                                            ARG_SHAPE(TERN_SCALAR_SHAPE), ARG_FLOAT(NAN)));
     tern_value both = median_along(call, tern_reshape(input, TERN_SHAPE(-1)), 0, false, skip_nan);

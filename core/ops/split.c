@@ -6,7 +6,7 @@
 
 /* The dim argument of a tensor that must have dimensions; false after latching. */
 static bool split_dim(tern_opcall *call, tern_tensor *input, int64_t given, int *out_dim) {
-    if (input->rank > 0) return tern_wrap_dim(call->ctx, input->rank, given, out_dim);
+    if (BODY(input)->rank > 0) return tern_wrap_dim(call->ctx, BODY(input)->rank, given, out_dim);
     tern_call_fail(call, TERN_ERR_ARGUMENT, "expected at least a 1-dimensional tensor");
     return false;
 }
@@ -18,7 +18,7 @@ static tern_value split_into(tern_opcall *call, tern_tensor *input, int dim, con
     tern_value parts = tern_tuple_new(call->ctx);
     int64_t start = 0;
     for (int64_t i = 0; i < count && call->ctx->status == TERN_OK; i++) {
-        int64_t rest = input->shape[dim] - start;
+        int64_t rest = BODY(input)->shape[dim] - start;
         int64_t n = lengths ? lengths[i] : length < rest ? length : rest;
         tern_list_append(parts, ARG_TENSOR(tern_narrow(input, dim, start, n)));
         start += n;
@@ -37,12 +37,12 @@ static tern_value split_by_list(tern_opcall *call, tern_tensor *input, int dim, 
         lengths[i] = tern_value_as_int(tern_value_at(list, i));
         valid = valid && lengths[i] >= 0 && !__builtin_add_overflow(total, lengths[i], &total);
     }
-    if (!valid || total != input->shape[dim])
+    if (!valid || total != BODY(input)->shape[dim])
         return tern_call_fail(call, TERN_ERR_ARGUMENT,
                               "split_with_sizes expects split_sizes to have only non-negative "
                               "entries that sum exactly to %lld (input tensor's size at dimension "
                               "%d)",
-                              (long long)input->shape[dim], dim);
+                              (long long)BODY(input)->shape[dim], dim);
     return split_into(call, input, dim, lengths, (int64_t)count, 0);
 }
 
@@ -52,7 +52,7 @@ tern_value tern_op_split(tern_opcall *call) {
     int dim;
     if (!split_dim(call, input, tern_arg_int(call, 2, 0), &dim)) return tern_none();
     if (how.kind != TERN_VALUE_INT) return split_by_list(call, input, dim, how);
-    int64_t length = how.as.i, size = input->shape[dim];
+    int64_t length = how.as.i, size = BODY(input)->shape[dim];
     if (length < 0 || (length == 0 && size != 0))
         return tern_call_fail(call, TERN_ERR_ARGUMENT,
                               "split expects split_size be positive, but got split_size=%lld for "
@@ -78,7 +78,7 @@ tern_value tern_op_chunk(tern_opcall *call) {
         return tern_call_fail(call, TERN_ERR_ARGUMENT,
                               "chunk expects `chunks` to be greater than 0, got: %lld",
                               (long long)chunks);
-    int64_t size = input->shape[dim], length = size / chunks + (size % chunks != 0);
+    int64_t size = BODY(input)->shape[dim], length = size / chunks + (size % chunks != 0);
     int64_t count = length ? (size - 1) / length + 1 : chunks;
     return split_into(call, input, dim, NULL, count, length);
 }
@@ -88,7 +88,7 @@ tern_value tern_op_unbind(tern_opcall *call) {
     int dim;
     if (!split_dim(call, input, tern_arg_int(call, 1, 0), &dim)) return tern_none();
     tern_value parts = tern_tuple_new(call->ctx);
-    for (int64_t i = 0; i < input->shape[dim] && call->ctx->status == TERN_OK; i++)
+    for (int64_t i = 0; i < BODY(input)->shape[dim] && call->ctx->status == TERN_OK; i++)
         tern_list_append(parts, ARG_TENSOR(tern_select(input, dim, i)));
     return call->ctx->status == TERN_OK ? parts : tern_none();
 }
@@ -112,7 +112,7 @@ static tern_value split_sections(tern_opcall *call, tern_tensor *input, int dim,
         return tern_call_fail(call, TERN_ERR_ARGUMENT,
                               "number of sections must be larger than 0, got %lld",
                               (long long)sections);
-    int64_t size = input->shape[dim], start = 0;
+    int64_t size = BODY(input)->shape[dim], start = 0;
     tern_value parts = tern_tuple_new(call->ctx);
     for (int64_t i = 0; i < sections && call->ctx->status == TERN_OK; i++) {
         int64_t length = size / sections + (i < size % sections);
@@ -129,9 +129,9 @@ static tern_value split_by(tern_opcall *call, tern_tensor *input, int64_t given_
     if (!split_dim(call, input, given_dim, &dim)) return tern_none();
     if (tern_value_is_number(how)) return split_sections(call, input, dim, tern_value_as_int(how));
     bool tensor = how.kind == TERN_VALUE_TENSOR;
-    if (tensor && how.as.tensor->rank == 0)
+    if (tensor && BODY(how.as.tensor)->rank == 0)
         return split_sections(call, input, dim, tern_item_i64(how.as.tensor));
-    size_t count = tensor ? (size_t)how.as.tensor->numel : tern_value_count(how);
+    size_t count = tensor ? (size_t)BODY(how.as.tensor)->numel : tern_value_count(how);
     int64_t *at = tensor ? tern_host_copy(call->ctx, how.as.tensor, TERN_INT64)
                          : tern_host_buffer(call->ctx, (int64_t)count, sizeof *at);
     if (!at) return tern_none();
@@ -155,23 +155,23 @@ tern_value tern_op_tensor_split_tensor(tern_opcall *call) {
 static tern_value split_fixed(tern_opcall *call, int dim, int least_rank) {
     tern_tensor *input = tern_arg_tensor(call, 0);
     tern_value how = tern_arg(call, 1);
-    if (input->rank < least_rank)
+    if (BODY(input)->rank < least_rank)
         return tern_call_fail(call, TERN_ERR_ARGUMENT,
                               "requires a tensor with at least %d dimension, but got a tensor with "
                               "%d dimensions!",
-                              least_rank, input->rank);
+                              least_rank, BODY(input)->rank);
     int64_t sections = tern_value_is_number(how) ? tern_value_as_int(how) : 1;
-    if (sections <= 0 || input->shape[dim] % sections != 0)
+    if (sections <= 0 || BODY(input)->shape[dim] % sections != 0)
         return tern_call_fail(
             call, TERN_ERR_ARGUMENT,
             "attempted to split along dimension %d, but the size of the dimension "
             "%lld is not divisible by the split_size %lld!",
-            dim, (long long)input->shape[dim], (long long)sections);
+            dim, (long long)BODY(input)->shape[dim], (long long)sections);
     return split_by(call, input, dim, how);
 }
 
 tern_value tern_op_hsplit(tern_opcall *call) {
-    return split_fixed(call, tern_arg_tensor(call, 0)->rank == 1 ? 0 : 1, 1);
+    return split_fixed(call, BODY(tern_arg_tensor(call, 0))->rank == 1 ? 0 : 1, 1);
 }
 tern_value tern_op_vsplit(tern_opcall *call) {
     return split_fixed(call, 0, 2);

@@ -35,9 +35,10 @@ static tern_tensor *zero_where(tern_tensor *condition, tern_tensor *x) {
 tern_value tern_op_prod(tern_opcall *call) {
     tern_tensor *input = tern_arg_tensor(call, 0);
     uint32_t mask;
-    if (!tern_reduce_mask(call->ctx, input->rank, tern_arg(call, 1), &mask)) return tern_none();
-    bool floating = tern_dtype_is_floating(input->dtype);
-    tern_dtype dtype = tern_arg_dtype(call, 3, floating ? input->dtype : TERN_INT64);
+    if (!tern_reduce_mask(call->ctx, BODY(input)->rank, tern_arg(call, 1), &mask))
+        return tern_none();
+    bool floating = tern_dtype_is_floating(BODY(input)->dtype);
+    tern_dtype dtype = tern_arg_dtype(call, 3, floating ? BODY(input)->dtype : TERN_INT64);
     tern_tensor *x = tern_to_dtype(input, dtype);
     return tern_result(call, tern_reduce_raw(call, x, TERN_REDUCE_PROD, mask,
                                              tern_arg_bool(call, 2, false), dtype, 0.0, 1.0));
@@ -48,7 +49,7 @@ static tern_tensor *products_before(tern_tensor *x, int dim) {
     tern_shape one = tern_shape_of(x);
     one.dim[dim] = 1;
     tern_tensor *ones = TERN_CALL(new_ones, ARG_TENSOR(x), ARG_SHAPE(one));
-    tern_tensor *parts[2] = {ones, tern_narrow(x, dim, 0, x->shape[dim] - 1)};
+    tern_tensor *parts[2] = {ones, tern_narrow(x, dim, 0, BODY(x)->shape[dim] - 1)};
     return TERN_CALL(cumprod, ARG_TENSOR(tern_cat(parts, 2, dim)), ARG_INT(dim));
 }
 
@@ -64,7 +65,7 @@ void tern_grad_prod(tern_node *node, tern_tensor *const *grad_out, tern_tensor *
     uint32_t mask = tern_node_mask(node, 1);
     int dim = 0;
     if (tern_node_ctx(node)->status != TERN_OK) return;
-    if (x->numel == 0) {
+    if (BODY(x)->numel == 0) {
         grads[0] = tern_zeros_like(x);
         return;
     }
@@ -91,17 +92,18 @@ static double correction_of(tern_value unbiased, tern_value correction) {
 static tern_value spread(tern_opcall *call, bool root) {
     tern_tensor *input = tern_arg_tensor(call, 0);
     uint32_t mask;
-    if (!tern_dtype_is_floating(input->dtype))
+    if (!tern_dtype_is_floating(BODY(input)->dtype))
         return tern_call_fail(call, TERN_ERR_ARGUMENT,
                               "std and var only support floating point and complex dtypes, got %s",
-                              tern_dtype_name(input->dtype));
-    if (!tern_reduce_mask(call->ctx, input->rank, tern_arg(call, 1), &mask)) return tern_none();
+                              tern_dtype_name(BODY(input)->dtype));
+    if (!tern_reduce_mask(call->ctx, BODY(input)->rank, tern_arg(call, 1), &mask))
+        return tern_none();
     double correction = correction_of(tern_arg(call, 2), tern_arg(call, 3));
-    tern_dtype wide = wide_dtype(input->dtype);
+    tern_dtype wide = wide_dtype(BODY(input)->dtype);
     tern_tensor *out = tern_reduce_raw(call, tern_to_dtype(input, wide), TERN_REDUCE_VAR, mask,
                                        tern_arg_bool(call, 4, false), wide, correction, NAN);
     if (root) out = tern_sqrt(out);
-    return tern_result(call, tern_to_dtype(out, input->dtype));
+    return tern_result(call, tern_to_dtype(out, BODY(input)->dtype));
 }
 
 tern_value tern_op_var(tern_opcall *call) {
@@ -159,15 +161,15 @@ tern_value tern_op_std_mean(tern_opcall *call) {
 static tern_value norm_over(tern_opcall *call, double p, tern_value dims, bool keepdim,
                             int dtype_index) {
     tern_tensor *input = tern_arg_tensor(call, 0);
-    tern_dtype dtype = tern_arg_dtype(call, dtype_index, input->dtype);
+    tern_dtype dtype = tern_arg_dtype(call, dtype_index, BODY(input)->dtype);
     uint32_t mask;
     if (!tern_dtype_is_floating(dtype))
         return tern_call_fail(call, TERN_ERR_ARGUMENT,
                               "Expected a floating point or complex tensor as input. Got %s",
                               tern_dtype_class(dtype));
-    if (!tern_reduce_mask(call->ctx, input->rank, dims, &mask)) return tern_none();
+    if (!tern_reduce_mask(call->ctx, BODY(input)->rank, dims, &mask)) return tern_none();
     tern_tensor *x = tern_to_dtype(input, dtype);
-    if (x->numel == 0 && (isinf(p) || p < 0.0))
+    if (BODY(x)->numel == 0 && (isinf(p) || p < 0.0))
         return tern_call_fail(call, TERN_ERR_ARGUMENT,
                               "cannot compute the %g norm of an empty tensor", p);
     return tern_result(call,
@@ -192,7 +194,7 @@ static void norm_gradient(tern_node *node, double p, tern_value dims, tern_tenso
     if (!tern_reduce_mask(tern_node_ctx(node), shape.rank, dims, &mask)) return;
     tern_tensor *x = tern_node_input(node, 0), *norm = tern_node_output(node, 0);
     tern_dtype wide = wide_dtype(tern_node_input_dtype(node, 0));
-    if (wide != x->dtype) {
+    if (wide != BODY(x)->dtype) {
         /* The rounded norm would enter with the power p - 1. */
         x = tern_to_dtype(x, wide);
         norm = TERN_CALL(vector_norm, ARG_TENSOR(x), ARG_FLOAT(p), dims);
@@ -226,10 +228,12 @@ void tern_grad_vector_norm(tern_node *node, tern_tensor *const *grad_out, tern_t
 
 tern_value tern_op_logsumexp(tern_opcall *call) {
     tern_tensor *input = tern_arg_tensor(call, 0);
-    bool floating = tern_dtype_is_floating(input->dtype);
-    tern_dtype dtype = floating ? input->dtype : TERN_FLOAT32, wide = wide_dtype(input->dtype);
+    bool floating = tern_dtype_is_floating(BODY(input)->dtype);
+    tern_dtype dtype = floating ? BODY(input)->dtype : TERN_FLOAT32,
+               wide = wide_dtype(BODY(input)->dtype);
     uint32_t mask;
-    if (!tern_reduce_mask(call->ctx, input->rank, tern_arg(call, 1), &mask)) return tern_none();
+    if (!tern_reduce_mask(call->ctx, BODY(input)->rank, tern_arg(call, 1), &mask))
+        return tern_none();
     tern_tensor *x = tern_to_dtype(input, wide);
     tern_tensor *max = tern_reduce_raw(call, x, TERN_REDUCE_MAX, mask, true, wide, 0.0, 0.0);
     /* An infinite maximum would make inf - inf. */
@@ -261,23 +265,23 @@ tern_value tern_op_count_nonzero(tern_opcall *call) {
 
 tern_value tern_op_nansum(tern_opcall *call) {
     tern_tensor *input = tern_arg_tensor(call, 0);
-    if (tern_dtype_is_floating(input->dtype)) input = zero_where(tern_isnan(input), input);
+    if (tern_dtype_is_floating(BODY(input)->dtype)) input = zero_where(tern_isnan(input), input);
     return tern_result(call, TERN_CALL(sum, ARG_TENSOR(input), tern_arg(call, 1),
                                        ARG_BOOL(tern_arg_bool(call, 2, false)), tern_arg(call, 3)));
 }
 
 tern_value tern_op_nanmean(tern_opcall *call) {
     tern_tensor *input = tern_arg_tensor(call, 0);
-    if (!tern_dtype_is_floating(input->dtype))
+    if (!tern_dtype_is_floating(BODY(input)->dtype))
         return tern_call_fail(call, TERN_ERR_ARGUMENT,
                               "expected input to have floating point or complex dtype but got %s",
-                              tern_dtype_class(input->dtype));
+                              tern_dtype_class(BODY(input)->dtype));
     tern_value dims = tern_arg(call, 1), keepdim = ARG_BOOL(tern_arg_bool(call, 2, false));
     tern_tensor *nan = tern_isnan(input);
     tern_tensor *count = TERN_CALL(sum, ARG_TENSOR(tern_logical_not(nan)), dims, keepdim);
-    tern_tensor *wide = tern_to_dtype(zero_where(nan, input), wide_dtype(input->dtype));
+    tern_tensor *wide = tern_to_dtype(zero_where(nan, input), wide_dtype(BODY(input)->dtype));
     tern_tensor *mean = tern_div(TERN_CALL(sum, ARG_TENSOR(wide), dims, keepdim), count);
-    return tern_result(call, tern_to_dtype(mean, tern_arg_dtype(call, 3, input->dtype)));
+    return tern_result(call, tern_to_dtype(mean, tern_arg_dtype(call, 3, BODY(input)->dtype)));
 }
 
 tern_value tern_op_aminmax(tern_opcall *call) {

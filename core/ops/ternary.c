@@ -16,11 +16,11 @@ static tern_value ternary(tern_opcall *call, const tern_value *args, tern_dtype 
 
 tern_value tern_op_where(tern_opcall *call) {
     tern_tensor *condition = tern_arg_tensor(call, 0);
-    if (condition->dtype != TERN_BOOL && condition->dtype != TERN_UINT8)
+    if (BODY(condition)->dtype != TERN_BOOL && BODY(condition)->dtype != TERN_UINT8)
         return tern_call_fail(call, TERN_ERR_ARGUMENT,
                               "where expected condition to be a boolean tensor, but got a tensor "
                               "with dtype %s",
-                              tern_dtype_class(condition->dtype));
+                              tern_dtype_class(BODY(condition)->dtype));
     return ternary(call, call->args, tern_result_type(call->args + 1, 2), tern_int(0));
 }
 
@@ -176,7 +176,7 @@ void tern_grad_addcmul(tern_node *node, tern_tensor *const *grad_out, tern_tenso
 void tern_grad_addcdiv(tern_node *node, tern_tensor *const *grad_out, tern_tensor **grads) {
     if (tern_node_needs(node, 0)) grads[0] = grad_out[0];
     if (!tern_node_needs(node, 1) && !tern_node_needs(node, 2)) return;
-    tern_dtype dtype = grad_out[0]->dtype;
+    tern_dtype dtype = BODY(grad_out[0])->dtype;
     tern_tensor *g = tern_widen(grad_out[0]), *b = tern_widen(tern_node_input(node, 2));
     tern_tensor *slope = tern_div(tern_mul_value(g, node_value(node)), b);
     if (tern_node_needs(node, 1)) grads[1] = tern_to_dtype(slope, dtype);
@@ -215,18 +215,18 @@ tern_tensor *tern_addcdiv_in_place(tern_tensor *input, tern_tensor *tensor1, ter
 tern_value tern_op_lerp(tern_opcall *call) {
     tern_tensor *input = tern_arg_tensor(call, 0), *end = tern_arg_tensor(call, 1);
     tern_tensor *weight = tern_arg_tensor(call, 2);
-    const tern_tensor *odd = end->dtype != input->dtype                ? end
-                             : weight && weight->dtype != input->dtype ? weight
-                                                                       : NULL;
+    const tern_tensor *odd = BODY(end)->dtype != BODY(input)->dtype                ? end
+                             : weight && BODY(weight)->dtype != BODY(input)->dtype ? weight
+                                                                                   : NULL;
     if (odd)
         return tern_call_fail(call, TERN_ERR_ARGUMENT,
                               "expected dtype %s for `%s` but got dtype %s",
-                              tern_dtype_name(input->dtype), odd == end ? "end" : "weight",
-                              tern_dtype_name(odd->dtype));
-    if (!tern_dtype_is_floating(input->dtype))
+                              tern_dtype_name(BODY(input)->dtype), odd == end ? "end" : "weight",
+                              tern_dtype_name(BODY(odd)->dtype));
+    if (!tern_dtype_is_floating(BODY(input)->dtype))
         return tern_call_fail(call, TERN_ERR_ARGUMENT, "not implemented for '%s'",
-                              tern_dtype_class(input->dtype));
-    return ternary(call, call->args, input->dtype, tern_int(0));
+                              tern_dtype_class(BODY(input)->dtype));
+    return ternary(call, call->args, BODY(input)->dtype, tern_int(0));
 }
 
 void tern_grad_lerp(tern_node *node, tern_tensor *const *grad_out, tern_tensor **grads) {

@@ -39,8 +39,8 @@ static bool accepts(tern_opcall *call, dtype_rule rule, tern_dtype dtype) {
 static tern_value map(tern_opcall *call, dtype_rule rule) {
     tern_tensor *input = tern_arg_tensor(call, 0);
     tern_unary_attrs attrs = {call->op->fn, 0};
-    if (!accepts(call, rule, input->dtype)) return tern_none();
-    tern_dtype compute = rule == FLOATING ? tern_map_float(input->dtype) : input->dtype;
+    if (!accepts(call, rule, BODY(input)->dtype)) return tern_none();
+    tern_dtype compute = rule == FLOATING ? tern_map_float(BODY(input)->dtype) : BODY(input)->dtype;
     return tern_map_launch(call, TERN_KERNEL_UNARY, attrs.fn, call->args, 1, compute,
                            rule == TO_BOOL ? TERN_BOOL : compute, &attrs, sizeof attrs);
 }
@@ -48,8 +48,9 @@ static tern_value map(tern_opcall *call, dtype_rule rule) {
 /* isnan and its like: integers have one answer for all elements. */
 static tern_value classify(tern_opcall *call, bool of_integers) {
     tern_tensor *input = tern_arg_tensor(call, 0);
-    if (tern_dtype_is_floating(input->dtype)) return map(call, TO_BOOL);
-    tern_tensor *out = tern_tensor_new(call->lane, TERN_BOOL, input->rank, input->shape);
+    if (tern_dtype_is_floating(BODY(input)->dtype)) return map(call, TO_BOOL);
+    tern_tensor *out =
+        tern_tensor_new(call->lane, TERN_BOOL, BODY(input)->rank, BODY(input)->shape);
     tern_fill_raw(out, of_integers, of_integers);
     return ARG_TENSOR(out);
 }
@@ -102,13 +103,13 @@ tern_value tern_op_square(tern_opcall *call) {
     /* torch.square is pow(input, 2), whose exponent raises bools to int64 */
     tern_tensor *input = tern_arg_tensor(call, 0);
     tern_unary_attrs attrs = {call->op->fn, 0};
-    tern_dtype compute = input->dtype == TERN_BOOL ? TERN_INT64 : input->dtype;
+    tern_dtype compute = BODY(input)->dtype == TERN_BOOL ? TERN_INT64 : BODY(input)->dtype;
     return tern_map_launch(call, TERN_KERNEL_UNARY, attrs.fn, call->args, 1, compute, compute,
                            &attrs, sizeof attrs);
 }
 
 tern_value tern_op_frac(tern_opcall *call) {
-    tern_dtype dtype = tern_arg_tensor(call, 0)->dtype;
+    tern_dtype dtype = BODY(tern_arg_tensor(call, 0))->dtype;
     if (!tern_dtype_is_floating(dtype))
         return tern_call_fail(call, TERN_ERR_ARGUMENT, "not implemented for '%s'",
                               tern_dtype_class(dtype));

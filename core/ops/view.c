@@ -13,13 +13,13 @@
 
 static tern_value as_view(tern_opcall *call, tern_tensor *base, const tern_shape *shape,
                           const tern_shape *strides) {
-    return tern_result(call,
-                       tern_tensor_view(base, shape->rank, shape->dim, strides->dim, base->offset));
+    return tern_result(
+        call, tern_tensor_view(base, shape->rank, shape->dim, strides->dim, BODY(base)->offset));
 }
 
 static tern_shape strides_of(const tern_tensor *tensor) {
-    tern_shape strides = {tensor->rank, {0}};
-    for (int d = 0; d < tensor->rank; d++) strides.dim[d] = tensor->strides[d];
+    tern_shape strides = {BODY(tensor)->rank, {0}};
+    for (int d = 0; d < BODY(tensor)->rank; d++) strides.dim[d] = BODY(tensor)->strides[d];
     return strides;
 }
 
@@ -69,15 +69,16 @@ static bool infer_size(tern_opcall *call, tern_shape *size, int64_t numel) {
  */
 static bool view_strides(const tern_tensor *t, const tern_shape *size, tern_shape *out_strides) {
     out_strides->rank = size->rank;
-    if (t->numel == 0 || t->rank == 0) {
+    if (BODY(t)->numel == 0 || BODY(t)->rank == 0) {
         tern_contiguous_strides(size->rank, size->dim, out_strides->dim);
         return true;
     }
     int next = size->rank - 1;
-    int64_t run = 1, used = 1, step = t->strides[t->rank - 1];
-    for (int d = t->rank - 1; d >= 0; d--) {
-        run *= t->shape[d];
-        if (d > 0 && (t->shape[d - 1] == 1 || t->strides[d - 1] == run * step)) continue;
+    int64_t run = 1, used = 1, step = BODY(t)->strides[BODY(t)->rank - 1];
+    for (int d = BODY(t)->rank - 1; d >= 0; d--) {
+        run *= BODY(t)->shape[d];
+        if (d > 0 && (BODY(t)->shape[d - 1] == 1 || BODY(t)->strides[d - 1] == run * step))
+            continue;
         while (next >= 0 && (used < run || size->dim[next] == 1)) {
             out_strides->dim[next] = used * step;
             used *= size->dim[next];
@@ -85,7 +86,7 @@ static bool view_strides(const tern_tensor *t, const tern_shape *size, tern_shap
         }
         if (used != run) return false;
         if (d > 0) {
-            step = t->strides[d - 1];
+            step = BODY(t)->strides[d - 1];
             run = used = 1;
         }
     }
@@ -97,7 +98,7 @@ static bool view_strides(const tern_tensor *t, const tern_shape *size, tern_shap
 tern_value tern_op_view(tern_opcall *call) {
     tern_tensor *input = tern_arg_tensor(call, 0);
     tern_shape size = tern_arg_ints(call, 1), strides;
-    if (size.rank < 0 || !infer_size(call, &size, input->numel)) return tern_none();
+    if (size.rank < 0 || !infer_size(call, &size, BODY(input)->numel)) return tern_none();
     if (!view_strides(input, &size, &strides))
         return tern_call_fail(call, TERN_ERR_ARGUMENT,
                               "view size is not compatible with input tensor's size and stride (at "
@@ -113,7 +114,7 @@ void tern_grad_view(tern_node *node, tern_tensor *const *grad_out, tern_tensor *
 tern_value tern_op_reshape(tern_opcall *call) {
     tern_tensor *input = tern_arg_tensor(call, 0);
     tern_shape size = tern_arg_ints(call, 1), strides;
-    if (size.rank < 0 || !infer_size(call, &size, input->numel)) return tern_none();
+    if (size.rank < 0 || !infer_size(call, &size, BODY(input)->numel)) return tern_none();
     if (!view_strides(input, &size, &strides)) input = tern_contiguous(input);
     return tern_result(call, tern_view(input, size));
 }
@@ -121,20 +122,20 @@ tern_value tern_op_reshape(tern_opcall *call) {
 tern_value tern_op_flatten(tern_opcall *call) {
     tern_tensor *input = tern_arg_tensor(call, 0);
     int start, end;
-    if (!tern_wrap_dim(call->ctx, input->rank, tern_arg_int(call, 1, 0), &start) ||
-        !tern_wrap_dim(call->ctx, input->rank, tern_arg_int(call, 2, -1), &end))
+    if (!tern_wrap_dim(call->ctx, BODY(input)->rank, tern_arg_int(call, 1, 0), &start) ||
+        !tern_wrap_dim(call->ctx, BODY(input)->rank, tern_arg_int(call, 2, -1), &end))
         return tern_none();
     if (start > end)
         return tern_call_fail(call, TERN_ERR_ARGUMENT,
                               "flatten() has invalid args: start_dim cannot come after end_dim");
-    if (input->rank == 0) return tern_result(call, tern_reshape(input, TERN_SHAPE(1)));
+    if (BODY(input)->rank == 0) return tern_result(call, tern_reshape(input, TERN_SHAPE(1)));
     if (start == end) return tern_tensor_value(input);
     tern_shape size = {0, {0}};
     int64_t merged = 1;
-    for (int d = start; d <= end; d++) merged *= input->shape[d];
-    for (int d = 0; d < start; d++) size.dim[size.rank++] = input->shape[d];
+    for (int d = start; d <= end; d++) merged *= BODY(input)->shape[d];
+    for (int d = 0; d < start; d++) size.dim[size.rank++] = BODY(input)->shape[d];
     size.dim[size.rank++] = merged;
-    for (int d = end + 1; d < input->rank; d++) size.dim[size.rank++] = input->shape[d];
+    for (int d = end + 1; d < BODY(input)->rank; d++) size.dim[size.rank++] = BODY(input)->shape[d];
     return tern_result(call, tern_reshape(input, size));
 }
 
@@ -143,18 +144,19 @@ tern_value tern_op_flatten(tern_opcall *call) {
 tern_value tern_op_unsqueeze(tern_opcall *call) {
     tern_tensor *input = tern_arg_tensor(call, 0);
     int dim;
-    if (input->rank == TERN_MAX_RANK)
+    if (BODY(input)->rank == TERN_MAX_RANK)
         return tern_call_fail(call, TERN_ERR_ARGUMENT, "a tensor has at most %d dimensions",
                               TERN_MAX_RANK);
-    if (!tern_wrap_dim(call->ctx, input->rank + 1, tern_arg_int(call, 1, 0), &dim))
+    if (!tern_wrap_dim(call->ctx, BODY(input)->rank + 1, tern_arg_int(call, 1, 0), &dim))
         return tern_none();
-    tern_shape size = {input->rank + 1, {0}}, strides = size;
+    tern_shape size = {BODY(input)->rank + 1, {0}}, strides = size;
     for (int d = 0; d < size.rank; d++) {
         int from = d < dim ? d : d - 1;
-        size.dim[d] = d == dim ? 1 : input->shape[from];
-        strides.dim[d] = d != dim ? input->strides[from] : 1;
+        size.dim[d] = d == dim ? 1 : BODY(input)->shape[from];
+        strides.dim[d] = d != dim ? BODY(input)->strides[from] : 1;
     }
-    if (dim < input->rank) strides.dim[dim] = input->shape[dim] * input->strides[dim];
+    if (dim < BODY(input)->rank)
+        strides.dim[dim] = BODY(input)->shape[dim] * BODY(input)->strides[dim];
     return as_view(call, input, &size, &strides);
 }
 
@@ -170,15 +172,15 @@ tern_value tern_op_squeeze(tern_opcall *call) {
         mask = 0;
         for (int i = 0; i < dims.rank; i++) {
             int dim;
-            if (!tern_wrap_dim(call->ctx, input->rank, dims.dim[i], &dim)) return tern_none();
+            if (!tern_wrap_dim(call->ctx, BODY(input)->rank, dims.dim[i], &dim)) return tern_none();
             mask |= 1u << dim;
         }
     }
     tern_shape size = {0, {0}}, strides = size;
-    for (int d = 0; d < input->rank; d++) {
-        if (input->shape[d] == 1 && (mask >> d & 1u)) continue;
-        size.dim[size.rank++] = input->shape[d];
-        strides.dim[strides.rank++] = input->strides[d];
+    for (int d = 0; d < BODY(input)->rank; d++) {
+        if (BODY(input)->shape[d] == 1 && (mask >> d & 1u)) continue;
+        size.dim[size.rank++] = BODY(input)->shape[d];
+        strides.dim[strides.rank++] = BODY(input)->strides[d];
     }
     return as_view(call, input, &size, &strides);
 }
@@ -192,15 +194,15 @@ void tern_grad_squeeze(tern_node *node, tern_tensor *const *grad_out, tern_tenso
 tern_value tern_op_transpose(tern_opcall *call) {
     tern_tensor *input = tern_arg_tensor(call, 0);
     int a, b;
-    if (!tern_wrap_dim(call->ctx, input->rank, tern_arg_int(call, 1, 0), &a) ||
-        !tern_wrap_dim(call->ctx, input->rank, tern_arg_int(call, 2, 0), &b))
+    if (!tern_wrap_dim(call->ctx, BODY(input)->rank, tern_arg_int(call, 1, 0), &a) ||
+        !tern_wrap_dim(call->ctx, BODY(input)->rank, tern_arg_int(call, 2, 0), &b))
         return tern_none();
     tern_shape size = tern_shape_of(input), strides = strides_of(input);
-    if (input->rank > 0) {
-        size.dim[a] = input->shape[b];
-        size.dim[b] = input->shape[a];
-        strides.dim[a] = input->strides[b];
-        strides.dim[b] = input->strides[a];
+    if (BODY(input)->rank > 0) {
+        size.dim[a] = BODY(input)->shape[b];
+        size.dim[b] = BODY(input)->shape[a];
+        strides.dim[a] = BODY(input)->strides[b];
+        strides.dim[b] = BODY(input)->strides[a];
     }
     return as_view(call, input, &size, &strides);
 }
@@ -212,40 +214,40 @@ void tern_grad_transpose(tern_node *node, tern_tensor *const *grad_out, tern_ten
 
 tern_value tern_op_t(tern_opcall *call) {
     tern_tensor *input = tern_arg_tensor(call, 0);
-    if (input->rank > 2)
+    if (BODY(input)->rank > 2)
         return tern_call_fail(call, TERN_ERR_ARGUMENT,
                               "t() expects a tensor with <= 2 dimensions, but self is %dD",
-                              input->rank);
-    return tern_result(call, tern_transpose(input, 0, input->rank < 2 ? 0 : 1));
+                              BODY(input)->rank);
+    return tern_result(call, tern_transpose(input, 0, BODY(input)->rank < 2 ? 0 : 1));
 }
 
 tern_value tern_op_permute(tern_opcall *call) {
     tern_tensor *input = tern_arg_tensor(call, 0);
     tern_shape dims = tern_arg_ints(call, 1);
     if (dims.rank < 0) return tern_none();
-    if (dims.rank != input->rank)
+    if (dims.rank != BODY(input)->rank)
         return tern_call_fail(call, TERN_ERR_ARGUMENT,
                               "number of dimensions in the tensor input does not match the length "
                               "of the desired ordering of dimensions i.e. input.dim() = %d is not "
                               "equal to len(dims) = %d",
-                              input->rank, dims.rank);
+                              BODY(input)->rank, dims.rank);
     tern_shape size = tern_shape_of(input), strides = strides_of(input);
     uint32_t seen = 0;
     for (int i = 0; i < dims.rank; i++) {
         int from;
-        if (!tern_wrap_dim(call->ctx, input->rank, dims.dim[i], &from)) return tern_none();
+        if (!tern_wrap_dim(call->ctx, BODY(input)->rank, dims.dim[i], &from)) return tern_none();
         if (seen >> from & 1u)
             return tern_call_fail(call, TERN_ERR_ARGUMENT, "duplicate dims are not allowed");
         seen |= 1u << from;
-        size.dim[i] = input->shape[from];
-        strides.dim[i] = input->strides[from];
+        size.dim[i] = BODY(input)->shape[from];
+        strides.dim[i] = BODY(input)->strides[from];
     }
     return as_view(call, input, &size, &strides);
 }
 
 void tern_grad_permute(tern_node *node, tern_tensor *const *grad_out, tern_tensor **grads) {
     tern_value dims = tern_node_arg(node, 1);
-    int rank = grad_out[0]->rank;
+    int rank = BODY(grad_out[0])->rank;
     tern_shape inverse = {rank, {0}};
     for (int i = 0; i < rank; i++) {
         int64_t from = tern_value_as_int(tern_value_at(dims, (size_t)i));
@@ -262,15 +264,15 @@ tern_value tern_op_expand(tern_opcall *call) {
     char target[TERN_SHAPE_TEXT], own[TERN_SHAPE_TEXT];
     if (size.rank < 0) return tern_none();
     tern_shape given = size;
-    int leading = size.rank - input->rank;
+    int leading = size.rank - BODY(input)->rank;
     if (leading < 0)
         return tern_call_fail(call, TERN_ERR_ARGUMENT,
                               "the number of sizes provided (%d) must be greater or equal to the "
                               "number of dimensions in the tensor (%d)",
-                              size.rank, input->rank);
+                              size.rank, BODY(input)->rank);
     strides.rank = size.rank;
     for (int d = 0; d < size.rank; d++) {
-        int64_t own_size = d < leading ? 1 : input->shape[d - leading];
+        int64_t own_size = d < leading ? 1 : BODY(input)->shape[d - leading];
         if (size.dim[d] == -1 && d >= leading) size.dim[d] = own_size;
         if (size.dim[d] < 0)
             return tern_call_fail(call, TERN_ERR_ARGUMENT,
@@ -284,9 +286,9 @@ tern_value tern_op_expand(tern_opcall *call) {
                 "non-singleton dimension %d.  Target sizes: %s.  Tensor sizes: %s",
                 (long long)size.dim[d], (long long)own_size, d,
                 tern_shape_text(given.rank, given.dim, target),
-                tern_shape_text(input->rank, input->shape, own));
+                tern_shape_text(BODY(input)->rank, BODY(input)->shape, own));
         bool repeats = d < leading || size.dim[d] != own_size;
-        strides.dim[d] = repeats ? 0 : input->strides[d - leading];
+        strides.dim[d] = repeats ? 0 : BODY(input)->strides[d - leading];
     }
     int64_t numel;
     if (!tern_shape_numel(size.rank, size.dim, &numel))

@@ -33,14 +33,14 @@ tern_tensor *tern_from_data_on(tern_ctx *ctx, const void *data, tern_shape shape
     tern_lane *lane = tern_lane_open(ctx, device);
     if (!lane) return ctx->nil;
     tern_tensor *tensor = tern_tensor_new(lane, dtype, shape.rank, shape.dim);
-    if (tern_is_nil(tensor) || tensor->numel == 0) return tensor;
+    if (tern_is_nil(tensor) || BODY(tensor)->numel == 0) return tensor;
     if (!data) {
         tern_fail(ctx, TERN_ERR_ARGUMENT, "from_data: no data for %lld elements",
-                  (long long)tensor->numel);
+                  (long long)BODY(tensor)->numel);
         return ctx->nil;
     }
-    uint64_t bytes = (uint64_t)tensor->numel * tern_dtype_size(dtype);
-    return tern_upload(lane, tensor->storage, 0, data, bytes) == TERN_OK ? tensor : ctx->nil;
+    uint64_t bytes = (uint64_t)BODY(tensor)->numel * tern_dtype_size(dtype);
+    return tern_upload(lane, BODY(tensor)->storage, 0, data, bytes) == TERN_OK ? tensor : ctx->nil;
 }
 
 /* The tensor over imported memory; nil where that must be copied. */
@@ -85,121 +85,113 @@ tern_tensor *tern_empty(tern_ctx *ctx, tern_shape shape, tern_dtype dtype) {
 /* ---- reading one element -------------------------------------------------------------------------- */
 
 static bool read_element(const tern_tensor *tensor, void *out_bits) {
-    if (tern_is_nil(tensor)) return false;
-    tern_ctx *ctx = tensor->ctx;
-    if (ctx->status != TERN_OK) return false;
-    if (tensor->numel != 1) {
+    if (!tern_usable(tensor, "item")) return false;
+    tern_ctx *ctx = BODY(tensor)->ctx;
+    if (BODY(tensor)->numel != 1) {
         tern_fail(ctx, TERN_ERR_ARGUMENT,
                   "item: a Tensor with %lld elements cannot be converted to Scalar",
-                  (long long)tensor->numel);
+                  (long long)BODY(tensor)->numel);
         return false;
     }
-    size_t size = tern_dtype_size(tensor->dtype);
-    return tern_download(tensor->lane, out_bits, tensor->storage, (uint64_t)tensor->offset * size,
-                         size) == TERN_OK;
+    size_t size = tern_dtype_size(BODY(tensor)->dtype);
+    return tern_download(BODY(tensor)->lane, out_bits, BODY(tensor)->storage,
+                         (uint64_t)BODY(tensor)->offset * size, size) == TERN_OK;
 }
 
 double tern_item(const tern_tensor *tensor) {
     uint64_t bits;
-    return read_element(tensor, &bits) ? tern_num_load_f64((int)tensor->dtype, &bits, 0)
+    return read_element(tensor, &bits) ? tern_num_load_f64((int)BODY(tensor)->dtype, &bits, 0)
                                        : (double)NAN;
 }
 
 int64_t tern_item_i64(const tern_tensor *tensor) {
     uint64_t bits;
-    return read_element(tensor, &bits) ? tern_num_load_i64((int)tensor->dtype, &bits, 0) : 0;
+    return read_element(tensor, &bits) ? tern_num_load_i64((int)BODY(tensor)->dtype, &bits, 0) : 0;
 }
 
 /* ---- reading and writing all elements --------------------------------------------------------------- */
 
-/* Nil latches nothing of its own: what made it nil has. */
-static bool usable(const tern_tensor *tensor) {
-    return !tern_is_nil(tensor) && tensor->ctx->status == TERN_OK;
-}
-
-static tern_status status_of(const tern_tensor *tensor) {
-    if (!tensor) return TERN_ERR_ARGUMENT;
-    return tensor->ctx->status != TERN_OK ? tensor->ctx->status : TERN_ERR_STATE;
-}
-
 static tern_status check_bytes(const tern_tensor *tensor, const char *what, size_t have,
                                size_t want) {
     if (have == want) return TERN_OK;
-    return tern_fail(tensor->ctx, TERN_ERR_ARGUMENT, "%s: %zu bytes given where the tensor has %zu",
-                     what, have, want);
+    return tern_fail(BODY(tensor)->ctx, TERN_ERR_ARGUMENT,
+                     "%s: %zu bytes given where the tensor has %zu", what, have, want);
 }
 
 tern_status tern_to_host(const tern_tensor *tensor, void *out_data, size_t bytes) {
-    if (!usable(tensor)) return status_of(tensor);
-    tern_ctx *ctx = tensor->ctx;
-    size_t size = tern_dtype_size(tensor->dtype);
-    if (check_bytes(tensor, "to_host", bytes, (size_t)tensor->numel * size) != TERN_OK)
+    if (!tern_usable(tensor, "to_host")) return tern_unusable(tensor);
+    tern_ctx *ctx = BODY(tensor)->ctx;
+    size_t size = tern_dtype_size(BODY(tensor)->dtype);
+    if (check_bytes(tensor, "to_host", bytes, (size_t)BODY(tensor)->numel * size) != TERN_OK)
         return ctx->status;
     tern_scope scope = tern_scope_inner(ctx);
     tern_tensor *packed = tern_contiguous_raw((tern_tensor *)tensor);
     if (!tern_is_nil(packed))
-        tern_download(packed->lane, out_data, packed->storage, (uint64_t)packed->offset * size,
-                      bytes);
+        tern_download(BODY(packed)->lane, out_data, BODY(packed)->storage,
+                      (uint64_t)BODY(packed)->offset * size, bytes);
     tern_scope_end(scope);
     return ctx->status;
 }
 
 tern_status tern_to_doubles(const tern_tensor *tensor, double *out_data, size_t count) {
-    if (!usable(tensor)) return status_of(tensor);
-    tern_ctx *ctx = tensor->ctx;
-    if (count != (size_t)tensor->numel)
+    if (!tern_usable(tensor, "to_doubles")) return tern_unusable(tensor);
+    tern_ctx *ctx = BODY(tensor)->ctx;
+    if (count != (size_t)BODY(tensor)->numel)
         return tern_fail(ctx, TERN_ERR_ARGUMENT,
                          "to_doubles: room for %zu elements where the tensor has %lld", count,
-                         (long long)tensor->numel);
-    if (tensor->dtype == TERN_FLOAT64)
+                         (long long)BODY(tensor)->numel);
+    if (BODY(tensor)->dtype == TERN_FLOAT64)
         return tern_to_host(tensor, out_data, count * sizeof *out_data);
-    size_t bytes = count * tern_dtype_size(tensor->dtype);
+    size_t bytes = count * tern_dtype_size(BODY(tensor)->dtype);
     void *data = tern_alloc(bytes);
     if (!data) return tern_fail_memory(ctx, bytes);
     if (tern_to_host(tensor, data, bytes) == TERN_OK)
         for (size_t i = 0; i < count; i++)
-            out_data[i] = tern_num_load_f64((int)tensor->dtype, data, (int64_t)i);
+            out_data[i] = tern_num_load_f64((int)BODY(tensor)->dtype, data, (int64_t)i);
     tern_free(data);
     return ctx->status;
 }
 
 tern_status tern_write_host(tern_tensor *tensor, const void *data, size_t bytes) {
-    if (!usable(tensor)) return status_of(tensor);
-    tern_ctx *ctx = tensor->ctx;
-    size_t size = tern_dtype_size(tensor->dtype);
-    if (check_bytes(tensor, "write_host", bytes, (size_t)tensor->numel * size) != TERN_OK)
+    if (!tern_usable(tensor, "write_host")) return tern_unusable(tensor);
+    tern_ctx *ctx = BODY(tensor)->ctx;
+    size_t size = tern_dtype_size(BODY(tensor)->dtype);
+    if (check_bytes(tensor, "write_host", bytes, (size_t)BODY(tensor)->numel * size) != TERN_OK)
         return ctx->status;
     if (tern_has_overlap(tensor))
         return tern_fail(
             ctx, TERN_ERR_ARGUMENT,
             "write_host: elements of an expanded tensor share memory: write to a clone");
     if (tern_is_contiguous(tensor)) {
-        tern_upload(tensor->lane, tensor->storage, (uint64_t)tensor->offset * size, data, bytes);
+        tern_upload(BODY(tensor)->lane, BODY(tensor)->storage,
+                    (uint64_t)BODY(tensor)->offset * size, data, bytes);
     } else {
         tern_scope scope = tern_scope_inner(ctx);
-        tern_tensor *packed =
-            tern_tensor_new(tensor->lane, tensor->dtype, tensor->rank, tensor->shape);
+        tern_tensor *packed = tern_tensor_new(BODY(tensor)->lane, BODY(tensor)->dtype,
+                                              BODY(tensor)->rank, BODY(tensor)->shape);
         if (!tern_is_nil(packed) &&
-            tern_upload(packed->lane, packed->storage, 0, data, bytes) == TERN_OK)
+            tern_upload(BODY(packed)->lane, BODY(packed)->storage, 0, data, bytes) == TERN_OK)
             tern_copy_raw(tensor, packed);
         tern_scope_end(scope);
     }
-    if (ctx->status == TERN_OK && !(tensor->flags & TERN_T_INFERENCE)) tensor->storage->version++;
+    if (ctx->status == TERN_OK && !(BODY(tensor)->flags & TERN_T_INFERENCE))
+        BODY(tensor)->storage->version++;
     return ctx->status;
 }
 
 /* ---- storage ------------------------------------------------------------------------------------------ */
 
 tern_status tern_storage_to_host(const tern_tensor *tensor, void *out_data, size_t bytes) {
-    if (!usable(tensor)) return status_of(tensor);
+    if (!tern_usable(tensor, "storage_to_host")) return tern_unusable(tensor);
     if (check_bytes(tensor, "storage_to_host", bytes, tern_storage_bytes(tensor)) != TERN_OK)
-        return tensor->ctx->status;
-    return tern_download(tensor->lane, out_data, tensor->storage, 0, bytes);
+        return BODY(tensor)->ctx->status;
+    return tern_download(BODY(tensor)->lane, out_data, BODY(tensor)->storage, 0, bytes);
 }
 
 tern_tensor *tern_view_of_storage(const tern_tensor *base, tern_shape size, tern_shape stride,
                                   int64_t storage_offset) {
     /* A handle without history: the view has none either. */
+    if (!tern_usable(base, "view_of_storage")) return tern_context_of(base)->nil;
     tern_tensor *plain = tern_detach((tern_tensor *)base);
     return tern_is_nil(plain) ? plain : tern_as_strided(plain, size, stride, storage_offset);
 }

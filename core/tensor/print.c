@@ -70,10 +70,10 @@ static void format_float(char *out, const char *format, double value) {
 }
 
 static void format_element(const printout *p, int64_t index, char *out) {
-    int dtype = (int)p->tensor->dtype;
-    if (!tern_dtype_is_floating(p->tensor->dtype)) {
+    int dtype = (int)BODY(p->tensor)->dtype;
+    if (!tern_dtype_is_floating(BODY(p->tensor)->dtype)) {
         int64_t value = tern_num_load_i64(dtype, p->data, index);
-        if (p->tensor->dtype == TERN_BOOL)
+        if (BODY(p->tensor)->dtype == TERN_BOOL)
             snprintf(out, NUMBER, "%s", value ? "True" : "False");
         else
             snprintf(out, NUMBER, "%lld", (long long)value);
@@ -107,8 +107,8 @@ static int64_t count_shown(const printout *p) {
 
 /* Finite and not zero: the elements that a float format is chosen from. */
 static bool is_typical(const printout *p, int64_t index) {
-    if (!tern_dtype_is_floating(p->tensor->dtype)) return true;
-    double value = tern_num_load_f64((int)p->tensor->dtype, p->data, index);
+    if (!tern_dtype_is_floating(BODY(p->tensor)->dtype)) return true;
+    double value = tern_num_load_f64((int)BODY(p->tensor)->dtype, p->data, index);
     return isfinite(value) && value != 0;
 }
 
@@ -117,7 +117,7 @@ static void choose_notation(printout *p, int64_t count) {
     p->whole = true;
     for (int64_t i = 0; i < count; i++) {
         if (!is_typical(p, i)) continue;
-        double value = tern_num_load_f64((int)p->tensor->dtype, p->data, i);
+        double value = tern_num_load_f64((int)BODY(p->tensor)->dtype, p->data, i);
         p->whole = p->whole && value == ceil(value);
         smallest = fmin(smallest, fabs(value));
         largest = fmax(largest, fabs(value));
@@ -128,7 +128,7 @@ static void choose_notation(printout *p, int64_t count) {
 
 static void choose_format(printout *p) {
     int64_t count = count_shown(p);
-    if (tern_dtype_is_floating(p->tensor->dtype)) choose_notation(p, count);
+    if (tern_dtype_is_floating(BODY(p->tensor)->dtype)) choose_notation(p, count);
     p->width = 1;
     for (int64_t i = 0; i < count; i++) {
         char text[NUMBER];
@@ -146,23 +146,24 @@ static void copy_part(tern_tensor *dst, int64_t to, tern_tensor *src, int64_t fr
                       int64_t length) {
     tern_shape shape = tern_shape_of(src);
     shape.dim[dim] = length;
-    tern_tensor *source =
-        tern_tensor_over(src->lane, src->storage, src->dtype, src->rank, shape.dim, src->strides,
-                         src->offset + from * src->strides[dim]);
-    tern_tensor *target =
-        tern_tensor_over(dst->lane, dst->storage, dst->dtype, dst->rank, shape.dim, dst->strides,
-                         dst->offset + to * dst->strides[dim]);
+    tern_tensor *source = tern_tensor_over(BODY(src)->lane, BODY(src)->storage, BODY(src)->dtype,
+                                           BODY(src)->rank, shape.dim, BODY(src)->strides,
+                                           BODY(src)->offset + from * BODY(src)->strides[dim]);
+    tern_tensor *target = tern_tensor_over(BODY(dst)->lane, BODY(dst)->storage, BODY(dst)->dtype,
+                                           BODY(dst)->rank, shape.dim, BODY(dst)->strides,
+                                           BODY(dst)->offset + to * BODY(dst)->strides[dim]);
     if (!tern_is_nil(source) && !tern_is_nil(target)) tern_copy_raw(target, source);
 }
 
 /* The edges of every long dimension, made on the device: a large tensor is not read back whole. */
 static tern_tensor *summary_of(tern_tensor *tensor) {
-    for (int d = 0; d < tensor->rank; d++) {
-        int64_t size = tensor->shape[d];
+    for (int d = 0; d < BODY(tensor)->rank; d++) {
+        int64_t size = BODY(tensor)->shape[d];
         if (size <= 2 * EDGE) continue;
         tern_shape shape = tern_shape_of(tensor);
         shape.dim[d] = 2 * EDGE;
-        tern_tensor *edges = tern_tensor_new(tensor->lane, tensor->dtype, shape.rank, shape.dim);
+        tern_tensor *edges =
+            tern_tensor_new(BODY(tensor)->lane, BODY(tensor)->dtype, shape.rank, shape.dim);
         if (tern_is_nil(edges)) return edges;
         copy_part(edges, 0, tensor, 0, d, EDGE);
         copy_part(edges, EDGE, tensor, size - EDGE, d, EDGE);
@@ -173,13 +174,13 @@ static tern_tensor *summary_of(tern_tensor *tensor) {
 
 /* Reads what is shown; false and latched on failure. data is then NULL. */
 static bool prepare(const tern_tensor *tensor, printout *out) {
-    tern_ctx *ctx = tensor->ctx;
-    *out = (printout){.tensor = tensor, .summarised = tensor->numel > THRESHOLD};
+    tern_ctx *ctx = BODY(tensor)->ctx;
+    *out = (printout){.tensor = tensor, .summarised = BODY(tensor)->numel > THRESHOLD};
     tern_scope scope = tern_scope_inner(ctx);
     tern_tensor *shown = (tern_tensor *)tensor;
     if (out->summarised) shown = summary_of(shown);
     if (!tern_is_nil(shown)) {
-        size_t bytes = (size_t)shown->numel * tern_dtype_size(shown->dtype);
+        size_t bytes = (size_t)BODY(shown)->numel * tern_dtype_size(BODY(shown)->dtype);
         out->shape = tern_shape_of(shown);
         out->data = tern_alloc(bytes);
         if (!out->data) tern_fail_memory(ctx, bytes);
@@ -197,7 +198,7 @@ static bool prepare(const tern_tensor *tensor, printout *out) {
 /* ---- layout -------------------------------------------------------------------------------------------------------- */
 
 static bool is_cut(const printout *p, int dim) {
-    return p->summarised && p->tensor->shape[dim] > 2 * EDGE;
+    return p->summarised && BODY(p->tensor)->shape[dim] > 2 * EDGE;
 }
 
 /* The last dimension, broken into lines; `first` is the index of its first element. */
@@ -274,29 +275,30 @@ static void put_suffix(suffixes *s, const char *text) {
 static void put_size(suffixes *s, const tern_tensor *tensor) {
     char text[TERN_SHAPE_TEXT + 8] = "size=(";
     size_t used = strlen(text);
-    for (int d = 0; d < tensor->rank; d++)
+    for (int d = 0; d < BODY(tensor)->rank; d++)
         used += (size_t)snprintf(text + used, sizeof text - used, d ? ", %lld" : "%lld",
-                                 (long long)tensor->shape[d]);
+                                 (long long)BODY(tensor)->shape[d]);
     snprintf(text + used, sizeof text - used, ")");
     put_suffix(s, text);
 }
 
 static bool shows_dtype(const tern_tensor *tensor) {
-    if (tensor->dtype == TERN_FLOAT32) return false;
-    return tensor->numel == 0 || (tensor->dtype != TERN_INT64 && tensor->dtype != TERN_BOOL);
+    if (BODY(tensor)->dtype == TERN_FLOAT32) return false;
+    return BODY(tensor)->numel == 0 ||
+           (BODY(tensor)->dtype != TERN_INT64 && BODY(tensor)->dtype != TERN_BOOL);
 }
 
 static void put_suffixes(sink *out, const tern_tensor *tensor, int indent) {
     /* PyTorch counts the last line two characters long; the lines break as its do. */
     suffixes s = {out, indent, out->length - out->line + 2};
     char text[192];
-    if (!tensor->lane->device->is_cpu) {
+    if (!BODY(tensor)->lane->device->is_cpu) {
         snprintf(text, sizeof text, "device='%s'", tern_device_of(tensor));
         put_suffix(&s, text);
     }
-    if (tensor->numel == 0 && tensor->rank != 1) put_size(&s, tensor);
+    if (BODY(tensor)->numel == 0 && BODY(tensor)->rank != 1) put_size(&s, tensor);
     if (shows_dtype(tensor)) {
-        snprintf(text, sizeof text, "dtype=torch.%s", tern_dtype_name(tensor->dtype));
+        snprintf(text, sizeof text, "dtype=torch.%s", tern_dtype_name(BODY(tensor)->dtype));
         put_suffix(&s, text);
     }
     const char *grad_fn = tern_grad_fn_name(tensor);
@@ -312,7 +314,7 @@ static void put_tensor(sink *s, const printout *p) {
     static const char prefix[] = "tensor(";
     int indent = (int)strlen(prefix);
     put(s, prefix);
-    if (p->tensor->numel == 0)
+    if (BODY(p->tensor)->numel == 0)
         put(s, "[]");
     else if (p->shape.rank == 0)
         put_element(s, p, 0);
@@ -330,7 +332,7 @@ static void put_tensor(sink *s, const printout *p) {
 size_t tern_repr(const tern_tensor *tensor, char *out_text, size_t size) {
     sink s = {.text = out_text, .size = size};
     printout p;
-    if (tern_is_nil(tensor) || tensor->ctx->status != TERN_OK || !prepare(tensor, &p)) {
+    if (!tern_usable(tensor, "repr") || !prepare(tensor, &p)) {
         finish(&s);
         return 0;
     }
@@ -341,10 +343,10 @@ size_t tern_repr(const tern_tensor *tensor, char *out_text, size_t size) {
 
 const char *tern_repr_text(const tern_tensor *tensor) {
     printout p;
-    if (tern_is_nil(tensor) || tensor->ctx->status != TERN_OK || !prepare(tensor, &p)) return "";
+    if (!tern_usable(tensor, "repr") || !prepare(tensor, &p)) return "";
     sink counted = {0};
     put_tensor(&counted, &p);
-    char *text = tern_scope_alloc(tensor->ctx, counted.length + 1);
+    char *text = tern_scope_alloc(BODY(tensor)->ctx, counted.length + 1);
     if (text) {
         sink s = {.text = text, .size = counted.length + 1};
         put_tensor(&s, &p);

@@ -21,8 +21,9 @@ void tern_contiguous_strides(int rank, const int64_t *shape, int64_t *out_stride
 }
 
 bool tern_same_shape(const tern_tensor *a, const tern_tensor *b) {
-    return a->rank == b->rank &&
-           memcmp(a->shape, b->shape, (size_t)a->rank * sizeof *a->shape) == 0;
+    return BODY(a)->rank == BODY(b)->rank &&
+           memcmp(BODY(a)->shape, BODY(b)->shape, (size_t)BODY(a)->rank * sizeof *BODY(a)->shape) ==
+               0;
 }
 
 bool tern_shape_numel(int rank, const int64_t *shape, int64_t *out_numel) {
@@ -39,8 +40,8 @@ bool tern_shape_numel(int rank, const int64_t *shape, int64_t *out_numel) {
 }
 
 bool tern_has_overlap(const tern_tensor *tensor) {
-    for (int d = 0; d < tensor->rank; d++)
-        if (tensor->strides[d] == 0 && tensor->shape[d] > 1) return true;
+    for (int d = 0; d < BODY(tensor)->rank; d++)
+        if (BODY(tensor)->strides[d] == 0 && BODY(tensor)->shape[d] > 1) return true;
     return false;
 }
 
@@ -61,36 +62,37 @@ const char *tern_dtype_class(tern_dtype dtype) {
 
 bool tern_tensor_set_geometry(tern_tensor *tensor, int rank, const int64_t *shape,
                               const int64_t *strides) {
-    int64_t *dims = tensor->shape ? tensor->shape : tensor->dims;
+    int64_t *dims = BODY(tensor)->shape ? BODY(tensor)->shape : BODY(tensor)->dims;
     if (rank > TERN_INLINE_RANK) {
         dims = tern_alloc(2 * TERN_MAX_RANK * sizeof *dims);
         if (!dims) {
-            tern_fail_memory(tensor->ctx, 2 * TERN_MAX_RANK * sizeof *dims);
+            tern_fail_memory(BODY(tensor)->ctx, 2 * TERN_MAX_RANK * sizeof *dims);
             return false;
         }
     } else {
-        dims = tensor->dims;
+        dims = BODY(tensor)->dims;
     }
     int64_t kept_shape[TERN_MAX_RANK], kept_strides[TERN_MAX_RANK];
     if (rank) memcpy(kept_shape, shape, (size_t)rank * sizeof *shape);
     if (rank) memcpy(kept_strides, strides, (size_t)rank * sizeof *strides);
-    if (tensor->shape && tensor->shape != tensor->dims) tern_free(tensor->shape);
-    tensor->shape = dims;
-    tensor->strides = dims + (rank > TERN_INLINE_RANK ? TERN_MAX_RANK : TERN_INLINE_RANK);
-    if (rank) memcpy(tensor->shape, kept_shape, (size_t)rank * sizeof *shape);
-    if (rank) memcpy(tensor->strides, kept_strides, (size_t)rank * sizeof *strides);
-    tensor->rank = rank;
-    return tern_shape_numel(rank, shape, &tensor->numel);
+    if (BODY(tensor)->shape && BODY(tensor)->shape != BODY(tensor)->dims)
+        tern_free(BODY(tensor)->shape);
+    BODY(tensor)->shape = dims;
+    BODY(tensor)->strides = dims + (rank > TERN_INLINE_RANK ? TERN_MAX_RANK : TERN_INLINE_RANK);
+    if (rank) memcpy(BODY(tensor)->shape, kept_shape, (size_t)rank * sizeof *shape);
+    if (rank) memcpy(BODY(tensor)->strides, kept_strides, (size_t)rank * sizeof *strides);
+    BODY(tensor)->rank = rank;
+    return tern_shape_numel(rank, shape, &BODY(tensor)->numel);
 }
 
 /* ---- making -----------------------------------------------------------------------------------
  */
 
 static void link_to(tern_tensor *tensor, tern_frame *frame) {
-    tensor->frame = frame;
-    tensor->prev = NULL;
-    tensor->next = frame->tensors;
-    if (frame->tensors) frame->tensors->prev = tensor;
+    BODY(tensor)->frame = frame;
+    BODY(tensor)->prev = NULL;
+    BODY(tensor)->next = frame->tensors;
+    if (frame->tensors) BODY(frame->tensors)->prev = tensor;
     frame->tensors = tensor;
 }
 
@@ -100,18 +102,18 @@ tern_tensor *tern_tensor_over(tern_lane *lane, tern_storage *storage, tern_dtype
     if (ctx->status != TERN_OK) return ctx->nil;
     tern_tensor *tensor = tern_slab_tensor(ctx);
     if (!tensor) return ctx->nil;
-    tensor->ctx = ctx;
-    tensor->lane = lane;
-    tensor->dtype = dtype;
-    tensor->offset = offset;
+    BODY(tensor)->ctx = ctx;
+    BODY(tensor)->lane = lane;
+    BODY(tensor)->dtype = dtype;
+    BODY(tensor)->offset = offset;
     if (!tern_tensor_set_geometry(tensor, rank, shape, strides)) {
         tern_slab_give_tensor(ctx, tensor);
         tern_fail(ctx, TERN_ERR_ARGUMENT, "a tensor's shape has a negative or impossible size");
         return ctx->nil;
     }
-    tensor->storage = storage;
+    BODY(tensor)->storage = storage;
     tern_storage_retain(storage);
-    if (ctx->inference) tensor->flags |= TERN_T_INFERENCE;
+    if (ctx->inference) BODY(tensor)->flags |= TERN_T_INFERENCE;
     link_to(tensor, ctx->top->target);
     return tensor;
 }
@@ -144,47 +146,50 @@ tern_tensor *tern_tensor_new(tern_lane *lane, tern_dtype dtype, int rank, const 
 
 tern_tensor *tern_broadcast_view(tern_tensor *tensor, const tern_shape *shape) {
     if (tern_is_nil(tensor)) return tensor;
-    bool same = tensor->rank == shape->rank;
-    for (int d = 0; same && d < shape->rank; d++) same = tensor->shape[d] == shape->dim[d];
+    bool same = BODY(tensor)->rank == shape->rank;
+    for (int d = 0; same && d < shape->rank; d++) same = BODY(tensor)->shape[d] == shape->dim[d];
     if (same) return tensor;
     int64_t strides[TERN_MAX_RANK];
-    int lead = shape->rank - tensor->rank;
+    int lead = shape->rank - BODY(tensor)->rank;
     for (int d = 0; d < shape->rank; d++)
-        strides[d] = d < lead || tensor->shape[d - lead] == 1 ? 0 : tensor->strides[d - lead];
-    return tern_tensor_over(tensor->lane, tensor->storage, tensor->dtype, shape->rank, shape->dim,
-                            strides, tensor->offset);
+        strides[d] =
+            d < lead || BODY(tensor)->shape[d - lead] == 1 ? 0 : BODY(tensor)->strides[d - lead];
+    return tern_tensor_over(BODY(tensor)->lane, BODY(tensor)->storage, BODY(tensor)->dtype,
+                            shape->rank, shape->dim, strides, BODY(tensor)->offset);
 }
 
 tern_tensor *tern_tensor_view(tern_tensor *base, int rank, const int64_t *shape,
                               const int64_t *strides, int64_t offset) {
-    tern_ctx *ctx = base->ctx;
-    tern_tensor *view =
-        tern_tensor_over(base->lane, base->storage, base->dtype, rank, shape, strides, offset);
+    tern_ctx *ctx = BODY(base)->ctx;
+    tern_tensor *view = tern_tensor_over(BODY(base)->lane, BODY(base)->storage, BODY(base)->dtype,
+                                         rank, shape, strides, offset);
     if (tern_is_nil(view)) return view;
-    view->flags = (view->flags & ~(uint32_t)TERN_T_INFERENCE) | (base->flags & TERN_T_INFERENCE);
-    if (!(base->flags & TERN_T_INFERENCE) && !tern_alias_join(base, view)) return ctx->nil;
+    BODY(view)->flags =
+        (BODY(view)->flags & ~(uint32_t)TERN_T_INFERENCE) | (BODY(base)->flags & TERN_T_INFERENCE);
+    if (!(BODY(base)->flags & TERN_T_INFERENCE) && !tern_alias_join(base, view)) return ctx->nil;
     return view;
 }
 
 void tern_tensor_release(tern_tensor *tensor) {
-    if (!tensor || tensor->flags & TERN_T_NIL) return;
-    tern_ctx *ctx = tensor->ctx;
-    if (!(tensor->flags & TERN_T_OWNED)) tern_tensor_unlink(tensor);
+    if (!tensor || BODY(tensor)->flags & TERN_T_NIL) return;
+    tern_ctx *ctx = BODY(tensor)->ctx;
+    if (!(BODY(tensor)->flags & TERN_T_OWNED)) tern_tensor_unlink(tensor);
     tern_grad_detach_handle(tensor);
-    tern_storage_release(ctx, tensor->storage);
-    if (tensor->shape != tensor->dims) tern_free(tensor->shape);
+    tern_storage_release(ctx, BODY(tensor)->storage);
+    if (BODY(tensor)->shape != BODY(tensor)->dims) tern_free(BODY(tensor)->shape);
     tern_slab_give_tensor(ctx, tensor);
 }
 
 tern_status tern_tensor_assign(tern_tensor *tensor, const tern_tensor *source) {
-    if (!tern_tensor_set_geometry(tensor, source->rank, source->shape, source->strides))
-        return tensor->ctx->status;
-    tern_storage_retain(source->storage);
-    tern_storage_release(tensor->ctx, tensor->storage);
-    tensor->storage = source->storage;
-    tensor->lane = source->lane;
-    tensor->offset = source->offset;
-    tensor->dtype = source->dtype;
+    if (!tern_tensor_set_geometry(tensor, BODY(source)->rank, BODY(source)->shape,
+                                  BODY(source)->strides))
+        return BODY(tensor)->ctx->status;
+    tern_storage_retain(BODY(source)->storage);
+    tern_storage_release(BODY(tensor)->ctx, BODY(tensor)->storage);
+    BODY(tensor)->storage = BODY(source)->storage;
+    BODY(tensor)->lane = BODY(source)->lane;
+    BODY(tensor)->offset = BODY(source)->offset;
+    BODY(tensor)->dtype = BODY(source)->dtype;
     return TERN_OK;
 }
 
@@ -192,12 +197,12 @@ tern_status tern_tensor_assign(tern_tensor *tensor, const tern_tensor *source) {
  */
 
 void tern_drop(tern_tensor *tensor) {
-    if (!tensor || tensor->flags & (TERN_T_NIL | TERN_T_DROPPED)) return;
+    if (tern_is_nil(tensor)) return;
     tern_grad_detach_handle(tensor);
-    tern_storage_release(tensor->ctx, tensor->storage);
-    tensor->storage = NULL;
-    tensor->numel = 0;
-    tensor->flags |= TERN_T_DROPPED;
+    tern_storage_release(BODY(tensor)->ctx, BODY(tensor)->storage);
+    BODY(tensor)->storage = NULL;
+    BODY(tensor)->numel = 0;
+    BODY(tensor)->flags |= TERN_T_DROPPED;
 }
 
 /* True where `tensor` carries a graph of the scope it lives in. */
@@ -206,8 +211,8 @@ static bool has_history(tern_tensor *tensor) {
 }
 
 tern_tensor *tern_keep(tern_tensor *tensor) {
-    if (!tensor || tensor->flags & TERN_T_NIL) return tensor;
-    tern_ctx *ctx = tensor->ctx;
+    tern_ctx *ctx = tern_context_of(tensor);
+    if (!tern_usable(tensor, "tern_keep")) return ctx->nil;
     if (has_history(tensor)) {
         tern_fail(ctx, TERN_ERR_STATE,
                   "tern_keep: a tensor with a history (%s) cannot outlive the scope of its graph: "
@@ -216,7 +221,7 @@ tern_tensor *tern_keep(tern_tensor *tensor) {
         return ctx->nil;
     }
     tern_frame *frame = ctx->top;
-    while (frame && frame->target != tensor->frame) frame = frame->parent;
+    while (frame && frame->target != BODY(tensor)->frame) frame = frame->parent;
     if (frame && frame->parent) {
         tern_accumulator_forget(tensor);
         tern_tensor_move(tensor, frame->parent->target);
@@ -225,15 +230,16 @@ tern_tensor *tern_keep(tern_tensor *tensor) {
 }
 
 tern_status tern_update(tern_tensor **slot, tern_tensor *value) {
-    tern_ctx *ctx = value->ctx;
-    if (ctx->status != TERN_OK) return ctx->status;
-    if (!slot || !*slot || (*slot)->flags & TERN_T_NIL)
+    if (!tern_usable(value, "tern_update")) return tern_unusable(value);
+    tern_ctx *ctx = BODY(value)->ctx;
+    if (!slot || !*slot || (tern_is_live(*slot) && BODY(*slot)->flags & TERN_T_NIL))
         return tern_fail(ctx, TERN_ERR_ARGUMENT, "tern_update: the slot holds no tensor");
+    if (!tern_is_live(*slot)) return tern_fail_stale(*slot, "tern_update");
     if (has_history(value))
         return tern_fail(ctx, TERN_ERR_STATE,
                          "tern_update: the value has a history (%s): pass tern_detach(value)",
                          tern_grad_fn_name(value));
-    if ((*slot)->ctx != ctx)
+    if (BODY((*slot))->ctx != ctx)
         return tern_fail(ctx, TERN_ERR_ARGUMENT, "tern_update: slot and value of two contexts");
     tern_accumulator_forget(*slot);
     return tern_tensor_assign(*slot, value);
@@ -242,77 +248,75 @@ tern_status tern_update(tern_tensor **slot, tern_tensor *value) {
 /* ---- inspecting -------------------------------------------------------------------------------
  */
 
-tern_tensor *tern_nil(tern_ctx *ctx) {
-    return ctx->nil;
+/* What is asked of NULL or of a stale handle is answered as of nil. */
+static const tern_tensor_body *seen(const tern_tensor *tensor) {
+    return BODY(tern_is_live(tensor) ? tensor : tern_nil(NULL));
 }
-bool tern_is_nil(const tern_tensor *tensor) {
-    return !tensor || (tensor->flags & (TERN_T_NIL | TERN_T_DROPPED)) != 0;
-}
-tern_ctx *tern_context_of(const tern_tensor *tensor) {
-    return tensor->ctx;
-}
+
 tern_dtype tern_dtype_of(const tern_tensor *tensor) {
-    return tensor->dtype;
+    return seen(tensor)->dtype;
 }
 int tern_rank(const tern_tensor *tensor) {
-    return tensor->rank;
+    return seen(tensor)->rank;
 }
 int64_t tern_numel(const tern_tensor *tensor) {
-    return tensor->numel;
+    return seen(tensor)->numel;
 }
 
 tern_shape tern_shape_of(const tern_tensor *tensor) {
-    tern_shape shape = {tensor->rank, {0}};
-    for (int d = 0; d < tensor->rank; d++) shape.dim[d] = tensor->shape[d];
+    const tern_tensor_body *body = seen(tensor);
+    tern_shape shape = {body->rank, {0}};
+    for (int d = 0; d < body->rank; d++) shape.dim[d] = body->shape[d];
     return shape;
 }
 
-static bool check_dim(const tern_tensor *tensor, int dim, int *out_dim) {
-    if (tern_is_nil(tensor)) return false;
-    return tern_wrap_dim(tensor->ctx, tensor->rank, dim, out_dim) && tensor->rank > 0;
+static bool check_dim(const tern_tensor *tensor, const char *what, int dim, int *out_dim) {
+    if (!tern_usable(tensor, what)) return false;
+    return tern_wrap_dim(BODY(tensor)->ctx, BODY(tensor)->rank, dim, out_dim) &&
+           BODY(tensor)->rank > 0;
 }
 
 int64_t tern_size(const tern_tensor *tensor, int dim) {
     int d;
-    return check_dim(tensor, dim, &d) ? tensor->shape[d] : 0;
+    return check_dim(tensor, "size", dim, &d) ? BODY(tensor)->shape[d] : 0;
 }
 
 int64_t tern_stride(const tern_tensor *tensor, int dim) {
     int d;
-    return check_dim(tensor, dim, &d) ? tensor->strides[d] : 0;
+    return check_dim(tensor, "stride", dim, &d) ? BODY(tensor)->strides[d] : 0;
 }
 
 int64_t tern_storage_offset(const tern_tensor *tensor) {
-    return tensor->offset;
+    return tern_is_nil(tensor) ? 0 : BODY(tensor)->offset;
 }
 
 size_t tern_storage_bytes(const tern_tensor *tensor) {
-    return tensor->storage ? (size_t)tensor->storage->bytes : 0;
+    return tern_is_nil(tensor) ? 0 : (size_t)BODY(tensor)->storage->bytes;
 }
 
 int64_t tern_storage_numel(const tern_tensor *tensor) {
-    return (int64_t)(tern_storage_bytes(tensor) / tern_dtype_size(tensor->dtype));
+    return (int64_t)(tern_storage_bytes(tensor) / tern_dtype_size(seen(tensor)->dtype));
 }
 
 bool tern_shares_storage(const tern_tensor *a, const tern_tensor *b) {
-    return a->storage && a->storage == b->storage;
+    return !tern_is_nil(a) && !tern_is_nil(b) && BODY(a)->storage == BODY(b)->storage;
 }
 
 bool tern_is_contiguous(const tern_tensor *tensor) {
     int64_t step = 1;
-    if (tensor->numel == 0) return true;
-    for (int d = tensor->rank; d-- > 0;) {
-        if (tensor->shape[d] == 1) continue;
-        if (tensor->strides[d] != step) return false;
-        step *= tensor->shape[d];
+    if (!tern_is_live(tensor) || BODY(tensor)->numel == 0) return true;
+    for (int d = BODY(tensor)->rank; d-- > 0;) {
+        if (BODY(tensor)->shape[d] == 1) continue;
+        if (BODY(tensor)->strides[d] != step) return false;
+        step *= BODY(tensor)->shape[d];
     }
     return true;
 }
 
 const char *tern_device_of(const tern_tensor *tensor) {
-    return tensor->lane ? tensor->lane->device->name : "";
+    return tern_is_nil(tensor) ? "" : BODY(tensor)->lane->device->name;
 }
 
 uint64_t tern_version(const tern_tensor *tensor) {
-    return tensor->storage ? tensor->storage->version : 0;
+    return tern_is_nil(tensor) ? 0 : BODY(tensor)->storage->version;
 }

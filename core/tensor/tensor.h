@@ -6,6 +6,22 @@
 
 #include "core/objects.h"
 
+/* ---- handles that a program hands in (live.c) ---- */
+
+/*
+ * True where `function` may use the tensor. NULL, nil, a stale handle (its scope has ended) and a
+ * latched context are refused, and what is not latched yet is latched with the function's name.
+ */
+TERN_API bool tern_usable(const tern_tensor *tensor, const char *function);
+
+/* What a verb returns for a tensor that is not usable. */
+tern_status tern_unusable(const tern_tensor *tensor);
+
+/* Latches that a handle is stale. */
+tern_status tern_fail_stale(const void *handle, const char *function);
+
+/* ---- making ---- */
+
 /* A handle in the open scope over new storage, contiguous, contents open. NULL shape is rank 0. */
 TERN_API tern_tensor *tern_tensor_new(tern_lane *lane, tern_dtype dtype, int rank,
                                       const int64_t *shape);
