@@ -80,6 +80,15 @@ static void run_add(subject *s) {
     tern_add(s->a, s->b);
 }
 
+static void prepare_recorded_pair(subject *s, int64_t size) {
+    prepare_pair(s, size);
+    tern_requires_grad(s->a, true);
+}
+
+static void run_add_scalar(subject *s) {
+    tern_add_scalar(s->a, 0.5);
+}
+
 static void prepare_chain(subject *s, int64_t size) {
     (void)size;
     s->a = tern_ones(s->ctx, TERN_SHAPE(1), TERN_FLOAT32);
@@ -90,6 +99,18 @@ static void run_chain(subject *s) {
     tern_tensor *v = s->b;
     for (int i = 0; i < 20; i++) v = tern_mul(v, s->a);
     tern_backward(v);
+}
+
+/* A graph over `size` time steps; going backward leaves it as it is. */
+static void prepare_sequence(subject *s, int64_t size) {
+    tern_module *lstm = tern_nn(s->ctx, "LSTM(8, 16)");
+    tern_value input = tern_tensor_value(tern_rand(s->ctx, TERN_SHAPE(size, 1, 8), NULL));
+    tern_value output = tern_value_at(tern_module_call(lstm, &input, 1, tern_none()), 0);
+    s->a = output.kind == TERN_VALUE_TENSOR ? tern_sum(output.as.tensor) : tern_nil(s->ctx);
+}
+
+static void run_backward(subject *s) {
+    tern_backward_with(s->a, NULL, TERN_RETAIN_GRAPH);
 }
 
 static void prepare_square(subject *s, int64_t size) {
@@ -169,7 +190,12 @@ static double samples_rate(double seconds, int64_t size) {
 static const bench_case cases[] = {
     {"seed_loop", "seed_epoch", 1, prepare_line, run_line_epoch, microseconds, "us", true},
     {"overhead", "op_add_1", 1, prepare_pair, run_add, nanoseconds, "ns", true},
+    {"overhead", "op_add_1_recorded", 1, prepare_recorded_pair, run_add, nanoseconds, "ns", true},
+    {"overhead", "op_add_scalar_1", 1, prepare_pair, run_add_scalar, nanoseconds, "ns", true},
     {"overhead", "grad_chain_20", 1, prepare_chain, run_chain, microseconds, "us", true},
+    {"overhead", "lstm_backward_64", 64, prepare_sequence, run_backward, microseconds, "us", true},
+    {"overhead", "lstm_backward_256", 256, prepare_sequence, run_backward, microseconds, "us",
+     true},
     {"gemm", "gemm_32", 32, prepare_square, run_mm, matmul_rate, "GF/s", false},
     {"gemm", "gemm_64", 64, prepare_square, run_mm, matmul_rate, "GF/s", false},
     {"gemm", "gemm_128", 128, prepare_square, run_mm, matmul_rate, "GF/s", false},

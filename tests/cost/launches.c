@@ -1,0 +1,118 @@
+/*
+ * launches: an operation with a number for an operand starts one kernel, as one with a tensor does.
+ *
+ * Runs on the device `counting`. Every operation that takes a number is called out of place and,
+ * where it has such a form, in place, of float32 and int64, and with a gradient recorded.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "tern/tern.h"
+
+enum { FLOATS = 1, INTS = 2, RECORDED = 4, ALL = FLOATS | INTS | RECORDED };
+
+/* `arguments`: t is the tensor, n a number, m a mask, - is None. */
+typedef struct row {
+    const char *name, *arguments;
+    unsigned forms;
+} row;
+
+static const row rows[] = {
+    {"add", "tt", ALL}, /* what the others are compared with */
+    {"add", "tn", ALL},
+    {"sub", "tn", ALL},
+    {"rsub", "tn", ALL},
+    {"mul", "tn", ALL},
+    {"div", "tn", FLOATS | RECORDED}, /* of integers it converts them first */
+    {"floor_divide", "tn", FLOATS | INTS},
+    {"remainder", "tn", ALL},
+    {"remainder", "nt", FLOATS | INTS},
+    {"fmod", "tn", ALL},
+    {"pow", "tn", FLOATS | RECORDED},
+    {"pow", "nt", FLOATS | RECORDED},
+    {"eq", "tn", FLOATS | INTS},
+    {"ne", "tn", FLOATS | INTS},
+    {"lt", "tn", FLOATS | INTS},
+    {"le", "tn", FLOATS | INTS},
+    {"gt", "tn", FLOATS | INTS},
+    {"ge", "tn", FLOATS | INTS},
+    {"bitwise_and", "tn", INTS},
+    {"bitwise_or", "tn", INTS},
+    {"bitwise_xor", "tn", INTS},
+    {"bitwise_left_shift", "tn", INTS},
+    {"bitwise_right_shift", "tn", INTS},
+    {"clamp", "tnn", ALL},
+    {"clamp", "tn-", ALL},
+    {"clamp", "t-n", ALL},
+    {"clamp_min", "tn", ALL},
+    {"clamp_max", "tn", ALL},
+    {"where", "mtn", ALL},
+    {"where", "mnt", ALL},
+    {"masked_fill", "tmn", ALL},
+    {"add_", "tn", FLOATS | INTS},
+    {"sub_", "tn", FLOATS | INTS},
+    {"mul_", "tn", FLOATS | INTS},
+    {"div_", "tn", FLOATS},
+    {"remainder_", "tn", FLOATS | INTS},
+    {"pow_", "tn", FLOATS},
+    {"clamp_", "tnn", FLOATS | INTS},
+};
+
+enum { N_ROWS = sizeof rows / sizeof rows[0], MOST_ARGUMENTS = 3 };
+
+typedef struct form {
+    unsigned flag;
+    const char *name;
+    tern_dtype dtype;
+    bool records;
+} form;
+
+static const form forms[] = {
+    {FLOATS, "float32", TERN_FLOAT32, false},
+    {INTS, "int64", TERN_INT64, false},
+    {RECORDED, "float32, recorded", TERN_FLOAT32, true},
+};
+
+/* How many kernels one call starts. */
+static uint64_t launches_of(tern_ctx *ctx, const row *r, const form *f) {
+    tern_tensor *input = tern_ones(ctx, TERN_SHAPE(2, 3), f->dtype);
+    tern_tensor *mask = tern_ones(ctx, TERN_SHAPE(2, 3), TERN_BOOL);
+    if (f->records) tern_requires_grad(input, true);
+    tern_value arguments[MOST_ARGUMENTS];
+    int count = (int)strlen(r->arguments);
+    for (int i = 0; i < count; i++) {
+        char kind = r->arguments[i];
+        arguments[i] = kind == 't'              ? tern_tensor_value(input)
+                       : kind == 'm'            ? tern_tensor_value(mask)
+                       : kind == '-'            ? tern_none()
+                       : f->dtype == TERN_INT64 ? tern_int(3)
+                                                : tern_float(0.3);
+    }
+    uint64_t before = tern_get_stats(ctx).launches;
+    tern_call(ctx, r->name, arguments, count, tern_none());
+    return tern_get_stats(ctx).launches - before;
+}
+
+int main(void) {
+    unsigned calls = 0, wrong = 0;
+    tern_ctx *ctx = tern_open("counting");
+    for (size_t i = 0; i < N_ROWS; i++) {
+        for (size_t k = 0; k < sizeof forms / sizeof forms[0]; k++) {
+            if (!(rows[i].forms & forms[k].flag)) continue;
+            tern_scope scope = tern_scope_begin(ctx, 0);
+            uint64_t launches = launches_of(ctx, &rows[i], &forms[k]);
+            tern_scope_end(scope);
+            if (tern_check(ctx) != TERN_OK) break;
+            calls++;
+            if (launches == 1) continue;
+            wrong++;
+            printf("%s(%s) of %s: %llu launches\n", rows[i].name, rows[i].arguments, forms[k].name,
+                   (unsigned long long)launches);
+        }
+    }
+    printf("%u of %u calls start one kernel\n", calls - wrong, calls);
+    bool failed = tern_check(ctx) != TERN_OK;
+    if (failed) fprintf(stderr, "launches: %s\n", tern_error(ctx));
+    failed = tern_close(ctx) != TERN_OK || failed;
+    return failed || wrong;
+}
