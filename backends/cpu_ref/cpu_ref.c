@@ -39,21 +39,11 @@ static int32_t buffer_import(tern_bdevice *device, void *memory, uint64_t bytes,
     return make_buffer(memory, true, out_buffer, err);
 }
 
-static void buffer_free(tern_bdevice *device, tern_bbuffer *buffer) {
+static void buffer_free(tern_bdevice *device, tern_bqueue *queue, tern_bbuffer *buffer) {
+    (void)queue;
     (void)device;
     if (!buffer->imported) host->free(buffer->memory);
     host->free(buffer);
-}
-
-static int32_t buffer_map(tern_bdevice *device, tern_bbuffer *buffer, void **out_pointer,
-                          tern_backend_error *err) {
-    (void)device, (void)err;
-    *out_pointer = buffer->memory;
-    return TERN_BACKEND_OK;
-}
-
-static void buffer_unmap(tern_bdevice *device, tern_bbuffer *buffer) {
-    (void)device, (void)buffer;
 }
 
 static void close_device(tern_bdevice *device) {
@@ -69,7 +59,6 @@ static const tern_kit_memory memory = {reach, NULL};
 
 static const tern_bdevice_vtable vtable = {
     .struct_size = sizeof vtable,
-    .memory_flags = TERN_MEMORY_HOST_VISIBLE | TERN_MEMORY_COHERENT | TERN_MEMORY_UNIFIED,
     .alignment = 64,
     .speed = TERN_SPEED_REFERENCE,
     .close = close_device,
@@ -77,9 +66,6 @@ static const tern_bdevice_vtable vtable = {
     .buffer_free = buffer_free,
     .copy_to_device = tern_kit_copy_to_device,
     .copy_to_host = tern_kit_copy_to_host,
-    .copy_on_device = tern_kit_copy_on_device,
-    .buffer_map = buffer_map,
-    .buffer_unmap = buffer_unmap,
     .buffer_import = buffer_import,
     .supports = tern_kit_supports,
     .launch = tern_kit_launch,

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "kernels.h"
+#include "numerics/dtype_convert.h"
 #include "walk.h"
 
 #if defined(__clang__)
@@ -172,19 +173,46 @@ static bool adapt_attrs(uint32_t declared, const void *attrs, uint32_t size, voi
     return true;
 }
 
-/* Reaches the buffers of `count` operands; on failure those before are left again. */
+/* The value of an operand that has no buffer, as an element in memory. */
+typedef union cell {
+    double align;
+    char bytes[8];
+} cell;
+
+/* An immediate as a tensor of `like`'s shape that reads one cell everywhere. */
+static tern_kit_tensor of_immediate(const tern_operand *operand, const tern_operand *like,
+                                    cell *out_cell) {
+    static const int64_t standing[TERN_BACKEND_MAX_RANK];
+    if (tern_kit_is_floating(operand->dtype))
+        tern_num_store_f64(operand->dtype, out_cell->bytes, 0, operand->at.f);
+    else
+        tern_num_store_i64(operand->dtype, out_cell->bytes, 0, operand->at.i);
+    return (tern_kit_tensor){out_cell->bytes, operand->dtype, like->rank, like->shape, standing};
+}
+
+static void leave(tern_kit_device *device, const tern_operand *operands, int32_t count) {
+    for (int32_t i = 0; i < count && device->memory->leave; i++) {
+        if (operands[i].buffer) device->memory->leave(&device->base, operands[i].buffer);
+    }
+}
+
+/* Reaches the buffers of `count` operands, the last of which is an output; on failure those before
+ * are left again. */
 static int32_t reach(tern_kit_device *device, const tern_operand *operands, int32_t count,
-                     tern_kit_tensor *out, tern_backend_error *err) {
+                     cell *cells, tern_kit_tensor *out, tern_backend_error *err) {
     for (int32_t i = 0; i < count; i++) {
-        char *base = device->memory->reach(&device->base, operands[i].buffer, err);
+        const tern_operand *operand = &operands[i];
+        if (!operand->buffer) {
+            out[i] = of_immediate(operand, &operands[count - 1], &cells[i]);
+            continue;
+        }
+        char *base = device->memory->reach(&device->base, operand->buffer, err);
         if (!base) {
-            for (int32_t j = 0; j < i && device->memory->leave; j++) {
-                device->memory->leave(&device->base, operands[j].buffer);
-            }
+            leave(device, operands, i);
             return TERN_BACKEND_FAILED;
         }
-        out[i] = (tern_kit_tensor){base + operands[i].byte_offset, operands[i].dtype,
-                                   operands[i].rank, operands[i].shape, operands[i].strides};
+        out[i] = (tern_kit_tensor){base + operand->at.byte_offset, operand->dtype, operand->rank,
+                                   operand->shape, operand->strides};
     }
     return TERN_BACKEND_OK;
 }
@@ -210,18 +238,17 @@ int32_t tern_kit_run(tern_kit_device *device, int32_t kernel, const tern_operand
 
     tern_operand operands[TERN_KIT_OPERANDS];
     tern_kit_tensor tensors[TERN_KIT_OPERANDS];
+    cell cells[TERN_KIT_OPERANDS];
     for (int32_t i = 0; i < n_inputs; i++) operands[i] = inputs[i];
     for (int32_t i = 0; i < n_outputs; i++) operands[n_inputs + i] = outputs[i];
     int32_t count = n_inputs + n_outputs;
-    int32_t status = reach(device, operands, count, tensors, err);
+    int32_t status = reach(device, operands, count, cells, tensors, err);
     if (status != TERN_BACKEND_OK) return status;
     tern_kit_call call = {
         kernel,       n_inputs, n_outputs, 0, tensors, tensors + n_inputs, own ? adapted : attrs,
         device->host, flag};
     status = device->kernels[kernel](&call);
-    for (int32_t i = 0; i < count && device->memory->leave; i++) {
-        device->memory->leave(&device->base, operands[i].buffer);
-    }
+    leave(device, operands, count);
     if (status == TERN_BACKEND_OUT_OF_MEMORY) {
         tern_kit_fail(err, status, "kernel %" PRId32 ": no host memory for its scratch", kernel);
     }
@@ -242,7 +269,7 @@ int32_t tern_kit_launch(tern_bdevice *device, tern_bqueue *queue, int32_t kernel
 
 int32_t tern_kit_describe(uint32_t host_abi, const tern_backend_desc *desc,
                           tern_backend_desc *out_desc, tern_backend_error *err) {
-    if (host_abi >> 16 != TERN_BACKEND_ABI_MAJOR) {
+    if (host_abi != TERN_BACKEND_ABI) {
         return tern_kit_fail(err, TERN_BACKEND_UNSUPPORTED,
                              "%s was built for plugin ABI %d.%d, the host has %" PRIu32 ".%" PRIu32
                              ": build it against the installed headers",

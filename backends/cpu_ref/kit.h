@@ -5,7 +5,7 @@
  * replaces kernels one by one. It writes
  *
  *   - a device struct that begins with tern_kit_device, and its vtable: close, buffer_alloc and
- *     buffer_free are its own; the three copies, supports and launch may be the kit's;
+ *     buffer_free are its own; the two copies, supports and launch may be the kit's;
  *   - tern_kit_memory, which gives kernels and copies a host address while one of them runs;
  *   - tern_backend_query, which is one call of tern_kit_describe.
  *
@@ -61,16 +61,13 @@ int32_t tern_kit_launch(tern_bdevice *device, tern_bqueue *queue, int32_t kernel
                         int32_t n_outputs, const void *attrs, uint32_t attrs_size,
                         tern_backend_error *err);
 
-/* The slots of the three copies of a device without queues, by the addresses that `reach` gives. */
+/* The slots of the two copies of a device without queues, by the addresses that `reach` gives. */
 int32_t tern_kit_copy_to_device(tern_bdevice *device, tern_bqueue *queue, tern_bbuffer *dst,
                                 uint64_t dst_offset, const void *src, uint64_t bytes,
                                 tern_backend_error *err);
 int32_t tern_kit_copy_to_host(tern_bdevice *device, tern_bqueue *queue, void *dst,
                               tern_bbuffer *src, uint64_t src_offset, uint64_t bytes,
                               tern_backend_error *err);
-int32_t tern_kit_copy_on_device(tern_bdevice *device, tern_bqueue *queue, tern_bbuffer *dst,
-                                uint64_t dst_offset, tern_bbuffer *src, uint64_t src_offset,
-                                uint64_t bytes, tern_backend_error *err);
 
 /* Runs one launch now. What the kernel meets (a bad index) goes into `flag`, which is the caller's:
  * a queue has one of its own. */

@@ -33,17 +33,3 @@ int32_t tern_kit_copy_to_host(tern_bdevice *device, tern_bqueue *queue, void *ds
     leave(device, src);
     return TERN_BACKEND_OK;
 }
-
-int32_t tern_kit_copy_on_device(tern_bdevice *device, tern_bqueue *queue, tern_bbuffer *dst,
-                                uint64_t dst_offset, tern_bbuffer *src, uint64_t src_offset,
-                                uint64_t bytes, tern_backend_error *err) {
-    (void)queue;
-    const char *from = enter(device, src, err);
-    char *to = from ? enter(device, dst, err) : NULL;
-    if (to) {
-        memmove(to + dst_offset, from + src_offset, (size_t)bytes);
-        leave(device, dst);
-    }
-    if (from) leave(device, src);
-    return to ? TERN_BACKEND_OK : TERN_BACKEND_FAILED;
-}

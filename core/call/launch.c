@@ -57,7 +57,7 @@ bool tern_has_kernel(tern_lane *lane, int32_t kernel, int32_t fn, tern_tensor *c
 static tern_operand operand_of(const tern_tensor *tensor) {
     tern_operand operand;
     operand.buffer = BODY(tensor)->storage->buffer;
-    operand.byte_offset = (uint64_t)BODY(tensor)->offset * tern_dtype_size(BODY(tensor)->dtype);
+    operand.at.byte_offset = (uint64_t)BODY(tensor)->offset * tern_dtype_size(BODY(tensor)->dtype);
     operand.dtype = (int32_t)BODY(tensor)->dtype;
     operand.rank = BODY(tensor)->rank;
     operand.shape = BODY(tensor)->shape;

@@ -136,7 +136,7 @@ void tern_storage_retain(tern_storage *storage) {
 
 static void storage_free(tern_storage *storage) {
     if (storage->buffer)
-        storage->device->vtable.buffer_free(storage->device->object, storage->buffer);
+        storage->device->vtable.buffer_free(storage->device->object, NULL, storage->buffer);
     if (storage->release) storage->release(storage->release_user);
     tern_free(storage);
 }

@@ -103,13 +103,12 @@ static tern_status backend_fault(const char *what, int32_t status, tern_backend_
 
 static tern_status check_desc(const tern_backend_desc *desc, const tern_manifest *manifest,
                               tern_fault *fault) {
-    uint32_t major = desc->abi >> 16;
-    if (major != TERN_BACKEND_ABI_MAJOR)
+    if (desc->abi != TERN_BACKEND_ABI)
         return tern_fault_set(fault, TERN_ERR_DEVICE,
-                              "it was built for plugin ABI %u.%u, but this Tern speaks ABI %d: "
+                              "it was built for plugin ABI %u.%u, but this Tern speaks ABI %d.%d: "
                               "install the plugin that belongs to it",
-                              (unsigned)major, (unsigned)(desc->abi & 0xffffu),
-                              TERN_BACKEND_ABI_MAJOR);
+                              (unsigned)(desc->abi >> 16), (unsigned)(desc->abi & 0xffffu),
+                              TERN_BACKEND_ABI_MAJOR, TERN_BACKEND_ABI_MINOR);
     if (!desc->device_count || !desc->device_info || !desc->device_open)
         return tern_fault_set(fault, TERN_ERR_DEVICE,
                               "its descriptor lacks device_count, device_info or device_open");
@@ -186,21 +185,25 @@ static bool queues_are_whole(const tern_bdevice_vtable *v, bool *out_any) {
     int have = (v->queue_create != NULL) + (v->queue_destroy != NULL) +
                (v->queue_synchronize != NULL) + (v->event_create != NULL) +
                (v->event_destroy != NULL) + (v->event_record != NULL) + (v->event_wait != NULL) +
-               (v->event_synchronize != NULL);
+               (v->event_synchronize != NULL) + (v->event_query != NULL);
     *out_any = have > 0;
-    return have == 0 || have == 8;
+    return have == 0 || have == 9;
 }
 
 /* What is wrong with a device's table; NULL where it keeps the contract. */
 static const char *broken_rule(const tern_bdevice_vtable *v) {
     bool queues;
     if (!v->close || !v->buffer_alloc || !v->buffer_free || !v->copy_to_device ||
-        !v->copy_to_host || !v->copy_on_device || !v->supports || !v->launch)
-        return "close, buffer_alloc, buffer_free, copy_to_device, copy_to_host, copy_on_device, "
-               "supports and launch must all be there";
+        !v->copy_to_host || !v->supports || !v->launch)
+        return "close, buffer_alloc, buffer_free, copy_to_device, copy_to_host, supports and "
+               "launch "
+               "must all be there";
     if (!queues_are_whole(v, &queues)) return "queues and events must be there all or none";
-    if ((v->buffer_map != NULL) != (v->buffer_unmap != NULL))
-        return "buffer_map and buffer_unmap must be there both or none";
+    if ((v->host_alloc != NULL) != (v->host_free != NULL))
+        return "host_alloc and host_free must be there both or none";
+    if ((v->prepare != NULL) != (v->launch_plan != NULL) ||
+        (v->prepare != NULL) != (v->plan_free != NULL))
+        return "prepare, launch_plan and plan_free must be there all or none";
     if (v->alignment == 0 || (v->alignment & (v->alignment - 1)) != 0)
         return "the alignment must be a power of two";
     return NULL;

@@ -39,7 +39,8 @@ static int32_t buffer_alloc(tern_bdevice *device, uint64_t bytes, tern_bbuffer *
     return TERN_BACKEND_OK;
 }
 
-static void buffer_free(tern_bdevice *device, tern_bbuffer *buffer) {
+static void buffer_free(tern_bdevice *device, tern_bqueue *queue, tern_bbuffer *buffer) {
+    (void)queue;
     (void)device;
     munmap(buffer->pages, buffer->bytes);
     host->free(buffer);
@@ -82,7 +83,6 @@ static const tern_bdevice_vtable vtable = {
     .buffer_free = buffer_free,
     .copy_to_device = tern_kit_copy_to_device,
     .copy_to_host = tern_kit_copy_to_host,
-    .copy_on_device = tern_kit_copy_on_device,
     .supports = tern_kit_supports,
     .launch = tern_kit_launch,
 };

@@ -5,17 +5,24 @@
  * Tern: what it needs from the host comes in a table. The core negotiates; a backend fills in what
  * it has and leaves the rest NULL.
  *
- * VERSIONS. The major number must be equal. Structs begin with their size; both sides read only
- * the smaller of the two sizes, the rest counts as zero. Ids are append-only, and the attributes of
- * a kernel never change once released: a new attribute that matters is a new kernel id.
+ * VERSIONS. The major number must be equal, and while it is 0 the minor one too. Structs begin with
+ * their size, tern_operand aside, which stands in arrays and is frozen; both sides read only the
+ * smaller of the two sizes, the rest counts as zero. Ids are append-only, and the attributes of a
+ * kernel never change once released: a new attribute that matters is a new kernel id.
  *
- * THREADS. A device object may be used from several host threads, one context (and so one queue)
- * each; calls on one queue come from one thread at a time. A backend's own threads are its affair;
- * shutdown joins them.
+ * THREADS. A device object may be used from several host threads, one context (and so its queues)
+ * each; calls on one queue come from one thread at a time. A CPU's kernels share the host's pool
+ * (tern_host.parallel_for); a backend's own threads are its affair, and shutdown joins them.
  *
- * MEMORY. Buffers are opaque handles; only the backend knows where the bytes are. Host memory that
- * is handed to a copy is read or written before the call returns (copy_to_device), or before the
- * next queue_synchronize returns (copy_to_host).
+ * MEMORY. Buffers are opaque handles; only the backend knows where the bytes are. Host memory that is
+ * handed to copy_to_device is read before the call returns, unless it came from host_alloc: that is
+ * read before the queue's next event passes. Host memory that copy_to_host writes is written before
+ * the next queue_synchronize returns. Freeing is ordered by the queue, so nothing waits for it.
+ *
+ * PLANS. For the kernel families that a backend asks for (`planned`), the core calls prepare once for
+ * each combination of shapes, strides, dtypes and attributes that it meets, keeps the plan, and calls
+ * launch_plan with it. A plan is where an algorithm is chosen, a kernel compiled, a constant weight
+ * packed. All other families are started by launch alone, whose arguments the core never hashes.
  */
 #ifndef TERN_BACKEND_H
 #define TERN_BACKEND_H
@@ -29,7 +36,7 @@ extern "C" {
 #endif
 
 #define TERN_BACKEND_ABI_MAJOR 0
-#define TERN_BACKEND_ABI_MINOR 1
+#define TERN_BACKEND_ABI_MINOR 2
 #define TERN_BACKEND_ABI       ((uint32_t)TERN_BACKEND_ABI_MAJOR << 16 | TERN_BACKEND_ABI_MINOR)
 
 #define TERN_BACKEND_MAX_RANK 16
@@ -92,7 +99,16 @@ enum {
     TERN_BT_INT8 = 7,
     TERN_BT_UINT8 = 8,
     TERN_BT_BOOL = 9, /* one byte, 0 or 1 */
-    TERN_BT_COUNT = 10
+    TERN_BT_COUNT = 10,
+    /* reserved: no tensor has them yet */
+    TERN_BT_COMPLEX64 = 16,
+    TERN_BT_COMPLEX128 = 17,
+    TERN_BT_UINT16 = 18,
+    TERN_BT_UINT32 = 19,
+    TERN_BT_UINT64 = 20,
+    TERN_BT_FLOAT8_E4M3 = 21,
+    TERN_BT_FLOAT8_E5M2 = 22,
+    TERN_BT_INT4 = 23 /* two to a byte */
 };
 
 /* ---- objects --------------------------------------------------------------------------------- */
@@ -101,19 +117,46 @@ typedef struct tern_bdevice tern_bdevice; /* begins with a const vtable pointer 
 typedef struct tern_bbuffer tern_bbuffer; /* opaque to the core */
 typedef struct tern_bqueue tern_bqueue;   /* opaque to the core */
 typedef struct tern_bevent tern_bevent;   /* opaque to the core */
+typedef struct tern_bplan tern_bplan;     /* opaque to the core */
+
+enum {
+    TERN_OPERAND_CONTIGUOUS = 1u, /* row-major, without gaps */
+    TERN_OPERAND_CONSTANT = 2u,   /* a parameter or buffer that is only read for now (inference):
+                                         what a plan derives from it stays right while its stamp stays */
+    TERN_OPERAND_ALIASES_OUTPUT = 4u, /* an input that is, element by element, an output too */
+    TERN_OPERAND_DEAD = 8u            /* an input that nobody reads after this launch */
+};
+
+enum { TERN_LAYOUT_STRIDED = 0 /* blocked forms later */ };
 
 /*
- * One tensor argument of a kernel. Shape and strides count elements, strides are never negative,
- * stride 0 is a broadcast dimension (of inputs alone). Outputs never overlap themselves. The arrays
- * are valid during the call only: a backend that runs later copies them.
+ * One tensor argument of a kernel: 64 bytes, frozen. Shape and strides count elements, strides are
+ * never negative, stride 0 is a broadcast dimension (of inputs alone). Outputs never overlap
+ * themselves; they may be the same elements as an input. The arrays are valid during the call only: a
+ * backend that runs later copies them.
+ *
+ * IMMEDIATE. An input of BINARY or TERNARY may have no buffer: `buffer` is NULL, rank is 0, and the
+ * value, which holds at every position, stands in place of the offset: `f` where the dtype is
+ * floating, `i` elsewhere. It is a value of the dtype already, rounded or wrapped.
+ *
+ * STAMP. Names the contents of the storage that the operand lies in: unique in the process, renewed
+ * when the storage is allocated and whenever it is written. Equal stamps mean equal contents.
  */
 typedef struct tern_operand {
     tern_bbuffer *buffer;
-    uint64_t byte_offset;
+    union {
+        uint64_t byte_offset; /* of the first element in the buffer */
+        double f;
+        int64_t i;
+    } at;
     int32_t dtype;
     int32_t rank; /* 0 for a scalar */
     const int64_t *shape;
     const int64_t *strides;
+    uint32_t flags;        /* TERN_OPERAND_* */
+    uint32_t layout;       /* TERN_LAYOUT_* */
+    const void *extension; /* NULL; what quantised dtypes need, later */
+    uint64_t stamp;
 } tern_operand;
 
 /* ---- kernels --------------------------------------------------------------------------------- */
@@ -124,7 +167,8 @@ typedef struct tern_operand {
  *
  * Arithmetic follows PyTorch: integers wrap, float16 and bfloat16 compute in float32 and round once
  * at the end, NaN propagates. Unless said otherwise all inputs and outputs of one call have one
- * shape (the core has broadcast them with stride 0) and one dtype.
+ * shape (the core has broadcast them with stride 0) and one dtype. MATMUL and REDUCE may write a wider
+ * floating dtype than they read (bfloat16 by bfloat16 into float32), where supports says yes.
  */
 enum {
     TERN_KERNEL_FILL = 1,          /* out = value */
@@ -448,6 +492,20 @@ typedef struct tern_kernel_query {
     const int32_t *output_dtypes;
 } tern_kernel_query;
 
+/* What prepare is asked: what supports is, and the operands without their buffers: dtype, shape,
+ * strides, flags, layout; stamp where the operand is constant, else 0. */
+typedef struct tern_plan_query {
+    uint32_t struct_size;
+    int32_t kernel;
+    int32_t fn;
+    int32_t n_inputs;
+    int32_t n_outputs;
+    uint32_t attrs_size;
+    const tern_operand *inputs;
+    const tern_operand *outputs;
+    const void *attrs;
+} tern_plan_query;
+
 /* ---- what the host gives -------------------------------------------------------------------- */
 
 enum { TERN_BACKEND_LOG_DEBUG = 0, TERN_BACKEND_LOG_INFO = 1, TERN_BACKEND_LOG_WARNING = 2 };
@@ -467,11 +525,6 @@ typedef struct tern_host {
 /* ---- what a backend gives ------------------------------------------------------------------- */
 
 enum { TERN_SPEED_REFERENCE = 0, TERN_SPEED_FAST = 1 };
-enum {
-    TERN_MEMORY_HOST_VISIBLE = 1u, /* map() gives a host pointer */
-    TERN_MEMORY_COHERENT = 2u,     /* no flush is needed between map and unmap */
-    TERN_MEMORY_UNIFIED = 4u       /* host and device share the same bytes */
-};
 enum { TERN_DEVICE_CPU = 0, TERN_DEVICE_GPU = 1, TERN_DEVICE_ACCELERATOR = 2 };
 
 /* One device as enumerate() finds it. Text is UTF-8, cut to fit, always terminated. */
@@ -483,59 +536,90 @@ typedef struct tern_device_info {
     uint64_t memory_bytes;
 } tern_device_info;
 
+#define TERN_PLANNED_WORDS 4
+
 /*
  * A device's functions. A slot marked (optional) may be NULL. `err` is never NULL. Every slot may
  * be called from any thread, one queue from one thread at a time; only queue_synchronize,
- * event_synchronize and close may block on the device's work.
+ * event_synchronize, queue_destroy and close may block on the device's work. `queue` is NULL exactly
+ * where the device has no queues: then the call is complete when it returns.
  */
 typedef struct tern_bdevice_vtable {
     uint32_t struct_size;
-    uint32_t memory_flags;       /* TERN_MEMORY_* */
-    uint32_t alignment;          /* of every buffer, a power of two */
-    uint32_t speed;              /* TERN_SPEED_* */
+    uint32_t alignment; /* of every buffer, and of what the core cuts from one; a power of two */
+    uint32_t speed;     /* TERN_SPEED_* */
+    uint32_t reserved;
     uint64_t largest_allocation; /* bytes; 0 is no limit */
+    uint64_t suballocation;      /* tensors of up to so many bytes share large buffers; 0 is none */
+    uint64_t planned[TERN_PLANNED_WORDS]; /* bit k % 64 of word k / 64: kernel family k has plans */
 
-    /* Waits for the device's work and frees it. All buffers, queues and events are gone before. */
+    /* Waits for the device's work and frees it. All buffers, plans, queues and events are gone before. */
     void (*close)(tern_bdevice *device);
 
-    /* Raw memory of `bytes` > 0, contents open. free never blocks and takes no NULL; the core has
-     * waited for all queued work that uses the buffer. */
+    /* ---- memory ---- */
+
+    /* Raw memory of `bytes` > 0, contents open. Never blocks; OUT_OF_MEMORY makes the core give its
+     * cache back and ask once more. */
     int32_t (*buffer_alloc)(tern_bdevice *device, uint64_t bytes, tern_bbuffer **out_buffer,
                             tern_backend_error *err);
-    void (*buffer_free)(tern_bdevice *device, tern_bbuffer *buffer);
 
-    /* Copies of raw bytes. `queue` is NULL exactly where the device has no queues: then the call is
-     * complete when it returns. */
+    /* Takes no NULL and never blocks: work that was put into `queue` before may still use the buffer,
+     * so the backend ends it after that work. The core has ordered work of other queues before. */
+    void (*buffer_free)(tern_bdevice *device, tern_bqueue *queue, tern_bbuffer *buffer);
+
+    /* A buffer over memory of the program's (optional). The core gives the memory back when the buffer
+     * was freed and the queue's work until then is done. */
+    int32_t (*buffer_import)(tern_bdevice *device, void *memory, uint64_t bytes,
+                             tern_bbuffer **out_buffer, tern_backend_error *err);
+
+    /* Bytes that are free now and bytes in all (optional). The core's cache stays below the total. */
+    int32_t (*memory_info)(tern_bdevice *device, uint64_t *out_free, uint64_t *out_total,
+                           tern_backend_error *err);
+
+    /* Host memory from which the device copies without the host's help (optional, both or none). NULL
+     * when there is none; free takes no NULL, and no copy from the memory is under way. */
+    void *(*host_alloc)(tern_bdevice *device, uint64_t bytes);
+    void (*host_free)(tern_bdevice *device, void *memory);
+
+    /* ---- copies of raw bytes ---- */
+
     int32_t (*copy_to_device)(tern_bdevice *device, tern_bqueue *queue, tern_bbuffer *dst,
                               uint64_t dst_offset, const void *src, uint64_t bytes,
                               tern_backend_error *err);
     int32_t (*copy_to_host)(tern_bdevice *device, tern_bqueue *queue, void *dst, tern_bbuffer *src,
                             uint64_t src_offset, uint64_t bytes, tern_backend_error *err);
-    int32_t (*copy_on_device)(tern_bdevice *device, tern_bqueue *queue, tern_bbuffer *dst,
-                              uint64_t dst_offset, tern_bbuffer *src, uint64_t src_offset,
-                              uint64_t bytes, tern_backend_error *err);
 
-    /* A host pointer to a buffer's bytes, valid until unmap (optional, both or none). */
-    int32_t (*buffer_map)(tern_bdevice *device, tern_bbuffer *buffer, void **out_pointer,
-                          tern_backend_error *err);
-    void (*buffer_unmap)(tern_bdevice *device, tern_bbuffer *buffer);
+    /* Copies from another device of this backend into this one (optional), in the order of `queue`,
+     * which is this device's; the core has made it wait for the work on `src_device` that writes the
+     * source, and makes that device wait before it changes it. UNSUPPORTED where these two devices
+     * cannot: the core then copies through the host. */
+    int32_t (*copy_between)(tern_bdevice *device, tern_bqueue *queue, tern_bbuffer *dst,
+                            uint64_t dst_offset, tern_bdevice *src_device, tern_bbuffer *src,
+                            uint64_t src_offset, uint64_t bytes, tern_backend_error *err);
 
-    /* A buffer over memory of the caller's, which outlives it (optional). */
-    int32_t (*buffer_import)(tern_bdevice *device, void *memory, uint64_t bytes,
-                             tern_bbuffer **out_buffer, tern_backend_error *err);
+    /* ---- queues and events: all nine or none (optional) ---- */
 
-    /* Queues and events: all eight or none (optional). Work on one queue runs in order. */
+    /* Work on one queue runs in order. The core makes up to two a context: one for kernels, one for
+     * uploads that overlap them. */
     int32_t (*queue_create)(tern_bdevice *device, tern_bqueue **out_queue, tern_backend_error *err);
     void (*queue_destroy)(tern_bdevice *device, tern_bqueue *queue); /* waits for its work */
     int32_t (*queue_synchronize)(tern_bdevice *device, tern_bqueue *queue, tern_backend_error *err);
     int32_t (*event_create)(tern_bdevice *device, tern_bevent **out_event, tern_backend_error *err);
     void (*event_destroy)(tern_bdevice *device, tern_bevent *event);
+    /* The event passes when the work that is in the queue now is done. Recorded again, it starts anew. */
     int32_t (*event_record)(tern_bdevice *device, tern_bqueue *queue, tern_bevent *event,
                             tern_backend_error *err);
-    /* Later work of `queue` waits for the event, without blocking the host. */
+    /* Later work of `queue` waits for the event, without blocking the host. The event may be of
+     * another device of this backend. */
     int32_t (*event_wait)(tern_bdevice *device, tern_bqueue *queue, tern_bevent *event,
                           tern_backend_error *err);
     int32_t (*event_synchronize)(tern_bdevice *device, tern_bevent *event, tern_backend_error *err);
+    /* Whether the event has passed. Never blocks; a device that starts work only when it is waited for
+     * starts it now. */
+    int32_t (*event_query)(tern_bdevice *device, tern_bevent *event, int32_t *out_passed,
+                           tern_backend_error *err);
+
+    /* ---- errors of kernels ---- */
 
     /* Returns and resets the error that kernels of this queue have set since the last call (a bad
      * index, an integer division by zero): TERN_BACKEND_OK or BAD_INDEX with a message (optional).
@@ -544,8 +628,16 @@ typedef struct tern_bdevice_vtable {
      * thread that caused it. */
     int32_t (*take_error)(tern_bdevice *device, tern_bqueue *queue, tern_backend_error *err);
 
-    /* True where launch will take the call; else a static reason. Depends on the query alone, so
-     * that the core may cache the answer. Never blocks. */
+    /* Where the queue keeps that error for kernels to read: four bytes, not 0 once a kernel of the
+     * queue has met one (optional). Kernels that update weights write nothing then. The buffer is the
+     * backend's and lives as long as the queue. */
+    int32_t (*skip_flag)(tern_bdevice *device, tern_bqueue *queue, tern_bbuffer **out_buffer,
+                         uint64_t *out_offset, tern_backend_error *err);
+
+    /* ---- kernels ---- */
+
+    /* True where launch or prepare will take the call; else a static reason. Depends on the query
+     * alone, so that the core may cache the answer. Never blocks. */
     bool (*supports)(tern_bdevice *device, const tern_kernel_query *query, const char **out_reason);
 
     /* Starts a kernel. No operand is empty. A fused kernel may answer DECLINED before it writes. */
@@ -553,6 +645,25 @@ typedef struct tern_bdevice_vtable {
                       const tern_operand *inputs, int32_t n_inputs, const tern_operand *outputs,
                       int32_t n_outputs, const void *attrs, uint32_t attrs_size,
                       tern_backend_error *err);
+
+    /* ---- plans: all three or none (optional) ---- */
+
+    /* Makes a plan and says how many bytes of workspace a launch of it takes (0 is none). Reads what the
+     * query points to during the call alone. DECLINED, of a fused kernel: the core composes.
+     * UNSUPPORTED, with a reason: shapes that this device cannot do. OUT_OF_MEMORY: the core uses
+     * launch. May block (a compiler may run), and may be called from any thread. */
+    int32_t (*prepare)(tern_bdevice *device, const tern_plan_query *query, tern_bplan **out_plan,
+                       uint64_t *out_workspace, tern_backend_error *err);
+
+    /* Starts a planned kernel: operands as prepare saw them, now with buffers; `workspace` is NULL
+     * where the plan takes none, its contents are open, and the core reuses it in the queue's order. */
+    int32_t (*launch_plan)(tern_bdevice *device, tern_bqueue *queue, tern_bplan *plan,
+                           const tern_operand *inputs, int32_t n_inputs,
+                           const tern_operand *outputs, int32_t n_outputs, tern_bbuffer *workspace,
+                           uint64_t workspace_offset, tern_backend_error *err);
+
+    /* Takes no NULL and never blocks: what queued work still needs of the plan ends after that work. */
+    void (*plan_free)(tern_bdevice *device, tern_bplan *plan);
 } tern_bdevice_vtable;
 
 struct tern_bdevice {
@@ -604,14 +715,16 @@ TERN_BACKEND_EXPORT int32_t TERN_BACKEND_QUERY_NAME(uint32_t host_abi, const ter
 #define TERN_BACKEND_ASSERT _Static_assert
 #endif
 #if UINTPTR_MAX == UINT64_MAX
-TERN_BACKEND_ASSERT(sizeof(tern_operand) == 40, "tern_operand layout");
+TERN_BACKEND_ASSERT(sizeof(tern_operand) == 64, "tern_operand layout");
 TERN_BACKEND_ASSERT(offsetof(tern_operand, shape) == 24, "tern_operand layout");
+TERN_BACKEND_ASSERT(offsetof(tern_operand, stamp) == 56, "tern_operand layout");
 TERN_BACKEND_ASSERT(sizeof(tern_kernel_query) == 40, "tern_kernel_query layout");
+TERN_BACKEND_ASSERT(sizeof(tern_plan_query) == 48, "tern_plan_query layout");
 TERN_BACKEND_ASSERT(sizeof(tern_device_info) == 144, "tern_device_info layout");
 TERN_BACKEND_ASSERT(sizeof(tern_host) == 40, "tern_host layout");
 TERN_BACKEND_ASSERT(sizeof(tern_backend_desc) == 80, "tern_backend_desc layout");
-TERN_BACKEND_ASSERT(offsetof(tern_bdevice_vtable, close) == 24, "tern_bdevice_vtable layout");
-TERN_BACKEND_ASSERT(sizeof(tern_bdevice_vtable) == 184, "tern_bdevice_vtable layout");
+TERN_BACKEND_ASSERT(offsetof(tern_bdevice_vtable, close) == 64, "tern_bdevice_vtable layout");
+TERN_BACKEND_ASSERT(sizeof(tern_bdevice_vtable) == 272, "tern_bdevice_vtable layout");
 #endif
 TERN_BACKEND_ASSERT(sizeof(tern_binary_attrs) == 24, "tern_binary_attrs layout");
 TERN_BACKEND_ASSERT(sizeof(tern_conv_attrs) == 80, "tern_conv_attrs layout");

@@ -21,7 +21,8 @@ static int32_t buffer_alloc(tern_bdevice *device, uint64_t bytes, tern_bbuffer *
     return TERN_BACKEND_OK;
 }
 
-static void buffer_free(tern_bdevice *device, tern_bbuffer *buffer) {
+static void buffer_free(tern_bdevice *device, tern_bqueue *queue, tern_bbuffer *buffer) {
+    (void)queue;
     (void)device;
     host->free(buffer);
 }
@@ -38,14 +39,6 @@ static int32_t copy_to_host(tern_bdevice *device, tern_bqueue *queue, void *dst,
                             uint64_t src_offset, uint64_t bytes, tern_backend_error *err) {
     (void)device, (void)queue, (void)err;
     memcpy(dst, (char *)src + src_offset, (size_t)bytes);
-    return TERN_BACKEND_OK;
-}
-
-static int32_t copy_on_device(tern_bdevice *device, tern_bqueue *queue, tern_bbuffer *dst,
-                              uint64_t dst_offset, tern_bbuffer *src, uint64_t src_offset,
-                              uint64_t bytes, tern_backend_error *err) {
-    (void)device, (void)queue, (void)err;
-    memmove((char *)dst + dst_offset, (char *)src + src_offset, (size_t)bytes);
     return TERN_BACKEND_OK;
 }
 
@@ -78,7 +71,6 @@ static const tern_bdevice_vtable vtable = {
     .buffer_free = buffer_free,
     .copy_to_device = copy_to_device,
     .copy_to_host = copy_to_host,
-    .copy_on_device = copy_on_device,
     .supports = supports,
     .launch = launch,
 };

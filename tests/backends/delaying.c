@@ -40,7 +40,8 @@ static int32_t buffer_alloc(tern_bdevice *device, uint64_t bytes, tern_bbuffer *
     return TERN_BACKEND_OK;
 }
 
-static void buffer_free(tern_bdevice *device, tern_bbuffer *buffer) {
+static void buffer_free(tern_bdevice *device, tern_bqueue *queue, tern_bbuffer *buffer) {
+    (void)queue;
     delaying *self = (delaying *)device;
     pthread_mutex_lock(&self->lock);
     if (buffer->pending > 0) self->freed_early = true;
@@ -75,20 +76,6 @@ static int32_t copy_to_host(tern_bdevice *device, tern_bqueue *queue, void *dst,
     work->bytes = bytes;
     work->host = dst;
     memset(dst, 0xa5, (size_t)bytes);
-    return submit(queue, work);
-}
-
-static int32_t copy_on_device(tern_bdevice *device, tern_bqueue *queue, tern_bbuffer *dst,
-                              uint64_t dst_offset, tern_bbuffer *src, uint64_t src_offset,
-                              uint64_t bytes, tern_backend_error *err) {
-    (void)device;
-    command *work = command_new(host, COMMAND_COPY, 0);
-    if (!work) return out_of_memory(err);
-    work->dst = dst;
-    work->dst_offset = dst_offset;
-    work->src = src;
-    work->src_offset = src_offset;
-    work->bytes = bytes;
     return submit(queue, work);
 }
 
@@ -222,6 +209,14 @@ static int32_t event_synchronize(tern_bdevice *device, tern_bevent *event,
     return TERN_BACKEND_OK;
 }
 
+/* Asked for, the work up to the event is done. */
+static int32_t event_query(tern_bdevice *device, tern_bevent *event, int32_t *out_passed,
+                           tern_backend_error *err) {
+    int32_t status = event_synchronize(device, event, err);
+    *out_passed = status == TERN_BACKEND_OK;
+    return status;
+}
+
 /* ---- the device ---- */
 
 static void *reach(tern_bdevice *device, tern_bbuffer *buffer, tern_backend_error *err) {
@@ -246,7 +241,6 @@ static const tern_bdevice_vtable vtable = {
     .buffer_free = buffer_free,
     .copy_to_device = copy_to_device,
     .copy_to_host = copy_to_host,
-    .copy_on_device = copy_on_device,
     .queue_create = queue_create,
     .queue_destroy = queue_destroy,
     .queue_synchronize = queue_synchronize,
@@ -255,6 +249,7 @@ static const tern_bdevice_vtable vtable = {
     .event_record = event_record,
     .event_wait = event_wait,
     .event_synchronize = event_synchronize,
+    .event_query = event_query,
     .supports = tern_kit_supports,
     .launch = launch,
 };

@@ -103,7 +103,8 @@ static int32_t buffer_alloc(tern_bdevice *base, uint64_t bytes, tern_bbuffer **o
     return TERN_BACKEND_OK;
 }
 
-static void buffer_free(tern_bdevice *base, tern_bbuffer *buffer) {
+static void buffer_free(tern_bdevice *base, tern_bqueue *queue, tern_bbuffer *buffer) {
+    (void)queue;
     device *self = (device *)base;
     size_t index = index_of(buffer);
     int power = 0;
@@ -163,7 +164,6 @@ static const tern_bdevice_vtable vtable = {
     .buffer_free = buffer_free,
     .copy_to_device = tern_kit_copy_to_device,
     .copy_to_host = tern_kit_copy_to_host,
-    .copy_on_device = tern_kit_copy_on_device,
     .supports = tern_kit_supports,
     .launch = tern_kit_launch,
 };

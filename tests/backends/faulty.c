@@ -39,7 +39,8 @@ static int32_t buffer_alloc(tern_bdevice *base, uint64_t bytes, tern_bbuffer **o
     return TERN_BACKEND_OK;
 }
 
-static void buffer_free(tern_bdevice *base, tern_bbuffer *buffer) {
+static void buffer_free(tern_bdevice *base, tern_bqueue *queue, tern_bbuffer *buffer) {
+    (void)queue;
     device *self = (device *)base;
     if (self->late.dst == buffer) self->late.dst = NULL;
     host->free(buffer->memory);
@@ -77,17 +78,6 @@ static int32_t copy_to_host(tern_bdevice *base, tern_bqueue *queue, void *dst, t
     return TERN_BACKEND_OK;
 }
 
-static int32_t copy_on_device(tern_bdevice *base, tern_bqueue *queue, tern_bbuffer *dst,
-                              uint64_t dst_offset, tern_bbuffer *src, uint64_t src_offset,
-                              uint64_t bytes, tern_backend_error *err) {
-    (void)queue, (void)err;
-    device *self = (device *)base;
-    deliver(self);
-    if (self->bugs[BUG_COPY_FROM_START]) src_offset = 0;
-    memmove(dst->memory + dst_offset, src->memory + src_offset, (size_t)bytes);
-    return TERN_BACKEND_OK;
-}
-
 /* The launch with arrays of its own, so that bugs can bend them. */
 static void keep(launch_state *state, const tern_operand *operands, int32_t count, int32_t first) {
     for (int32_t i = 0; i < count; i++) {
@@ -112,7 +102,7 @@ static char *dropped_element(const launch_state *state) {
     }
     bool map = state->kernel >= TERN_KERNEL_FILL && state->kernel <= TERN_KERNEL_TERNARY;
     if (!state->bugs[BUG_DROPPED_TAIL] || !map || count % 4 == 0) return NULL;
-    return out->buffer->memory + out->byte_offset + last * tern_kit_size(out->dtype);
+    return out->buffer->memory + out->at.byte_offset + last * tern_kit_size(out->dtype);
 }
 
 static int32_t run(launch_state *state, tern_backend_error *err) {
@@ -176,7 +166,6 @@ static const tern_bdevice_vtable vtable = {
     .buffer_free = buffer_free,
     .copy_to_device = copy_to_device,
     .copy_to_host = copy_to_host,
-    .copy_on_device = copy_on_device,
     .supports = tern_kit_supports,
     .launch = launch,
 };

@@ -99,7 +99,7 @@ static bool fits(const tern_operand *operand) {
     for (int32_t d = 0; d < operand->rank; d++) {
         last += (operand->shape[d] - 1) * operand->strides[d];
     }
-    uint64_t end = operand->byte_offset + (uint64_t)((last + 1) * tern_kit_size(operand->dtype));
+    uint64_t end = operand->at.byte_offset + (uint64_t)((last + 1) * tern_kit_size(operand->dtype));
     return end <= operand->buffer->bytes;
 }
 
@@ -158,7 +158,7 @@ void bend_operands(launch_state *state) {
     if (on[BUG_IGNORED_STRIDE] && state->n_inputs > 0) make_contiguous(state, 0);
     if (on[BUG_IGNORED_OUTPUT_STRIDE]) make_contiguous(state, out);
     for (int32_t i = 0; i < state->n_inputs; i++) {
-        if (on[BUG_IGNORED_OFFSET]) state->operands[i].byte_offset = 0;
+        if (on[BUG_IGNORED_OFFSET]) state->operands[i].at.byte_offset = 0;
         if (on[BUG_WRONG_BROADCAST]) broadcast_by_one(state, i);
     }
     if (on[BUG_DROPPED_RANK] && is_map(state->kernel) && state->operands[out].rank > 4) {

@@ -38,7 +38,7 @@ static double saturate(double x) {
 }
 
 static tern_kit_tensor tensor_of(const tern_operand *operand) {
-    return (tern_kit_tensor){operand->buffer->memory + operand->byte_offset, operand->dtype,
+    return (tern_kit_tensor){operand->buffer->memory + operand->at.byte_offset, operand->dtype,
                              operand->rank, operand->shape, operand->strides};
 }
 
@@ -92,7 +92,11 @@ static char *substitute(launch_state *state, int32_t which, int32_t dtype, bool 
     uint64_t bytes = (uint64_t)(step * tern_kit_size(dtype));
     *buffer = (tern_bbuffer){state->device->host->alloc((size_t)bytes), bytes};
     if (!buffer->memory) return NULL;
-    *operand = (tern_operand){buffer, 0, dtype, operand->rank, operand->shape, operand->strides};
+    *operand = (tern_operand){.buffer = buffer,
+                              .dtype = dtype,
+                              .rank = operand->rank,
+                              .shape = operand->shape,
+                              .strides = operand->strides};
     tern_backend_error err;
     if (filled) {
         tern_kit_run(state->device, TERN_KERNEL_COPY, &original, 1, operand, 1, NULL, 0,
@@ -153,7 +157,7 @@ static int64_t flip(launch_state *state, uint32_t dims) {
     for (int32_t d = 0; d < in->rank; d++) {
         if (!(dims >> d & 1u)) continue;
         int64_t reach = (in->shape[d] - 1) * in->strides[d] * tern_kit_size(in->dtype);
-        in->byte_offset += (uint64_t)reach;
+        in->at.byte_offset += (uint64_t)reach;
         state->strides[0][d] = -state->strides[0][d];
         count *= in->shape[d];
     }

@@ -66,7 +66,7 @@ static void array_new(array *a, int32_t dtype, int32_t rank, const int64_t *shap
 }
 
 static void array_free(array *a) {
-    if (a->operand.buffer) device->vtable->buffer_free(device, a->operand.buffer);
+    if (a->operand.buffer) device->vtable->buffer_free(device, NULL, a->operand.buffer);
 }
 
 /* Numbers of the fixed sequence, converted by the backend's own COPY. */

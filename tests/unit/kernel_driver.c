@@ -115,7 +115,7 @@ static tensor make(driver *d, int dtype, int rank, const int64_t *shape, const i
     }
     uint64_t size = tern_num_dtype_size(dtype);
     t.bytes = (uint64_t)(last + 1) * size;
-    t.operand.byte_offset = (uint64_t)offset * size;
+    t.operand.at.byte_offset = (uint64_t)offset * size;
     tern_backend_error err;
     cr_assert_eq(d->table->buffer_alloc(d->device, t.bytes, &t.operand.buffer, &err),
                  TERN_BACKEND_OK);
@@ -147,7 +147,7 @@ tensor tensor_i64(driver *d, int rank, const int64_t *shape, const int64_t *valu
 
 void tensor_free(driver *d, tensor *t) {
     synchronize(d);
-    d->table->buffer_free(d->device, t->operand.buffer);
+    d->table->buffer_free(d->device, NULL, t->operand.buffer);
 }
 
 static char *download(driver *d, const tensor *t) {
@@ -163,7 +163,7 @@ static char *download(driver *d, const tensor *t) {
 void tensor_read(driver *d, const tensor *t, double *out) {
     char *bytes = download(d, t);
     for (int64_t i = 0; i < tensor_count(t); i++) {
-        out[i] = tern_num_load_f64(t->operand.dtype, bytes + t->operand.byte_offset,
+        out[i] = tern_num_load_f64(t->operand.dtype, bytes + t->operand.at.byte_offset,
                                    element_offset(t, i));
     }
     tern_free(bytes);
@@ -172,7 +172,7 @@ void tensor_read(driver *d, const tensor *t, double *out) {
 void tensor_read_i64(driver *d, const tensor *t, int64_t *out) {
     char *bytes = download(d, t);
     for (int64_t i = 0; i < tensor_count(t); i++) {
-        out[i] = tern_num_load_i64(t->operand.dtype, bytes + t->operand.byte_offset,
+        out[i] = tern_num_load_i64(t->operand.dtype, bytes + t->operand.at.byte_offset,
                                    element_offset(t, i));
     }
     tern_free(bytes);

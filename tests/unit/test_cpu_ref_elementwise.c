@@ -46,7 +46,7 @@ Test(cpu_ref_elementwise, fill_reaches_every_dtype_and_leaves_gaps_alone) {
         tensor part = whole; /* elements 1, 3, 5 */
         part.shape[0] = 3;
         part.strides[0] = 2;
-        part.operand.byte_offset = whole.bytes / 8;
+        part.operand.at.byte_offset = whole.bytes / 8;
         tern_fill_attrs attrs = {value, (int64_t)value};
         driver_run(&d, TERN_KERNEL_FILL, NULL, 0, &part, 1, &attrs, sizeof attrs);
         tensor_expect(&d, &whole, (double[]){0, value, 0, value, 0, value, 0, 0}, 0, "fill");

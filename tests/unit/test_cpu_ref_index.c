@@ -73,7 +73,7 @@ static void expect_bad_index(driver *d, int kernel, const tensor *in, int64_t ba
     tensor whole = tensor_new(d, TERN_BT_FLOAT32, SHAPE(6), guarded);
     tensor out = whole;
     out.shape[0] = kernel == TERN_KERNEL_GATHER || kernel == TERN_KERNEL_INDEX_SELECT ? 2 : 3;
-    out.operand.byte_offset = 8;
+    out.operand.at.byte_offset = 8;
     tern_index_attrs attrs = {.dim = 0, .alpha = 1, .alpha_i = 1};
     tern_backend_error err = {""};
     int status = driver_launch(d, kernel, in, 2, &out, 1, &attrs, sizeof attrs, &err);

@@ -37,8 +37,8 @@ static int32_t plugin_alloc(tern_bdevice *device, uint64_t bytes, tern_bbuffer *
     return *out_buffer ? TERN_BACKEND_OK : TERN_BACKEND_OUT_OF_MEMORY;
 }
 
-static void plugin_free(tern_bdevice *device, tern_bbuffer *buffer) {
-    (void)device;
+static void plugin_free(tern_bdevice *device, tern_bqueue *queue, tern_bbuffer *buffer) {
+    (void)device, (void)queue;
     free(buffer);
 }
 
@@ -55,14 +55,6 @@ static int32_t plugin_to_host(tern_bdevice *device, tern_bqueue *queue, void *ds
                               tern_backend_error *err) {
     (void)device, (void)queue, (void)err;
     memcpy(dst, (char *)src + src_offset, (size_t)bytes);
-    return TERN_BACKEND_OK;
-}
-
-static int32_t plugin_on_device(tern_bdevice *device, tern_bqueue *queue, tern_bbuffer *dst,
-                                uint64_t dst_offset, tern_bbuffer *src, uint64_t src_offset,
-                                uint64_t bytes, tern_backend_error *err) {
-    (void)device, (void)queue, (void)err;
-    memmove((char *)dst + dst_offset, (char *)src + src_offset, (size_t)bytes);
     return TERN_BACKEND_OK;
 }
 
@@ -101,7 +93,6 @@ static const tern_bdevice_vtable plugin_vtable = {
     .buffer_free = plugin_free,
     .copy_to_device = plugin_to_device,
     .copy_to_host = plugin_to_host,
-    .copy_on_device = plugin_on_device,
     .take_error = plugin_take_error,
     .supports = plugin_supports,
     .launch = plugin_launch,
