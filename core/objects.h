@@ -12,8 +12,6 @@
 #ifndef TERN_CORE_OBJECTS_H
 #define TERN_CORE_OBJECTS_H
 
-#include <stdatomic.h>
-
 #include "core/ground/alloc.h"
 #include "core/ground/fault.h"
 #include "core/plugin/registry.h"
@@ -56,6 +54,7 @@ struct tern_frame {
     tern_frame *target;
     uint64_t serial;
     int depth;
+    bool is_owner; /* of what a module or an optimizer keeps */
     bool internal; /* of the library's own: graphs made inside belong to the frame outside */
     bool outer_grad_enabled, outer_inference;
     tern_chunk *chunks;
@@ -104,7 +103,8 @@ struct tern_ctx {
     tern_generator *generator;
     tern_tensor *nil;
 
-    uint64_t next_sequence; /* of graph nodes: a node is younger than its inputs */
+    uint64_t next_sequence;          /* of graph nodes: a node is younger than its inputs */
+    uint64_t next_stamp, last_stamp; /* of contents: a range that no other context has */
     tern_chunk *free_chunks;
     tern_frame *free_frames;
     tern_object_body *first_waiting,
@@ -123,13 +123,24 @@ struct tern_ctx {
 
 #define TERN_SIZE_CLASSES 256
 
-/* One resolved kernel: whether the device takes (kernel, fn, dtypes). */
+/* The most operands that a launch has: TERN_KERNEL_INDEX_GET takes an input and an index for each
+ * dimension. */
+#define TERN_MAX_OPERANDS 24
+
+/* What a device answered for (kernel, member, dtypes), compared whole. */
 typedef struct tern_resolved {
-    uint64_t key;       /* 0 is an empty slot */
     const char *reason; /* NULL: supported */
+    int32_t kernel;     /* 0 is an empty slot */
+    int16_t fn;
+    uint8_t n_inputs, n_outputs;
+    uint8_t dtypes[TERN_MAX_OPERANDS];
 } tern_resolved;
 
-#define TERN_RESOLVED_SLOTS 1024
+#define TERN_RESOLVED_SLOTS 256
+
+/* The element-wise families whose operands have one dtype, for the short path. */
+#define TERN_MAP_FAMILIES 2 /* TERN_KERNEL_UNARY, TERN_KERNEL_BINARY */
+#define TERN_MAP_MEMBERS  64
 
 /* A context's use of one device. */
 struct tern_lane {
@@ -137,20 +148,31 @@ struct tern_lane {
     tern_device *device;
     tern_bqueue *queue; /* NULL where the device is synchronous */
     tern_storage *cached[TERN_SIZE_CLASSES];
+    tern_storage *bare; /* structs without a buffer, to be used again */
     uint64_t cached_bytes;
     uint64_t cache_limit;
+    bool mapped[TERN_MAP_FAMILIES][TERN_MAP_MEMBERS][TERN_DTYPE_COUNT]; /* known to be supported */
     tern_resolved resolved[TERN_RESOLVED_SLOTS];
 };
 
+/*
+ * Storage belongs to one context, so its counts are plain integers. It may have no bytes yet, or bytes
+ * that are not written yet: one number everywhere (`is_uniform`), which maps take as an immediate.
+ * tern_storage_settle writes it as soon as anything else looks.
+ */
 struct tern_storage {
-    atomic_int references;
-    bool foreign; /* shared with another context: not reused, freed after a wait */
+    int references;
     int size_class;
-    tern_device *device;
-    tern_bbuffer *buffer; /* NULL where bytes is 0 */
+    tern_lane *lane;
+    tern_bbuffer *buffer; /* NULL where bytes is 0, and where they are not there yet */
     uint64_t bytes;       /* as asked for */
     uint64_t capacity;    /* as allocated */
     uint64_t version;
+    uint64_t stamp; /* of the contents, unique in the process */
+    bool is_uniform;
+    tern_dtype uniform_dtype;
+    double uniform_f; /* where the dtype is floating; a value of the dtype */
+    int64_t uniform_i;
     tern_storage *next;          /* in the lane's cache */
     void (*release)(void *user); /* of memory that is the program's; NULL for the device's own */
     void *release_user;
@@ -167,7 +189,9 @@ enum {
     TERN_T_GRAD_SET = 32u, /* .grad holds a value (the handle in `grad` outlives a reset) */
     TERN_T_DROPPED = 64u,
     TERN_T_OWNED = 256u, /* a .grad: released by its leaf, in no frame's list */
-    TERN_T_VIEW = 128u   /* a view of its alias's base, not the base itself */
+    TERN_T_VIEW = 128u,  /* a view of its alias's base, not the base itself */
+    TERN_T_CONTIGUOUS = 512u,
+    TERN_T_TEMPORARY = 1024u /* the core's own, read once: dead after the launch that reads it */
 };
 
 #define TERN_INLINE_RANK 6

@@ -126,11 +126,11 @@ bool tern_node_record(const tern_op *op, const tern_value *args, int n_args,
 
 void tern_node_free_saved(tern_node *node) {
     for (int k = 0; k < node->n_inputs; k++) {
-        tern_storage_release(node->ctx, node->inputs[k].saved.storage);
+        tern_storage_release(node->inputs[k].saved.storage);
         node->inputs[k].saved.storage = NULL;
     }
     for (int k = 0; k < node->n_outputs; k++) {
-        tern_storage_release(node->ctx, node->outputs[k].saved.storage);
+        tern_storage_release(node->outputs[k].saved.storage);
         node->outputs[k].saved.storage = NULL;
     }
 }

@@ -1,41 +1,49 @@
 /*
- * dispatch.c: from (device, kernel, dtypes) to a launch.
+ * launch.c: from (device, kernel, dtypes) to a launch.
  *
  * The device is asked once whether it takes a kernel with these dtypes; the answer is kept in the
- * lane, so that a later launch costs a hash and a compare.
+ * lane, and compared whole when it is used again.
  */
-#include "core/objects.h"
+#include "launch.h"
 
 #include <string.h>
 
-#include "op.h"
+#include "core/context/lane.h"
+#include "core/context/scope.h"
+#include "core/ground/error.h"
+#include "core/memory/storage.h"
+#include "core/tensor/tensor.h"
+#include "raw.h"
 
-#define MAX_OPERANDS                                                                               \
-    72 /* INDEX_GET takes an input and up to 16 index tensors; cat goes by copies */
+/* ---- what a device takes ------------------------------------------------------------------------- */
 
-static uint64_t mix(uint64_t hash, uint64_t value) {
-    return (hash ^ value) * 0x100000001b3u;
+static tern_resolved key_of(int32_t kernel, int32_t fn, tern_tensor *const *inputs, int n_inputs,
+                            tern_tensor *const *outputs, int n_outputs) {
+    tern_resolved key = {NULL, kernel, (int16_t)fn, (uint8_t)n_inputs, (uint8_t)n_outputs, {0}};
+    for (int i = 0; i < n_inputs; i++) key.dtypes[i] = (uint8_t)BODY(inputs[i])->dtype;
+    for (int i = 0; i < n_outputs; i++) key.dtypes[n_inputs + i] = (uint8_t)BODY(outputs[i])->dtype;
+    return key;
 }
 
-static uint64_t key_of(int32_t kernel, int32_t fn, tern_tensor *const *inputs, int n_inputs,
-                       tern_tensor *const *outputs, int n_outputs) {
-    uint64_t hash = 0xcbf29ce484222325u;
-    hash = mix(hash, (uint64_t)kernel);
-    hash = mix(hash, (uint64_t)fn);
-    for (int i = 0; i < n_inputs; i++) hash = mix(hash, (uint64_t)BODY(inputs[i])->dtype + 1);
-    hash = mix(hash, 0xff);
-    for (int i = 0; i < n_outputs; i++) hash = mix(hash, (uint64_t)BODY(outputs[i])->dtype + 1);
-    return hash | 1; /* 0 marks an empty slot */
+static size_t slot_of(const tern_resolved *key) {
+    uint64_t hash = (uint64_t)key->kernel << 16 ^ (uint64_t)(uint16_t)key->fn;
+    for (int i = 0; i < key->n_inputs + key->n_outputs; i++) hash = hash * 31 + key->dtypes[i];
+    hash *= UINT64_C(0x9e3779b97f4a7c15);
+    return (size_t)(hash >> 56);
+}
+_Static_assert(TERN_RESOLVED_SLOTS == 256, "the upper 8 bits of a hash choose a slot");
+
+static bool same_key(const tern_resolved *a, const tern_resolved *b) {
+    return a->kernel == b->kernel && a->fn == b->fn && a->n_inputs == b->n_inputs &&
+           a->n_outputs == b->n_outputs && memcmp(a->dtypes, b->dtypes, sizeof a->dtypes) == 0;
 }
 
-static const char *ask(tern_lane *lane, int32_t kernel, int32_t fn, tern_tensor *const *inputs,
-                       int n_inputs, tern_tensor *const *outputs, int n_outputs,
-                       size_t attrs_size) {
-    int32_t in[MAX_OPERANDS], out[MAX_OPERANDS];
-    for (int i = 0; i < n_inputs; i++) in[i] = (int32_t)BODY(inputs[i])->dtype;
-    for (int i = 0; i < n_outputs; i++) out[i] = (int32_t)BODY(outputs[i])->dtype;
-    tern_kernel_query query = {(uint32_t)sizeof query, kernel, fn, n_inputs, n_outputs,
-                               (uint32_t)attrs_size,   in,     out};
+static const char *ask(tern_lane *lane, const tern_resolved *key, size_t attrs_size) {
+    int32_t dtypes[TERN_MAX_OPERANDS];
+    for (int i = 0; i < TERN_MAX_OPERANDS; i++) dtypes[i] = key->dtypes[i];
+    tern_kernel_query query = {
+        (uint32_t)sizeof query, key->kernel,          key->fn, key->n_inputs,
+        key->n_outputs,         (uint32_t)attrs_size, dtypes,  dtypes + key->n_inputs};
     const char *reason = NULL;
     if (lane->device->vtable.supports(lane->device->object, &query, &reason)) return NULL;
     return reason ? reason : "the device gave no reason";
@@ -44,41 +52,88 @@ static const char *ask(tern_lane *lane, int32_t kernel, int32_t fn, tern_tensor 
 bool tern_has_kernel(tern_lane *lane, int32_t kernel, int32_t fn, tern_tensor *const *inputs,
                      int n_inputs, tern_tensor *const *outputs, int n_outputs, size_t attrs_size,
                      const char **out_reason) {
-    uint64_t key = key_of(kernel, fn, inputs, n_inputs, outputs, n_outputs);
-    tern_resolved *slot = &lane->resolved[key % TERN_RESOLVED_SLOTS];
-    if (slot->key != key) {
-        slot->reason = ask(lane, kernel, fn, inputs, n_inputs, outputs, n_outputs, attrs_size);
-        slot->key = key;
+    tern_resolved key = key_of(kernel, fn, inputs, n_inputs, outputs, n_outputs);
+    tern_resolved *slot = &lane->resolved[slot_of(&key)];
+    if (!same_key(slot, &key)) {
+        key.reason = ask(lane, &key, attrs_size);
+        *slot = key;
     }
     if (out_reason) *out_reason = slot->reason;
     return slot->reason == NULL;
 }
 
-static tern_operand operand_of(const tern_tensor *tensor) {
-    tern_operand operand;
-    operand.buffer = BODY(tensor)->storage->buffer;
-    operand.at.byte_offset = (uint64_t)BODY(tensor)->offset * tern_dtype_size(BODY(tensor)->dtype);
-    operand.dtype = (int32_t)BODY(tensor)->dtype;
-    operand.rank = BODY(tensor)->rank;
-    operand.shape = BODY(tensor)->shape;
-    operand.strides = BODY(tensor)->strides;
-    return operand;
+/* ---- starting ------------------------------------------------------------------------------------- */
+
+static bool takes_immediates(int32_t kernel) {
+    return kernel == TERN_KERNEL_BINARY || kernel == TERN_KERNEL_TERNARY;
 }
 
-static tern_status launch_here(tern_lane *lane, int32_t kernel, tern_tensor *const *inputs,
-                               int n_inputs, tern_tensor *const *outputs, int n_outputs,
-                               const void *attrs, size_t attrs_size) {
-    tern_operand in[MAX_OPERANDS], out[MAX_OPERANDS];
-    for (int i = 0; i < n_inputs; i++) in[i] = operand_of(inputs[i]);
-    for (int i = 0; i < n_outputs; i++) out[i] = operand_of(outputs[i]);
-    tern_backend_error err = {{0}};
+static void fill_operand(const tern_tensor_body *body, tern_operand *out) {
+    out->buffer = body->storage->buffer;
+    out->at.byte_offset = (uint64_t)body->offset * tern_dtype_size(body->dtype);
+    out->dtype = (int32_t)body->dtype;
+    out->rank = body->rank;
+    out->shape = body->shape;
+    out->strides = body->strides;
+    out->flags = body->flags & TERN_T_CONTIGUOUS ? TERN_OPERAND_CONTIGUOUS : 0;
+    out->layout = TERN_LAYOUT_STRIDED;
+    out->extension = NULL;
+    out->stamp = body->storage->stamp;
+}
+
+/* True where both are the same elements in the same order. */
+static bool same_elements(const tern_tensor_body *a, const tern_tensor_body *b) {
+    if (a->storage != b->storage || a->offset != b->offset || a->rank != b->rank) return false;
+    size_t bytes = (size_t)a->rank * sizeof *a->shape;
+    return memcmp(a->shape, b->shape, bytes) == 0 && memcmp(a->strides, b->strides, bytes) == 0;
+}
+
+/* False after latching. */
+static bool input_operand(tern_lane *lane, const tern_tensor_body *body, bool immediates,
+                          tern_tensor *const *outputs, int n_outputs, tern_operand *out) {
+    tern_storage *storage = body->storage;
+    if (storage->is_uniform) {
+        if (immediates && storage->uniform_dtype == body->dtype) {
+            *out = (tern_operand){.dtype = (int32_t)body->dtype, .stamp = storage->stamp};
+            if (tern_dtype_is_floating(body->dtype))
+                out->at.f = storage->uniform_f;
+            else
+                out->at.i = storage->uniform_i;
+            return true;
+        }
+        if (tern_storage_write_uniform(storage) != TERN_OK) return false;
+    }
+    fill_operand(body, out);
+    for (int i = 0; i < n_outputs; i++)
+        if (same_elements(body, BODY(outputs[i]))) out->flags |= TERN_OPERAND_ALIASES_OUTPUT;
+    if (lane->ctx->inference && body->frame && body->frame->is_owner)
+        out->flags |= TERN_OPERAND_CONSTANT;
+    if (body->flags & TERN_T_TEMPORARY) out->flags |= TERN_OPERAND_DEAD;
+    return true;
+}
+
+static bool output_operand(tern_lane *lane, const tern_tensor_body *body, tern_operand *out) {
+    if (tern_storage_settle(body->storage) != TERN_OK) return false;
+    body->storage->stamp = tern_new_stamp(lane->ctx);
+    fill_operand(body, out);
+    return true;
+}
+
+/* What the device answers; TERN_BACKEND_INVALID after latching. */
+static int32_t launch_here(tern_lane *lane, int32_t kernel, tern_tensor *const *inputs,
+                           int n_inputs, tern_tensor *const *outputs, int n_outputs,
+                           const void *attrs, size_t attrs_size, tern_backend_error *err) {
+    tern_operand operands[TERN_MAX_OPERANDS], *out = operands + n_inputs;
+    bool immediates = takes_immediates(kernel);
+    for (int i = 0; i < n_inputs; i++)
+        if (!input_operand(lane, BODY(inputs[i]), immediates, outputs, n_outputs, &operands[i]))
+            return TERN_BACKEND_INVALID;
+    for (int i = 0; i < n_outputs; i++)
+        if (!output_operand(lane, BODY(outputs[i]), &out[i])) return TERN_BACKEND_INVALID;
+    err->message[0] = 0;
     lane->ctx->stats.launches++;
-    int32_t status =
-        lane->device->vtable.launch(lane->device->object, lane->queue, kernel, in, n_inputs, out,
-                                    n_outputs, attrs, (uint32_t)attrs_size, &err);
-    if (status == TERN_BACKEND_OK) return TERN_OK;
-    if (status == TERN_BACKEND_DECLINED) return TERN_ERR_UNSUPPORTED;
-    return tern_lane_fail(lane, "a kernel", status, &err);
+    return lane->device->vtable.launch(lane->device->object, lane->queue, kernel, operands,
+                                       n_inputs, out, n_outputs, attrs, (uint32_t)attrs_size, err);
 }
 
 /* TERN_FALLBACK: the kernel runs on a CPU device over copies, and the results come back. */
@@ -89,7 +144,7 @@ static tern_status launch_on_cpu(tern_lane *lane, int32_t kernel, int32_t fn,
     tern_ctx *ctx = lane->ctx;
     tern_lane *cpu = tern_lane_cpu(ctx);
     if (!cpu || cpu == lane) return ctx->status;
-    tern_tensor *in[MAX_OPERANDS], *out[MAX_OPERANDS];
+    tern_tensor *in[TERN_MAX_OPERANDS], *out[TERN_MAX_OPERANDS];
     tern_scope scope = tern_scope_inner(ctx);
     for (int i = 0; i < n_inputs; i++) {
         in[i] = tern_tensor_new(cpu, BODY(inputs[i])->dtype, BODY(inputs[i])->rank,
@@ -113,27 +168,68 @@ static tern_status launch_on_cpu(tern_lane *lane, int32_t kernel, int32_t fn,
     return ctx->status;
 }
 
+static bool is_empty(tern_tensor *const *outputs, int n_outputs) {
+    for (int i = 0; i < n_outputs; i++)
+        if (BODY(outputs[i])->numel > 0) return false;
+    return true;
+}
+
+static tern_status refuse_operands(tern_lane *lane, int32_t kernel, int count) {
+    return tern_fail(lane->ctx, TERN_ERR_UNSUPPORTED, "%s: %d operands, a kernel takes at most %d",
+                     tern_kernel_name(kernel), count, TERN_MAX_OPERANDS);
+}
+
+static tern_status refuse_kernel(tern_lane *lane, int32_t kernel, tern_dtype dtype,
+                                 const char *reason) {
+    return tern_fail(lane->ctx, TERN_ERR_UNSUPPORTED,
+                     "device %s cannot run kernel %s of %s: %s; TERN_FALLBACK=allow runs it on the "
+                     "CPU",
+                     lane->device->name, tern_kernel_name(kernel), tern_dtype_name(dtype), reason);
+}
+
+bool tern_try_launch(tern_lane *lane, int32_t kernel, int32_t fn, tern_tensor *const *inputs,
+                     int n_inputs, tern_tensor *const *outputs, int n_outputs, const void *attrs,
+                     size_t attrs_size) {
+    if (lane->ctx->status != TERN_OK || is_empty(outputs, n_outputs) ||
+        n_inputs + n_outputs > TERN_MAX_OPERANDS ||
+        !tern_has_kernel(lane, kernel, fn, inputs, n_inputs, outputs, n_outputs, attrs_size, NULL))
+        return false;
+    tern_backend_error err;
+    int32_t status =
+        launch_here(lane, kernel, inputs, n_inputs, outputs, n_outputs, attrs, attrs_size, &err);
+    if (status != TERN_BACKEND_OK && status != TERN_BACKEND_DECLINED)
+        tern_lane_fail(lane, tern_kernel_name(kernel), status, &err);
+    return status == TERN_BACKEND_OK;
+}
+
 tern_status tern_launch(tern_lane *lane, int32_t kernel, int32_t fn, tern_tensor *const *inputs,
                         int n_inputs, tern_tensor *const *outputs, int n_outputs, const void *attrs,
                         size_t attrs_size) {
     tern_ctx *ctx = lane->ctx;
     if (ctx->status != TERN_OK) return ctx->status;
-    bool empty = true;
-    for (int i = 0; i < n_outputs; i++) empty = empty && BODY(outputs[i])->numel == 0;
-    if (empty) return TERN_OK;
+    if (n_inputs + n_outputs > TERN_MAX_OPERANDS)
+        return refuse_operands(lane, kernel, n_inputs + n_outputs);
+    if (is_empty(outputs, n_outputs)) return TERN_OK;
     const char *reason;
-    if (tern_has_kernel(lane, kernel, fn, inputs, n_inputs, outputs, n_outputs, attrs_size,
-                        &reason))
-        return launch_here(lane, kernel, inputs, n_inputs, outputs, n_outputs, attrs, attrs_size);
-    if (ctx->allow_fallback && !lane->device->is_cpu)
-        return launch_on_cpu(lane, kernel, fn, inputs, n_inputs, outputs, n_outputs, attrs,
-                             attrs_size, reason);
-    return tern_fail(ctx, TERN_ERR_UNSUPPORTED,
-                     "device %s cannot run kernel %s of %s: %s; TERN_FALLBACK=allow runs it on the "
-                     "CPU",
-                     lane->device->name, tern_kernel_name(kernel),
-                     tern_dtype_name(n_inputs ? BODY(inputs[0])->dtype : BODY(outputs[0])->dtype),
-                     reason);
+    if (!tern_has_kernel(lane, kernel, fn, inputs, n_inputs, outputs, n_outputs, attrs_size,
+                         &reason)) {
+        if (ctx->allow_fallback && !lane->device->is_cpu)
+            return launch_on_cpu(lane, kernel, fn, inputs, n_inputs, outputs, n_outputs, attrs,
+                                 attrs_size, reason);
+        return refuse_kernel(lane, kernel, BODY(n_inputs ? inputs[0] : outputs[0])->dtype, reason);
+    }
+    tern_backend_error err;
+    int32_t status =
+        launch_here(lane, kernel, inputs, n_inputs, outputs, n_outputs, attrs, attrs_size, &err);
+    if (status == TERN_BACKEND_OK) return TERN_OK;
+    if (ctx->status != TERN_OK) return ctx->status;
+    if (status == TERN_BACKEND_DECLINED)
+        return tern_fail(
+            ctx, TERN_ERR_DEVICE,
+            "%s: the device declined kernel %s, which is a primitive: its plugin breaks "
+            "the contract",
+            lane->device->name, tern_kernel_name(kernel));
+    return tern_lane_fail(lane, tern_kernel_name(kernel), status, &err);
 }
 
 const char *tern_kernel_name(int32_t kernel) {

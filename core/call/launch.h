@@ -17,6 +17,14 @@ TERN_API tern_status tern_launch(tern_lane *lane, int32_t kernel, int32_t fn,
                                  tern_tensor *const *outputs, int n_outputs, const void *attrs,
                                  size_t attrs_size);
 
+/*
+ * The same for a fused kernel, which may decline: false where the device has none, where it declined
+ * (nothing was written: compose), and after latching.
+ */
+TERN_API bool tern_try_launch(tern_lane *lane, int32_t kernel, int32_t fn,
+                              tern_tensor *const *inputs, int n_inputs, tern_tensor *const *outputs,
+                              int n_outputs, const void *attrs, size_t attrs_size);
+
 /* Whether the lane's device has a kernel for these dtypes; out_reason may be NULL. */
 bool tern_has_kernel(tern_lane *lane, int32_t kernel, int32_t fn, tern_tensor *const *inputs,
                      int n_inputs, tern_tensor *const *outputs, int n_outputs, size_t attrs_size,

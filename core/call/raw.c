@@ -3,13 +3,27 @@
 
 #include "core/context/lane.h"
 #include "core/ground/error.h"
+#include "core/memory/storage.h"
 #include "core/tensor/tensor.h"
 #include "launch.h"
 
+/* True where the tensor is all of its storage, which is the device's own. */
+static bool is_whole(const tern_tensor_body *body) {
+    const tern_storage *storage = body->storage;
+    return body->flags & TERN_T_CONTIGUOUS && body->offset == 0 && !storage->release &&
+           (uint64_t)body->numel * tern_dtype_size(body->dtype) == storage->bytes;
+}
+
 void tern_fill_raw(tern_tensor *tensor, double f, int64_t i) {
     if (tern_is_nil(tensor)) return;
+    tern_tensor_body *body = BODY(tensor);
+    if (body->ctx->status != TERN_OK) return;
+    if (is_whole(body)) {
+        tern_storage_set_uniform(body->storage, body->dtype, f, i);
+        return;
+    }
     tern_fill_attrs attrs = {f, i};
-    tern_launch(BODY(tensor)->lane, TERN_KERNEL_FILL, 0, NULL, 0, &tensor, 1, &attrs, sizeof attrs);
+    tern_launch(body->lane, TERN_KERNEL_FILL, 0, NULL, 0, &tensor, 1, &attrs, sizeof attrs);
 }
 
 static tern_status copy_across(tern_tensor *dst, tern_tensor *src) {

@@ -4,7 +4,7 @@
 
 #include "core/objects.h"
 
-/* Launches FILL. */
+/* One number everywhere: f where the dtype is floating, else i. Written when somebody looks. */
 TERN_API void tern_fill_raw(tern_tensor *tensor, double f, int64_t i);
 
 /* A contiguous tensor of the same values; itself where it is. No recording. */

@@ -113,7 +113,8 @@ tern_lane *tern_lane_cpu(tern_ctx *ctx) {
 
 tern_status tern_lane_synchronize(tern_lane *lane) {
     tern_bdevice_vtable *vt = &lane->device->vtable;
-    tern_backend_error err = {{0}};
+    tern_backend_error err;
+    err.message[0] = 0;
     int32_t status = TERN_BACKEND_OK;
     if (lane->queue) status = vt->queue_synchronize(lane->device->object, lane->queue, &err);
     if (status == TERN_BACKEND_OK && vt->take_error)
@@ -125,7 +126,10 @@ tern_status tern_lane_synchronize(tern_lane *lane) {
 tern_status tern_upload(tern_lane *lane, tern_storage *dst, uint64_t offset, const void *src,
                         uint64_t bytes) {
     if (bytes == 0) return TERN_OK;
-    tern_backend_error err = {{0}};
+    if (tern_storage_settle(dst) != TERN_OK) return lane->ctx->status;
+    dst->stamp = tern_new_stamp(lane->ctx);
+    tern_backend_error err;
+    err.message[0] = 0;
     int32_t status = lane->device->vtable.copy_to_device(lane->device->object, lane->queue,
                                                          dst->buffer, offset, src, bytes, &err);
     if (status != TERN_BACKEND_OK) return tern_lane_fail(lane, "copy to device", status, &err);
@@ -135,7 +139,9 @@ tern_status tern_upload(tern_lane *lane, tern_storage *dst, uint64_t offset, con
 tern_status tern_download(tern_lane *lane, void *dst, tern_storage *src, uint64_t offset,
                           uint64_t bytes) {
     if (bytes == 0) return TERN_OK;
-    tern_backend_error err = {{0}};
+    if (tern_storage_settle(src) != TERN_OK) return lane->ctx->status;
+    tern_backend_error err;
+    err.message[0] = 0;
     int32_t status = lane->device->vtable.copy_to_host(lane->device->object, lane->queue, dst,
                                                        src->buffer, offset, bytes, &err);
     if (status != TERN_BACKEND_OK) return tern_lane_fail(lane, "copy to host", status, &err);

@@ -175,6 +175,7 @@ tern_owner *tern_owner_new(tern_ctx *ctx) {
     if (!owner) return NULL;
     owner->frame = frame_take(ctx);
     if (!owner->frame) return NULL;
+    owner->frame->is_owner = true;
     owner->frame->depth = ctx->top->target->depth;
     if (tern_defer(ctx, owner_end, owner) != TERN_OK) {
         tern_owner_free(owner);

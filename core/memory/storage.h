@@ -6,13 +6,45 @@
 
 #include "core/objects.h"
 
+/* Storage with contents open; NULL and latched when memory is out. */
 tern_storage *tern_storage_new(tern_lane *lane, uint64_t bytes);
+
+/* Storage that holds one number everywhere: `f` where the dtype is floating, else `i`, both brought to
+ * the dtype. Takes no memory before somebody looks where it is small. */
+tern_storage *tern_storage_uniform(tern_lane *lane, uint64_t bytes, tern_dtype dtype, double f,
+                                   int64_t i);
+
+/* Makes it hold one number everywhere, whatever it held. */
+void tern_storage_set_uniform(tern_storage *storage, tern_dtype dtype, double f, int64_t i);
+
+/* Gives bytes to storage that has none yet and writes a number that is not written yet. */
+tern_status tern_storage_write_uniform(tern_storage *storage);
+
+static inline tern_status tern_storage_settle(tern_storage *storage) {
+    return storage->is_uniform ? tern_storage_write_uniform(storage) : TERN_OK;
+}
+
 /* Storage over the program's memory, which `release` gives back at its end; NULL, and nothing latched,
  * where the device cannot use it. */
 tern_storage *tern_storage_import(tern_lane *lane, void *memory, uint64_t bytes,
                                   void (*release)(void *user), void *user);
-void tern_storage_retain(tern_storage *storage);
-void tern_storage_release(tern_ctx *ctx, tern_storage *storage);
+
+static inline void tern_storage_retain(tern_storage *storage) {
+    storage->references++;
+}
+
+/* NULL is fine. */
+void tern_storage_free(tern_storage *storage);
+static inline void tern_storage_release(tern_storage *storage) {
+    if (storage && --storage->references == 0) tern_storage_free(storage);
+}
+
 void tern_lane_empty_cache(tern_lane *lane);
+
+/* A stamp that no contents in this process had. */
+uint64_t tern_more_stamps(tern_ctx *ctx);
+static inline uint64_t tern_new_stamp(tern_ctx *ctx) {
+    return ctx->next_stamp < ctx->last_stamp ? ctx->next_stamp++ : tern_more_stamps(ctx);
+}
 
 #endif

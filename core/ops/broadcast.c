@@ -18,10 +18,8 @@ tern_tensor *tern_operand_of(tern_opcall *call, tern_value value, tern_dtype dty
                        tern_kind_name(value.kind));
         return ctx->nil;
     }
-    result = tern_tensor_new(call->lane, dtype, 0, NULL);
-    if (!tern_is_nil(result))
-        tern_fill_raw(result, tern_value_as_double(value), tern_value_as_int(value));
-    return result;
+    return tern_tensor_number(call->lane, dtype, tern_value_as_double(value),
+                              tern_value_as_int(value));
 }
 
 bool tern_broadcast_shape(tern_opcall *call, tern_tensor *const *tensors, int count,

@@ -22,8 +22,7 @@ static tern_tensor *fused(tern_opcall *call, tern_tensor *x, int dim, int32_t ke
     tern_tensor *out = tern_new_shaped(call, BODY(x)->dtype, &shape);
     if (call->ctx->status != TERN_OK || BODY(out)->numel == 0) return out;
     bool done = BODY(x)->rank > 0 &&
-                tern_has_kernel(call->lane, kernel, 0, &x, 1, &out, 1, sizeof attrs, NULL) &&
-                tern_launch(call->lane, kernel, 0, &x, 1, &out, 1, &attrs, sizeof attrs) == TERN_OK;
+                tern_try_launch(call->lane, kernel, 0, &x, 1, &out, 1, &attrs, sizeof attrs);
     return done || call->ctx->status != TERN_OK ? out : NULL;
 }
 

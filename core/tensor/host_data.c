@@ -43,6 +43,10 @@ tern_tensor *tern_from_data_on(tern_ctx *ctx, const void *data, tern_shape shape
     return tern_upload(lane, BODY(tensor)->storage, 0, data, bytes) == TERN_OK ? tensor : ctx->nil;
 }
 
+static void keep(void *user) {
+    (void)user;
+}
+
 /* The tensor over imported memory; nil where that must be copied. */
 static tern_tensor *over_memory(tern_ctx *ctx, void *memory, const tern_shape *shape,
                                 tern_dtype dtype, void (*release)(void *user), void *user) {
@@ -55,11 +59,8 @@ static tern_tensor *over_memory(tern_ctx *ctx, void *memory, const tern_shape *s
     tern_contiguous_strides(shape->rank, shape->dim, strides);
     tern_tensor *tensor =
         tern_tensor_over(lane, storage, dtype, shape->rank, shape->dim, strides, 0);
-    if (tern_is_nil(tensor)) { /* the caller still has it to release */
-        storage->foreign = true;
-        storage->release = NULL;
-    }
-    tern_storage_release(ctx, storage);
+    if (tern_is_nil(tensor)) storage->release = keep; /* the caller still has it to give back */
+    tern_storage_release(storage);
     return tensor;
 }
 

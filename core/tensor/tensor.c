@@ -60,29 +60,56 @@ const char *tern_dtype_class(tern_dtype dtype) {
     return (unsigned)dtype < TERN_DTYPE_COUNT ? names[dtype] : "?";
 }
 
+/* Sets numel and the contiguous flag. Sizes are checked where they may come from a program. */
+static bool measure(tern_tensor_body *body) {
+    int64_t step = 1;
+    bool contiguous = true, empty = false;
+    for (int d = body->rank; d-- > 0;) {
+        int64_t size = body->shape[d];
+        if (size < 0) return false;
+        if (size == 1) continue;
+        if (size == 0) {
+            empty = true;
+            continue;
+        }
+        contiguous = contiguous && body->strides[d] == step;
+        if (__builtin_mul_overflow(step, size, &step) || step > INT64_MAX / 16) return false;
+    }
+    body->numel = empty ? 0 : step;
+    if (contiguous || empty)
+        body->flags |= TERN_T_CONTIGUOUS;
+    else
+        body->flags &= ~(uint32_t)TERN_T_CONTIGUOUS;
+    return true;
+}
+
+static void free_dims(tern_tensor_body *body) {
+    if (body->shape != body->dims) tern_free(body->shape);
+}
+
 bool tern_tensor_set_geometry(tern_tensor *tensor, int rank, const int64_t *shape,
                               const int64_t *strides) {
-    int64_t *dims = BODY(tensor)->shape ? BODY(tensor)->shape : BODY(tensor)->dims;
+    tern_tensor_body *body = BODY(tensor);
+    int64_t *dims = body->dims;
     if (rank > TERN_INLINE_RANK) {
         dims = tern_alloc(2 * TERN_MAX_RANK * sizeof *dims);
         if (!dims) {
-            tern_fail_memory(BODY(tensor)->ctx, 2 * TERN_MAX_RANK * sizeof *dims);
+            tern_fail_memory(body->ctx, 2 * TERN_MAX_RANK * sizeof *dims);
             return false;
         }
-    } else {
-        dims = BODY(tensor)->dims;
     }
-    int64_t kept_shape[TERN_MAX_RANK], kept_strides[TERN_MAX_RANK];
-    if (rank) memcpy(kept_shape, shape, (size_t)rank * sizeof *shape);
-    if (rank) memcpy(kept_strides, strides, (size_t)rank * sizeof *strides);
-    if (BODY(tensor)->shape && BODY(tensor)->shape != BODY(tensor)->dims)
-        tern_free(BODY(tensor)->shape);
-    BODY(tensor)->shape = dims;
-    BODY(tensor)->strides = dims + (rank > TERN_INLINE_RANK ? TERN_MAX_RANK : TERN_INLINE_RANK);
-    if (rank) memcpy(BODY(tensor)->shape, kept_shape, (size_t)rank * sizeof *shape);
-    if (rank) memcpy(BODY(tensor)->strides, kept_strides, (size_t)rank * sizeof *strides);
-    BODY(tensor)->rank = rank;
-    return tern_shape_numel(rank, shape, &BODY(tensor)->numel);
+    /* The arrays may be the tensor's own. */
+    int64_t *to_strides = dims + (rank > TERN_INLINE_RANK ? TERN_MAX_RANK : TERN_INLINE_RANK);
+    for (int d = 0; d < rank; d++) {
+        int64_t size = shape[d], stride = strides[d];
+        dims[d] = size;
+        to_strides[d] = stride;
+    }
+    if (dims != body->shape) free_dims(body);
+    body->shape = dims;
+    body->strides = to_strides;
+    body->rank = rank;
+    return measure(body);
 }
 
 /* ---- making -----------------------------------------------------------------------------------
@@ -107,6 +134,7 @@ tern_tensor *tern_tensor_over(tern_lane *lane, tern_storage *storage, tern_dtype
     BODY(tensor)->dtype = dtype;
     BODY(tensor)->offset = offset;
     if (!tern_tensor_set_geometry(tensor, rank, shape, strides)) {
+        free_dims(BODY(tensor));
         tern_slab_give_tensor(ctx, tensor);
         tern_fail(ctx, TERN_ERR_ARGUMENT, "a tensor's shape has a negative or impossible size");
         return ctx->nil;
@@ -115,6 +143,16 @@ tern_tensor *tern_tensor_over(tern_lane *lane, tern_storage *storage, tern_dtype
     tern_storage_retain(storage);
     if (ctx->inference) BODY(tensor)->flags |= TERN_T_INFERENCE;
     link_to(tensor, ctx->top->target);
+    return tensor;
+}
+
+tern_tensor *tern_tensor_number(tern_lane *lane, tern_dtype dtype, double f, int64_t i) {
+    tern_ctx *ctx = lane->ctx;
+    if (ctx->status != TERN_OK) return ctx->nil;
+    tern_storage *storage = tern_storage_uniform(lane, tern_dtype_size(dtype), dtype, f, i);
+    if (!storage) return ctx->nil;
+    tern_tensor *tensor = tern_tensor_over(lane, storage, dtype, 0, NULL, NULL, 0);
+    tern_storage_release(storage);
     return tensor;
 }
 
@@ -140,7 +178,7 @@ tern_tensor *tern_tensor_new(tern_lane *lane, tern_dtype dtype, int rank, const 
     if (!storage) return ctx->nil;
     tern_contiguous_strides(rank, shape, strides);
     tern_tensor *tensor = tern_tensor_over(lane, storage, dtype, rank, shape, strides, 0);
-    tern_storage_release(ctx, storage);
+    tern_storage_release(storage);
     return tensor;
 }
 
@@ -175,8 +213,8 @@ void tern_tensor_release(tern_tensor *tensor) {
     tern_ctx *ctx = BODY(tensor)->ctx;
     if (!(BODY(tensor)->flags & TERN_T_OWNED)) tern_tensor_unlink(tensor);
     tern_grad_detach_handle(tensor);
-    tern_storage_release(ctx, BODY(tensor)->storage);
-    if (BODY(tensor)->shape != BODY(tensor)->dims) tern_free(BODY(tensor)->shape);
+    tern_storage_release(BODY(tensor)->storage);
+    free_dims(BODY(tensor));
     tern_slab_give_tensor(ctx, tensor);
 }
 
@@ -185,7 +223,7 @@ tern_status tern_tensor_assign(tern_tensor *tensor, const tern_tensor *source) {
                                   BODY(source)->strides))
         return BODY(tensor)->ctx->status;
     tern_storage_retain(BODY(source)->storage);
-    tern_storage_release(BODY(tensor)->ctx, BODY(tensor)->storage);
+    tern_storage_release(BODY(tensor)->storage);
     BODY(tensor)->storage = BODY(source)->storage;
     BODY(tensor)->lane = BODY(source)->lane;
     BODY(tensor)->offset = BODY(source)->offset;
@@ -199,7 +237,7 @@ tern_status tern_tensor_assign(tern_tensor *tensor, const tern_tensor *source) {
 void tern_drop(tern_tensor *tensor) {
     if (tern_is_nil(tensor)) return;
     tern_grad_detach_handle(tensor);
-    tern_storage_release(BODY(tensor)->ctx, BODY(tensor)->storage);
+    tern_storage_release(BODY(tensor)->storage);
     BODY(tensor)->storage = NULL;
     BODY(tensor)->numel = 0;
     BODY(tensor)->flags |= TERN_T_DROPPED;
@@ -303,14 +341,8 @@ bool tern_shares_storage(const tern_tensor *a, const tern_tensor *b) {
 }
 
 bool tern_is_contiguous(const tern_tensor *tensor) {
-    int64_t step = 1;
-    if (!tern_is_live(tensor) || BODY(tensor)->numel == 0) return true;
-    for (int d = BODY(tensor)->rank; d-- > 0;) {
-        if (BODY(tensor)->shape[d] == 1) continue;
-        if (BODY(tensor)->strides[d] != step) return false;
-        step *= BODY(tensor)->shape[d];
-    }
-    return true;
+    return !tern_is_live(tensor) || BODY(tensor)->numel == 0 ||
+           BODY(tensor)->flags & TERN_T_CONTIGUOUS;
 }
 
 const char *tern_device_of(const tern_tensor *tensor) {

@@ -26,6 +26,9 @@ tern_status tern_fail_stale(const void *handle, const char *function);
 TERN_API tern_tensor *tern_tensor_new(tern_lane *lane, tern_dtype dtype, int rank,
                                       const int64_t *shape);
 
+/* A 0-dim tensor of one number, `f` where the dtype is floating, else `i`; no kernel runs for it. */
+TERN_API tern_tensor *tern_tensor_number(tern_lane *lane, tern_dtype dtype, double f, int64_t i);
+
 /* A handle over existing storage, which it retains. Not linked to any base. */
 TERN_API tern_tensor *tern_tensor_over(tern_lane *lane, tern_storage *storage, tern_dtype dtype,
                                        int rank, const int64_t *shape, const int64_t *strides,
