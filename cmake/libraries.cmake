@@ -20,6 +20,12 @@ target_include_directories(tern_core_objects PRIVATE ${PROJECT_SOURCE_DIR})
 target_compile_options(tern_core_objects PRIVATE $<$<CONFIG:Release>:${TERN_CORE_FLAGS}>)
 target_compile_definitions(tern_core_objects PRIVATE
     TERN_INSTALL_LIBDIR="${CMAKE_INSTALL_FULL_LIBDIR}" $<$<BOOL:${TERN_STATIC}>:TERN_STATIC>)
+# What every operation goes through is made to be fast, the rest to be small.
+foreach(hot call/launch.c call/op_call.c call/operands.c call/short.c memory/arena.c memory/slab.c
+        memory/storage.c context/scope.c tensor/tensor.c autograd/node.c autograd/backward.c)
+    set_source_files_properties(${PROJECT_SOURCE_DIR}/core/${hot} PROPERTIES
+        COMPILE_OPTIONS $<$<CONFIG:Release>:-O2>)
+endforeach()
 list(APPEND core_objects tern_core_objects)
 
 # The upper rooms see public headers only: no include path leads into core. The exception is

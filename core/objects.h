@@ -244,6 +244,15 @@ static inline tern_tensor_body *BODY(const tern_tensor *tensor) {
     return (tern_tensor_body *)((uintptr_t)tensor & TERN_HANDLE_ADDRESS);
 }
 
+/* Of a dtype that is known to be one, without a call. */
+static inline bool tern_is_float(tern_dtype dtype) {
+    return dtype <= TERN_BFLOAT16;
+}
+static inline uint64_t tern_bytes_of(tern_dtype dtype) {
+    static const uint8_t bytes[TERN_DTYPE_COUNT] = {4, 8, 2, 2, 8, 4, 2, 1, 1, 1};
+    return bytes[dtype];
+}
+
 /* False for NULL and for a handle whose object is gone. */
 static inline bool tern_is_live(const tern_tensor *tensor) {
     return tensor && BODY(tensor)->self == tensor;

@@ -1,4 +1,5 @@
 /* arguments.c: what an implementation reads of its call, and how it refuses one. */
+#include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -56,4 +57,9 @@ tern_tensor **tern_arg_tensors(const tern_opcall *call, int i, int *out_count) {
         tensors[(*out_count)++] = item.kind == TERN_VALUE_TENSOR ? item.as.tensor : NULL;
     }
     return tensors;
+}
+
+tern_value tern_number(double value) {
+    bool whole = value == floor(value) && fabs(value) <= 9007199254740992.0;
+    return whole && !(value == 0 && signbit(value)) ? tern_int((int64_t)value) : tern_float(value);
 }

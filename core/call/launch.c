@@ -13,6 +13,7 @@
 #include "core/ground/error.h"
 #include "core/memory/storage.h"
 #include "core/tensor/tensor.h"
+#include "operand.h"
 #include "raw.h"
 
 /* ---- what a device takes ------------------------------------------------------------------------- */
@@ -49,17 +50,33 @@ static const char *ask(tern_lane *lane, const tern_resolved *key, size_t attrs_s
     return reason ? reason : "the device gave no reason";
 }
 
+/* The kept answer, asked for where there is none. */
+static const tern_resolved *resolve(tern_lane *lane, tern_resolved *key, size_t attrs_size) {
+    tern_resolved *slot = &lane->resolved[slot_of(key)];
+    if (!same_key(slot, key)) {
+        key->reason = ask(lane, key, attrs_size);
+        *slot = *key;
+    }
+    return slot;
+}
+
 bool tern_has_kernel(tern_lane *lane, int32_t kernel, int32_t fn, tern_tensor *const *inputs,
                      int n_inputs, tern_tensor *const *outputs, int n_outputs, size_t attrs_size,
                      const char **out_reason) {
     tern_resolved key = key_of(kernel, fn, inputs, n_inputs, outputs, n_outputs);
-    tern_resolved *slot = &lane->resolved[slot_of(&key)];
-    if (!same_key(slot, &key)) {
-        key.reason = ask(lane, &key, attrs_size);
-        *slot = key;
-    }
-    if (out_reason) *out_reason = slot->reason;
-    return slot->reason == NULL;
+    const char *reason = resolve(lane, &key, attrs_size)->reason;
+    if (out_reason) *out_reason = reason;
+    return reason == NULL;
+}
+
+bool tern_has_map(tern_lane *lane, int32_t kernel, int32_t fn, int n_inputs, tern_dtype dtype,
+                  tern_dtype result) {
+    tern_resolved key = {NULL, kernel, (int16_t)fn, (uint8_t)n_inputs, 1, {0}};
+    for (int i = 0; i < n_inputs; i++) key.dtypes[i] = (uint8_t)dtype;
+    key.dtypes[n_inputs] = (uint8_t)result;
+    size_t size =
+        kernel == TERN_KERNEL_UNARY ? sizeof(tern_unary_attrs) : sizeof(tern_binary_attrs);
+    return resolve(lane, &key, size)->reason == NULL;
 }
 
 /* ---- starting ------------------------------------------------------------------------------------- */
@@ -68,54 +85,16 @@ static bool takes_immediates(int32_t kernel) {
     return kernel == TERN_KERNEL_BINARY || kernel == TERN_KERNEL_TERNARY;
 }
 
-static void fill_operand(const tern_tensor_body *body, tern_operand *out) {
-    out->buffer = body->storage->buffer;
-    out->at.byte_offset = (uint64_t)body->offset * tern_dtype_size(body->dtype);
-    out->dtype = (int32_t)body->dtype;
-    out->rank = body->rank;
-    out->shape = body->shape;
-    out->strides = body->strides;
-    out->flags = body->flags & TERN_T_CONTIGUOUS ? TERN_OPERAND_CONTIGUOUS : 0;
-    out->layout = TERN_LAYOUT_STRIDED;
-    out->extension = NULL;
-    out->stamp = body->storage->stamp;
-}
-
-/* True where both are the same elements in the same order. */
-static bool same_elements(const tern_tensor_body *a, const tern_tensor_body *b) {
-    if (a->storage != b->storage || a->offset != b->offset || a->rank != b->rank) return false;
-    size_t bytes = (size_t)a->rank * sizeof *a->shape;
-    return memcmp(a->shape, b->shape, bytes) == 0 && memcmp(a->strides, b->strides, bytes) == 0;
-}
-
 /* False after latching. */
-static bool input_operand(tern_lane *lane, const tern_tensor_body *body, bool immediates,
-                          tern_tensor *const *outputs, int n_outputs, tern_operand *out) {
-    tern_storage *storage = body->storage;
-    if (storage->is_uniform) {
-        if (immediates && storage->uniform_dtype == body->dtype) {
-            *out = (tern_operand){.dtype = (int32_t)body->dtype, .stamp = storage->stamp};
-            if (tern_dtype_is_floating(body->dtype))
-                out->at.f = storage->uniform_f;
-            else
-                out->at.i = storage->uniform_i;
-            return true;
-        }
-        if (tern_storage_write_uniform(storage) != TERN_OK) return false;
+static bool inputs_ready(tern_tensor *const *inputs, int n_inputs, tern_tensor *const *outputs,
+                         int n_outputs, bool immediates, tern_operand *operands) {
+    for (int i = 0; i < n_inputs; i++) {
+        const tern_tensor_body *body = BODY(inputs[i]);
+        if (!tern_input_operand(body, immediates, &operands[i])) return false;
+        for (int k = 0; k < n_outputs && operands[i].buffer; k++)
+            if (tern_same_elements(body, BODY(outputs[k])))
+                operands[i].flags |= TERN_OPERAND_ALIASES_OUTPUT;
     }
-    fill_operand(body, out);
-    for (int i = 0; i < n_outputs; i++)
-        if (same_elements(body, BODY(outputs[i]))) out->flags |= TERN_OPERAND_ALIASES_OUTPUT;
-    if (lane->ctx->inference && body->frame && body->frame->is_owner)
-        out->flags |= TERN_OPERAND_CONSTANT;
-    if (body->flags & TERN_T_TEMPORARY) out->flags |= TERN_OPERAND_DEAD;
-    return true;
-}
-
-static bool output_operand(tern_lane *lane, const tern_tensor_body *body, tern_operand *out) {
-    if (tern_storage_settle(body->storage) != TERN_OK) return false;
-    body->storage->stamp = tern_new_stamp(lane->ctx);
-    fill_operand(body, out);
     return true;
 }
 
@@ -124,12 +103,10 @@ static int32_t launch_here(tern_lane *lane, int32_t kernel, tern_tensor *const *
                            int n_inputs, tern_tensor *const *outputs, int n_outputs,
                            const void *attrs, size_t attrs_size, tern_backend_error *err) {
     tern_operand operands[TERN_MAX_OPERANDS], *out = operands + n_inputs;
-    bool immediates = takes_immediates(kernel);
-    for (int i = 0; i < n_inputs; i++)
-        if (!input_operand(lane, BODY(inputs[i]), immediates, outputs, n_outputs, &operands[i]))
-            return TERN_BACKEND_INVALID;
+    if (!inputs_ready(inputs, n_inputs, outputs, n_outputs, takes_immediates(kernel), operands))
+        return TERN_BACKEND_INVALID;
     for (int i = 0; i < n_outputs; i++)
-        if (!output_operand(lane, BODY(outputs[i]), &out[i])) return TERN_BACKEND_INVALID;
+        if (!tern_output_operand(BODY(outputs[i]), &out[i])) return TERN_BACKEND_INVALID;
     err->message[0] = 0;
     lane->ctx->stats.launches++;
     return lane->device->vtable.launch(lane->device->object, lane->queue, kernel, operands,
@@ -187,6 +164,18 @@ static tern_status refuse_kernel(tern_lane *lane, int32_t kernel, tern_dtype dty
                      lane->device->name, tern_kernel_name(kernel), tern_dtype_name(dtype), reason);
 }
 
+tern_status tern_launch_failed(tern_lane *lane, int32_t kernel, int32_t status,
+                               const tern_backend_error *err) {
+    if (lane->ctx->status != TERN_OK) return lane->ctx->status;
+    if (status != TERN_BACKEND_DECLINED)
+        return tern_lane_fail(lane, tern_kernel_name(kernel), status, err);
+    return tern_fail(
+        lane->ctx, TERN_ERR_DEVICE,
+        "%s: the device declined kernel %s, which is a primitive: its plugin breaks the "
+        "contract",
+        lane->device->name, tern_kernel_name(kernel));
+}
+
 bool tern_try_launch(tern_lane *lane, int32_t kernel, int32_t fn, tern_tensor *const *inputs,
                      int n_inputs, tern_tensor *const *outputs, int n_outputs, const void *attrs,
                      size_t attrs_size) {
@@ -198,7 +187,7 @@ bool tern_try_launch(tern_lane *lane, int32_t kernel, int32_t fn, tern_tensor *c
     int32_t status =
         launch_here(lane, kernel, inputs, n_inputs, outputs, n_outputs, attrs, attrs_size, &err);
     if (status != TERN_BACKEND_OK && status != TERN_BACKEND_DECLINED)
-        tern_lane_fail(lane, tern_kernel_name(kernel), status, &err);
+        tern_launch_failed(lane, kernel, status, &err);
     return status == TERN_BACKEND_OK;
 }
 
@@ -221,15 +210,7 @@ tern_status tern_launch(tern_lane *lane, int32_t kernel, int32_t fn, tern_tensor
     tern_backend_error err;
     int32_t status =
         launch_here(lane, kernel, inputs, n_inputs, outputs, n_outputs, attrs, attrs_size, &err);
-    if (status == TERN_BACKEND_OK) return TERN_OK;
-    if (ctx->status != TERN_OK) return ctx->status;
-    if (status == TERN_BACKEND_DECLINED)
-        return tern_fail(
-            ctx, TERN_ERR_DEVICE,
-            "%s: the device declined kernel %s, which is a primitive: its plugin breaks "
-            "the contract",
-            lane->device->name, tern_kernel_name(kernel));
-    return tern_lane_fail(lane, tern_kernel_name(kernel), status, &err);
+    return status == TERN_BACKEND_OK ? TERN_OK : tern_launch_failed(lane, kernel, status, &err);
 }
 
 const char *tern_kernel_name(int32_t kernel) {

@@ -30,6 +30,14 @@ bool tern_has_kernel(tern_lane *lane, int32_t kernel, int32_t fn, tern_tensor *c
                      int n_inputs, tern_tensor *const *outputs, int n_outputs, size_t attrs_size,
                      const char **out_reason);
 
+/* The same for an element-wise family whose operands all have `dtype`. */
+bool tern_has_map(tern_lane *lane, int32_t kernel, int32_t fn, int n_inputs, tern_dtype dtype,
+                  tern_dtype result);
+
+/* Latches what a launch answered that is not OK; a declined primitive too. */
+tern_status tern_launch_failed(tern_lane *lane, int32_t kernel, int32_t status,
+                               const tern_backend_error *err);
+
 /* "matmul", for messages. */
 const char *tern_kernel_name(int32_t kernel);
 

@@ -27,9 +27,7 @@ static tern_frame *frame_take(tern_ctx *ctx) {
         tern_fail_memory(ctx, sizeof *frame);
         return NULL;
     }
-    memset(frame, 0, sizeof *frame);
-    frame->ctx = ctx;
-    frame->target = frame;
+    *frame = (tern_frame){.ctx = ctx, .target = frame};
     frame->serial = ++ctx->next_serial;
     return frame;
 }
@@ -44,7 +42,7 @@ static void frame_end(tern_frame *frame) {
         deferred->fn(deferred->arg);
     }
     for (tern_node *node = frame->nodes; node; node = node->next_in_frame) tern_node_fini(node);
-    while (frame->tensors) tern_tensor_release(frame->tensors);
+    tern_tensors_release(frame);
     tern_arena_end(frame);
     frame->next_free = ctx->free_frames;
     ctx->free_frames = frame;

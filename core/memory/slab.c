@@ -74,7 +74,7 @@ static block *new_block(void) {
 
 /* ---- slots ------------------------------------------------------------------------------------- */
 
-static const tern_tensor *handle_of(const slot *s) {
+static inline const tern_tensor *handle_of(const slot *s) {
     uintptr_t handle = (uintptr_t)s | (s->handle_generation & ((1u << TERN_HANDLE_LOW_BITS) - 1));
 #if UINTPTR_MAX == UINT64_MAX
     handle |= (uintptr_t)(s->handle_generation >> TERN_HANDLE_LOW_BITS) << 48;
@@ -82,7 +82,7 @@ static const tern_tensor *handle_of(const slot *s) {
     return (const tern_tensor *)handle;
 }
 
-static void give(tern_ctx *ctx, slot *s) {
+static inline void give(tern_ctx *ctx, slot *s) {
     s->self = NULL;
     s->handle_generation = (s->handle_generation + 1) & ((1u << GENERATION_BITS) - 1);
     s->next = NULL;
@@ -113,7 +113,7 @@ static bool add_block(tern_ctx *ctx) {
 
 /* A slot whose members beyond the head are open. As many slots as are given back can be taken again
  * without memory: an optimizer's step counts on it. */
-static slot *take(tern_ctx *ctx) {
+static inline slot *take(tern_ctx *ctx) {
     while (ctx->n_waiting <= TERN_QUARANTINE)
         if (!add_block(ctx)) return NULL;
     slot *s = ctx->first_waiting;

@@ -5,6 +5,7 @@
  */
 #include <string.h>
 
+#include "core/call/short.h"
 #include "map.h"
 
 /* ---- sums --------------------------------------------------------------------------------------- */
@@ -241,11 +242,13 @@ void tern_grad_minimum(tern_node *node, tern_tensor *const *grad_out, tern_tenso
 
 #define BINARY(id)                                                                                 \
     tern_tensor *tern_##id(tern_tensor *input, tern_tensor *other) {                               \
-        return TERN_CALL(id, ARG_TENSOR(input), ARG_TENSOR(other));                                \
+        tern_tensor *out = tern_short_binary(TERN_ROW(id), input, other);                          \
+        return out ? out : TERN_CALL(id, ARG_TENSOR(input), ARG_TENSOR(other));                    \
     }
 #define BINARY_SCALAR(id)                                                                          \
     tern_tensor *tern_##id##_scalar(tern_tensor *input, double other) {                            \
-        return TERN_CALL(id, ARG_TENSOR(input), tern_number(other));                               \
+        tern_tensor *out = tern_short_scalar(TERN_ROW(id), input, other);                          \
+        return out ? out : TERN_CALL(id, ARG_TENSOR(input), tern_number(other));                   \
     }
 #define BINARY_IN_PLACE(id)                                                                        \
     tern_tensor *tern_##id##_in_place(tern_tensor *input, tern_tensor *other) {                    \
@@ -263,7 +266,6 @@ BINARY(maximum)
 BINARY(minimum)
 BINARY_SCALAR(add)
 BINARY_SCALAR(sub)
-BINARY_SCALAR(rsub)
 BINARY_SCALAR(mul)
 BINARY_SCALAR(div)
 BINARY_SCALAR(pow)
@@ -272,6 +274,10 @@ BINARY_IN_PLACE(sub)
 BINARY_IN_PLACE(mul)
 BINARY_IN_PLACE(div)
 BINARY_IN_PLACE(maximum)
+
+tern_tensor *tern_rsub_scalar(tern_tensor *input, double other) {
+    return TERN_CALL(rsub, ARG_TENSOR(input), tern_number(other));
+}
 
 tern_tensor *tern_add_alpha(tern_tensor *input, tern_tensor *other, double alpha) {
     return TERN_CALL(add, ARG_TENSOR(input), ARG_TENSOR(other), tern_number(alpha));

@@ -1,4 +1,5 @@
 /* compare.c: comparison and logic; the results are bools and have no gradient. */
+#include "core/call/short.h"
 #include "map.h"
 
 static tern_value compare(tern_opcall *call) {
@@ -11,11 +12,13 @@ static tern_value compare(tern_opcall *call) {
         return compare(call);                                                                      \
     }                                                                                              \
     tern_tensor *tern_##id(tern_tensor *input, tern_tensor *other) {                               \
-        return TERN_CALL(id, ARG_TENSOR(input), ARG_TENSOR(other));                                \
+        tern_tensor *out = tern_short_binary(TERN_ROW(id), input, other);                          \
+        return out ? out : TERN_CALL(id, ARG_TENSOR(input), ARG_TENSOR(other));                    \
     }
 #define COMPARISON_SCALAR(id)                                                                      \
     tern_tensor *tern_##id##_scalar(tern_tensor *input, double other) {                            \
-        return TERN_CALL(id, ARG_TENSOR(input), tern_number(other));                               \
+        tern_tensor *out = tern_short_scalar(TERN_ROW(id), input, other);                          \
+        return out ? out : TERN_CALL(id, ARG_TENSOR(input), tern_number(other));                   \
     }
 
 COMPARISON(eq)

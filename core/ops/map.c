@@ -39,21 +39,18 @@ tern_dtype tern_map_float(tern_dtype promoted) {
     return tern_dtype_is_floating(promoted) ? promoted : TERN_FLOAT32;
 }
 
-tern_value tern_number(double value) {
-    bool whole = value == floor(value) && fabs(value) <= 9007199254740992.0;
-    return whole && !(value == 0 && signbit(value)) ? tern_int((int64_t)value) : tern_float(value);
-}
-
 tern_value tern_node_operand(tern_node *node, int k, int arg) {
     tern_value number = tern_node_arg(node, arg);
     return tern_value_is_number(number) ? number : ARG_TENSOR(tern_node_input(node, k));
 }
 
 tern_tensor *tern_mul_value(tern_tensor *input, tern_value other) {
+    if (other.kind == TERN_VALUE_TENSOR) return tern_mul(input, other.as.tensor);
     return TERN_CALL(mul, ARG_TENSOR(input), other);
 }
 
 tern_tensor *tern_div_value(tern_tensor *input, tern_value other) {
+    if (other.kind == TERN_VALUE_TENSOR) return tern_div(input, other.as.tensor);
     return TERN_CALL(div, ARG_TENSOR(input), other);
 }
 

@@ -28,12 +28,6 @@ TERN_API tern_value tern_map_binary(tern_opcall *call, int32_t fn, const tern_va
 /* The promoted dtype, integers and bools raised to float32 (PyTorch's "float" operations). */
 TERN_API tern_dtype tern_map_float(tern_dtype promoted);
 
-/*
- * A C double as the Python number it stands for: a whole number is an int (so that int64 + 1 stays
- * int64), everything else, -0.0 included, a float.
- */
-tern_value tern_number(double value);
-
 /* ---- inside a gradient: TERN_CALL with results as tensors, numbers as doubles ------------------ */
 
 /* Tensor input k as a value, or the number that was passed as argument `arg` in its place. */

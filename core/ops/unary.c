@@ -6,6 +6,7 @@
  */
 #include <math.h>
 
+#include "core/call/short.h"
 #include "map.h"
 
 /* Which dtypes a function takes and gives. */
@@ -60,7 +61,8 @@ static tern_value classify(tern_opcall *call, bool of_integers) {
         return map(call, rule);                                                                    \
     }                                                                                              \
     tern_tensor *tern_##id(tern_tensor *input) {                                                   \
-        return TERN_CALL(id, ARG_TENSOR(input));                                                   \
+        tern_tensor *out = tern_short_unary(TERN_ROW(id), input);                                  \
+        return out ? out : TERN_CALL(id, ARG_TENSOR(input));                                       \
     }
 
 UNARY(neg, NO_BOOL)

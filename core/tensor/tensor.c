@@ -156,6 +156,35 @@ tern_tensor *tern_tensor_number(tern_lane *lane, tern_dtype dtype, double f, int
     return tensor;
 }
 
+tern_tensor *tern_tensor_like(const tern_tensor_body *like, tern_dtype dtype) {
+    tern_ctx *ctx = like->ctx;
+    tern_storage *storage =
+        tern_storage_new(like->lane, (uint64_t)like->numel * tern_bytes_of(dtype));
+    tern_tensor *tensor = storage ? tern_slab_tensor(ctx) : NULL;
+    if (!tensor) {
+        tern_storage_release(storage);
+        return ctx->nil;
+    }
+    tern_tensor_body *body = BODY(tensor);
+    body->storage = storage;
+    body->lane = like->lane;
+    body->dtype = dtype;
+    body->offset = 0;
+    body->numel = like->numel;
+    body->rank = like->rank;
+    body->flags = TERN_T_CONTIGUOUS | (ctx->inference ? TERN_T_INFERENCE : 0u);
+    link_to(tensor, ctx->top->target);
+    if (like->rank <= TERN_INLINE_RANK) {
+        for (int d = 0; d < like->rank; d++) {
+            body->shape[d] = like->shape[d];
+            body->strides[d] = like->strides[d];
+        }
+        return tensor;
+    }
+    bool done = tern_tensor_set_geometry(tensor, like->rank, like->shape, like->strides);
+    return done ? tensor : ctx->nil;
+}
+
 tern_tensor *tern_tensor_new(tern_lane *lane, tern_dtype dtype, int rank, const int64_t *shape) {
     tern_ctx *ctx = lane->ctx;
     if (ctx->status != TERN_OK) return ctx->nil;
@@ -208,14 +237,29 @@ tern_tensor *tern_tensor_view(tern_tensor *base, int rank, const int64_t *shape,
     return view;
 }
 
+/* Gives back what a handle holds, and the handle, which is in no list any more. */
+static inline void finish(tern_tensor *tensor, tern_tensor_body *body) {
+    if (body->accumulator || body->alias || body->grad || body->flags & TERN_T_RETAIN_GRAD)
+        tern_grad_detach_handle(tensor);
+    tern_storage_release(body->storage);
+    free_dims(body);
+    tern_slab_give_tensor(body->ctx, tensor);
+}
+
 void tern_tensor_release(tern_tensor *tensor) {
     if (!tensor || BODY(tensor)->flags & TERN_T_NIL) return;
-    tern_ctx *ctx = BODY(tensor)->ctx;
     if (!(BODY(tensor)->flags & TERN_T_OWNED)) tern_tensor_unlink(tensor);
-    tern_grad_detach_handle(tensor);
-    tern_storage_release(BODY(tensor)->storage);
-    free_dims(BODY(tensor));
-    tern_slab_give_tensor(ctx, tensor);
+    finish(tensor, BODY(tensor));
+}
+
+void tern_tensors_release(tern_frame *frame) {
+    while (frame->tensors) {
+        tern_tensor *tensor = frame->tensors;
+        tern_tensor_body *body = BODY(tensor);
+        frame->tensors = body->next;
+        if (body->next) BODY(body->next)->prev = NULL;
+        finish(tensor, body);
+    }
 }
 
 tern_status tern_tensor_assign(tern_tensor *tensor, const tern_tensor *source) {

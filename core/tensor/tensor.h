@@ -26,6 +26,9 @@ tern_status tern_fail_stale(const void *handle, const char *function);
 TERN_API tern_tensor *tern_tensor_new(tern_lane *lane, tern_dtype dtype, int rank,
                                       const int64_t *shape);
 
+/* The same for the shape and strides of a contiguous tensor. */
+tern_tensor *tern_tensor_like(const tern_tensor_body *like, tern_dtype dtype);
+
 /* A 0-dim tensor of one number, `f` where the dtype is floating, else `i`; no kernel runs for it. */
 TERN_API tern_tensor *tern_tensor_number(tern_lane *lane, tern_dtype dtype, double f, int64_t i);
 
@@ -43,6 +46,9 @@ TERN_API tern_tensor *tern_broadcast_view(tern_tensor *tensor, const tern_shape 
 
 /* Gives the handle back at once (internal temporaries). NULL is fine. */
 TERN_API void tern_tensor_release(tern_tensor *tensor);
+
+/* All of a frame, the youngest first. */
+void tern_tensors_release(tern_frame *frame);
 
 /* Sets geometry; numel is recomputed. False when memory is out (high ranks only). */
 bool tern_tensor_set_geometry(tern_tensor *tensor, int rank, const int64_t *shape,
