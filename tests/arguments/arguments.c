@@ -10,8 +10,12 @@
  *   - not crash, and answer with something that can be used;
  *   - latch nothing where all arguments are legal (else legal.txt is wrong);
  *   - latch TERN_ERR_ARGUMENT or TERN_ERR_STATE where one tensor is of another context;
- *   - latch TERN_ERR_STATE where one tensor is stale.
+ *   - latch an error where a tensor is NULL that legal.txt does not call optional, if another
+ *     argument tells the context;
+ *   - latch TERN_ERR_STATE where one tensor is stale;
+ *   - latch an error where an options struct was not made by its initialiser.
  */
+#define _GNU_SOURCE /* MAP_ANONYMOUS, strsignal */
 #include "arguments.h"
 #include <fcntl.h>
 #include <signal.h>
@@ -28,8 +32,12 @@
 
 /* ---- spoiling ---------------------------------------------------------------------------------- */
 
-static const char *const spoil_names[SPOILS] = {"legal",   "NULL",  "nil",    "latched",
-                                                "foreign", "stale", "dropped"};
+static const char *const spoil_names[SPOILS] = {"legal", "NULL",    "nil",    "latched", "foreign",
+                                                "stale", "dropped", "zeroed", "unsized"};
+
+static bool of_context(enum argument_kind kind) {
+    return kind != ARGUMENT_OPTIONS && kind != ARGUMENT_POINTER;
+}
 
 static bool applies(enum argument_kind kind, enum spoil spoil) {
     switch (spoil) {
@@ -37,13 +45,15 @@ static bool applies(enum argument_kind kind, enum spoil spoil) {
     case NOTHING: return true;
     case NIL: return kind == ARGUMENT_TENSOR || kind == ARGUMENT_TENSORS || kind == ARGUMENT_VALUE;
     case LATCHED:
-    case FOREIGN: return kind != ARGUMENT_POINTER;
+    case FOREIGN: return of_context(kind);
     case STALE:
 #ifndef ARGUMENTS_STALE
         return false;
 #endif
-        return kind != ARGUMENT_POINTER && kind != ARGUMENT_CONTEXT;
-    default: return kind == ARGUMENT_TENSOR || kind == ARGUMENT_TENSORS || kind == ARGUMENT_VALUE;
+        return of_context(kind) && kind != ARGUMENT_CONTEXT;
+    case DROPPED:
+        return kind == ARGUMENT_TENSOR || kind == ARGUMENT_TENSORS || kind == ARGUMENT_VALUE;
+    default: return kind == ARGUMENT_OPTIONS;
     }
 }
 
@@ -80,6 +90,10 @@ void *arguments_made(struct call *c, int place, const void *argument) {
         tern_tensor **two = (tern_tensor **)argument;
         two[1] = spoiled(c, spoil, two[1]);
     }
+    /* An options struct begins with its size. */
+    if (spoil == ZEROED)
+        memset((size_t *)argument + 1, 0, *(const size_t *)argument - sizeof(size_t));
+    if (spoil == UNSIZED) memset((void *)argument, 0, sizeof(size_t));
     end_stale(c, place);
     return (void *)argument;
 }
@@ -170,10 +184,11 @@ static int only_spoiled(const struct call *c) {
     return found;
 }
 
-/* Another argument that belongs to a context. */
+/* Another argument that tells its context (a generator does not). */
 static bool has_company(const struct function *f, int place) {
     for (int i = 0; i < f->n_places; i++)
-        if (i != place && f->places[i].kind != ARGUMENT_POINTER) return true;
+        if (i != place && of_context(f->places[i].kind) && f->places[i].kind != ARGUMENT_GENERATOR)
+            return true;
     return false;
 }
 
@@ -185,9 +200,14 @@ static const char *judge(const struct call *c) {
     if (place == -1)
         return *c->error && !excepted(f->name, "", LEGAL) ? "a legal call latched an error" : NULL;
     enum argument_kind kind = f->places[place].kind;
+    if (c->spoil[place] == UNSIZED && c->status == TERN_OK)
+        return "options without a size were taken";
     if (kind != ARGUMENT_TENSOR && kind != ARGUMENT_TENSORS) return NULL;
     enum spoil spoil = c->spoil[place];
     if (excepted(f->name, f->places[place].name, spoil)) return NULL;
+    if (spoil == NOTHING && !f->places[place].optional && has_company(f, place) &&
+        c->status == TERN_OK)
+        return "NULL was taken for a tensor";
     if (spoil == STALE && c->status != TERN_ERR_STATE) return "a stale tensor was not refused";
     if (spoil == FOREIGN && has_company(f, place) && c->status != TERN_ERR_STATE &&
         c->status != TERN_ERR_ARGUMENT)

@@ -19,6 +19,8 @@ enum spoil {
     FOREIGN, /* of another context */
     STALE,   /* its scope has ended */
     DROPPED, /* tern_drop was called with it */
+    ZEROED,  /* options of which only the size is given */
+    UNSIZED, /* options without their size */
     SPOILS
 };
 
@@ -28,7 +30,9 @@ enum argument_kind {
     ARGUMENT_TENSORS, /* an array of two */
     ARGUMENT_VALUE,
     ARGUMENT_SCOPE,
+    ARGUMENT_GENERATOR,
     ARGUMENT_HANDLE, /* a module, an optimizer, ... of a context */
+    ARGUMENT_OPTIONS,
     ARGUMENT_POINTER /* anything else */
 };
 
@@ -55,6 +59,7 @@ struct call {
 struct place {
     const char *name;
     enum argument_kind kind;
+    bool optional; /* NULL is legal */
 };
 
 struct function {

@@ -4,7 +4,7 @@
 # legal.txt says what is legal. Its lines are `key = expression`, where the key is, from the most to
 # the least particular:
 #
-#     tern_select.index       the argument of a function
+#     tern_select.index       the argument of a function; ` ?` behind it says that it may be NULL
 #     .keepdim                every argument of a name
 #     tern_tensor * : TENSOR  every argument of a type, which may be spoiled as that kind
 #
@@ -30,6 +30,7 @@ FILENAME == ARGV[1] {
         key = trim(part[1])
         kind[key] = trim(part[2])
     }
+    if (sub(/ \?$/, "", key)) optional[key] = 1
     legal[key] = trim(substr($0, at + 3))
     next
 }
@@ -129,7 +130,7 @@ function prototype(declaration,    open, head, fn, type, list, n, i, call, name,
                 print "    a_" name " = arguments_made_" tolower(found_kind) "(c, " places + 0 ", a_" name ");"
             else if (type_of(list[i]) != "function" && list[i] !~ /_fn |tern_module_visit|tern_lr_lambda/)
                 print "    a_" name " = arguments_made(c, " places + 0 ", a_" name ");"
-            lines = lines (lines == "" ? "" : ", ") "{\"" name "\", ARGUMENT_" found_kind "}"
+            lines = lines (lines == "" ? "" : ", ") "{\"" name "\", ARGUMENT_" found_kind ", " (((fn "." name) in optional) ? "true" : "false") "}"
             places++
         }
     }
@@ -146,7 +147,7 @@ function prototype(declaration,    open, head, fn, type, list, n, i, call, name,
         else print "    (void)result;"
     }
     print "}\n"
-    table[++functions] = "    {\"" fn "\", call_" fn ", " places + 0 ", {" (lines == "" ? "{NULL, 0}" : lines) "}},"
+    table[++functions] = "    {\"" fn "\", call_" fn ", " places + 0 ", {" (lines == "" ? "{NULL, 0, false}" : lines) "}},"
 }
 
 BEGIN {
