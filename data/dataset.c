@@ -4,6 +4,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "tern/describe.h"
 #include "tern/memory.h"
 
 /* Bytes of one field; false where a few of them would exceed the address space. */
@@ -19,6 +20,7 @@ static bool field_bytes(const tern_sample_field *field, size_t *out_bytes) {
 
 tern_dataset *tern_dataset_new(tern_ctx *ctx, int64_t length, const tern_sample_field *fields,
                                int n_fields, tern_sample_fn get, void *user) {
+    if (!tern_argument_given(ctx, "tern_dataset_new", "fields", fields)) return NULL;
     if (length < 0 || n_fields < 1 || n_fields > TERN_MAX_FIELDS || !get) {
         tern_fail(
             ctx, TERN_ERR_ARGUMENT,
@@ -85,6 +87,7 @@ static bool get_row(void *user, int64_t index, void *const *out_fields) {
 static bool take_tensor(tern_ctx *ctx, tern_tensor *tensor, tensor_rows *rows, int64_t length,
                         tern_sample_field *out_field) {
     int f = rows->count++;
+    if (!tern_argument_tensor(ctx, "TensorDataset", tensor)) return false;
     tern_shape shape = tern_shape_of(tensor);
     if (shape.rank < 1 || shape.dim[0] != length) {
         tern_fail(ctx, TERN_ERR_ARGUMENT,
@@ -107,6 +110,7 @@ tern_dataset *tern_tensor_dataset_new(tern_ctx *ctx, tern_tensor *const *tensors
                   TERN_MAX_FIELDS, n_tensors);
         return NULL;
     }
+    if (!tern_argument_given(ctx, "TensorDataset", "tensors", tensors)) return NULL;
     tensor_rows *rows = tern_scope_alloc(ctx, sizeof *rows);
     if (!rows) return NULL;
     int64_t length = tern_rank(tensors[0]) > 0 ? tern_size(tensors[0], 0) : 0;
@@ -130,6 +134,7 @@ static bool get_of_whole(const void *user, int64_t index, uint64_t noise, void *
 tern_dataset *tern_subset_new(tern_dataset *dataset, const int64_t *indices, size_t count) {
     if (!dataset) return NULL;
     tern_ctx *ctx = dataset->ctx;
+    if (count > 0 && !tern_argument_given(ctx, "Subset", "indices", indices)) return NULL;
     for (size_t i = 0; i < count; i++) {
         if (indices[i] >= 0 && indices[i] < dataset->length) continue;
         tern_fail(ctx, TERN_ERR_INDEX, "Subset: index %lld is outside the %lld samples",
@@ -167,6 +172,9 @@ tern_status tern_random_split(tern_dataset *dataset, const double *lengths, size
                               tern_generator *generator, tern_dataset **out_parts) {
     if (!dataset) return TERN_ERR_ARGUMENT;
     tern_ctx *ctx = dataset->ctx;
+    if (count > 0 && (!tern_argument_given(ctx, "random_split", "lengths", lengths) ||
+                      !tern_argument_given(ctx, "random_split", "out_parts", out_parts)))
+        return TERN_ERR_ARGUMENT;
     for (size_t i = 0; i < count; i++) out_parts[i] = NULL;
     int64_t *counts = tern_alloc_zeroed(count + 1, sizeof *counts);
     int64_t *order = tern_alloc_zeroed((size_t)dataset->length + 1, sizeof *order);
@@ -201,7 +209,7 @@ int tern_dataset_field_count(const tern_dataset *dataset) {
 
 bool tern_dataset_field(const tern_dataset *dataset, int index, tern_sample_field *out_field) {
     if (!dataset || index < 0 || index >= dataset->n_fields) return false;
-    *out_field = dataset->fields[index];
+    if (out_field) *out_field = dataset->fields[index];
     return true;
 }
 
@@ -215,6 +223,8 @@ tern_status tern_dataset_get(tern_dataset *dataset, int64_t index, tern_tensor *
     tern_ctx *ctx = dataset->ctx;
     bool memory = true;
     uint64_t noise = 0;
+    if (!tern_argument_given(ctx, "tern_dataset_get", "out_tensors", out_tensors))
+        return TERN_ERR_ARGUMENT;
     for (int f = 0; f < dataset->n_fields; f++) out_tensors[f] = tern_nil(ctx);
     if (index < 0 || index >= dataset->length)
         return tern_fail(ctx, TERN_ERR_INDEX, "Dataset: index %lld is outside the %lld samples",

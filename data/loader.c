@@ -11,6 +11,7 @@
 
 #include "dataset.h"
 #include "noise.h"
+#include "tern/describe.h"
 #include "tern/memory.h"
 
 enum { MAX_WORKERS = 64, MAX_PREFETCH = 64 };
@@ -175,7 +176,7 @@ tern_loader *tern_loader_new(tern_dataset *dataset, const tern_loader_options *o
     tern_loader_options o = TERN_LOADER_OPTIONS;
     if (!dataset) return NULL;
     tern_ctx *ctx = dataset->ctx;
-    if (options) memcpy(&o, options, options->size < sizeof o ? options->size : sizeof o);
+    if (!tern_options_read(ctx, "DataLoader", options, &o)) return NULL;
     if (!options_valid(ctx, &o)) return NULL;
     tern_loader *loader = tern_scope_alloc(ctx, sizeof *loader);
     if (!loader) return NULL;
@@ -265,6 +266,7 @@ static void exhaust(tern_loader *loader, bool short_batch) {
 bool tern_loader_next(tern_loader *loader, tern_tensor **out_batch) {
     if (!loader || !loader->begun) return false;
     tern_ctx *ctx = loader->ctx;
+    if (!tern_argument_given(ctx, "tern_loader_next", "out_batch", out_batch)) return false;
     for (int f = 0; f < loader->dataset->n_fields; f++) out_batch[f] = tern_nil(ctx);
     if (tern_error(ctx)[0] || (!loader->drawn && draw_order(loader) != TERN_OK)) return false;
     if (loader->next >= loader->batches) {
@@ -287,6 +289,6 @@ bool tern_loader_next(tern_loader *loader, tern_tensor **out_batch) {
 }
 
 const int64_t *tern_loader_indices(const tern_loader *loader, size_t *out_count) {
-    *out_count = loader ? (size_t)loader->n_shown : 0;
+    if (out_count) *out_count = loader ? (size_t)loader->n_shown : 0;
     return loader ? loader->order + loader->shown : NULL;
 }

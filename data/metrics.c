@@ -2,6 +2,7 @@
 #include <math.h>
 
 #include "tern/data.h"
+#include "tern/describe.h"
 #include "tern/memory.h"
 
 /* Scores and targets on the host. */
@@ -25,9 +26,10 @@ static bool targets_valid(tern_ctx *ctx, const char *what, const rows *r) {
 }
 
 static bool read_rows(const char *what, tern_tensor *scores, tern_tensor *target, rows *out_rows) {
-    tern_ctx *ctx = tern_context_of(scores);
+    tern_ctx *ctx = tern_context_of(scores ? scores : target);
     *out_rows = (rows){0};
-    if (tern_is_nil(scores) || tern_is_nil(target)) return false;
+    if (!tern_argument_tensor(ctx, what, scores) || !tern_argument_tensor(ctx, what, target))
+        return false;
     if (tern_rank(scores) != 2 || tern_rank(target) != 1 ||
         tern_size(scores, 0) != tern_size(target, 0)) {
         tern_fail(ctx, TERN_ERR_ARGUMENT,

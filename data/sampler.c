@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "dataset.h"
+#include "tern/describe.h"
 #include "tern/memory.h"
 #include "tern/ops.h"
 
@@ -51,6 +52,8 @@ tern_sampler *tern_random_sampler_new(tern_ctx *ctx, int64_t length, bool replac
 
 tern_sampler *tern_subset_random_sampler_new(tern_ctx *ctx, const int64_t *indices, size_t count,
                                              tern_generator *generator) {
+    if (count > 0 && !tern_argument_given(ctx, "SubsetRandomSampler", "indices", indices))
+        return NULL;
     tern_sampler *sampler = new_sampler(ctx, SUBSET, (int64_t)count, (int64_t)count, generator);
     if (!sampler) return NULL;
     sampler->indices = tern_scope_alloc(ctx, (count + 1) * sizeof *indices);
@@ -69,6 +72,7 @@ tern_sampler *tern_weighted_random_sampler_new(tern_ctx *ctx, const double *weig
                   (long long)num_samples, count);
         return NULL;
     }
+    if (!tern_argument_given(ctx, "WeightedRandomSampler", "weights", weights)) return NULL;
     tern_sampler *sampler = new_sampler(ctx, WEIGHTED, (int64_t)count, num_samples, generator);
     if (!sampler) return NULL;
     sampler->replacement = replacement;
@@ -188,7 +192,9 @@ tern_status tern_sampler_exhaust(tern_sampler *sampler) {
 }
 
 tern_status tern_sampler_draw(tern_sampler *sampler, int64_t *out_indices) {
-    if (!sampler) return TERN_ERR_ARGUMENT;
+    if (!sampler ||
+        !tern_argument_given(sampler->ctx, "tern_sampler_draw", "out_indices", out_indices))
+        return TERN_ERR_ARGUMENT;
     tern_status status = tern_sampler_order(sampler, out_indices);
     return status == TERN_OK ? tern_sampler_exhaust(sampler) : status;
 }

@@ -280,7 +280,7 @@ const char *tern_csv_name(const tern_csv *csv, int column) {
 }
 
 int tern_csv_column(const tern_csv *csv, const char *name) {
-    for (int i = 0; csv && i < csv->columns && csv->names[i]; i++)
+    for (int i = 0; csv && name && i < csv->columns && csv->names[i]; i++)
         if (strcmp(csv->names[i], name) == 0) return i;
     return -1;
 }
@@ -303,6 +303,8 @@ int64_t tern_csv_line(const tern_csv *csv, int64_t row) {
 
 static bool find_column(const tern_csv *csv, const char *name, int *out_column) {
     char word[TERN_SHOWN], first[TERN_SHOWN];
+    *out_column = -1;
+    if (!tern_argument_given(csv->ctx, csv->path, "a column's name", name)) return false;
     *out_column = tern_csv_column(csv, name);
     if (*out_column >= 0) return true;
     tern_fail(csv->ctx, TERN_ERR_NOT_FOUND, "%s: no column '%s'; the first of %d is '%s'",

@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "tern/describe.h"
 #include "tern/io.h"
 #include "tern/memory.h"
 
@@ -35,6 +36,11 @@ static bool may_step(void) {
 }
 
 /* ---- reading ---------------------------------------------------------------------------------- */
+
+bool tern_path_given(tern_ctx *ctx, const char *path) {
+    if (!path) tern_fail(ctx, TERN_ERR_ARGUMENT, "a file's path is NULL: give its name");
+    return path != NULL;
+}
 
 static tern_status fail_file(tern_ctx *ctx, const char *path, const char *what) {
     char reason[128] = "";
@@ -75,7 +81,7 @@ tern_status tern_file_load(tern_ctx *ctx, const char *path, unsigned char **out_
                            size_t *out_size) {
     *out_bytes = NULL;
     *out_size = 0;
-    if (tern_check(ctx) != TERN_OK) return tern_check(ctx);
+    if (tern_check(ctx) != TERN_OK || !tern_path_given(ctx, path)) return tern_check(ctx);
     /* Not blocking: opening a pipe must not wait for its writer. */
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (fd < 0) return fail_file(ctx, path, "cannot be opened");
@@ -87,12 +93,12 @@ tern_status tern_file_load(tern_ctx *ctx, const char *path, unsigned char **out_
 char *tern_file_read(tern_ctx *ctx, const char *path, size_t *out_bytes) {
     unsigned char *bytes;
     size_t size;
-    *out_bytes = 0;
+    if (out_bytes) *out_bytes = 0;
     if (tern_file_load(ctx, path, &bytes, &size) != TERN_OK) return NULL;
     char *copy = tern_scope_alloc(ctx, size + 1);
     if (copy) {
         memcpy(copy, bytes, size + 1);
-        *out_bytes = size;
+        if (out_bytes) *out_bytes = size;
     }
     tern_free(bytes);
     return copy;
@@ -151,7 +157,8 @@ static tern_status create_temporary(tern_sink *sink) {
 tern_status tern_sink_file(tern_sink *sink, tern_ctx *ctx, const char *path) {
     char resolved[PATH_MAX];
     tern_sink_memory(sink, ctx);
-    sink->path = path;
+    sink->path = path ? path : "";
+    tern_path_given(ctx, path);
     sink->status = tern_check(ctx);
     if (sink->status != TERN_OK) return sink->status;
     if (strlen(path) >= sizeof resolved) {
@@ -243,6 +250,8 @@ tern_status tern_sink_end(tern_sink *sink) {
 
 tern_status tern_file_write(tern_ctx *ctx, const char *path, const void *data, size_t bytes) {
     tern_sink sink;
+    if (bytes > 0 && !tern_argument_given(ctx, "tern_file_write", "data", data))
+        return tern_check(ctx);
     tern_sink_file(&sink, ctx, path);
     tern_sink_put(&sink, data, bytes);
     return tern_sink_end(&sink);

@@ -7,6 +7,9 @@
 
 #include "tern/context.h"
 
+/* False, and a latched error, where the path is NULL. */
+bool tern_path_given(tern_ctx *ctx, const char *path);
+
 /* Reads a regular file into a block of the allocation seam, with a zero byte behind it. Latches
  * with the path and the system's reason. tern_free gives it back. */
 tern_status tern_file_load(tern_ctx *ctx, const char *path, unsigned char **out_bytes,

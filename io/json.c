@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "tern/describe.h"
 #include "tern/io.h"
 #include "tern/memory.h"
 #include "utf8.h"
@@ -80,6 +81,7 @@ static tern_value parse(tern_ctx *ctx, const char *path, const char *text, size_
 }
 
 tern_value tern_json_parse(tern_ctx *ctx, const char *text, size_t length) {
+    if (!tern_argument_given(ctx, "tern_json_parse", "text", text)) return tern_none();
     return parse(ctx, NULL, text, length);
 }
 

@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "file.h"
 #include "tern/memory.h"
 
 static void *fail(tern_ctx *ctx, const char *path, const char *reason) {
@@ -43,7 +44,7 @@ static tern_mapping *map_open(tern_ctx *ctx, const char *path, int fd) {
 
 tern_mapping *tern_mapping_open(tern_ctx *ctx, const char *path) {
     char reason[128];
-    if (tern_check(ctx) != TERN_OK) return NULL;
+    if (tern_check(ctx) != TERN_OK || !tern_path_given(ctx, path)) return NULL;
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (fd < 0) return fail(ctx, path, strerror_r(errno, reason, sizeof reason));
     tern_mapping *mapping = map_open(ctx, path, fd);

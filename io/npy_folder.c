@@ -156,6 +156,7 @@ static bool list_folder(tern_ctx *ctx, const char *path, bool folders, name_list
     char full[PATH_SIZE];
     struct stat status;
     *out_list = (name_list){NULL, 0, 0};
+    if (!tern_path_given(ctx, path)) return false;
     DIR *dir = opendir(path);
     if (!dir) {
         tern_fail(ctx, TERN_ERR_IO, "%s: cannot be opened as a folder: %s", path, strerror(errno));

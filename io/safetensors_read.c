@@ -5,6 +5,7 @@
 #include "bytes.h"
 #include "json.h"
 #include "safetensors.h"
+#include "tern/describe.h"
 #include "tern/memory.h"
 #include "utf8.h"
 
@@ -264,7 +265,7 @@ size_t tern_safetensors_count(const tern_safetensors *file) {
 
 bool tern_safetensors_at(const tern_safetensors *file, size_t index,
                          tern_safetensors_entry *out_entry) {
-    if (!file || index >= file->count) return false;
+    if (!file || !out_entry || index >= file->count) return false;
     const entry *e = &file->entries[index];
     *out_entry =
         (tern_safetensors_entry){e->name,  e->dtype->name,        e->dtype->dtype,
@@ -299,6 +300,8 @@ static tern_tensor *make_tensor(const tern_safetensors *file, const tern_safeten
 tern_tensor *tern_safetensors_tensor(const tern_safetensors *file, const char *name) {
     tern_safetensors_entry e;
     if (!file) return NULL;
+    if (!tern_argument_given(file->ctx, file->path, "a tensor's name", name))
+        return tern_nil(file->ctx);
     if (!tern_safetensors_find(file, name, &e)) {
         tern_fail(file->ctx, TERN_ERR_NOT_FOUND, "%s: there is no tensor '%.100s'", file->path,
                   name);

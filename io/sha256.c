@@ -44,6 +44,8 @@ static void absorb(uint32_t state[8], const unsigned char *block) {
 void tern_sha256_hex(const void *data, size_t bytes, char *out_text) {
     uint32_t state[8] = {0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a,
                          0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19};
+    if (!out_text) return;
+    if (!data) bytes = 0;
     const unsigned char *block = data;
     unsigned char last[128] = {0};
     size_t left = bytes;

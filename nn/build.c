@@ -220,7 +220,7 @@ tern_module *tern_nn_from_value(tern_ctx *ctx, const char *what, tern_value call
 }
 
 tern_module *tern_nn_make(tern_ctx *ctx, const char *name, tern_value args) {
-    if (tern_latched(ctx)) return NULL;
+    if (tern_latched(ctx) || !tern_argument_given(ctx, "tern_nn_make", "name", name)) return NULL;
     tern_owner *scratch = tern_owner_new(ctx);
     tern_scope scope = tern_owner_begin(scratch, 0);
     tern_value call = tern_none();

@@ -131,6 +131,9 @@ static tern_tensor *only_input(tern_module *module, const tern_value *positional
 tern_value tern_module_call(tern_module *module, const tern_value *positional, int n_positional,
                             tern_value named) {
     if (!module || tern_latched(module->inner->ctx)) return tern_none();
+    if (n_positional > 0 &&
+        !tern_argument_given(module->inner->ctx, "tern_module_call", "positional", positional))
+        return tern_none();
     if (has_call(module)) return run_call(module, positional, n_positional, named);
     if (!module->cls->forward) {
         no_forward(module);
@@ -152,9 +155,10 @@ static tern_tensor *call_for_tensor(tern_module *module, const tern_value *args,
 }
 
 tern_tensor *tern_forward(tern_module *module, tern_tensor *input) {
-    if (!input) return module ? tern_nil(module->inner->ctx) : NULL;
-    if (!module || tern_is_nil(input) || tern_latched(module->inner->ctx))
-        return tern_nil(tern_context_of(input));
+    if (!module) return tern_nn_no_module("tern_forward", input);
+    tern_ctx *ctx = module->inner->ctx;
+    if (tern_latched(ctx) || !tern_argument_tensor(ctx, tern_module_name(module), input))
+        return tern_nil(ctx);
     if (module->cls->forward) return run_forward(module, input);
     if (!has_call(module)) return no_forward(module);
     tern_value args[] = {tern_tensor_value(input)};
@@ -162,10 +166,11 @@ tern_tensor *tern_forward(tern_module *module, tern_tensor *input) {
 }
 
 tern_tensor *tern_forward2(tern_module *module, tern_tensor *first, tern_tensor *second) {
-    if (!first) return module ? tern_nil(module->inner->ctx) : NULL;
-    if (!module || !second || tern_is_nil(first) || tern_is_nil(second) ||
-        tern_latched(module->inner->ctx))
-        return tern_nil(tern_context_of(first));
+    if (!module) return tern_nn_no_module("tern_forward2", first ? first : second);
+    tern_ctx *ctx = module->inner->ctx;
+    if (tern_latched(ctx) || !tern_argument_tensor(ctx, tern_module_name(module), first) ||
+        !tern_argument_tensor(ctx, tern_module_name(module), second))
+        return tern_nil(ctx);
     tern_value args[] = {tern_tensor_value(first), tern_tensor_value(second)};
     return call_for_tensor(module, args, 2);
 }

@@ -58,6 +58,7 @@ double tern_init_gain(tern_ctx *ctx, const char *nonlinearity, const double *par
     static const char *const ones[] = {"linear",           "conv1d",           "conv2d",
                                        "conv3d",           "conv_transpose1d", "conv_transpose2d",
                                        "conv_transpose3d", "sigmoid"};
+    if (!tern_argument_given(ctx, "calculate_gain", "nonlinearity", nonlinearity)) return NAN;
     for (size_t i = 0; i < sizeof ones / sizeof ones[0]; i++)
         if (strcmp(nonlinearity, ones[i]) == 0) return 1.0;
     if (strcmp(nonlinearity, "tanh") == 0) return 5.0 / 3;
@@ -109,6 +110,7 @@ static bool kaiming_std(tern_tensor *tensor, const tern_kaiming_options *options
     double fan_in, fan_out;
     *out_options = (tern_kaiming_options)TERN_KAIMING_OPTIONS;
     if (!tern_options_read(ctx, "tern_init_kaiming", options, out_options)) return false;
+    if (!tern_argument_given(ctx, "tern_init_kaiming", "mode", out_options->mode)) return false;
     bool is_in = strcmp(out_options->mode, "fan_in") == 0;
     if (!is_in && strcmp(out_options->mode, "fan_out") != 0) {
         tern_fail(ctx, TERN_ERR_ARGUMENT,

@@ -120,17 +120,19 @@ static const struct initialiser *find(const char *name) {
 }
 
 tern_value tern_init_call(tern_ctx *ctx, const char *name, tern_tensor *tensor, tern_value args) {
+    if (tern_latched(ctx) || !tern_argument_given(ctx, "tern_init_call", "name", name))
+        return tern_none();
     const struct initialiser *initialiser = find(name);
     init_args bound = {0};
-    if (tern_latched(ctx)) return tern_none();
     if (!initialiser) {
         tern_fail(ctx, TERN_ERR_NOT_FOUND, "nn.init: there is no initialiser '%s'", name);
         return tern_none();
     }
-    if (initialiser->fill && (!tensor || tern_is_nil(tensor))) {
+    if (initialiser->fill && tern_is_nil(tensor)) {
         tern_fail(ctx, TERN_ERR_ARGUMENT, "nn.init: %s needs a tensor", name);
         return tern_none();
     }
+    if (initialiser->fill && !tern_argument_tensor(ctx, name, tensor)) return tern_none();
     tern_scope scope = tern_scope_inner(ctx);
     tern_value result = tern_none();
     if (tern_fields_bind(ctx, "nn.init", initialiser->schema, init_fields, NULL, 0, args, &bound)) {

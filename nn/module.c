@@ -7,6 +7,12 @@ tern_status tern_nn_no_memory(tern_ctx *ctx, const char *who) {
     return tern_fail(ctx, TERN_ERR_OUT_OF_MEMORY, "%s: out of memory", who);
 }
 
+tern_tensor *tern_nn_no_module(const char *who, tern_tensor *tensor) {
+    if (!tensor) return NULL;
+    tern_argument_given(tern_context_of(tensor), who, "the module", NULL);
+    return tern_nil(tern_context_of(tensor));
+}
+
 size_t tern_class_name_length(const tern_module_class *cls) {
     return strcspn(cls->schema, "( ");
 }
@@ -65,7 +71,7 @@ static tern_module *build(tern_ctx *ctx, tern_owner *owner, const tern_module_cl
 }
 
 tern_module *tern_module_new(tern_ctx *ctx, const tern_module_class *cls, const void *config) {
-    if (tern_latched(ctx)) return NULL;
+    if (tern_latched(ctx) || !tern_argument_given(ctx, "tern_module_new", "cls", cls)) return NULL;
     if (cls->size < sizeof *cls || cls->instance_size < sizeof(tern_module) || !cls->schema) {
         tern_fail(ctx, TERN_ERR_ARGUMENT,
                   "tern_module_new: the class is incomplete: begin it with TERN_MODULE_CLASS");
@@ -160,11 +166,12 @@ static bool add_slot(tern_module_inner *inner, tern_slots *slots, const char *na
 }
 
 tern_tensor *tern_module_parameter(tern_module *self, const char *name, tern_tensor *tensor) {
-    if (!self) return tensor;
+    if (!self) return tern_nn_no_module("tern_module_parameter", tensor);
     tern_module_inner *inner = self->inner;
     tern_ctx *ctx = inner->ctx;
     if (tensor && tern_is_nil(tensor)) return tensor;
     if (!check_name(self, "parameter", name)) return tern_nil(ctx);
+    if (tensor && !tern_argument_tensor(ctx, "tern_module_parameter", tensor)) return tern_nil(ctx);
     if (tensor && !tern_is_leaf(tensor)) {
         tern_fail(ctx, TERN_ERR_ARGUMENT,
                   "%s: cannot assign non-leaf Tensor to parameter '%s': model parameters have no "
@@ -179,10 +186,11 @@ tern_tensor *tern_module_parameter(tern_module *self, const char *name, tern_ten
 
 tern_tensor *tern_module_buffer(tern_module *self, const char *name, tern_tensor *tensor,
                                 bool persistent) {
-    if (!self) return tensor;
+    if (!self) return tern_nn_no_module("tern_module_buffer", tensor);
     tern_ctx *ctx = self->inner->ctx;
     if (tensor && tern_is_nil(tensor)) return tensor;
     if (!check_name(self, "buffer", name)) return tern_nil(ctx);
+    if (tensor && !tern_argument_tensor(ctx, "tern_module_buffer", tensor)) return tern_nil(ctx);
     if (!add_slot(self->inner, &self->inner->buffers, name, tensor, persistent))
         return tern_nil(ctx);
     return tensor;
@@ -213,8 +221,14 @@ static void push_down(tern_module *module, int level) {
 }
 
 tern_module *tern_module_child(tern_module *self, const char *name, tern_module *child) {
-    if (!self || !child || !check_name(self, "module", name)) return NULL;
+    if (!self || !check_name(self, "module", name)) return NULL;
     tern_module_inner *inner = self->inner;
+    if (!tern_argument_given(inner->ctx, "tern_module_child", "child", child)) return NULL;
+    if (child->inner->ctx != inner->ctx) {
+        tern_fail(inner->ctx, TERN_ERR_ARGUMENT, "%s: child '%s' belongs to another context",
+                  tern_module_name(self), name);
+        return NULL;
+    }
     if (reaches(child, self)) {
         tern_fail(inner->ctx, TERN_ERR_ARGUMENT, "%s: child '%s' contains the module itself",
                   tern_module_name(self), name);
@@ -267,7 +281,9 @@ static tern_module *descend(tern_module *module, const char *path, const char **
 }
 
 tern_module *tern_module_get(tern_module *module, const char *path) {
-    if (!module || !*path) return module;
+    if (!module) return NULL;
+    if (!tern_argument_given(module->inner->ctx, "tern_module_get", "path", path)) return NULL;
+    if (!*path) return module;
     const char *last;
     tern_module *holder = descend(module, path, &last);
     const tern_child *child = holder ? find_child(holder->inner, last, strlen(last)) : NULL;
@@ -279,6 +295,8 @@ tern_module *tern_module_get(tern_module *module, const char *path) {
 
 tern_tensor *tern_module_tensor(tern_module *module, const char *path) {
     if (!module) return NULL;
+    if (!tern_argument_given(module->inner->ctx, "tern_module_tensor", "path", path))
+        return tern_nil(module->inner->ctx);
     const char *last;
     tern_module *holder = descend(module, path, &last);
     const tern_slot *slot = holder ? find_slot(&holder->inner->parameters, last) : NULL;

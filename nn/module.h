@@ -71,6 +71,10 @@ bool tern_walk_modules(tern_module *module, bool once, tern_module_visit visit, 
 /* Latches "out of memory" for `who` and returns the status. */
 tern_status tern_nn_no_memory(tern_ctx *ctx, const char *who);
 
+/* What a function does with a tensor where its module is NULL: the error goes to the tensor's
+ * context, whose nil is returned; NULL for NULL. */
+tern_tensor *tern_nn_no_module(const char *who, tern_tensor *tensor);
+
 /* The length of a class's name, which its schema begins with. */
 size_t tern_class_name_length(const tern_module_class *cls);
 

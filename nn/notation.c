@@ -359,9 +359,10 @@ tern_value tern_notation_parse(tern_ctx *ctx, const char *what, const char *text
     parser p = {ctx, what, text ? text : "", text ? text : "", 0};
     tern_value value;
     if (*tern_error(ctx)) return tern_none();
+    if (!what) p.what = "tern_notation_parse";
     if (!parse_value(&p, &value)) {
         /* A failed allocation latches where it happens. */
-        tern_fail(ctx, TERN_ERR_OUT_OF_MEMORY, "%s: out of memory", what);
+        tern_fail(ctx, TERN_ERR_OUT_OF_MEMORY, "%s: out of memory", p.what);
         return tern_none();
     }
     skip_space(&p);

@@ -157,6 +157,7 @@ static bool print_module(const tern_module *module, tern_textbuf *out_text) {
 size_t tern_module_repr(const tern_module *module, char *out_text, size_t size) {
     tern_textbuf text = {0};
     size_t length = 0;
+    if (!out_text) size = 0;
     if (size) *out_text = '\0';
     if (module && print_module(module, &text)) {
         length = text.length;

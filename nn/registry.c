@@ -172,10 +172,11 @@ static const tern_module_class *find(const char *name, size_t length) {
 }
 
 const tern_module_class *tern_nn_class(const char *name) {
-    return find(name, strlen(name));
+    return name ? find(name, strlen(name)) : NULL;
 }
 
 tern_status tern_nn_register(tern_ctx *ctx, const tern_module_class *cls) {
+    if (!tern_argument_given(ctx, "tern_nn_register", "cls", cls)) return TERN_ERR_ARGUMENT;
     if (cls->size < sizeof *cls || !cls->schema)
         return tern_fail(ctx, TERN_ERR_ARGUMENT,
                          "tern_nn_register: the class is incomplete: begin it with "

@@ -106,9 +106,12 @@ static void run(collector *c, tern_module *module, const tern_value *inputs, int
 
 tern_status tern_summary_of(tern_module *module, const tern_value *inputs, int n_inputs,
                             tern_summary *out_summary) {
-    *out_summary = (tern_summary){0};
+    if (out_summary) *out_summary = (tern_summary){0};
     if (!module) return TERN_ERR_ARGUMENT;
     collector c = {.ctx = module->inner->ctx};
+    if (!tern_argument_given(c.ctx, "tern_summary_of", "out_summary", out_summary) ||
+        (n_inputs > 0 && !tern_argument_given(c.ctx, "tern_summary_of", "inputs", inputs)))
+        return TERN_ERR_ARGUMENT;
     counting n = {&c, out_summary};
     if (tern_latched(c.ctx)) return TERN_ERR_STATE;
     if (!collect(&c, module) || !tern_walk_slots(module, 'p', true, count_parameter, &n) ||

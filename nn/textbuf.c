@@ -8,6 +8,7 @@
 
 /* Makes room for `extra` bytes and the final zero. */
 static bool reserve(tern_textbuf *text, size_t extra) {
+    if (!text) return false;
     if (text->failed || extra >= SIZE_MAX / 4 || text->length >= SIZE_MAX / 4) {
         text->failed = true;
         return false;
@@ -27,6 +28,7 @@ static bool reserve(tern_textbuf *text, size_t extra) {
 }
 
 void tern_textbuf_add_n(tern_textbuf *text, const char *bytes, size_t length) {
+    if (!bytes) length = 0;
     if (!reserve(text, length)) return;
     if (length) memcpy(text->data + text->length, bytes, length);
     text->length += length;
@@ -34,6 +36,7 @@ void tern_textbuf_add_n(tern_textbuf *text, const char *bytes, size_t length) {
 }
 
 void tern_textbuf_add(tern_textbuf *text, const char *format, ...) {
+    if (!text || !format) return;
     va_list args;
     va_start(args, format);
     va_list again;
@@ -61,12 +64,13 @@ void tern_textbuf_add_value(tern_textbuf *text, tern_value value, bool str) {
 }
 
 void tern_textbuf_cut(tern_textbuf *text, size_t length) {
-    if (length >= text->length) return;
+    if (!text || length >= text->length) return;
     text->length = length;
     text->data[length] = '\0';
 }
 
 void tern_textbuf_free(tern_textbuf *text) {
+    if (!text) return;
     tern_free(text->data);
     *text = (tern_textbuf){0};
 }

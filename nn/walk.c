@@ -98,7 +98,7 @@ bool tern_walk_modules(tern_module *module, bool once, tern_module_visit visit_m
 }
 
 void tern_module_each(tern_module *module, tern_module_visit visit_module, void *user) {
-    tern_walk_modules(module, true, visit_module, user);
+    if (visit_module) tern_walk_modules(module, true, visit_module, user);
 }
 
 /* ---- what is told of parameters and buffers
@@ -171,7 +171,7 @@ bool tern_module_is_training(const tern_module *module) {
 
 void tern_module_apply(tern_module *module, void (*fn)(tern_module *module, void *user),
                        void *user) {
-    if (!module) return;
+    if (!module || !fn) return;
     for (size_t i = 0; i < module->inner->n_children; i++)
         tern_module_apply(module->inner->children[i].module, fn, user);
     fn(module, user);

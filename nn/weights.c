@@ -82,8 +82,9 @@ static tern_value state_over(tern_ctx *ctx, tern_weights *weights) {
 }
 
 tern_status tern_weights_use(tern_weights *weights, tern_module *module) {
-    if (!weights || !module) return TERN_ERR_ARGUMENT;
+    if (!module) return TERN_ERR_ARGUMENT;
     tern_ctx *ctx = module->inner->ctx;
+    if (!tern_argument_given(ctx, "tern_weights_use", "weights", weights)) return TERN_ERR_ARGUMENT;
     tern_scope scope = tern_scope_begin(ctx, TERN_NO_GRAD);
     tern_status status = tern_module_assign_state_dict(module, state_over(ctx, weights), true);
     tern_scope_end(scope);

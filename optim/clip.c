@@ -48,6 +48,11 @@ static tern_tensor **collect(tern_ctx *ctx, tern_value list, bool grads, size_t 
     size_t count = tern_value_count(list);
     tern_tensor **tensors = tern_scope_alloc(ctx, (count + 1) * sizeof(tern_tensor *));
     *out_count = 0;
+    if (list.kind != TERN_VALUE_LIST && list.kind != TERN_VALUE_TUPLE) {
+        tern_fail(ctx, TERN_ERR_ARGUMENT, "expected a list of tensors, not %s",
+                  tern_kind_name(list.kind));
+        return NULL;
+    }
     for (size_t i = 0; tensors && i < count; i++) {
         tern_value item = tern_value_at(list, i);
         if (item.kind != TERN_VALUE_TENSOR) {

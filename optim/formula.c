@@ -240,8 +240,13 @@ static double choice(formula *f) {
 
 bool tern_formula_eval(const char *text, double epoch, double *out_value, char *out_message,
                        size_t message_size) {
+    if (!out_message) message_size = 0;
     formula f = {text, text, epoch, 0, out_message, message_size, false};
     if (message_size) *out_message = '\0';
+    if (!text || !out_value) {
+        snprintf(out_message, message_size, "%s is NULL", text ? "out_value" : "the formula");
+        return false;
+    }
     *out_value = choice(&f);
     skip_space(&f);
     if (!f.failed && *f.at) fail(&f, "expected the end of the formula");

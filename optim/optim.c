@@ -256,13 +256,16 @@ static tern_optim *make_by_name(tern_ctx *ctx, const char *where, tern_value par
 }
 
 tern_optim *tern_optim_make(tern_ctx *ctx, tern_value params, const char *name, tern_value args) {
-    if (tern_optim_latched(ctx)) return NULL;
+    if (tern_optim_latched(ctx) || !tern_argument_given(ctx, "tern_optim_make", "name", name))
+        return NULL;
     return make_by_name(ctx, "tern_optim_make", params, name, tern_none(), args);
 }
 
 tern_optim *tern_optim_new(tern_module *module, const char *text) {
     tern_ctx *ctx = tern_module_context(module);
-    if (!ctx || tern_optim_latched(ctx)) return NULL;
+    if (!ctx || tern_optim_latched(ctx) ||
+        !tern_argument_given(ctx, "tern_optim_new", "text", text))
+        return NULL;
     /* The parsed text and the list of parameters are scratch; the optimizer is not. */
     tern_owner *scratch = tern_owner_new(ctx);
     tern_scope scope = tern_owner_begin(scratch, 0);
@@ -313,7 +316,7 @@ tern_tensor *tern_optim_parameter(const tern_optim *optim, size_t index) {
 }
 
 tern_value tern_optim_get(const tern_optim *optim, size_t group, const char *option) {
-    if (!optim || group >= optim->n_groups) return tern_none();
+    if (!optim || !option || group >= optim->n_groups) return tern_none();
     const tern_field *field = tern_field_find(optim->cls->fields, option);
     if (!field) return tern_dict_get(optim->groups[group].extras, option);
     return tern_field_get(optim->ctx, field, optim->groups[group].options);
@@ -341,7 +344,8 @@ static bool set_checked(tern_optim *optim, tern_group *group, const tern_field *
 }
 
 tern_status tern_optim_set(tern_optim *optim, size_t group, const char *option, tern_value value) {
-    if (!optim) return TERN_ERR_ARGUMENT;
+    if (!optim || !tern_argument_given(optim->ctx, "tern_optim_set", "option", option))
+        return TERN_ERR_ARGUMENT;
     const tern_field *field = tern_field_find(optim->cls->fields, option);
     if (group >= optim->n_groups)
         return tern_fail(optim->ctx, TERN_ERR_INDEX, "%s has %zu parameter groups, not %zu",

@@ -50,6 +50,7 @@ static bool print_optim(const tern_optim *optim, tern_textbuf *out_text) {
 size_t tern_optim_repr(const tern_optim *optim, char *out_text, size_t size) {
     tern_textbuf text = {0};
     size_t length = 0;
+    if (!out_text) size = 0;
     if (size) *out_text = '\0';
     if (optim && print_optim(optim, &text)) {
         length = text.length;

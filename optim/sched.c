@@ -251,6 +251,7 @@ tern_sched *tern_sched_new(tern_optim *optim, const char *text) {
 }
 
 tern_sched *tern_sched_make(tern_optim *optim, const char *name, tern_value args) {
+    if (optim && !tern_argument_given(optim->ctx, "tern_sched_make", "name", name)) return NULL;
     return make(optim, "tern_sched_make", NULL, name, args);
 }
 

@@ -18,6 +18,7 @@ static const tern_field plateau_state[] = {
 
 static bool plateau_init(tern_sched *s) {
     tern_sched_args *a = &s->args;
+    if (!a->mode) return refuse(s, "mode is NULL: say \"min\" or \"max\".");
     bool is_min = strcmp(a->mode, "min") == 0, rel = strcmp(a->threshold_mode, "rel") == 0;
     if (!(a->factor < 1.0)) return refuse(s, "Factor should be < 1.0.");
     if (!is_min && strcmp(a->mode, "max") != 0) return refuse(s, "mode is unknown!");

@@ -67,6 +67,9 @@ const tern_sched_class tern_multi_step_lr_class = {
 
 tern_sched *tern_multi_step_lr_new(tern_optim *optim, const int64_t *milestones, size_t count,
                                    double gamma) {
+    if (optim && count > 0 &&
+        !tern_argument_given(optim->ctx, "MultiStepLR", "milestones", milestones))
+        return NULL;
     tern_sched_args args = {.milestones = {milestones, count}, .gamma = gamma};
     return tern_sched_of_class(optim, &tern_multi_step_lr_class, &args, NULL, NULL);
 }

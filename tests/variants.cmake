@@ -37,6 +37,11 @@ if(TARGET tern_allocations)
         ${sanitized} @V@/logs/allocations @V@/bin/tern_allocations @V@/logs/allocations.files)
 endif()
 
+if(TARGET tern_arguments)
+    tern_variant_test(arguments-asan asan sanitizer
+        ${sanitized} @V@/logs/arguments @V@/bin/tern_arguments @V@/logs/arguments.files)
+endif()
+
 foreach(source IN LISTS fuzz_sources)
     get_filename_component(name ${source} NAME_WE)
     tern_variant_test(${name} asan sanitizer

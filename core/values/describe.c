@@ -4,11 +4,28 @@
 #include <string.h>
 
 #include "tern/memory.h"
+#include "tern/tensor.h"
 
 #define MAX_VALUE_DEPTH 128
 
+bool tern_argument_given(tern_ctx *ctx, const char *who, const char *name, const void *argument) {
+    if (!argument) tern_fail(ctx, TERN_ERR_ARGUMENT, "%s: %s is NULL", who, name);
+    return argument != NULL;
+}
+
+bool tern_argument_tensor(tern_ctx *ctx, const char *who, const tern_tensor *tensor) {
+    if (tern_is_nil(tensor))
+        tern_fail(ctx, TERN_ERR_ARGUMENT, "%s: the tensor is nil, what a failed call returns", who);
+    else if (tern_context_of(tensor) != ctx)
+        tern_fail(ctx, TERN_ERR_ARGUMENT, "%s: the tensor belongs to another context", who);
+    else
+        return true;
+    return false;
+}
+
 bool tern_options_read(tern_ctx *ctx, const char *who, const void *options, void *out_options) {
     if (!options) return true;
+    if (!tern_argument_given(ctx, who, "out_options", out_options)) return false;
     size_t known, given;
     memcpy(&known, out_options, sizeof known);
     memcpy(&given, options, sizeof given);
@@ -26,7 +43,7 @@ bool tern_options_read(tern_ctx *ctx, const char *who, const void *options, void
 }
 
 const tern_field *tern_field_find(const tern_field *fields, const char *name) {
-    for (const tern_field *field = fields; field && field->name; field++)
+    for (const tern_field *field = fields; name && field && field->name; field++)
         if (strcmp(field->name, name) == 0) return field;
     return NULL;
 }
@@ -47,6 +64,9 @@ static tern_value floats_value(tern_value list, const double *items, size_t coun
 }
 
 tern_value tern_field_get(tern_ctx *ctx, const tern_field *field, const void *object) {
+    if (!tern_argument_given(ctx, "tern_field_get", "field", field) ||
+        !tern_argument_given(ctx, "tern_field_get", "object", object))
+        return tern_none();
     const void *member = (const char *)object + field->offset;
     switch (field->type) {
     case TERN_FIELD_INT: return tern_int(*(const int64_t *)member);
@@ -102,7 +122,7 @@ tern_value tern_field_get(tern_ctx *ctx, const tern_field *field, const void *ob
 tern_value tern_field_shown(tern_ctx *ctx, const tern_schema *schema, const tern_field *field,
                             const void *object) {
     tern_value value = tern_field_get(ctx, field, object);
-    for (int i = 0; i < schema->n_args; i++) {
+    for (int i = 0; schema && field && i < schema->n_args; i++) {
         const tern_schema_arg *arg = &schema->args[i];
         if (strcmp(arg->name, field->name) != 0 || !arg->has_default) continue;
         if (value.kind == TERN_VALUE_FLOAT && arg->fallback.kind == TERN_VALUE_INT &&
@@ -204,6 +224,9 @@ static bool set_none(const tern_field *field, void *member) {
 }
 
 bool tern_field_set(tern_ctx *ctx, const tern_field *field, void *object, tern_value value) {
+    if (!tern_argument_given(ctx, "tern_field_set", "field", field) ||
+        !tern_argument_given(ctx, "tern_field_set", "object", object))
+        return false;
     void *member = (char *)object + field->offset;
     if (value.kind == TERN_VALUE_NONE) return set_none(field, member);
     switch (field->type) {
@@ -322,6 +345,7 @@ static bool own_member(tern_ctx *ctx, const tern_field *field, void *member) {
 }
 
 bool tern_fields_own(tern_ctx *ctx, const tern_field *fields, void *object) {
+    if (!tern_argument_given(ctx, "tern_fields_own", "object", object)) return false;
     for (const tern_field *field = fields; field && field->name; field++)
         if (!own_member(ctx, field, (char *)object + field->offset)) return false;
     return true;
@@ -337,6 +361,11 @@ bool tern_fields_bind(tern_ctx *ctx, const char *where, const char *schema_text,
     tern_value values[TERN_SCHEMA_MAX_ARGS];
     char message[512];
     const char *prefix = where ? where : "", *colon = where ? ": " : "";
+    if (!tern_argument_given(ctx, "tern_fields_bind", "schema", schema_text) ||
+        !tern_argument_given(ctx, "tern_fields_bind", "object", object) ||
+        (n_positional > 0 &&
+         !tern_argument_given(ctx, "tern_fields_bind", "positional", positional)))
+        return false;
     if (!tern_schema_parse(schema_text, &schema)) {
         tern_fail(ctx, TERN_ERR_INTERNAL, "%s%sthe description '%s' is malformed", prefix, colon,
                   schema_text);

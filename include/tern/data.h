@@ -21,7 +21,9 @@
  * Samples lie in host memory and are stacked there; a batch goes to the context's default device.
  * For one seed the order is PyTorch's, and a program's later draws are the same too: each function
  * says what it draws. Objects die with the scope they were made in, and what they refer to must
- * live as long. Constructors latch an error and return NULL; NULL is taken everywhere.
+ * live as long. Constructors latch an error and return NULL. NULL is taken everywhere: a dataset,
+ * sampler or loader that is NULL is empty (verbs return TERN_ERR_ARGUMENT), an array that is NULL is
+ * an error that is latched.
  */
 #ifndef TERN_DATA_H
 #define TERN_DATA_H

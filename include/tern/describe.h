@@ -9,6 +9,9 @@
  *     static const tern_field blur_fields[] = {
  *         TERN_FIELD(blur, radius, radius), TERN_FIELD(blur, sigma, sigma), TERN_FIELD_END};
  *     ... "Blur(int radius, float sigma=1.0)"
+ *
+ * NULL for a text, a table, a struct or a buffer is an error where a function returns one (it is
+ * latched, and the answer false or none), else nothing is done.
  */
 #ifndef TERN_DESCRIBE_H
 #define TERN_DESCRIBE_H
@@ -126,6 +129,18 @@ TERN_API void tern_textbuf_add_value(tern_textbuf *text, tern_value value, bool 
 /* Cuts the text back to an earlier length. */
 TERN_API void tern_textbuf_cut(tern_textbuf *text, size_t length);
 TERN_API void tern_textbuf_free(tern_textbuf *text);
+
+/* ---- arguments of a function ---------------------------------------------------------------------
+ */
+
+/* False, and a latched error ("tern_nn_class: name is NULL"), where a text, an array or a callback
+ * that a function needs is not there. */
+TERN_API bool tern_argument_given(tern_ctx *ctx, const char *who, const char *name,
+                                  const void *argument);
+
+/* False, and a latched error that names `who`, for a tensor that is nil (NULL too) or belongs to
+ * another context. */
+TERN_API bool tern_argument_tensor(tern_ctx *ctx, const char *who, const tern_tensor *tensor);
 
 /* ---- options structs ---------------------------------------------------------------------------
  */

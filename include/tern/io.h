@@ -11,7 +11,8 @@
  * renamed. On any failure the old file is still there and the temporary one is gone; only a program
  * that is killed meanwhile leaves it, called .tern-PID-N.tmp.
  *
- * What is read lives in the scope that is open.
+ * What is read lives in the scope that is open. A NULL path, text or module is an error that is
+ * latched where a context is known (TERN_ERR_ARGUMENT); a NULL file or table is empty.
  */
 #ifndef TERN_IO_H
 #define TERN_IO_H

@@ -28,9 +28,10 @@
  * in its owner, whatever scope is open later. A child must live as long as its parent: one made in
  * the parent's init does.
  *
- * FAILURE. A constructor latches an error and returns NULL. Every function here takes a NULL
- * module: tern_forward then returns the input's nil, verbs return TERN_ERR_ARGUMENT, iterators are
- * empty.
+ * FAILURE. A constructor latches an error and returns NULL. Every function here takes NULL for
+ * every argument. A NULL module: tern_forward returns the input's nil, verbs return
+ * TERN_ERR_ARGUMENT, iterators are empty. A NULL text, array or class, and a tensor that is nil or
+ * of another context, is an error that is latched with the function's name.
  */
 #ifndef TERN_NN_H
 #define TERN_NN_H
@@ -141,8 +142,8 @@ TERN_API tern_tensor *tern_module_parameter(tern_module *self, const char *name,
 TERN_API tern_tensor *tern_module_buffer(tern_module *self, const char *name, tern_tensor *tensor,
                                          bool persistent);
 
-/* Registers a child (register_module) and returns it. A NULL child is a constructor that failed:
- * the error is latched already. Cycles, and trees deeper than 64, are errors. */
+/* Registers a child (register_module) and returns it. A NULL child, which a constructor that failed
+ * returns, is an error too. Cycles, and trees deeper than 64, are errors. */
 TERN_API tern_module *tern_module_child(tern_module *self, const char *name, tern_module *child);
 
 /* ---- looking --------------------------------------------------------------------------------- */

@@ -9,8 +9,9 @@
  *     tern_optim *sgd = tern_sgd_new(ctx, tern_module_parameters(model), &o);
  *
  * An optimizer dies with the scope it was made in, and its state lives in its owner. The parameters
- * must live as long. Constructors latch an error and return NULL; every function takes NULL and
- * then does nothing (verbs return TERN_ERR_ARGUMENT).
+ * must live as long. Constructors latch an error and return NULL; every function takes a NULL
+ * optimizer or scheduler and then does nothing (verbs return TERN_ERR_ARGUMENT). A NULL text or
+ * array is an error that is latched.
  *
  * Numbers are PyTorch's: the order of operations of its per-tensor CPU loop.
  */

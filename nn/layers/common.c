@@ -32,6 +32,8 @@ tern_tensor *tern_layer_kaiming(tern_module *self, const char *name, tern_shape 
 }
 
 tern_tensor *tern_layer_keep(tern_module *self, const char *name, tern_tensor *tensor) {
+    tern_ctx *ctx = tern_module_context(self);
+    if (tensor && !tern_argument_tensor(ctx, tern_module_name(self), tensor)) return tern_nil(ctx);
     tern_tensor *own = tensor ? tern_clone(tern_detach(tensor)) : NULL;
     return tern_module_buffer(self, name, own, true);
 }

@@ -40,7 +40,7 @@ const tern_module_class tern_module_dict_class = {
 };
 
 tern_status tern_module_append(tern_module *list, tern_module *child) {
-    if (!list || !child) return TERN_ERR_ARGUMENT;
+    if (!list) return TERN_ERR_ARGUMENT;
     tern_ctx *ctx = list->inner->ctx;
     char name[32];
     if (list->cls != &tern_sequential_class && list->cls != &tern_module_list_class)
@@ -52,9 +52,10 @@ tern_status tern_module_append(tern_module *list, tern_module *child) {
 
 static tern_module *list_of(tern_ctx *ctx, const tern_module_class *cls,
                             tern_module *const *modules, size_t count) {
+    if (count > 0 && !tern_argument_given(ctx, cls->schema, "modules", modules)) return NULL;
     tern_module *list = tern_module_new(ctx, cls, NULL);
     for (size_t i = 0; list && i < count; i++) {
-        if (tern_module_append(list, modules[i]) == TERN_OK) continue;
+        if (modules[i] && tern_module_append(list, modules[i]) == TERN_OK) continue;
         tern_fail(ctx, TERN_ERR_ARGUMENT, "%s: module %zu is NULL", tern_module_name(list), i);
         tern_module_free(list);
         list = NULL;
@@ -88,6 +89,8 @@ const tern_module_class tern_parameter_dict_class = {
 
 /* A copy in the module's owner. */
 static tern_tensor *add_parameter(tern_module *self, const char *name, tern_tensor *tensor) {
+    tern_ctx *ctx = tern_module_context(self);
+    if (!tern_argument_tensor(ctx, tern_module_name(self), tensor)) return tern_nil(ctx);
     tern_scope scope = tern_module_begin(self);
     tern_tensor *own = scope.serial ? tern_clone(tern_detach(tensor)) : NULL;
     if (own) own = tern_module_parameter(self, name, own);
@@ -96,27 +99,28 @@ static tern_tensor *add_parameter(tern_module *self, const char *name, tern_tens
 }
 
 static tern_tensor *refuse(tern_module *self, tern_tensor *tensor, const char *who) {
-    if (self)
-        tern_fail(tern_module_context(self), TERN_ERR_ARGUMENT, "%s: %s does not take it", who,
-                  tern_module_name(self));
-    return tensor ? tern_nil(tern_context_of(tensor)) : NULL;
+    if (!self) return tern_nn_no_module(who, tensor);
+    tern_ctx *ctx = tern_module_context(self);
+    tern_fail(ctx, TERN_ERR_ARGUMENT, "%s: %s does not take it", who, tern_module_name(self));
+    return tern_nil(ctx);
 }
 
 tern_tensor *tern_parameter_append(tern_module *list, tern_tensor *tensor) {
     char name[32];
-    if (!tensor || !list || list->cls != &tern_parameter_list_class)
+    if (!list || list->cls != &tern_parameter_list_class)
         return refuse(list, tensor, "tern_parameter_append");
     snprintf(name, sizeof name, "%zu", list->inner->parameters.count);
     return add_parameter(list, name, tensor);
 }
 
 tern_tensor *tern_parameter_set(tern_module *dict, const char *name, tern_tensor *tensor) {
-    if (!tensor || !dict || dict->cls != &tern_parameter_dict_class)
+    if (!dict || dict->cls != &tern_parameter_dict_class)
         return refuse(dict, tensor, "tern_parameter_set");
     return add_parameter(dict, name, tensor);
 }
 
 tern_module *tern_nn_parameter_list(tern_ctx *ctx, tern_tensor *const *tensors, size_t count) {
+    if (count > 0 && !tern_argument_given(ctx, "ParameterList", "tensors", tensors)) return NULL;
     tern_module *list = tern_module_new(ctx, &tern_parameter_list_class, NULL);
     for (size_t i = 0; list && i < count; i++) tern_parameter_append(list, tensors[i]);
     return tern_latched(ctx) ? NULL : list;

@@ -194,10 +194,12 @@ Test(nn_module, an_init_that_fails_makes_no_module) {
     CHECK_ERROR_HAS("TERN_MODULE_CLASS");
 }
 
-Test(nn_module, null_modules_do_nothing) {
+Test(nn_module, null_modules_are_refused) {
     tern_tensor *x = tern_ones(ctx, TERN_SHAPE(1), TERN_FLOAT32);
     cr_assert(tern_is_nil(tern_forward(NULL, x)));
+    CHECK_ERROR("tern_forward: the module is NULL");
     cr_assert(tern_is_nil(tern_forward2(NULL, x, x)));
+    CHECK_ERROR("tern_forward2: the module is NULL");
     cr_assert_eq(tern_module_zero_grad(NULL), TERN_ERR_ARGUMENT);
     cr_assert_eq(tern_module_to(NULL, "cpu_ref"), TERN_ERR_ARGUMENT);
     cr_assert_eq(tern_value_count(tern_module_state_dict(NULL)), 0);
