@@ -11,6 +11,8 @@
 #include "core/call/op.h"
 #include "graph.h"
 
+#define FEW 8 /* inputs or outputs of a node that need no memory of their own */
+
 typedef struct engine {
     tern_ctx *ctx;
     tern_node **heap; /* the youngest first; accumulators (sequence 0) last */
@@ -68,10 +70,15 @@ static tern_node *heap_pop(engine *e) {
 
 /* Fits a gradient to its input: sums broadcast dimensions, converts dtype and device. */
 static tern_tensor *fit(tern_tensor *grad, const tern_meta *meta) {
-    tern_shape have = tern_shape_of(grad);
-    bool same = have.rank == meta->shape.rank &&
-                memcmp(have.dim, meta->shape.dim, (size_t)have.rank * sizeof *have.dim) == 0;
-    if (!same) grad = tern_sum_to_size(grad, meta->shape);
+    if (tern_is_nil(grad)) return grad;
+    const tern_tensor_body *body = BODY(grad);
+    bool same = body->rank == meta->rank;
+    for (int d = 0; same && d < meta->rank; d++) same = body->shape[d] == meta->shape[d];
+    if (!same) {
+        tern_shape shape = {meta->rank, {0}};
+        for (int d = 0; d < meta->rank; d++) shape.dim[d] = meta->shape[d];
+        grad = tern_sum_to_size(grad, shape);
+    }
     if (!tern_is_nil(grad) && BODY(grad)->dtype != meta->dtype)
         grad = tern_to_dtype(grad, meta->dtype);
     if (!tern_is_nil(grad) && BODY(grad)->lane != meta->lane)
@@ -79,25 +86,26 @@ static tern_tensor *fit(tern_tensor *grad, const tern_meta *meta) {
     return grad;
 }
 
-/* Adds a gradient to what has come for an edge so far, and queues its node. The gradient moves to
- * `frame`. */
-static bool deliver(engine *e, tern_edge edge, tern_tensor *grad, tern_frame *frame) {
+/*
+ * Adds a gradient to what has come for an edge so far, and queues its node. The gradient moves to
+ * `frame`. What waits at an edge is a handle of its own, so that it can be given back alone: where
+ * `shared`, a formula may have handed the tensor to several inputs, or its own gradient on.
+ */
+static bool deliver(engine *e, tern_edge edge, tern_tensor *grad, bool shared, tern_frame *frame) {
     tern_node *node = edge.node;
     tern_node_output_slot *slot = &node->outputs[edge.output];
-    grad = fit(grad, &slot->meta);
+    tern_tensor *fitted = fit(grad, &slot->meta);
     if (slot->incoming) {
-        tern_tensor *sum = tern_add(slot->incoming, grad);
+        tern_tensor *sum = tern_add(slot->incoming, fitted);
         if (tern_is_nil(sum)) return false;
         if (!(e->flags & TERN_CREATE_GRAPH)) tern_tensor_release(slot->incoming);
-        grad = sum;
-    } else if (!(e->flags & TERN_CREATE_GRAPH)) {
-        /* A formula may hand one tensor to several inputs, or its own gradient on: what waits at an
-         * edge is a handle of its own, so that it can be given back alone. */
-        grad = tern_detach(grad);
+        fitted = sum;
+    } else if (shared && fitted == grad && !(e->flags & TERN_CREATE_GRAPH)) {
+        fitted = tern_detach(fitted);
     }
-    if (tern_is_nil(grad)) return false;
-    tern_tensor_move(grad, frame);
-    slot->incoming = grad;
+    if (tern_is_nil(fitted)) return false;
+    tern_tensor_move(fitted, frame);
+    slot->incoming = fitted;
     return node->queued || heap_push(e, node);
 }
 
@@ -147,22 +155,33 @@ static void retain(engine *e, tern_node *node, tern_tensor *const *incoming) {
             accumulate(e, node->outputs[k].retained, incoming[k]);
 }
 
+/* True where the k-th gradient is a handle that the formula made for this input alone. */
+static bool is_own(tern_tensor *const *grads, int k, const tern_frame *formula) {
+    const tern_tensor_body *body = BODY(grads[k]);
+    if (body->frame != formula || body->alias || body->edge.node) return false;
+    for (int i = 0; i < k; i++)
+        if (grads[i] == grads[k]) return false;
+    return true;
+}
+
 /* Runs a node's gradient formula and delivers what comes out. */
 static void run_formula(engine *e, tern_node *node, tern_tensor *const *incoming,
                         tern_frame *engine_frame) {
     tern_ctx *ctx = e->ctx;
     tern_scope scope = tern_scope_inner(ctx);
-    tern_tensor **grads = tern_scope_alloc(ctx, (size_t)(node->n_inputs + 1) * sizeof *grads);
+    tern_tensor *few[FEW] = {NULL}, **grads = few;
+    if (node->n_inputs > FEW) grads = tern_scope_alloc(ctx, (size_t)node->n_inputs * sizeof *grads);
+    const tern_frame *formula = ctx->top;
     if (grads) node->op->grad(node, incoming, grads);
     for (int k = 0; grads && k < node->n_inputs && ctx->status == TERN_OK; k++)
         if (grads[k] && tern_node_needs(node, k))
-            deliver(e, node->inputs[k].edge, grads[k], engine_frame);
+            deliver(e, node->inputs[k].edge, grads[k], !is_own(grads, k, formula), engine_frame);
     tern_scope_end(scope);
 }
 
 static void run_node(engine *e, tern_node *node, tern_frame *engine_frame, tern_frame *results) {
-    tern_tensor *few[8], **incoming = few;
-    if (node->n_outputs > 8) {
+    tern_tensor *few[FEW], **incoming = few;
+    if (node->n_outputs > FEW) {
         incoming = tern_frame_alloc(engine_frame, (size_t)node->n_outputs * sizeof *incoming);
         if (!incoming) return;
     }
@@ -236,7 +255,7 @@ static bool seed(engine *e, tern_tensor *root, tern_tensor *gradient, tern_frame
                                                   (const tern_value[]){ARG_TENSOR(gradient)}, 1)
                                  : tern_detach(gradient)
                            : tern_ones_like(root);
-    return !tern_is_nil(own) && deliver(e, edge, own, frame);
+    return !tern_is_nil(own) && deliver(e, edge, own, false, frame);
 }
 
 tern_status tern_backward(tern_tensor *loss) {

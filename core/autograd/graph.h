@@ -13,11 +13,12 @@
 
 #include "core/objects.h"
 
-/* What is known of a tensor without keeping it. */
+/* What is known of a tensor without keeping it. The shape lies in the node. */
 typedef struct tern_meta {
     tern_dtype dtype;
+    int32_t rank;
     tern_lane *lane;
-    tern_shape shape;
+    const int64_t *shape;
 } tern_meta;
 
 /* A tensor that a gradient formula needs: its storage and geometry, and the version it had. */
@@ -25,8 +26,8 @@ typedef struct tern_saved {
     tern_storage *storage; /* NULL: not saved, or freed */
     uint64_t version;
     int64_t offset;
-    int64_t *strides;
-    bool checked; /* an inference tensor has no version */
+    const int64_t *strides; /* in the node; NULL where the tensor is contiguous */
+    bool checked;           /* an inference tensor has no version */
 } tern_saved;
 
 typedef struct tern_node_input {
@@ -42,6 +43,11 @@ typedef struct tern_node_output {
     tern_tensor *retained; /* a tensor with retain_grad, else NULL */
 } tern_node_output_slot;
 
+/*
+ * A node is one piece of its frame's arena:
+ *
+ *     node | inputs | outputs | arguments | shapes and strides, as long as they are
+ */
 struct tern_node {
     tern_ctx *ctx;
     tern_frame *frame;
@@ -51,11 +57,12 @@ struct tern_node {
     tern_value *args; /* copies; tensors are none */
     int n_args;
     int n_inputs, n_outputs;
+    bool queued; /* in the engine's queue */
+    bool freed;  /* its saved tensors were dropped by a backward */
+    bool saves;  /* some slot holds storage */
     tern_node_input_slot *inputs;
     tern_node_output_slot *outputs;
     tern_tensor *leaf; /* of an accumulator; NULL once the leaf is gone */
-    bool queued;       /* in the engine's queue */
-    bool freed;        /* its saved tensors were dropped by a backward */
 };
 
 /* Records a call in the open graph: edges from `inputs`, outputs get their edge. False and latched

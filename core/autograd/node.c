@@ -8,24 +8,6 @@
 /* ---- recording ---------------------------------------------------------------------------------
  */
 
-static tern_meta meta_of(const tern_tensor *tensor) {
-    tern_meta meta = {BODY(tensor)->dtype, BODY(tensor)->lane, tern_shape_of(tensor)};
-    return meta;
-}
-
-static bool save(tern_frame *frame, const tern_tensor *tensor, tern_saved *out_saved) {
-    out_saved->strides =
-        tern_frame_alloc(frame, (size_t)(BODY(tensor)->rank + 1) * sizeof(int64_t));
-    if (!out_saved->strides) return false;
-    memcpy(out_saved->strides, BODY(tensor)->strides, (size_t)BODY(tensor)->rank * sizeof(int64_t));
-    out_saved->offset = BODY(tensor)->offset;
-    out_saved->checked = !(BODY(tensor)->flags & TERN_T_INFERENCE);
-    out_saved->version = BODY(tensor)->storage->version;
-    out_saved->storage = BODY(tensor)->storage;
-    tern_storage_retain(BODY(tensor)->storage);
-    return true;
-}
-
 /* Copies an argument into the frame; tensors are kept as inputs, not as arguments. */
 static tern_value copy_arg(tern_frame *frame, tern_value value) {
     if (value.kind == TERN_VALUE_INTS) {
@@ -52,21 +34,65 @@ static tern_value copy_arg(tern_frame *frame, tern_value value) {
     return value.kind == TERN_VALUE_TENSOR || value.kind == TERN_VALUE_DICT ? tern_none() : value;
 }
 
-static tern_node *node_new(tern_ctx *ctx, tern_frame *frame, int n_args, int n_inputs,
-                           int n_outputs) {
-    tern_node *node = tern_frame_alloc(frame, sizeof *node);
-    if (!node) return NULL;
-    node->args = tern_frame_alloc(frame, (size_t)(n_args + 1) * sizeof *node->args);
-    node->inputs = tern_frame_alloc(frame, (size_t)(n_inputs + 1) * sizeof *node->inputs);
-    node->outputs = tern_frame_alloc(frame, (size_t)(n_outputs + 1) * sizeof *node->outputs);
-    if (!node->args || !node->inputs || !node->outputs) return NULL;
-    node->ctx = ctx;
-    node->frame = frame;
-    node->n_args = n_args;
-    node->n_inputs = n_inputs;
-    node->n_outputs = n_outputs;
-    node->sequence = ++ctx->next_sequence;
-    node->next_in_frame = frame->nodes;
+/* Room for a node's numbers, given out from the front. */
+typedef struct pool {
+    int64_t *next;
+} pool;
+
+static const int64_t *put(pool *p, int rank, const int64_t *numbers) {
+    int64_t *at = p->next;
+    for (int d = 0; d < rank; d++) at[d] = numbers[d];
+    p->next += rank;
+    return at;
+}
+
+/* `before` is what was described last: equal shapes, which are common, lie there once. */
+static void describe(pool *p, const tern_tensor_body *body, const tern_meta *before,
+                     tern_meta *out) {
+    out->dtype = body->dtype;
+    out->rank = body->rank;
+    out->lane = body->lane;
+    bool same = before && before->rank == body->rank;
+    for (int d = 0; same && d < body->rank; d++) same = before->shape[d] == body->shape[d];
+    out->shape = same ? before->shape : put(p, body->rank, body->shape);
+}
+
+static void save(pool *p, tern_node *node, const tern_tensor_body *body, tern_saved *out) {
+    out->strides = body->flags & TERN_T_CONTIGUOUS ? NULL : put(p, body->rank, body->strides);
+    out->offset = body->offset;
+    out->checked = !(body->flags & TERN_T_INFERENCE);
+    out->version = body->storage->version;
+    out->storage = body->storage;
+    tern_storage_retain(body->storage);
+    node->saves = true;
+}
+
+/* A node with room for `numbers` integers; slots are open but for what is not saved or incoming. */
+static tern_node *node_new(tern_frame *frame, int n_args, int n_inputs, int n_outputs,
+                           size_t numbers, pool *out_pool) {
+    size_t at_inputs = sizeof(tern_node);
+    size_t at_outputs = at_inputs + (size_t)n_inputs * sizeof(tern_node_input_slot);
+    size_t at_args = at_outputs + (size_t)n_outputs * sizeof(tern_node_output_slot);
+    size_t at_numbers = at_args + (size_t)n_args * sizeof(tern_value);
+    char *memory = tern_frame_take(frame, at_numbers + numbers * sizeof(int64_t));
+    if (!memory) return NULL;
+    tern_node *node = (tern_node *)(void *)memory;
+    *node = (tern_node){.ctx = frame->ctx,
+                        .frame = frame,
+                        .next_in_frame = frame->nodes,
+                        .sequence = ++frame->ctx->next_sequence,
+                        .args = (tern_value *)(void *)(memory + at_args),
+                        .n_args = n_args,
+                        .n_inputs = n_inputs,
+                        .n_outputs = n_outputs,
+                        .inputs = (tern_node_input_slot *)(void *)(memory + at_inputs),
+                        .outputs = (tern_node_output_slot *)(void *)(memory + at_outputs)};
+    for (int k = 0; k < n_inputs; k++) node->inputs[k].saved.storage = NULL;
+    for (int k = 0; k < n_outputs; k++) {
+        node->outputs[k].saved.storage = NULL;
+        node->outputs[k].incoming = node->outputs[k].retained = NULL;
+    }
+    out_pool->next = (int64_t *)(void *)(memory + at_numbers);
     frame->nodes = node;
     return node;
 }
@@ -83,48 +109,77 @@ static bool may_save(const tern_op *op, tern_tensor *const *tensors, int count, 
     return true;
 }
 
+static bool saves_input(const tern_op *op, int k) {
+    return op->saves & TERN_SAVE_INPUT(k < 29 ? k : 29);
+}
+
+/* The most integers that a node over these tensors holds. */
+static size_t count_numbers(tern_tensor *const *inputs, int n_inputs, tern_tensor *const *outputs,
+                            int n_outputs) {
+    size_t numbers = 0;
+    for (int k = 0; k < n_inputs; k++) numbers += 2 * (size_t)BODY(inputs[k])->rank;
+    for (int k = 0; k < n_outputs; k++) numbers += 2 * (size_t)BODY(outputs[k])->rank;
+    return numbers;
+}
+
+static void point_to(tern_node *node, int k, tern_tensor_body *output) {
+    if (!tern_is_float(output->dtype)) return;
+    output->edge.node = node;
+    output->edge.output = k;
+    tern_alias *alias = output->alias;
+    if (!alias) return;
+    output->generation = alias->generation;
+    /* An implementation that took views of its own result: its base is the one recorded. */
+    if (!(output->flags & TERN_T_VIEW)) BODY(alias->base)->edge = output->edge;
+}
+
+static bool fill_node(tern_node *node, const tern_value *args, tern_tensor *const *inputs,
+                      tern_tensor *const *outputs, const tern_edge *edges, pool *p) {
+    const tern_op *op = node->op;
+    const tern_meta *before = NULL;
+    for (int i = 0; i < node->n_args; i++)
+        node->args[i] =
+            args[i].kind == TERN_VALUE_TENSOR ? tern_none() : copy_arg(node->frame, args[i]);
+    for (int k = 0; k < node->n_inputs; k++) {
+        tern_node_input_slot *slot = &node->inputs[k];
+        slot->edge = edges[k];
+        describe(p, BODY(inputs[k]), before, &slot->meta);
+        before = &slot->meta;
+        if (saves_input(op, k)) save(p, node, BODY(inputs[k]), &slot->saved);
+    }
+    for (int k = 0; k < node->n_outputs; k++) {
+        tern_node_output_slot *slot = &node->outputs[k];
+        describe(p, BODY(outputs[k]), before, &slot->meta);
+        before = &slot->meta;
+        if (op->saves & TERN_SAVE_OUTPUTS) save(p, node, BODY(outputs[k]), &slot->saved);
+        point_to(node, k, BODY(outputs[k]));
+    }
+    return node->ctx->status == TERN_OK;
+}
+
 bool tern_node_record(const tern_op *op, const tern_value *args, int n_args,
                       tern_tensor *const *inputs, int n_inputs, tern_tensor *const *outputs,
                       int n_outputs) {
-    tern_ctx *ctx = BODY(outputs[0])->ctx;
-    tern_frame *frame = tern_graph_frame(ctx);
-    if (!may_save(op, inputs, n_inputs, 0)) return false;
-    tern_edge edges[TERN_SCHEMA_MAX_ARGS];
-    tern_edge *all = n_inputs <= TERN_SCHEMA_MAX_ARGS
-                         ? edges
-                         : tern_frame_alloc(frame, (size_t)n_inputs * sizeof *all);
-    if (!all) return false;
+    tern_frame *frame = tern_graph_frame(BODY(outputs[0])->ctx);
+    if (op->saves && !may_save(op, inputs, n_inputs, 0)) return false;
+    tern_edge few[TERN_SCHEMA_MAX_ARGS], *edges = few;
+    if (n_inputs > TERN_SCHEMA_MAX_ARGS) {
+        edges = tern_frame_take(frame, (size_t)n_inputs * sizeof *edges);
+        if (!edges) return false;
+    }
     /* Edges first: a leaf's accumulator must be older than the node. */
-    for (int k = 0; k < n_inputs; k++) all[k] = tern_edge_of(inputs[k]);
-    tern_node *node = node_new(ctx, frame, n_args, n_inputs, n_outputs);
+    for (int k = 0; k < n_inputs; k++) edges[k] = tern_edge_of(inputs[k]);
+    pool p;
+    tern_node *node = node_new(frame, n_args, n_inputs, n_outputs,
+                               count_numbers(inputs, n_inputs, outputs, n_outputs), &p);
     if (!node) return false;
     node->op = op;
-    for (int i = 0; i < n_args; i++) node->args[i] = copy_arg(frame, args[i]);
-    for (int k = 0; k < n_inputs; k++) {
-        node->inputs[k].edge = all[k];
-        node->inputs[k].meta = meta_of(inputs[k]);
-        if (op->saves & TERN_SAVE_INPUT(k < 29 ? k : 29) &&
-            !save(frame, inputs[k], &node->inputs[k].saved))
-            return false;
-    }
-    for (int k = 0; k < n_outputs; k++) {
-        node->outputs[k].meta = meta_of(outputs[k]);
-        if (op->saves & TERN_SAVE_OUTPUTS && !save(frame, outputs[k], &node->outputs[k].saved))
-            return false;
-        if (!tern_dtype_is_floating(BODY(outputs[k])->dtype)) continue;
-        BODY(outputs[k])->edge.node = node;
-        BODY(outputs[k])->edge.output = k;
-        tern_alias *alias = BODY(outputs[k])->alias;
-        if (!alias) continue;
-        BODY(outputs[k])->generation = alias->generation;
-        /* An implementation that took views of its own result: its base is the one recorded. */
-        if (!(BODY(outputs[k])->flags & TERN_T_VIEW))
-            BODY(alias->base)->edge = BODY(outputs[k])->edge;
-    }
-    return ctx->status == TERN_OK;
+    return fill_node(node, args, inputs, outputs, edges, &p);
 }
 
 void tern_node_free_saved(tern_node *node) {
+    if (!node->saves) return;
+    node->saves = false;
     for (int k = 0; k < node->n_inputs; k++) {
         tern_storage_release(node->inputs[k].saved.storage);
         node->inputs[k].saved.storage = NULL;
@@ -154,9 +209,10 @@ static tern_node *accumulator_of(tern_tensor *leaf) {
     /* It lives as long as both the leaf and the graphs that point to it can. */
     tern_frame *graph = tern_graph_frame(BODY(leaf)->ctx);
     tern_frame *frame = BODY(leaf)->frame->serial < graph->serial ? BODY(leaf)->frame : graph;
-    tern_node *node = node_new(BODY(leaf)->ctx, frame, 0, 0, 1);
+    pool p;
+    tern_node *node = node_new(frame, 0, 0, 1, (size_t)BODY(leaf)->rank, &p);
     if (!node) return NULL;
-    node->outputs[0].meta = meta_of(leaf);
+    describe(&p, BODY(leaf), NULL, &node->outputs[0].meta);
     node->sequence = 0; /* all accumulators come last */
     node->leaf = leaf;
     BODY(leaf)->accumulator = node;
@@ -222,8 +278,8 @@ static tern_tensor *stale(tern_node *node, const tern_meta *meta, const tern_sav
         "one of the variables needed for gradient computation has been modified by an inplace "
         "operation: [torch.%sTensor %s], which is %s %d of %s, is at version %llu; expected "
         "version %llu instead. Hint: clone the tensor before the in-place operation.",
-        tern_dtype_class(meta->dtype), tern_shape_text(meta->shape.rank, meta->shape.dim, shape),
-        which, k, tern_op_grad_name(node->op, name), (unsigned long long)saved->storage->version,
+        tern_dtype_class(meta->dtype), tern_shape_text(meta->rank, meta->shape, shape), which, k,
+        tern_op_grad_name(node->op, name), (unsigned long long)saved->storage->version,
         (unsigned long long)saved->version);
     return node->ctx->nil;
 }
@@ -240,9 +296,11 @@ static tern_tensor *unpack(tern_node *node, const tern_meta *meta, const tern_sa
     }
     if (saved->checked && saved->version != saved->storage->version)
         return stale(node, meta, saved, which, k);
+    int64_t contiguous[TERN_MAX_RANK];
+    if (!saved->strides) tern_contiguous_strides(meta->rank, meta->shape, contiguous);
     tern_tensor *tensor =
-        tern_tensor_over(meta->lane, saved->storage, meta->dtype, meta->shape.rank, meta->shape.dim,
-                         saved->strides, saved->offset);
+        tern_tensor_over(meta->lane, saved->storage, meta->dtype, meta->rank, meta->shape,
+                         saved->strides ? saved->strides : contiguous, saved->offset);
     if (tern_is_nil(tensor) || !edge.node) return tensor;
     BODY(tensor)->edge = edge; /* of a leaf too: the edge to its accumulator serves as a history */
     return tensor;
@@ -260,7 +318,10 @@ tern_tensor *tern_node_output(tern_node *node, int k) {
 }
 
 tern_shape tern_node_input_shape(const tern_node *node, int k) {
-    return node->inputs[k].meta.shape;
+    const tern_meta *meta = &node->inputs[k].meta;
+    tern_shape shape = {meta->rank, {0}};
+    for (int d = 0; d < meta->rank; d++) shape.dim[d] = meta->shape[d];
+    return shape;
 }
 tern_dtype tern_node_input_dtype(const tern_node *node, int k) {
     return node->inputs[k].meta.dtype;

@@ -40,7 +40,7 @@ static void chunk_give_back(tern_ctx *ctx, tern_chunk *chunk) {
     ctx->free_chunks = chunk;
 }
 
-void *tern_frame_alloc(tern_frame *frame, size_t bytes) {
+void *tern_frame_take(tern_frame *frame, size_t bytes) {
     if (bytes > SIZE_MAX / 4) {
         tern_fail_memory(frame->ctx, bytes);
         return NULL;
@@ -59,7 +59,12 @@ void *tern_frame_alloc(tern_frame *frame, size_t bytes) {
     }
     void *memory = chunk_bytes(chunk) + chunk->used;
     chunk->used += bytes;
-    return memset(memory, 0, bytes);
+    return memory;
+}
+
+void *tern_frame_alloc(tern_frame *frame, size_t bytes) {
+    void *memory = tern_frame_take(frame, bytes);
+    return memory ? memset(memory, 0, bytes) : NULL;
 }
 
 void *tern_scope_alloc(tern_ctx *ctx, size_t bytes) {

@@ -7,6 +7,9 @@
 /* Zeroed memory of a frame; latches and returns NULL when there is none. */
 void *tern_frame_alloc(tern_frame *frame, size_t bytes);
 
+/* The same with contents open. */
+void *tern_frame_take(tern_frame *frame, size_t bytes);
+
 /* Gives back what a frame took; frees the recycled chunks of a context. */
 void tern_arena_end(tern_frame *frame);
 void tern_arenas_free(tern_ctx *ctx);

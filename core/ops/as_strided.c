@@ -68,7 +68,8 @@ static void input_strides(const tern_node *node, tern_shape *out_stride, int64_t
     const tern_saved *saved = &node->inputs[0].saved;
     *out_stride = shape;
     *out_offset = saved->offset;
-    for (int d = 0; d < shape.rank; d++) out_stride->dim[d] = saved->strides[d];
+    if (!saved->strides) tern_contiguous_strides(shape.rank, shape.dim, out_stride->dim);
+    for (int d = 0; saved->strides && d < shape.rank; d++) out_stride->dim[d] = saved->strides[d];
 }
 
 static tern_shape shape_of_ints(tern_value ints) {
