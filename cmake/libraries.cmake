@@ -19,7 +19,8 @@ tern_room(tern_core_objects ${core_sources})
 target_include_directories(tern_core_objects PRIVATE ${PROJECT_SOURCE_DIR})
 target_compile_options(tern_core_objects PRIVATE $<$<CONFIG:Release>:${TERN_CORE_FLAGS}>)
 target_compile_definitions(tern_core_objects PRIVATE
-    TERN_INSTALL_LIBDIR="${CMAKE_INSTALL_FULL_LIBDIR}" $<$<BOOL:${TERN_STATIC}>:TERN_STATIC>)
+    TERN_INSTALL_LIBDIR="${CMAKE_INSTALL_FULL_LIBDIR}" $<$<BOOL:${TERN_STATIC}>:TERN_STATIC>
+    $<$<NOT:$<BOOL:${TERN_THREADS}>>:TERN_NO_THREADS>)
 # What every operation goes through is made to be fast, the rest to be small.
 foreach(hot call/launch.c call/op_call.c call/operands.c call/short.c memory/arena.c memory/slab.c
         memory/storage.c context/scope.c tensor/tensor.c autograd/node.c autograd/backward.c)

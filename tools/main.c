@@ -7,6 +7,7 @@
 #define _POSIX_C_SOURCE 200809L
 #include "verbs.h"
 
+#include "tern/context.h"
 #include "tern/memory.h"
 
 #include <errno.h>
@@ -94,8 +95,14 @@ static int dispatch(int argc, char **argv) {
     return unknown_verb(argv);
 }
 
+static void show_warning(void *user, tern_log_level level, const char *message) {
+    (void)user;
+    if (level == TERN_LOG_WARNING) fprintf(stderr, "tern: warning: %s\n", message);
+}
+
 int main(int argc, char **argv) {
     signal(SIGPIPE, SIG_IGN);
+    tern_on_log(show_warning, NULL);
     int status = dispatch(argc - 1, argv + 1);
     if (fflush(stdout) != 0 || ferror(stdout)) {
         fprintf(stderr, "tern %s: cannot write the output: %s\n", argc > 1 ? argv[1] : "",

@@ -1,47 +1,47 @@
-#define _GNU_SOURCE /* sched_getaffinity */
 #include "host.h"
 
-#include <sched.h>
-#include <stdatomic.h>
 #include <stdlib.h>
 
+#include "cpus.h"
+#include "pool.h"
 #include "registry.h"
 #include "tern/context.h"
 #include "tern/memory.h"
+#include "text.h"
 
 _Static_assert((int)TERN_BACKEND_LOG_DEBUG == (int)TERN_LOG_DEBUG, "log levels");
 _Static_assert((int)TERN_BACKEND_LOG_INFO == (int)TERN_LOG_INFO, "log levels");
 _Static_assert((int)TERN_BACKEND_LOG_WARNING == (int)TERN_LOG_WARNING, "log levels");
 
-static atomic_int threads = 1;
-
-static int usable_cpus(void) {
-    cpu_set_t set;
-    CPU_ZERO(&set);
-    int count = sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 1;
-    return count < 1 ? 1 : count > TERN_MAX_THREADS ? TERN_MAX_THREADS : count;
+/* The number that the variable says; one beyond TERN_MAX_THREADS where it is larger, -1 where it is
+ * no whole number. */
+static int read_count(const char *text) {
+    int count = 0;
+    for (; *text >= '0' && *text <= '9'; text++)
+        if (count <= TERN_MAX_THREADS) count = 10 * count + (*text - '0');
+    if (*text) return -1;
+    return count > TERN_MAX_THREADS ? TERN_MAX_THREADS + 1 : count;
 }
 
-tern_status tern_host_configure(tern_fault *fault) {
+void tern_host_configure(void) {
     const char *text = getenv("TERN_NUM_THREADS");
     if (!text || !text[0]) {
-        atomic_store(&threads, usable_cpus());
-        return TERN_OK;
+        tern_pool_resize(tern_usable_cpus());
+        return;
     }
-    int count = 0;
-    const char *digit = text;
-    while (*digit >= '0' && *digit <= '9' && count <= TERN_MAX_THREADS)
-        count = 10 * count + (*digit++ - '0');
-    if (*digit || count < 1 || count > TERN_MAX_THREADS)
-        return tern_fault_set(fault, TERN_ERR_ARGUMENT,
-                              "TERN_NUM_THREADS must be a whole number from 1 to %d, not '%.40s'",
-                              TERN_MAX_THREADS, text);
-    atomic_store(&threads, count);
-    return TERN_OK;
-}
-
-static int thread_count(void) {
-    return atomic_load(&threads);
+    int asked = read_count(text);
+    int used = tern_pool_resize(asked < 0 ? tern_usable_cpus() : asked);
+    if (used == asked) return;
+    char shown[48];
+    tern_text_copy(shown, sizeof shown, text);
+    if (asked >= 1 && asked <= TERN_MAX_THREADS)
+        tern_notice(TERN_LOG_WARNING,
+                    "TERN_NUM_THREADS is %s, but this build of Tern has no threads: using 1",
+                    shown);
+    else
+        tern_notice(TERN_LOG_WARNING,
+                    "TERN_NUM_THREADS is '%s', no whole number from 1 to %d: using %d", shown,
+                    TERN_MAX_THREADS, used);
 }
 
 static void log_line(int level, const char *message) {
@@ -55,7 +55,8 @@ const tern_host *tern_host_table(void) {
         .alloc = tern_alloc,
         .free = tern_free,
         .log = log_line,
-        .thread_count = thread_count,
+        .thread_count = tern_pool_threads,
+        .parallel_for = tern_parallel_for,
     };
     return &table;
 }

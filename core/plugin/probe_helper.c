@@ -71,7 +71,7 @@ static void tell_devices(const teller *t, tern_library *library, tern_fault *fau
 
 static void run(const teller *t, const tern_candidate *candidate, tern_library *library,
                 tern_fault *fault) {
-    if (tern_host_configure(fault) != TERN_OK) return;
+    tern_host_configure();
     tell_stage(t, TERN_STAGE_LOAD);
     if (tern_library_load(library, candidate, fault) != TERN_OK) return;
     tell_stage(t, TERN_STAGE_QUERY);

@@ -303,8 +303,8 @@ tern_status tern_registry_open(const char *spec, tern_device **out_device, tern_
     const char *text = spec ? spec : from_variable ? variable : "auto";
     if (tern_device_string_parse(text, &string, fault) != TERN_OK) return fault->status;
     pthread_mutex_lock(&lock);
-    tern_status status = tern_host_configure(fault);
-    if (status == TERN_OK) status = open_locked(&string, from_variable, out_device, fault);
+    tern_host_configure();
+    tern_status status = open_locked(&string, from_variable, out_device, fault);
     pthread_mutex_unlock(&lock);
     return status;
 }

@@ -16,7 +16,7 @@ struct tern_bbuffer {
     size_t bytes;
 };
 
-static const tern_host *host; /* what Tern gives: memory for our structs, a log, a thread count */
+static const tern_host *host; /* what Tern gives: memory for our structs, a log, threads */
 
 /* ---- memory: replace this by your device's ---- */
 

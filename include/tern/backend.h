@@ -518,8 +518,17 @@ typedef struct tern_host {
     void (*free)(void *memory);
     /* One line without newline. Any thread. */
     void (*log)(int level, const char *message);
-    /* How many threads a backend should use (TERN_NUM_THREADS, else the CPUs there are). */
+    /* How many threads may work at one parallel_for, the caller among them (TERN_NUM_THREADS, else
+     * the CPUs that the process may use). Any thread. */
     int (*thread_count)(void);
+    /* Calls fn(arg, begin, end) for [0, grain), [grain, 2 * grain) and so on up to n, on the
+     * threads of the process's one pool and on the calling one, and returns when all have returned.
+     * The chunks depend on n and grain alone, never on the number of threads; their order and their
+     * threads are open. n <= 0 calls nothing, a grain below 1 counts as 1. Any thread, several at
+     * once; a call from inside of a chunk runs in that thread. fn must return (no longjmp) and must
+     * not fork; it may block only for a moment, since others wait for the thread. */
+    void (*parallel_for)(int64_t n, int64_t grain,
+                         void (*fn)(void *arg, int64_t begin, int64_t end), void *arg);
 } tern_host;
 
 /* ---- what a backend gives ------------------------------------------------------------------- */
@@ -721,7 +730,7 @@ TERN_BACKEND_ASSERT(offsetof(tern_operand, stamp) == 56, "tern_operand layout");
 TERN_BACKEND_ASSERT(sizeof(tern_kernel_query) == 40, "tern_kernel_query layout");
 TERN_BACKEND_ASSERT(sizeof(tern_plan_query) == 48, "tern_plan_query layout");
 TERN_BACKEND_ASSERT(sizeof(tern_device_info) == 144, "tern_device_info layout");
-TERN_BACKEND_ASSERT(sizeof(tern_host) == 40, "tern_host layout");
+TERN_BACKEND_ASSERT(sizeof(tern_host) == 48, "tern_host layout");
 TERN_BACKEND_ASSERT(sizeof(tern_backend_desc) == 80, "tern_backend_desc layout");
 TERN_BACKEND_ASSERT(offsetof(tern_bdevice_vtable, close) == 64, "tern_bdevice_vtable layout");
 TERN_BACKEND_ASSERT(sizeof(tern_bdevice_vtable) == 272, "tern_bdevice_vtable layout");

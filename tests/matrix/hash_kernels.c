@@ -358,10 +358,17 @@ static void host_log(int level, const char *message) {
 static int host_threads(void) {
     return 1;
 }
+static void host_parallel_for(int64_t n, int64_t grain,
+                              void (*fn)(void *arg, int64_t begin, int64_t end), void *arg) {
+    for (int64_t begin = 0; begin < n; begin += grain)
+        fn(arg, begin, n - begin < grain ? n : begin + grain);
+}
 
 bool hash_kernels(void) {
-    static const tern_host host = {sizeof host, TERN_BACKEND_ABI, host_alloc,
-                                   host_free,   host_log,         host_threads};
+    static const tern_host host = {
+        sizeof host, TERN_BACKEND_ABI, host_alloc,        host_free,
+        host_log,    host_threads,     host_parallel_for,
+    };
     static void (*const families[])(int32_t dtype) = {
         copies, unary, binary, ternary, reduce, scan_and_sort, matmul, gather_and_scatter, softmax,
     };

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "core/plugin/pool.h"
 #include "numerics/dtype_convert.h"
 #include "tern/memory.h"
 
@@ -24,12 +25,11 @@ static void host_free(void *memory) {
 static void host_log(int level, const char *message) {
     (void)level, (void)message;
 }
-static int host_threads(void) {
-    return 1;
-}
 
-static const tern_host host = {sizeof host, TERN_BACKEND_ABI, host_alloc,
-                               host_free,   host_log,         host_threads};
+static const tern_host host = {
+    sizeof host, TERN_BACKEND_ABI,  host_alloc,        host_free,
+    host_log,    tern_pool_threads, tern_parallel_for,
+};
 
 static tern_backend_query_fn find_query(driver *d, const char *backend) {
 #ifdef TERN_STATIC

@@ -128,6 +128,7 @@ static const field fields[] = {
     FIELD(tern_host, free),
     FIELD(tern_host, log),
     FIELD(tern_host, thread_count),
+    FIELD(tern_host, parallel_for),
     STRUCT(tern_device_info),
     FIELD(tern_device_info, struct_size),
     FIELD(tern_device_info, type),

@@ -1,0 +1,282 @@
+#define _POSIX_C_SOURCE 200809L
+#include "pool.h"
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+/* One call of tern_parallel_for; it lies on the caller's stack. */
+typedef struct job {
+    void (*fn)(void *arg, int64_t begin, int64_t end);
+    void *arg;
+    int64_t n, grain, chunks;
+    atomic_int_least64_t next; /* the first chunk that nobody has taken */
+    int helpers;               /* threads of the pool that work at it; guarded by pool.lock */
+    struct job *link;
+} job;
+
+/* Runs the next chunk; false where none is left. */
+static bool run_chunk(job *j) {
+    int64_t chunk = atomic_fetch_add_explicit(&j->next, 1, memory_order_relaxed);
+    if (chunk >= j->chunks) return false;
+    int64_t begin = chunk * j->grain;
+    int64_t end = j->n - begin < j->grain ? j->n : begin + j->grain;
+    j->fn(j->arg, begin, end);
+    return true;
+}
+
+static void run_alone(job *j) {
+    while (run_chunk(j)) {
+    }
+}
+
+/* The whole range as chunks; none where n <= 0. */
+static job make_job(int64_t n, int64_t grain, void (*fn)(void *arg, int64_t begin, int64_t end),
+                    void *arg) {
+    if (grain < 1) grain = 1;
+    return (job){
+        .fn = fn, .arg = arg, .n = n, .grain = grain, .chunks = n > 0 ? (n - 1) / grain + 1 : 0};
+}
+
+#ifdef TERN_NO_THREADS
+
+void tern_parallel_for(int64_t n, int64_t grain, void (*fn)(void *arg, int64_t begin, int64_t end),
+                       void *arg) {
+    job j = make_job(n, grain, fn, arg);
+    run_alone(&j);
+}
+
+int tern_pool_resize(int threads) {
+    (void)threads;
+    return 1;
+}
+
+int tern_pool_threads(void) {
+    return 1;
+}
+
+void tern_pool_stop(void) {}
+
+void tern_pool_fail_after(int threads) {
+    (void)threads;
+}
+
+#else
+
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <string.h>
+
+#include "registry.h"
+#include "tern/context.h"
+
+/* Of each thread of the pool: the same under every C library, musl's default is 128 KB. */
+#define STACK_BYTES ((size_t)1 << 20)
+
+static struct {
+    pthread_mutex_t lock;
+    pthread_cond_t work; /* a job is in the queue, the size has grown, or the threads shall end */
+    pthread_cond_t done; /* the last helper of a job has left, or a stop is over */
+    job *first;          /* the queue: jobs that may still have chunks to give */
+    int started;         /* threads that run, in `threads` from 0 */
+    bool forks_known;    /* the handlers of fork are registered */
+    pthread_t threads[TERN_MAX_THREADS];
+} pool = {.lock = PTHREAD_MUTEX_INITIALIZER,
+          .work = PTHREAD_COND_INITIALIZER,
+          .done = PTHREAD_COND_INITIALIZER};
+
+/* Written under the lock; read without it between chunks and before a call. */
+static atomic_bool stopping;
+static atomic_int size = 1;
+static atomic_int fail_after = -1;
+
+/* Whether this thread is inside of a chunk. Its place is fixed when the library is loaded, because
+ * a place made at first use would need the dynamic linker's lock, which dlclose holds while
+ * tern_pool_stop waits for the thread. */
+static _Thread_local bool inside __attribute__((tls_model("initial-exec")));
+
+/* ---- the queue (all under the lock) ----------------------------------------------------------- */
+
+static void append(job *j) {
+    job **link = &pool.first;
+    while (*link) link = &(*link)->link;
+    *link = j;
+    j->link = NULL;
+}
+
+/* A job that is not there any more is fine. */
+static void take_out(const job *j) {
+    job **link = &pool.first;
+    while (*link && *link != j) link = &(*link)->link;
+    if (*link) *link = j->link;
+}
+
+/* The job that has waited longest for a thread; the next thread goes to another. */
+static job *next_job(void) {
+    job *j = pool.first;
+    if (!j) return NULL;
+    take_out(j);
+    append(j);
+    return j;
+}
+
+/* ---- the threads ------------------------------------------------------------------------------ */
+
+/* With the lock on entry and on return. */
+static void help(job *j) {
+    j->helpers++;
+    pthread_mutex_unlock(&pool.lock);
+    bool more = true;
+    while (more && !atomic_load_explicit(&stopping, memory_order_relaxed)) more = run_chunk(j);
+    pthread_mutex_lock(&pool.lock);
+    if (!more) take_out(j);
+    if (--j->helpers == 0) pthread_cond_broadcast(&pool.done);
+}
+
+/* A thread's life. One that the pool's size has no room for sleeps on. */
+static void *work(void *own_place) {
+    int place = (int)(intptr_t)own_place;
+    inside = true;
+    pthread_mutex_lock(&pool.lock);
+    while (!atomic_load(&stopping)) {
+        job *j = place < atomic_load(&size) - 1 ? next_job() : NULL;
+        if (j)
+            help(j);
+        else
+            pthread_cond_wait(&pool.work, &pool.lock);
+    }
+    pthread_mutex_unlock(&pool.lock);
+    return NULL;
+}
+
+/* ---- fork: the child has the thread that forked and no other ---------------------------------- */
+
+static void before_fork(void) {
+    pthread_mutex_lock(&pool.lock);
+}
+
+static void after_fork_in_parent(void) {
+    pthread_mutex_unlock(&pool.lock);
+}
+
+static void after_fork_in_child(void) {
+    pool.first = NULL; /* the jobs of callers that are not here */
+    pool.started = 0;
+    atomic_store(&stopping, false);
+    /* Threads that are no more may count as waiting in the old ones. */
+    pthread_cond_init(&pool.work, NULL);
+    pthread_cond_init(&pool.done, NULL);
+    pthread_mutex_unlock(&pool.lock);
+}
+
+/* ---- starting and ending ---------------------------------------------------------------------- */
+
+/* Starts the next thread. Signals go to the program's own threads, but for those that a fault of
+ * the thread itself raises. Returns 0 or an error number. */
+static int start_thread(void) {
+    int limit = atomic_load(&fail_after);
+    if (limit >= 0 && pool.started >= limit) return EAGAIN;
+    static const int own[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGABRT, SIGSYS, SIGPROF};
+    sigset_t blocked, before;
+    pthread_attr_t attributes;
+    int error = pthread_attr_init(&attributes);
+    if (error) return error;
+    sigfillset(&blocked);
+    for (size_t i = 0; i < sizeof own / sizeof *own; i++) sigdelset(&blocked, own[i]);
+    pthread_sigmask(SIG_SETMASK, &blocked, &before);
+    pthread_attr_setstacksize(&attributes, STACK_BYTES);
+    void *place = (void *)(intptr_t)pool.started;
+    error = pthread_create(&pool.threads[pool.started], &attributes, work, place);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    pthread_attr_destroy(&attributes);
+    if (!error) pool.started++;
+    return error;
+}
+
+/* Under the lock: at least `wanted` threads, where that can be. An error number, where not, makes
+ * the pool as small as what has started. */
+static int start_threads(int wanted) {
+    if (atomic_load(&stopping) || pool.started >= wanted) return 0;
+    int error = 0;
+    if (!pool.forks_known)
+        error = pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child);
+    if (!error) pool.forks_known = true;
+    while (!error && pool.started < wanted) error = start_thread();
+    if (error) atomic_store(&size, pool.started + 1);
+    return error;
+}
+
+int tern_pool_resize(int threads) {
+    pthread_mutex_lock(&pool.lock);
+    atomic_store(&size, threads < 1 ? 1 : threads > TERN_MAX_THREADS ? TERN_MAX_THREADS : threads);
+    int used = atomic_load(&size);
+    pthread_cond_broadcast(&pool.work);
+    pthread_mutex_unlock(&pool.lock);
+    return used;
+}
+
+int tern_pool_threads(void) {
+    return atomic_load(&size);
+}
+
+void tern_pool_fail_after(int threads) {
+    atomic_store(&fail_after, threads);
+}
+
+__attribute__((destructor)) void tern_pool_stop(void) {
+    if (inside) return;
+    pthread_mutex_lock(&pool.lock);
+    while (atomic_load(&stopping)) pthread_cond_wait(&pool.done, &pool.lock);
+    int started = pool.started;
+    atomic_store(&stopping, started > 0);
+    pthread_cond_broadcast(&pool.work);
+    pthread_mutex_unlock(&pool.lock);
+    if (started == 0) return;
+    for (int i = 0; i < started; i++) pthread_join(pool.threads[i], NULL);
+    pthread_mutex_lock(&pool.lock);
+    pool.started = 0;
+    atomic_store(&stopping, false);
+    pthread_cond_broadcast(&pool.done);
+    pthread_mutex_unlock(&pool.lock);
+}
+
+/* ---- calls ------------------------------------------------------------------------------------ */
+
+/* Puts the job into the queue and wakes as many threads as it has chunks for. */
+static void offer(job *j) {
+    pthread_mutex_lock(&pool.lock);
+    int room = atomic_load(&size) - 1;
+    int wanted = j->chunks - 1 < room ? (int)(j->chunks - 1) : room;
+    int error = start_threads(wanted);
+    int started = pool.started;
+    if (started > 0) append(j);
+    /* A signal might reach a thread that the size has no room for. */
+    if (wanted >= started || started > room)
+        pthread_cond_broadcast(&pool.work);
+    else
+        for (int i = 0; i < wanted; i++) pthread_cond_signal(&pool.work);
+    pthread_mutex_unlock(&pool.lock);
+    if (error)
+        tern_notice(TERN_LOG_WARNING, "a thread cannot be started (%s): computing with %d of %d",
+                    strerror(error), started + 1, room + 1);
+}
+
+void tern_parallel_for(int64_t n, int64_t grain, void (*fn)(void *arg, int64_t begin, int64_t end),
+                       void *arg) {
+    job j = make_job(n, grain, fn, arg);
+    if (inside || j.chunks < 2 || atomic_load(&size) < 2) {
+        run_alone(&j);
+        return;
+    }
+    offer(&j);
+    inside = true;
+    run_alone(&j);
+    inside = false;
+    pthread_mutex_lock(&pool.lock);
+    take_out(&j);
+    while (j.helpers > 0) pthread_cond_wait(&pool.done, &pool.lock);
+    pthread_mutex_unlock(&pool.lock);
+}
+
+#endif
