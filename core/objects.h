@@ -64,7 +64,7 @@ struct tern_frame {
     tern_frame *next_free;
 };
 
-/* ---- objects behind handles --------------------------------------------------------------------- */
+/* ---- objects behind handles ------------------------------------------------------------------ */
 
 /*
  * What a handle other than a tensor's stands for (core/memory/slab.h). `self` is the one handle that is

@@ -18,7 +18,7 @@
 #define BUDGET_PER_BYTE 64u
 enum { NODE_COST = 64 };
 
-/* ---- paths ---------------------------------------------------------------------------------------- */
+/* ---- paths ----------------------------------------------------------------------------------- */
 
 size_t tern_inspect_enter(tern_inspection *in, const char *key, size_t length) {
     size_t before = in->name.used;
@@ -48,7 +48,7 @@ bool tern_inspect_spend(tern_inspection *in, uint64_t cost) {
     return false;
 }
 
-/* ---- leaves --------------------------------------------------------------------------------------- */
+/* ---- leaves ---------------------------------------------------------------------------------- */
 
 static void copy_element(unsigned char *out, const unsigned char *from, const tern_inspected *a) {
     if (!a->swapped) {
@@ -128,7 +128,7 @@ bool tern_inspect_leaf(tern_inspection *in, tern_value value) {
     return tern_dict_set_value(in->values, path_value(in), value) == TERN_OK;
 }
 
-/* ---- numpy ---------------------------------------------------------------------------------------- */
+/* ---- numpy ----------------------------------------------------------------------------------- */
 
 static bool inspect_npy(tern_inspection *in, const char *path, const unsigned char *bytes,
                         size_t size) {
@@ -150,7 +150,7 @@ static tern_status inspect_array(void *user, const char *label, const char *name
     return ok ? TERN_OK : tern_check(in->ctx);
 }
 
-/* ---- IDX ------------------------------------------------------------------------------------------ */
+/* ---- IDX ------------------------------------------------------------------------------------- */
 
 static bool inspect_idx(tern_inspection *in, const char *path, unsigned char **bytes, size_t size) {
     tern_idx_header h;
@@ -173,7 +173,7 @@ static bool inspect_idx(tern_inspection *in, const char *path, unsigned char **b
     return tern_inspect_tensor(in, &a);
 }
 
-/* ---- safetensors ---------------------------------------------------------------------------------- */
+/* ---- safetensors ----------------------------------------------------------------------------- */
 
 static bool inspect_safetensors(tern_inspection *in, const tern_safetensors *file) {
     tern_safetensors_entry e;
@@ -195,7 +195,7 @@ static bool inspect_safetensors(tern_inspection *in, const tern_safetensors *fil
     return ok;
 }
 
-/* ---- files ---------------------------------------------------------------------------------------- */
+/* ---- files ----------------------------------------------------------------------------------- */
 
 static tern_value report(tern_inspection *in, const char *format) {
     tern_value all = tern_dict_new(in->ctx, false);

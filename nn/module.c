@@ -17,8 +17,7 @@ size_t tern_class_name_length(const tern_module_class *cls) {
     return strcspn(cls->schema, "( ");
 }
 
-/* ---- making
- * -------------------------------------------------------------------------------------- */
+/* ---- making ---------------------------------------------------------------------------------- */
 
 static void copy_fields(const tern_field *fields, void *out_object, const void *config) {
     static const size_t sizes[] = {
@@ -95,8 +94,7 @@ void tern_module_free(tern_module *module) {
     if (module) tern_owner_free(module->inner->owner);
 }
 
-/* ---- registering
- * ---------------------------------------------------------------------------------- */
+/* ---- registering ----------------------------------------------------------------------------- */
 
 tern_scope tern_module_begin(tern_module *self) {
     return tern_owner_begin(self ? self->inner->owner : NULL, 0);
@@ -250,8 +248,7 @@ tern_module *tern_module_child(tern_module *self, const char *name, tern_module 
     return child;
 }
 
-/* ---- looking
- * --------------------------------------------------------------------------------------- */
+/* ---- looking --------------------------------------------------------------------------------- */
 
 const char *tern_module_name(const tern_module *module) {
     return module ? module->inner->name : "";

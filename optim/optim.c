@@ -4,7 +4,7 @@
 
 #include "classes.h"
 
-/* ---- options ---------------------------------------------------------------------------------------- */
+/* ---- options --------------------------------------------------------------------------------- */
 
 static bool refuse_number(tern_ctx *ctx, const char *message, double value) {
     char shown[32];
@@ -40,7 +40,7 @@ bool tern_optim_check(tern_ctx *ctx, const tern_optim_class *cls, const void *op
     return !cls->check || cls->check(ctx, options);
 }
 
-/* ---- groups ------------------------------------------------------------------------------------------- */
+/* ---- groups ---------------------------------------------------------------------------------- */
 
 static bool has_param(const tern_group *group, size_t count, const tern_tensor *tensor) {
     for (size_t i = 0; i < count; i++)
@@ -173,7 +173,7 @@ tern_status tern_optim_add_group(tern_optim *optim, tern_value group) {
     return tern_optim_latched(optim->ctx) ? tern_check(optim->ctx) : TERN_OK;
 }
 
-/* ---- making --------------------------------------------------------------------------------------------- */
+/* ---- making ---------------------------------------------------------------------------------- */
 
 static bool is_group_list(tern_value params) {
     tern_value first = tern_value_at(params, 0);
@@ -293,7 +293,7 @@ void tern_optim_free(tern_optim *optim) {
     if (optim) tern_owner_free(optim->owner);
 }
 
-/* ---- looking ----------------------------------------------------------------------------------------------- */
+/* ---- looking --------------------------------------------------------------------------------- */
 
 tern_ctx *tern_optim_context(const tern_optim *optim) {
     return optim ? optim->ctx : NULL;

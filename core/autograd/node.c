@@ -5,8 +5,7 @@
 #include "core/call/op.h"
 #include "graph.h"
 
-/* ---- recording ---------------------------------------------------------------------------------
- */
+/* ---- recording ------------------------------------------------------------------------------- */
 
 static tern_meta meta_of(const tern_tensor *tensor) {
     tern_meta meta = {BODY(tensor)->dtype, BODY(tensor)->lane, tern_shape_of(tensor)};
@@ -146,8 +145,7 @@ void tern_node_fini(tern_node *node) {
     }
 }
 
-/* ---- leaves and edges ---------------------------------------------------------------------------
- */
+/* ---- leaves and edges ------------------------------------------------------------------------ */
 
 static tern_node *accumulator_of(tern_tensor *leaf) {
     if (BODY(leaf)->accumulator) return BODY(leaf)->accumulator;

@@ -82,8 +82,7 @@ tern_status tern_check(tern_ctx *ctx) {
     return ctx->status;
 }
 
-/* ---- devices and statistics -------------------------------------------------------------------
- */
+/* ---- devices and statistics ------------------------------------------------------------------ */
 
 const char *tern_device_name(const tern_ctx *ctx) {
     return ctx->n_lanes ? ctx->lanes[0]->device->name : "";

@@ -200,8 +200,7 @@ tern_scope tern_owner_begin(tern_owner *owner, unsigned flags) {
     return scope_of(ctx, frame);
 }
 
-/* ---- the end of a context ---------------------------------------------------------------------
- */
+/* ---- the end of a context -------------------------------------------------------------------- */
 
 void tern_frames_release_all(tern_ctx *ctx) {
     while (ctx->top && ctx->top->parent) pop(ctx);

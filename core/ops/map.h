@@ -28,7 +28,7 @@ TERN_API tern_value tern_map_binary(tern_opcall *call, int32_t fn, const tern_va
 /* The promoted dtype, integers and bools raised to float32 (PyTorch's "float" operations). */
 TERN_API tern_dtype tern_map_float(tern_dtype promoted);
 
-/* ---- inside a gradient: TERN_CALL with results as tensors, numbers as doubles ------------------ */
+/* ---- inside a gradient: TERN_CALL with results as tensors, numbers as doubles ---------------- */
 
 /* Tensor input k as a value, or the number that was passed as argument `arg` in its place. */
 tern_value tern_node_operand(tern_node *node, int k, int arg);

@@ -38,7 +38,7 @@ enum { PATH_SIZE = 4096, SUBJECT_SIZE = 256 };
 
 static const char suffix[] = ".safetensors";
 
-/* ---- files ------------------------------------------------------------------------------------------- */
+/* ---- files ----------------------------------------------------------------------------------- */
 
 typedef struct suite_user {
     const suite *suite;
@@ -111,7 +111,7 @@ static void run_suite(conformance *run, const suite *s) {
     if (stat(path, &status) == 0) run_file(run, s, subject);
 }
 
-/* ---- the verb ------------------------------------------------------------------------------------------ */
+/* ---- the verb -------------------------------------------------------------------------------- */
 
 static int check_folder(const verb *v, const char *folder) {
     struct stat status;
@@ -201,7 +201,7 @@ const verb verb_conformance = {
     .run = run_verb,
 };
 
-/* ---- what the suites share -------------------------------------------------------------------------------- */
+/* ---- what the suites share ------------------------------------------------------------------- */
 
 static bool matches_filter(const char *filter, const char *subject) {
     const char *slash = strrchr(subject, '/');
