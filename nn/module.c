@@ -3,10 +3,6 @@
 
 #include <string.h>
 
-tern_status tern_nn_no_memory(tern_ctx *ctx, const char *who) {
-    return tern_fail(ctx, TERN_ERR_OUT_OF_MEMORY, "%s: out of memory", who);
-}
-
 tern_tensor *tern_nn_no_module(const char *who, tern_tensor *tensor) {
     if (!tensor) return NULL;
     tern_argument_given(tern_context_of(tensor), who, "the module", NULL);

@@ -80,7 +80,7 @@ static bool run(walk *w, tern_module *module) {
     bool failed = w->path.failed || w->seen.failed;
     tern_textbuf_free(&w->path);
     tern_free(w->seen.items);
-    if (failed) tern_nn_no_memory(module->inner->ctx, tern_module_name(module));
+    if (failed) tern_nn_no_memory(module->inner->ctx, module->inner->name);
     return completed && !failed;
 }
 
@@ -184,7 +184,7 @@ static bool drop_grad(void *user, const char *key, tern_slot *slot, tern_module 
 static tern_status after(tern_module *module, bool completed) {
     if (completed) return TERN_OK;
     return tern_fail(module->inner->ctx, TERN_ERR_INTERNAL, "%s: a walk over its parameters failed",
-                     tern_module_name(module));
+                     module->inner->name);
 }
 
 tern_status tern_module_zero_grad(tern_module *module) {

@@ -29,17 +29,6 @@ struct tern_load_report {
     size_t row_count;
 };
 
-const char *tern_load_stage_name(tern_load_stage stage) {
-    static const char *const names[] = {"manifest", "permissions", "file", "load",
-                                        "query",    "open",        "ready"};
-    return (unsigned)stage <= TERN_STAGE_READY ? names[stage] : "unknown";
-}
-
-const char *tern_device_state_name(tern_device_state state) {
-    static const char *const names[] = {"unknown", "unavailable", "not probed", "ready"};
-    return (unsigned)state <= TERN_STATE_READY ? names[state] : "unknown";
-}
-
 /* ---- probing --------------------------------------------------------------------------------- */
 
 /* Makes the probe's answer the candidate's. */
