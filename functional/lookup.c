@@ -2,7 +2,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "core/call/op.h"
 #include "functional.h"
 
 typedef struct op_alias {

@@ -2,14 +2,12 @@
  * scope.c: frames, and what happens when one ends. Frames are recycled in the context.
  */
 #include "scope.h"
-#include "core/ground/error.h"
-#include "core/memory/arena.h"
-#include "core/objects.h"
-#include "core/tensor/tensor.h"
 
 #include <string.h>
 
 #include "core/autograd/graph.h"
+#include "core/ground/error.h"
+#include "core/tensor/tensor.h"
 
 struct tern_owner {
     tern_frame *frame; /* NULL once it has ended */

@@ -10,12 +10,12 @@
 #include "core/call/op.h"
 #include "tern/backend.h"
 
-/* The call's row: the kernel family and the member that implement it. */
-#define TERN_MAP_MAX_OPERANDS 3
+#define TERN_MAP_MAX_OPERANDS 3 /* of a TERNARY kernel */
 
 /*
- * Launches the row's kernel over `args` (tensors or numbers), all converted to `compute`; the result
- * has dtype `result`. attrs are the family's. None after an error.
+ * Launches member `fn` of a kernel family over `args` (tensors or numbers), converted to `compute`;
+ * the condition of `where` alone keeps its dtype. The result has dtype `result`. attrs are the
+ * family's. None after an error.
  */
 TERN_API tern_value tern_map_launch(tern_opcall *call, int32_t kernel, int32_t fn,
                                     const tern_value *args, int count, tern_dtype compute,
