@@ -162,7 +162,7 @@ struct exception {
     const char *place, *spoil, *reason;
 };
 static const struct exception exceptions[] = {
-#include "exceptions.inc"
+#include "exceptions.def"
 };
 #define N_EXCEPTIONS (sizeof exceptions / sizeof exceptions[0])
 
