@@ -1,13 +1,14 @@
 /*
  * objects.h: the core's own structs, shared by its rooms and by functional/.
  *
- *   context ── frame (scope) ── frame ── ...        lifetimes: scope.c
- *      │          └ tensors, nodes, deferred calls
- *      ├── lane (its use of a device): queue, storage cache, resolved kernels      lane.c
- *      └── slabs of handles, chunks of arenas: recycled, so that a steady loop makes no heap call
+ *   context ── frame (scope) ── frame ── ...        lifetimes: context/scope.c, context/context.c
+ *      │          └ tensors, objects of other kinds, nodes, deferred calls
+ *      ├── lane (its use of a device): queue, storage cache, resolved kernels   context/lane.c
+ *      └── slots behind handles, chunks of arenas: recycled, so that a steady loop makes no heap
+ *          call                                                                 memory/
  *
- *   tensor ── storage (counted) ── buffer of a device                             storage.c
- *      └ edge: (node, output)                                                      autograd/
+ *   handle ── tensor's body ── storage (counted) ── buffer of a device          tensor/, memory/
+ *                └ edge: (node, output)                                         autograd/
  */
 #ifndef TERN_CORE_OBJECTS_H
 #define TERN_CORE_OBJECTS_H
@@ -64,7 +65,7 @@ struct tern_frame {
     tern_frame *next_free;
 };
 
-/* ---- objects behind handles --------------------------------------------------------------------- */
+/* ---- objects behind handles ------------------------------------------------------------------ */
 
 /*
  * What a handle other than a tensor's stands for (core/memory/slab.h). `self` is the one handle that is

@@ -38,8 +38,9 @@ static void print_outputs(tern_tensor *outputs) {
 }
 
 int main(int argc, char **argv) {
-    int wanted = argc == 4 ? atoi(argv[3]) : 0;
-    if (wanted < 1 || wanted > MAX_INPUTS) {
+    long given = argc == 4 ? strtol(argv[3], NULL, 10) : 0;
+    int wanted = given < 1 || given > MAX_INPUTS ? 0 : (int)given;
+    if (!wanted) {
         fprintf(stderr, "usage: answer MODEL.pth NOTATION INPUTS (at most %d)\n", MAX_INPUTS);
         return 2;
     }

@@ -15,7 +15,7 @@
 
 #include "tern/tern.h"
 
-/* ---- the models ------------------------------------------------------------------------------- */
+/* ---- the models ------------------------------------------------------------------------------ */
 
 /* class LinearRegressionModel(nn.Module) */
 typedef struct linear_regression {
@@ -69,7 +69,7 @@ static const tern_module_class model_1_class = {
     .forward = regression_v2_forward,
 };
 
-/* ---- the data --------------------------------------------------------------------------------- */
+/* ---- the data -------------------------------------------------------------------------------- */
 
 typedef struct data {
     tern_tensor *x_train, *y_train, *x_test, *y_test;
@@ -83,7 +83,7 @@ static data make_data(tern_ctx *ctx) {
                   tern_slice(x, 0, 40, 50, 1), tern_slice(y, 0, 40, 50, 1)};
 }
 
-/* ---- training --------------------------------------------------------------------------------- */
+/* ---- training -------------------------------------------------------------------------------- */
 
 /* The loss on the test data, in evaluation mode and without gradients. */
 static double test_loss(tern_module *model, tern_module *loss_fn, const data *d) {
@@ -119,7 +119,7 @@ static void train(tern_module *model, const data *d, int epochs, int report_ever
     }
 }
 
-/* ---- before, during and after ------------------------------------------------------------------- */
+/* ---- before, during and after ---------------------------------------------------------------- */
 
 static void print_state(tern_module *model) {
     tern_ctx *ctx = tern_module_context(model);

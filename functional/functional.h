@@ -5,7 +5,6 @@
 #ifndef TERN_FUNCTIONAL_H
 #define TERN_FUNCTIONAL_H
 
-#include "core/call/arg.h"
 #include "core/call/op.h"
 
 typedef enum tern_functional_op_id {

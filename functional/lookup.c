@@ -1,9 +1,7 @@
-/* lookup.c: operations by PyTorch's name: overloads, aliases, and what a device can do of each.
- */
+/* lookup.c: operations by PyTorch's name: overloads, aliases, and what a device can do of each. */
 #include <stdio.h>
 #include <string.h>
 
-#include "core/call/op.h"
 #include "functional.h"
 
 typedef struct op_alias {
@@ -25,7 +23,7 @@ enum { ALL_OPS = TERN_CORE_OP_COUNT + TERN_FUNCTIONAL_OP_COUNT };
 
 /* Weak, so that a static program which names its operations in C alone carries only those that it
  * uses; libtern as a shared library, and a static program by default, has them all. */
-extern const tern_op tern_functional_ops[] __attribute__((weak));
+#pragma weak tern_functional_ops
 
 static int row_count(void) {
     return tern_functional_ops != NULL ? ALL_OPS : TERN_CORE_OP_COUNT;

@@ -124,17 +124,17 @@ static tern_value by_probability(tern_opcall *call, tern_tensor *log_p, tern_ten
                               "target %s of probabilities must have the shape of input %s",
                               tern_shape_text(BODY(target)->rank, BODY(target)->shape, b),
                               tern_shape_text(BODY(log_p)->rank, BODY(log_p)->shape, a));
-    double classes = (double)BODY(log_p)->shape[dim];
+    int64_t classes = BODY(log_p)->shape[dim];
     target = tern_widen(target);
     if (smoothing > 0.0)
-        target = tern_add_scalar(tern_mul_scalar(target, 1.0 - smoothing), smoothing / classes);
+        target =
+            tern_add_scalar(tern_mul_scalar(target, 1.0 - smoothing), smoothing / (double)classes);
     tern_tensor *terms = tern_mul(log_p, target);
     if (weight) terms = tern_mul(terms, along_classes(tern_widen(weight), log_p, dim));
     tern_tensor *loss = tern_neg(tern_sum_dims(terms, TERN_SHAPE(dim), false));
     if (reduction == TERN_MEAN) {
-        double batch =
-            BODY(log_p)->shape[dim] ? (double)(BODY(log_p)->numel / BODY(log_p)->shape[dim]) : 0.0;
-        return narrowed(call, tern_div_scalar(tern_sum(loss), batch));
+        int64_t batch = classes ? BODY(log_p)->numel / classes : 0;
+        return narrowed(call, tern_div_scalar(tern_sum(loss), (double)batch));
     }
     return narrowed(call, tern_reduce_loss(loss, reduction));
 }

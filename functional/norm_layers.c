@@ -249,7 +249,9 @@ static bool batch_norm_of(tern_opcall *call, const batch_arguments *a, normalise
     tern_shape shape = channel_shape(x);
     if (a->training) {
         *out = normalise_over(x, channel_dims(x), a->eps);
-        double n = BODY(x)->shape[1] ? (double)(BODY(x)->numel / BODY(x)->shape[1]) : 0.0;
+        int64_t channels = BODY(x)->shape[1];
+        int64_t count = channels ? BODY(x)->numel / channels : 0;
+        double n = (double)count;
         if (a->running_mean) update_running(a->running_mean, out->mean, a->momentum);
         if (a->running_var)
             update_running(a->running_var, tern_mul_scalar(out->var, n / (n - 1.0)), a->momentum);
@@ -320,7 +322,8 @@ tern_value tern_op_instance_norm(tern_opcall *call) {
     }
     n = normalise_over(x, dims, a.eps);
     int64_t rows = BODY(x)->shape[0] * BODY(x)->shape[1];
-    double count = rows > 0 ? (double)(BODY(x)->numel / rows) : 0.0;
+    int64_t each = rows > 0 ? BODY(x)->numel / rows : 0;
+    double count = (double)each;
     if (mean) update_running(mean, tern_mean_dims(n.mean, TERN_SHAPE(0), false), a.momentum);
     if (var) {
         tern_tensor *unbiased = tern_mul_scalar(n.var, count / (count - 1.0));

@@ -16,7 +16,7 @@
 #include "tern/io.h"
 #include "tern/memory.h"
 
-/* ---- the seam --------------------------------------------------------------------------------- */
+/* ---- the seam -------------------------------------------------------------------------------- */
 
 static atomic_uint_fast64_t steps_since_armed;
 static atomic_uint_fast64_t failing_step; /* 0 fails none */
@@ -35,7 +35,7 @@ static bool may_step(void) {
     return false;
 }
 
-/* ---- reading ---------------------------------------------------------------------------------- */
+/* ---- reading --------------------------------------------------------------------------------- */
 
 bool tern_path_given(tern_ctx *ctx, const char *path) {
     if (!path) tern_fail(ctx, TERN_ERR_ARGUMENT, "a file's path is NULL: give its name");
@@ -104,7 +104,7 @@ char *tern_file_read(tern_ctx *ctx, const char *path, size_t *out_bytes) {
     return copy;
 }
 
-/* ---- sinks ------------------------------------------------------------------------------------ */
+/* ---- sinks ----------------------------------------------------------------------------------- */
 
 void tern_sink_memory(tern_sink *sink, tern_ctx *ctx) {
     memset(sink, 0, sizeof *sink);

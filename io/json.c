@@ -13,7 +13,7 @@
 
 enum { MAX_DEPTH = 256 };
 
-/* ---- reading ---------------------------------------------------------------------------------------- */
+/* ---- reading --------------------------------------------------------------------------------- */
 
 json_t *tern_json_decode(tern_ctx *ctx, const char *path, const char *text, size_t length) {
     json_error_t error;
@@ -94,7 +94,7 @@ tern_value tern_json_load(tern_ctx *ctx, const char *path) {
     return value;
 }
 
-/* ---- writing ---------------------------------------------------------------------------------------- */
+/* ---- writing --------------------------------------------------------------------------------- */
 
 typedef struct writer {
     tern_sink sink;

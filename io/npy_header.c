@@ -12,7 +12,7 @@ enum { MAX_HEADER = 10000 }; /* numpy's own limit */
 
 static const unsigned char magic[6] = {0x93, 'N', 'U', 'M', 'P', 'Y'};
 
-/* ---- dtypes --------------------------------------------------------------------------------------- */
+/* ---- dtypes ---------------------------------------------------------------------------------- */
 
 static const struct {
     const char *descr, *name;
@@ -36,7 +36,7 @@ static const struct {
 };
 enum { N_DTYPES = sizeof dtypes / sizeof *dtypes };
 
-/* ---- the literal ---------------------------------------------------------------------------------- */
+/* ---- the literal ----------------------------------------------------------------------------- */
 
 typedef struct parser {
     tern_ctx *ctx;
@@ -190,7 +190,7 @@ static bool read_dict(parser *p) {
     return p->at == p->end || bad(p, "there is text behind its header");
 }
 
-/* ---- files ---------------------------------------------------------------------------------------- */
+/* ---- files ----------------------------------------------------------------------------------- */
 
 bool tern_is_npy(const unsigned char *bytes, size_t size) {
     return size >= sizeof magic && memcmp(bytes, magic, sizeof magic) == 0;

@@ -30,7 +30,7 @@ bool tern_is_npz(const unsigned char *bytes, size_t size) {
     return length <= size - 30 && ends_in((const char *)bytes + 30, length, ".npy");
 }
 
-/* ---- reading -------------------------------------------------------------------------------------- */
+/* ---- reading --------------------------------------------------------------------------------- */
 
 static int by_place(const void *a, const void *b) {
     const tern_zip_member *const *x = a, *const *y = b;
@@ -105,7 +105,7 @@ tern_value tern_npz_load(tern_ctx *ctx, const char *path) {
     return value;
 }
 
-/* ---- writing -------------------------------------------------------------------------------------- */
+/* ---- writing --------------------------------------------------------------------------------- */
 
 static tern_status add_array(tern_zip_writer *zip, tern_value key, tern_value item) {
     char name[MAX_NAME + SUFFIX + 1];

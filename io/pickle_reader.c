@@ -7,7 +7,7 @@
 #include "tern/memory.h"
 #include "utf8.h"
 
-/* ---- memory ---------------------------------------------------------------------------------------
+/* ---- memory -------------------------------------------------------------------------------------
  * Nodes and item arrays come from blocks that are freed together. */
 
 #define BLOCK_SIZE ((size_t)8192)
@@ -63,7 +63,7 @@ void tern_pickle_free(tern_pickle_reader *reader) {
     }
 }
 
-/* ---- the stack ------------------------------------------------------------------------------------ */
+/* ---- the stack ------------------------------------------------------------------------------- */
 
 static bool push(machine *m, tern_pnode *node) {
     if (m->depth == m->capacity) {
@@ -114,7 +114,7 @@ static bool find_mark(machine *m, size_t *out_first) {
     return fail(m, "a mark is missing");
 }
 
-/* ---- items ---------------------------------------------------------------------------------------- */
+/* ---- items ----------------------------------------------------------------------------------- */
 
 static bool append(machine *m, tern_pnode *node, tern_pnode *const *items, size_t count) {
     if (count > UINT32_MAX / 4 - node->length) return fail(m, "a container is too large");
@@ -185,7 +185,7 @@ static bool extend_short(machine *m, size_t count, bool pairs) {
     return extend(m, m->depth - count, false, pairs);
 }
 
-/* ---- operands --------------------------------------------------------------------------------------- */
+/* ---- operands -------------------------------------------------------------------------------- */
 
 static bool operand(machine *m, size_t bytes, uint64_t *out) {
     if ((size_t)(m->end - m->at) < bytes) return fail(m, "it is cut off");
@@ -267,7 +267,7 @@ static bool push_long(machine *m, size_t width) {
     return true;
 }
 
-/* ---- the memo --------------------------------------------------------------------------------------- */
+/* ---- the memo -------------------------------------------------------------------------------- */
 
 /* A pickle cannot number more objects than it has bytes. */
 static bool memo_put(machine *m, uint64_t number) {
@@ -301,7 +301,7 @@ static bool memo_get(machine *m, size_t width) {
     return push(m, m->memo[number]);
 }
 
-/* ---- names and calls -------------------------------------------------------------------------------- */
+/* ---- names and calls ------------------------------------------------------------------------- */
 
 static bool names(const char *text, size_t length, const char *name) {
     return strlen(name) == length && memcmp(text, name, length) == 0;

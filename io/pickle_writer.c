@@ -27,7 +27,7 @@ static void refuse(tern_pickle_writer *w, tern_status status, const char *what) 
     if (w->out.status == TERN_OK) w->out.status = tern_fail(w->ctx, status, "save: %s", what);
 }
 
-/* ---- pieces --------------------------------------------------------------------------------------- */
+/* ---- pieces ---------------------------------------------------------------------------------- */
 
 void tern_pickle_op(tern_pickle_writer *w, char opcode) {
     tern_sink_put(&w->out, &opcode, 1);
@@ -77,7 +77,7 @@ void tern_pickle_get(tern_pickle_writer *w, uint32_t number) {
     put_operand(w, number < 256 ? 'h' : 'j', number, number < 256 ? 1 : 4);
 }
 
-/* ---- the memo ------------------------------------------------------------------------------------- */
+/* ---- the memo -------------------------------------------------------------------------------- */
 
 /* FNV-1a over an address or a content; never 0. */
 static uint64_t hash_of(const void *object, uint32_t length, bool by_content) {
@@ -154,7 +154,7 @@ static void set_open(tern_pickle_writer *w, const void *object, bool open) {
     if (m) m->open = open;
 }
 
-/* ---- texts ---------------------------------------------------------------------------------------- */
+/* ---- texts ----------------------------------------------------------------------------------- */
 
 static bool is_letter(char c) {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_';
@@ -209,7 +209,7 @@ void tern_pickle_global(tern_pickle_writer *w, const char *module_and_name) {
     remember(w, module_and_name, length, true, false);
 }
 
-/* ---- containers ----------------------------------------------------------------------------------- */
+/* ---- containers ------------------------------------------------------------------------------ */
 
 static void put_value(tern_pickle_writer *w, tern_value value);
 
@@ -319,7 +319,7 @@ static void put_dict(tern_pickle_writer *w, tern_value dict) {
     set_open(w, dict.as.dict, false);
 }
 
-/* ---- values --------------------------------------------------------------------------------------- */
+/* ---- values ---------------------------------------------------------------------------------- */
 
 static void put_dtype(tern_pickle_writer *w, tern_dtype dtype) {
     static const char *const globals[TERN_DTYPE_COUNT] = {

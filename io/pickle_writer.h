@@ -41,7 +41,7 @@ void tern_pickle_writer_fini(tern_pickle_writer *w);
 /* A whole pickle: protocol, value, end. Errors latch; the status is that of w->out. */
 tern_status tern_pickle_dump(tern_pickle_writer *w, tern_value value);
 
-/* ---- pieces --------------------------------------------------------------------------------------- */
+/* ---- pieces ---------------------------------------------------------------------------------- */
 
 void tern_pickle_op(tern_pickle_writer *w, char opcode);
 void tern_pickle_int(tern_pickle_writer *w, int64_t number);

@@ -9,7 +9,7 @@ static bool fail(const tern_pth_file *file, tern_status status, const char *what
     return false;
 }
 
-/* ---- archives ----------------------------------------------------------------------------------------- */
+/* ---- archives -------------------------------------------------------------------------------- */
 
 static tern_zip_member *member(tern_zip *zip, const char *root, size_t root_length,
                                const char *name) {
@@ -70,7 +70,7 @@ static bool read_archive(tern_pth_file *file) {
     return file->root != NULL;
 }
 
-/* ---- old streams ---------------------------------------------------------------------------------------
+/* ---- old streams --------------------------------------------------------------------------------
  * Pickles one behind the other: a magic number, 1001, facts about the machine, the value, the keys of
  * the storages; then the storages. */
 

@@ -22,7 +22,7 @@ static bool fail(const walker *w, const char *what) {
     return false;
 }
 
-/* ---- containers ----------------------------------------------------------------------------------- */
+/* ---- containers ------------------------------------------------------------------------------ */
 
 static bool walk_items(walker *w, tern_pnode *node) {
     bool ok = true;
@@ -54,7 +54,7 @@ static bool walk_pairs(walker *w, tern_pnode *node, size_t first) {
     return ok;
 }
 
-/* ---- leaves --------------------------------------------------------------------------------------- */
+/* ---- leaves ---------------------------------------------------------------------------------- */
 
 static bool tell_tensor(walker *w, const tern_pnode *arguments, int version) {
     tern_pth_array a;
@@ -101,7 +101,7 @@ static bool tell_unsupported(walker *w, int known) {
     return tern_inspect_leaf(w->in, tern_string(w->in->ctx, text));
 }
 
-/* ---- calls ---------------------------------------------------------------------------------------- */
+/* ---- calls ----------------------------------------------------------------------------------- */
 
 static bool walk_call(walker *w, tern_pnode *node, int function, tern_pnode *arguments) {
     tern_pnode *const *items = arguments->as.items;

@@ -37,7 +37,7 @@ static tern_value unsupported(tern_pth_reader *r, const char *name) {
     return refuse(r, TERN_ERR_UNSUPPORTED, what);
 }
 
-/* ---- places --------------------------------------------------------------------------------------- */
+/* ---- places ---------------------------------------------------------------------------------- */
 
 /* Appends a key or an index; returns what leave() takes. Long places are cut. */
 static size_t enter(tern_pth_reader *r, const tern_pnode *key, size_t index) {
@@ -61,7 +61,7 @@ static void leave(tern_pth_reader *r, size_t before) {
     r->place[before] = 0;
 }
 
-/* ---- texts and numbers ------------------------------------------------------------------------------ */
+/* ---- texts and numbers ----------------------------------------------------------------------- */
 
 static tern_value make_text(tern_pth_reader *r, const tern_pnode *node) {
     if (!tern_is_utf8(node->as.bytes, node->length)) return damaged(r, "a text is not UTF-8");
@@ -122,7 +122,7 @@ static tern_value make_big_int(tern_pth_reader *r, const tern_pnode *node) {
     return tern_string_n(r->ctx, digits + at, MAX_DIGITS - at);
 }
 
-/* ---- containers ------------------------------------------------------------------------------------- */
+/* ---- containers ------------------------------------------------------------------------------ */
 
 static tern_value make_list(tern_pth_reader *r, tern_pnode *node, tern_value list) {
     for (size_t i = 0; i < node->length && !r->failed; i++) {
@@ -204,7 +204,7 @@ static tern_value make_device(tern_pth_reader *r, const tern_pnode *arguments) {
     return tern_string(r->ctx, name);
 }
 
-/* ---- tensors ---------------------------------------------------------------------------------------- */
+/* ---- tensors --------------------------------------------------------------------------------- */
 
 static tern_value finish_tensor(tern_pth_reader *r, tern_tensor *tensor, bool requires_grad) {
     if (tern_is_nil(tensor)) {
@@ -252,7 +252,7 @@ static tern_value make_from_type(tern_pth_reader *r, tern_pnode *node,
     return call(r, node, items[0]->as.known, items[2]);
 }
 
-/* ---- nodes ------------------------------------------------------------------------------------------ */
+/* ---- nodes ----------------------------------------------------------------------------------- */
 
 static tern_value call(tern_pth_reader *r, tern_pnode *node, int function, tern_pnode *arguments) {
     bool extended = node->length > 2 || node->built;

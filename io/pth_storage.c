@@ -11,7 +11,7 @@ static tern_status bad(const tern_pth_storages *all, const char *what) {
     return tern_fail(all->ctx, TERN_ERR_FORMAT, "%s: %s", all->path, what);
 }
 
-/* ---- persistent ids ------------------------------------------------------------------------------- */
+/* ---- persistent ids -------------------------------------------------------------------------- */
 
 typedef struct storage_id {
     tern_pth_type type; /* no name: untyped, counted in bytes */
@@ -125,7 +125,7 @@ tern_pth_storage *tern_pth_find_storage(tern_pth_storages *all, const tern_pnode
     return storage && find_bytes(all, &id, storage) ? storage : NULL;
 }
 
-/* ---- old streams ------------------------------------------------------------------------------------ */
+/* ---- old streams ----------------------------------------------------------------------------- */
 
 tern_status tern_pth_place_storages(tern_pth_storages *all, const tern_pickle_reader *reader,
                                     const tern_pnode *keys, const unsigned char *bytes,
@@ -158,7 +158,7 @@ tern_status tern_pth_place_storages(tern_pth_storages *all, const tern_pickle_re
     return size == 0 ? TERN_OK : bad(all, "there are bytes behind its last storage");
 }
 
-/* ---- tensors ---------------------------------------------------------------------------------------- */
+/* ---- tensors --------------------------------------------------------------------------------- */
 
 /* A tuple (or list) of numbers from 0. */
 static bool read_ints(const tern_pnode *node, tern_shape *out) {

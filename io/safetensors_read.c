@@ -65,7 +65,7 @@ struct tern_safetensors {
     tern_value metadata;
 };
 
-/* ---- the header ------------------------------------------------------------------------------------- */
+/* ---- the header ------------------------------------------------------------------------------ */
 
 static bool bad(const tern_safetensors *file, const char *name, const char *what) {
     char shown[TERN_SHOWN];
@@ -181,7 +181,7 @@ static bool read_header(tern_safetensors *file, json_t *json) {
     return check_cover(file);
 }
 
-/* ---- files ------------------------------------------------------------------------------------------ */
+/* ---- files ----------------------------------------------------------------------------------- */
 
 void tern_safetensors_close(tern_safetensors *file) {
     if (!file) return;
@@ -257,7 +257,7 @@ tern_safetensors *tern_safetensors_open(tern_ctx *ctx, const char *path) {
     return tern_safetensors_over(ctx, path, bytes, size);
 }
 
-/* ---- entries ---------------------------------------------------------------------------------------- */
+/* ---- entries --------------------------------------------------------------------------------- */
 
 size_t tern_safetensors_count(const tern_safetensors *file) {
     return file ? file->count : 0;

@@ -38,7 +38,7 @@ static tern_status bad_member(const tern_zip *zip, const tern_zip_member *m, con
                      zip->path, tern_shown(m->name, m->name_length, shown), what);
 }
 
-/* ---- the end records ---------------------------------------------------------------------------- */
+/* ---- the end records ------------------------------------------------------------------------- */
 
 typedef struct directory {
     uint64_t offset, size, count, end; /* `end`: where the end records begin */
@@ -99,7 +99,7 @@ static tern_status read_end(const tern_zip *zip, directory *dir) {
     return TERN_OK;
 }
 
-/* ---- the directory -------------------------------------------------------------------------------- */
+/* ---- the directory --------------------------------------------------------------------------- */
 
 /* Sizes that do not fit 32 bits stand in the extra field 1, in this order. */
 static bool widen(const unsigned char *extra, size_t length, uint64_t *const fields[3]) {
@@ -250,7 +250,7 @@ tern_zip_member *tern_zip_find(tern_zip *zip, const char *name, size_t length) {
     return NULL;
 }
 
-/* ---- members -------------------------------------------------------------------------------------- */
+/* ---- members --------------------------------------------------------------------------------- */
 
 /* zlib counts in 32 bits: feeds and drains in pieces. Z_OK where the member unpacks to exactly its
  * size, Z_MEM_ERROR without memory, Z_DATA_ERROR for all else. */

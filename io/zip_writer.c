@@ -29,7 +29,7 @@ void tern_zip_writer_init(tern_zip_writer *zip, tern_ctx *ctx, tern_sink *sink, 
     tern_sink_memory(&zip->names, ctx);
 }
 
-/* ---- members -------------------------------------------------------------------------------------- */
+/* ---- members --------------------------------------------------------------------------------- */
 
 /* The zip64 extra field: both sizes where the size is wide, the offset where that is. In front of the
  * data torch.save does not know the packed size yet and writes 0. */
@@ -118,7 +118,7 @@ tern_status tern_zip_add(tern_zip_writer *zip, const char *name, const void *dat
     return zip->sink->status;
 }
 
-/* ---- the serialization id ------------------------------------------------------------------------- */
+/* ---- the serialization id -------------------------------------------------------------------- */
 
 /* How PyTorch folds hashes into one (c10::hash_combine, the formula of Boost). */
 static uint64_t combined(uint64_t seed, uint64_t hash) {
@@ -234,7 +234,7 @@ static tern_status add_serialization_id(tern_zip_writer *zip) {
     return tern_zip_add(zip, ".data/serialization_id", id, 40);
 }
 
-/* ---- the directory ---------------------------------------------------------------------------------- */
+/* ---- the directory --------------------------------------------------------------------------- */
 
 static void put_entry(tern_zip_writer *zip, const tern_zip_record *r) {
     unsigned char entry[46], extra[28], *p = entry;

@@ -29,7 +29,7 @@ static void place_of(const builder *b, tern_value call, char *out_place, size_t 
                  (long long)column);
 }
 
-/* ---- names ------------------------------------------------------------------------------------------- */
+/* ---- names ----------------------------------------------------------------------------------- */
 
 static tern_module *unknown(const builder *b, const char *place, const char *name) {
     const tern_module_class *cls;
@@ -46,7 +46,7 @@ static tern_module *unknown(const builder *b, const char *place, const char *nam
     return NULL;
 }
 
-/* ---- children ----------------------------------------------------------------------------------------- */
+/* ---- children -------------------------------------------------------------------------------- */
 
 static bool is_call(tern_value value) {
     return value.kind == TERN_VALUE_DICT && tern_dict_has(value, "module");
@@ -102,7 +102,7 @@ static tern_module *build_container(builder *b, const tern_module_class *cls, co
     return NULL;
 }
 
-/* ---- other modules -------------------------------------------------------------------------------------- */
+/* ---- other modules --------------------------------------------------------------------------- */
 
 /* A printout shows what the class's init made: both must name the same children. */
 static bool check_children(builder *b, tern_module *module, const char *place,

@@ -36,7 +36,7 @@ static tern_tensor *run_forward(tern_module *module, tern_tensor *input) {
     return tern_scope_return(scope, result);
 }
 
-/* ---- operations as forwards ----------------------------------------------------------------------- */
+/* ---- operations as forwards ------------------------------------------------------------------ */
 
 #define MAX_NAME 64
 

@@ -8,7 +8,7 @@
 
 #include "module.h"
 
-/* ---- shared ---------------------------------------------------------------------------------------- */
+/* ---- shared ---------------------------------------------------------------------------------- */
 
 /* Ends a no-grad scope: the tensor itself, or nil where something in it failed. */
 static tern_tensor *finish(tern_scope scope, tern_tensor *tensor) {
@@ -52,7 +52,7 @@ tern_tensor *tern_init_zeros(tern_tensor *tensor) {
     return tern_init_constant(tensor, 0.0);
 }
 
-/* ---- gains and fans ----------------------------------------------------------------------------------- */
+/* ---- gains and fans -------------------------------------------------------------------------- */
 
 double tern_init_gain(tern_ctx *ctx, const char *nonlinearity, const double *param) {
     static const char *const ones[] = {"linear",           "conv1d",           "conv2d",
@@ -141,7 +141,7 @@ tern_tensor *tern_init_kaiming_normal(tern_tensor *tensor, const tern_kaiming_op
     return tern_init_normal(tensor, 0.0, std, o.generator);
 }
 
-/* ---- trunc_normal_ --------------------------------------------------------------------------------------- */
+/* ---- trunc_normal_ --------------------------------------------------------------------------- */
 
 static double normal_cdf(double x) {
     return (1.0 + erf(x / sqrt(2.0))) / 2.0;

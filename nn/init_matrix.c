@@ -64,7 +64,7 @@ tern_tensor *tern_init_dirac(tern_tensor *tensor, int64_t groups) {
     return write_elements(tensor, elements);
 }
 
-/* ---- orthogonal_ ------------------------------------------------------------------------------------------ */
+/* ---- orthogonal_ ----------------------------------------------------------------------------- */
 
 /* Applies the reflection I - beta v v^T, v = column k of `v` from row k on, to column j of m. */
 static void reflect(double *m, const double *v, double beta, int64_t rows, int64_t cols, int64_t k,
@@ -146,7 +146,7 @@ tern_tensor *tern_init_orthogonal(tern_tensor *tensor, double gain, tern_generat
     return tern_nil(ctx);
 }
 
-/* ---- sparse_ ------------------------------------------------------------------------------------------------ */
+/* ---- sparse_ --------------------------------------------------------------------------------- */
 
 /* Zeroes the elements that each column's permutation names first. */
 static void zero_columns(tern_tensor *tensor, double *elements, int64_t *order, int64_t rows,

@@ -3,10 +3,6 @@
 
 #include <string.h>
 
-tern_status tern_nn_no_memory(tern_ctx *ctx, const char *who) {
-    return tern_fail(ctx, TERN_ERR_OUT_OF_MEMORY, "%s: out of memory", who);
-}
-
 tern_tensor *tern_nn_no_module(const char *who, tern_tensor *tensor) {
     if (!tensor) return NULL;
     tern_argument_given(tern_context_of(tensor), who, "the module", NULL);
@@ -17,8 +13,7 @@ size_t tern_class_name_length(const tern_module_class *cls) {
     return strcspn(cls->schema, "( ");
 }
 
-/* ---- making
- * -------------------------------------------------------------------------------------- */
+/* ---- making ---------------------------------------------------------------------------------- */
 
 static void copy_fields(const tern_field *fields, void *out_object, const void *config) {
     static const size_t sizes[] = {
@@ -95,8 +90,7 @@ void tern_module_free(tern_module *module) {
     if (module) tern_owner_free(module->inner->owner);
 }
 
-/* ---- registering
- * ---------------------------------------------------------------------------------- */
+/* ---- registering ----------------------------------------------------------------------------- */
 
 tern_scope tern_module_begin(tern_module *self) {
     return tern_owner_begin(self ? self->inner->owner : NULL, 0);
@@ -250,8 +244,7 @@ tern_module *tern_module_child(tern_module *self, const char *name, tern_module 
     return child;
 }
 
-/* ---- looking
- * --------------------------------------------------------------------------------------- */
+/* ---- looking --------------------------------------------------------------------------------- */
 
 const char *tern_module_name(const tern_module *module) {
     return module ? module->inner->name : "";

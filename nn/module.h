@@ -69,7 +69,9 @@ bool tern_walk_slots(tern_module *module, char what, bool once, tern_slot_visit 
 bool tern_walk_modules(tern_module *module, bool once, tern_module_visit visit, void *user);
 
 /* Latches "out of memory" for `who` and returns the status. */
-tern_status tern_nn_no_memory(tern_ctx *ctx, const char *who);
+static inline tern_status tern_nn_no_memory(tern_ctx *ctx, const char *who) {
+    return tern_fail(ctx, TERN_ERR_OUT_OF_MEMORY, "%s: out of memory", who);
+}
 
 /* What a function does with a tensor where its module is NULL: the error goes to the tensor's
  * context, whose nil is returned; NULL for NULL. */

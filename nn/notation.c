@@ -26,8 +26,7 @@ typedef struct parser {
 
 static bool parse_value(parser *p, tern_value *out_value);
 
-/* ---- messages
- * ------------------------------------------------------------------------------------ */
+/* ---- messages -------------------------------------------------------------------------------- */
 
 /* Where `at` is: the column, counted from 1, and the line. */
 static int column_of(const parser *p, const char *at, int *out_line) {
@@ -58,8 +57,7 @@ static bool fail_at(parser *p, const char *at, const char *message) {
     return false;
 }
 
-/* ---- tokens
- * -------------------------------------------------------------------------------------- */
+/* ---- tokens ---------------------------------------------------------------------------------- */
 
 static void skip_space(parser *p) {
     while (*p->at == ' ' || *p->at == '\t' || *p->at == '\n' || *p->at == '\r') p->at++;
@@ -164,8 +162,7 @@ static bool parse_text(parser *p, tern_value *out_value) {
     return out_value->kind == TERN_VALUE_STRING;
 }
 
-/* ---- tuples and lists
- * ------------------------------------------------------------------------------ */
+/* ---- tuples and lists ------------------------------------------------------------------------ */
 
 /* (a, b), (a,), [a, b]; (a) is a itself. */
 static bool parse_sequence(parser *p, tern_value *out_value) {
@@ -189,8 +186,7 @@ static bool parse_sequence(parser *p, tern_value *out_value) {
     return true;
 }
 
-/* ---- calls
- * ------------------------------------------------------------------------------------------ */
+/* ---- calls ----------------------------------------------------------------------------------- */
 
 /* Where "(name):" begins a child, the end of its name; else NULL. */
 static const char *child_name_end(const char *at) {
@@ -330,8 +326,7 @@ static bool parse_name(parser *p, tern_value *out_value) {
     return true;
 }
 
-/* ---- values
- * ------------------------------------------------------------------------------------------ */
+/* ---- values ---------------------------------------------------------------------------------- */
 
 static bool parse_value(parser *p, tern_value *out_value) {
     *out_value = tern_none();

@@ -4,8 +4,7 @@
 
 #include "module.h"
 
-/* ---- what stands between the parentheses
- * ------------------------------------------------------------ */
+/* ---- what stands between the parentheses ----------------------------------------------------- */
 
 /* A tuple equals the number that all its members are: padding=(0, 0) is padding=0. */
 static bool all_equal(tern_value value, tern_value fallback) {
@@ -76,8 +75,7 @@ static void add_parameters(tern_textbuf *text, const tern_module *module, int in
     if (slots->count > 1) tern_textbuf_add(text, "\n%*s", indent, "");
 }
 
-/* ---- the tree
- * ---------------------------------------------------------------------------------------- */
+/* ---- the tree -------------------------------------------------------------------------------- */
 
 static void add_module(tern_textbuf *text, const tern_module *module, int indent);
 

@@ -8,8 +8,7 @@
 
 #include "module.h"
 
-/* ---- state_dict
- * ----------------------------------------------------------------------------------- */
+/* ---- state_dict ------------------------------------------------------------------------------ */
 
 typedef struct collect {
     tern_ctx *ctx;
@@ -48,8 +47,7 @@ tern_value tern_module_state_dict(tern_module *module) {
     return tern_latched(ctx) ? tern_none() : state.dict;
 }
 
-/* ---- comparing
- * -------------------------------------------------------------------------------------- */
+/* ---- comparing ------------------------------------------------------------------------------- */
 
 typedef struct load {
     tern_ctx *ctx;
@@ -168,8 +166,7 @@ static tern_status check(load *l, tern_module *module) {
     return TERN_OK;
 }
 
-/* ---- converting and writing
- * ---------------------------------------------------------------------------- */
+/* ---- converting and writing ------------------------------------------------------------------ */
 
 static bool stage(void *user, const char *key, tern_slot *slot, tern_module *module) {
     (void)module;

@@ -6,7 +6,7 @@
 
 #include "module.h"
 
-/* ---- rows --------------------------------------------------------------------------------------------- */
+/* ---- rows ------------------------------------------------------------------------------------ */
 
 typedef struct collector {
     tern_ctx *ctx;
@@ -49,7 +49,7 @@ static bool collect(collector *c, tern_module *module) {
     return c->rows && c->modules && c->training && tern_walk_modules(module, true, add_row, c);
 }
 
-/* ---- parameters ------------------------------------------------------------------------------------------- */
+/* ---- parameters ------------------------------------------------------------------------------ */
 
 typedef struct counting {
     collector *c;
@@ -89,7 +89,7 @@ static bool count_buffer(void *user, const char *key, tern_slot *slot, tern_modu
     return true;
 }
 
-/* ---- shapes ------------------------------------------------------------------------------------------- */
+/* ---- shapes ---------------------------------------------------------------------------------- */
 
 /* Every module has its row while the model runs once. */
 static void run(collector *c, tern_module *module, const tern_value *inputs, int n_inputs) {
@@ -123,7 +123,7 @@ tern_status tern_summary_of(tern_module *module, const tern_value *inputs, int n
     return tern_latched(c.ctx) ? TERN_ERR_ARGUMENT : TERN_OK;
 }
 
-/* ---- the table ------------------------------------------------------------------------------------------ */
+/* ---- the table ------------------------------------------------------------------------------- */
 
 enum { COLUMNS = 5, CELL = 96 };
 

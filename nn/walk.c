@@ -3,8 +3,7 @@
 
 #include "module.h"
 
-/* ---- pointers met
- * -------------------------------------------------------------------------------- */
+/* ---- pointers met ---------------------------------------------------------------------------- */
 
 bool tern_seen_add(tern_seen *seen, const void *pointer) {
     for (size_t i = 0; i < seen->count; i++)
@@ -24,8 +23,7 @@ bool tern_seen_add(tern_seen *seen, const void *pointer) {
     return true;
 }
 
-/* ---- the walks
- * ------------------------------------------------------------------------------------ */
+/* ---- the walks ------------------------------------------------------------------------------- */
 
 typedef struct walk {
     tern_textbuf path; /* "block.0." */
@@ -82,7 +80,7 @@ static bool run(walk *w, tern_module *module) {
     bool failed = w->path.failed || w->seen.failed;
     tern_textbuf_free(&w->path);
     tern_free(w->seen.items);
-    if (failed) tern_nn_no_memory(module->inner->ctx, tern_module_name(module));
+    if (failed) tern_nn_no_memory(module->inner->ctx, module->inner->name);
     return completed && !failed;
 }
 
@@ -101,8 +99,7 @@ void tern_module_each(tern_module *module, tern_module_visit visit_module, void 
     if (visit_module) tern_walk_modules(module, true, visit_module, user);
 }
 
-/* ---- what is told of parameters and buffers
- * -------------------------------------------------------- */
+/* ---- what is told of parameters and buffers -------------------------------------------------- */
 
 static bool put_named(void *user, const char *key, tern_slot *slot, tern_module *module) {
     (void)module;
@@ -150,8 +147,7 @@ int64_t tern_module_count_parameters(tern_module *module) {
     return count;
 }
 
-/* ---- modes and gradients
- * ----------------------------------------------------------------------------- */
+/* ---- modes and gradients --------------------------------------------------------------------- */
 
 /* Recursions without names: they cannot fail, so a mode is set everywhere or nowhere. */
 void tern_module_train(tern_module *module, bool training) {
@@ -188,7 +184,7 @@ static bool drop_grad(void *user, const char *key, tern_slot *slot, tern_module 
 static tern_status after(tern_module *module, bool completed) {
     if (completed) return TERN_OK;
     return tern_fail(module->inner->ctx, TERN_ERR_INTERNAL, "%s: a walk over its parameters failed",
-                     tern_module_name(module));
+                     module->inner->name);
 }
 
 tern_status tern_module_zero_grad(tern_module *module) {

@@ -31,7 +31,7 @@ static int two(const void *options) {
     return 2;
 }
 
-/* ---- Adamax ------------------------------------------------------------------------------------------- */
+/* ---- Adamax ---------------------------------------------------------------------------------- */
 
 static const adam_variant_options adamax_defaults = {
     .size = sizeof(adam_variant_options), .lr = 2e-3, .betas = {0.9, 0.999}, .eps = 1e-8};
@@ -78,7 +78,7 @@ const tern_optim_class tern_adamax_class = {
     .update = adamax_update,
 };
 
-/* ---- what NAdam and RAdam share ------------------------------------------------------------------------ */
+/* ---- what NAdam and RAdam share -------------------------------------------------------------- */
 
 /* The gradient after weight decay, and both moments moved on. */
 static tern_tensor *move_moments(tern_update_call *u) {
@@ -94,7 +94,7 @@ static tern_tensor *move_moments(tern_update_call *u) {
     return grad;
 }
 
-/* ---- NAdam ---------------------------------------------------------------------------------------------- */
+/* ---- NAdam ----------------------------------------------------------------------------------- */
 
 static const adam_variant_options nadam_defaults = {.size = sizeof(adam_variant_options),
                                                     .lr = 2e-3,
@@ -162,7 +162,7 @@ const tern_optim_class tern_nadam_class = {
     .update = nadam_update,
 };
 
-/* ---- RAdam ---------------------------------------------------------------------------------------------- */
+/* ---- RAdam ----------------------------------------------------------------------------------- */
 
 static const adam_variant_options radam_defaults = {
     .size = sizeof(adam_variant_options), .lr = 1e-3, .betas = {0.9, 0.999}, .eps = 1e-8};

@@ -1,7 +1,7 @@
 /* adaptive.c: RMSprop (Hinton's lecture 6), Adagrad (Duchi et al. 2011), Adadelta (Zeiler 2012). */
 #include "classes.h"
 
-/* ---- RMSprop ----------------------------------------------------------------------------------------- */
+/* ---- RMSprop --------------------------------------------------------------------------------- */
 
 static const tern_rmsprop_options rmsprop_defaults = TERN_RMSPROP_OPTIONS;
 
@@ -86,7 +86,7 @@ tern_optim *tern_rmsprop_new(tern_ctx *ctx, tern_value params,
     return tern_optim_of_class(ctx, &tern_rmsprop_class, params, options);
 }
 
-/* ---- Adagrad ----------------------------------------------------------------------------------------- */
+/* ---- Adagrad --------------------------------------------------------------------------------- */
 
 static const tern_adagrad_options adagrad_defaults = TERN_ADAGRAD_OPTIONS;
 
@@ -158,7 +158,7 @@ tern_optim *tern_adagrad_new(tern_ctx *ctx, tern_value params,
     return tern_optim_of_class(ctx, &tern_adagrad_class, params, options);
 }
 
-/* ---- Adadelta ---------------------------------------------------------------------------------------- */
+/* ---- Adadelta -------------------------------------------------------------------------------- */
 
 typedef struct adadelta_options {
     size_t size;

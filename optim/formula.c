@@ -70,7 +70,7 @@ static bool take_word(formula *f, const char *word) {
     return true;
 }
 
-/* ---- atoms ----------------------------------------------------------------------------------------- */
+/* ---- atoms ----------------------------------------------------------------------------------- */
 
 /* Digits and a power of ten: the value is the nearest double for up to 15 digits, as such formulas
  * have, and does not depend on the locale. */
@@ -138,7 +138,7 @@ static double atom(formula *f) {
     return call(f, name, length);
 }
 
-/* ---- operators --------------------------------------------------------------------------------------- */
+/* ---- operators ------------------------------------------------------------------------------- */
 
 static double unary(formula *f);
 

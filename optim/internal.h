@@ -108,14 +108,16 @@ const tern_optim_class *tern_optim_class_of(const char *name);
 void tern_optim_unknown(tern_ctx *ctx, const char *where, const char *kind, const char *name,
                         const char *(*name_at)(size_t index));
 
+/* ---- options.c ---- */
+
+/* The option rules and the class's own check. */
+bool tern_optim_check(tern_ctx *ctx, const tern_optim_class *cls, const void *options);
+
 /* ---- state.c ---- */
 
 /* Makes the state tensors that `needs` names and moves those there are to the parameter's device and
  * dtype. Writes no weight. False after latching. */
 bool tern_state_prepare(tern_optim *optim, const tern_group *group, tern_param *param);
-
-/* The option rules and the class's own check. */
-bool tern_optim_check(tern_ctx *ctx, const tern_optim_class *cls, const void *options);
 
 /* Sets one of a group's extras (initial_lr), a number. */
 tern_status tern_group_set_extra(tern_optim *optim, size_t group, const char *name, double value);

@@ -1,46 +1,9 @@
 /* optim.c: making optimizers, their groups and options. */
-#include <stdio.h>
 #include <string.h>
 
 #include "classes.h"
 
-/* ---- options ---------------------------------------------------------------------------------------- */
-
-static bool refuse_number(tern_ctx *ctx, const char *message, double value) {
-    char shown[32];
-    tern_format_double(value, shown);
-    tern_fail(ctx, TERN_ERR_ARGUMENT, "%s: %s", message, shown);
-    return false;
-}
-
-static bool check_betas(tern_ctx *ctx, const char *message, tern_pair betas) {
-    char indexed[96];
-    double values[] = {betas.first, betas.second};
-    for (int i = 0; i < 2; i++) {
-        if (values[i] >= 0 && values[i] < 1) continue;
-        snprintf(indexed, sizeof indexed, "%s at index %d", message, i);
-        return refuse_number(ctx, indexed, values[i]);
-    }
-    return true;
-}
-
-bool tern_optim_check(tern_ctx *ctx, const tern_optim_class *cls, const void *options) {
-    for (const tern_option_rule *rule = cls->rules; rule->option; rule++) {
-        const tern_field *field = tern_field_find(cls->fields, rule->option);
-        if (!field) continue;
-        const void *member = (const char *)options + field->offset;
-        if (rule->rule == TERN_RULE_BETAS) {
-            if (!check_betas(ctx, rule->message, *(const tern_pair *)member)) return false;
-            continue;
-        }
-        double value = *(const double *)member;
-        bool fits = value >= 0 && (rule->rule != TERN_RULE_UP_TO_ONE || value <= 1);
-        if (!fits) return refuse_number(ctx, rule->message, value);
-    }
-    return !cls->check || cls->check(ctx, options);
-}
-
-/* ---- groups ------------------------------------------------------------------------------------------- */
+/* ---- groups ---------------------------------------------------------------------------------- */
 
 static bool has_param(const tern_group *group, size_t count, const tern_tensor *tensor) {
     for (size_t i = 0; i < count; i++)
@@ -173,7 +136,7 @@ tern_status tern_optim_add_group(tern_optim *optim, tern_value group) {
     return tern_optim_latched(optim->ctx) ? tern_check(optim->ctx) : TERN_OK;
 }
 
-/* ---- making --------------------------------------------------------------------------------------------- */
+/* ---- making ---------------------------------------------------------------------------------- */
 
 static bool is_group_list(tern_value params) {
     tern_value first = tern_value_at(params, 0);
@@ -293,7 +256,7 @@ void tern_optim_free(tern_optim *optim) {
     if (optim) tern_owner_free(optim->owner);
 }
 
-/* ---- looking ----------------------------------------------------------------------------------------------- */
+/* ---- looking --------------------------------------------------------------------------------- */
 
 tern_ctx *tern_optim_context(const tern_optim *optim) {
     return optim ? optim->ctx : NULL;

@@ -74,7 +74,7 @@ const char *tern_sched_name_at(size_t index) {
     return index < CLASS_COUNT ? classes[index]->name : NULL;
 }
 
-/* ---- groups --------------------------------------------------------------------------------------------- */
+/* ---- groups ---------------------------------------------------------------------------------- */
 
 static double *double_member(const tern_optim *optim, size_t group, const char *name) {
     const tern_field *field = tern_field_find(optim->cls->fields, name);
@@ -108,7 +108,7 @@ void tern_sched_note_lr(tern_sched *s) {
     for (size_t g = 0; g < s->n_groups; g++) s->last_lr[g] = tern_group_lr(s->optim, g);
 }
 
-/* ---- stepping --------------------------------------------------------------------------------------------- */
+/* ---- stepping -------------------------------------------------------------------------------- */
 
 tern_status tern_sched_advance(tern_sched *s, int64_t epoch, double metric) {
     s->step_count++;
@@ -138,7 +138,7 @@ double tern_sched_last_lr(const tern_sched *sched, size_t group) {
     return sched && group < sched->n_groups ? sched->last_lr[group] : (double)NAN;
 }
 
-/* ---- making ------------------------------------------------------------------------------------------------ */
+/* ---- making ---------------------------------------------------------------------------------- */
 
 /* The learning rates that the schedule starts from: the first scheduler's, kept in the groups. */
 static bool take_base_lrs(tern_sched *s) {
@@ -255,7 +255,7 @@ tern_sched *tern_sched_make(tern_optim *optim, const char *name, tern_value args
     return make(optim, "tern_sched_make", NULL, name, args);
 }
 
-/* ---- state --------------------------------------------------------------------------------------------------- */
+/* ---- state ----------------------------------------------------------------------------------- */
 
 static tern_value double_list(tern_ctx *ctx, const double *items, size_t count) {
     tern_value list = tern_list_new(ctx);

@@ -9,7 +9,7 @@ static bool refuse(tern_sched *s, const char *message) {
     return false;
 }
 
-/* ---- ReduceLROnPlateau ----------------------------------------------------------------------------------- */
+/* ---- ReduceLROnPlateau ----------------------------------------------------------------------- */
 
 static const tern_field plateau_state[] = {
     TERN_FIELD(tern_sched_args, best, best),
@@ -90,7 +90,7 @@ tern_sched *tern_reduce_lr_on_plateau_new(tern_optim *optim, const char *mode, d
     return tern_sched_of_class(optim, &tern_plateau_class, &args, NULL, NULL);
 }
 
-/* ---- inner schedulers --------------------------------------------------------------------------------------- */
+/* ---- inner schedulers ------------------------------------------------------------------------ */
 
 /* Makes them in the order listed; each takes its first step, as in PyTorch. */
 static bool make_children(tern_sched *s) {
@@ -108,7 +108,7 @@ static bool make_children(tern_sched *s) {
     return true;
 }
 
-/* ---- SequentialLR --------------------------------------------------------------------------------------------- */
+/* ---- SequentialLR ---------------------------------------------------------------------------- */
 
 /* Takes back the first steps of all inner schedulers, those inside them included. */
 static void undo(tern_sched *s) {
@@ -155,7 +155,7 @@ const tern_sched_class tern_sequential_lr_class = {
     .step = sequential_step,
 };
 
-/* ---- ChainedScheduler ------------------------------------------------------------------------------------------- */
+/* ---- ChainedScheduler ------------------------------------------------------------------------ */
 
 static tern_status chained_step(tern_sched *s, int64_t epoch, double metric) {
     tern_status status = TERN_OK;

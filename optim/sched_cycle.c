@@ -40,7 +40,7 @@ static bool start_momentum(tern_sched *s) {
     return true;
 }
 
-/* ---- CyclicLR ------------------------------------------------------------------------------------------ */
+/* ---- CyclicLR -------------------------------------------------------------------------------- */
 
 static bool cyclic_init(tern_sched *s) {
     const tern_sched_args *a = &s->args;
@@ -91,7 +91,7 @@ const tern_sched_class tern_cyclic_lr_class = {
     .next = cyclic_next,
 };
 
-/* ---- OneCycleLR ---------------------------------------------------------------------------------------- */
+/* ---- OneCycleLR ------------------------------------------------------------------------------ */
 
 static int64_t total_of(const tern_sched_args *a) {
     if (a->total_steps.has) return a->total_steps.value;

@@ -11,7 +11,7 @@ static bool refuse(tern_sched *s, const char *message) {
     return false;
 }
 
-/* ---- StepLR ------------------------------------------------------------------------------------------ */
+/* ---- StepLR ---------------------------------------------------------------------------------- */
 
 static bool step_lr_init(tern_sched *s) {
     return s->args.step_size > 0 || refuse(s, "step_size must be positive");
@@ -41,7 +41,7 @@ tern_sched *tern_step_lr_new(tern_optim *optim, int64_t step_size, double gamma)
     return tern_sched_of_class(optim, &tern_step_lr_class, &args, NULL, NULL);
 }
 
-/* ---- MultiStepLR ------------------------------------------------------------------------------------- */
+/* ---- MultiStepLR ----------------------------------------------------------------------------- */
 
 static double multi_step_next(tern_sched *s, size_t group, double lr) {
     int times = 0;
@@ -74,7 +74,7 @@ tern_sched *tern_multi_step_lr_new(tern_optim *optim, const int64_t *milestones,
     return tern_sched_of_class(optim, &tern_multi_step_lr_class, &args, NULL, NULL);
 }
 
-/* ---- ConstantLR -------------------------------------------------------------------------------------- */
+/* ---- ConstantLR ------------------------------------------------------------------------------ */
 
 static bool constant_init(tern_sched *s) {
     if (s->args.factor >= 0 && s->args.factor <= 1) return true;
@@ -100,7 +100,7 @@ const tern_sched_class tern_constant_lr_class = {
     .closed = constant_closed,
 };
 
-/* ---- LinearLR ---------------------------------------------------------------------------------------- */
+/* ---- LinearLR -------------------------------------------------------------------------------- */
 
 static bool linear_init(tern_sched *s) {
     if (!(s->args.start_factor > 0 && s->args.start_factor <= 1))
@@ -143,7 +143,7 @@ tern_sched *tern_linear_lr_new(tern_optim *optim, double start_factor, double en
     return tern_sched_of_class(optim, &tern_linear_lr_class, &args, NULL, NULL);
 }
 
-/* ---- ExponentialLR ------------------------------------------------------------------------------------ */
+/* ---- ExponentialLR --------------------------------------------------------------------------- */
 
 static double exponential_next(tern_sched *s, size_t group, double lr) {
     (void)group;
@@ -166,7 +166,7 @@ tern_sched *tern_exponential_lr_new(tern_optim *optim, double gamma) {
     return tern_sched_of_class(optim, &tern_exponential_lr_class, &args, NULL, NULL);
 }
 
-/* ---- PolynomialLR ------------------------------------------------------------------------------------- */
+/* ---- PolynomialLR ---------------------------------------------------------------------------- */
 
 static double polynomial_next(tern_sched *s, size_t group, double lr) {
     double total = (double)s->args.total_iters, epoch = (double)s->last_epoch;
@@ -187,7 +187,7 @@ const tern_sched_class tern_polynomial_lr_class = {
     .closed = polynomial_closed,
 };
 
-/* ---- CosineAnnealingLR (Loshchilov and Hutter 2017) ------------------------------------------------------ */
+/* ---- CosineAnnealingLR (Loshchilov and Hutter 2017) ------------------------------------------ */
 
 static bool cosine_init(tern_sched *s) {
     return s->args.t_max > 0 || refuse(s, "T_max must be positive");
@@ -219,7 +219,7 @@ tern_sched *tern_cosine_annealing_lr_new(tern_optim *optim, int64_t t_max, doubl
     return tern_sched_of_class(optim, &tern_cosine_annealing_lr_class, &args, NULL, NULL);
 }
 
-/* ---- CosineAnnealingWarmRestarts --------------------------------------------------------------------------- */
+/* ---- CosineAnnealingWarmRestarts ------------------------------------------------------------- */
 
 static const tern_field warm_state[] = {TERN_FIELD(tern_sched_args, T_i, t_i),
                                         TERN_FIELD(tern_sched_args, T_cur, t_cur), TERN_FIELD_END};
@@ -278,7 +278,7 @@ const tern_sched_class tern_cosine_warm_restarts_class = {
     .steps_at_start = true,
 };
 
-/* ---- LambdaLR, MultiplicativeLR ----------------------------------------------------------------------------- */
+/* ---- LambdaLR, MultiplicativeLR -------------------------------------------------------------- */
 
 /* The formula of a group: one for all, or one a group. */
 static const char *formula_of(const tern_sched *s, size_t group) {

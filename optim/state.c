@@ -3,7 +3,7 @@
 
 #include "internal.h"
 
-/* ---- making and moving state --------------------------------------------------------------------------- */
+/* ---- making and moving state ----------------------------------------------------------------- */
 
 static tern_tensor *fresh_tensor(tern_optim *optim, const tern_group *group, tern_tensor *param,
                                  int index) {
@@ -41,7 +41,7 @@ bool tern_state_prepare(tern_optim *optim, const tern_group *group, tern_param *
     return ok;
 }
 
-/* ---- looking ------------------------------------------------------------------------------------------------ */
+/* ---- looking --------------------------------------------------------------------------------- */
 
 static tern_param *param_number(const tern_optim *optim, size_t index) {
     for (size_t g = 0; g < optim->n_groups; g++) {
@@ -64,7 +64,7 @@ tern_tensor *tern_optim_state(const tern_optim *optim, size_t parameter, const c
     return NULL;
 }
 
-/* ---- state_dict ------------------------------------------------------------------------------------------------ */
+/* ---- state_dict ------------------------------------------------------------------------------ */
 
 static tern_value state_of(const tern_optim *optim, const tern_param_state *state) {
     tern_ctx *ctx = optim->ctx;
@@ -126,7 +126,7 @@ tern_value tern_optim_state_dict(tern_optim *optim) {
     return tern_optim_latched(ctx) ? tern_none() : dict;
 }
 
-/* ---- load_state_dict --------------------------------------------------------------------------------------------- */
+/* ---- load_state_dict ------------------------------------------------------------------------- */
 
 /* Everything a load replaces, made beside what is there and swapped in at the end. */
 typedef struct load {

@@ -12,7 +12,7 @@ tern_status tern_optim_zero_grad(tern_optim *optim) {
     return status;
 }
 
-/* ---- scratch space ------------------------------------------------------------------------------------ */
+/* ---- scratch space --------------------------------------------------------------------------- */
 
 /* Scratch tensors are views of a few buffers as large as the largest parameter of their dtype and
  * device: a step's extra memory does not grow with the number of parameters. */
@@ -105,7 +105,7 @@ static bool rehearse(step *s, const tern_update_call *call) {
     return !tern_optim_latched(ctx);
 }
 
-/* ---- the step ------------------------------------------------------------------------------------------- */
+/* ---- the step -------------------------------------------------------------------------------- */
 
 static size_t count_params(const tern_optim *optim) {
     size_t count = 0;

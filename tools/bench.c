@@ -32,7 +32,7 @@ static const option table[] = {
      offsetof(bench_options, budget), 0, 0, false},
 };
 
-/* ---- what is measured ------------------------------------------------------------------------------ */
+/* ---- what is measured ------------------------------------------------------------------------ */
 
 /* Tensors and modules of the case at hand; they live in the case's scope. */
 typedef struct subject {
@@ -211,7 +211,7 @@ static const bench_case cases[] = {
 
 enum { N_CASES = sizeof cases / sizeof cases[0] };
 
-/* ---- measuring ----------------------------------------------------------------------------------------- */
+/* ---- measuring ------------------------------------------------------------------------------- */
 
 static double now(void) {
     struct timespec time;
@@ -281,7 +281,7 @@ static void measure(const bench_case *c, const bench_options *o, tern_ctx *ctx) 
     tern_scope_end(scope);
 }
 
-/* ---- the verb ------------------------------------------------------------------------------------------ */
+/* ---- the verb -------------------------------------------------------------------------------- */
 
 /* Marks the cases of one word; false where it names none. */
 static bool choose(const char *word, bool *chosen) {

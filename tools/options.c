@@ -32,7 +32,7 @@ static const option *option_at(const verb *v, size_t index) {
     return index < v->n_options ? &v->options[index] : &common[index - v->n_options];
 }
 
-/* ---- messages ---------------------------------------------------------------------------------- */
+/* ---- messages -------------------------------------------------------------------------------- */
 
 static void message(const verb *v, const char *format, va_list arguments) {
     if (v)
@@ -75,7 +75,7 @@ static int unknown_option(const verb *v, const char *name) {
     return wrong_usage(v, "no option --%s; `tern %s --help` lists them", name, v->name);
 }
 
-/* ---- values ------------------------------------------------------------------------------------ */
+/* ---- values ---------------------------------------------------------------------------------- */
 
 static int store_int(const verb *v, const option *o, const char *text, void *place) {
     char *end;
@@ -112,7 +112,7 @@ static int store(const verb *v, const option *o, const char *text, void *options
     return EXIT_WRONG_USAGE;
 }
 
-/* ---- parsing ----------------------------------------------------------------------------------- */
+/* ---- parsing --------------------------------------------------------------------------------- */
 
 /* Reads the option at argv[*index] and moves the index to its last word. */
 static int parse_option(const verb *v, int argc, char **argv, int *index, void *options,
@@ -187,7 +187,7 @@ int options_parse(const verb *v, int argc, char **argv, void *out_options) {
     return status == EXIT_OK ? check_complete(v, c, given) : status;
 }
 
-/* ---- help -------------------------------------------------------------------------------------- */
+/* ---- help ------------------------------------------------------------------------------------ */
 
 void options_print_help(const verb *v) {
     printf("usage: tern %s %s%s[options]\n\n%s\n", v->name, v->arguments, *v->arguments ? " " : "",

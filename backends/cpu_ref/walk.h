@@ -9,8 +9,9 @@
  *     tern_kit_walk_begin(&walk, operands, 2, 0);
  *     tern_kit_row row = tern_kit_walk_row(&walk);
  *     do {
- *         for (int64_t i = 0; i < row.length; i++) ...  element offset walk.offset[k] + i *
- * row.stride[k] } while (tern_kit_walk_next(&walk));
+ *         for (int64_t i = 0; i < row.length; i++)
+ *             ...  the element at walk.offset[k] + i * row.stride[k] of operand k
+ *     } while (tern_kit_walk_next(&walk));
  */
 #ifndef TERN_KIT_WALK_H
 #define TERN_KIT_WALK_H

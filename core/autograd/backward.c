@@ -23,8 +23,7 @@ typedef struct engine {
     int n_wanted; /* 0: accumulate into leaves */
 } engine;
 
-/* ---- the queue ---------------------------------------------------------------------------------
- */
+/* ---- the queue ------------------------------------------------------------------------------- */
 
 static bool heap_push(engine *e, tern_node *node) {
     tern_ctx *ctx = e->ctx;
@@ -65,8 +64,7 @@ static tern_node *heap_pop(engine *e) {
     return top;
 }
 
-/* ---- gradients on their way ---------------------------------------------------------------------
- */
+/* ---- gradients on their way ------------------------------------------------------------------ */
 
 /* Fits a gradient to its input: sums broadcast dimensions, converts dtype and device. */
 static tern_tensor *fit(tern_tensor *grad, const tern_meta *meta) {

@@ -73,7 +73,7 @@ static tern_tensor *evaluate(check *c, tern_tensor *const *inputs) {
     return out;
 }
 
-/* ---- analytic ---------------------------------------------------------------------------------- */
+/* ---- analytic -------------------------------------------------------------------------------- */
 
 /* One row: the gradient of output element `index` by all inputs. */
 static tern_status analytic_row(check *c, tern_tensor *out, int64_t index) {
@@ -109,7 +109,7 @@ static tern_status analytic(check *c) {
     return c->ctx->status;
 }
 
-/* ---- numeric ------------------------------------------------------------------------------------ */
+/* ---- numeric --------------------------------------------------------------------------------- */
 
 /* The output with `values` written into input k: a function may hold the handle by other ways too
  * (a module its parameters), so the input itself is moved. */
@@ -191,7 +191,7 @@ tern_status tern_gradcheck(tern_ctx *ctx, tern_grad_fn fn, void *user, tern_tens
     return ctx->status;
 }
 
-/* ---- the gradient's own gradient ------------------------------------------------------------------ */
+/* ---- the gradient's own gradient ------------------------------------------------------------- */
 
 typedef struct inner {
     tern_grad_fn fn;

@@ -95,8 +95,7 @@ void tern_set_or_add_grad(tern_tensor *leaf, tern_tensor *grad);
 /* Makes `grad` the handle that a leaf keeps as its .grad and releases itself. */
 void tern_grad_adopt(tern_tensor *leaf, tern_tensor *grad);
 
-/* ---- aliases (alias.c) ------------------------------------------------------------------------
- */
+/* ---- aliases (alias.c) ----------------------------------------------------------------------- */
 
 /* Makes `view` a member of base's alias. False and latched when memory is out. */
 bool tern_alias_join(tern_tensor *base, tern_tensor *view);

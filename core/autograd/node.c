@@ -5,8 +5,7 @@
 #include "core/call/op.h"
 #include "graph.h"
 
-/* ---- recording ---------------------------------------------------------------------------------
- */
+/* ---- recording ------------------------------------------------------------------------------- */
 
 /* Copies an argument into the frame; tensors are kept as inputs, not as arguments. */
 static tern_value copy_arg(tern_frame *frame, tern_value value) {
@@ -201,8 +200,7 @@ void tern_node_fini(tern_node *node) {
     }
 }
 
-/* ---- leaves and edges ---------------------------------------------------------------------------
- */
+/* ---- leaves and edges ------------------------------------------------------------------------ */
 
 static tern_node *accumulator_of(tern_tensor *leaf) {
     if (BODY(leaf)->accumulator) return BODY(leaf)->accumulator;

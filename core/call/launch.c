@@ -16,7 +16,7 @@
 #include "operand.h"
 #include "raw.h"
 
-/* ---- what a device takes ------------------------------------------------------------------------- */
+/* ---- what a device takes --------------------------------------------------------------------- */
 
 static tern_resolved key_of(int32_t kernel, int32_t fn, tern_tensor *const *inputs, int n_inputs,
                             tern_tensor *const *outputs, int n_outputs) {
@@ -79,7 +79,7 @@ bool tern_has_map(tern_lane *lane, int32_t kernel, int32_t fn, int n_inputs, ter
     return resolve(lane, &key, size)->reason == NULL;
 }
 
-/* ---- starting ------------------------------------------------------------------------------------- */
+/* ---- starting -------------------------------------------------------------------------------- */
 
 static bool takes_immediates(int32_t kernel) {
     return kernel == TERN_KERNEL_BINARY || kernel == TERN_KERNEL_TERNARY;

@@ -6,7 +6,7 @@
 
 #include "core/objects.h"
 
-/* ---- kernels (dispatch.c) ------------------------------------------------------------------- */
+/* ---- kernels (launch.c) --------------------------------------------------------------------- */
 
 /*
  * Launches a kernel; latches when the device has none, or runs it on the CPU where TERN_FALLBACK

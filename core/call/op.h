@@ -98,8 +98,7 @@ TERN_API extern const tern_op tern_core_ops[];
 #undef TERN_OP
 #undef TERN_OP_GRAD
 
-/* ---- calling ----------------------------------------------------------------------------------
- */
+/* ---- calling --------------------------------------------------------------------------------- */
 
 /* Calls with values in schema order; trailing ones may be left out where the implementation reads
  * them with a default. ctx may be NULL where a tensor argument has it. */
@@ -128,8 +127,7 @@ TERN_API tern_tensor *tern_op_tensor(tern_ctx *ctx, const tern_op *op, const ter
     tern_op_call_in_place(TERN_ROW(id), (const tern_value[]){__VA_ARGS__},                         \
                           (int)(sizeof((const tern_value[]){__VA_ARGS__}) / sizeof(tern_value)))
 
-/* ---- arguments inside an implementation -------------------------------------------------------
- */
+/* ---- arguments inside an implementation ------------------------------------------------------ */
 
 /* The i-th argument, none where it was left out. */
 static inline tern_value tern_arg(const tern_opcall *call, int i) {
@@ -181,8 +179,7 @@ TERN_API tern_value tern_call_fail(const tern_opcall *call, tern_status status, 
 /* The operation's PyTorch name without arguments; `out_text` needs 64 bytes. */
 const char *tern_op_name(const tern_op *op, char *out_text);
 
-/* ---- inside a gradient ------------------------------------------------------------------------
- */
+/* ---- inside a gradient ----------------------------------------------------------------------- */
 
 /* True where tensor input k must get a gradient. */
 TERN_API bool tern_node_needs(const tern_node *node, int k);
@@ -202,8 +199,7 @@ TERN_API int tern_node_n_inputs(const tern_node *node);
 /* Argument i as it was called; tensors come as none. */
 TERN_API tern_value tern_node_arg(const tern_node *node, int i);
 
-/* ---- shared by the families (ops/promote.c, ops/broadcast.c) ----------------------------------------------------
- */
+/* ---- shared by the families (ops/promote.c, ops/broadcast.c) --------------------------------- */
 
 /*
  * Result dtype of PyTorch's promotion over tensors and numbers (semantics of torch.result_type):

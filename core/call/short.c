@@ -5,7 +5,7 @@
 #include "numerics/dtype_convert.h"
 #include "operand.h"
 
-/* ---- what may go this way ------------------------------------------------------------------------ */
+/* ---- what may go this way -------------------------------------------------------------------- */
 
 /* The operand of a short call; NULL where it is none. */
 static inline const tern_tensor_body *plain(const tern_tensor *tensor) {
@@ -37,7 +37,7 @@ static inline bool has_map(tern_lane *lane, const tern_op *op, int n_inputs, ter
     return *known;
 }
 
-/* ---- running ------------------------------------------------------------------------------------- */
+/* ---- running --------------------------------------------------------------------------------- */
 
 /* The call over operands whose last is still to be made; `like` has the result's shape. */
 static inline tern_tensor *run(const tern_op *op, const tern_tensor_body *like, tern_dtype result,

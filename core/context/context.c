@@ -1,10 +1,5 @@
 /* context.c: opening and closing contexts, and what a program asks of one. */
 #define _GNU_SOURCE /* secure_getenv */
-#include "core/ground/error.h"
-#include "core/memory/storage.h"
-#include "core/objects.h"
-#include "generator.h"
-#include "lane.h"
 #include "scope.h"
 
 #include <stdio.h>
@@ -14,7 +9,11 @@
 #include <time.h>
 
 #include "core/call/op.h"
+#include "core/ground/error.h"
 #include "core/memory/slab.h"
+#include "core/memory/storage.h"
+#include "generator.h"
+#include "lane.h"
 
 /* PyTorch's default generator starts from a seed that nobody chose. */
 static uint64_t entropy(void) {
@@ -82,8 +81,7 @@ tern_status tern_check(tern_ctx *ctx) {
     return ctx->status;
 }
 
-/* ---- devices and statistics -------------------------------------------------------------------
- */
+/* ---- devices and statistics ------------------------------------------------------------------ */
 
 const char *tern_device_name(const tern_ctx *ctx) {
     return ctx->n_lanes ? ctx->lanes[0]->device->name : "";

@@ -1,12 +1,12 @@
 /* lane.c: a context's use of a device: its queue, copies to and from the host, and waiting. */
 #define _GNU_SOURCE /* secure_getenv */
 #include "lane.h"
-#include "core/ground/error.h"
-#include "core/memory/storage.h"
-#include "core/objects.h"
 
 #include <stdlib.h>
 #include <string.h>
+
+#include "core/ground/error.h"
+#include "core/memory/storage.h"
 
 #define DEFAULT_CACHE_LIMIT ((uint64_t)1 << 32)
 

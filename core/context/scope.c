@@ -2,14 +2,12 @@
  * scope.c: frames, and what happens when one ends. Frames are recycled in the context.
  */
 #include "scope.h"
-#include "core/ground/error.h"
-#include "core/memory/arena.h"
-#include "core/objects.h"
-#include "core/tensor/tensor.h"
 
 #include <string.h>
 
 #include "core/autograd/graph.h"
+#include "core/ground/error.h"
+#include "core/tensor/tensor.h"
 
 struct tern_owner {
     tern_frame *frame; /* NULL once it has ended */
@@ -200,8 +198,7 @@ tern_scope tern_owner_begin(tern_owner *owner, unsigned flags) {
     return scope_of(ctx, frame);
 }
 
-/* ---- the end of a context ---------------------------------------------------------------------
- */
+/* ---- the end of a context -------------------------------------------------------------------- */
 
 void tern_frames_release_all(tern_ctx *ctx) {
     while (ctx->top && ctx->top->parent) pop(ctx);

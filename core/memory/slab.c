@@ -29,7 +29,7 @@ typedef struct block {
     unsigned char *slots;
 } block;
 
-/* ---- blocks ------------------------------------------------------------------------------------ */
+/* ---- blocks ---------------------------------------------------------------------------------- */
 
 /* Blocks of closed contexts. */
 static block *spare_blocks;
@@ -72,7 +72,7 @@ static block *new_block(void) {
     return b;
 }
 
-/* ---- slots ------------------------------------------------------------------------------------- */
+/* ---- slots ----------------------------------------------------------------------------------- */
 
 static inline const tern_tensor *handle_of(const slot *s) {
     uintptr_t handle = (uintptr_t)s | (s->handle_generation & ((1u << TERN_HANDLE_LOW_BITS) - 1));
@@ -156,7 +156,7 @@ void tern_slab_give_object(tern_ctx *ctx, tern_object_body *object) {
     give(ctx, object);
 }
 
-/* ---- aliases ----------------------------------------------------------------------------------- */
+/* ---- aliases --------------------------------------------------------------------------------- */
 
 /* ALIASES of them, linked to the other blocks of the context. */
 typedef struct alias_block {
@@ -191,7 +191,7 @@ void tern_slab_give_alias(tern_ctx *ctx, tern_alias *alias) {
     TERN_POISON(alias, sizeof *alias);
 }
 
-/* ---- the end of a context ------------------------------------------------------------------------ */
+/* ---- the end of a context -------------------------------------------------------------------- */
 
 void tern_slabs_free(tern_ctx *ctx) {
     while (ctx->alias_blocks) {

@@ -18,7 +18,7 @@
  * from the start, so that a lack of memory is known where the tensor is made. */
 #define BARE_BYTES 4096
 
-/* ---- size classes -------------------------------------------------------------------------------- */
+/* ---- size classes ---------------------------------------------------------------------------- */
 
 /*
  * Four classes per power of two: at most a quarter of a buffer is unused. Class c holds
@@ -37,7 +37,7 @@ static int class_of(uint64_t bytes) {
     return 4 * (power - 2) + (int)((last >> (power - 2)) & 3) + 1;
 }
 
-/* ---- stamps -------------------------------------------------------------------------------------- */
+/* ---- stamps ---------------------------------------------------------------------------------- */
 
 uint64_t tern_more_stamps(tern_ctx *ctx) {
     static atomic_uint_fast64_t next = 1;
@@ -47,7 +47,7 @@ uint64_t tern_more_stamps(tern_ctx *ctx) {
     return ctx->next_stamp++;
 }
 
-/* ---- buffers ------------------------------------------------------------------------------------- */
+/* ---- buffers --------------------------------------------------------------------------------- */
 
 static void count_bytes(tern_ctx *ctx, uint64_t bytes) {
     ctx->stats.device_bytes += bytes;
@@ -156,7 +156,7 @@ tern_storage *tern_storage_new(tern_lane *lane, uint64_t bytes) {
     return storage;
 }
 
-/* ---- one number everywhere ----------------------------------------------------------------------- */
+/* ---- one number everywhere ------------------------------------------------------------------- */
 
 void tern_storage_set_uniform(tern_storage *storage, tern_dtype dtype, double f, int64_t i) {
     uint64_t element;
@@ -221,7 +221,7 @@ tern_status tern_storage_write_uniform(tern_storage *storage) {
     return status == TERN_BACKEND_OK ? TERN_OK : tern_lane_fail(lane, "fill", status, &err);
 }
 
-/* ---- the program's memory ------------------------------------------------------------------------ */
+/* ---- the program's memory -------------------------------------------------------------------- */
 
 static void keep(void *user) {
     (void)user;
@@ -244,7 +244,7 @@ tern_storage *tern_storage_import(tern_lane *lane, void *memory, uint64_t bytes,
     return storage;
 }
 
-/* ---- the end ------------------------------------------------------------------------------------- */
+/* ---- the end --------------------------------------------------------------------------------- */
 
 static void free_buffer(tern_storage *storage) {
     tern_lane *lane = storage->lane;

@@ -5,7 +5,6 @@
  * storage, and the input's own geometry is read out of that buffer. Overlapping views sum.
  */
 #include "core/autograd/graph.h"
-#include "core/call/arg.h"
 #include "core/call/op.h"
 
 static tern_value storage_too_small(const tern_opcall *call, const tern_shape *size,

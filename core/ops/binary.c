@@ -8,7 +8,7 @@
 #include "core/call/short.h"
 #include "map.h"
 
-/* ---- sums --------------------------------------------------------------------------------------- */
+/* ---- sums ------------------------------------------------------------------------------------ */
 
 static bool is_bool(tern_value v) {
     if (v.kind == TERN_VALUE_TENSOR) return BODY(v.as.tensor)->dtype == TERN_BOOL;
@@ -91,7 +91,7 @@ void tern_grad_rsub(tern_node *node, tern_tensor *const *grad_out, tern_tensor *
     if (tern_node_needs(node, 1)) grads[1] = grad_out[0];
 }
 
-/* ---- products and quotients ---------------------------------------------------------------------- */
+/* ---- products and quotients ------------------------------------------------------------------ */
 
 tern_value tern_op_mul(tern_opcall *call) {
     tern_dtype dtype = tern_result_type(call->args, 2);
@@ -152,7 +152,7 @@ void tern_grad_remainder(tern_node *node, tern_tensor *const *grad_out, tern_ten
     grads[1] = tern_neg(tern_mul(grad_out[0], turns));
 }
 
-/* ---- powers --------------------------------------------------------------------------------------- */
+/* ---- powers ---------------------------------------------------------------------------------- */
 
 tern_value tern_op_pow(tern_opcall *call) {
     tern_value exponent = tern_arg(call, 1);
@@ -206,7 +206,7 @@ void tern_grad_pow_scalar(tern_node *node, tern_tensor *const *grad_out, tern_te
     grads[0] = tern_mul(grad_out[0], slope);
 }
 
-/* ---- extrema ---------------------------------------------------------------------------------------- */
+/* ---- extrema --------------------------------------------------------------------------------- */
 
 tern_value tern_op_maximum(tern_opcall *call) {
     tern_dtype dtype = tern_result_type(call->args, 2);
@@ -238,7 +238,7 @@ void tern_grad_minimum(tern_node *node, tern_tensor *const *grad_out, tern_tenso
     if (tern_node_needs(node, 1)) grads[1] = share(grad_out[0], tern_lt(a, b), equal);
 }
 
-/* ---- typed functions --------------------------------------------------------------------------------- */
+/* ---- typed functions ------------------------------------------------------------------------- */
 
 #define BINARY(id)                                                                                 \
     tern_tensor *tern_##id(tern_tensor *input, tern_tensor *other) {                               \

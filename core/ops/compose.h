@@ -5,7 +5,6 @@
 #ifndef TERN_CORE_OPS_COMPOSE_H
 #define TERN_CORE_OPS_COMPOSE_H
 
-#include "core/call/arg.h"
 #include "layout.h"
 
 /* float32 for the 16-bit types, else the dtype itself. */

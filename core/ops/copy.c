@@ -105,7 +105,7 @@ void tern_grad_fill(tern_node *node, tern_tensor *const *grad_out, tern_tensor *
     if (tern_node_needs(node, 1)) grads[1] = grad_out[0];
 }
 
-/* ---- typed functions ---------------------------------------------------------------------------- */
+/* ---- typed functions ------------------------------------------------------------------------- */
 
 tern_tensor *tern_clone(tern_tensor *input) {
     return TERN_CALL(clone, ARG_TENSOR(input));

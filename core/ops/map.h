@@ -10,12 +10,12 @@
 #include "core/call/op.h"
 #include "tern/backend.h"
 
-/* The call's row: the kernel family and the member that implement it. */
-#define TERN_MAP_MAX_OPERANDS 3
+#define TERN_MAP_MAX_OPERANDS 3 /* of a TERNARY kernel */
 
 /*
- * Launches the row's kernel over `args` (tensors or numbers), all converted to `compute`; the result
- * has dtype `result`. attrs are the family's. None after an error.
+ * Launches member `fn` of a kernel family over `args` (tensors or numbers), converted to `compute`;
+ * the condition of `where` alone keeps its dtype. The result has dtype `result`. attrs are the
+ * family's. None after an error.
  */
 TERN_API tern_value tern_map_launch(tern_opcall *call, int32_t kernel, int32_t fn,
                                     const tern_value *args, int count, tern_dtype compute,
@@ -28,7 +28,7 @@ TERN_API tern_value tern_map_binary(tern_opcall *call, int32_t fn, const tern_va
 /* The promoted dtype, integers and bools raised to float32 (PyTorch's "float" operations). */
 TERN_API tern_dtype tern_map_float(tern_dtype promoted);
 
-/* ---- inside a gradient: TERN_CALL with results as tensors, numbers as doubles ------------------ */
+/* ---- inside a gradient: TERN_CALL with results as tensors, numbers as doubles ---------------- */
 
 /* Tensor input k as a value, or the number that was passed as argument `arg` in its place. */
 tern_value tern_node_operand(tern_node *node, int k, int arg);

@@ -12,7 +12,7 @@ static tern_value ternary(tern_opcall *call, const tern_value *args, tern_dtype 
                            sizeof attrs);
 }
 
-/* ---- where ------------------------------------------------------------------------------------- */
+/* ---- where ----------------------------------------------------------------------------------- */
 
 tern_value tern_op_where(tern_opcall *call) {
     tern_tensor *condition = tern_arg_tensor(call, 0);
@@ -40,7 +40,7 @@ tern_tensor *tern_where(tern_tensor *condition, tern_tensor *input, tern_tensor 
     return TERN_CALL(where, ARG_TENSOR(condition), ARG_TENSOR(input), ARG_TENSOR(other));
 }
 
-/* ---- clamp ------------------------------------------------------------------------------------- */
+/* ---- clamp ----------------------------------------------------------------------------------- */
 
 /* One bound is a maximum or a minimum. */
 static tern_value clamp_one(tern_opcall *call, int32_t fn, tern_value bound) {
@@ -134,7 +134,7 @@ tern_tensor *tern_clamp_in_place(tern_tensor *input, double min, double max) {
     return TERN_CALL_IN_PLACE(clamp, ARG_TENSOR(input), tern_number(min), tern_number(max));
 }
 
-/* ---- addcmul, addcdiv ---------------------------------------------------------------------------- */
+/* ---- addcmul, addcdiv ------------------------------------------------------------------------ */
 
 static tern_value value_arg(const tern_opcall *call) {
     return tern_arg_given(call, 3) ? tern_arg(call, 3) : tern_int(1);
@@ -210,7 +210,7 @@ tern_tensor *tern_addcdiv_in_place(tern_tensor *input, tern_tensor *tensor1, ter
                               tern_number(value));
 }
 
-/* ---- lerp ------------------------------------------------------------------------------------------ */
+/* ---- lerp ------------------------------------------------------------------------------------ */
 
 tern_value tern_op_lerp(tern_opcall *call) {
     tern_tensor *input = tern_arg_tensor(call, 0), *end = tern_arg_tensor(call, 1);

@@ -144,7 +144,7 @@ tern_tensor *tern_isfinite(tern_tensor *input) {
     return TERN_CALL(isfinite, ARG_TENSOR(input));
 }
 
-/* ---- gradients: g is the gradient of the output, x the input, y the output --------------------- */
+/* ---- gradients: g is the gradient of the output, x the input, y the output ------------------- */
 
 #define GRADIENT(id, saved, expression)                                                            \
     void tern_grad_##id(tern_node *node, tern_tensor *const *grad_out, tern_tensor **grads) {      \

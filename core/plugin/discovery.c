@@ -14,8 +14,7 @@
 
 #define MAX_MANIFESTS 256 /* in one folder */
 
-/* ---- candidates -------------------------------------------------------------------------------
- */
+/* ---- candidates ------------------------------------------------------------------------------ */
 
 void tern_candidate_fail(tern_candidate *candidate, tern_load_stage stage,
                          const tern_fault *fault) {
@@ -56,8 +55,7 @@ static tern_candidate *append(tern_discovery *d, tern_fault *fault) {
     return candidate;
 }
 
-/* ---- does a plugin suit this machine? ----------------------------------------------------------
- */
+/* ---- does a plugin suit this machine? -------------------------------------------------------- */
 
 static bool unsuitable(tern_candidate *c, tern_status code, const char *format, const char *a,
                        const char *b) {
@@ -112,8 +110,7 @@ static void not_installed(tern_candidate *c) {
 
 #ifndef TERN_STATIC
 
-/* ---- manifests and libraries in files -----------------------------------------------------------
- */
+/* ---- manifests and libraries in files -------------------------------------------------------- */
 
 static bool read_manifest(tern_candidate *c, tern_fault *fault) {
     char text[TERN_MANIFEST_MAX_BYTES + 1];
@@ -262,8 +259,7 @@ static bool same_file(const tern_trusted *a, const tern_trusted *b) {
 
 #else
 
-/* ---- manifests in the generated table -----------------------------------------------------------
- */
+/* ---- manifests in the generated table -------------------------------------------------------- */
 
 static tern_status scan_entry(tern_discovery *d, const tern_static_backend *entry,
                               tern_fault *fault) {
@@ -306,8 +302,7 @@ static bool same_file(const tern_trusted *a, const tern_trusted *b) {
 
 #endif
 
-/* ---- which one of several -----------------------------------------------------------------------
- */
+/* ---- which one of several -------------------------------------------------------------------- */
 
 static void set_aside(tern_candidate *c, const char *why, const tern_candidate *other) {
     tern_fault fault = {0};
@@ -402,8 +397,7 @@ void tern_discovery_free(tern_discovery *discovery) {
     tern_free(discovery);
 }
 
-/* ---- devices by name ----------------------------------------------------------------------------
- */
+/* ---- devices by name ------------------------------------------------------------------------- */
 
 bool tern_device_in_family(const char *device, const char *name) {
     size_t length = strlen(name);

@@ -11,8 +11,7 @@
 #include <link.h>
 #endif
 
-/* ---- loading ----------------------------------------------------------------------------------
- */
+/* ---- loading --------------------------------------------------------------------------------- */
 
 #ifndef TERN_STATIC
 
@@ -77,8 +76,7 @@ tern_status tern_library_load(tern_library *library, const tern_candidate *candi
     return library->query ? TERN_OK : map_library(library, candidate, fault);
 }
 
-/* ---- negotiation ------------------------------------------------------------------------------
- */
+/* ---- negotiation ----------------------------------------------------------------------------- */
 
 static const char *status_word(int32_t status) {
     switch (status) {
@@ -155,8 +153,7 @@ tern_status tern_library_query(tern_library *library, const tern_manifest *manif
     return TERN_OK;
 }
 
-/* ---- devices ----------------------------------------------------------------------------------
- */
+/* ---- devices --------------------------------------------------------------------------------- */
 
 tern_status tern_library_count(tern_library *library, int32_t *out_count, tern_fault *fault) {
     tern_backend_error err = {{0}};

@@ -31,8 +31,7 @@ static int64_t now_ms(void) {
     return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
 
-/* ---- starting ---------------------------------------------------------------------------------
- */
+/* ---- starting -------------------------------------------------------------------------------- */
 
 /* Above the standard streams, so that redirecting those in the child does not close it. */
 static int moved_up(int fd) {
@@ -100,8 +99,7 @@ static int start(helper *h, const char *program, const char *manifest, int milli
     return error;
 }
 
-/* ---- waiting ----------------------------------------------------------------------------------
- */
+/* ---- waiting --------------------------------------------------------------------------------- */
 
 /* Reads until the helper closes its end or time is up. */
 static void read_answer(helper *h) {
@@ -136,8 +134,7 @@ static void reap(helper *h) {
     h->ended = got == h->pid;
 }
 
-/* ---- reading the answer -------------------------------------------------------------------------
- */
+/* ---- reading the answer ---------------------------------------------------------------------- */
 
 /* Cuts the next field off a line. */
 static const char *field(char **line) {

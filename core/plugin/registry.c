@@ -33,8 +33,7 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static known_library *libraries;
 static open_device *devices;
 
-/* ---- libraries --------------------------------------------------------------------------------
- */
+/* ---- libraries ------------------------------------------------------------------------------- */
 
 static const char *library_key(const tern_candidate *candidate) {
     return candidate->library.path[0] ? candidate->library.path : candidate->manifest_path;
@@ -92,8 +91,7 @@ void tern_attempts_apply(tern_discovery *discovery) {
     pthread_mutex_unlock(&lock);
 }
 
-/* ---- devices ----------------------------------------------------------------------------------
- */
+/* ---- devices --------------------------------------------------------------------------------- */
 
 static open_device *find_device(const known_library *owner, int32_t index) {
     for (open_device *d = devices; d; d = d->next)
@@ -182,8 +180,7 @@ static open_device *open_candidate(const tern_candidate *candidate, int32_t inde
     return NULL;
 }
 
-/* ---- choosing ---------------------------------------------------------------------------------
- */
+/* ---- choosing -------------------------------------------------------------------------------- */
 
 static open_device *open_named(const tern_discovery *discovery, const tern_device_string *string,
                                tern_candidate **ranked, tern_fault *fault) {

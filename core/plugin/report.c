@@ -29,19 +29,7 @@ struct tern_load_report {
     size_t row_count;
 };
 
-const char *tern_load_stage_name(tern_load_stage stage) {
-    static const char *const names[] = {"manifest", "permissions", "file", "load",
-                                        "query",    "open",        "ready"};
-    return (unsigned)stage <= TERN_STAGE_READY ? names[stage] : "unknown";
-}
-
-const char *tern_device_state_name(tern_device_state state) {
-    static const char *const names[] = {"unknown", "unavailable", "not probed", "ready"};
-    return (unsigned)state <= TERN_STATE_READY ? names[state] : "unknown";
-}
-
-/* ---- probing ----------------------------------------------------------------------------------
- */
+/* ---- probing --------------------------------------------------------------------------------- */
 
 /* Makes the probe's answer the candidate's. */
 static void take_answer(tern_candidate *c, const tern_probe *probe) {
@@ -70,8 +58,7 @@ static void probe_all(tern_load_report *report, int milliseconds) {
         tern_text_copy(report->helper_missing, sizeof report->helper_missing, fault.message);
 }
 
-/* ---- the tables -------------------------------------------------------------------------------
- */
+/* ---- the tables ------------------------------------------------------------------------------ */
 
 /* Paths come from the environment and may hold anything; a report is valid UTF-8. */
 static void clean(char *text) {
@@ -175,8 +162,7 @@ static void mark_same_hardware(tern_load_report *report) {
     }
 }
 
-/* ---- the default device -------------------------------------------------------------------------
- */
+/* ---- the default device ---------------------------------------------------------------------- */
 
 static bool usable(const row *r) {
     return r->entry.state >= TERN_STATE_NOT_PROBED;
@@ -233,8 +219,7 @@ static void mark_default(tern_load_report *report) {
     found->entry.is_default = true;
 }
 
-/* ---- the report -------------------------------------------------------------------------------
- */
+/* ---- the report ------------------------------------------------------------------------------ */
 
 static bool allocate_tables(tern_load_report *report) {
     size_t plugins = report->discovery->count;

@@ -19,8 +19,7 @@ static const char *variable(const char *name) {
     return value && value[0] ? value : NULL;
 }
 
-/* ---- where this library lies ------------------------------------------------------------------
- */
+/* ---- where this library lies ----------------------------------------------------------------- */
 
 #ifndef TERN_STATIC
 /*
@@ -62,8 +61,7 @@ static bool own_directory(char *out, size_t size) {
     return true;
 }
 
-/* ---- folders of manifests ---------------------------------------------------------------------
- */
+/* ---- folders of manifests -------------------------------------------------------------------- */
 
 static void inspect(tern_search *search, tern_search_dir *dir) {
     if (dir->path[0] != '/') {

@@ -6,7 +6,7 @@
 #include "core/objects.h"
 #include "numerics/dtype_convert.h"
 
-/* ---- making ------------------------------------------------------------------------------------- */
+/* ---- making ---------------------------------------------------------------------------------- */
 
 static bool check_new(tern_ctx *ctx, const char *what, const tern_shape *shape, tern_dtype dtype) {
     if (ctx->status != TERN_OK) return false;
@@ -83,7 +83,7 @@ tern_tensor *tern_empty(tern_ctx *ctx, tern_shape shape, tern_dtype dtype) {
     return lane ? tern_tensor_new(lane, dtype, shape.rank, shape.dim) : ctx->nil;
 }
 
-/* ---- reading one element -------------------------------------------------------------------------- */
+/* ---- reading one element --------------------------------------------------------------------- */
 
 static bool read_element(const tern_tensor *tensor, void *out_bits) {
     if (!tern_usable(tensor, "item")) return false;
@@ -110,7 +110,7 @@ int64_t tern_item_i64(const tern_tensor *tensor) {
     return read_element(tensor, &bits) ? tern_num_load_i64((int)BODY(tensor)->dtype, &bits, 0) : 0;
 }
 
-/* ---- reading and writing all elements --------------------------------------------------------------- */
+/* ---- reading and writing all elements -------------------------------------------------------- */
 
 static tern_status check_bytes(const tern_tensor *tensor, const char *what, size_t have,
                                size_t want) {
@@ -180,7 +180,7 @@ tern_status tern_write_host(tern_tensor *tensor, const void *data, size_t bytes)
     return ctx->status;
 }
 
-/* ---- storage ------------------------------------------------------------------------------------------ */
+/* ---- storage --------------------------------------------------------------------------------- */
 
 tern_status tern_storage_to_host(const tern_tensor *tensor, void *out_data, size_t bytes) {
     if (!tern_usable(tensor, "storage_to_host")) return tern_unusable(tensor);

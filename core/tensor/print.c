@@ -19,7 +19,7 @@
 #define LINE_WIDTH 80
 #define NUMBER     64 /* characters of one element, and more */
 
-/* ---- text with a limit ----------------------------------------------------------------------------- */
+/* ---- text with a limit ----------------------------------------------------------------------- */
 
 /* Counts everything, writes what fits. */
 typedef struct sink {
@@ -48,7 +48,7 @@ static void finish(sink *s) {
     if (s->size) s->text[s->length < s->size ? s->length : s->size - 1] = '\0';
 }
 
-/* ---- one element --------------------------------------------------------------------------------------- */
+/* ---- one element ----------------------------------------------------------------------------- */
 
 typedef struct printout {
     const tern_tensor *tensor;
@@ -97,7 +97,7 @@ static void put_element(sink *s, const printout *p, int64_t index) {
     put(s, text);
 }
 
-/* ---- the common format ------------------------------------------------------------------------------------ */
+/* ---- the common format ----------------------------------------------------------------------- */
 
 static int64_t count_shown(const printout *p) {
     int64_t count = 1;
@@ -139,7 +139,7 @@ static void choose_format(printout *p) {
     }
 }
 
-/* ---- the elements shown --------------------------------------------------------------------------------------- */
+/* ---- the elements shown ---------------------------------------------------------------------- */
 
 /* Copies `length` indices of dim from `from` in src to `to` in dst. */
 static void copy_part(tern_tensor *dst, int64_t to, tern_tensor *src, int64_t from, int dim,
@@ -195,7 +195,7 @@ static bool prepare(const tern_tensor *tensor, printout *out) {
     return true;
 }
 
-/* ---- layout -------------------------------------------------------------------------------------------------------- */
+/* ---- layout ---------------------------------------------------------------------------------- */
 
 static bool is_cut(const printout *p, int dim) {
     return p->summarised && BODY(p->tensor)->shape[dim] > 2 * EDGE;
@@ -251,7 +251,7 @@ static void put_slices(sink *s, const printout *p, int dim, int indent, int64_t 
     put(s, "]");
 }
 
-/* ---- what follows the elements ------------------------------------------------------------------------------------------ */
+/* ---- what follows the elements --------------------------------------------------------------- */
 
 typedef struct suffixes {
     sink *out;
@@ -325,7 +325,7 @@ static void put_tensor(sink *s, const printout *p) {
     finish(s);
 }
 
-/* ---- public ------------------------------------------------------------------------------------------------------------- */
+/* ---- public ---------------------------------------------------------------------------------- */
 
 /* The text is written through the sink, which clang-tidy does not see. */
 /* NOLINTNEXTLINE(readability-non-const-parameter) */

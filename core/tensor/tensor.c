@@ -9,8 +9,7 @@
 #include "core/call/op.h"
 #include "core/memory/slab.h"
 
-/* ---- geometry ---------------------------------------------------------------------------------
- */
+/* ---- geometry -------------------------------------------------------------------------------- */
 
 void tern_contiguous_strides(int rank, const int64_t *shape, int64_t *out_strides) {
     int64_t step = 1;
@@ -112,8 +111,7 @@ bool tern_tensor_set_geometry(tern_tensor *tensor, int rank, const int64_t *shap
     return measure(body);
 }
 
-/* ---- making -----------------------------------------------------------------------------------
- */
+/* ---- making ---------------------------------------------------------------------------------- */
 
 static void link_to(tern_tensor *tensor, tern_frame *frame) {
     BODY(tensor)->frame = frame;
@@ -275,8 +273,7 @@ tern_status tern_tensor_assign(tern_tensor *tensor, const tern_tensor *source) {
     return TERN_OK;
 }
 
-/* ---- lifetimes --------------------------------------------------------------------------------
- */
+/* ---- lifetimes ------------------------------------------------------------------------------- */
 
 void tern_drop(tern_tensor *tensor) {
     if (tern_is_nil(tensor)) return;
@@ -327,8 +324,7 @@ tern_status tern_update(tern_tensor **slot, tern_tensor *value) {
     return tern_tensor_assign(*slot, value);
 }
 
-/* ---- inspecting -------------------------------------------------------------------------------
- */
+/* ---- inspecting ------------------------------------------------------------------------------ */
 
 /* What is asked of NULL or of a stale handle is answered as of nil. */
 static const tern_tensor_body *seen(const tern_tensor *tensor) {

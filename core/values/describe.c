@@ -48,8 +48,7 @@ const tern_field *tern_field_find(const tern_field *fields, const char *name) {
     return NULL;
 }
 
-/* ---- members to values -------------------------------------------------------------------------
- */
+/* ---- members to values ----------------------------------------------------------------------- */
 
 static const char *const reductions[] = {"none", "mean", "sum"};
 
@@ -132,8 +131,7 @@ tern_value tern_field_shown(tern_ctx *ctx, const tern_schema *schema, const tern
     return value;
 }
 
-/* ---- values to members -------------------------------------------------------------------------
- */
+/* ---- values to members ----------------------------------------------------------------------- */
 
 static bool is_sequence(tern_value value) {
     return value.kind == TERN_VALUE_LIST || value.kind == TERN_VALUE_TUPLE ||
@@ -280,8 +278,7 @@ bool tern_field_set(tern_ctx *ctx, const tern_field *field, void *object, tern_v
     return false;
 }
 
-/* ---- copying what members refer to --------------------------------------------------------------
- */
+/* ---- copying what members refer to ----------------------------------------------------------- */
 
 /* A value whose texts, lists and dicts live in the open scope. */
 static bool own_value(tern_ctx *ctx, tern_value *value, int depth) {
@@ -351,8 +348,7 @@ bool tern_fields_own(tern_ctx *ctx, const tern_field *fields, void *object) {
     return true;
 }
 
-/* ---- binding
- * -------------------------------------------------------------------------------------- */
+/* ---- binding --------------------------------------------------------------------------------- */
 
 bool tern_fields_bind(tern_ctx *ctx, const char *where, const char *schema_text,
                       const tern_field *fields, const tern_value *positional, int n_positional,

@@ -47,8 +47,7 @@ static bool parse_types(const char *text, uint32_t *out_types) {
     }
 }
 
-/* ---- literals ----------------------------------------------------------------------------------
- */
+/* ---- literals -------------------------------------------------------------------------------- */
 
 bool tern_literal_parse(const char *text, tern_value *out_value) {
     size_t length = strlen(text);
@@ -101,8 +100,7 @@ static bool parse_default(char *text, tern_schema_arg *arg) {
     return tern_literal_parse(text, &arg->fallback);
 }
 
-/* ---- descriptions ------------------------------------------------------------------------------
- */
+/* ---- descriptions ---------------------------------------------------------------------------- */
 
 /* The end of one argument: a comma or the closing parenthesis outside brackets and quotes. */
 static char *argument_end(char *text) {
@@ -170,8 +168,7 @@ bool tern_schema_parse(const char *text, tern_schema *out_schema) {
     return parse_arguments(out_schema->text + (open - text) + 1, out_schema);
 }
 
-/* ---- default lists -----------------------------------------------------------------------------
- */
+/* ---- default lists --------------------------------------------------------------------------- */
 
 tern_value tern_schema_default(tern_ctx *ctx, const tern_schema *schema, int index) {
     const tern_schema_arg *arg = &schema->args[index];

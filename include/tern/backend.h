@@ -76,7 +76,8 @@ enum {
     TERN_BACKEND_OUT_OF_MEMORY = 2, /* the core empties its cache and asks once more */
     TERN_BACKEND_UNSUPPORTED = 3,
     TERN_BACKEND_INVALID = 4,   /* the core broke the contract */
-    TERN_BACKEND_BAD_INDEX = 5, /* an earlier kernel met an index outside its dimension */
+    TERN_BACKEND_BAD_INDEX = 5, /* this kernel, or an earlier one of the queue, met an index outside
+                                   its dimension or an integer division by zero */
     TERN_BACKEND_LOST = 6,      /* the device is gone; every later call fails too */
     TERN_BACKEND_FAILED = 7
 };
@@ -274,7 +275,7 @@ enum {
     TERN_BINARY_MUL = 3,       /* i; logical and for bool */
     TERN_BINARY_DIV = 4,       /* true division */
     TERN_BINARY_DIV_FLOOR = 5, /* i; toward minus infinity; integer division by zero sets the
-                                  queue's error (BAD_INDEX's sibling), "ZeroDivisionError" */
+                                  queue's error: BAD_INDEX, "ZeroDivisionError" */
     TERN_BINARY_DIV_TRUNC = 6, /* i; likewise */
     TERN_BINARY_REMAINDER = 7, /* i; sign of the divisor (Python's %) */
     TERN_BINARY_FMOD = 8,      /* i; sign of the dividend */

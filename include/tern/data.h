@@ -112,7 +112,7 @@ TERN_API const int64_t *tern_subset_indices(const tern_dataset *dataset);
 TERN_API tern_status tern_dataset_get(tern_dataset *dataset, int64_t index,
                                       tern_tensor **out_tensors);
 
-/* ---- samplers --------------------------------------------------------------------------------- */
+/* ---- samplers -------------------------------------------------------------------------------- */
 
 typedef struct tern_sampler tern_sampler;
 
@@ -148,7 +148,7 @@ TERN_API tern_status tern_sampler_draw(tern_sampler *sampler, int64_t *out_indic
 /* len(BatchSampler): batches of `length` indices, the short one at the end dropped or not. */
 TERN_API int64_t tern_batch_count(int64_t length, int64_t batch_size, bool drop_last);
 
-/* ---- the loader -------------------------------------------------------------------------------- */
+/* ---- the loader ------------------------------------------------------------------------------ */
 
 /*
  * DataLoader's arguments. `sampler` (then shuffle must be false) and `generator` may be NULL.
@@ -188,7 +188,7 @@ TERN_API const int64_t *tern_loader_indices(const tern_loader *loader, size_t *o
 /* Ends the workers before the loader's scope ends. NULL is fine. */
 TERN_API void tern_loader_stop(tern_loader *loader);
 
-/* ---- metrics: scores [N, C] of any dtype, target [N] of class indices ---------------------------- */
+/* ---- metrics: scores [N, C] of any dtype, target [N] of class indices ------------------------ */
 
 /* The share of rows whose target is among the k greatest scores (of equal ones the first count;
  * a NaN is never right). NaN after latching an error, and for no rows. */

@@ -24,8 +24,7 @@
 extern "C" {
 #endif
 
-/* ---- member types ------------------------------------------------------------------------------
- */
+/* ---- member types ---------------------------------------------------------------------------- */
 
 /* Arguments that may be None without a number that could stand for it. */
 typedef struct tern_optional_int {
@@ -109,8 +108,7 @@ typedef struct tern_field {
 #define TERN_FIELD_END                                                                             \
     { NULL, TERN_FIELD_INT, 0 }
 
-/* ---- growing text ------------------------------------------------------------------------------
- */
+/* ---- growing text ---------------------------------------------------------------------------- */
 
 /* Text that grows as it is written: for messages and printing. Begin with all zero; `failed` stays
  * set once memory is out. */
@@ -130,8 +128,7 @@ TERN_API void tern_textbuf_add_value(tern_textbuf *text, tern_value value, bool 
 TERN_API void tern_textbuf_cut(tern_textbuf *text, size_t length);
 TERN_API void tern_textbuf_free(tern_textbuf *text);
 
-/* ---- arguments of a function ---------------------------------------------------------------------
- */
+/* ---- arguments of a function ----------------------------------------------------------------- */
 
 /* False, and a latched error ("tern_nn_class: name is NULL"), where a text, an array or a callback
  * that a function needs is not there. */
@@ -142,8 +139,7 @@ TERN_API bool tern_argument_given(tern_ctx *ctx, const char *who, const char *na
  * another context. */
 TERN_API bool tern_argument_tensor(tern_ctx *ctx, const char *who, const tern_tensor *tensor);
 
-/* ---- options structs ---------------------------------------------------------------------------
- */
+/* ---- options structs ------------------------------------------------------------------------- */
 
 /*
  * Copies a caller's options over `out_options`, which holds the defaults and whose first member is
@@ -154,8 +150,7 @@ TERN_API bool tern_argument_tensor(tern_ctx *ctx, const char *who, const tern_te
 TERN_API bool tern_options_read(tern_ctx *ctx, const char *who, const void *options,
                                 void *out_options);
 
-/* ---- values and structs ------------------------------------------------------------------------
- */
+/* ---- values and structs ---------------------------------------------------------------------- */
 
 /* The argument's field; NULL where the table has none. `fields` may be NULL. */
 TERN_API const tern_field *tern_field_find(const tern_field *fields, const char *name);
@@ -189,8 +184,7 @@ TERN_API bool tern_fields_bind(tern_ctx *ctx, const char *where, const char *sch
 TERN_API tern_value tern_field_shown(tern_ctx *ctx, const tern_schema *schema,
                                      const tern_field *field, const void *object);
 
-/* ---- PyTorch's text notation --------------------------------------------------------------------
- */
+/* ---- PyTorch's text notation ----------------------------------------------------------------- */
 
 /*
  * Reads one expression of PyTorch's notation: "SGD(lr=0.01, momentum=0.9)",

@@ -87,8 +87,7 @@ TERN_API tern_value tern_value_map(tern_ctx *ctx, const char *path);
  */
 TERN_API tern_value tern_file_inspect(tern_ctx *ctx, const char *path);
 
-/* ---- modules ----------------------------------------------------------------------------------
- */
+/* ---- modules --------------------------------------------------------------------------------- */
 
 /* torch.save(module.state_dict(), path). Both return TERN_ERR_ARGUMENT for NULL. */
 TERN_API tern_status tern_module_save(tern_module *module, const char *path);
@@ -96,8 +95,7 @@ TERN_API tern_status tern_module_save(tern_module *module, const char *path);
 /* module.load_state_dict(torch.load(path)): strict; whole or not at all. */
 TERN_API tern_status tern_module_load(tern_module *module, const char *path);
 
-/* ---- safetensors, tensor by tensor --------------------------------------------------------------
- */
+/* ---- safetensors, tensor by tensor ----------------------------------------------------------- */
 
 /* An open file: its index and bytes. No tensor is made until it is asked for. */
 typedef struct tern_safetensors tern_safetensors;
@@ -132,8 +130,7 @@ TERN_API tern_value tern_safetensors_metadata(const tern_safetensors *file);
  * where `file` is NULL. */
 TERN_API tern_tensor *tern_safetensors_tensor(const tern_safetensors *file, const char *name);
 
-/* ---- numpy's files ------------------------------------------------------------------------------
- */
+/* ---- numpy's files --------------------------------------------------------------------------- */
 
 /*
  * numpy.load of a .npy file, versions 1 to 3: a tensor on the default device, or nil after latching
@@ -163,15 +160,13 @@ TERN_API tern_status tern_npz_save(tern_ctx *ctx, tern_value tensors, const char
 TERN_API tern_dataset *tern_npy_folder_new(tern_ctx *ctx, const char *folder,
                                            tern_value *out_classes);
 
-/* ---- IDX, the files of MNIST
- * --------------------------------------------------------------------- */
+/* ---- IDX, the files of MNIST ----------------------------------------------------------------- */
 
 /* An IDX file, packed by gzip or not: uint8, int8, int16, int32, float32 or float64, on the default
  * device. What a packed file may grow to is bounded by its own header. Nil after latching an error. */
 TERN_API tern_tensor *tern_idx_load(tern_ctx *ctx, const char *path);
 
-/* ---- CSV ----------------------------------------------------------------------------------------
- */
+/* ---- CSV ------------------------------------------------------------------------------------- */
 
 typedef struct tern_csv_options {
     size_t size;
@@ -217,8 +212,7 @@ TERN_API tern_tensor *tern_csv_numbers(tern_csv *csv, const char *const *names, 
  * list of those texts. Nil after latching an error. */
 TERN_API tern_tensor *tern_csv_classes(tern_csv *csv, const char *name, tern_value *out_names);
 
-/* ---- JSON ---------------------------------------------------------------------------------------
- */
+/* ---- JSON ------------------------------------------------------------------------------------ */
 
 /*
  * JSON text as a value: objects become dicts in their order, a number with a point or an exponent a
@@ -238,8 +232,7 @@ TERN_API tern_value tern_json_load(tern_ctx *ctx, const char *path);
  */
 TERN_API const char *tern_json_text(tern_ctx *ctx, tern_value value, int indent);
 
-/* ---- files
- * ---------------------------------------------------------------------------------------- */
+/* ---- files ----------------------------------------------------------------------------------- */
 
 /* Replaces a file's content, atomic and durable as above. */
 TERN_API tern_status tern_file_write(tern_ctx *ctx, const char *path, const void *data,
@@ -256,8 +249,7 @@ TERN_API char *tern_file_read(tern_ctx *ctx, const char *path, size_t *out_bytes
  */
 TERN_API uint64_t tern_fail_write(uint64_t nth);
 
-/* ---- checksums
- * ------------------------------------------------------------------------------------- */
+/* ---- checksums ------------------------------------------------------------------------------- */
 
 /* SHA-256 (FIPS 180-4) as 64 lower-case hexadecimal digits and a zero byte. */
 TERN_API void tern_sha256_hex(const void *data, size_t bytes, char *out_text);

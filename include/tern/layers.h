@@ -66,7 +66,7 @@ TERN_API tern_module *tern_nn_flatten(tern_ctx *ctx, int64_t start_dim, int64_t 
 /* nn.Unflatten(dim, unflattened_size): one size may be -1. */
 TERN_API tern_module *tern_nn_unflatten(tern_ctx *ctx, int64_t dim, tern_shape unflattened_size);
 
-/* ---- activations: also CELU, SELU, Mish, Hardtanh, Hardsigmoid, Softsign, ... by text ---------- */
+/* ---- activations: also CELU, SELU, Mish, Hardtanh, Hardsigmoid, Softsign, ... by text -------- */
 TERN_API tern_module *tern_nn_relu(tern_ctx *ctx);
 TERN_API tern_module *tern_nn_relu6(tern_ctx *ctx);
 TERN_API tern_module *tern_nn_sigmoid(tern_ctx *ctx);
@@ -88,7 +88,7 @@ TERN_API tern_module *tern_nn_glu(tern_ctx *ctx, int64_t dim);
 TERN_API tern_module *tern_nn_softmax(tern_ctx *ctx, int64_t dim);
 TERN_API tern_module *tern_nn_log_softmax(tern_ctx *ctx, int64_t dim);
 
-/* ---- dropout: p within [0, 1]; the input itself in evaluation ---------------------------------- */
+/* ---- dropout: p within [0, 1]; the input itself in evaluation -------------------------------- */
 TERN_API tern_module *tern_nn_dropout(tern_ctx *ctx, double p);
 
 /* Whole channels of [N, C, L], [N, C, H, W] and [N, C, D, H, W]. */
@@ -135,7 +135,7 @@ TERN_API tern_module *tern_nn_conv_transpose2d(tern_ctx *ctx, int64_t in_channel
                                                int64_t out_channels, int64_t kernel_size,
                                                const tern_conv_options *options);
 
-/* ---- pooling: stride 0 is the kernel's size ---------------------------------------------------- */
+/* ---- pooling: stride 0 is the kernel's size -------------------------------------------------- */
 TERN_API tern_module *tern_nn_max_pool1d(tern_ctx *ctx, int64_t kernel_size, int64_t stride,
                                          int64_t padding);
 TERN_API tern_module *tern_nn_max_pool2d(tern_ctx *ctx, int64_t kernel_size, int64_t stride,
@@ -146,7 +146,7 @@ TERN_API tern_module *tern_nn_avg_pool2d(tern_ctx *ctx, int64_t kernel_size, int
                                          int64_t padding);
 TERN_API tern_module *tern_nn_adaptive_avg_pool2d(tern_ctx *ctx, int64_t height, int64_t width);
 
-/* ---- normalisation ------------------------------------------------------------------------------ */
+/* ---- normalisation --------------------------------------------------------------------------- */
 
 /* nn.BatchNorm1d ([N, C] or [N, C, L]), 2d, 3d. A momentum of none averages over all batches. */
 typedef struct tern_batch_norm_options {
@@ -208,7 +208,7 @@ typedef struct tern_group_norm_options {
 TERN_API tern_module *tern_nn_group_norm(tern_ctx *ctx, int64_t num_groups, int64_t num_channels,
                                          const tern_group_norm_options *options);
 
-/* ---- tables ------------------------------------------------------------------------------------- */
+/* ---- tables ---------------------------------------------------------------------------------- */
 
 /* nn.Embedding: int64 [*] to [*, embedding_dim]; the row padding_idx starts at zero and gets no
  * gradient; rows longer than max_norm are shortened before they are used. */
@@ -310,7 +310,7 @@ TERN_API tern_module *tern_nn_transformer_encoder(tern_ctx *ctx, int64_t d_model
                                                   int64_t num_layers,
                                                   const tern_transformer_options *options);
 
-/* ---- images ------------------------------------------------------------------------------------- */
+/* ---- images ---------------------------------------------------------------------------------- */
 
 /* nn.Upsample: mode NULL is "nearest". */
 TERN_API tern_module *tern_nn_upsample(tern_ctx *ctx, double scale_factor, const char *mode);
@@ -319,7 +319,7 @@ TERN_API tern_module *tern_nn_pixel_shuffle(tern_ctx *ctx, int64_t upscale_facto
 /* nn.ZeroPad2d: (left, right, top, bottom), or one number for all. */
 TERN_API tern_module *tern_nn_zero_pad2d(tern_ctx *ctx, tern_shape amounts);
 
-/* ---- losses: tern_forward2(loss, input, target); tensors given here are copied ------------------- */
+/* ---- losses: tern_forward2(loss, input, target); tensors given here are copied --------------- */
 TERN_API tern_module *tern_nn_l1_loss(tern_ctx *ctx, tern_reduction reduction);
 TERN_API tern_module *tern_nn_mse_loss(tern_ctx *ctx, tern_reduction reduction);
 TERN_API tern_module *tern_nn_smooth_l1_loss(tern_ctx *ctx, tern_reduction reduction);

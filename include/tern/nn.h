@@ -7,10 +7,12 @@
  *     typedef struct line { tern_module module; tern_tensor *weights, *bias; } line;
  *
  *     static tern_status line_init(tern_module *self) {
- *         line     *m   = (line *)self;
+ *         line *m = (line *)self;
  *         tern_ctx *ctx = tern_module_context(self);
- *         m->weights = tern_module_parameter(self, "weights", tern_randn(ctx, TERN_SHAPE(1),
- * NULL)); m->bias    = tern_module_parameter(self, "bias", tern_randn(ctx, TERN_SHAPE(1), NULL));
+ *         tern_tensor *weights = tern_randn(ctx, TERN_SHAPE(1), NULL);
+ *         tern_tensor *bias = tern_randn(ctx, TERN_SHAPE(1), NULL);
+ *         m->weights = tern_module_parameter(self, "weights", weights);
+ *         m->bias = tern_module_parameter(self, "bias", bias);
  *         return TERN_OK;
  *     }
  *     static tern_tensor *line_forward(tern_module *self, tern_tensor *x) {
@@ -43,8 +45,7 @@
 extern "C" {
 #endif
 
-/* ---- classes ------------------------------------------------------------------------------------
- */
+/* ---- classes --------------------------------------------------------------------------------- */
 
 typedef struct tern_module_class tern_module_class;
 typedef struct tern_module_inner tern_module_inner;
@@ -250,7 +251,7 @@ TERN_API tern_status tern_module_load_state_dict(tern_module *module, tern_value
 TERN_API tern_status tern_module_assign_state_dict(tern_module *module, tern_value state,
                                                    bool strict);
 
-/* ---- one model in several threads ------------------------------------------------------------- */
+/* ---- one model in several threads ------------------------------------------------------------ */
 
 /*
  * A model's weights for several contexts: a copy of its state dict in host memory, which never
@@ -315,8 +316,7 @@ TERN_API tern_status tern_nn_register(tern_ctx *ctx, const tern_module_class *cl
 TERN_API const tern_module_class *tern_nn_class(const char *name);
 TERN_API const tern_module_class *tern_nn_class_at(size_t index);
 
-/* ---- initialisers (torch.nn.init)
- * ------------------------------------------------------------------------
+/* ---- initialisers (torch.nn.init) ---------------------------------------------------------------
  *
  * Each overwrites a tensor without recording it, draws PyTorch's numbers from `generator` (NULL is
  * the context's) and returns the tensor, or nil after latching an error.

@@ -20,8 +20,7 @@
 extern "C" {
 #endif
 
-/* ---- by name ----------------------------------------------------------------------------------
- */
+/* ---- by name --------------------------------------------------------------------------------- */
 
 /*
  * Calls an operation by PyTorch's name ("add", "nn.functional.linear"; "add_" is in place) with
@@ -65,7 +64,7 @@ TERN_API tern_tensor *tern_arange(tern_ctx *ctx, double start, double end, doubl
 TERN_API tern_tensor *tern_arange_i64(tern_ctx *ctx, int64_t end);
 TERN_API tern_tensor *tern_linspace(tern_ctx *ctx, double start, double end, int64_t steps);
 
-/* ---- random numbers: PyTorch's bits for the same seed, from `generator` or (NULL) the context's ---- */
+/* ---- random numbers: PyTorch's bits for one seed, from `generator` or (NULL) the context's --- */
 TERN_API tern_tensor *tern_rand(tern_ctx *ctx, tern_shape size, tern_generator *generator);
 TERN_API tern_tensor *tern_randn(tern_ctx *ctx, tern_shape size, tern_generator *generator);
 TERN_API tern_tensor *tern_randint(tern_ctx *ctx, int64_t low, int64_t high, tern_shape size,
@@ -81,8 +80,7 @@ TERN_API tern_tensor *tern_uniform_in_place(tern_tensor *input, double from, dou
 TERN_API tern_tensor *tern_normal_in_place(tern_tensor *input, double mean, double std,
                                            tern_generator *generator);
 
-/* ---- views: the result shares the input's storage ----------------------------------------------
- */
+/* ---- views: the result shares the input's storage -------------------------------------------- */
 TERN_API tern_tensor *tern_view(tern_tensor *input, tern_shape size);
 TERN_API tern_tensor *tern_reshape(tern_tensor *input, tern_shape shape); /* copies where it must */
 TERN_API tern_tensor *tern_flatten(tern_tensor *input, int start_dim, int end_dim);
@@ -103,13 +101,11 @@ TERN_API tern_tensor *tern_as_strided(tern_tensor *input, tern_shape size, tern_
 /* torch.split: a tuple of views. */
 TERN_API tern_value tern_split(tern_tensor *input, int64_t split_size, int dim);
 
-/* ---- joins --------------------------------------------------------------------------------------
- */
+/* ---- joins ----------------------------------------------------------------------------------- */
 TERN_API tern_tensor *tern_cat(tern_tensor *const *tensors, int count, int dim);
 TERN_API tern_tensor *tern_stack(tern_tensor *const *tensors, int count, int dim);
 
-/* ---- copies -------------------------------------------------------------------------------------
- */
+/* ---- copies ---------------------------------------------------------------------------------- */
 TERN_API tern_tensor *tern_clone(tern_tensor *input);
 TERN_API tern_tensor *tern_contiguous(tern_tensor *input);
 /* Tensor.copy_(src): broadcasts, converts the dtype, crosses devices. */
@@ -117,8 +113,7 @@ TERN_API tern_tensor *tern_copy_in_place(tern_tensor *input, tern_tensor *src);
 TERN_API tern_tensor *tern_fill_in_place(tern_tensor *input, double value);
 TERN_API tern_tensor *tern_zero_in_place(tern_tensor *input);
 
-/* ---- arithmetic ---------------------------------------------------------------------------------
- */
+/* ---- arithmetic ------------------------------------------------------------------------------ */
 TERN_API tern_tensor *tern_add(tern_tensor *input, tern_tensor *other);
 TERN_API tern_tensor *tern_add_alpha(tern_tensor *input, tern_tensor *other, double alpha);
 TERN_API tern_tensor *tern_add_scalar(tern_tensor *input, double other);
@@ -288,8 +283,9 @@ TERN_API tern_tensor *tern_batch_norm(tern_tensor *input, tern_tensor *running_m
                                       tern_tensor *bias, bool training, double momentum,
                                       double eps);
 
-/* ---- convolutions: input [N, C, ...], weight [O, C, k...], bias [O] or NULL; other strides,
- * dilations and groups by name (tern_call) ---- */
+/* ---- convolutions -----------------------------------------------------------------------------
+ * input [N, C, ...], weight [O, C, k...], bias [O] or NULL; other strides, dilations and groups by
+ * name (tern_call). */
 TERN_API tern_tensor *tern_conv1d(tern_tensor *input, tern_tensor *weight, tern_tensor *bias,
                                   int64_t stride, int64_t padding);
 TERN_API tern_tensor *tern_conv2d(tern_tensor *input, tern_tensor *weight, tern_tensor *bias,

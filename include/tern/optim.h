@@ -28,8 +28,7 @@ extern "C" {
 
 typedef struct tern_optim tern_optim;
 
-/* ---- making
- * ---------------------------------------------------------------------------------------
+/* ---- making -------------------------------------------------------------------------------------
  *
  * `params` is PyTorch's first argument: a list of tensors, an ordered dict of them (their names are
  * kept as param_names), or a list of dicts, one a group: {"params": [...], "lr": 0.1}, whose other
@@ -101,8 +100,7 @@ TERN_API size_t tern_optim_repr(const tern_optim *optim, char *out_text, size_t 
 /* The same as text of the open scope; "" on failure. */
 TERN_API const char *tern_optim_repr_text(const tern_optim *optim);
 
-/* ---- the optimizers: NULL options are PyTorch's defaults
- * ------------------------------------------------
+/* ---- the optimizers: NULL options are PyTorch's defaults ----------------------------------------
  *
  * foreach, fused, capturable and differentiable choose between PyTorch's implementations; they are
  * kept for state dicts and change nothing here.
@@ -210,8 +208,7 @@ TERN_API tern_tensor *tern_total_norm(tern_ctx *ctx, tern_value tensors, double 
 /* clip_grad_value_: clamps every gradient to [-clip_value, clip_value]. */
 TERN_API tern_status tern_clip_grad_value(tern_ctx *ctx, tern_value params, double clip_value);
 
-/* ---- schedulers (torch.optim.lr_scheduler)
- * --------------------------------------------------------------
+/* ---- schedulers (torch.optim.lr_scheduler) ------------------------------------------------------
  *
  * A scheduler dies with the scope it was made in; its optimizer must live as long. Making it takes
  * its first step, as in PyTorch: the optimizer's learning rate is then the one of epoch 0.

@@ -69,7 +69,7 @@ TERN_API bool tern_schema_bind(tern_ctx *ctx, const tern_schema *schema,
                                const tern_value *positional, int n_positional, tern_value named,
                                tern_value *out_values, char *out_message, size_t message_size);
 
-/* ---- "did you mean" ----------------------------------------------------------------------------- */
+/* ---- "did you mean" -------------------------------------------------------------------------- */
 
 /* The most likely of the names that were tried; farther ones than a third of the word and one more
  * edit are no typing mistakes. */

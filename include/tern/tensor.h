@@ -3,8 +3,9 @@
  *
  * A tensor is a handle: a dtype, a shape, strides and an offset over reference-counted storage on
  * one device. The handle dies with the scope it was created in; views and graphs keep the storage
- * as long as they need it. Functions that return a tensor return the context's nil tensor on
- * failure (0-dim, no elements, NULL data); nil passes through every operation unchanged.
+ * as long as they need it. A handle is no address of anything: one that is used after its death is
+ * refused with TERN_ERR_STATE. Functions that return a tensor return the context's nil tensor on
+ * failure; a call that is handed nil, or NULL, does nothing and returns nil.
  *
  * Operations (tern_add, tern_reshape, ...) are in ops.h, gradients in grad.h.
  */
@@ -105,8 +106,8 @@ TERN_API tern_status tern_write_host(tern_tensor *tensor, const void *data, size
 TERN_API size_t tern_storage_bytes(const tern_tensor *tensor);
 TERN_API tern_status tern_storage_to_host(const tern_tensor *tensor, void *out_data, size_t bytes);
 
-/* A 1-dim tensor over a new storage of raw bytes, and a strided view into the storage of another
- * tensor (torch.as_strided without gradient): how files are read back. */
+/* A strided view into the storage of another tensor (torch.as_strided without gradient): how files
+ * are read back. */
 TERN_API tern_tensor *tern_view_of_storage(const tern_tensor *base, tern_shape size,
                                            tern_shape stride, int64_t storage_offset);
 

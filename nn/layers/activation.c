@@ -37,7 +37,7 @@ static const tern_field fields[] = {
     TERN_FIELD_END,
 };
 
-/* ---- element by element ---------------------------------------------------------------------------- */
+/* ---- element by element ---------------------------------------------------------------------- */
 
 #define ELEMENTWISE(schema_text) TERN_MODULE_CLASS(schema_text, activation), .fields = fields
 
@@ -161,7 +161,7 @@ const tern_module_class tern_prelu_class = {
     .print = "num_parameters=",
 };
 
-/* ---- along a dimension ------------------------------------------------------------------------------ */
+/* ---- along a dimension ----------------------------------------------------------------------- */
 
 const tern_module_class tern_glu_class = {
     ELEMENTWISE("GLU(int dim=-1)"),
@@ -218,7 +218,7 @@ const tern_module_class tern_softmax2d_class = {
     .forward = softmax2d_forward,
 };
 
-/* ---- typed constructors ------------------------------------------------------------------------------- */
+/* ---- typed constructors ---------------------------------------------------------------------- */
 
 tern_module *tern_nn_relu(tern_ctx *ctx) {
     return tern_module_new(ctx, &tern_relu_class, NULL);

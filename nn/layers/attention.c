@@ -34,7 +34,7 @@ static const tern_field fields[] = {
     TERN_FIELD_END,
 };
 
-/* ---- making ------------------------------------------------------------------------------------------ */
+/* ---- making ---------------------------------------------------------------------------------- */
 
 static tern_tensor *xavier(tern_module *self, const char *name, tern_shape shape, bool wanted,
                            bool normal) {
@@ -84,7 +84,7 @@ static tern_status attention_init(tern_module *self) {
     return TERN_OK;
 }
 
-/* ---- forward ------------------------------------------------------------------------------------------ */
+/* ---- forward --------------------------------------------------------------------------------- */
 
 /* A call in flight; sequences are [T, N, E], later [N * heads, T, E / heads]. */
 typedef struct attending {

@@ -4,7 +4,7 @@
 
 #include "recurrent.h"
 
-/* ---- formulas ----------------------------------------------------------------------------------------- */
+/* ---- formulas -------------------------------------------------------------------------------- */
 
 int64_t tern_cell_gates(tern_cell_kind kind) {
     return kind == TERN_CELL_LSTM ? 4 : kind == TERN_CELL_GRU ? 3 : 1;
@@ -43,7 +43,7 @@ tern_tensor *tern_cell_step(tern_cell_kind kind, tern_tensor *gates,
     return kind == TERN_CELL_RELU ? tern_relu(sum) : tern_tanh(sum);
 }
 
-/* ---- modules ------------------------------------------------------------------------------------------ */
+/* ---- modules --------------------------------------------------------------------------------- */
 
 typedef struct cell {
     tern_module module;

@@ -75,7 +75,7 @@ tern_module *tern_nn_module_dict(tern_ctx *ctx) {
     return tern_module_new(ctx, &tern_module_dict_class, NULL);
 }
 
-/* ---- parameters by number and by name ------------------------------------------------------------------- */
+/* ---- parameters by number and by name -------------------------------------------------------- */
 
 const tern_module_class tern_parameter_list_class = {
     TERN_MODULE_CLASS("ParameterList()", tern_module),

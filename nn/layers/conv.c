@@ -32,7 +32,7 @@ static const tern_field fields[] = {
     TERN_FIELD_END,
 };
 
-/* ---- making ------------------------------------------------------------------------------------------ */
+/* ---- making ---------------------------------------------------------------------------------- */
 
 static bool check_channels(tern_module *self) {
     const conv *m = (conv *)self;
@@ -132,7 +132,7 @@ static tern_status transposed_init(tern_module *self) {
     return TERN_OK;
 }
 
-/* ---- forward ------------------------------------------------------------------------------------------ */
+/* ---- forward --------------------------------------------------------------------------------- */
 
 static const char *const plain[] = {"nn.functional.conv1d", "nn.functional.conv2d",
                                     "nn.functional.conv3d"};
@@ -228,7 +228,7 @@ static tern_value transposed_call(tern_module *self, const tern_value *args) {
                      tern_none());
 }
 
-/* ---- classes ------------------------------------------------------------------------------------------- */
+/* ---- classes --------------------------------------------------------------------------------- */
 
 #define BEGIN "in_channels out_channels kernel_size= stride= $padding=? dilation=? "
 #define END   "groups=? bias=? $padding_mode=?"
@@ -256,7 +256,7 @@ const tern_module_class tern_conv_transpose1d_class = {TRANSPOSED("ConvTranspose
 const tern_module_class tern_conv_transpose2d_class = {TRANSPOSED("ConvTranspose2d")};
 const tern_module_class tern_conv_transpose3d_class = {TRANSPOSED("ConvTranspose3d")};
 
-/* ---- typed constructors ------------------------------------------------------------------------------- */
+/* ---- typed constructors ---------------------------------------------------------------------- */
 
 static tern_module *make(tern_ctx *ctx, const char *who, const tern_module_class *cls,
                          int64_t in_channels, int64_t out_channels, int64_t kernel_size,

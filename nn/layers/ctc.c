@@ -46,7 +46,7 @@ typedef struct alignment {
     tern_tensor *skips; /* [N, places]: 0 where two places may be passed at once, else NEVER */
 } alignment;
 
-/* ---- reading what comes in ------------------------------------------------------------------------------ */
+/* ---- reading what comes in ------------------------------------------------------------------- */
 
 static tern_tensor *floats(const alignment *a, const float *data, tern_shape shape) {
     tern_tensor *tensor = tern_from_data(a->ctx, data, shape, TERN_FLOAT32);
@@ -167,7 +167,7 @@ static bool read_call(alignment *a, const tern_value *args) {
     return check_targets(a, targets) && read_labels(a, targets);
 }
 
-/* ---- the recursion ------------------------------------------------------------------------------------- */
+/* ---- the recursion --------------------------------------------------------------------------- */
 
 /* The states moved by some places: what comes from there. */
 static tern_tensor *moved(const alignment *a, tern_tensor *states, int64_t by) {

@@ -42,7 +42,7 @@ const tern_module_class tern_pairwise_distance_class = {
     .operation = "nn.functional.pairwise_distance p eps keepdim",
 };
 
-/* ---- Bilinear: x1^T A x2 + b ------------------------------------------------------------------------------- */
+/* ---- Bilinear: x1^T A x2 + b ----------------------------------------------------------------- */
 
 static tern_status bilinear_init(tern_module *self) {
     distance *m = (distance *)self;

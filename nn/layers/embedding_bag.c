@@ -41,7 +41,7 @@ static tern_status bag_init(tern_module *self) {
     return TERN_OK;
 }
 
-/* ---- forward ------------------------------------------------------------------------------------------ */
+/* ---- forward --------------------------------------------------------------------------------- */
 
 /* A call in flight: index [n] and which bag each belongs to. */
 typedef struct bags {

@@ -1,7 +1,7 @@
 /* image.c: resizing, shuffles of channels and patches, and padding. */
 #include "layers.h"
 
-/* ---- resizing ----------------------------------------------------------------------------------------- */
+/* ---- resizing -------------------------------------------------------------------------------- */
 
 typedef struct upsample {
     tern_module module;
@@ -69,7 +69,7 @@ tern_module *tern_nn_upsample(tern_ctx *ctx, double scale_factor, const char *mo
     return tern_module_new(ctx, &tern_upsample_class, &config);
 }
 
-/* ---- shuffles ----------------------------------------------------------------------------------------- */
+/* ---- shuffles -------------------------------------------------------------------------------- */
 
 typedef struct shuffle {
     tern_module module;
@@ -107,7 +107,7 @@ tern_module *tern_nn_pixel_shuffle(tern_ctx *ctx, int64_t upscale_factor) {
     return tern_module_new(ctx, &tern_pixel_shuffle_class, &config);
 }
 
-/* ---- patches ------------------------------------------------------------------------------------------ */
+/* ---- patches --------------------------------------------------------------------------------- */
 
 typedef struct patches {
     tern_module module;
@@ -150,7 +150,7 @@ const tern_module_class tern_fold_class = {
     .print = "output_size= kernel_size= dilation= padding= stride=",
 };
 
-/* ---- padding: amounts from the last dimension back: (left, right, top, bottom, ...) ------------------------ */
+/* ---- padding: amounts from the last dimension back: (left, right, top, bottom, ...) ---------- */
 
 typedef struct padding {
     tern_module module;

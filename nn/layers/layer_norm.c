@@ -52,7 +52,7 @@ static tern_tensor *normalise(tern_module *self, const char *operation, tern_ten
                              tern_call(tern_module_context(self), operation, args, 5, tern_none()));
 }
 
-/* ---- over the last dimensions ---------------------------------------------------------------------------- */
+/* ---- over the last dimensions ---------------------------------------------------------------- */
 
 static tern_status layer_norm_init(tern_module *self) {
     layer_norm *m = (layer_norm *)self;
@@ -96,7 +96,7 @@ const tern_module_class tern_rms_norm_class = {
     .print = "normalized_shape eps= elementwise_affine=",
 };
 
-/* ---- over groups of channels --------------------------------------------------------------------------- */
+/* ---- over groups of channels ----------------------------------------------------------------- */
 
 static tern_status group_norm_init(tern_module *self) {
     layer_norm *m = (layer_norm *)self;
@@ -124,7 +124,7 @@ const tern_module_class tern_group_norm_class = {
     .print = "num_groups num_channels eps= affine= bias=",
 };
 
-/* ---- over neighbouring channels -------------------------------------------------------------------------- */
+/* ---- over neighbouring channels -------------------------------------------------------------- */
 
 const tern_module_class tern_local_response_norm_class = {
     TERN_MODULE_CLASS("LocalResponseNorm(int size, Number alpha=0.0001, Number beta=0.75, "
@@ -135,7 +135,7 @@ const tern_module_class tern_local_response_norm_class = {
     .print = "size alpha= beta= k=",
 };
 
-/* ---- typed constructors ------------------------------------------------------------------------------- */
+/* ---- typed constructors ---------------------------------------------------------------------- */
 
 tern_module *tern_nn_layer_norm(tern_ctx *ctx, tern_shape normalized_shape,
                                 const tern_layer_norm_options *options) {

@@ -80,7 +80,7 @@ tern_module *tern_nn_linear(tern_ctx *ctx, int64_t in_features, int64_t out_feat
     return tern_module_new(ctx, &tern_linear_class, &config);
 }
 
-/* ---- Identity -------------------------------------------------------------------------------------- */
+/* ---- Identity -------------------------------------------------------------------------------- */
 
 static tern_tensor *identity_forward(tern_module *self, tern_tensor *input) {
     (void)self;

@@ -38,7 +38,7 @@ static const tern_field fields[] = {
     TERN_FIELD_END,
 };
 
-/* ---- making ------------------------------------------------------------------------------------------ */
+/* ---- making ---------------------------------------------------------------------------------- */
 
 static const char *const reductions[] = {"none", "mean", "sum"};
 
@@ -91,7 +91,7 @@ static tern_status distance_init(tern_module *self) {
     return check_reduction(self, false);
 }
 
-/* ---- classes ------------------------------------------------------------------------------------------- */
+/* ---- classes --------------------------------------------------------------------------------- */
 
 #define OLDER      "bool? size_average=None, bool? reduce=None, str reduction='mean'"
 #define PAIR       .call_schema = "forward(Tensor input, Tensor target)"
@@ -172,7 +172,7 @@ const tern_module_class tern_triplet_margin_with_distance_loss_class = {
     .call_schema = "forward(Tensor anchor, Tensor positive, Tensor negative)",
     .operation = "nn.functional.triplet_margin_with_distance_loss margin swap reduction"};
 
-/* ---- typed constructors ------------------------------------------------------------------------------- */
+/* ---- typed constructors ---------------------------------------------------------------------- */
 
 /* A reduction that is none of the three is refused by init. */
 static const char *name_of(tern_reduction reduction) {

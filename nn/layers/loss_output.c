@@ -45,7 +45,7 @@ static tern_module *linear(tern_module *self, int64_t in, int64_t out, bool bias
     return tern_nn_linear(tern_module_context(self), in, out, &o);
 }
 
-/* ---- LinearCrossEntropyLoss: cross_entropy(linear(input), target) ------------------------------------------- */
+/* ---- LinearCrossEntropyLoss: cross_entropy(linear(input), target) ---------------------------- */
 
 static tern_status linear_init(tern_module *self) {
     output_loss *m = (output_loss *)self;
@@ -85,7 +85,7 @@ const tern_module_class tern_linear_cross_entropy_loss_class = {
              "label_smoothing= options=",
 };
 
-/* ---- AdaptiveLogSoftmaxWithLoss: frequent classes first, the others in clusters of smaller width ------------- */
+/* ---- AdaptiveLogSoftmaxWithLoss: frequent classes first, the rest in clusters of less width -- */
 
 static bool check_cutoffs(tern_module *self) {
     const output_loss *m = (output_loss *)self;

@@ -83,7 +83,7 @@ static tern_tensor *normalise(tern_module *self, const char *operation, tern_ten
                              tern_call(tern_module_context(self), operation, args, 8, tern_none()));
 }
 
-/* ---- batch: statistics over all but the channels -------------------------------------------------------- */
+/* ---- batch: statistics over all but the channels --------------------------------------------- */
 
 /* Counts a batch of training; what the running statistics move by: momentum, or 1 / batches. */
 static double count_batch(tern_module *self) {
@@ -121,7 +121,7 @@ const tern_module_class tern_batch_norm1d_class = {BATCH_NORM("BatchNorm1d")};
 const tern_module_class tern_batch_norm2d_class = {BATCH_NORM("BatchNorm2d")};
 const tern_module_class tern_batch_norm3d_class = {BATCH_NORM("BatchNorm3d")};
 
-/* ---- instance: statistics of each sample's channels ------------------------------------------------------- */
+/* ---- instance: statistics of each sample's channels ------------------------------------------ */
 
 static tern_tensor *instance_forward(tern_module *self, tern_tensor *input) {
     const norm *m = (norm *)self;
@@ -148,7 +148,7 @@ const tern_module_class tern_instance_norm1d_class = {INSTANCE_NORM("InstanceNor
 const tern_module_class tern_instance_norm2d_class = {INSTANCE_NORM("InstanceNorm2d")};
 const tern_module_class tern_instance_norm3d_class = {INSTANCE_NORM("InstanceNorm3d")};
 
-/* ---- typed constructors ------------------------------------------------------------------------------- */
+/* ---- typed constructors ---------------------------------------------------------------------- */
 
 static tern_module *make(tern_ctx *ctx, const char *who, const tern_module_class *cls,
                          int64_t num_features, const tern_batch_norm_options *options) {

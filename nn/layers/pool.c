@@ -37,7 +37,7 @@ static tern_status window_init(tern_module *self) {
     return TERN_OK;
 }
 
-/* ---- max -------------------------------------------------------------------------------------------- */
+/* ---- max ------------------------------------------------------------------------------------- */
 
 #define MAX_POOL(name)                                                                             \
     TERN_MODULE_CLASS(name "(int|int[] kernel_size, int|int[]? stride=None, int|int[] padding=0, " \
@@ -55,7 +55,7 @@ const tern_module_class tern_max_pool2d_class = {
 const tern_module_class tern_max_pool3d_class = {
     MAX_POOL("MaxPool3d"), .operation = "nn.functional.max_pool3d" MAX_POOL_MEMBERS};
 
-/* ---- unpooling: kernel sizes print as tuples ------------------------------------------------------------ */
+/* ---- unpooling: kernel sizes print as tuples ------------------------------------------------- */
 
 static tern_status as_tuple(tern_module *self, tern_value *value) {
     int count = tern_layer_spatial(self);
@@ -105,7 +105,7 @@ const tern_module_class tern_max_unpool1d_class = {MAX_UNPOOL("MaxUnpool1d"), .c
 const tern_module_class tern_max_unpool2d_class = {MAX_UNPOOL("MaxUnpool2d"), .call = unpool2d};
 const tern_module_class tern_max_unpool3d_class = {MAX_UNPOOL("MaxUnpool3d"), .call = unpool3d};
 
-/* ---- average ---------------------------------------------------------------------------------------- */
+/* ---- average --------------------------------------------------------------------------------- */
 
 const tern_module_class tern_avg_pool1d_class = {
     TERN_MODULE_CLASS("AvgPool1d(int|int[] kernel_size, int|int[]? stride=None, "
@@ -130,7 +130,7 @@ const tern_module_class tern_avg_pool2d_class = {
 const tern_module_class tern_avg_pool3d_class = {
     AVG_POOL("AvgPool3d"), .operation = "nn.functional.avg_pool3d" AVG_POOL_MEMBERS};
 
-/* ---- adaptive: a size of None keeps the input's --------------------------------------------------------- */
+/* ---- adaptive: a size of None keeps the input's ---------------------------------------------- */
 
 static tern_status output_init(tern_module *self) {
     pool *m = (pool *)self;
@@ -161,7 +161,7 @@ const tern_module_class tern_adaptive_max_pool3d_class = {
     ADAPTIVE("AdaptiveMaxPool3d(any output_size, bool return_indices=False)"),
     .operation = "nn.functional.adaptive_max_pool3d output_size return_indices"};
 
-/* ---- power: (sum of x^p over the window)^(1/p) ------------------------------------------------------------ */
+/* ---- power: (sum of x^p over the window)^(1/p) ----------------------------------------------- */
 
 static double window_volume(const tern_module *self, tern_value kernel_size) {
     double volume = 1;
@@ -206,7 +206,7 @@ const tern_module_class tern_lp_pool1d_class = {POWER("LPPool1d")};
 const tern_module_class tern_lp_pool2d_class = {POWER("LPPool2d")};
 const tern_module_class tern_lp_pool3d_class = {POWER("LPPool3d")};
 
-/* ---- typed constructors ------------------------------------------------------------------------------- */
+/* ---- typed constructors ---------------------------------------------------------------------- */
 
 static tern_module *window(tern_ctx *ctx, const tern_module_class *cls, int64_t kernel_size,
                            int64_t stride, int64_t padding) {

@@ -31,7 +31,7 @@ static const tern_field fields[] = {
     TERN_FIELD_END,
 };
 
-/* ---- making ------------------------------------------------------------------------------------------ */
+/* ---- making ---------------------------------------------------------------------------------- */
 
 static int64_t directions(const recurrent *m) {
     return m->bidirectional ? 2 : 1;
@@ -107,7 +107,7 @@ static tern_status gru_init(tern_module *self) {
     return init(self, TERN_CELL_GRU);
 }
 
-/* ---- forward ------------------------------------------------------------------------------------------ */
+/* ---- forward --------------------------------------------------------------------------------- */
 
 /* A sequence in flight: states are [layers * directions, N, size], final ones one tensor each. */
 typedef struct sequence {
@@ -247,7 +247,7 @@ static tern_value lstm_call(tern_module *self, const tern_value *args) {
     return run(self, args[0].as.tensor, tern_value_at(args[1], 0), tern_value_at(args[1], 1));
 }
 
-/* ---- classes ------------------------------------------------------------------------------------------- */
+/* ---- classes --------------------------------------------------------------------------------- */
 
 #define PRINT                                                                                      \
     "input_size hidden_size proj_size=? num_layers=? bias=? batch_first=? dropout=? "              \
@@ -288,7 +288,7 @@ const tern_module_class tern_lstm_class = {
     .print = PRINT,
 };
 
-/* ---- typed constructors ------------------------------------------------------------------------------- */
+/* ---- typed constructors ---------------------------------------------------------------------- */
 
 static tern_module *make(tern_ctx *ctx, const char *who, const tern_module_class *cls,
                          int64_t input_size, int64_t hidden_size,

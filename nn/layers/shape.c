@@ -35,7 +35,7 @@ tern_module *tern_nn_flatten(tern_ctx *ctx, int64_t start_dim, int64_t end_dim) 
     return tern_module_new(ctx, &tern_flatten_class, &config);
 }
 
-/* ---- Unflatten ------------------------------------------------------------------------------------- */
+/* ---- Unflatten ------------------------------------------------------------------------------- */
 
 typedef struct unflatten {
     tern_module module;

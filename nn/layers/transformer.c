@@ -30,7 +30,7 @@ static const tern_field fields[] = {
     TERN_FIELD_END,
 };
 
-/* ---- making ------------------------------------------------------------------------------------------ */
+/* ---- making ---------------------------------------------------------------------------------- */
 
 static tern_module *attention(tern_module *self, const char *name) {
     const block *m = (block *)self;
@@ -104,7 +104,7 @@ static tern_status decoder_init(tern_module *self) {
     return TERN_OK;
 }
 
-/* ---- forward ------------------------------------------------------------------------------------------ */
+/* ---- forward --------------------------------------------------------------------------------- */
 
 static tern_tensor *attend(tern_module *attn, tern_module *drop, tern_tensor *query,
                            tern_tensor *memory, tern_value mask, tern_value padding) {

@@ -1,7 +1,7 @@
 /* transformer_stack.c: TransformerEncoder, TransformerDecoder and Transformer. */
 #include "layers.h"
 
-/* ---- copies of one layer ---------------------------------------------------------------------------------- */
+/* ---- copies of one layer --------------------------------------------------------------------- */
 
 typedef struct stack {
     tern_module module;
@@ -100,7 +100,7 @@ const tern_module_class tern_transformer_decoder_class = {
     .call = decoder_call,
 };
 
-/* ---- an encoder and a decoder ------------------------------------------------------------------------------ */
+/* ---- an encoder and a decoder ---------------------------------------------------------------- */
 
 typedef struct transformer {
     tern_module module;

@@ -30,7 +30,7 @@
 #define AT_LEAST_CALLS     5000
 #define AT_MOST_EXCEPTIONS 30
 
-/* ---- spoiling ---------------------------------------------------------------------------------- */
+/* ---- spoiling -------------------------------------------------------------------------------- */
 
 static const char *const spoil_names[SPOILS] = {"legal", "NULL",    "nil",    "latched", "foreign",
                                                 "stale", "dropped", "zeroed", "unsized"};
@@ -116,7 +116,7 @@ tern_scope arguments_made_scope(struct call *c, int place, tern_scope scope) {
     return scope;
 }
 
-/* ---- one call ------------------------------------------------------------------------------------ */
+/* ---- one call -------------------------------------------------------------------------------- */
 
 void arguments_ready(struct call *c) {
     if (c->failed) tern_fail(c->failed, TERN_ERR_ARGUMENT, "latched before");
@@ -156,13 +156,13 @@ static void finish(struct call *c) {
     for (int i = 0; i < c->n_blocks; i++) free(c->blocks[i]);
 }
 
-/* ---- what a call must latch ------------------------------------------------------------------------ */
+/* ---- what a call must latch ------------------------------------------------------------------ */
 
 struct exception {
     const char *place, *spoil, *reason;
 };
 static const struct exception exceptions[] = {
-#include "exceptions.inc"
+#include "exceptions.def"
 };
 #define N_EXCEPTIONS (sizeof exceptions / sizeof exceptions[0])
 
@@ -215,7 +215,7 @@ static const char *judge(const struct call *c) {
     return NULL;
 }
 
-/* ---- all calls --------------------------------------------------------------------------------------- */
+/* ---- all calls ------------------------------------------------------------------------------- */
 
 /* What the children tell their parent. */
 struct progress {
@@ -289,7 +289,7 @@ static void run_all(void) {
     progress->next = index_of_call;
 }
 
-/* ---- the files that functions read --------------------------------------------------------------------- */
+/* ---- the files that functions read ----------------------------------------------------------- */
 
 static void write_files(void) {
     struct call c = {.own = tern_open(NULL)};

@@ -90,7 +90,7 @@ void arguments_use_tensor(struct call *c, tern_tensor *result);
 void arguments_use_value(struct call *c, tern_value result);
 void arguments_use_text(struct call *c, const char *result);
 
-/* ---- legal arguments, made in c->ctx (legal.c) ---------------------------------------------------- */
+/* ---- legal arguments, made in c->ctx (legal.c) ----------------------------------------------- */
 
 /* 8 KiB of zeros; a copy of an options struct. */
 void *memory(struct call *c);

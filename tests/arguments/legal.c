@@ -105,7 +105,7 @@ uint8_t *rng_state(struct call *c) {
     return state;
 }
 
-/* ---- modules and optimizers -------------------------------------------------------------------- */
+/* ---- modules and optimizers ------------------------------------------------------------------ */
 
 tern_module *made(struct call *c, const char *notation) {
     return tern_nn(c->ctx, notation);
@@ -152,7 +152,7 @@ tern_sched *sched(struct call *c) {
     return tern_step_lr_new(optim(c), 3, 0.1);
 }
 
-/* ---- data ------------------------------------------------------------------------------------------ */
+/* ---- data ------------------------------------------------------------------------------------ */
 
 tern_dataset *dataset(struct call *c) {
     tern_tensor *samples = tensor(c);
@@ -187,7 +187,7 @@ bool sample(void *user, int64_t index, void *const *out_fields) {
     return true;
 }
 
-/* ---- files ----------------------------------------------------------------------------------------- */
+/* ---- files ----------------------------------------------------------------------------------- */
 
 tern_safetensors *safetensors(struct call *c) {
     return tern_safetensors_open(c->ctx, "tensors.safetensors");
@@ -197,7 +197,7 @@ tern_csv *csv(struct call *c) {
     return tern_csv_open(c->ctx, "table.csv", NULL);
 }
 
-/* ---- the rest ---------------------------------------------------------------------------------------- */
+/* ---- the rest -------------------------------------------------------------------------------- */
 
 static void free_report(void *with) {
     tern_load_report_free(with);

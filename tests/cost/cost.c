@@ -18,7 +18,7 @@ typedef struct subject {
     tern_tensor *a, *b;
 } subject;
 
-/* ---- operations -------------------------------------------------------------------------------- */
+/* ---- operations ------------------------------------------------------------------------------ */
 
 static void add(subject *s) {
     tern_add(s->a, s->b);
@@ -64,7 +64,7 @@ static void run_operation(subject *s, const operation *o, long n) {
     }
 }
 
-/* ---- an LSTM over a sequence -------------------------------------------------------------------- */
+/* ---- an LSTM over a sequence ----------------------------------------------------------------- */
 
 static const char lstm_case[] = "lstm_backward_";
 

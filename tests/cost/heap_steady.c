@@ -33,7 +33,7 @@ static void use(subject *s, const char *model, const char *optim) {
     s->optim = s->model ? tern_optim_new(s->model, optim) : NULL;
 }
 
-/* ---- the seed loop: forward, loss, backward, step, and a forward for inference ------------------ */
+/* ---- the seed loop: forward, loss, backward, step, and a forward for inference --------------- */
 
 static void prepare_line(subject *s) {
     s->input = tern_unsqueeze(tern_arange(s->ctx, 0, 0.8, 0.02), 1);
@@ -52,7 +52,7 @@ static void step_line(subject *s) {
     tern_scope_end(inference);
 }
 
-/* ---- classifiers --------------------------------------------------------------------------------- */
+/* ---- classifiers ----------------------------------------------------------------------------- */
 
 static void step_classifier(subject *s) {
     tern_tensor *loss = tern_cross_entropy(tern_forward(s->model, s->input), s->target, TERN_MEAN);
@@ -88,7 +88,7 @@ static void prepare_norms(subject *s) {
     s->target = tern_randint(s->ctx, 0, 3, TERN_SHAPE(2), NULL);
 }
 
-/* ---- an LSTM whose last output is classified ------------------------------------------------------ */
+/* ---- an LSTM whose last output is classified ------------------------------------------------- */
 
 typedef struct sequence {
     tern_module module;
@@ -124,7 +124,7 @@ static void prepare_lstm(subject *s) {
     s->target = tern_randint(s->ctx, 0, 3, TERN_SHAPE(2), NULL);
 }
 
-/* ---- counting ---------------------------------------------------------------------------------------- */
+/* ---- counting -------------------------------------------------------------------------------- */
 
 static const model_case models[] = {
     {"seed_loop", prepare_line, step_line},

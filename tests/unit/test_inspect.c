@@ -178,7 +178,7 @@ Test(inspect, reads_every_file_of_older_versions) {
     tern_close(ctx);
 }
 
-/* ---- other formats --------------------------------------------------------------------------------- */
+/* ---- other formats --------------------------------------------------------------------------- */
 
 Test(inspect, tells_numpys_arrays_whatever_their_order) {
     tern_ctx *ctx = tern_open(NULL);
@@ -241,7 +241,7 @@ Test(inspect, tells_safetensors_with_dtypes_that_tern_lacks) {
     tern_close(ctx);
 }
 
-/* ---- odd pickles ----------------------------------------------------------------------------------- */
+/* ---- odd pickles ----------------------------------------------------------------------------- */
 
 static tern_value inspect_pickle(tern_ctx *ctx, const char *path, const char *pickle, size_t size) {
     tern_sink sink;

@@ -9,7 +9,7 @@
 
 #define PATIENT 20000 /* milliseconds: far more than a helper needs, even under a sanitizer */
 
-/* ---- helpers ---------------------------------------------------------------------------------- */
+/* ---- helpers --------------------------------------------------------------------------------- */
 
 static tern_load_report *report_of(int probe_ms) {
     tern_load_report *report = tern_load_report_new(probe_ms);
@@ -60,7 +60,7 @@ static void expect(const tern_load_report *report, const char *name, tern_load_s
     cr_assert_not_null(strstr(p->message, words), "%s: '%s'", name, p->message);
 }
 
-/* ---- without probing -------------------------------------------------------------------------- */
+/* ---- without probing ------------------------------------------------------------------------- */
 
 Test(load_report, discovery_opens_nothing) {
     plugin_folder f = folder_open();
@@ -228,7 +228,7 @@ Test(load_report, every_allocation_that_fails_gives_no_report) {
     folder_close(&f);
 }
 
-/* ---- with the helper -------------------------------------------------------------------------- */
+/* ---- with the helper ------------------------------------------------------------------------- */
 
 Test(load_report, a_probe_shows_what_each_device_is) {
     plugin_folder f = folder_open();

@@ -6,7 +6,7 @@
 
 #define NPY(name) TERN_TEST_SOURCE "/tests/data/npy/" name
 
-/* ---- memory of the program's ------------------------------------------------------------------------ */
+/* ---- memory of the program's ----------------------------------------------------------------- */
 
 static void count_release(void *user) {
     ++*(int *)user;
@@ -66,7 +66,7 @@ Test(from_memory, copies_what_the_device_cannot_use_and_releases_it_at_once) {
     tern_free(memory);
 }
 
-/* ---- files ------------------------------------------------------------------------------------------- */
+/* ---- files ----------------------------------------------------------------------------------- */
 
 static void check_same(tern_value a, tern_value b) {
     tern_value key, x, y;

@@ -281,7 +281,7 @@ Test(nn_families, loss_weights_are_the_modules_own_and_move_with_it) {
     CHECK_CLEAN();
 }
 
-/* ---- CTC ------------------------------------------------------------------------------------------------ */
+/* ---- CTC ------------------------------------------------------------------------------------- */
 
 /* Two steps of two equal labels (blank and 1): of the four paths, three give the target [1]. */
 Test(nn_families, ctc_sums_over_alignments) {

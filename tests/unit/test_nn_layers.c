@@ -3,7 +3,7 @@
 
 TestSuite(nn_layers, .init = open_context, .fini = close_context);
 
-/* ---- gradients ------------------------------------------------------------------------------------ */
+/* ---- gradients ------------------------------------------------------------------------------- */
 
 typedef struct subject {
     tern_module *module;
@@ -102,7 +102,7 @@ Test(nn_layers, gradients_of_normalisation_activations_and_sequences_agree_with_
     check_gradient("SmoothL1Loss(beta=0.05)", true, TERN_SHAPE(2, 3));
 }
 
-/* ---- values ---------------------------------------------------------------------------------------- */
+/* ---- values ---------------------------------------------------------------------------------- */
 
 Test(nn_layers, softmax_without_a_dim_takes_pytorchs) {
     const float data[] = {1, 2, 3, 4};
@@ -170,7 +170,7 @@ Test(nn_layers, containers_take_more_modules) {
     CHECK_ERROR("ModuleList: module 1 is NULL");
 }
 
-/* ---- initial weights ----------------------------------------------------------------------------------- */
+/* ---- initial weights ------------------------------------------------------------------------- */
 
 Test(nn_layers, initial_weights_have_pytorchs_bits) {
     static const uint32_t weight[] = {0x3f0a6571, 0x3f163f5b, 0xbe29a1a3,

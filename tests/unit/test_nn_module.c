@@ -3,7 +3,7 @@
 
 TestSuite(nn_module, .init = open_context, .fini = close_context);
 
-/* ---- a user's module --------------------------------------------------------------------------- */
+/* ---- a user's module ------------------------------------------------------------------------- */
 
 typedef struct line {
     tern_module module;
@@ -39,7 +39,7 @@ Test(nn_module, a_users_module_has_the_tutorials_parameters) {
     CHECK_CLEAN();
 }
 
-/* ---- trees -------------------------------------------------------------------------------------- */
+/* ---- trees ----------------------------------------------------------------------------------- */
 
 typedef struct tree {
     tern_module module;
@@ -136,7 +136,7 @@ Test(nn_module, paths_find_modules_and_tensors) {
     tern_error_clear(ctx);
 }
 
-/* ---- refusals ------------------------------------------------------------------------------------ */
+/* ---- refusals -------------------------------------------------------------------------------- */
 
 Test(nn_module, names_follow_pytorchs_rules) {
     tern_module *m = new_tree();
@@ -210,7 +210,7 @@ Test(nn_module, null_modules_are_refused) {
     CHECK_CLEAN();
 }
 
-/* ---- forward -------------------------------------------------------------------------------------- */
+/* ---- forward --------------------------------------------------------------------------------- */
 
 Test(nn_module, a_module_without_forward_says_so) {
     tern_module *list = tern_nn_module_list(ctx, NULL, 0);
@@ -265,7 +265,7 @@ Test(nn_module, a_sequential_may_return_what_is_not_its_own) {
     CHECK_CLEAN();
 }
 
-/* ---- modes, gradients, moving ------------------------------------------------------------------------ */
+/* ---- modes, gradients, moving ---------------------------------------------------------------- */
 
 Test(nn_module, train_and_eval_reach_the_children) {
     tern_module *m = new_tree();

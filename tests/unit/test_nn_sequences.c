@@ -36,7 +36,7 @@ static tern_module *seeded(const char *text) {
     return module;
 }
 
-/* ---- recurrent layers -------------------------------------------------------------------------------- */
+/* ---- recurrent layers ------------------------------------------------------------------------ */
 
 Test(nn_sequences, layouts_of_a_recurrent_layer_agree) {
     static const char *const kinds[] = {"RNN", "GRU", "LSTM"};
@@ -164,7 +164,7 @@ Test(nn_sequences, forwards_refuse_inputs_and_states_that_do_not_fit) {
     refuses_call("GRUCell(3, 2)", x, none, "Expected input to be 1D or 2D, got 3D instead");
 }
 
-/* ---- attention ---------------------------------------------------------------------------------------- */
+/* ---- attention ------------------------------------------------------------------------------- */
 
 static tern_value attend(tern_module *m, tern_tensor *x, tern_value padding, bool weights,
                          tern_value mask, bool average) {
@@ -224,7 +224,7 @@ Test(nn_sequences, attention_refuses_widths_and_masks_that_do_not_fit) {
     CHECK_ERROR_HAS("the 2D key_padding_mask does not have the sizes");
 }
 
-/* ---- transformers --------------------------------------------------------------------------------------- */
+/* ---- transformers ---------------------------------------------------------------------------- */
 
 Test(nn_sequences, a_stack_copies_one_layer_and_draws_it_once) {
     static const char layer[] = "TransformerEncoderLayer(4, 2, 8)";

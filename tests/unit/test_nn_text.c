@@ -10,7 +10,7 @@ static const char *print_of(const char *text) {
     return module ? tern_module_repr_text(module) : tern_error(ctx);
 }
 
-/* ---- printing ------------------------------------------------------------------------------------ */
+/* ---- printing -------------------------------------------------------------------------------- */
 
 Test(nn_text, modules_print_as_in_pytorch) {
     static const char *const same[][2] = {
@@ -150,7 +150,7 @@ Test(nn_text, repr_measures_and_cuts_as_snprintf) {
     cr_assert_str_eq(text, "Linear(");
 }
 
-/* ---- errors --------------------------------------------------------------------------------------- */
+/* ---- errors ---------------------------------------------------------------------------------- */
 
 #define REFUSES(text, message)                                                                     \
     do {                                                                                           \
@@ -229,7 +229,7 @@ Test(nn_text, printing_two_deep_branches_takes_no_longer_than_it_must) {
     CHECK_CLEAN();
 }
 
-/* ---- names and values ------------------------------------------------------------------------------- */
+/* ---- names and values ------------------------------------------------------------------------ */
 
 typedef struct blur {
     tern_module module;

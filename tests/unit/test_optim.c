@@ -27,7 +27,7 @@ static tern_value named_args(const char *name, tern_value value) {
     return args;
 }
 
-/* ---- updates -------------------------------------------------------------------------------------- */
+/* ---- updates --------------------------------------------------------------------------------- */
 
 Test(optim, sgd_moves_against_the_gradient) {
     tern_tensor *p = parameter(1, 2);
@@ -121,7 +121,7 @@ Test(optim, typed_constructors_and_names_agree) {
     CHECK_CLEAN();
 }
 
-/* ---- groups ---------------------------------------------------------------------------------------- */
+/* ---- groups ---------------------------------------------------------------------------------- */
 
 Test(optim, groups_have_options_of_their_own) {
     tern_tensor *a = parameter(0, 0), *b = parameter(0, 0), *c = parameter(0, 0);
@@ -157,7 +157,7 @@ Test(optim, named_parameters_keep_their_names) {
                      "['weight', 'bias']");
 }
 
-/* ---- state dicts -------------------------------------------------------------------------------------- */
+/* ---- state dicts ----------------------------------------------------------------------------- */
 
 Test(optim, a_state_dict_is_laid_out_as_pytorchs) {
     tern_module *m = tern_nn(ctx, "Linear(2, 1)");
@@ -288,7 +288,7 @@ Test(optim, state_follows_a_parameter_to_another_dtype) {
     cr_assert_eq(tern_dtype_of(tern_optim_state(adam, 0, "exp_avg")), TERN_FLOAT64);
 }
 
-/* ---- refusals ---------------------------------------------------------------------------------------- */
+/* ---- refusals -------------------------------------------------------------------------------- */
 
 #define REFUSES(text, message)                                                                     \
     do {                                                                                           \
@@ -360,7 +360,7 @@ Test(optim, a_latched_error_keeps_the_weights) {
     cr_assert_float_eq(at(p, 0), 1, 0);
 }
 
-/* ---- printing ------------------------------------------------------------------------------------------ */
+/* ---- printing -------------------------------------------------------------------------------- */
 
 Test(optim, optimizers_print_as_in_pytorch) {
     tern_value groups = tern_list_new(ctx);
@@ -397,7 +397,7 @@ Test(optim, optimizers_print_as_in_pytorch) {
         "    betas: (0.9, 0.999)\n    capturable: False\n    decoupled_weight_decay: True\n"));
 }
 
-/* ---- clipping ------------------------------------------------------------------------------------------- */
+/* ---- clipping -------------------------------------------------------------------------------- */
 
 Test(optim, clipping_scales_to_the_norm) {
     tern_tensor *p = parameter(0, 0), *q = parameter(0, 0), *none = parameter(0, 0);
@@ -435,7 +435,7 @@ Test(optim, norms_of_every_order) {
     CHECK_ERROR("expected a list of tensors, element 0 is int");
 }
 
-/* ---- failures --------------------------------------------------------------------------------------------- */
+/* ---- failures -------------------------------------------------------------------------------- */
 
 #define LAYERS 12
 

@@ -109,7 +109,7 @@ Test(optim_sched, typed_constructors_make_the_same_rates) {
     CHECK_CLEAN();
 }
 
-/* ---- states ------------------------------------------------------------------------------------------ */
+/* ---- states ---------------------------------------------------------------------------------- */
 
 static void check_resumes(const char *text) {
     double rates[2][4];
@@ -181,7 +181,7 @@ Test(optim_sched, states_of_milestones_functions_and_parts_are_those_of_pytorch)
     cr_assert_eq(tern_value_count(state), 4);
 }
 
-/* ---- refusals ----------------------------------------------------------------------------------------- */
+/* ---- refusals -------------------------------------------------------------------------------- */
 
 #define REFUSES(text, message)                                                                     \
     do {                                                                                           \
@@ -237,7 +237,7 @@ Test(optim_sched, cycling_needs_a_momentum) {
                        0.95, 0);
 }
 
-/* ---- formulas -------------------------------------------------------------------------------------------- */
+/* ---- formulas -------------------------------------------------------------------------------- */
 
 static double value_of(const char *formula, double epoch) {
     char message[100];

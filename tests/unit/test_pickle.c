@@ -4,7 +4,7 @@
 #include "io/pickle_reader.h"
 #include "io/pickle_writer.h"
 
-/* ---- writing: Python's pickle.dumps(..., protocol=2) is the reference ---------------------------- */
+/* ---- writing: Python's pickle.dumps(..., protocol=2) is the reference ------------------------ */
 
 typedef struct golden {
     int count;
@@ -125,7 +125,7 @@ Test(pickle, refuses_to_write_what_no_reader_could_take) {
     tern_close(ctx);
 }
 
-/* ---- reading ------------------------------------------------------------------------------------- */
+/* ---- reading --------------------------------------------------------------------------------- */
 
 static const tern_pglobal known[] = {{"collections", "OrderedDict", 7}};
 

@@ -37,7 +37,7 @@ static tern_value read_pickle(tern_ctx *ctx, const char *pickle, size_t size) {
 }
 #define READ(ctx, text) read_pickle(ctx, text, sizeof(text) - 1)
 
-/* ---- files that PyTorch wrote ---------------------------------------------------------------------- */
+/* ---- files that PyTorch wrote ---------------------------------------------------------------- */
 
 Test(pth, rewrites_pytorchs_files_byte_for_byte) {
     static unsigned char bytes[65536];
@@ -143,7 +143,7 @@ Test(pth, names_what_it_refuses) {
     tern_close(ctx);
 }
 
-/* ---- own files --------------------------------------------------------------------------------------- */
+/* ---- own files ------------------------------------------------------------------------------- */
 
 Test(pth, keeps_dtypes_shapes_and_every_bit) {
     tern_ctx *ctx = tern_open(NULL);
@@ -231,7 +231,7 @@ Test(pth, root_is_the_name_without_its_last_extension) {
     }
 }
 
-/* ---- hostile files ----------------------------------------------------------------------------------- */
+/* ---- hostile files --------------------------------------------------------------------------- */
 
 #define TENSOR(offset, sizes, strides)                                                             \
     "\x80\x02"                                                                                     \
@@ -438,7 +438,7 @@ Test(pth, every_failed_allocation_ends_in_a_clean_error) {
     cr_assert_eq(count_files(folder, true), 1);
 }
 
-/* ---- all of the reference samples, where they are -------------------------------------------------- */
+/* ---- all of the reference samples, where they are -------------------------------------------- */
 
 static void check_content(tern_ctx *ctx, tern_value got, tern_value want, const char *file);
 

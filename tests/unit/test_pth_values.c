@@ -60,7 +60,7 @@ Test(pth_values, tell_every_constructor_that_pytorch_writes) {
     tern_close(ctx);
 }
 
-/* ---- refusals ---------------------------------------------------------------------------------------- */
+/* ---- refusals -------------------------------------------------------------------------------- */
 
 static tern_sink archive(tern_ctx *ctx, const char *pickle, size_t size) {
     tern_sink sink;
@@ -165,7 +165,7 @@ Test(pth_values, refuse_constructors_with_wrong_arguments) {
     tern_close(ctx);
 }
 
-/* ---- archives ---------------------------------------------------------------------------------------- */
+/* ---- archives -------------------------------------------------------------------------------- */
 
 Test(pth_values, refuse_archives_that_are_not_torchs) {
     static const struct {

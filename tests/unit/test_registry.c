@@ -8,7 +8,7 @@
 #include "plugin_folder.h"
 #include "tern/context.h"
 
-/* ---- helpers ---------------------------------------------------------------------------------- */
+/* ---- helpers --------------------------------------------------------------------------------- */
 
 static tern_device *opened(const char *spec) {
     tern_fault fault = {0};
@@ -39,7 +39,7 @@ static void keep_log(void *user, tern_log_level level, const char *message) {
     strcat(log_lines, "\n");
 }
 
-/* ---- opening by name -------------------------------------------------------------------------- */
+/* ---- opening by name ------------------------------------------------------------------------- */
 
 Test(registry, a_named_device_opens) {
     plugin_folder f = folder_open();
@@ -118,7 +118,7 @@ Test(registry, a_smaller_struct_ends_in_zeroes) {
     folder_close(&f);
 }
 
-/* ---- what cannot be opened ---------------------------------------------------------------------- */
+/* ---- what cannot be opened ------------------------------------------------------------------- */
 
 Test(registry, an_unknown_device_is_answered_with_the_known_ones) {
     plugin_folder f = folder_open();
@@ -296,7 +296,7 @@ Test(registry, manifests_of_another_machine_or_abi_are_told) {
     folder_close(&f);
 }
 
-/* ---- which one of several ----------------------------------------------------------------------- */
+/* ---- which one of several -------------------------------------------------------------------- */
 
 Test(registry, among_variants_the_features_count_then_the_priority) {
     plugin_folder f = folder_open();
@@ -369,7 +369,7 @@ Test(registry, auto_without_any_that_opens_says_why) {
     folder_close(&f);
 }
 
-/* ---- threads and memory ------------------------------------------------------------------------- */
+/* ---- threads and memory ---------------------------------------------------------------------- */
 
 static void *open_and_close(void *unused) {
     (void)unused;

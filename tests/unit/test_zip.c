@@ -201,7 +201,7 @@ Test(zip, serialization_id_folds_names_as_pytorch_does) {
     tern_close(ctx);
 }
 
-/* ---- 64 bits ---------------------------------------------------------------------------------------- */
+/* ---- 64 bits --------------------------------------------------------------------------------- */
 
 /*
  * An archive of one stored member "a" with "hello", whose directory gives sizes and offset in the

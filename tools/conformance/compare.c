@@ -26,7 +26,7 @@ static bool differs(comparison *c, const char *format, ...) {
     return true;
 }
 
-/* ---- results on the host ------------------------------------------------------------------------- */
+/* ---- results on the host --------------------------------------------------------------------- */
 
 static bool host_scalar(tern_ctx *ctx, tern_dtype dtype, const void *bytes, host_array *out) {
     uint8_t *copy = tern_scope_alloc(ctx, 8);
@@ -98,7 +98,7 @@ static const char *position_text(const tern_shape *shape, int64_t index, char *t
     return shape_text(&position, text, size);
 }
 
-/* ---- elements ------------------------------------------------------------------------------------- */
+/* ---- elements -------------------------------------------------------------------------------- */
 
 static uint64_t bits_at(const host_array *a, int64_t index) {
     uint64_t bits = 0;
@@ -151,7 +151,7 @@ static void default_tolerance(tern_dtype dtype, double *out_rtol, double *out_at
     }
 }
 
-/* ---- whole arrays ----------------------------------------------------------------------------------- */
+/* ---- whole arrays ---------------------------------------------------------------------------- */
 
 static bool wrong_kind(const host_array *got, const host_array *want, tern_dtype dtype,
                        comparison *c) {

@@ -8,7 +8,6 @@
 
 #include <dirent.h>
 #include <errno.h>
-#include <fnmatch.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -38,7 +37,7 @@ enum { PATH_SIZE = 4096, SUBJECT_SIZE = 256 };
 
 static const char suffix[] = ".safetensors";
 
-/* ---- files ------------------------------------------------------------------------------------------- */
+/* ---- files ----------------------------------------------------------------------------------- */
 
 typedef struct suite_user {
     const suite *suite;
@@ -111,7 +110,7 @@ static void run_suite(conformance *run, const suite *s) {
     if (stat(path, &status) == 0) run_file(run, s, subject);
 }
 
-/* ---- the verb ------------------------------------------------------------------------------------------ */
+/* ---- the verb -------------------------------------------------------------------------------- */
 
 static int check_folder(const verb *v, const char *folder) {
     struct stat status;
@@ -200,36 +199,3 @@ const verb verb_conformance = {
     .options_size = sizeof(conformance_options),
     .run = run_verb,
 };
-
-/* ---- what the suites share -------------------------------------------------------------------------------- */
-
-static bool matches_filter(const char *filter, const char *subject) {
-    const char *slash = strrchr(subject, '/');
-    if (fnmatch(filter, subject, 0) == 0) return true;
-    return slash && !strchr(filter, '/') && fnmatch(filter, slash + 1, 0) == 0;
-}
-
-bool conformance_begin(conformance *run, const char *subject) {
-    if (run->subject && strcmp(run->subject, subject) != 0) return false;
-    if (run->filter && !matches_filter(run->filter, subject)) return false;
-    report_subject(run->report, subject);
-    return true;
-}
-
-void conformance_case(conformance *run, const vectors_file *file, tern_value json, const char *id,
-                      void (*fn)(test_case *t, void *user), void *user) {
-    test_case t = {.run = run, .file = file, .json = json};
-    if (run->case_id && strcmp(run->case_id, id) != 0) return;
-    snprintf(t.id, sizeof t.id, "%s", id);
-    tern_scope scope = tern_scope_begin(run->ctx, 0);
-    fn(&t, user);
-    if (tern_check(run->ctx) != TERN_OK) case_fail(&t, "%s", tern_error(run->ctx));
-    if (t.failed)
-        report_fail(run->report, t.id, t.what);
-    else if (t.skip)
-        report_skip(run->report, t.skip, 1);
-    else
-        report_pass(run->report);
-    tern_error_clear(run->ctx);
-    tern_scope_end(scope);
-}

@@ -1,10 +1,12 @@
-/* Checks of one case: what a case compares, and how a difference reads in the report. */
+/* One case: whether it runs, what it compares, and how a difference reads in the report. */
 #include "conformance.h"
 
+#include <fnmatch.h>
 #include <inttypes.h>
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 
 void case_fail(test_case *t, const char *format, ...) {
     if (t->failed) return;
@@ -14,6 +16,41 @@ void case_fail(test_case *t, const char *format, ...) {
     va_end(arguments);
     t->failed = true;
 }
+
+/* ---- running --------------------------------------------------------------------------------- */
+
+static bool matches_filter(const char *filter, const char *subject) {
+    const char *slash = strrchr(subject, '/');
+    if (fnmatch(filter, subject, 0) == 0) return true;
+    return slash && !strchr(filter, '/') && fnmatch(filter, slash + 1, 0) == 0;
+}
+
+bool conformance_begin(conformance *run, const char *subject) {
+    if (run->subject && strcmp(run->subject, subject) != 0) return false;
+    if (run->filter && !matches_filter(run->filter, subject)) return false;
+    report_subject(run->report, subject);
+    return true;
+}
+
+void conformance_case(conformance *run, const vectors_file *file, tern_value json, const char *id,
+                      void (*fn)(test_case *t, void *user), void *user) {
+    test_case t = {.run = run, .file = file, .json = json};
+    if (run->case_id && strcmp(run->case_id, id) != 0) return;
+    snprintf(t.id, sizeof t.id, "%s", id);
+    tern_scope scope = tern_scope_begin(run->ctx, 0);
+    fn(&t, user);
+    if (tern_check(run->ctx) != TERN_OK) case_fail(&t, "%s", tern_error(run->ctx));
+    if (t.failed)
+        report_fail(run->report, t.id, t.what);
+    else if (t.skip)
+        report_skip(run->report, t.skip, 1);
+    else
+        report_pass(run->report);
+    tern_error_clear(run->ctx);
+    tern_scope_end(scope);
+}
+
+/* ---- comparing ------------------------------------------------------------------------------- */
 
 double case_error(const test_case *t, const char *label) {
     return tern_value_as_double(tern_dict_get(tern_dict_get(t->json, "error"), label));

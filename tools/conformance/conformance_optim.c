@@ -126,7 +126,7 @@ static void run_optimizer(test_case *t) {
     check_state(t, optim);
 }
 
-/* ---- clipping ----------------------------------------------------------------------------------------- */
+/* ---- clipping -------------------------------------------------------------------------------- */
 
 static double number_argument(tern_value args, const char *name, double fallback) {
     return tern_dict_has(args, name) ? tern_value_as_double(tern_dict_get(args, name)) : fallback;
@@ -169,7 +169,7 @@ static void run_clip(test_case *t) {
     }
 }
 
-/* ---- suites ------------------------------------------------------------------------------------------------- */
+/* ---- suites ---------------------------------------------------------------------------------- */
 
 static void run(test_case *t) {
     if (strcmp(vectors_name(t->file), "clip") == 0)

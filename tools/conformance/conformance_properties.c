@@ -35,7 +35,7 @@ typedef struct sample {
     tern_value named;
 } sample;
 
-/* ---- arguments ---------------------------------------------------------------------------------------------- */
+/* ---- arguments ------------------------------------------------------------------------------- */
 
 /* Distinct numbers away from 0, 1/2 and 1, where functions have kinks; the golden ratio's multiples
  * spread evenly. */
@@ -182,7 +182,7 @@ static bool find_sample(sample *s) {
     return false;
 }
 
-/* ---- comparing two tensors --------------------------------------------------------------------------------------- */
+/* ---- comparing two tensors ------------------------------------------------------------------- */
 
 static void expect_same(test_case *t, tern_tensor *got, tern_tensor *right, bool bits) {
     tern_ctx *ctx = t->run->ctx;
@@ -200,7 +200,7 @@ static void expect_same(test_case *t, tern_tensor *got, tern_tensor *right, bool
     if (!c.equal) case_fail(t, "%s", c.what);
 }
 
-/* ---- the checks ------------------------------------------------------------------------------------------------------ */
+/* ---- the checks ------------------------------------------------------------------------------ */
 
 #define NO_SAMPLE "no arguments could be made from its description"
 #define IS_RANDOM "it draws random numbers"
@@ -283,7 +283,7 @@ static void check_gradients(test_case *t, void *user) {
         tern_gradcheck(t->run->ctx, call_with, s, s->tensors, s->n_tensors, 1e-6, 1e-5, 1e-3);
 }
 
-/* ---- all rows --------------------------------------------------------------------------------------------------------- */
+/* ---- all rows -------------------------------------------------------------------------------- */
 
 typedef bool (*row_filter)(const sample *s);
 

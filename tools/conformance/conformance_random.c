@@ -17,7 +17,7 @@ static tern_tensor *find_tensor(void *user, const char *name, const char *argume
     return vectors_upload(((test_case *)user)->file, name, tern_none());
 }
 
-/* ---- calls that are no operations ----------------------------------------------------------------- */
+/* ---- calls that are no operations ------------------------------------------------------------ */
 
 static tern_value get_state(tern_ctx *ctx) {
     uint8_t state[TERN_RNG_STATE_SIZE];
@@ -48,7 +48,7 @@ static bool call_generator(test_case *t, const char *name, tern_value args,
     return true;
 }
 
-/* ---- calls in place: a tensor of `size`, `dtype` and `strides` is filled ------------------------------ */
+/* ---- calls in place: a tensor of `size`, `dtype` and `strides` is filled --------------------- */
 
 static tern_tensor *empty_tensor(tern_ctx *ctx, tern_value args) {
     tern_shape size, strides;
@@ -83,7 +83,7 @@ static tern_value fill_in_place(test_case *t, const char *name, tern_value args)
     return case_initialise(t, name, target.as.tensor, named);
 }
 
-/* ---- a case ---------------------------------------------------------------------------------------------- */
+/* ---- a case ---------------------------------------------------------------------------------- */
 
 static bool is_in_place(const char *name) {
     size_t length = strlen(name);

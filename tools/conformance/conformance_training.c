@@ -16,7 +16,7 @@
 
 enum { LABEL_SIZE = 128 };
 
-/* ---- what all subjects check ----------------------------------------------------------------------------- */
+/* ---- what all subjects check ----------------------------------------------------------------- */
 
 static bool is_exact(const test_case *t) {
     tern_value exact = tern_dict_get(t->json, "exact");
@@ -113,7 +113,7 @@ static void check_generator(test_case *t) {
     if (reference.kind == TERN_VALUE_STRING) case_check_bits(t, "rand_after", drawn, reference);
 }
 
-/* ---- linear_regression --------------------------------------------------------------------------------------- */
+/* ---- linear_regression ----------------------------------------------------------------------- */
 
 typedef struct loss_record {
     float *losses, *test_losses;
@@ -166,7 +166,7 @@ static void linear_regression(test_case *t) {
     check_generator(t);
 }
 
-/* ---- the other programs ------------------------------------------------------------------------------------ */
+/* ---- the other programs ---------------------------------------------------------------------- */
 
 /* What a run leaves behind, step by step. */
 typedef struct run_record {
@@ -252,7 +252,7 @@ static void run_program(test_case *t) {
     check_generator(t);
 }
 
-/* ---- the subjects ---------------------------------------------------------------------------------------------- */
+/* ---- the subjects ---------------------------------------------------------------------------- */
 
 static void run(test_case *t) {
     if (strcmp("linear_regression", vectors_name(t->file)) == 0)

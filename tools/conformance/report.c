@@ -138,7 +138,7 @@ void report_accuracy(report *r, tern_dtype dtype, double error, double torch_err
     }
 }
 
-/* ---- sums -------------------------------------------------------------------------------------- */
+/* ---- sums ------------------------------------------------------------------------------------ */
 
 typedef struct totals {
     int64_t passed, failed, skipped, subjects_passed, subjects_failed, subjects_skipped;
@@ -194,7 +194,7 @@ void report_verdict(const report *r, char *out_text, size_t size) {
         snprintf(out_text, size, "all %" PRId64 " cases passed on %s", t.passed, r->device);
 }
 
-/* ---- JSON -------------------------------------------------------------------------------------- */
+/* ---- JSON ------------------------------------------------------------------------------------ */
 
 static void replay_line(const report *r, const failure_row *f, char *out_line, size_t size) {
     snprintf(out_line, size, "%s --replay %s:%s", r->replay, f->subject, f->id);
@@ -254,7 +254,7 @@ void report_print_json(const report *r) {
     json_finish(&j);
 }
 
-/* ---- text -------------------------------------------------------------------------------------- */
+/* ---- text ------------------------------------------------------------------------------------ */
 
 static void print_skipped(const report *r) {
     size_t column = LINE_WIDTH;

@@ -5,7 +5,7 @@
 
 #include "tern/ops.h"
 
-/* ---- the classifier -------------------------------------------------------------------------------------- */
+/* ---- the classifier -------------------------------------------------------------------------- */
 
 typedef struct classifier {
     tern_module module;
@@ -64,7 +64,7 @@ tern_module *classifier_new(tern_ctx *ctx, int64_t vocab, int64_t dim, int64_t h
     return tern_module_new(ctx, &classifier_class, &config);
 }
 
-/* ---- a block of the GPT ------------------------------------------------------------------------------------ */
+/* ---- a block of the GPT ---------------------------------------------------------------------- */
 
 typedef struct block {
     tern_module module;
@@ -116,7 +116,7 @@ static const tern_module_class block_class = {
     .forward = block_forward,
 };
 
-/* ---- the GPT ------------------------------------------------------------------------------------------- */
+/* ---- the GPT --------------------------------------------------------------------------------- */
 
 typedef struct gpt {
     tern_module module;

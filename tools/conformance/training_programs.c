@@ -8,7 +8,7 @@
 
 typedef training_program program;
 
-/* ---- options ------------------------------------------------------------------------------------------ */
+/* ---- options --------------------------------------------------------------------------------- */
 
 static int64_t whole(const program *p, const char *name) {
     return tern_value_as_int(tern_dict_get(p->options, name));
@@ -41,7 +41,7 @@ static void keep_data(program *p, tern_tensor *inputs, tern_tensor *targets) {
     p->n_train = tern_size(inputs, 0);
 }
 
-/* ---- setups ------------------------------------------------------------------------------------------- */
+/* ---- setups ---------------------------------------------------------------------------------- */
 
 /* Points around random centres, by a loader that shuffles. */
 static void blobs(program *p) {
@@ -230,7 +230,7 @@ bool training_setup(tern_ctx *ctx, const char *name, tern_value options, program
     return out_program->optim && tern_check(ctx) == TERN_OK;
 }
 
-/* ---- batches ------------------------------------------------------------------------------------------ */
+/* ---- batches --------------------------------------------------------------------------------- */
 
 static bool shuffles(const program *p) {
     return p->batch > 0 && p->context == 0;

@@ -70,7 +70,7 @@ bool vectors_tensor(const vectors_file *file, const char *reference, stored_tens
     return true;
 }
 
-/* ---- layouts --------------------------------------------------------------------------------------- */
+/* ---- layouts --------------------------------------------------------------------------------- */
 
 /* Bytes that no kernel should read: NaN for floats, large numbers for integers, true for bool. */
 static void fill_gaps(uint8_t *data, size_t bytes, tern_dtype dtype) {

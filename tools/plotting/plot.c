@@ -17,7 +17,7 @@ extern char **environ;
 
 enum { PATH_SIZE = 4096, NOT_FOUND = 127, COPY_SIZE = 65536, TERMINAL_SIZE = 128 };
 
-/* ---- the program ----------------------------------------------------------------------------------------- */
+/* ---- the program ----------------------------------------------------------------------------- */
 
 /* Starts gnuplot with the three descriptors; errno in *out_error where it could not be started. */
 static pid_t start(int input, int output, int errors, int *out_error) {
@@ -96,7 +96,7 @@ static plot_result draw(const figure *f, const char *terminal, bool colors, int 
     return result;
 }
 
-/* ---- files and the terminal ---------------------------------------------------------------------------------- */
+/* ---- files and the terminal ------------------------------------------------------------------ */
 
 /* gnuplot's terminal for a name; false where it ends in neither. Two plots side by side are wider. */
 static bool terminal_for(const figure *f, const char *path, char *out_terminal, size_t size) {

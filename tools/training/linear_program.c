@@ -4,7 +4,7 @@
 #include "tern/ops.h"
 #include "tern/optim.h"
 
-/* ---- data --------------------------------------------------------------------------------------------- */
+/* ---- data ------------------------------------------------------------------------------------ */
 
 bool line_data_make(tern_ctx *ctx, double weight, double bias, double step, int64_t points,
                     line_data *out_data) {
@@ -26,7 +26,7 @@ bool line_data_make(tern_ctx *ctx, double weight, double bias, double step, int6
     return tern_check(ctx) == TERN_OK;
 }
 
-/* ---- model_0 -------------------------------------------------------------------------------------------- */
+/* ---- model_0 --------------------------------------------------------------------------------- */
 
 typedef struct parameters_model {
     tern_module module;
@@ -57,7 +57,7 @@ tern_module *line_model_parameters(tern_ctx *ctx) {
     return tern_module_new(ctx, &parameters_class, NULL);
 }
 
-/* ---- model_1 -------------------------------------------------------------------------------------------- */
+/* ---- model_1 --------------------------------------------------------------------------------- */
 
 typedef struct layer_model {
     tern_module module;
@@ -85,7 +85,7 @@ tern_module *line_model_layer(tern_ctx *ctx) {
     return tern_module_new(ctx, &layer_class, NULL);
 }
 
-/* ---- training --------------------------------------------------------------------------------------------- */
+/* ---- training -------------------------------------------------------------------------------- */
 
 static double train_step(tern_module *model, const line_data *data, tern_optim *optim) {
     tern_ctx *ctx = tern_module_context(model);

@@ -80,7 +80,7 @@ const char *recipe_model(const recipe *r) {
     return r->model;
 }
 
-/* ---- reading ----------------------------------------------------------------------------------- */
+/* ---- reading --------------------------------------------------------------------------------- */
 
 static char *trimmed(char *text) {
     while (isspace((unsigned char)*text)) text++;
@@ -191,7 +191,7 @@ tern_ctx *recipe_context(tern_ctx *reader, const recipe *r, const char *asked) {
     return *r->device && !asked ? tern_open(r->device) : reader;
 }
 
-/* ---- writing ----------------------------------------------------------------------------------- */
+/* ---- writing --------------------------------------------------------------------------------- */
 
 /* The value of a key; `room` for a number. */
 static const char *value_text(const recipe *r, const recipe_key *key, char room[32]) {

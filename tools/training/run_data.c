@@ -57,7 +57,7 @@ static tern_dataset *pair(const source *s, tern_tensor *inputs, tern_tensor *tar
     return tern_tensor_dataset_new(s->ctx, both, targets ? 2 : 1);
 }
 
-/* ---- IDX and .npy --------------------------------------------------------------------------------- */
+/* ---- IDX and .npy ---------------------------------------------------------------------------- */
 
 static bool find_idx(const source *s, bool train, const char *what, char out_path[PATH_SIZE]) {
     char name[64];
@@ -87,7 +87,7 @@ static tern_dataset *load_npy(const source *s, bool train) {
     return pair(s, tern_npy_load(s->ctx, inputs), tern_npy_load(s->ctx, targets));
 }
 
-/* ---- parts ---------------------------------------------------------------------------------------- */
+/* ---- parts ----------------------------------------------------------------------------------- */
 
 /* The same parts for the same seed, whatever else is drawn. */
 static bool split(const source *s, tern_dataset *whole, tern_dataset *out_parts[2]) {
@@ -164,7 +164,7 @@ static bool load_class_folders(source *s, run_data *out) {
     return good(s);
 }
 
-/* ---- tables --------------------------------------------------------------------------------------- */
+/* ---- tables ---------------------------------------------------------------------------------- */
 
 static tern_dataset *table_dataset(const source *s, const table_data *table) {
     tern_tensor *inputs = table->inputs;
@@ -220,7 +220,7 @@ static bool load_two_tables(source *s, run_data *out) {
     return good(s);
 }
 
-/* ---- what a path is --------------------------------------------------------------------------------- */
+/* ---- what a path is -------------------------------------------------------------------------- */
 
 static bool load_folder(source *s, run_data *out) {
     char path[PATH_SIZE];
@@ -268,7 +268,7 @@ static bool load(source *s, run_data *out) {
     return is_table(s->path) ? load_one_table(s, out) : load_inputs(s, out);
 }
 
-/* ---- transforms ------------------------------------------------------------------------------------- */
+/* ---- transforms ------------------------------------------------------------------------------ */
 
 /* Pictures of bytes become floats where the recipe says nothing; the test is transformed as the
  * training is, where that is not random. */
@@ -290,7 +290,7 @@ static tern_dataset *transformed(tern_dataset *data, const char *transforms) {
     return data && *transforms ? tern_transformed_new(data, 0, transforms) : data;
 }
 
-/* ---- the two ways in ---------------------------------------------------------------------------------- */
+/* ---- the two ways in ------------------------------------------------------------------------- */
 
 bool run_data_load(tern_ctx *ctx, recipe *r, run_data *out_data) {
     source s = {

@@ -22,7 +22,7 @@ enum {
     MOST_CLASSES = 200
 };
 
-/* ---- drawing --------------------------------------------------------------------------------------- */
+/* ---- drawing --------------------------------------------------------------------------------- */
 
 /* Where figures go: a file, or the run's folder in both formats. */
 typedef struct target {
@@ -56,7 +56,7 @@ static void draw(target *to, const figure *f, const char *name) {
     }
 }
 
-/* ---- curves ---------------------------------------------------------------------------------------- */
+/* ---- curves ---------------------------------------------------------------------------------- */
 
 /* One number of each epoch; NaN where it has none. False where no epoch has one. */
 static bool column_of(tern_value history, const char *key, double *out) {
@@ -92,7 +92,7 @@ static void draw_curves(target *to) {
     draw(to, &f, "curves");
 }
 
-/* ---- what the model says of the test data ------------------------------------------------------------ */
+/* ---- what the model says of the test data ---------------------------------------------------- */
 
 /* What is kept of the batches. */
 typedef struct answers {
@@ -181,7 +181,7 @@ static bool make_room(answers *a) {
     return true;
 }
 
-/* ---- figures of that --------------------------------------------------------------------------------- */
+/* ---- figures of that ------------------------------------------------------------------------- */
 
 static void draw_confusion(target *to, const answers *a) {
     const char *names[MOST_CLASSES];

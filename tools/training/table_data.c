@@ -21,7 +21,7 @@ bool is_table(const char *path) {
            ends_in(path, ".tsv.gz");
 }
 
-/* ---- columns ------------------------------------------------------------------------------------- */
+/* ---- columns --------------------------------------------------------------------------------- */
 
 /* The names between the commas of a text. */
 static tern_value split_names(tern_ctx *ctx, const char *text) {
@@ -70,7 +70,7 @@ static tern_tensor *read_inputs(tern_ctx *ctx, const char *path, tern_csv *csv, 
     return tern_csv_numbers(csv, columns, (int)count);
 }
 
-/* ---- targets ------------------------------------------------------------------------------------- */
+/* ---- targets --------------------------------------------------------------------------------- */
 
 static int64_t place_in(tern_value names, const char *name) {
     for (size_t i = 0; i < tern_value_count(names); i++)
@@ -132,7 +132,7 @@ bool table_read(tern_ctx *ctx, const recipe *r, const char *path, bool needs_tar
     return false;
 }
 
-/* ---- standardizing -------------------------------------------------------------------------------- */
+/* ---- standardizing --------------------------------------------------------------------------- */
 
 static tern_value numbers_of(tern_tensor *row) {
     tern_ctx *ctx = tern_context_of(row);

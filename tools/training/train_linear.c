@@ -65,7 +65,7 @@ typedef struct lesson {
     int64_t done;
 } lesson;
 
-/* ---- what is printed ------------------------------------------------------------------------------------ */
+/* ---- what is printed ------------------------------------------------------------------------- */
 
 /* Prose goes to standard output unless that is JSON's or --quiet was said. */
 static bool talks(const lesson *l) {
@@ -140,7 +140,7 @@ static void print_learned(const lesson *l, tern_module *model) {
     }
 }
 
-/* ---- saving and loading ------------------------------------------------------------------------------------ */
+/* ---- saving and loading ---------------------------------------------------------------------- */
 
 /* Makes DIR/NAME and the folders above it. */
 static bool make_folder(tern_ctx *ctx, const char *folder, const char *name, char *out_path) {
@@ -164,7 +164,7 @@ static void save_and_load(const lesson *l, tern_module *model, tern_tensor *pred
                   "%s: the loaded model predicts other values than the saved", path);
 }
 
-/* ---- a lesson ------------------------------------------------------------------------------------------------- */
+/* ---- a lesson -------------------------------------------------------------------------------- */
 
 static void train(lesson *l, tern_module *model) {
     tern_tensor *before = line_predict(model, l->data->x_test);

@@ -55,7 +55,7 @@ bool training_init(training *t, tern_ctx *ctx, recipe *r, const volatile int *st
     return tern_check(ctx) == TERN_OK;
 }
 
-/* ---- an epoch ------------------------------------------------------------------------------------ */
+/* ---- an epoch -------------------------------------------------------------------------------- */
 
 /* False at the end of the data. */
 static bool train_batch(training *t, tally *sums) {
@@ -137,7 +137,7 @@ bool training_is_stuck(const training *t) {
     return t->recipe->patience > 0 && t->waited >= t->recipe->patience;
 }
 
-/* ---- the run's folder ------------------------------------------------------------------------------ */
+/* ---- the run's folder ------------------------------------------------------------------------ */
 
 static bool save_metrics(training *t, const char *path) {
     const char **lines;
