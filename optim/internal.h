@@ -2,8 +2,8 @@
  * internal.h: what an optimizer holds, and how one kind of optimizer is described.
  *
  * A step first prepares every parameter (state that is missing, scratch space), then updates them one
- * by one with in-place operations alone, after a rehearsal on single elements: nothing is allocated
- * once the first weight has changed.
+ * by one with in-place operations alone: nothing is allocated once the first weight has changed. The
+ * first step of each kind is rehearsed on single elements, so that a kernel that is missing is known.
  */
 #ifndef TERN_OPTIM_INTERNAL_H
 #define TERN_OPTIM_INTERNAL_H
@@ -38,6 +38,7 @@ typedef struct tern_group {
     tern_param *params;
     size_t count;
     bool has_names;
+    uint64_t rehearsed; /* the kind of update that was rehearsed last, 0 for none */
 } tern_group;
 
 typedef struct tern_optim_class tern_optim_class;
@@ -56,6 +57,7 @@ struct tern_optim {
 typedef struct tern_update_call {
     tern_ctx *ctx;
     const void *options;
+    tern_group *group;
     tern_param_state *state;
     tern_tensor *param, *grad;
     tern_tensor *scratch[TERN_SCRATCH]; /* of the parameter's shape, contents open */

@@ -19,7 +19,6 @@ tern_status tern_optim_zero_grad(tern_optim *optim) {
 typedef struct scratch_pool {
     tern_tensor *largest; /* the parameter that sets the size */
     tern_tensor *buffers[TERN_SCRATCH];
-    const void *rehearsed; /* the options of the last rehearsal */
 } scratch_pool;
 
 typedef struct step {
@@ -78,15 +77,32 @@ static bool give_scratch(step *s, tern_update_call *call, int count) {
 /* ---- the rehearsal --------------------------------------------------------------------------- */
 
 /*
- * An in-place operation still takes a little memory (a scalar's tensor, a handle), and its kernel may
- * be missing. So each kind of update runs first on tensors of one element: what it takes is afterwards
- * in the caches, where the real update finds it, and what fails fails before a weight has changed.
+ * What decides which kernels an update starts: the dtype and device of the parameter, which state is
+ * live, and of the options whether they are zero, not how large they are. Never 0.
+ */
+static uint64_t kind_of(const tern_optim *optim, const tern_update_call *call) {
+    uint64_t kind = 1 + (uint64_t)tern_dtype_of(call->param);
+    for (const char *c = tern_device_of(call->param); *c; c++) kind = kind * 31 + (unsigned char)*c;
+    kind = kind * 31 + call->state->live;
+    for (const tern_field *field = optim->cls->fields; field->name; field++) {
+        const char *member = (const char *)call->options + field->offset;
+        bool is_set = true;
+        if (field->type == TERN_FIELD_FLOAT) is_set = *(const double *)(const void *)member != 0;
+        if (field->type == TERN_FIELD_BOOL) is_set = *(const bool *)(const void *)member;
+        kind = kind * 2 + is_set + (kind >> 57);
+    }
+    return kind | (uint64_t)1 << 63;
+}
+
+/*
+ * The kernel of an in-place operation may be missing. So the first update of each kind runs on tensors
+ * of one element: what fails fails before a weight has changed.
  */
 static bool rehearse(step *s, const tern_update_call *call) {
     tern_ctx *ctx = s->optim->ctx;
-    scratch_pool *pool = pool_of(s, call->param);
-    if (pool->rehearsed == call->options) return true;
-    pool->rehearsed = call->options;
+    uint64_t kind = kind_of(s->optim, call);
+    if (call->group->rehearsed == kind) return true;
+    call->group->rehearsed = 0;
     tern_scope scope = tern_scope_begin(ctx, 0);
     tern_tensor *ones[2 + TERN_SCRATCH + TERN_STATE_TENSORS];
     int count = (int)(sizeof ones / sizeof ones[0]);
@@ -102,7 +118,9 @@ static bool rehearse(step *s, const tern_update_call *call) {
     for (int i = 0; i < TERN_STATE_TENSORS; i++) state.tensor[i] = ones[2 + TERN_SCRATCH + i];
     if (!tern_optim_latched(ctx)) s->optim->cls->update(&trial);
     tern_scope_end(scope);
-    return !tern_optim_latched(ctx);
+    if (tern_optim_latched(ctx)) return false;
+    call->group->rehearsed = kind;
+    return true;
 }
 
 /* ---- the step -------------------------------------------------------------------------------- */
@@ -147,6 +165,7 @@ static bool prepare(step *s) {
             note_size(s, param->tensor);
             s->calls[s->n_calls++] = (tern_update_call){.ctx = optim->ctx,
                                                         .options = group->options,
+                                                        .group = group,
                                                         .state = &param->state,
                                                         .param = param->tensor,
                                                         .grad = grad};
@@ -156,7 +175,7 @@ static bool prepare(step *s) {
         if (!give_scratch(s, &s->calls[i], optim->cls->scratch(s->calls[i].options))) return false;
     for (size_t i = 0; i < s->n_calls; i++)
         if (!rehearse(s, &s->calls[i])) return false;
-    return true;
+    return tern_reserve(optim->ctx) == TERN_OK;
 }
 
 /* An update writes only in place, and reads state that `prepare` made. */

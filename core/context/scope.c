@@ -7,6 +7,8 @@
 
 #include "core/autograd/graph.h"
 #include "core/ground/error.h"
+#include "core/memory/slab.h"
+#include "core/memory/storage.h"
 #include "core/tensor/tensor.h"
 
 struct tern_owner {
@@ -158,6 +160,26 @@ tern_status tern_defer(tern_ctx *ctx, void (*fn)(void *arg), void *arg) {
 
 tern_status tern_defer_at_close(tern_ctx *ctx, void (*fn)(void *arg), void *arg) {
     return ctx->is_static ? ctx->status : defer(ctx->root, fn, arg);
+}
+
+/* Frames, chunks, handles and storages that one in-place operation may use at a time. */
+enum { RESERVED_FRAMES = 4, RESERVED_HANDLES = 16, RESERVED_STORAGES = 4 };
+
+tern_status tern_reserve(tern_ctx *ctx) {
+    if (ctx->is_static) return ctx->status;
+    int frames = 0;
+    for (const tern_frame *f = ctx->free_frames; f && frames < RESERVED_FRAMES; f = f->next_free)
+        frames++;
+    for (; frames < RESERVED_FRAMES; frames++) {
+        tern_frame *frame = tern_alloc(sizeof *frame);
+        if (!frame) return tern_fail_memory(ctx, sizeof *frame);
+        frame->next_free = ctx->free_frames;
+        ctx->free_frames = frame;
+    }
+    tern_slab_reserve(ctx, RESERVED_HANDLES);
+    tern_arena_reserve(ctx, RESERVED_FRAMES);
+    for (int i = 0; i < ctx->n_lanes; i++) tern_storage_reserve(ctx->lanes[i], RESERVED_STORAGES);
+    return ctx->status;
 }
 
 /* ---- owners ---------------------------------------------------------------------------------- */

@@ -72,6 +72,19 @@ void *tern_scope_alloc(tern_ctx *ctx, size_t bytes) {
     return tern_frame_alloc(ctx->top->target, bytes);
 }
 
+tern_status tern_arena_reserve(tern_ctx *ctx, int count) {
+    int have = 0;
+    for (const tern_chunk *chunk = ctx->free_chunks; chunk && have < count; chunk = chunk->next)
+        have++;
+    for (; have < count; have++) {
+        tern_chunk *chunk = tern_alloc(CHUNK_BYTES + sizeof *chunk + 16);
+        if (!chunk) return tern_fail_memory(ctx, CHUNK_BYTES);
+        chunk->size = CHUNK_BYTES;
+        chunk_give_back(ctx, chunk);
+    }
+    return TERN_OK;
+}
+
 void tern_arena_end(tern_frame *frame) {
     while (frame->chunks) {
         tern_chunk *chunk = frame->chunks;

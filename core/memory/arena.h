@@ -10,6 +10,9 @@ void *tern_frame_alloc(tern_frame *frame, size_t bytes);
 /* The same with contents open. */
 void *tern_frame_take(tern_frame *frame, size_t bytes);
 
+/* Makes sure that `count` chunks are there. */
+tern_status tern_arena_reserve(tern_ctx *ctx, int count);
+
 /* Gives back what a frame took; frees the recycled chunks of a context. */
 void tern_arena_end(tern_frame *frame);
 void tern_arenas_free(tern_ctx *ctx);

@@ -124,6 +124,12 @@ static inline slot *take(tern_ctx *ctx) {
     return s;
 }
 
+tern_status tern_slab_reserve(tern_ctx *ctx, uint32_t count) {
+    while (ctx->n_waiting < TERN_QUARANTINE + count)
+        if (!add_block(ctx)) break;
+    return ctx->status;
+}
+
 tern_tensor *tern_slab_tensor(tern_ctx *ctx) {
     slot *s = take(ctx);
     if (!s) return NULL;

@@ -134,6 +134,18 @@ static void give_struct(tern_storage *storage) {
     storage->lane->bare = storage;
 }
 
+tern_status tern_storage_reserve(tern_lane *lane, int count) {
+    int have = 0;
+    for (const tern_storage *bare = lane->bare; bare && have < count; bare = bare->next) have++;
+    for (; have < count; have++) {
+        tern_storage *storage = tern_alloc(sizeof *storage);
+        if (!storage) return tern_fail_memory(lane->ctx, sizeof *storage);
+        storage->lane = lane;
+        give_struct(storage);
+    }
+    return TERN_OK;
+}
+
 tern_storage *tern_storage_new(tern_lane *lane, uint64_t bytes) {
     if (bytes == 0) return begin_bare(lane, 0);
     if (bytes > (uint64_t)INT64_MAX / 2) {

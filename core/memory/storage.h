@@ -39,6 +39,9 @@ static inline void tern_storage_release(tern_storage *storage) {
     if (storage && --storage->references == 0) tern_storage_free(storage);
 }
 
+/* Makes sure that `count` storages without a buffer can be made without memory. */
+tern_status tern_storage_reserve(tern_lane *lane, int count);
+
 void tern_lane_empty_cache(tern_lane *lane);
 
 /* A stamp that no contents in this process had. */

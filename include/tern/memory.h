@@ -39,6 +39,12 @@ TERN_API bool tern_size_add(uint64_t a, uint64_t b, uint64_t *out);
  */
 TERN_API void *tern_scope_alloc(tern_ctx *ctx, size_t bytes);
 
+/*
+ * Makes sure that an operation, in place and on small numbers, will need no memory of the host: for a
+ * verb that must do all of its writes or none. What is reserved is used by whatever comes next.
+ */
+TERN_API tern_status tern_reserve(tern_ctx *ctx);
+
 #ifdef __cplusplus
 }
 #endif
