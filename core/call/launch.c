@@ -85,6 +85,12 @@ static bool takes_immediates(int32_t kernel) {
     return kernel == TERN_KERNEL_BINARY || kernel == TERN_KERNEL_TERNARY;
 }
 
+/* Kernels that read what they write to. */
+static bool updates_output(int32_t kernel) {
+    return kernel == TERN_KERNEL_SCATTER || kernel == TERN_KERNEL_INDEX_ADD ||
+           kernel == TERN_KERNEL_INDEX_PUT;
+}
+
 /* False after latching. */
 static bool inputs_ready(tern_tensor *const *inputs, int n_inputs, tern_tensor *const *outputs,
                          int n_outputs, bool immediates, tern_operand *operands) {
@@ -106,7 +112,8 @@ static int32_t launch_here(tern_lane *lane, int32_t kernel, tern_tensor *const *
     if (!inputs_ready(inputs, n_inputs, outputs, n_outputs, takes_immediates(kernel), operands))
         return TERN_BACKEND_INVALID;
     for (int i = 0; i < n_outputs; i++)
-        if (!tern_output_operand(BODY(outputs[i]), &out[i])) return TERN_BACKEND_INVALID;
+        if (!tern_output_operand(BODY(outputs[i]), !updates_output(kernel), &out[i]))
+            return TERN_BACKEND_INVALID;
     err->message[0] = 0;
     lane->ctx->stats.launches++;
     return lane->device->vtable.launch(lane->device->object, lane->queue, kernel, operands,

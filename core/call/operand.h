@@ -70,10 +70,22 @@ static inline bool tern_input_operand(const tern_tensor_body *body, bool immedia
     return true;
 }
 
-/* Settles what the output lies in and renews its stamp. False after latching. */
-static inline bool tern_output_operand(const tern_tensor_body *body, tern_operand *out) {
-    if (tern_storage_settle(body->storage) != TERN_OK) return false;
-    body->storage->stamp = tern_new_stamp(body->ctx);
+/* True where the tensor is all of its storage. */
+static inline bool tern_is_whole(const tern_tensor_body *body) {
+    return body->flags & TERN_T_CONTIGUOUS && body->offset == 0 &&
+           (uint64_t)body->numel * tern_bytes_of(body->dtype) == body->storage->bytes;
+}
+
+/* Makes what the output lies in ready and renews its stamp; `overwritten` says that the kernel writes
+ * all of it and reads none. False after latching. */
+static inline bool tern_output_operand(const tern_tensor_body *body, bool overwritten,
+                                       tern_operand *out) {
+    tern_storage *storage = body->storage;
+    if (storage->is_uniform &&
+        (overwritten && tern_is_whole(body) ? tern_storage_open(storage)
+                                            : tern_storage_write_uniform(storage)) != TERN_OK)
+        return false;
+    storage->stamp = tern_new_stamp(body->ctx);
     tern_fill_operand(body, out);
     return true;
 }

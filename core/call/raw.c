@@ -6,19 +6,14 @@
 #include "core/memory/storage.h"
 #include "core/tensor/tensor.h"
 #include "launch.h"
-
-/* True where the tensor is all of its storage, which is the device's own. */
-static bool is_whole(const tern_tensor_body *body) {
-    const tern_storage *storage = body->storage;
-    return body->flags & TERN_T_CONTIGUOUS && body->offset == 0 && !storage->release &&
-           (uint64_t)body->numel * tern_dtype_size(body->dtype) == storage->bytes;
-}
+#include "operand.h"
 
 void tern_fill_raw(tern_tensor *tensor, double f, int64_t i) {
     if (tern_is_nil(tensor)) return;
     tern_tensor_body *body = BODY(tensor);
     if (body->ctx->status != TERN_OK) return;
-    if (is_whole(body)) {
+    if (tern_is_whole(body) &&
+        !body->storage->release) { /* the program may look at its own memory */
         tern_storage_set_uniform(body->storage, body->dtype, f, i);
         return;
     }

@@ -45,7 +45,7 @@ static inline tern_tensor *run(const tern_op *op, const tern_tensor_body *like, 
                                uint32_t attrs_size) {
     tern_lane *lane = like->lane;
     tern_tensor *out = tern_tensor_like(like, result);
-    if (BODY(out)->flags & TERN_T_NIL || !tern_output_operand(BODY(out), &operands[n_inputs]))
+    if (BODY(out)->flags & TERN_T_NIL || !tern_output_operand(BODY(out), true, &operands[n_inputs]))
         return lane->ctx->nil;
     tern_backend_error err;
     err.message[0] = 0;

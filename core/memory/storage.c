@@ -209,10 +209,15 @@ static bool settle_buffer(tern_storage *storage) {
     return true;
 }
 
+tern_status tern_storage_open(tern_storage *storage) {
+    if (!settle_buffer(storage)) return storage->lane->ctx->status;
+    storage->is_uniform = false;
+    return TERN_OK;
+}
+
 tern_status tern_storage_write_uniform(tern_storage *storage) {
     tern_lane *lane = storage->lane;
-    if (!settle_buffer(storage)) return lane->ctx->status;
-    storage->is_uniform = false;
+    if (tern_storage_open(storage) != TERN_OK) return lane->ctx->status;
     int64_t size = (int64_t)tern_dtype_size(storage->uniform_dtype);
     const int64_t count = (int64_t)storage->bytes / size, step = 1;
     if (count == 0) return TERN_OK;

@@ -20,6 +20,9 @@ void tern_storage_set_uniform(tern_storage *storage, tern_dtype dtype, double f,
 /* Gives bytes to storage that has none yet and writes a number that is not written yet. */
 tern_status tern_storage_write_uniform(tern_storage *storage);
 
+/* Gives bytes to storage that has none yet; the number is forgotten, since all of it will be written. */
+tern_status tern_storage_open(tern_storage *storage);
+
 static inline tern_status tern_storage_settle(tern_storage *storage) {
     return storage->is_uniform ? tern_storage_write_uniform(storage) : TERN_OK;
 }
