@@ -14,21 +14,32 @@ static int count_tensors(const tern_value *args, int n_args) {
     return count;
 }
 
+static void collect_list(tern_value list, tern_operands *out) {
+    for (size_t k = 0; k < tern_value_count(list); k++) {
+        tern_value item = tern_value_at(list, k);
+        if (item.kind == TERN_VALUE_TENSOR) out->all[out->count++] = item.as.tensor;
+    }
+}
+
+static bool has_list(const tern_value *args, int n_args) {
+    for (int i = 0; i < n_args; i++)
+        if (args[i].kind == TERN_VALUE_LIST || args[i].kind == TERN_VALUE_TUPLE) return true;
+    return false;
+}
+
 bool tern_operands_collect(tern_ctx *ctx, const tern_value *args, int n_args, tern_operands *out) {
-    int total = count_tensors(args, n_args);
     out->count = 0;
     out->all = out->few;
+    int total = has_list(args, n_args) ? count_tensors(args, n_args) : 0;
     if (total > TERN_FEW_OPERANDS) {
         out->all = tern_scope_alloc(ctx, (size_t)total * sizeof *out->all);
         if (!out->all) return false;
     }
     for (int i = 0; i < n_args; i++) {
-        if (args[i].kind == TERN_VALUE_TENSOR) out->all[out->count++] = args[i].as.tensor;
-        if (args[i].kind != TERN_VALUE_LIST && args[i].kind != TERN_VALUE_TUPLE) continue;
-        for (size_t k = 0; k < tern_value_count(args[i]); k++) {
-            tern_value item = tern_value_at(args[i], k);
-            if (item.kind == TERN_VALUE_TENSOR) out->all[out->count++] = item.as.tensor;
-        }
+        if (args[i].kind == TERN_VALUE_TENSOR)
+            out->all[out->count++] = args[i].as.tensor;
+        else if (total && (args[i].kind == TERN_VALUE_LIST || args[i].kind == TERN_VALUE_TUPLE))
+            collect_list(args[i], out);
     }
     return true;
 }
@@ -53,37 +64,39 @@ tern_ctx *tern_first_context(const tern_value *args, int n_args) {
     return ctx;
 }
 
+/* Says what is wrong with the k-th tensor of a call. */
+static bool refuse(const tern_opcall *call, const tern_tensor *t, int k) {
+    char name[64];
+    tern_op_name(call->op, name);
+    if (t && !tern_is_live(t))
+        tern_fail_stale(t, name);
+    else if (tern_is_nil(t))
+        tern_fail(call->ctx, TERN_ERR_STATE,
+                  "%s: tensor argument %d is nil or was dropped: check the call that made it", name,
+                  k);
+    else if (BODY(t)->ctx != call->ctx)
+        tern_fail(call->ctx, TERN_ERR_ARGUMENT,
+                  "%s: tensors of two contexts: one context belongs to one thread; "
+                  "copy the values, or map one file of weights in both",
+                  name);
+    else
+        tern_fail(call->ctx, TERN_ERR_ARGUMENT,
+                  "%s: expected all tensors to be on the same device, but found at least two "
+                  "devices, %s and %s: tern_to_device moves one",
+                  name, call->lane->device->name, BODY(t)->lane->device->name);
+    return false;
+}
+
 bool tern_operands_check(tern_opcall *call, const tern_operands *tensors) {
     tern_ctx *ctx = call->ctx;
-    char name[64];
     for (int k = 0; k < tensors->count; k++) {
-        tern_tensor *t = tensors->all[k];
-        if (t && !tern_is_live(t)) {
-            tern_fail_stale(t, tern_op_name(call->op, name));
-            return false;
-        }
-        if (tern_is_nil(t)) {
-            tern_fail(ctx, TERN_ERR_STATE,
-                      "%s: tensor argument %d is nil or was dropped: check the call that made it",
-                      tern_op_name(call->op, name), k);
-            return false;
-        }
-        if (BODY(t)->ctx != ctx) {
-            tern_fail(ctx, TERN_ERR_ARGUMENT,
-                      "%s: tensors of two contexts: one context belongs to one thread; "
-                      "copy the values, or map one file of weights in both",
-                      tern_op_name(call->op, name));
-            return false;
-        }
-        if (!call->lane) call->lane = BODY(t)->lane;
-        if (BODY(t)->lane != call->lane && call->op->impl != tern_op_copy) {
-            tern_fail(ctx, TERN_ERR_ARGUMENT,
-                      "%s: expected all tensors to be on the same device, but found at least two "
-                      "devices, %s and %s: tern_to_device moves one",
-                      tern_op_name(call->op, name), call->lane->device->name,
-                      BODY(t)->lane->device->name);
-            return false;
-        }
+        const tern_tensor *t = tensors->all[k];
+        if (!tern_is_live(t)) return refuse(call, t, k);
+        const tern_tensor_body *body = BODY(t);
+        if (body->flags & (TERN_T_NIL | TERN_T_DROPPED) || body->ctx != ctx)
+            return refuse(call, t, k);
+        if (!call->lane) call->lane = body->lane;
+        if (body->lane != call->lane && call->op->impl != tern_op_copy) return refuse(call, t, k);
     }
     if (!call->lane) call->lane = ctx->n_lanes ? ctx->lanes[0] : NULL;
     return call->lane != NULL;
