@@ -83,7 +83,7 @@ static bool measure(tern_tensor_body *body) {
 }
 
 static void free_dims(tern_tensor_body *body) {
-    if (body->shape != body->dims) tern_free(body->shape);
+    if (body->shape != body->dims) tern_slab_give_dims(body->ctx, body->shape);
 }
 
 bool tern_tensor_set_geometry(tern_tensor *tensor, int rank, const int64_t *shape,
@@ -91,11 +91,8 @@ bool tern_tensor_set_geometry(tern_tensor *tensor, int rank, const int64_t *shap
     tern_tensor_body *body = BODY(tensor);
     int64_t *dims = body->dims;
     if (rank > TERN_INLINE_RANK) {
-        dims = tern_alloc(2 * TERN_MAX_RANK * sizeof *dims);
-        if (!dims) {
-            tern_fail_memory(body->ctx, 2 * TERN_MAX_RANK * sizeof *dims);
-            return false;
-        }
+        dims = tern_slab_dims(body->ctx);
+        if (!dims) return false;
     }
     /* The arrays may be the tensor's own. */
     int64_t *to_strides = dims + (rank > TERN_INLINE_RANK ? TERN_MAX_RANK : TERN_INLINE_RANK);

@@ -180,7 +180,8 @@ typedef struct tern_stats {
 TERN_API tern_stats tern_get_stats(const tern_ctx *ctx);
 TERN_API void tern_reset_peak(tern_ctx *ctx);
 
-/* Returns unused device memory to the devices (torch.cuda.empty_cache). */
+/* Returns unused device memory to the devices (torch.cuda.empty_cache), and the host memory that the
+ * context keeps for the next time to the system. */
 TERN_API void tern_empty_cache(tern_ctx *ctx);
 
 /*
