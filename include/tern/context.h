@@ -117,7 +117,8 @@ TERN_API tern_status tern_defer(tern_ctx *ctx, void (*fn)(void *arg), void *arg)
 /*
  * A scope for the inside of a library function (a module's forward, a composite): temporaries die
  * at its end, while graphs belong to the scope outside. `tern_scope_return` ends it and hands one
- * tensor to the scope outside, history and all.
+ * tensor to the scope outside, history and all. Out of a scope of tern_scope_begin a tensor goes
+ * without a history alone, since its graph ends there: nil after the error, which names tern_detach.
  */
 TERN_API tern_scope tern_scope_inner(tern_ctx *ctx);
 TERN_API tern_tensor *tern_scope_return(tern_scope scope, tern_tensor *result);

@@ -192,6 +192,31 @@ Test(autograd, a_value_with_a_history_cannot_outlive_its_graph) {
     cr_assert_float_eq(at(kept, 2), 6, 0);
 }
 
+Test(autograd, a_scope_returns_a_value_with_a_history_only_where_its_graph_lives_on) {
+    tern_tensor *x = leaf(1, 2, 3);
+    tern_scope scope = tern_scope_begin(ctx, 0);
+    tern_tensor *y = tern_scope_return(scope, tern_mul_scalar(x, 2));
+    cr_assert(error_has("tern_scope_return: a tensor with a history (MulBackward0)"), "%s",
+              tern_error(ctx));
+    cr_assert(tern_is_nil(y));
+    tern_error_clear(ctx);
+    scope = tern_scope_begin(ctx, 0);
+    tern_value both = tern_tuple_new(ctx);
+    tern_list_append(both, tern_tensor_value(x));
+    tern_list_append(both, tern_tensor_value(tern_mul_scalar(x, 2)));
+    tern_scope_return_value(scope, both);
+    cr_assert(error_has("tern_detach"), "%s", tern_error(ctx));
+    tern_error_clear(ctx);
+    scope = tern_scope_begin(ctx, 0);
+    y = tern_scope_return(scope, tern_detach(tern_mul_scalar(x, 2)));
+    cr_assert_float_eq(at(y, 2), 6, 0);
+    scope = tern_scope_inner(ctx);
+    y = tern_scope_return(scope, tern_mul_scalar(x, 2));
+    tern_backward(tern_sum(y));
+    cr_assert_eq(tern_check(ctx), TERN_OK, "%s", tern_error(ctx));
+    cr_assert_float_eq(at(tern_grad_of(x), 0), 2, 0);
+}
+
 Test(autograd, a_retained_gradient_of_a_value_in_between) {
     tern_tensor *x = leaf(1, 2, 3);
     tern_tensor *y = tern_mul_scalar(x, 2);
