@@ -84,6 +84,12 @@ static tern_tensor *fit(tern_tensor *grad, const tern_meta *meta) {
     return grad;
 }
 
+/* Where the gradients of an edge meet; NULL where it leads to a value that the leaf has no more. */
+static tern_node_output_slot *slot_of(tern_edge edge) {
+    if (edge.node->op) return &edge.node->outputs[edge.output];
+    return edge.output == edge.node->generation ? &edge.node->outputs[0] : NULL;
+}
+
 /*
  * Adds a gradient to what has come for an edge so far, and queues its node. The gradient moves to
  * `frame`. What waits at an edge is a handle of its own, so that it can be given back alone: where
@@ -91,7 +97,8 @@ static tern_tensor *fit(tern_tensor *grad, const tern_meta *meta) {
  */
 static bool deliver(engine *e, tern_edge edge, tern_tensor *grad, bool shared, tern_frame *frame) {
     tern_node *node = edge.node;
-    tern_node_output_slot *slot = &node->outputs[edge.output];
+    tern_node_output_slot *slot = slot_of(edge);
+    if (!slot) return true;
     tern_tensor *fitted = fit(grad, &slot->meta);
     if (slot->incoming) {
         tern_tensor *sum = tern_add(slot->incoming, fitted);
@@ -134,7 +141,7 @@ static void accumulate(engine *e, tern_tensor *leaf, tern_tensor *grad) {
 static void capture(engine *e, tern_node *node, tern_tensor *const *incoming, tern_frame *frame) {
     for (int i = 0; i < e->n_wanted; i++) {
         if (e->wanted[i].node != node) continue;
-        tern_tensor *grad = incoming[e->wanted[i].output];
+        tern_tensor *grad = incoming[node->op ? e->wanted[i].output : 0];
         if (!grad) continue;
         /* Two wanted inputs may share an edge: each gets a handle of its own. */
         tern_tensor *own =

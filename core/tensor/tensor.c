@@ -317,8 +317,9 @@ tern_status tern_update(tern_tensor **slot, tern_tensor *value) {
                          tern_grad_fn_name(value));
     if (BODY((*slot))->ctx != ctx)
         return tern_fail(ctx, TERN_ERR_ARGUMENT, "tern_update: slot and value of two contexts");
-    tern_accumulator_forget(*slot);
-    return tern_tensor_assign(*slot, value);
+    tern_status status = tern_tensor_assign(*slot, value);
+    tern_accumulator_renew(*slot);
+    return status;
 }
 
 /* ---- inspecting ------------------------------------------------------------------------------ */

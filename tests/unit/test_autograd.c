@@ -217,6 +217,20 @@ Test(autograd, a_scope_returns_a_value_with_a_history_only_where_its_graph_lives
     cr_assert_float_eq(at(tern_grad_of(x), 0), 2, 0);
 }
 
+Test(autograd, a_graph_does_not_reach_a_value_that_came_after_it) {
+    tern_tensor *w = leaf(1, 2, 3);
+    tern_tensor *before = tern_sum(w), *part = tern_sum(tern_select(w, 0, 1));
+    double later[] = {4, 5};
+    tern_update(&w, tern_from_data(ctx, later, TERN_SHAPE(2), TERN_FLOAT64));
+    tern_backward(before);
+    tern_backward(part);
+    cr_assert_eq(tern_check(ctx), TERN_OK, "%s", tern_error(ctx));
+    cr_assert_null(tern_grad_of(w));
+    tern_backward(tern_sum(tern_mul(w, w)));
+    cr_assert_eq(tern_check(ctx), TERN_OK, "%s", tern_error(ctx));
+    cr_assert_float_eq(at(tern_grad_of(w), 1), 10, 0);
+}
+
 Test(autograd, a_retained_gradient_of_a_value_in_between) {
     tern_tensor *x = leaf(1, 2, 3);
     tern_tensor *y = tern_mul_scalar(x, 2);
