@@ -383,6 +383,11 @@ bool tern_is_contiguous(const tern_tensor *tensor) {
            BODY(tensor)->flags & TERN_T_CONTIGUOUS;
 }
 
+bool tern_owns_storage(const tern_tensor *tensor) {
+    return BODY(tensor)->storage->references == 1 && BODY(tensor)->offset == 0 &&
+           tern_is_contiguous(tensor);
+}
+
 const char *tern_device_of(const tern_tensor *tensor) {
     return tern_is_nil(tensor) ? "" : BODY(tensor)->lane->device->name;
 }
