@@ -102,6 +102,27 @@ Test(scope, updates_of_a_leaf_take_no_memory) {
     cr_assert_eq(tern_get_stats(ctx).host_allocations, before);
 }
 
+/* Beyond a chunk of an arena (16 KiB), as the arrays of a large step are. */
+Test(scope, large_pieces_of_memory_are_kept_for_the_next_scope) {
+    uint64_t before = 0;
+    for (int i = 0; i < 20; i++) {
+        if (i == 10) before = tern_get_stats(ctx).host_allocations;
+        tern_scope s = tern_scope_begin(ctx, 0);
+        unsigned char *first = tern_scope_alloc(ctx, 100000),
+                      *second = tern_scope_alloc(ctx, 70000);
+        cr_assert(first[99999] == 0 && second[69999] == 0);
+        memset(first, 0xff, 100000);
+        memset(second, 0xff, 70000);
+        tern_scope_end(s);
+    }
+    cr_assert_eq(tern_get_stats(ctx).host_allocations, before);
+    tern_empty_cache(ctx);
+    tern_scope s = tern_scope_begin(ctx, 0);
+    tern_scope_alloc(ctx, 100000);
+    tern_scope_end(s);
+    cr_assert_eq(tern_get_stats(ctx).host_allocations, before + 1, "the cache was emptied");
+}
+
 Test(scope, drop_releases_storage_early_and_leaves_views_alone) {
     uint64_t before = tern_get_stats(ctx).device_bytes;
     tern_tensor *t = tern_ones(ctx, TERN_SHAPE(1024), TERN_FLOAT32);
