@@ -28,6 +28,7 @@ typedef struct tern_storage tern_storage;
 typedef struct tern_node tern_node;
 typedef struct tern_alias tern_alias;
 typedef struct tern_op tern_op;
+typedef struct tern_block tern_block;
 
 /* ---- arenas and frames -------------------------------------------------------------------- */
 
@@ -85,6 +86,9 @@ typedef struct tern_object_body {
 
 #define TERN_MAX_LANES 16
 
+/* Sizes of blocks: four for each power of two that an address has room for. */
+#define TERN_BLOCK_CLASSES (32 * (int)sizeof(size_t) - 56)
+
 struct tern_ctx {
     tern_status status;
     char error[TERN_FAULT_SIZE];
@@ -107,6 +111,8 @@ struct tern_ctx {
     uint64_t next_sequence;          /* of graph nodes: a node is younger than its inputs */
     uint64_t next_stamp, last_stamp; /* of contents: a range that no other context has */
     tern_chunk *free_chunks;
+    tern_block *free_blocks[TERN_BLOCK_CLASSES];
+    size_t free_block_bytes;
     tern_frame *free_frames;
     tern_object_body *first_waiting,
         *last_waiting; /* slots that were given back, the oldest first */
@@ -114,6 +120,7 @@ struct tern_ctx {
     void *slot_blocks;
     tern_alias *free_aliases;
     void *alias_blocks;
+    void *free_dims;     /* shapes and strides of high ranks that were given back */
     void *schemas;       /* of operations called by name: whoever parses them keeps them here */
     void *backward_heap; /* the engine's queue, kept from step to step */
     size_t backward_capacity;

@@ -138,8 +138,8 @@ static tern_tensor *drawn_slopes(tern_opcall *call, tern_tensor *input, double l
     tern_tensor *out =
         slopes ? tern_new_from_host(call->lane, slopes, BODY(input)->dtype, &shape, NULL)
                : ctx->nil;
-    tern_free(slopes);
-    tern_free(x);
+    tern_host_give(ctx, slopes);
+    tern_host_give(ctx, x);
     return out;
 }
 

@@ -166,7 +166,8 @@ tern_value tern_call(tern_ctx *ctx, const char *name, const tern_value *position
 static const char *kind_name(tern_op_kind kind) {
     switch (kind) {
     case TERN_OP_PRIMITIVE: return "primitive";
-    case TERN_OP_VIEW: return "view";
+    case TERN_OP_VIEW:
+    case TERN_OP_PART: return "view";
     case TERN_OP_CREATE: return "create";
     case TERN_OP_HOST: return "host";
     default: return "composite";

@@ -151,7 +151,7 @@ static tern_value triangle_indices(tern_opcall *call, bool lower) {
     }
     tern_shape shape = {2, {2, count}};
     tern_tensor *out = tern_new_from_host(call->lane, buffer, dtype, &shape, NULL);
-    tern_free(buffer);
+    tern_host_give(call->ctx, buffer);
     return tern_result(call, out);
 }
 
@@ -186,6 +186,6 @@ tern_value tern_op_logspace(tern_opcall *call) {
     }
     tern_shape shape = {1, {steps}};
     tern_tensor *out = tern_new_from_host(call->lane, buffer, dtype, &shape, NULL);
-    tern_free(buffer);
+    tern_host_give(call->ctx, buffer);
     return tern_result(call, out);
 }

@@ -73,11 +73,11 @@ tern_value tern_op__nuclear_norm(tern_opcall *call) {
     jacobi j = {.m = BODY(x)->shape[0], .n = BODY(x)->shape[1]};
     /* Columns of x are rows of its transpose. */
     j.columns = tern_host_copy(call->ctx, tern_t(x), TERN_FLOAT64);
-    j.rotations = tern_alloc_zeroed((size_t)(j.n * j.n + 1), sizeof *j.rotations);
+    j.rotations = tern_host_buffer(call->ctx, j.n * j.n, sizeof *j.rotations);
     double *gradient = tern_host_buffer(call->ctx, j.m * j.n, sizeof *gradient);
     tern_tensor *both[2] = {call->ctx->nil, call->ctx->nil};
-    if (!j.rotations) tern_fail_memory(call->ctx, (size_t)(j.n * j.n) * sizeof *j.rotations);
-    if (call->ctx->status == TERN_OK && j.columns && gradient) {
+    if (call->ctx->status == TERN_OK && j.columns && j.rotations && gradient) {
+        memset(j.rotations, 0, (size_t)(j.n * j.n) * sizeof *j.rotations);
         for (int64_t i = 0; i < j.n; i++) j.rotations[i * j.n + i] = 1.0;
         double norm = nuclear_norm(&j, gradient);
         tern_shape scalar = {0, {0}}, shape = tern_shape_of(x);
@@ -85,9 +85,9 @@ tern_value tern_op__nuclear_norm(tern_opcall *call) {
         both[1] = tern_new_from_host(call->lane, gradient, TERN_FLOAT64, &shape, NULL);
         for (int i = 0; i < 2; i++) both[i] = tern_to_dtype(both[i], BODY(x)->dtype);
     }
-    tern_free(j.columns);
-    tern_free(j.rotations);
-    tern_free(gradient);
+    tern_host_give(call->ctx, j.columns);
+    tern_host_give(call->ctx, j.rotations);
+    tern_host_give(call->ctx, gradient);
     return call->ctx->status == TERN_OK ? tern_tensors_value(call->ctx, both, 2) : tern_none();
 }
 

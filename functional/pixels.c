@@ -124,7 +124,7 @@ static tern_tensor *column_index(tern_opcall *call, const windows *w, const int6
                                   x * w->stride[1] + j * w->dilation[1];
     tern_tensor *tensor =
         tern_new_from_host(call->lane, index, TERN_INT64, &TERN_SHAPE(count), NULL);
-    tern_free(index);
+    tern_host_give(call->ctx, index);
     return tensor;
 }
 

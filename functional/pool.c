@@ -392,7 +392,7 @@ static tern_tensor *window_index(tern_opcall *call, int64_t n, int64_t size, int
     }
     tern_shape shape = {1, {size * width}};
     tern_tensor *out = tern_new_from_host(call->lane, index, TERN_INT64, &shape, NULL);
-    tern_free(index);
+    tern_host_give(call->ctx, index);
     *out_width = width;
     return out;
 }

@@ -258,7 +258,7 @@ static tern_tensor *interleave_index(tern_opcall *call, int64_t size, tern_tenso
         int64_t n = each ? counts[i] : repeats ? counts[0] : same;
         for (int64_t k = 0; k < n; k++) index[at++] = i;
     }
-    tern_free(counts);
+    tern_host_give(call->ctx, counts);
     if (!valid) {
         tern_call_fail(call, TERN_ERR_ARGUMENT,
                        "repeats must be non-negative and have the same size as input along dim "
@@ -269,7 +269,7 @@ static tern_tensor *interleave_index(tern_opcall *call, int64_t size, tern_tenso
     tern_shape shape = {1, {total}};
     tern_tensor *out =
         index ? tern_new_from_host(call->lane, index, TERN_INT64, &shape, NULL) : call->ctx->nil;
-    tern_free(index);
+    tern_host_give(call->ctx, index);
     return out;
 }
 

@@ -67,7 +67,7 @@ static tern_tensor *weight_matrix(tern_opcall *call, const tern_filter *f, tern_
         weights[i] = trunc(weights[i] * unit + (weights[i] < 0.0 ? -0.5 : 0.5));
     tern_shape shape = {2, {f->out, f->in}};
     tern_tensor *matrix = tern_new_from_host(call->lane, weights, TERN_FLOAT64, &shape, NULL);
-    tern_free(weights);
+    tern_host_give(call->ctx, weights);
     return tern_to_dtype(matrix, dtype == TERN_UINT8 ? TERN_INT64 : dtype);
 }
 

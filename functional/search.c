@@ -71,11 +71,11 @@ static bool distinct_begin(tern_ctx *ctx, int64_t n, distinct *d) {
     return d->order && d->first && d->inverse && d->counts;
 }
 
-static void distinct_end(distinct *d) {
-    tern_free(d->order);
-    tern_free(d->first);
-    tern_free(d->inverse);
-    tern_free(d->counts);
+static void distinct_end(tern_ctx *ctx, distinct *d) {
+    tern_host_give(ctx, d->order);
+    tern_host_give(ctx, d->first);
+    tern_host_give(ctx, d->inverse);
+    tern_host_give(ctx, d->counts);
 }
 
 static void group_rows(const rows *r, bool sorted, distinct *d) {
@@ -119,8 +119,8 @@ static tern_value unique_rows(tern_opcall *call, tern_tensor *x, bool sorted, bo
             tern_list_append(all, ARG_TENSOR(tern_new_from_host(call->lane, d.counts, TERN_INT64,
                                                                 &groups, NULL)));
     }
-    distinct_end(&d);
-    tern_free(data);
+    distinct_end(ctx, &d);
+    tern_host_give(ctx, data);
     return ctx->status == TERN_OK ? all : tern_none();
 }
 
@@ -216,10 +216,10 @@ static tern_value search(tern_opcall *call, tern_tensor *edges, tern_tensor *val
         result = tern_new_from_host(call->lane, out, TERN_INT64, &shape, NULL);
         if (int32) result = tern_to_dtype(result, TERN_INT32);
     }
-    tern_free(e);
-    tern_free(v);
-    tern_free(s);
-    tern_free(out);
+    tern_host_give(ctx, e);
+    tern_host_give(ctx, v);
+    tern_host_give(ctx, s);
+    tern_host_give(ctx, out);
     return tern_result(call, result);
 }
 
@@ -304,7 +304,7 @@ tern_value tern_op_histc(tern_opcall *call) {
         out = tern_new_from_host(call->lane, counts, TERN_FLOAT64, &shape, NULL);
         out = tern_to_dtype(out, BODY(x)->dtype);
     }
-    tern_free(v);
-    tern_free(counts);
+    tern_host_give(call->ctx, v);
+    tern_host_give(call->ctx, counts);
     return tern_result(call, out);
 }

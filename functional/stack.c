@@ -196,22 +196,18 @@ static int64_t *all_choices(tern_ctx *ctx, int64_t n, int64_t r, bool with_repla
     for (int64_t i = 0; more && i < r; i++) choice[i] = with_replacement ? 0 : i;
     while (more) {
         if (count == capacity) {
-            size_t bytes = (size_t)(capacity * r) * sizeof *rows;
-            int64_t *grown = tern_realloc(rows, bytes, 2 * bytes);
-            if (!grown) {
-                tern_fail_memory(ctx, 2 * bytes);
-                tern_free(rows);
-                rows = NULL;
-                break;
-            }
+            int64_t *grown = tern_host_buffer(ctx, 2 * capacity, (size_t)r * sizeof *rows);
+            if (grown) memcpy(grown, rows, (size_t)(capacity * r) * sizeof *rows);
+            tern_host_give(ctx, rows);
             rows = grown;
             capacity *= 2;
+            if (!rows) break;
         }
         for (int64_t i = 0; i < r; i++) rows[count * r + i] = choice[i];
         count++;
         more = next_choice(choice, n, r, with_replacement);
     }
-    tern_free(choice);
+    tern_host_give(ctx, choice);
     *out_count = count;
     return rows;
 }
@@ -231,7 +227,7 @@ tern_value tern_op_combinations(tern_opcall *call) {
     if (!rows) return tern_none();
     tern_shape flat = {1, {count * r}};
     tern_tensor *index = tern_new_from_host(call->lane, rows, TERN_INT64, &flat, NULL);
-    tern_free(rows);
+    tern_host_give(call->ctx, rows);
     tern_tensor *picked = tern_index_select(x, 0, index);
     return tern_result(call, tern_reshape(picked, TERN_SHAPE(count, r)));
 }

@@ -93,7 +93,7 @@ static tern_value make(tern_opcall *call, int sym, const window *w, window_at at
         tern_num_store_f64((int)dtype, buffer, i, at(w, (double)i));
     tern_shape shape = {1, {w->length}};
     tern_tensor *out = tern_new_from_host(call->lane, buffer, dtype, &shape, NULL);
-    tern_free(buffer);
+    tern_host_give(call->ctx, buffer);
     return tern_result(call, out);
 }
 

@@ -29,6 +29,20 @@ typedef struct tern_child {
     tern_module *module;
 } tern_child;
 
+/* Pointers met so far, for walks that take each thing once. Free with tern_free(items). */
+typedef struct tern_seen {
+    const void **items;
+    size_t count, capacity;
+    bool failed;
+} tern_seen;
+
+/* The memory of walks that began at a module, kept for the next one. */
+typedef struct tern_walk_memory {
+    tern_textbuf path;
+    tern_seen seen;
+    bool deferred; /* the module's end frees it */
+} tern_walk_memory;
+
 struct tern_module_inner {
     tern_ctx *ctx;
     tern_owner *owner;
@@ -40,18 +54,12 @@ struct tern_module_inner {
     size_t n_children, children_capacity;
     tern_schema *call_schema; /* parsed at the first call */
     tern_summary_row *watch;  /* takes the shapes of the next call; NULL but for summaries */
+    tern_walk_memory walks;
 };
 
 static inline bool tern_latched(const tern_ctx *ctx) {
     return *tern_error(ctx) != '\0';
 }
-
-/* Pointers met so far, for walks that take each thing once. Free with tern_free(items). */
-typedef struct tern_seen {
-    const void **items;
-    size_t count, capacity;
-    bool failed;
-} tern_seen;
 
 /* True the first time; false when it was met before or memory is out. */
 bool tern_seen_add(tern_seen *seen, const void *pointer);

@@ -74,12 +74,46 @@ static bool descend(walk *w, tern_module *module) {
     return true;
 }
 
+static void free_memory(void *memory) {
+    tern_walk_memory *m = memory;
+    tern_textbuf_free(&m->path);
+    tern_free(m->seen.items);
+    m->seen = (tern_seen){0};
+}
+
+/* A walk inside this one, from the same module, finds none and makes its own. False and latched when
+ * memory is out. */
+static bool take_memory(walk *w, tern_module_inner *inner) {
+    if (!inner->walks.deferred) {
+        tern_scope scope = tern_owner_begin(inner->owner, 0);
+        inner->walks.deferred =
+            scope.serial && tern_defer(inner->ctx, free_memory, &inner->walks) == TERN_OK;
+        tern_scope_end(scope);
+        if (!inner->walks.deferred) return false;
+    }
+    w->path = inner->walks.path;
+    w->seen = inner->walks.seen;
+    inner->walks.path = (tern_textbuf){0};
+    inner->walks.seen = (tern_seen){0};
+    return true;
+}
+
+static void keep_memory(walk *w, tern_module_inner *inner) {
+    tern_walk_memory *kept = &inner->walks;
+    free_memory(kept); /* of a walk inside this one */
+    tern_textbuf_cut(&w->path, 0);
+    w->seen.count = 0;
+    kept->path = w->path;
+    kept->seen = w->seen;
+    if (kept->path.failed || kept->seen.failed) free_memory(kept);
+}
+
 static bool run(walk *w, tern_module *module) {
     if (!module) return true;
+    if (!take_memory(w, module->inner)) return false;
     bool completed = descend(w, module);
     bool failed = w->path.failed || w->seen.failed;
-    tern_textbuf_free(&w->path);
-    tern_free(w->seen.items);
+    keep_memory(w, module->inner);
     if (failed) tern_nn_no_memory(module->inner->ctx, module->inner->name);
     return completed && !failed;
 }

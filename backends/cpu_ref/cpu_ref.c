@@ -47,6 +47,7 @@ static void buffer_free(tern_bdevice *device, tern_bqueue *queue, tern_bbuffer *
 }
 
 static void close_device(tern_bdevice *device) {
+    tern_kit_device_fini((tern_kit_device *)device);
     host->free(device);
 }
 

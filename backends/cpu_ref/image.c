@@ -51,11 +51,11 @@ static void convert(const tern_kit_call *call, const tern_kit_tensor *from,
 bool tern_ref_image_new(const tern_kit_call *call, const tern_kit_tensor *tensor, int32_t dtype,
                         bool filled, tern_ref_image *out_image) {
     int64_t strides[TERN_BACKEND_MAX_RANK];
-    size_t bytes = (size_t)tern_kit_count(tensor) * sizeof(double);
-    void *numbers = call->host->alloc(bytes);
+    int64_t count = tern_kit_count(tensor);
+    void *numbers = tern_kit_take(call, count, sizeof(double));
     memset(out_image, 0, sizeof *out_image);
     if (!numbers) return false;
-    memset(numbers, 0, bytes);
+    memset(numbers, 0, (size_t)count * sizeof(double));
     if (tern_kit_is_floating(dtype))
         out_image->f = numbers;
     else
@@ -77,7 +77,7 @@ void tern_ref_image_store(const tern_kit_call *call, const tern_ref_image *image
 }
 
 void tern_ref_image_free(const tern_kit_call *call, tern_ref_image *image) {
-    call->host->free(image->f);
-    call->host->free(image->i);
+    tern_kit_give(call, image->f);
+    tern_kit_give(call, image->i);
     memset(image, 0, sizeof *image);
 }

@@ -9,6 +9,8 @@
 #ifndef TERN_KIT_KERNEL_H
 #define TERN_KIT_KERNEL_H
 
+#include <stddef.h>
+
 #include "tern/backend.h"
 
 /* An operand in host memory: tern_operand with the address of its first element. */
@@ -34,14 +36,23 @@ typedef struct tern_kit_call {
     int32_t reserved;
     const tern_kit_tensor *inputs;
     const tern_kit_tensor *outputs;
-    const void *attrs;     /* the kernel's attribute struct, complete */
-    const tern_host *host; /* scratch memory: host->alloc, host->free */
+    const void *attrs;                /* the kernel's attribute struct, complete */
+    const tern_host *host;            /* what Tern gives: a log, a thread count */
+    struct tern_kit_scratch *scratch; /* of tern_kit_take */
     tern_kit_flag *flag;
 } tern_kit_call;
 
 /* Returns TERN_BACKEND_OK, OUT_OF_MEMORY (scratch), UNSUPPORTED or, where it is a fused form and
  * has written nothing, DECLINED. */
 typedef int32_t (*tern_kit_kernel)(const tern_kit_call *call);
+
+/*
+ * Scratch memory for one launch: `count` elements of `size` bytes, contents open, aligned as
+ * host->alloc aligns; NULL without memory. A kernel gives back what it took before it returns (NULL
+ * is fine). The device keeps the blocks, so that launches that repeat never reach the heap.
+ */
+void *tern_kit_take(const tern_kit_call *call, int64_t count, size_t size);
+void tern_kit_give(const tern_kit_call *call, void *memory);
 
 /* Sets the flag, first come first kept. The messages are PyTorch's. */
 void tern_kit_bad_index(const tern_kit_call *call, int64_t index, int64_t dim, int64_t size);

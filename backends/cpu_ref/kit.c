@@ -124,6 +124,11 @@ void tern_kit_device_init(tern_kit_device *device, const tern_bdevice_vtable *vt
     for (size_t i = 0; i < sizeof families / sizeof *families; i++) {
         device->kernels[families[i].kernel] = families[i].run;
     }
+    tern_kit_scratch_init(&device->scratch, host);
+}
+
+void tern_kit_device_fini(tern_kit_device *device) {
+    tern_kit_scratch_fini(&device->scratch);
 }
 
 void tern_kit_replace(tern_kit_device *device, int32_t kernel, tern_kit_kernel replacement) {
@@ -244,9 +249,16 @@ int32_t tern_kit_run(tern_kit_device *device, int32_t kernel, const tern_operand
     int32_t count = n_inputs + n_outputs;
     int32_t status = reach(device, operands, count, cells, tensors, err);
     if (status != TERN_BACKEND_OK) return status;
-    tern_kit_call call = {
-        kernel,       n_inputs, n_outputs, 0, tensors, tensors + n_inputs, own ? adapted : attrs,
-        device->host, flag};
+    tern_kit_call call = {kernel,
+                          n_inputs,
+                          n_outputs,
+                          0,
+                          tensors,
+                          tensors + n_inputs,
+                          own ? adapted : attrs,
+                          device->host,
+                          &device->scratch,
+                          flag};
     status = device->kernels[kernel](&call);
     leave(device, operands, count);
     if (status == TERN_BACKEND_OUT_OF_MEMORY) {

@@ -5,7 +5,8 @@
  * replaces kernels one by one. It writes
  *
  *   - a device struct that begins with tern_kit_device, and its vtable: close, buffer_alloc and
- *     buffer_free are its own; the two copies, supports and launch may be the kit's;
+ *     buffer_free are its own; the two copies, supports and launch may be the kit's. close calls
+ *     tern_kit_device_fini;
  *   - tern_kit_memory, which gives kernels and copies a host address while one of them runs;
  *   - tern_backend_query, which is one call of tern_kit_describe.
  *
@@ -14,6 +15,8 @@
  */
 #ifndef TERN_KIT_H
 #define TERN_KIT_H
+
+#include <stdatomic.h>
 
 #include "kernel.h"
 
@@ -34,6 +37,23 @@ typedef struct tern_kit_memory {
     void (*leave)(tern_bdevice *device, tern_bbuffer *buffer);
 } tern_kit_memory;
 
+/* How many blocks of scratch memory a device keeps: a kernel takes up to 3, and several threads may
+ * launch at once. */
+#define TERN_KIT_SCRATCH 8
+
+typedef struct tern_kit_block tern_kit_block;
+
+/* Scratch memory that waits for the next launch (tern_kit_take). */
+typedef struct tern_kit_scratch {
+    const tern_host *host;
+    atomic_flag lock;
+    int32_t count;
+    tern_kit_block *waiting[TERN_KIT_SCRATCH];
+} tern_kit_scratch;
+
+void tern_kit_scratch_init(tern_kit_scratch *scratch, const tern_host *host);
+void tern_kit_scratch_fini(tern_kit_scratch *scratch);
+
 /* What every device of the kit begins with. Kernels are set before the device is given out, and
  * only read after that. */
 typedef struct tern_kit_device {
@@ -41,11 +61,15 @@ typedef struct tern_kit_device {
     const tern_host *host;
     const tern_kit_memory *memory;
     tern_kit_kernel kernels[TERN_KIT_KERNELS]; /* by id; NULL is a kernel that is not there */
+    tern_kit_scratch scratch;
 } tern_kit_device;
 
 /* Sets everything, with the kit's kernels. vtable and memory are static, host is the query's. */
 void tern_kit_device_init(tern_kit_device *device, const tern_bdevice_vtable *vtable,
                           const tern_host *host, const tern_kit_memory *memory);
+
+/* Gives back what the kit's part of a device holds; no launch is under way. */
+void tern_kit_device_fini(tern_kit_device *device);
 
 /* Replaces the kernel of an id below TERN_KIT_KERNELS; NULL takes it out (fused forms alone). */
 void tern_kit_replace(tern_kit_device *device, int32_t kernel, tern_kit_kernel replacement);

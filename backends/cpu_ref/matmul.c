@@ -82,7 +82,7 @@ int32_t tern_ref_matmul(const tern_kit_call *call) {
     matrices mats = {
         out->shape[rank - 2], out->shape[rank - 1], a->shape[rank - 1], a, x, c, out, 0, 0, 0, 0};
     /* scratch: the panel, one row of a; 8 bytes hold any number */
-    uint64_t *scratch = call->host->alloc((size_t)mats.k * (PANEL + 1) * sizeof *scratch);
+    uint64_t *scratch = tern_kit_take(call, mats.k, (PANEL + 1) * sizeof *scratch);
     if (!scratch) return TERN_BACKEND_OUT_OF_MEMORY;
 
     /* the last two dimensions are the matrices', so they are left out of the walk */
@@ -101,6 +101,6 @@ int32_t tern_ref_matmul(const tern_kit_call *call) {
         else
             multiply_i64(&mats, call->attrs, scratch);
     } while (tern_kit_walk_next(&walk));
-    call->host->free(scratch);
+    tern_kit_give(call, scratch);
     return TERN_BACKEND_OK;
 }

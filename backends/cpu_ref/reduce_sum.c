@@ -154,17 +154,16 @@ static tern_kit_tensor float32_like(const tern_kit_tensor *tensor, int64_t *stri
 static int32_t sum_narrow(const tern_kit_call *call, uint32_t reduced) {
     const tern_kit_tensor *in = &call->inputs[0], *out = &call->outputs[0];
     int64_t in_strides[TERN_BACKEND_MAX_RANK], out_strides[TERN_BACKEND_MAX_RANK];
-    size_t in_bytes = (size_t)tern_kit_count(in) * sizeof(float);
-    size_t out_bytes = (size_t)tern_kit_count(out) * sizeof(float);
-    char *memory = call->host->alloc(in_bytes + out_bytes);
+    int64_t in_count = tern_kit_count(in);
+    float *memory = tern_kit_take(call, in_count + tern_kit_count(out), sizeof *memory);
     if (!memory) return TERN_BACKEND_OUT_OF_MEMORY;
     tern_kit_tensor wide_in = float32_like(in, in_strides, memory);
-    tern_kit_tensor wide_out = float32_like(out, out_strides, memory + in_bytes);
+    tern_kit_tensor wide_out = float32_like(out, out_strides, memory + in_count);
     run_copy(call, in, &wide_in);
     clear(call, &wide_out);
     sum(&wide_in, &wide_out, reduced);
     run_copy(call, &wide_out, out);
-    call->host->free(memory);
+    tern_kit_give(call, memory);
     return TERN_BACKEND_OK;
 }
 

@@ -175,7 +175,7 @@ int32_t tern_ref_sort(const tern_kit_call *call) {
     tern_kit_walk walk;
     lines l = begin(&walk, call, attrs->dim);
     bool floating = tern_kit_is_floating(l.tensor[0]->dtype);
-    item *scratch = call->host->alloc(2 * (size_t)l.length * sizeof *scratch);
+    item *scratch = tern_kit_take(call, l.length, 2 * sizeof *scratch);
     if (!scratch) return TERN_BACKEND_OUT_OF_MEMORY;
     do {
         for (int64_t i = 0; i < l.length; i++) {
@@ -188,6 +188,6 @@ int32_t tern_ref_sort(const tern_kit_call *call) {
             write(l.tensor[2], walk.offset[2] + i * l.stride[2], (number){.i = sorted[i].index});
         }
     } while (tern_kit_walk_next(&walk));
-    call->host->free(scratch);
+    tern_kit_give(call, scratch);
     return TERN_BACKEND_OK;
 }

@@ -50,7 +50,7 @@ void tern_alias_leave(tern_tensor *tensor) {
     tern_ctx *ctx = BODY(tensor)->ctx;
     tern_tensor *hidden = alias->base;
     tern_storage_release(BODY(hidden)->storage);
-    if (BODY(hidden)->shape != BODY(hidden)->dims) tern_free(BODY(hidden)->shape);
+    if (BODY(hidden)->shape != BODY(hidden)->dims) tern_slab_give_dims(ctx, BODY(hidden)->shape);
     tern_slab_give_tensor(ctx, hidden);
     tern_slab_give_alias(ctx, alias);
 }

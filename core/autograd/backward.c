@@ -84,14 +84,29 @@ static tern_tensor *fit(tern_tensor *grad, const tern_meta *meta) {
     return grad;
 }
 
+/* Where the gradients of an edge meet; NULL where it leads to a value that the leaf has no more. */
+static tern_node_output_slot *slot_of(tern_edge edge) {
+    if (edge.node->op) return &edge.node->outputs[edge.output];
+    return edge.output == edge.node->generation ? &edge.node->outputs[0] : NULL;
+}
+
+/* Leaves what has come for an edge so far in its slot and in `frame`, and queues the node. */
+static bool put(engine *e, tern_node *node, tern_node_output_slot *slot, tern_tensor *grad,
+                tern_frame *frame) {
+    if (tern_is_nil(grad)) return false;
+    tern_tensor_move(grad, frame);
+    slot->incoming = grad;
+    return node->queued || heap_push(e, node);
+}
+
 /*
- * Adds a gradient to what has come for an edge so far, and queues its node. The gradient moves to
- * `frame`. What waits at an edge is a handle of its own, so that it can be given back alone: where
- * `shared`, a formula may have handed the tensor to several inputs, or its own gradient on.
+ * Adds a gradient to what has come for an edge so far. What waits at an edge is a handle of its own, so
+ * that it can be given back alone: where `shared`, a formula may have handed the tensor to several
+ * inputs, or its own gradient on.
  */
 static bool deliver(engine *e, tern_edge edge, tern_tensor *grad, bool shared, tern_frame *frame) {
-    tern_node *node = edge.node;
-    tern_node_output_slot *slot = &node->outputs[edge.output];
+    tern_node_output_slot *slot = slot_of(edge);
+    if (!slot) return true;
     tern_tensor *fitted = fit(grad, &slot->meta);
     if (slot->incoming) {
         tern_tensor *sum = tern_add(slot->incoming, fitted);
@@ -101,11 +116,66 @@ static bool deliver(engine *e, tern_edge edge, tern_tensor *grad, bool shared, t
     } else if (shared && fitted == grad && !(e->flags & TERN_CREATE_GRAPH)) {
         fitted = tern_detach(fitted);
     }
-    if (tern_is_nil(fitted)) return false;
-    tern_tensor_move(fitted, frame);
-    slot->incoming = fitted;
-    return node->queued || heap_push(e, node);
+    return put(e, edge.node, slot, fitted, frame);
 }
+
+/* ---- gradients of parts ---------------------------------------------------------------------- */
+
+static bool same_meta(const tern_meta *a, const tern_meta *b) {
+    return a->dtype == b->dtype && a->lane == b->lane && a->rank == b->rank &&
+           memcmp(a->shape, b->shape, (size_t)a->rank * sizeof *a->shape) == 0;
+}
+
+/*
+ * True where the node takes a part of a tensor and the part's gradient may be added in place: a loop
+ * over the parts of a tensor (the time steps of a sequence) then costs what the parts do, and not the
+ * whole tensor for each. A gradient with a history goes by the formula, and so does a part whose place
+ * is in a tensor.
+ */
+static bool adds_a_part(const engine *e, const tern_node *node) {
+    if (node->op->kind != TERN_OP_PART || e->flags & TERN_CREATE_GRAPH || node->n_inputs != 1)
+        return false;
+    const tern_node_output_slot *slot =
+        tern_node_needs(node, 0) ? slot_of(node->inputs[0].edge) : NULL;
+    return slot && same_meta(&slot->meta, &node->inputs[0].meta);
+}
+
+/* What has come for a slot, as a tensor to write into: zeros, or a copy of what others hold too. */
+static tern_tensor *writable(tern_node_output_slot *slot) {
+    tern_tensor *incoming = slot->incoming;
+    if (incoming && tern_owns_storage(incoming) && !(BODY(incoming)->flags & TERN_T_INFERENCE))
+        return incoming;
+    const tern_meta *meta = &slot->meta;
+    tern_tensor *own = tern_tensor_new(meta->lane, meta->dtype, meta->rank, meta->shape);
+    if (incoming) {
+        tern_copy_raw(own, incoming);
+        tern_tensor_release(incoming);
+        slot->incoming = NULL;
+    } else {
+        tern_fill_raw(own, 0, 0);
+    }
+    return own;
+}
+
+/* Adds a part's gradient to the gradient of the whole, at the part. */
+static bool deliver_part(engine *e, tern_node *node, tern_tensor *grad, tern_frame *frame) {
+    tern_edge edge = node->inputs[0].edge;
+    tern_node_output_slot *slot = slot_of(edge);
+    bool first = !slot->incoming;
+    tern_tensor *whole = writable(slot);
+    if (tern_is_nil(whole)) return false;
+    /* The view is of a handle that dies with the open scope: `whole` stays alone with its storage. */
+    tern_value args[TERN_MAX_ARGS] = {ARG_TENSOR(tern_detach(whole))};
+    for (int i = 1; i < node->n_args; i++) args[i] = node->args[i];
+    tern_tensor *part = tern_op_tensor(e->ctx, node->op, args, node->n_args);
+    if (first)
+        tern_copy_raw(part, grad);
+    else
+        tern_add_in_place(part, grad);
+    return e->ctx->status == TERN_OK && put(e, edge.node, slot, whole, frame);
+}
+
+/* ---- what leaves get ------------------------------------------------------------------------- */
 
 /* Puts a gradient into a leaf's .grad, which lives in the leaf's frame. */
 static void accumulate(engine *e, tern_tensor *leaf, tern_tensor *grad) {
@@ -134,7 +204,7 @@ static void accumulate(engine *e, tern_tensor *leaf, tern_tensor *grad) {
 static void capture(engine *e, tern_node *node, tern_tensor *const *incoming, tern_frame *frame) {
     for (int i = 0; i < e->n_wanted; i++) {
         if (e->wanted[i].node != node) continue;
-        tern_tensor *grad = incoming[e->wanted[i].output];
+        tern_tensor *grad = incoming[node->op ? e->wanted[i].output : 0];
         if (!grad) continue;
         /* Two wanted inputs may share an edge: each gets a handle of its own. */
         tern_tensor *own =
@@ -167,6 +237,11 @@ static void run_formula(engine *e, tern_node *node, tern_tensor *const *incoming
                         tern_frame *engine_frame) {
     tern_ctx *ctx = e->ctx;
     tern_scope scope = tern_scope_inner(ctx);
+    if (adds_a_part(e, node)) {
+        deliver_part(e, node, incoming[0], engine_frame);
+        tern_scope_end(scope);
+        return;
+    }
     tern_tensor *few[FEW] = {NULL}, **grads = few;
     if (node->n_inputs > FEW) grads = tern_scope_alloc(ctx, (size_t)node->n_inputs * sizeof *grads);
     const tern_frame *formula = ctx->top;

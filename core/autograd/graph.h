@@ -6,7 +6,9 @@
  * and are numbered in order of recording, so that a node is always younger than its inputs: taking
  * the youngest first is a topological order.
  *
- * An accumulator is the node of a leaf: it has no operation and adds into the leaf's .grad.
+ * An accumulator is the node of a leaf: it has no operation and adds into the leaf's .grad. It has one
+ * output; an edge to it holds, in place of the output's index, the generation that the leaf's value had
+ * (tern_update), and a gradient for an earlier one is dropped.
  */
 #ifndef TERN_CORE_GRAPH_H
 #define TERN_CORE_GRAPH_H
@@ -62,7 +64,8 @@ struct tern_node {
     bool saves;  /* some slot holds storage */
     tern_node_input_slot *inputs;
     tern_node_output_slot *outputs;
-    tern_tensor *leaf; /* of an accumulator; NULL once the leaf is gone */
+    tern_tensor *leaf;  /* of an accumulator; NULL once the leaf is gone */
+    int32_t generation; /* of the leaf's value */
 };
 
 /* Records a call in the open graph: edges from `inputs`, outputs get their edge. False and latched
@@ -85,6 +88,9 @@ bool tern_needs_grad(const tern_tensor *tensor);
 
 /* Ends the tie between a leaf and its accumulator (the leaf moves or dies). */
 void tern_accumulator_forget(tern_tensor *tensor);
+
+/* The leaf has another value: graphs made so far no longer lead to it. */
+void tern_accumulator_renew(tern_tensor *tensor);
 
 /* Everything of autograd that a handle holds: accumulator, alias, .grad. */
 void tern_grad_detach_handle(tern_tensor *tensor);

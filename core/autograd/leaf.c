@@ -79,8 +79,7 @@ void tern_set_or_add_grad(tern_tensor *leaf, tern_tensor *grad) {
         return;
     }
     /* The gradient's storage is taken over where nobody else has it, else copied. */
-    bool sole =
-        BODY(grad)->storage->references == 1 && tern_is_contiguous(grad) && BODY(grad)->offset == 0;
+    bool sole = tern_owns_storage(grad);
     tern_tensor *value = grad;
     if (!sole) {
         value = tern_tensor_new(BODY(grad)->lane, BODY(grad)->dtype, BODY(grad)->rank,

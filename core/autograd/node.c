@@ -222,7 +222,8 @@ tern_edge tern_edge_of(tern_tensor *tensor) {
     if (BODY(tensor)->alias) tern_alias_refresh(tensor);
     if (BODY(tensor)->edge.node) return BODY(tensor)->edge;
     if (!(BODY(tensor)->flags & TERN_T_REQUIRES_GRAD)) return none;
-    tern_edge edge = {accumulator_of(tensor), 0};
+    tern_node *accumulator = accumulator_of(tensor);
+    tern_edge edge = {accumulator, accumulator ? accumulator->generation : 0};
     return edge;
 }
 
@@ -235,6 +236,18 @@ bool tern_needs_grad(const tern_tensor *tensor) {
 void tern_accumulator_forget(tern_tensor *tensor) {
     if (BODY(tensor)->accumulator) BODY(tensor)->accumulator->leaf = NULL;
     BODY(tensor)->accumulator = NULL;
+}
+
+void tern_accumulator_renew(tern_tensor *tensor) {
+    tern_node *node = BODY(tensor)->accumulator;
+    if (!node) return;
+    if (node->outputs[0].meta.rank != BODY(tensor)->rank) { /* its room is as long as its shape */
+        tern_accumulator_forget(tensor);
+        return;
+    }
+    node->generation = (int32_t)((uint32_t)node->generation + 1);
+    pool p = {(int64_t *)(void *)(node->args + node->n_args)};
+    describe(&p, BODY(tensor), NULL, &node->outputs[0].meta);
 }
 
 void tern_grad_detach_handle(tern_tensor *tensor) {

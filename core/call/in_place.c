@@ -150,7 +150,8 @@ tern_tensor *tern_op_call_in_place(const tern_op *op, const tern_value *args, in
     if (!tern_operands_collect(ctx, args, n_args, &tensors) ||
         !tern_operands_check(&call, &tensors) || !may_write(&call, target))
         return ctx->nil;
-    if (call.op->kind == TERN_OP_THROUGH || call.op->kind == TERN_OP_VIEW) {
+    if (call.op->kind == TERN_OP_THROUGH || call.op->kind == TERN_OP_VIEW ||
+        call.op->kind == TERN_OP_PART) {
         /* Recorded through its parts; the copy into the target is the in-place step. */
         tern_tensor *value = tern_op_tensor(ctx, op, args, n_args);
         if (tern_is_nil(value) && ctx->status == TERN_OK)

@@ -28,6 +28,7 @@ typedef enum tern_op_kind {
     TERN_OP_COMPOSITE, /* built from others, with a gradient of its own */
     TERN_OP_THROUGH,   /* built from others, differentiated through them */
     TERN_OP_VIEW,      /* shares its input's storage */
+    TERN_OP_PART,      /* a view of a part of its input: the input's gradient is zero elsewhere */
     TERN_OP_CREATE,    /* makes a tensor from numbers */
     TERN_OP_HOST       /* runs in host memory on any device */
 } tern_op_kind;

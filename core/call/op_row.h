@@ -8,6 +8,7 @@
 #define COMPOSITE TERN_OP_COMPOSITE
 #define THROUGH   TERN_OP_THROUGH
 #define VIEW      TERN_OP_VIEW
+#define PART      TERN_OP_PART
 #define CREATE    TERN_OP_CREATE
 #define HOST      TERN_OP_HOST
 #define IN(k)     TERN_SAVE_INPUT(k)

@@ -3,6 +3,7 @@
 
 #include "core/context/lane.h"
 #include "core/ground/error.h"
+#include "core/memory/block.h"
 #include "core/memory/storage.h"
 #include "core/tensor/tensor.h"
 #include "launch.h"
@@ -26,14 +27,14 @@ static tern_status copy_across(tern_tensor *dst, tern_tensor *src) {
     uint64_t bytes = (uint64_t)BODY(src)->numel * tern_dtype_size(BODY(src)->dtype);
     tern_tensor *packed = tern_contiguous_raw(src);
     if (tern_is_nil(packed)) return ctx->status;
-    void *host = tern_alloc((size_t)bytes);
+    void *host = tern_block_take(ctx, (size_t)bytes);
     if (!host) return tern_fail_memory(ctx, (size_t)bytes);
     uint64_t offset = (uint64_t)BODY(packed)->offset * tern_dtype_size(BODY(src)->dtype);
     tern_download(BODY(packed)->lane, host, BODY(packed)->storage, offset, bytes);
     tern_tensor *landed =
         tern_tensor_new(BODY(dst)->lane, BODY(src)->dtype, BODY(src)->rank, BODY(src)->shape);
     if (!tern_is_nil(landed)) tern_upload(BODY(dst)->lane, BODY(landed)->storage, 0, host, bytes);
-    tern_free(host);
+    tern_block_give(ctx, host);
     if (!tern_is_nil(landed)) tern_copy_raw(dst, landed);
     tern_tensor_release(landed);
     if (packed != src) tern_tensor_release(packed);

@@ -11,12 +11,11 @@ tern_value tern_tensors_value(tern_ctx *ctx, tern_tensor *const *tensors, int co
 /* The value for the frame around `frame`: its tensors are moved, lists and tuples (of which a result
  * nests few) made anew, because they live in the frame that ends. */
 #define RESULT_DEPTH 16
-static tern_value handed_out(const tern_frame *frame, tern_value value, int depth) {
+static tern_value handed_out(tern_frame *frame, tern_value value, int depth) {
     tern_ctx *ctx = frame->ctx;
     bool sequence = value.kind == TERN_VALUE_LIST || value.kind == TERN_VALUE_TUPLE;
-    if (value.kind == TERN_VALUE_TENSOR && !(BODY(value.as.tensor)->flags & TERN_T_NIL) &&
-        BODY(value.as.tensor)->frame->serial >= frame->serial)
-        tern_tensor_move(value.as.tensor, frame->parent->target);
+    if (value.kind == TERN_VALUE_TENSOR)
+        return tern_tensor_value(tern_scope_hand_out(frame, value.as.tensor));
     if (!sequence) return value;
     if (depth == RESULT_DEPTH) {
         tern_fail(ctx, TERN_ERR_ARGUMENT, "a result nests lists deeper than %d", RESULT_DEPTH);

@@ -10,6 +10,7 @@
 
 #include "core/call/op.h"
 #include "core/ground/error.h"
+#include "core/memory/block.h"
 #include "core/memory/slab.h"
 #include "core/memory/storage.h"
 #include "generator.h"
@@ -71,6 +72,7 @@ tern_status tern_close(tern_ctx *ctx) {
     tern_frames_release_all(ctx);
     for (int i = ctx->n_lanes; i-- > 0;) tern_lane_close(ctx->lanes[i]);
     tern_slabs_free(ctx);
+    tern_blocks_free(ctx);
     tern_free(ctx->backward_heap);
     tern_free(ctx);
     return status;
@@ -120,4 +122,5 @@ void tern_reset_peak(tern_ctx *ctx) {
 
 void tern_empty_cache(tern_ctx *ctx) {
     for (int i = 0; i < ctx->n_lanes; i++) tern_lane_empty_cache(ctx->lanes[i]);
+    tern_blocks_free(ctx);
 }

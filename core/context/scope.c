@@ -99,12 +99,27 @@ void tern_scope_end(tern_scope scope) {
     pop(ctx);
 }
 
+tern_tensor *tern_scope_hand_out(tern_frame *frame, tern_tensor *tensor) {
+    if (!tern_is_live(tensor) || BODY(tensor)->flags & TERN_T_NIL ||
+        BODY(tensor)->frame->serial < frame->serial)
+        return tensor;
+    const tern_node *node = tern_is_leaf(tensor) ? NULL : tern_edge_of(tensor).node;
+    if (node && node->frame->serial >= frame->serial) {
+        tern_fail(frame->ctx, TERN_ERR_STATE,
+                  "tern_scope_return: a tensor with a history (%s) cannot outlive the scope of its "
+                  "graph: return tern_detach(tensor), or open the scope with tern_scope_inner, "
+                  "whose graphs belong to the scope outside",
+                  tern_grad_fn_name(tensor));
+        return frame->ctx->nil;
+    }
+    tern_tensor_move(tensor, frame->parent->target);
+    return tensor;
+}
+
 tern_tensor *tern_scope_return(tern_scope scope, tern_tensor *result) {
     tern_frame *frame = tern_scope_frame(scope);
     if (!frame) return result;
-    if (result && !(BODY(result)->flags & TERN_T_NIL) &&
-        BODY(result)->frame->serial >= frame->serial)
-        tern_tensor_move(result, frame->parent->target);
+    result = tern_scope_hand_out(frame, result);
     tern_scope_end(scope);
     return result;
 }

@@ -18,6 +18,10 @@ tern_frame *tern_graph_frame(tern_ctx *ctx);
 /* Moves a tensor to another frame, whatever its history (internal results). */
 void tern_tensor_move(tern_tensor *tensor, tern_frame *frame);
 
+/* Moves what lives in `frame`, or inside it, to the frame around it and returns it. Nil, and latched,
+ * where its graph ends with the frame. */
+tern_tensor *tern_scope_hand_out(tern_frame *frame, tern_tensor *tensor);
+
 /* Takes a tensor out of its frame's list: whoever holds it releases it. */
 void tern_tensor_unlink(tern_tensor *tensor);
 

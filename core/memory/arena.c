@@ -2,12 +2,13 @@
  * arena.c: memory that a frame gives out piece by piece and takes back whole.
  *
  * Chunks are recycled in the context, so that a loop that opens and ends a scope per step reaches a
- * steady state without heap calls.
+ * steady state without heap calls; large ones are the context's blocks.
  */
 #include "arena.h"
 
 #include <string.h>
 
+#include "block.h"
 #include "core/ground/error.h"
 #include "core/ground/poison.h"
 
@@ -24,15 +25,15 @@ static tern_chunk *chunk_take(tern_ctx *ctx, size_t bytes) {
         TERN_UNPOISON(chunk_bytes(chunk), chunk->size);
         return chunk;
     }
-    size_t size = bytes > CHUNK_BYTES ? bytes : CHUNK_BYTES;
-    tern_chunk *chunk = tern_alloc(size + sizeof *chunk + 16);
+    size_t size = bytes > CHUNK_BYTES ? bytes : CHUNK_BYTES, whole = size + sizeof(tern_chunk) + 16;
+    tern_chunk *chunk = size > CHUNK_BYTES ? tern_block_take(ctx, whole) : tern_alloc(whole);
     if (chunk) chunk->size = size;
     return chunk;
 }
 
 static void chunk_give_back(tern_ctx *ctx, tern_chunk *chunk) {
-    if (chunk->size != CHUNK_BYTES) {
-        tern_free(chunk);
+    if (chunk->size > CHUNK_BYTES) {
+        tern_block_give(ctx, chunk);
         return;
     }
     TERN_POISON(chunk_bytes(chunk), chunk->size);

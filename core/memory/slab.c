@@ -197,6 +197,34 @@ void tern_slab_give_alias(tern_ctx *ctx, tern_alias *alias) {
     TERN_POISON(alias, sizeof *alias);
 }
 
+/* ---- shapes of high ranks -------------------------------------------------------------------- */
+
+#define DIMS_BYTES (2 * TERN_MAX_RANK * sizeof(int64_t))
+
+/* What waits is linked through its first bytes. */
+typedef struct waiting_dims {
+    struct waiting_dims *next;
+} waiting_dims;
+
+int64_t *tern_slab_dims(tern_ctx *ctx) {
+    waiting_dims *dims = ctx->free_dims;
+    if (dims) {
+        TERN_UNPOISON(dims, DIMS_BYTES);
+        ctx->free_dims = dims->next;
+    } else {
+        dims = tern_alloc(DIMS_BYTES);
+        if (!dims) tern_fail_memory(ctx, DIMS_BYTES);
+    }
+    return (int64_t *)(void *)dims;
+}
+
+void tern_slab_give_dims(tern_ctx *ctx, int64_t *dims) {
+    waiting_dims *waiting = (waiting_dims *)(void *)dims;
+    waiting->next = ctx->free_dims;
+    ctx->free_dims = waiting;
+    TERN_POISON(waiting, DIMS_BYTES);
+}
+
 /* ---- the end of a context -------------------------------------------------------------------- */
 
 void tern_slabs_free(tern_ctx *ctx) {
@@ -206,6 +234,7 @@ void tern_slabs_free(tern_ctx *ctx) {
         TERN_UNPOISON(b->aliases, sizeof b->aliases);
         tern_free(b);
     }
+    while (ctx->free_dims) tern_free(tern_slab_dims(ctx));
     while (ctx->slot_blocks) {
         block *b = ctx->slot_blocks;
         ctx->slot_blocks = b->next;

@@ -44,6 +44,12 @@ void tern_slab_give_object(tern_ctx *ctx, tern_object_body *object);
 tern_alias *tern_slab_alias(tern_ctx *ctx);
 void tern_slab_give_alias(tern_ctx *ctx, tern_alias *alias);
 
+/* Room for the shape and strides of a tensor whose rank is above TERN_INLINE_RANK, 2 * TERN_MAX_RANK
+ * numbers; NULL and latched when memory is out. */
+int64_t *tern_slab_dims(tern_ctx *ctx);
+
+void tern_slab_give_dims(tern_ctx *ctx, int64_t *dims);
+
 /* Hands the slots on and frees the aliases: no object of the context is used after this. */
 void tern_slabs_free(tern_ctx *ctx);
 

@@ -149,7 +149,7 @@ tern_value tern_op_scalar_tensor(tern_opcall *call) {
 static tern_value take_buffer(tern_opcall *call, void *buffer, int64_t n, tern_dtype dtype) {
     tern_shape shape = {1, {n}};
     tern_tensor *out = tern_new_from_host(call->lane, buffer, dtype, &shape, NULL);
-    tern_free(buffer);
+    tern_host_give(call->ctx, buffer);
     return tern_result(call, out);
 }
 

@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "core/memory/block.h"
+
 /* Positive where dimension a must come after b, 0 where strides do not say. */
 static int compare_dims(const tern_tensor *t, int a, int b) {
     if (BODY(t)->strides[a] == 0 || BODY(t)->strides[b] == 0) return 0;
@@ -61,9 +63,13 @@ void *tern_host_buffer(tern_ctx *ctx, int64_t count, size_t element_size) {
         tern_fail_memory(ctx, SIZE_MAX);
         return NULL;
     }
-    void *buffer = tern_alloc((size_t)bytes);
+    void *buffer = tern_block_take(ctx, (size_t)bytes);
     if (!buffer) tern_fail_memory(ctx, (size_t)bytes);
     return buffer;
+}
+
+void tern_host_give(tern_ctx *ctx, void *buffer) {
+    tern_block_give(ctx, buffer);
 }
 
 void *tern_host_copy(tern_ctx *ctx, tern_tensor *tensor, tern_dtype dtype) {
@@ -73,7 +79,7 @@ void *tern_host_copy(tern_ctx *ctx, tern_tensor *tensor, tern_dtype dtype) {
     if (!buffer) return NULL;
     size_t bytes = (size_t)BODY(converted)->numel * tern_dtype_size(dtype);
     if (tern_to_host(converted, buffer, bytes) == TERN_OK) return buffer;
-    tern_free(buffer);
+    tern_host_give(ctx, buffer);
     return NULL;
 }
 

@@ -22,12 +22,16 @@ TERN_API tern_tensor *tern_new_dense_like(tern_lane *lane, const tern_tensor *li
 TERN_API tern_tensor *tern_new_from_host(tern_lane *lane, const void *data, tern_dtype dtype,
                                          const tern_shape *shape, const tern_tensor *like);
 
-/* Host memory for `count` elements; latches and returns NULL when there is none. tern_free. */
+/* Host memory for `count` elements, which the context keeps for the next time: it goes back by
+ * tern_host_give. Latches and returns NULL when there is none. */
 TERN_API void *tern_host_buffer(tern_ctx *ctx, int64_t count, size_t element_size);
 
 /* A tensor's elements in row-major order, as elements of `dtype`; latches and returns NULL on
- * failure. tern_free. Waits for the device. */
+ * failure. Goes back by tern_host_give. Waits for the device. */
 TERN_API void *tern_host_copy(tern_ctx *ctx, tern_tensor *tensor, tern_dtype dtype);
+
+/* Gives back what the two above returned; NULL is fine. */
+TERN_API void tern_host_give(tern_ctx *ctx, void *buffer);
 
 /* A result: the tensor, or none where something was latched. */
 static inline tern_value tern_result(const tern_opcall *call, tern_tensor *tensor) {

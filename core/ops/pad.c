@@ -91,7 +91,7 @@ static tern_tensor *pad_by_index(tern_opcall *call, tern_tensor *x, int dim, int
     for (int64_t i = 0; i < size; i++) index[i] = source_of(i - before, n, mode);
     tern_shape shape = {1, {size}};
     tern_tensor *from = tern_new_from_host(call->lane, index, TERN_INT64, &shape, NULL);
-    tern_free(index);
+    tern_host_give(call->ctx, index);
     return tern_index_select(x, dim, from);
 }
 

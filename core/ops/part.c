@@ -3,7 +3,8 @@
  * that put a part back (slice_scatter, select_scatter, diagonal_scatter).
  *
  * The gradient of taking a part is a scatter of the gradient into zeros; the gradient of a scatter
- * takes the part again. So both may be differentiated any number of times.
+ * takes the part again. So both may be differentiated any number of times. Where nobody will
+ * differentiate them, the engine adds a part's gradient in place instead (autograd/backward.c).
  */
 #include "layout.h"
 

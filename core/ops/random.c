@@ -55,7 +55,7 @@ static tern_value run_fill(tern_opcall *call, fill_job *job, fill_fn fill, const
     if (!job->out) return tern_none();
     fill(job);
     tern_tensor *out = tern_new_from_host(call->lane, job->out, dtype, shape, like);
-    tern_free(job->out);
+    tern_host_give(call->ctx, job->out);
     return tern_result(call, out);
 }
 
@@ -347,8 +347,8 @@ tern_value tern_op_bernoulli(tern_opcall *call) {
                                      (int)BODY(p)->dtype, to, BODY(p)->numel);
         out = tern_new_from_host(call->lane, to, BODY(p)->dtype, NULL, p);
     }
-    tern_free(from);
-    tern_free(to);
+    tern_host_give(call->ctx, from);
+    tern_host_give(call->ctx, to);
     if (!valid)
         return tern_call_fail(call, TERN_ERR_ARGUMENT, "expects all probabilities in [0, 1]");
     return tern_result(call, out);
@@ -432,9 +432,9 @@ tern_value tern_op_multinomial(tern_opcall *call) {
     bool drawn = to && tern_num_multinomial(engine_argument(call, 3), (int)BODY(p)->dtype, from,
                                             rows, categories, samples, replacement, scratch, to);
     if (drawn) out = tern_new_from_host(call->lane, to, TERN_INT64, &shape, NULL);
-    tern_free(from);
-    tern_free(scratch);
-    tern_free(to);
+    tern_host_give(call->ctx, from);
+    tern_host_give(call->ctx, scratch);
+    tern_host_give(call->ctx, to);
     if (!drawn && call->ctx->status == TERN_OK)
         return tern_call_fail(call, TERN_ERR_ARGUMENT,
                               "probability tensor contains either inf, nan or element < 0, or a "

@@ -137,7 +137,7 @@ static tern_value split_by(tern_opcall *call, tern_tensor *input, int64_t given_
     if (!at) return tern_none();
     for (size_t i = 0; !tensor && i < count; i++) at[i] = tern_value_as_int(tern_value_at(how, i));
     tern_value parts = split_at(call, input, dim, at, count);
-    tern_free(at);
+    tern_host_give(call->ctx, at);
     return parts;
 }
 

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "core/call/op.h"
+#include "core/memory/block.h"
 #include "core/objects.h"
 #include "numerics/dtype_convert.h"
 
@@ -144,12 +145,12 @@ tern_status tern_to_doubles(const tern_tensor *tensor, double *out_data, size_t 
     if (BODY(tensor)->dtype == TERN_FLOAT64)
         return tern_to_host(tensor, out_data, count * sizeof *out_data);
     size_t bytes = count * tern_dtype_size(BODY(tensor)->dtype);
-    void *data = tern_alloc(bytes);
+    void *data = tern_block_take(ctx, bytes);
     if (!data) return tern_fail_memory(ctx, bytes);
     if (tern_to_host(tensor, data, bytes) == TERN_OK)
         for (size_t i = 0; i < count; i++)
             out_data[i] = tern_num_load_f64((int)BODY(tensor)->dtype, data, (int64_t)i);
-    tern_free(data);
+    tern_block_give(ctx, data);
     return ctx->status;
 }
 

@@ -83,7 +83,7 @@ static bool measure(tern_tensor_body *body) {
 }
 
 static void free_dims(tern_tensor_body *body) {
-    if (body->shape != body->dims) tern_free(body->shape);
+    if (body->shape != body->dims) tern_slab_give_dims(body->ctx, body->shape);
 }
 
 bool tern_tensor_set_geometry(tern_tensor *tensor, int rank, const int64_t *shape,
@@ -91,11 +91,8 @@ bool tern_tensor_set_geometry(tern_tensor *tensor, int rank, const int64_t *shap
     tern_tensor_body *body = BODY(tensor);
     int64_t *dims = body->dims;
     if (rank > TERN_INLINE_RANK) {
-        dims = tern_alloc(2 * TERN_MAX_RANK * sizeof *dims);
-        if (!dims) {
-            tern_fail_memory(body->ctx, 2 * TERN_MAX_RANK * sizeof *dims);
-            return false;
-        }
+        dims = tern_slab_dims(body->ctx);
+        if (!dims) return false;
     }
     /* The arrays may be the tensor's own. */
     int64_t *to_strides = dims + (rank > TERN_INLINE_RANK ? TERN_MAX_RANK : TERN_INLINE_RANK);
@@ -320,8 +317,9 @@ tern_status tern_update(tern_tensor **slot, tern_tensor *value) {
                          tern_grad_fn_name(value));
     if (BODY((*slot))->ctx != ctx)
         return tern_fail(ctx, TERN_ERR_ARGUMENT, "tern_update: slot and value of two contexts");
-    tern_accumulator_forget(*slot);
-    return tern_tensor_assign(*slot, value);
+    tern_status status = tern_tensor_assign(*slot, value);
+    tern_accumulator_renew(*slot);
+    return status;
 }
 
 /* ---- inspecting ------------------------------------------------------------------------------ */
@@ -383,6 +381,11 @@ bool tern_shares_storage(const tern_tensor *a, const tern_tensor *b) {
 bool tern_is_contiguous(const tern_tensor *tensor) {
     return !tern_is_live(tensor) || BODY(tensor)->numel == 0 ||
            BODY(tensor)->flags & TERN_T_CONTIGUOUS;
+}
+
+bool tern_owns_storage(const tern_tensor *tensor) {
+    return BODY(tensor)->storage->references == 1 && BODY(tensor)->offset == 0 &&
+           tern_is_contiguous(tensor);
 }
 
 const char *tern_device_of(const tern_tensor *tensor) {

@@ -79,6 +79,10 @@ TERN_API const char *tern_dtype_class(tern_dtype dtype);
  * tensor has the dims -1 and 0. */
 TERN_API bool tern_wrap_dim(tern_ctx *ctx, int rank, int64_t dim, int *out_dim);
 
+/* True where the handle is all that holds its storage, and its elements lie there in order from the
+ * first on: nobody else sees what is written. */
+bool tern_owns_storage(const tern_tensor *tensor);
+
 /* A set of dims as a bit mask; no dims given is all of them. Duplicates are an error. */
 TERN_API bool tern_wrap_dims(tern_ctx *ctx, int rank, const tern_shape *dims, uint32_t *out_mask);
 

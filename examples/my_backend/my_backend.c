@@ -72,6 +72,7 @@ static int32_t unary(const tern_kit_call *call) {
 /* ---- the device and the plugin ---- */
 
 static void close_device(tern_bdevice *device) {
+    tern_kit_device_fini((tern_kit_device *)device);
     host->free(device);
 }
 

@@ -117,7 +117,8 @@ TERN_API tern_status tern_defer(tern_ctx *ctx, void (*fn)(void *arg), void *arg)
 /*
  * A scope for the inside of a library function (a module's forward, a composite): temporaries die
  * at its end, while graphs belong to the scope outside. `tern_scope_return` ends it and hands one
- * tensor to the scope outside, history and all.
+ * tensor to the scope outside, history and all. Out of a scope of tern_scope_begin a tensor goes
+ * without a history alone, since its graph ends there: nil after the error, which names tern_detach.
  */
 TERN_API tern_scope tern_scope_inner(tern_ctx *ctx);
 TERN_API tern_tensor *tern_scope_return(tern_scope scope, tern_tensor *result);
@@ -180,7 +181,8 @@ typedef struct tern_stats {
 TERN_API tern_stats tern_get_stats(const tern_ctx *ctx);
 TERN_API void tern_reset_peak(tern_ctx *ctx);
 
-/* Returns unused device memory to the devices (torch.cuda.empty_cache). */
+/* Returns unused device memory to the devices (torch.cuda.empty_cache), and the host memory that the
+ * context keeps for the next time to the system. */
 TERN_API void tern_empty_cache(tern_ctx *ctx);
 
 /*

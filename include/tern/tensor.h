@@ -130,7 +130,8 @@ TERN_API void tern_drop(tern_tensor *tensor);
 TERN_API tern_tensor *tern_keep(tern_tensor *tensor);
 
 /* Puts a value into an outer handle without growth: *slot is a tensor of an outer scope (a hidden
- * state, a running loss), whose storage becomes the value's. The value must have no history. */
+ * state, a running loss), whose storage becomes the value's. The value must have no history, and
+ * the gradients of graphs that were made before no longer reach the handle. */
 TERN_API tern_status tern_update(tern_tensor **slot, tern_tensor *value);
 
 /* ---- printing -------------------------------------------------------------------------------- */

@@ -226,6 +226,7 @@ static void *reach(tern_bdevice *device, tern_bbuffer *buffer, tern_backend_erro
 
 static void close_device(tern_bdevice *device) {
     delaying *self = (delaying *)device;
+    tern_kit_device_fini(&self->kit);
     pthread_mutex_destroy(&self->lock);
     host->free(self);
 }

@@ -147,6 +147,7 @@ static void leave(tern_bdevice *base, tern_bbuffer *buffer) {
 
 static void close_device(tern_bdevice *base) {
     device *self = (device *)base;
+    tern_kit_device_fini(&self->kit);
     pthread_mutex_destroy(&self->lock);
     munmap(self->region, REGION);
     host->free(self->table);

@@ -146,6 +146,7 @@ static int32_t launch(tern_bdevice *base, tern_bqueue *queue, int32_t kernel,
 
 static void close_device(tern_bdevice *base) {
     device *self = (device *)base;
+    tern_kit_device_fini(&self->kit);
     host->free(self->late.data);
     host->free(self);
 }

@@ -20,6 +20,7 @@ typedef struct subject {
     tern_module *model;
     tern_optim *optim;
     tern_tensor *input, *target, *test;
+    tern_loader *loader;
 } subject;
 
 typedef struct model_case {
@@ -124,6 +125,32 @@ static void prepare_lstm(subject *s) {
     s->target = tern_randint(s->ctx, 0, 3, TERN_SHAPE(2), NULL);
 }
 
+/* ---- batches of a loader, more dimensions than a handle has room for, clipped gradients ------ */
+
+static void prepare_batches(subject *s) {
+    use(s, "Sequential(Flatten(), Linear(64, 3))", "SGD(lr=0.1)");
+    tern_tensor *both[] = {tern_rand(s->ctx, TERN_SHAPE(6, 2, 2, 2, 2, 2, 2), NULL),
+                           tern_randint(s->ctx, 0, 3, TERN_SHAPE(6), NULL)};
+    tern_loader_options options = TERN_LOADER_OPTIONS;
+    options.batch_size = 2;
+    options.shuffle = true;
+    s->loader = tern_loader_new(tern_tensor_dataset_new(s->ctx, both, 2), &options);
+}
+
+static void step_batches(subject *s) {
+    tern_tensor *batch[2];
+    if (!tern_loader_next(s->loader, batch)) {
+        tern_loader_begin(s->loader);
+        if (!tern_loader_next(s->loader, batch)) return;
+    }
+    tern_tensor *loss = tern_cross_entropy(tern_forward(s->model, batch[0]), batch[1], TERN_MEAN);
+    tern_module_zero_grad(s->model);
+    tern_backward(loss);
+    tern_clip_grad_norm(s->ctx, tern_module_parameters(s->model), 0.5, 2, false);
+    tern_optim_step(s->optim);
+    tern_item(loss);
+}
+
 /* ---- counting -------------------------------------------------------------------------------- */
 
 static const model_case models[] = {
@@ -132,6 +159,7 @@ static const model_case models[] = {
     {"tinyvgg", prepare_tinyvgg, step_classifier},
     {"norms_dropout", prepare_norms, step_classifier},
     {"lstm", prepare_lstm, step_classifier},
+    {"batches", prepare_batches, step_batches},
 };
 
 enum { N_MODELS = sizeof models / sizeof models[0] };

@@ -192,6 +192,107 @@ Test(autograd, a_value_with_a_history_cannot_outlive_its_graph) {
     cr_assert_float_eq(at(kept, 2), 6, 0);
 }
 
+Test(autograd, a_scope_returns_a_value_with_a_history_only_where_its_graph_lives_on) {
+    tern_tensor *x = leaf(1, 2, 3);
+    tern_scope scope = tern_scope_begin(ctx, 0);
+    tern_tensor *y = tern_scope_return(scope, tern_mul_scalar(x, 2));
+    cr_assert(error_has("tern_scope_return: a tensor with a history (MulBackward0)"), "%s",
+              tern_error(ctx));
+    cr_assert(tern_is_nil(y));
+    tern_error_clear(ctx);
+    scope = tern_scope_begin(ctx, 0);
+    tern_value both = tern_tuple_new(ctx);
+    tern_list_append(both, tern_tensor_value(x));
+    tern_list_append(both, tern_tensor_value(tern_mul_scalar(x, 2)));
+    tern_scope_return_value(scope, both);
+    cr_assert(error_has("tern_detach"), "%s", tern_error(ctx));
+    tern_error_clear(ctx);
+    scope = tern_scope_begin(ctx, 0);
+    y = tern_scope_return(scope, tern_detach(tern_mul_scalar(x, 2)));
+    cr_assert_float_eq(at(y, 2), 6, 0);
+    scope = tern_scope_inner(ctx);
+    y = tern_scope_return(scope, tern_mul_scalar(x, 2));
+    tern_backward(tern_sum(y));
+    cr_assert_eq(tern_check(ctx), TERN_OK, "%s", tern_error(ctx));
+    cr_assert_float_eq(at(tern_grad_of(x), 0), 2, 0);
+}
+
+Test(autograd, a_graph_does_not_reach_a_value_that_came_after_it) {
+    tern_tensor *w = leaf(1, 2, 3);
+    tern_tensor *before = tern_sum(w), *part = tern_sum(tern_select(w, 0, 1));
+    double later[] = {4, 5};
+    tern_update(&w, tern_from_data(ctx, later, TERN_SHAPE(2), TERN_FLOAT64));
+    tern_backward(before);
+    tern_backward(part);
+    cr_assert_eq(tern_check(ctx), TERN_OK, "%s", tern_error(ctx));
+    cr_assert_null(tern_grad_of(w));
+    tern_backward(tern_sum(tern_mul(w, w)));
+    cr_assert_eq(tern_check(ctx), TERN_OK, "%s", tern_error(ctx));
+    cr_assert_float_eq(at(tern_grad_of(w), 1), 10, 0);
+}
+
+/* Parts of x [4, 4] that overlap, before and after uses of the whole; `x` may have a history. */
+static tern_tensor *use_of_parts(tern_tensor *x) {
+    tern_tensor *start = tern_scalar_tensor(ctx, 1, TERN_INT64);
+    tern_value narrow[] = {tern_tensor_value(x), tern_int(0), tern_tensor_value(start),
+                           tern_int(2)};
+    tern_value diagonal[] = {tern_tensor_value(x), tern_int(1)};
+    tern_tensor *parts[] = {
+        tern_select(x, 0, 1),
+        tern_select(x, 1, -1),
+        tern_t(x),
+        tern_narrow(x, 1, -3, 2),
+        tern_slice(x, 1, 0, 4, 3),
+        tern_call(ctx, "narrow", narrow, 4, tern_none()).as.tensor,
+        tern_select(x, 0, 1),
+        tern_call(ctx, "diagonal", diagonal, 2, tern_none()).as.tensor,
+        tern_select(tern_narrow(x, 0, 2, 2), 1, 0),
+    };
+    tern_tensor *sum = tern_scalar_tensor(ctx, 0, TERN_FLOAT32);
+    for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++) {
+        tern_tensor *wide = tern_to_dtype(parts[i], TERN_FLOAT32);
+        sum = tern_add(sum, tern_sum(tern_mul_scalar(tern_mul(wide, wide), 0.1 + (double)i)));
+    }
+    return sum;
+}
+
+/* The engine adds gradients of parts in place, or goes by their formulas where the gradient gets a
+ * history: the bits are the same. */
+Test(autograd, gradients_of_parts_are_added_in_place_with_the_bits_of_the_formulas) {
+    const tern_dtype dtypes[] = {TERN_FLOAT32, TERN_FLOAT16};
+    for (int d = 0; d < 2; d++) {
+        for (int derived = 0; derived < 2; derived++) {
+            tern_manual_seed(ctx, 7);
+            tern_tensor *x = tern_to_dtype(tern_randn(ctx, TERN_SHAPE(4, 4), NULL), dtypes[d]);
+            tern_requires_grad(x, true);
+            tern_tensor *loss = use_of_parts(derived ? tern_mul_scalar(tern_t(x), 3) : x);
+            tern_tensor *in_place, *by_formula;
+            tern_grad(&loss, 1, &x, 1, NULL, TERN_RETAIN_GRAPH, &in_place);
+            tern_grad(&loss, 1, &x, 1, NULL, TERN_CREATE_GRAPH, &by_formula);
+            cr_assert_eq(tern_check(ctx), TERN_OK, "%s", tern_error(ctx));
+            cr_assert(tern_item(tern_sum(tern_abs(by_formula))) > 1);
+            cr_assert(tern_item(tern_all(tern_eq(in_place, by_formula))) == 1);
+            tern_backward_with(loss, NULL, TERN_RETAIN_GRAPH);
+            tern_backward(loss);
+            tern_tensor *twice = tern_add(by_formula, by_formula);
+            cr_assert(tern_item(tern_all(tern_eq(tern_grad_of(x), twice))) == 1);
+            cr_assert_eq(tern_check(ctx), TERN_OK, "%s", tern_error(ctx));
+        }
+    }
+}
+
+Test(autograd, a_gradient_that_others_hold_is_not_added_to_in_place) {
+    tern_tensor *x = leaf(1, 2, 3), *y = tern_mul_scalar(x, 1);
+    double ones[] = {1, 1, 1};
+    tern_tensor *given = tern_from_data(ctx, ones, TERN_SHAPE(3), TERN_FLOAT64);
+    tern_tensor *outputs[] = {y, tern_select(y, 0, 1)}, *grad;
+    tern_tensor *seeds[] = {given, tern_scalar_tensor(ctx, 5, TERN_FLOAT64)};
+    tern_grad(outputs, 2, &x, 1, seeds, 0, &grad);
+    cr_assert_eq(tern_check(ctx), TERN_OK, "%s", tern_error(ctx));
+    cr_assert_float_eq(at(grad, 1), 6, 0);
+    cr_assert_float_eq(at(given, 1), 1, 0, "the program's tensor has changed");
+}
+
 Test(autograd, a_retained_gradient_of_a_value_in_between) {
     tern_tensor *x = leaf(1, 2, 3);
     tern_tensor *y = tern_mul_scalar(x, 2);

@@ -86,6 +86,43 @@ Test(scope, update_gives_an_outer_handle_a_new_value_without_growth) {
     cr_assert_float_eq(tern_item(tern_sum(state)), 40, 0);
 }
 
+Test(scope, updates_of_a_leaf_take_no_memory) {
+    tern_tensor *w = tern_requires_grad(tern_ones(ctx, TERN_SHAPE(2), TERN_FLOAT32), true);
+    uint64_t before = 0;
+    for (int i = 0; i < 2000; i++) {
+        if (i == 10) before = tern_get_stats(ctx).host_allocations;
+        tern_scope s = tern_scope_begin(ctx, 0);
+        tern_set_grad(w, NULL);
+        tern_backward(tern_sum(tern_mul(w, w)));
+        tern_tensor *step = tern_mul_scalar(tern_grad_of(w), 0.25);
+        tern_update(&w, tern_detach(tern_sub(w, step)));
+        tern_scope_end(s);
+    }
+    cr_assert_eq(tern_check(ctx), TERN_OK, "%s", tern_error(ctx));
+    cr_assert_eq(tern_get_stats(ctx).host_allocations, before);
+}
+
+/* Beyond a chunk of an arena (16 KiB), as the arrays of a large step are. */
+Test(scope, large_pieces_of_memory_are_kept_for_the_next_scope) {
+    uint64_t before = 0;
+    for (int i = 0; i < 20; i++) {
+        if (i == 10) before = tern_get_stats(ctx).host_allocations;
+        tern_scope s = tern_scope_begin(ctx, 0);
+        unsigned char *first = tern_scope_alloc(ctx, 100000),
+                      *second = tern_scope_alloc(ctx, 70000);
+        cr_assert(first[99999] == 0 && second[69999] == 0);
+        memset(first, 0xff, 100000);
+        memset(second, 0xff, 70000);
+        tern_scope_end(s);
+    }
+    cr_assert_eq(tern_get_stats(ctx).host_allocations, before);
+    tern_empty_cache(ctx);
+    tern_scope s = tern_scope_begin(ctx, 0);
+    tern_scope_alloc(ctx, 100000);
+    tern_scope_end(s);
+    cr_assert_eq(tern_get_stats(ctx).host_allocations, before + 1, "the cache was emptied");
+}
+
 Test(scope, drop_releases_storage_early_and_leaves_views_alone) {
     uint64_t before = tern_get_stats(ctx).device_bytes;
     tern_tensor *t = tern_ones(ctx, TERN_SHAPE(1024), TERN_FLOAT32);
