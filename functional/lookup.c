@@ -85,14 +85,10 @@ static bool row_has_name(int id, const char *name, size_t length) {
 }
 
 /* The first row of a name, following one alias; row_count() where there is none. */
-static int first_row(const char *name, size_t length, size_t *out_length, const char **out_name) {
+static int first_row(const char *name, size_t length) {
     for (int round = 0; round < 2; round++) {
-        for (int id = 0; id < row_count(); id++) {
-            if (!row_has_name(id, name, length)) continue;
-            *out_name = name;
-            *out_length = length;
-            return id;
-        }
+        for (int id = 0; id < row_count(); id++)
+            if (row_has_name(id, name, length)) return id;
         const char *of = NULL;
         for (const op_alias *a = aliases; a->name && !of; a++)
             if (strlen(a->name) == length && strncmp(a->name, name, length) == 0) of = a->of;
@@ -103,22 +99,19 @@ static int first_row(const char *name, size_t length, size_t *out_length, const 
     return row_count();
 }
 
-/* Resolves "add" and, as the in-place form, "add_". */
-static int resolve(const char *name, size_t *out_length, const char **out_name,
-                   bool *out_in_place) {
+tern_operation tern_find_operation(const char *name) {
+    const tern_operation none = {0, 0};
+    if (!name) return none;
     size_t length = strlen(name);
-    *out_in_place = false;
-    int id = first_row(name, length, out_length, out_name);
-    if (id < row_count() || length < 2 || name[length - 1] != '_') return id;
-    *out_in_place = true;
-    return first_row(name, length - 1, out_length, out_name);
+    int id = first_row(name, length);
+    if (id < row_count()) return (tern_operation){id + 1, 0};
+    if (length < 2 || name[length - 1] != '_') return none;
+    id = first_row(name, length - 1);
+    return id < row_count() ? (tern_operation){id + 1, 1} : none;
 }
 
 bool tern_op_exists(const char *name) {
-    size_t length;
-    const char *row;
-    bool in_place;
-    return resolve(name, &length, &row, &in_place) < row_count();
+    return tern_find_operation(name).first != 0;
 }
 
 static tern_value call_row(tern_ctx *ctx, int id, bool in_place, const tern_value *values,
@@ -131,33 +124,51 @@ static tern_value call_row(tern_ctx *ctx, int id, bool in_place, const tern_valu
     return tern_tensor_value(tern_op_call_in_place(row_of(id), values, count));
 }
 
-tern_value tern_call(tern_ctx *ctx, const char *name, const tern_value *positional,
-                     int n_positional, tern_value named) {
-    if (ctx->status != TERN_OK) return tern_none();
-    size_t length;
-    const char *row;
-    bool in_place;
-    int first = resolve(name, &length, &row, &in_place);
-    if (first == row_count()) {
-        tern_fail(ctx, TERN_ERR_NOT_FOUND,
-                  "no operation is named '%s': `tern ops` lists those there are", name);
+/* Whether two rows are overloads of one name. */
+static bool is_overload(int id, int of) {
+    const char *name = row_of(of)->schema;
+    return row_has_name(id, name, strcspn(name, "(:"));
+}
+
+tern_value tern_invoke(tern_ctx *ctx, tern_operation operation, const tern_value *positional,
+                       int n_positional, tern_value named) {
+    if (!ctx || ctx->status != TERN_OK) return tern_none();
+    if (!positional && n_positional > 0) {
+        tern_fail(ctx, TERN_ERR_ARGUMENT, "tern_invoke: no positional arguments, %d were announced",
+                  n_positional);
+        return tern_none();
+    }
+    int first = operation.first - 1;
+    if (first < 0 || first >= row_count()) {
+        tern_fail(ctx, TERN_ERR_ARGUMENT, "tern_invoke: the operation was not found by its name");
         return tern_none();
     }
     char message[512] = "", first_message[512] = "";
     int candidates = 0;
     for (int id = first; id < row_count(); id++) {
-        if (!row_has_name(id, row, length)) continue;
+        if (id != first && !is_overload(id, first)) continue;
         const tern_schema *schema = schema_of(ctx, id);
         if (!schema) return tern_none();
         tern_value values[TERN_SCHEMA_MAX_ARGS];
         if (tern_schema_bind(ctx, schema, positional, n_positional, named, values, message,
                              sizeof message))
-            return call_row(ctx, id, in_place, values, schema->n_args);
+            return call_row(ctx, id, operation.in_place, values, schema->n_args);
         if (ctx->status != TERN_OK) return tern_none();
         if (candidates++ == 0) memcpy(first_message, message, sizeof message);
     }
     tern_fail(ctx, TERN_ERR_ARGUMENT, "%s%s", first_message,
               candidates > 1 ? " (nor does another overload fit)" : "");
+    return tern_none();
+}
+
+tern_value tern_call(tern_ctx *ctx, const char *name, const tern_value *positional,
+                     int n_positional, tern_value named) {
+    if (!ctx || ctx->status != TERN_OK) return tern_none();
+    tern_operation operation = tern_find_operation(name);
+    if (operation.first) return tern_invoke(ctx, operation, positional, n_positional, named);
+    tern_fail(ctx, TERN_ERR_NOT_FOUND,
+              "no operation is named '%s': `tern ops` lists those there are",
+              name ? name : "(null)");
     return tern_none();
 }
 

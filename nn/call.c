@@ -38,6 +38,19 @@ static tern_tensor *run_forward(tern_module *module, tern_tensor *input) {
 
 /* ---- operations as forwards ------------------------------------------------------------------ */
 
+tern_value tern_module_operation(tern_module *module, const char *name,
+                                 const tern_value *positional, int n_positional, tern_value named) {
+    tern_module_inner *inner = module->inner;
+    tern_held_operation *held = inner->held;
+    for (; held < inner->held + TERN_HELD_OPERATIONS && held->name; held++)
+        if (held->name == name)
+            return tern_invoke(inner->ctx, held->operation, positional, n_positional, named);
+    tern_operation found = tern_find_operation(name);
+    if (!found.first) return tern_call(inner->ctx, name, positional, n_positional, named);
+    if (held < inner->held + TERN_HELD_OPERATIONS) *held = (tern_held_operation){name, found};
+    return tern_invoke(inner->ctx, found, positional, n_positional, named);
+}
+
 #define MAX_NAME 64
 
 /* The next word of a list of words, copied; false at its end. */
@@ -51,13 +64,30 @@ static bool next_word(const char **at, char *out_word) {
     return true;
 }
 
+/* The operation whose name begins `words`, in its in-place form where the module says so; a module
+ * holds it by the address of its words, or of the byte behind for the other form. */
+static tern_operation operation_of(tern_module *module, const char *words, bool in_place) {
+    tern_held_operation *held = module->inner->held;
+    for (; held < module->inner->held + TERN_HELD_OPERATIONS && held->name; held++)
+        if (held->name == words + in_place) return held->operation;
+    char name[MAX_NAME + 1];
+    const char *at = words;
+    if (!next_word(&at, name)) return (tern_operation){0, 0};
+    if (in_place) strcat(name, "_");
+    tern_operation found = tern_find_operation(name);
+    if (held < module->inner->held + TERN_HELD_OPERATIONS)
+        *held = (tern_held_operation){words + in_place, found};
+    return found;
+}
+
 tern_value tern_nn_operation(tern_module *module, const char *words, const tern_value *args,
                              int n_args) {
     tern_module_inner *inner = module->inner;
-    char name[MAX_NAME], word[MAX_NAME];
-    if (!next_word(&words, name)) return tern_none();
+    bool in_place = false;
+    const char *at = words + strcspn(words, " ");
+    char word[MAX_NAME];
     tern_value named = tern_dict_new(inner->ctx, false);
-    while (next_word(&words, word)) {
+    while (next_word(&at, word)) {
         const tern_field *field = tern_field_find(module->cls->fields, word);
         if (strcmp(word, "training") == 0) {
             tern_dict_set(named, word, tern_bool(inner->training));
@@ -65,11 +95,11 @@ tern_value tern_nn_operation(tern_module *module, const char *words, const tern_
             tern_value value = tern_field_get(inner->ctx, field, module);
             if (strcmp(word, "inplace") != 0)
                 tern_dict_set(named, word, value);
-            else if (value.as.b)
-                strcat(name, "_");
+            else
+                in_place = value.as.b;
         }
     }
-    return tern_call(inner->ctx, name, args, n_args, named);
+    return tern_invoke(inner->ctx, operation_of(module, words, in_place), args, n_args, named);
 }
 
 static const tern_schema *call_schema(tern_module *module) {

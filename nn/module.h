@@ -43,6 +43,13 @@ typedef struct tern_walk_memory {
     bool deferred; /* the module's end frees it */
 } tern_walk_memory;
 
+/* An operation that a module's forward has called, by the address of its name's literal. */
+typedef struct tern_held_operation {
+    const char *name;
+    tern_operation operation;
+} tern_held_operation;
+#define TERN_HELD_OPERATIONS 8
+
 struct tern_module_inner {
     tern_ctx *ctx;
     tern_owner *owner;
@@ -53,7 +60,8 @@ struct tern_module_inner {
     tern_child *children;
     size_t n_children, children_capacity;
     tern_schema *call_schema; /* parsed at the first call */
-    tern_summary_row *watch;  /* takes the shapes of the next call; NULL but for summaries */
+    tern_held_operation held[TERN_HELD_OPERATIONS];
+    tern_summary_row *watch; /* takes the shapes of the next call; NULL but for summaries */
     tern_walk_memory walks;
 };
 
@@ -87,6 +95,10 @@ tern_tensor *tern_nn_no_module(const char *who, tern_tensor *tensor);
 
 /* The length of a class's name, which its schema begins with. */
 size_t tern_class_name_length(const tern_module_class *cls);
+
+/* tern_call for a forward: a module looks a name up once and holds the operation. `name` is a literal. */
+tern_value tern_module_operation(tern_module *module, const char *name,
+                                 const tern_value *positional, int n_positional, tern_value named);
 
 /* Calls an operation with the forward's arguments and members of the module: `words` as in
  * tern_module_class.operation. */

@@ -31,6 +31,18 @@ extern "C" {
 TERN_API tern_value tern_call(tern_ctx *ctx, const char *name, const tern_value *positional,
                               int n_positional, tern_value named);
 
+/*
+ * The same in two steps, for who calls one operation often: the name is looked up once. An operation
+ * that was not found has first 0, and invoking it is an error.
+ */
+typedef struct tern_operation {
+    int32_t first; /* the row of its first overload, counted from 1 */
+    int32_t in_place;
+} tern_operation;
+TERN_API tern_operation tern_find_operation(const char *name);
+TERN_API tern_value tern_invoke(tern_ctx *ctx, tern_operation operation,
+                                const tern_value *positional, int n_positional, tern_value named);
+
 /* True where the name is one of ops.def or an alias. */
 TERN_API bool tern_op_exists(const char *name);
 

@@ -97,7 +97,8 @@ typedef struct attending {
 } attending;
 
 static tern_tensor *called(attending *a, const char *name, const tern_value *args, int count) {
-    return tern_layer_tensor(a->self, tern_call(a->ctx, name, args, count, tern_none()));
+    return tern_layer_tensor(a->self,
+                             tern_module_operation(a->self, name, args, count, tern_none()));
 }
 
 /* A boolean mask (true: not attended to) becomes one that is added. */

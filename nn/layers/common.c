@@ -91,6 +91,5 @@ bool tern_layer_positive(tern_module *self, const char *what, int64_t value) {
 
 tern_tensor *tern_layer_zeros(tern_module *self, tern_tensor *like, tern_shape shape) {
     tern_value args[] = {tern_tensor_value(like), tern_ints(shape.dim, (size_t)shape.rank)};
-    return tern_layer_tensor(
-        self, tern_call(tern_module_context(self), "new_zeros", args, 2, tern_none()));
+    return tern_layer_tensor(self, tern_module_operation(self, "new_zeros", args, 2, tern_none()));
 }

@@ -165,7 +165,7 @@ static tern_tensor *pad_borders(tern_module *self, tern_tensor *input) {
     tern_value args[] = {tern_tensor_value(input), tern_ints(amounts, 2 * (size_t)spatial),
                          tern_text(m->padding_mode)};
     return tern_layer_tensor(
-        self, tern_call(tern_module_context(self), "nn.functional.pad", args, 3, tern_none()));
+        self, tern_module_operation(self, "nn.functional.pad", args, 3, tern_none()));
 }
 
 static tern_tensor *conv_forward(tern_module *self, tern_tensor *input) {
@@ -176,8 +176,8 @@ static tern_tensor *conv_forward(tern_module *self, tern_tensor *input) {
         tern_tensor_value(input), tern_tensor_value(m->weight),     tern_tensor_value(m->bias),
         shape_value(&m->stride),  zeros ? m->padding : tern_int(0), shape_value(&m->dilation),
         tern_int(m->groups)};
-    return tern_layer_tensor(self, tern_call(tern_module_context(self),
-                                             plain[m->kernel_size.rank - 1], args, 7, tern_none()));
+    return tern_layer_tensor(
+        self, tern_module_operation(self, plain[m->kernel_size.rank - 1], args, 7, tern_none()));
 }
 
 /* output_padding that gives the sizes wanted; PyTorch's check and words. */
@@ -224,8 +224,7 @@ static tern_value transposed_call(tern_module *self, const tern_value *args) {
                         shape_value(&output_padding),
                         tern_int(m->groups),
                         shape_value(&m->dilation)};
-    return tern_call(tern_module_context(self), transposed[m->kernel_size.rank - 1], all, 8,
-                     tern_none());
+    return tern_module_operation(self, transposed[m->kernel_size.rank - 1], all, 8, tern_none());
 }
 
 /* ---- classes --------------------------------------------------------------------------------- */

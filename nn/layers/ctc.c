@@ -175,12 +175,14 @@ static tern_tensor *moved(const alignment *a, tern_tensor *states, int64_t by) {
     int64_t amounts[] = {by, 0};
     tern_value args[] = {tern_tensor_value(tern_narrow(states, 1, 0, a->places - by)),
                          tern_ints(amounts, 2), tern_float(NEVER)};
-    return tern_layer_tensor(a->self, tern_call(a->ctx, "constant_pad_nd", args, 3, tern_none()));
+    return tern_layer_tensor(
+        a->self, tern_module_operation(a->self, "constant_pad_nd", args, 3, tern_none()));
 }
 
 static tern_tensor *log_sum(const alignment *a, tern_tensor *const *terms, int count) {
     tern_value args[] = {tern_tensor_value(tern_stack(terms, count, 0)), tern_int(0)};
-    return tern_layer_tensor(a->self, tern_call(a->ctx, "logsumexp", args, 2, tern_none()));
+    return tern_layer_tensor(a->self,
+                             tern_module_operation(a->self, "logsumexp", args, 2, tern_none()));
 }
 
 /* 1 for samples whose sequence is longer than t, else 0: [N, 1] of bool. */
@@ -197,8 +199,8 @@ static tern_tensor *last_states(const alignment *a) {
     int64_t amounts[] = {0, a->places - open};
     tern_value args[] = {tern_tensor_value(tern_narrow(tern_select(a->emits, 0, 0), 1, 0, open)),
                          tern_ints(amounts, 2), tern_float(NEVER)};
-    tern_tensor *states =
-        tern_layer_tensor(a->self, tern_call(a->ctx, "constant_pad_nd", args, 3, tern_none()));
+    tern_tensor *states = tern_layer_tensor(
+        a->self, tern_module_operation(a->self, "constant_pad_nd", args, 3, tern_none()));
     for (int64_t t = 1; t < a->steps; t++) {
         tern_tensor *terms[] = {states, moved(a, states, 1),
                                 tern_add(moved(a, states, 2), a->skips)};

@@ -53,7 +53,8 @@ typedef struct bags {
 } bags;
 
 static tern_tensor *called(const bags *b, const char *name, const tern_value *args, int count) {
-    return tern_layer_tensor(b->self, tern_call(b->ctx, name, args, count, tern_none()));
+    return tern_layer_tensor(b->self,
+                             tern_module_operation(b->self, name, args, count, tern_none()));
 }
 
 static tern_tensor *positions(const bags *b, int64_t count) {
@@ -79,7 +80,7 @@ static void read_offsets(bags *b, tern_tensor *offsets) {
                          tern_tensor_value(positions(b, tern_numel(b->index)))};
     tern_dict_set(named, "right", tern_bool(true));
     tern_tensor *after =
-        tern_layer_tensor(b->self, tern_call(b->ctx, "searchsorted", args, 2, named));
+        tern_layer_tensor(b->self, tern_module_operation(b->self, "searchsorted", args, 2, named));
     tern_value less[] = {tern_tensor_value(after), tern_int(1)};
     b->of = called(b, "sub", less, 2);
 }
@@ -132,7 +133,8 @@ static tern_tensor *largest(const bags *b, tern_tensor *rows) {
                          tern_tensor_value(of), tern_tensor_value(rows), tern_text("amax")};
     tern_value named = tern_dict_new(b->ctx, false);
     tern_dict_set(named, "include_self", tern_bool(false));
-    return tern_layer_tensor(b->self, tern_call(b->ctx, "scatter_reduce", args, 5, named));
+    return tern_layer_tensor(b->self,
+                             tern_module_operation(b->self, "scatter_reduce", args, 5, named));
 }
 
 /* An empty bag is zero in every mode. */

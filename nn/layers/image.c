@@ -173,7 +173,7 @@ static tern_tensor *pad(tern_module *self, tern_tensor *input, const char *mode)
                          tern_ints(m->padding.dim, (size_t)m->padding.rank), tern_text(mode),
                          m->value};
     return tern_layer_tensor(
-        self, tern_call(tern_module_context(self), "nn.functional.pad", args, 4, tern_none()));
+        self, tern_module_operation(self, "nn.functional.pad", args, 4, tern_none()));
 }
 
 static tern_tensor *pad_constant(tern_module *self, tern_tensor *input) {

@@ -48,8 +48,7 @@ static tern_tensor *normalise(tern_module *self, const char *operation, tern_ten
     const layer_norm *m = (layer_norm *)self;
     tern_value args[] = {tern_tensor_value(input), over, tern_tensor_value(m->weight),
                          tern_tensor_value(m->bias), tern_float(m->eps.value)};
-    return tern_layer_tensor(self,
-                             tern_call(tern_module_context(self), operation, args, 5, tern_none()));
+    return tern_layer_tensor(self, tern_module_operation(self, operation, args, 5, tern_none()));
 }
 
 /* ---- over the last dimensions ---------------------------------------------------------------- */

@@ -79,8 +79,7 @@ static tern_tensor *normalise(tern_module *self, const char *operation, tern_ten
                          tern_bool(of_batch),
                          tern_float(momentum),
                          tern_float(m->eps)};
-    return tern_layer_tensor(self,
-                             tern_call(tern_module_context(self), operation, args, 8, tern_none()));
+    return tern_layer_tensor(self, tern_module_operation(self, operation, args, 8, tern_none()));
 }
 
 /* ---- batch: statistics over all but the channels --------------------------------------------- */
@@ -92,7 +91,7 @@ static double count_batch(tern_module *self) {
     if (self->inner->training && m->num_batches_tracked) {
         tern_scope scope = tern_scope_begin(ctx, TERN_NO_GRAD);
         tern_value args[] = {tern_tensor_value(m->num_batches_tracked), tern_int(1)};
-        tern_call(ctx, "add_", args, 2, tern_none());
+        tern_module_operation(self, "add_", args, 2, tern_none());
         tern_scope_end(scope);
         if (!m->momentum.has) return 1.0 / tern_item(m->num_batches_tracked);
     }

@@ -86,7 +86,7 @@ static tern_status tuples_init(tern_module *self) {
 static tern_value unpool(tern_module *self, const char *operation, const tern_value *args) {
     const pool *m = (pool *)self;
     tern_value all[] = {args[0], args[1], m->kernel_size, m->stride, m->padding, args[2]};
-    return tern_call(tern_module_context(self), operation, all, 6, tern_none());
+    return tern_module_operation(self, operation, all, 6, tern_none());
 }
 
 static tern_value unpool1d(tern_module *self, const tern_value *args) {
