@@ -120,6 +120,8 @@ tern_value tern_op_as_strided_scatter(tern_opcall *call) {
     tern_tensor *region =
         tern_tensor_over(BODY(input)->lane, BODY(copy)->storage, BODY(input)->dtype, size.rank,
                          size.dim, stride.dim, offset);
+    if (!tern_is_nil(region) && tern_has_overlap(region))
+        return tern_call_fail(call, TERN_ERR_ARGUMENT, "%s", tern_overlap_refusal);
     tern_copy_raw(region, src);
     return ARG_TENSOR(tern_tensor_over(BODY(input)->lane, BODY(copy)->storage, BODY(input)->dtype,
                                        BODY(input)->rank, BODY(input)->shape, BODY(input)->strides,
