@@ -118,7 +118,7 @@ bool tern_op_exists(const char *name) {
     size_t length;
     const char *row;
     bool in_place;
-    return resolve(name, &length, &row, &in_place) < row_count();
+    return name && resolve(name, &length, &row, &in_place) < row_count();
 }
 
 static tern_value call_row(tern_ctx *ctx, int id, bool in_place, const tern_value *values,
@@ -133,7 +133,12 @@ static tern_value call_row(tern_ctx *ctx, int id, bool in_place, const tern_valu
 
 tern_value tern_call(tern_ctx *ctx, const char *name, const tern_value *positional,
                      int n_positional, tern_value named) {
-    if (ctx->status != TERN_OK) return tern_none();
+    if (!ctx || ctx->status != TERN_OK) return tern_none();
+    if (!name || (!positional && n_positional > 0)) {
+        tern_fail(ctx, TERN_ERR_ARGUMENT, "tern_call: NULL in the place of %s",
+                  name ? "the arguments" : "an operation's name");
+        return tern_none();
+    }
     size_t length;
     const char *row;
     bool in_place;
@@ -233,7 +238,7 @@ static bool device_has(tern_lane *lane, const tern_op *op, tern_dtype dtype) {
 }
 
 const char *tern_op_support(tern_ctx *ctx, size_t index, tern_dtype dtype) {
-    if (index >= (size_t)row_count() || ctx->n_lanes == 0) return "missing";
+    if (!ctx || index >= (size_t)row_count() || ctx->n_lanes == 0) return "missing";
     const tern_op *op = row_of((int)index);
     if (op->kind == TERN_OP_HOST) return "host";
     if (op->kernel == 0 || op->kind == TERN_OP_COMPOSITE || op->kind == TERN_OP_THROUGH)
