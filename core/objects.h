@@ -156,7 +156,8 @@ struct tern_lane {
     tern_device *device;
     tern_bqueue *queue; /* NULL where the device is synchronous */
     tern_storage *cached[TERN_SIZE_CLASSES];
-    tern_storage *bare; /* structs without a buffer, to be used again */
+    tern_storage *bare;    /* structs without a buffer, to be used again */
+    tern_storage *imports; /* over memory of the program's */
     uint64_t cached_bytes;
     uint64_t cache_limit;
     bool mapped[TERN_MAP_FAMILIES][TERN_MAP_MEMBERS][TERN_DTYPE_COUNT]; /* known to be supported */
@@ -184,6 +185,11 @@ struct tern_storage {
     tern_storage *next;          /* in the lane's cache */
     void (*release)(void *user); /* of memory that is the program's; NULL for the device's own */
     void *release_user;
+
+    /* of memory that is the program's: where it lies, and the context's others */
+    const char *memory;
+    tern_storage *previous_import, *next_import;
+    bool has_twin; /* overlaps another; false for the device's own */
 };
 
 /* ---- tensors (tensor.c) --------------------------------------------------------------------- */

@@ -155,6 +155,7 @@ tern_dataset *tern_subset_new(tern_dataset *dataset, const int64_t *indices, siz
 static bool split_counts(const double *lengths, size_t count, int64_t length, int64_t *out_counts) {
     double sum = 0;
     int64_t total = 0;
+    bool fits = true;
     for (size_t i = 0; i < count; i++) {
         if (!(lengths[i] >= 0) || lengths[i] > 9e15) return false;
         sum += lengths[i];
@@ -162,8 +163,9 @@ static bool split_counts(const double *lengths, size_t count, int64_t length, in
     bool fractions = fabs(sum - 1) <= 1e-9 && sum <= 1;
     for (size_t i = 0; i < count; i++) {
         out_counts[i] = (int64_t)floor(fractions ? (double)length * lengths[i] : lengths[i]);
-        total += out_counts[i];
+        total = tern_dim_add(total, out_counts[i], &fits);
     }
+    if (!fits) return false;
     for (size_t i = 0; fractions && total < length; i = (i + 1) % count, total++) out_counts[i]++;
     return total == length;
 }

@@ -9,12 +9,14 @@
 
 #include "core/ops/compose.h"
 #include "functional.h"
+#include "sliding.h"
 
 /* convolution(input, weight, bias, stride, padding, dilation, transposed, output_padding, groups) */
 typedef struct geometry {
     int spatial;
     tern_conv_attrs attrs;
     int64_t output_padding[3];
+    int64_t groups; /* as given; attrs has it where it is a 32-bit number */
     bool transposed;
 } geometry;
 
@@ -48,7 +50,8 @@ static geometry read_geometry(const tern_value *args, int spatial) {
     spread(ints_of(args[5]), spatial, 1, g.attrs.dilation);
     g.transposed = tern_value_as_int(args[6]) != 0;
     spread(ints_of(args[7]), spatial, 0, g.output_padding);
-    g.attrs.groups = args[8].kind == TERN_VALUE_NONE ? 1 : (int32_t)tern_value_as_int(args[8]);
+    g.groups = args[8].kind == TERN_VALUE_NONE ? 1 : tern_value_as_int(args[8]);
+    g.attrs.groups = g.groups > 0 && g.groups <= INT32_MAX ? (int32_t)g.groups : 0;
     return g;
 }
 
@@ -69,13 +72,30 @@ static bool positive_geometry(tern_opcall *call, const geometry *g) {
     return true;
 }
 
+/* One dimension of the result of `size` elements and a kernel of `taps`; clears *fits where it has none. */
+static int64_t output_size(const geometry *g, int d, int64_t size, int64_t taps, bool *fits) {
+    int64_t reach = tern_window_reach(taps, g->attrs.dilation[d], fits);
+    int64_t stride = g->attrs.stride[d], padding = g->attrs.padding[d];
+    if (g->transposed) {
+        size = tern_unpadded_size(size, stride, padding, reach, fits);
+        size = tern_dim_add(size, g->output_padding[d], fits);
+    } else {
+        int64_t room = tern_dim_sub(tern_padded_size(size, padding, fits), reach, fits);
+        size = room < 0 ? -1 : room / stride + 1;
+    }
+    if (size < (g->transposed ? 1 : 0) || taps == 0) *fits = false;
+    return size;
+}
+
 /* The shape of the result; false after latching. */
 static bool output_shape(tern_opcall *call, const tern_tensor *x, const tern_tensor *w,
                          const geometry *g, tern_shape *out) {
     char a[TERN_SHAPE_TEXT], b[TERN_SHAPE_TEXT];
-    int64_t groups = g->attrs.groups;
-    int64_t in = g->transposed ? BODY(w)->shape[0] : BODY(w)->shape[1] * groups;
-    if (groups <= 0 || BODY(w)->shape[0] % groups != 0 || BODY(x)->shape[1] != in) {
+    int64_t groups = g->groups;
+    bool fits = g->attrs.groups > 0;
+    int64_t per_group = tern_dim_mul(BODY(w)->shape[1], groups, &fits);
+    int64_t in = g->transposed ? BODY(w)->shape[0] : per_group;
+    if (!fits || BODY(w)->shape[0] % groups != 0 || BODY(x)->shape[1] != in) {
         tern_call_fail(call, TERN_ERR_ARGUMENT,
                        "Given groups=%lld, weight of size %s, expected input %s to have %lld "
                        "channels, but got %lld channels instead",
@@ -86,29 +106,16 @@ static bool output_shape(tern_opcall *call, const tern_tensor *x, const tern_ten
     }
     out->rank = BODY(x)->rank;
     out->dim[0] = BODY(x)->shape[0];
-    out->dim[1] = g->transposed ? BODY(w)->shape[1] * groups : BODY(w)->shape[0];
-    for (int d = 0; d < g->spatial; d++) {
-        int64_t reach = g->attrs.dilation[d] * (BODY(w)->shape[d + 2] - 1) + 1;
-        int64_t size = BODY(x)->shape[d + 2];
-        if (g->transposed)
-            size = (size - 1) * g->attrs.stride[d] - 2 * g->attrs.padding[d] + reach +
-                   g->output_padding[d];
-        else
-            size = size + 2 * g->attrs.padding[d] < reach
-                       ? -1
-                       : (size + 2 * g->attrs.padding[d] - reach) / g->attrs.stride[d] + 1;
-        if (size < (g->transposed ? 1 : 0) || BODY(w)->shape[d + 2] == 0) {
-            tern_call_fail(
-                call, TERN_ERR_ARGUMENT,
-                "Calculated padded input size per channel: %s is smaller than the kernel "
-                "of weight %s",
-                tern_shape_text(BODY(x)->rank, BODY(x)->shape, a),
-                tern_shape_text(BODY(w)->rank, BODY(w)->shape, b));
-            return false;
-        }
-        out->dim[d + 2] = size;
-    }
-    return true;
+    out->dim[1] = g->transposed ? per_group : BODY(w)->shape[0];
+    for (int d = 0; d < g->spatial; d++)
+        out->dim[d + 2] = output_size(g, d, BODY(x)->shape[d + 2], BODY(w)->shape[d + 2], &fits);
+    if (!fits)
+        tern_call_fail(call, TERN_ERR_ARGUMENT,
+                       "Calculated padded input size per channel: %s is smaller than the kernel "
+                       "of weight %s, or too large",
+                       tern_shape_text(BODY(x)->rank, BODY(x)->shape, a),
+                       tern_shape_text(BODY(w)->rank, BODY(w)->shape, b));
+    return fits;
 }
 
 static tern_tensor *launch_conv(tern_opcall *call, int32_t kernel, tern_tensor *a, tern_tensor *b,
@@ -160,6 +167,15 @@ static tern_tensor *again(tern_node *node, tern_tensor *x, tern_tensor *w, bool 
                      ARG_SHAPE(output_padding), tern_node_arg(node, 8));
 }
 
+/* The output padding with which a transposed convolution of `count` positions gives `size`; both come
+ * from a convolution that was done, and fit. */
+static int64_t output_padding_for(const geometry *g, int d, int64_t size, int64_t count,
+                                  int64_t taps) {
+    bool fits = true;
+    int64_t reach = tern_window_reach(taps, g->attrs.dilation[d], &fits);
+    return size - tern_unpadded_size(count, g->attrs.stride[d], g->attrs.padding[d], reach, &fits);
+}
+
 /* By input: the other kind of convolution, padded to the input's own size. */
 static tern_tensor *input_gradient(tern_node *node, tern_tensor *grad, tern_tensor *w,
                                    const geometry *g) {
@@ -172,12 +188,9 @@ static tern_tensor *input_gradient(tern_node *node, tern_tensor *grad, tern_tens
                 result = tern_narrow(result, d + 2, 0, shape.dim[d + 2]);
         return result;
     }
-    for (int d = 0; d < g->spatial; d++) {
-        int64_t reach = g->attrs.dilation[d] * (BODY(w)->shape[d + 2] - 1) + 1;
-        int64_t size =
-            (BODY(grad)->shape[d + 2] - 1) * g->attrs.stride[d] - 2 * g->attrs.padding[d] + reach;
-        extra.dim[d] = shape.dim[d + 2] - size;
-    }
+    for (int d = 0; d < g->spatial; d++)
+        extra.dim[d] = output_padding_for(g, d, shape.dim[d + 2], BODY(grad)->shape[d + 2],
+                                          BODY(w)->shape[d + 2]);
     return again(node, grad, w, true, extra);
 }
 
@@ -215,11 +228,15 @@ tern_value tern_op__conv_weight_gradient(tern_opcall *call) {
     int64_t groups = g.attrs.groups;
     fits = fits && groups > 0 && shape.dim[0] % groups == 0 &&
            BODY(grad)->shape[0] == BODY(x)->shape[0] && BODY(grad)->shape[1] == shape.dim[0] &&
-           shape.dim[1] <= INT32_MAX && BODY(x)->shape[1] == shape.dim[1] * groups;
+           BODY(x)->shape[1] == tern_dim_mul(shape.dim[1], groups, &fits);
+    if (fits && !positive_geometry(call, &g)) return tern_none();
+    /* A transposed convolution may have been padded beyond what its windows reach. */
+    for (int d = 0; fits && d < g.spatial; d++)
+        fits = BODY(grad)->shape[d + 2] <=
+               output_size(&g, d, BODY(x)->shape[d + 2], shape.dim[d + 2], &fits);
     if (!fits)
         return tern_call_fail(call, TERN_ERR_ARGUMENT,
                               "gradient, input, weight size and groups do not belong together");
-    if (!positive_geometry(call, &g)) return tern_none();
     tern_tensor *out = tern_new_shaped(call, BODY(x)->dtype, &shape);
     return tern_result(call,
                        launch_conv(call, TERN_KERNEL_CONV_GRAD_WEIGHT, grad, x, out, &g.attrs));
@@ -239,11 +256,9 @@ void tern_grad__conv_weight_gradient(tern_node *node, tern_tensor *const *grad_o
     tern_value args[9] = {[3] = stride, [4] = padding, [5] = dilation, [8] = groups};
     geometry g = read_geometry(args, BODY(w)->rank - 2);
     tern_shape extra = {g.spatial, {0}};
-    for (int d = 0; d < g.spatial; d++) {
-        int64_t reach = g.attrs.dilation[d] * (BODY(w)->shape[d + 2] - 1) + 1;
-        extra.dim[d] = BODY(x)->shape[d + 2] - ((BODY(grad)->shape[d + 2] - 1) * g.attrs.stride[d] -
-                                                2 * g.attrs.padding[d] + reach);
-    }
+    for (int d = 0; d < g.spatial; d++)
+        extra.dim[d] = output_padding_for(&g, d, BODY(x)->shape[d + 2], BODY(grad)->shape[d + 2],
+                                          BODY(w)->shape[d + 2]);
     grads[1] = TERN_CALL(convolution, ARG_TENSOR(grad), ARG_TENSOR(w), tern_none(), stride, padding,
                          dilation, ARG_BOOL(true), ARG_SHAPE(extra), groups);
 }
@@ -251,23 +266,23 @@ void tern_grad__conv_weight_gradient(tern_node *node, tern_tensor *const *grad_o
 /* ---- conv1d, conv2d, conv3d ---- */
 
 /* padding='same': the input is padded so that the size stays; an odd one goes to the end. */
-static tern_tensor *pad_same(tern_opcall *call, tern_tensor *x, const tern_tensor *w,
-                             tern_value dilation, tern_shape *out_padding) {
+static tern_tensor *pad_same(tern_tensor *x, const tern_tensor *w, tern_value dilation,
+                             tern_shape *out_padding) {
     int spatial = BODY(w)->rank - 2;
     int64_t step[3];
     spread(ints_of(dilation), spatial, 1, step);
     out_padding->rank = spatial;
     for (int d = 0; d < spatial; d++) {
-        int64_t total = step[d] * (BODY(w)->shape[d + 2] - 1);
-        out_padding->dim[d] = total / 2;
-        if (total % 2 == 0) continue;
+        bool fits = true;
+        int64_t total = tern_window_reach(BODY(w)->shape[d + 2], step[d], &fits) - 1;
+        out_padding->dim[d] = fits ? total / 2 : INT64_MAX; /* refused with the dilation */
+        if (!fits || total % 2 == 0) continue;
         tern_shape extra = tern_shape_of(x);
         int at = BODY(x)->rank - spatial + d;
         extra.dim[at] = 1;
         tern_tensor *zeros = TERN_CALL(new_zeros, ARG_TENSOR(x), ARG_SHAPE(extra));
         x = tern_cat((tern_tensor *[]){x, zeros}, 2, at);
     }
-    (void)call;
     return x;
 }
 
@@ -284,7 +299,7 @@ static tern_value conv(tern_opcall *call, int spatial) {
                               spatial + 1, spatial + 2, spatial + 2, BODY(x)->rank, BODY(w)->rank);
     if (padding.kind == TERN_VALUE_STRING) {
         if (strcmp(padding.as.s, "same") == 0) {
-            x = pad_same(call, x, w, tern_arg(call, 5), &sizes);
+            x = pad_same(x, w, tern_arg(call, 5), &sizes);
             padding = ARG_SHAPE(sizes);
         } else if (strcmp(padding.as.s, "valid") == 0) {
             padding = ARG_INT(0);

@@ -134,8 +134,7 @@ tern_value tern_invoke(tern_ctx *ctx, tern_operation operation, const tern_value
                        int n_positional, tern_value named) {
     if (!ctx || ctx->status != TERN_OK) return tern_none();
     if (!positional && n_positional > 0) {
-        tern_fail(ctx, TERN_ERR_ARGUMENT, "tern_invoke: no positional arguments, %d were announced",
-                  n_positional);
+        tern_fail(ctx, TERN_ERR_ARGUMENT, "tern_call: NULL in the place of the arguments");
         return tern_none();
     }
     int first = operation.first - 1;
@@ -164,11 +163,14 @@ tern_value tern_invoke(tern_ctx *ctx, tern_operation operation, const tern_value
 tern_value tern_call(tern_ctx *ctx, const char *name, const tern_value *positional,
                      int n_positional, tern_value named) {
     if (!ctx || ctx->status != TERN_OK) return tern_none();
+    if (!name) {
+        tern_fail(ctx, TERN_ERR_ARGUMENT, "tern_call: NULL in the place of an operation's name");
+        return tern_none();
+    }
     tern_operation operation = tern_find_operation(name);
     if (operation.first) return tern_invoke(ctx, operation, positional, n_positional, named);
     tern_fail(ctx, TERN_ERR_NOT_FOUND,
-              "no operation is named '%s': `tern ops` lists those there are",
-              name ? name : "(null)");
+              "no operation is named '%s': `tern ops` lists those there are", name);
     return tern_none();
 }
 
@@ -244,7 +246,7 @@ static bool device_has(tern_lane *lane, const tern_op *op, tern_dtype dtype) {
 }
 
 const char *tern_op_support(tern_ctx *ctx, size_t index, tern_dtype dtype) {
-    if (index >= (size_t)row_count() || ctx->n_lanes == 0) return "missing";
+    if (!ctx || index >= (size_t)row_count() || ctx->n_lanes == 0) return "missing";
     const tern_op *op = row_of((int)index);
     if (op->kind == TERN_OP_HOST) return "host";
     if (op->kernel == 0 || op->kind == TERN_OP_COMPOSITE || op->kind == TERN_OP_THROUGH)

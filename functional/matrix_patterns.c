@@ -46,11 +46,13 @@ static tern_tensor *embed(tern_opcall *call, tern_tensor *x, int64_t offset, int
                        b);
         return call->ctx->nil;
     }
-    if (offset > INT32_MAX || offset < -INT32_MAX) {
+    bool fits = offset != INT64_MIN;
+    int64_t size = BODY(x)->shape[BODY(x)->rank - 1];
+    if (fits) size = tern_dim_add(size, offset < 0 ? -offset : offset, &fits);
+    if (!fits) {
         tern_call_fail(call, TERN_ERR_ARGUMENT, "offset %lld is too large", (long long)offset);
         return call->ctx->nil;
     }
-    int64_t size = BODY(x)->shape[BODY(x)->rank - 1] + (offset < 0 ? -offset : offset);
     tern_shape shape = {rank, {0}};
     for (int d = 0, from = 0; d < rank; d++)
         shape.dim[d] = d == a || d == b ? size : BODY(x)->shape[from++];
@@ -125,29 +127,69 @@ tern_value tern_op_triu(tern_opcall *call) {
     return keep_triangle(call, false);
 }
 
+/* A triangle of a matrix: the elements with column - row <= offset (lower) or >= offset. */
+typedef struct triangular {
+    int64_t rows, columns, offset; /* the offset within -rows .. columns */
+    bool lower;
+    int64_t first_row, end_row; /* of those that have elements */
+} triangular;
+
+static int64_t within(int64_t x, int64_t least, int64_t most) {
+    return x < least ? least : x > most ? most : x;
+}
+
+static triangular triangular_of(int64_t rows, int64_t columns, int64_t offset, bool lower) {
+    triangular t = {rows, columns, within(offset, -rows, columns), lower, 0, rows};
+    bool fits = true;
+    int64_t below =
+        tern_dim_sub(columns, t.offset, &fits); /* behind the last row of an upper one */
+    if (lower)
+        t.first_row = t.offset < 0 ? -t.offset : 0;
+    else if (fits)
+        t.end_row = within(below, 0, rows);
+    return t;
+}
+
+/* Elements with column - row <= offset in `rows` rows: the rows that grow by one, then the full ones. */
+static int64_t lower_count(int64_t rows, int64_t columns, int64_t offset, bool *fits) {
+    int64_t first = offset < 0 ? within(-offset, 0, rows) : 0;
+    int64_t full = within(tern_dim_sub(columns - 1, offset, fits), first, rows);
+    int64_t growing = full - first, ends = tern_dim_add(first, offset, fits);
+    ends = tern_dim_add(tern_dim_mul(2, tern_dim_add(ends, 1, fits), fits), growing - 1, fits);
+    int64_t wedge = tern_dim_mul(growing, ends, fits) / 2;
+    return tern_dim_add(wedge, tern_dim_mul(rows - full, columns, fits), fits);
+}
+
+static int64_t triangle_count(const triangular *t, bool *fits) {
+    if (t->columns == 0 || t->rows == 0) return 0;
+    if (t->lower) return lower_count(t->rows, t->columns, t->offset, fits);
+    int64_t all = tern_dim_mul(t->end_row, t->columns, fits);
+    return all - lower_count(t->end_row, t->columns, t->offset - 1, fits);
+}
+
 /* [2, count]: the rows, then the columns of the triangle, in row-major order. */
 static tern_value triangle_indices(tern_opcall *call, bool lower) {
-    int64_t rows = tern_arg_int(call, 0, 0), columns = tern_arg_int(call, 1, 0);
-    int64_t offset = tern_arg_int(call, 2, 0), count = 0, area;
+    int64_t rows = tern_arg_int(call, 0, 0), columns = tern_arg_int(call, 1, 0), at = 0;
     tern_dtype dtype = tern_arg_dtype(call, 3, TERN_INT64);
-    if (rows < 0 || columns < 0 || __builtin_mul_overflow(rows, columns, &area) ||
-        __builtin_mul_overflow(area, 2, &area))
+    if (rows < 0 || columns < 0)
         return tern_call_fail(call, TERN_ERR_ARGUMENT, "row and col must be non-negative");
-    char *buffer = tern_host_buffer(call->ctx, area, tern_dtype_size(dtype));
+    bool fits = true;
+    triangular t = triangular_of(rows, columns, tern_arg_int(call, 2, 0), lower);
+    int64_t count = triangle_count(&t, &fits), both = tern_dim_mul(2, count, &fits);
+    if (!fits)
+        return tern_call_fail(call, TERN_ERR_ARGUMENT,
+                              "row=%lld and col=%lld have too many elements", (long long)rows,
+                              (long long)columns);
+    char *buffer = tern_host_buffer(call->ctx, both, tern_dtype_size(dtype));
     if (!buffer) return tern_none();
-    for (int pass = 0; pass < 2; pass++) {
-        /* The first pass counts, the second writes both halves. */
-        int64_t at = 0;
-        for (int64_t i = 0; i < rows; i++)
-            for (int64_t j = 0; j < columns; j++) {
-                if (lower ? j - i > offset : j - i < offset) continue;
-                if (pass == 1) {
-                    tern_num_store_i64((int)dtype, buffer, at, i);
-                    tern_num_store_i64((int)dtype, buffer, count + at, j);
-                }
-                at++;
-            }
-        count = at;
+    for (int64_t i = t.first_row; at < count; i++) {
+        int64_t edge = i + t.offset;
+        int64_t first = lower ? 0 : within(edge, 0, columns);
+        int64_t end = lower && edge < columns - 1 ? edge + 1 : columns;
+        for (int64_t j = first; j < end; j++, at++) {
+            tern_num_store_i64((int)dtype, buffer, at, i);
+            tern_num_store_i64((int)dtype, buffer, count + at, j);
+        }
     }
     tern_shape shape = {2, {2, count}};
     tern_tensor *out = tern_new_from_host(call->lane, buffer, dtype, &shape, NULL);

@@ -241,14 +241,20 @@ tern_value tern_op_kron(tern_opcall *call) {
     if (2 * rank > TERN_MAX_RANK)
         return tern_call_fail(call, TERN_ERR_ARGUMENT, "at most %d dimensions", TERN_MAX_RANK / 2);
     tern_shape sa = {2 * rank, {0}}, sb = sa, shape = {rank, {0}};
+    bool fits = true;
     for (int d = 0; d < rank; d++) {
         int from_a = d - (rank - BODY(a)->rank), from_b = d - (rank - BODY(b)->rank);
         sa.dim[2 * d] = from_a < 0 ? 1 : BODY(a)->shape[from_a];
         sa.dim[2 * d + 1] = 1;
         sb.dim[2 * d] = 1;
         sb.dim[2 * d + 1] = from_b < 0 ? 1 : BODY(b)->shape[from_b];
-        shape.dim[d] = sa.dim[2 * d] * sb.dim[2 * d + 1];
+        shape.dim[d] = tern_dim_mul(sa.dim[2 * d], sb.dim[2 * d + 1], &fits);
     }
+    char one[TERN_SHAPE_TEXT], other[TERN_SHAPE_TEXT];
+    if (!fits)
+        return tern_call_fail(call, TERN_ERR_ARGUMENT, "the product of %s and %s is too large",
+                              tern_shape_text(BODY(a)->rank, BODY(a)->shape, one),
+                              tern_shape_text(BODY(b)->rank, BODY(b)->shape, other));
     tern_tensor *product = tern_mul(tern_reshape(a, sa), tern_reshape(b, sb));
     return tern_result(call, tern_reshape(product, shape));
 }

@@ -1,6 +1,7 @@
 /* pixels.c: rearrangements of images: pixel_shuffle, channel_shuffle, unfold and fold. */
 #include "core/ops/compose.h"
 #include "functional.h"
+#include "sliding.h"
 
 /* [.., C r r, H, W] -> [.., C, H r, W r] */
 tern_value tern_op_pixel_shuffle(tern_opcall *call) {
@@ -21,6 +22,7 @@ tern_value tern_op_pixel_shuffle(tern_opcall *call) {
     for (int d = 0; d < lead; d++) batch *= shape.dim[shape.rank++] = BODY(x)->shape[d];
     tern_tensor *split = tern_reshape(x, TERN_SHAPE(batch, c, r, r, h, w));
     tern_tensor *out = tern_permute(split, TERN_SHAPE(0, 1, 4, 2, 5, 3));
+    if (call->ctx->status != TERN_OK) return tern_none(); /* sizes whose products do not fit */
     shape.dim[shape.rank++] = c;
     shape.dim[shape.rank++] = h * r;
     shape.dim[shape.rank++] = w * r;
@@ -44,6 +46,7 @@ tern_value tern_op_pixel_unshuffle(tern_opcall *call) {
     for (int d = 0; d < lead; d++) batch *= shape.dim[shape.rank++] = BODY(x)->shape[d];
     tern_tensor *split = tern_reshape(x, TERN_SHAPE(batch, c, h, r, w, r));
     tern_tensor *out = tern_permute(split, TERN_SHAPE(0, 1, 3, 5, 2, 4));
+    if (call->ctx->status != TERN_OK) return tern_none(); /* sizes whose products do not fit */
     shape.dim[shape.rank++] = c * r * r;
     shape.dim[shape.rank++] = h;
     shape.dim[shape.rank++] = w;
@@ -100,7 +103,8 @@ tern_value tern_op_im2col(tern_opcall *call) {
     if (w.padding[0] || w.padding[1])
         x = TERN_CALL(constant_pad_nd, ARG_TENSOR(x), ARG_SHAPE(pad), ARG_INT(0));
     for (int d = 0; d < 2 && call->ctx->status == TERN_OK; d++) {
-        int64_t reach = w.dilation[d] * (w.kernel[d] - 1) + 1;
+        bool fits = true; /* of 32-bit numbers it does */
+        int64_t reach = tern_window_reach(w.kernel[d], w.dilation[d], &fits);
         x = TERN_CALL(unfold, ARG_TENSOR(x), ARG_INT(2 + d), ARG_INT(reach), ARG_INT(w.stride[d]));
         x = tern_slice(x, -1, 0, INT64_MAX, w.dilation[d]);
     }
@@ -113,6 +117,7 @@ tern_value tern_op_im2col(tern_opcall *call) {
 /* Where each element of the columns goes in the flat padded image of `width`: [kh kw oh ow]. */
 static tern_tensor *column_index(tern_opcall *call, const windows *w, const int64_t *out,
                                  int64_t width) {
+    /* No more than the columns have, which count_windows has compared. */
     int64_t count = w->kernel[0] * w->kernel[1] * out[0] * out[1], at = 0;
     int64_t *index = tern_host_buffer(call->ctx, count, sizeof *index);
     if (!index) return call->ctx->nil;
@@ -134,12 +139,15 @@ static bool count_windows(tern_opcall *call, const tern_tensor *x, const windows
     char text[TERN_SHAPE_TEXT];
     bool fits = BODY(x)->rank == 2 || BODY(x)->rank == 3;
     for (int d = 0; fits && d < 2; d++) {
-        int64_t room = padded[d] - w->dilation[d] * (w->kernel[d] - 1) - 1;
+        int64_t room =
+            tern_dim_sub(padded[d], tern_window_reach(w->kernel[d], w->dilation[d], &fits), &fits);
         out_counts[d] = room / w->stride[d] + 1;
-        fits = room >= 0;
+        fits = fits && room >= 0;
     }
-    fits = fits && BODY(x)->shape[BODY(x)->rank - 2] % (w->kernel[0] * w->kernel[1]) == 0 &&
-           BODY(x)->shape[BODY(x)->rank - 1] == out_counts[0] * out_counts[1];
+    int64_t kernel = fits ? tern_dim_mul(w->kernel[0], w->kernel[1], &fits) : 1;
+    int64_t count = fits ? tern_dim_mul(out_counts[0], out_counts[1], &fits) : 0;
+    fits = fits && BODY(x)->shape[BODY(x)->rank - 2] % kernel == 0 &&
+           BODY(x)->shape[BODY(x)->rank - 1] == count;
     if (!fits)
         tern_call_fail(call, TERN_ERR_ARGUMENT,
                        "an input of %s does not hold the windows of kernel_size (%lld, %lld) in a "
@@ -164,16 +172,22 @@ tern_value tern_op_fold(tern_opcall *call) {
         if (padded[d] < 1 || padded[d] > INT32_MAX)
             return tern_call_fail(call, TERN_ERR_ARGUMENT, "output_size must be above 0, got %lld",
                                   (long long)padded[d]);
-        padded[d] += 2 * w.padding[d];
+        padded[d] += 2 * w.padding[d]; /* both are 32-bit numbers */
     }
     if (!count_windows(call, x, &w, padded, counts)) return tern_none();
+    bool fits = true;
+    int64_t area = tern_dim_mul(padded[0], padded[1], &fits);
+    if (!fits)
+        return tern_call_fail(call, TERN_ERR_ARGUMENT,
+                              "a padded output of %lld x %lld is too large", (long long)padded[0],
+                              (long long)padded[1]);
     bool batch = BODY(x)->rank == 3;
     int64_t n = batch ? BODY(x)->shape[0] : 1, kernel = w.kernel[0] * w.kernel[1];
     int64_t c = BODY(x)->shape[BODY(x)->rank - 2] / kernel,
             columns = kernel * BODY(x)->shape[BODY(x)->rank - 1];
     tern_tensor *source = tern_reshape(tern_widen(x), TERN_SHAPE(n, c, columns));
-    tern_tensor *image = TERN_CALL(new_zeros, ARG_TENSOR(source),
-                                   ARG_SHAPE(TERN_SHAPE(n, c, padded[0] * padded[1])));
+    tern_tensor *image =
+        TERN_CALL(new_zeros, ARG_TENSOR(source), ARG_SHAPE(TERN_SHAPE(n, c, area)));
     tern_tensor *index = column_index(call, &w, counts, padded[1]);
     if (call->ctx->status != TERN_OK) return tern_none();
     image =

@@ -6,6 +6,7 @@
 
 #include "core/ops/compose.h"
 #include "functional.h"
+#include "sliding.h"
 
 /* ---- windows ---- */
 
@@ -45,13 +46,22 @@ static tern_pool_attrs read_windows(int spatial, tern_value kernel, tern_value s
 
 /* How many windows lie along one dimension; ceil_mode's last one must begin inside. */
 static int64_t window_count(int64_t size, const tern_pool_attrs *a, int d, bool ceil_mode) {
-    int64_t reach = a->dilation[d] * (a->kernel[d] - 1) + 1;
-    int64_t room = size + 2 * a->padding[d] - reach;
-    if (room < 0 && !ceil_mode) return -1;
-    int64_t count = (room + (ceil_mode ? a->stride[d] - 1 : 0)) / a->stride[d] + 1;
-    if (room < 0 && room + a->stride[d] - 1 < 0) return -1;
+    bool fits = true;
+    int64_t reach = tern_window_reach(a->kernel[d], a->dilation[d], &fits);
+    int64_t room = tern_dim_sub(tern_padded_size(size, a->padding[d], &fits), reach, &fits);
+    if (ceil_mode) room = tern_dim_add(room, a->stride[d] - 1, &fits);
+    if (!fits || room < 0) return -1;
+    int64_t count = room / a->stride[d] + 1;
     if (ceil_mode && (count - 1) * a->stride[d] >= size + a->padding[d]) count--;
     return count;
+}
+
+/* Every dimension but the batch's has elements. */
+static bool is_filled(const tern_tensor *x, int spatial) {
+    bool filled = true;
+    for (int d = BODY(x)->rank == spatial + 2; d < BODY(x)->rank; d++)
+        filled = filled && BODY(x)->shape[d] > 0;
+    return filled;
 }
 
 /* The result's shape; false after latching. x is [N, C, ...] or [C, ...]. */
@@ -59,19 +69,20 @@ static bool pooled_shape(tern_opcall *call, const tern_tensor *x, const tern_poo
                          bool ceil_mode, tern_shape *out) {
     char text[TERN_SHAPE_TEXT];
     if (a->spatial < 1 || a->spatial > 3 ||
-        (BODY(x)->rank != a->spatial + 1 && BODY(x)->rank != a->spatial + 2)) {
+        (BODY(x)->rank != a->spatial + 1 && BODY(x)->rank != a->spatial + 2) ||
+        !is_filled(x, a->spatial)) {
         tern_call_fail(call, TERN_ERR_ARGUMENT,
-                       "Expected %dD or %dD input, but got input of size: %s", a->spatial + 1,
-                       a->spatial + 2, tern_shape_text(BODY(x)->rank, BODY(x)->shape, text));
+                       "Expected %dD or %dD (batch mode) tensor with optional 0 dim batch size for "
+                       "input, but got: %s",
+                       a->spatial + 1, a->spatial + 2,
+                       tern_shape_text(BODY(x)->rank, BODY(x)->shape, text));
         return false;
     }
     *out = tern_shape_of(x);
     for (int d = 0; d < a->spatial; d++) {
         int at = BODY(x)->rank - a->spatial + d;
         bool valid = a->kernel[d] > 0 && a->stride[d] > 0 && a->dilation[d] > 0 &&
-                     a->padding[d] >= 0 && a->padding[d] <= a->kernel[d] / 2 &&
-                     a->kernel[d] <= INT32_MAX && a->stride[d] <= INT32_MAX &&
-                     a->dilation[d] <= INT32_MAX;
+                     a->padding[d] >= 0 && a->padding[d] <= a->kernel[d] / 2;
         if (!valid) {
             tern_call_fail(call, TERN_ERR_ARGUMENT,
                            "pad should be at most half of kernel size, and kernel and stride "
@@ -123,7 +134,7 @@ static tern_tensor *scatter_to_winners(tern_tensor *grad, tern_tensor *indices, 
                                        int spatial) {
     int lead = shape.rank - spatial;
     tern_shape flat = {lead + 1, {0}};
-    int64_t area = 1;
+    int64_t area = 1; /* of a tensor's sizes, whose products fit */
     for (int d = 0; d < lead; d++) flat.dim[d] = shape.dim[d];
     for (int d = lead; d < shape.rank; d++) area *= shape.dim[d];
     flat.dim[lead] = area;
@@ -158,10 +169,29 @@ tern_value tern_op_max_pool3d(tern_opcall *call) {
     return max_pool(call, 3);
 }
 
+/* Whether a tensor has a shape. */
+static bool has_shape(const tern_tensor *tensor, const tern_shape *shape) {
+    bool same = BODY(tensor)->rank == shape->rank;
+    for (int d = 0; same && d < shape->rank; d++) same = BODY(tensor)->shape[d] == shape->dim[d];
+    return same;
+}
+
+/* (grad_output, input, kernel_size, stride, padding, dilation, ceil_mode, indices) */
 tern_value tern_op_max_pool2d_with_indices_backward(tern_opcall *call) {
-    tern_shape shape = tern_shape_of(tern_arg_tensor(call, 1));
-    return tern_result(
-        call, scatter_to_winners(tern_arg_tensor(call, 0), tern_arg_tensor(call, 7), shape, 2));
+    tern_tensor *grad = tern_arg_tensor(call, 0), *x = tern_arg_tensor(call, 1);
+    tern_tensor *indices = tern_arg_tensor(call, 7);
+    tern_pool_attrs attrs =
+        read_windows(2, tern_arg(call, 2), tern_arg(call, 3), tern_arg(call, 4), tern_arg(call, 5));
+    tern_shape shape = tern_shape_of(x), pooled;
+    char have[TERN_SHAPE_TEXT], want[TERN_SHAPE_TEXT];
+    if (!pooled_shape(call, x, &attrs, tern_arg_bool(call, 6, false), &pooled)) return tern_none();
+    if (!has_shape(grad, &pooled) || !has_shape(indices, &pooled))
+        return tern_call_fail(call, TERN_ERR_ARGUMENT,
+                              "Expected a gradient and indices of the pooled size %s, but got a "
+                              "gradient of %s",
+                              tern_shape_text(pooled.rank, pooled.dim, want),
+                              tern_shape_text(BODY(grad)->rank, BODY(grad)->shape, have));
+    return tern_result(call, scatter_to_winners(grad, indices, shape, 2));
 }
 
 void tern_grad_max_pool2d_with_indices_backward(tern_node *node, tern_tensor *const *grad_out,
@@ -179,27 +209,72 @@ void tern_grad_max_pool2d_with_indices_backward(tern_node *node, tern_tensor *co
 
 /* ---- max unpooling: values back to where they came from ---- */
 
+/* The output's shape: what the windows reach, or a size given that lies within a stride of it; PyTorch's
+ * check and words. False after latching. */
+static bool unpooled_shape(tern_opcall *call, const tern_tensor *x, const tern_pool_attrs *a,
+                           tern_shape *out) {
+    tern_shape given = tern_arg_ints(call, 5);
+    int lead = BODY(x)->rank - a->spatial;
+    char text[TERN_SHAPE_TEXT];
+    *out = tern_shape_of(x);
+    if (call->ctx->status != TERN_OK) return false;
+    if (given.rank >= 0 && given.rank != a->spatial && given.rank != a->spatial + 2) {
+        tern_call_fail(call, TERN_ERR_ARGUMENT,
+                       "output_size should be a sequence containing %d or %d elements, but it has "
+                       "a length of '%d'",
+                       a->spatial, a->spatial + 2, given.rank);
+        return false;
+    }
+    for (int d = 0; d < a->spatial; d++) {
+        bool fits = a->kernel[d] > 0 && a->stride[d] > 0 && a->padding[d] >= 0;
+        int64_t size = tern_unpadded_size(BODY(x)->shape[lead + d], a->stride[d], a->padding[d],
+                                          a->kernel[d], &fits);
+        int64_t least = tern_dim_sub(size, a->stride[d], &fits);
+        int64_t most = tern_dim_add(size, a->stride[d], &fits);
+        if (!fits) {
+            tern_call_fail(call, TERN_ERR_ARGUMENT,
+                           "a kernel of %lld with a stride of %lld and a padding of %lld does not "
+                           "fit dimension %d",
+                           (long long)a->kernel[d], (long long)a->stride[d],
+                           (long long)a->padding[d], d);
+            return false;
+        }
+        if (given.rank > 0) size = given.dim[given.rank - a->spatial + d];
+        if (size <= least || size >= most) {
+            tern_call_fail(call, TERN_ERR_ARGUMENT,
+                           "invalid output_size \"%s\" (dim %d must be between %lld and %lld)",
+                           tern_shape_text(given.rank, given.dim, text), d, (long long)least,
+                           (long long)most);
+            return false;
+        }
+        out->dim[lead + d] = size;
+    }
+    return true;
+}
+
 /* max_unpool(input, indices, kernel_size, stride, padding, output_size) */
 static tern_value max_unpool(tern_opcall *call, int spatial) {
     tern_tensor *x = tern_arg_tensor(call, 0), *indices = tern_arg_tensor(call, 1);
     tern_pool_attrs a =
         read_windows(spatial, tern_arg(call, 2), tern_arg(call, 3), tern_arg(call, 4), tern_none());
-    tern_shape shape = tern_shape_of(x), given = tern_arg_ints(call, 5);
+    tern_shape shape;
     if (!tern_same_shape(x, indices) || BODY(x)->rank < spatial + 1)
         return tern_call_fail(call, TERN_ERR_ARGUMENT,
                               "Expected shape of indices to be that of the input tensor, with at "
                               "least %d dimensions",
                               spatial + 1);
+    if (!unpooled_shape(call, x, &a, &shape)) return tern_none();
     int lead = BODY(x)->rank - spatial;
-    for (int d = 0; d < spatial; d++)
-        shape.dim[lead + d] = given.rank >= spatial ? given.dim[given.rank - spatial + d]
-                                                    : (BODY(x)->shape[lead + d] - 1) * a.stride[d] +
-                                                          a.kernel[d] - 2 * a.padding[d];
     tern_shape flat = {lead + 1, {0}};
+    bool fits = true;
     int64_t area = 1;
     for (int d = 0; d < lead; d++) flat.dim[d] = shape.dim[d];
-    for (int d = lead; d < shape.rank; d++) area *= shape.dim[d];
+    for (int d = lead; d < shape.rank; d++) area = tern_dim_mul(area, shape.dim[d], &fits);
     flat.dim[lead] = area;
+    char text[TERN_SHAPE_TEXT];
+    if (!fits)
+        return tern_call_fail(call, TERN_ERR_ARGUMENT, "an output of %s is too large",
+                              tern_shape_text(shape.rank, shape.dim, text));
     tern_tensor *zeros = TERN_CALL(new_zeros, ARG_TENSOR(x), ARG_SHAPE(flat));
     tern_tensor *out =
         tern_scatter(zeros, -1, tern_flatten(indices, lead, -1), tern_flatten(x, lead, -1));
@@ -335,6 +410,36 @@ static tern_tensor *adapt(tern_tensor *x, int dim, int64_t size, bool max) {
     return tern_cat(parts, (int)size, dim);
 }
 
+/* Each position of a dimension is a step of its own, and a position beyond the input's size repeats a
+ * neighbour: output sizes far beyond it are refused rather than worked on for hours. */
+#define MAX_POSITIONS (1 << 20)
+#define MAX_AREA      (1 << 28)
+
+static bool adaptive_work_fits(tern_opcall *call, const tern_tensor *x, int spatial,
+                               const int64_t *sizes) {
+    int lead = BODY(x)->rank - spatial;
+    bool fits = true;
+    int64_t area = 1;
+    char text[TERN_SHAPE_TEXT];
+    for (int d = 0; d < spatial; d++) {
+        if (BODY(x)->shape[lead + d] == 0) {
+            tern_call_fail(call, TERN_ERR_ARGUMENT,
+                           "Expected input to have non-zero size for non-batch dimensions, but "
+                           "input has sizes %s with dimension %d being empty",
+                           tern_shape_text(BODY(x)->rank, BODY(x)->shape, text), lead + d);
+            return false;
+        }
+        area = tern_dim_mul(area, sizes[d], &fits);
+        fits = fits && (sizes[d] <= MAX_POSITIONS || sizes[d] <= BODY(x)->shape[lead + d]);
+    }
+    if (fits && (area <= MAX_AREA || area <= BODY(x)->numel)) return true;
+    tern_call_fail(call, TERN_ERR_UNSUPPORTED,
+                   "an output_size of %s is too large: at most %d positions a dimension and %d in "
+                   "all, or as many as the input has",
+                   tern_shape_text(spatial, sizes, text), MAX_POSITIONS, MAX_AREA);
+    return false;
+}
+
 /* The output size by dimension: one number for all, or a list in which None keeps the input's. */
 static bool adaptive_sizes(tern_opcall *call, const tern_tensor *x, int spatial, int64_t *out) {
     tern_value given = tern_arg(call, 1);
@@ -345,14 +450,14 @@ static bool adaptive_sizes(tern_opcall *call, const tern_tensor *x, int spatial,
         tern_value size = list ? tern_value_at(given, (size_t)d) : given;
         bool keep = size.kind == TERN_VALUE_NONE;
         out[d] = keep ? BODY(x)->shape[BODY(x)->rank - spatial + d] : tern_value_as_int(size);
-        fits = out[d] >= 0 && out[d] <= INT32_MAX;
+        fits = out[d] >= 0;
     }
     if (!fits)
         tern_call_fail(
             call, TERN_ERR_ARGUMENT,
             "expects %dD or %dD input and an output_size of %d numbers, got %d dimensions",
             spatial + 1, spatial + 2, spatial, BODY(x)->rank);
-    return fits;
+    return fits && adaptive_work_fits(call, x, spatial, out);
 }
 
 static tern_value adaptive_avg_pool(tern_opcall *call, int spatial) {

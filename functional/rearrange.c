@@ -36,19 +36,21 @@ tern_value tern_op_unflatten(tern_opcall *call) {
         return tern_none();
     int64_t product = 1;
     int open = -1;
+    bool fits = true;
     for (int i = 0; i < sizes.rank; i++) {
         if (sizes.dim[i] == -1)
             open = i;
-        else if (__builtin_mul_overflow(product, sizes.dim[i], &product))
-            product = -1;
+        else
+            product = tern_dim_mul(product, sizes.dim[i], &fits);
     }
     int64_t size = BODY(input)->rank ? BODY(input)->shape[dim] : 1;
-    if (open >= 0 && product > 0 && size % product == 0) {
+    if (fits && open >= 0 && product > 0 && size % product == 0) {
         sizes.dim[open] = size / product;
         product = size;
     }
     char text[TERN_SHAPE_TEXT];
-    if (product != size || sizes.rank == 0 || BODY(input)->rank + sizes.rank - 1 > TERN_MAX_RANK)
+    if (!fits || product != size || sizes.rank == 0 ||
+        BODY(input)->rank + sizes.rank - 1 > TERN_MAX_RANK)
         return tern_call_fail(call, TERN_ERR_ARGUMENT,
                               "Provided sizes %s don't multiply up to the size of dim %d (%lld) in "
                               "the input tensor",
@@ -202,8 +204,10 @@ static tern_value repeat_by(tern_opcall *call, tern_tensor *input, const tern_sh
     tern_shape between = {0, {0}}, expanded = between, merged = {repeats->rank, {0}};
     char text[TERN_SHAPE_TEXT];
     for (int d = 0; d < repeats->rank; d++) {
-        int64_t size = d < lead ? 1 : BODY(input)->shape[d - lead], total;
-        if (repeats->dim[d] < 0 || __builtin_mul_overflow(size, repeats->dim[d], &total))
+        bool fits = repeats->dim[d] >= 0;
+        int64_t size = d < lead ? 1 : BODY(input)->shape[d - lead];
+        int64_t total = tern_dim_mul(size, repeats->dim[d], &fits);
+        if (!fits)
             return tern_call_fail(call, TERN_ERR_ARGUMENT, "repeats %s are negative or too large",
                                   tern_shape_text(repeats->rank, repeats->dim, text));
         merged.dim[d] = total;
@@ -251,7 +255,8 @@ static tern_tensor *interleave_index(tern_opcall *call, int64_t size, tern_tenso
     bool valid = !each || BODY(repeats)->numel == size;
     for (int64_t i = 0; valid && i < size; i++) {
         int64_t n = each ? counts[i] : repeats ? counts[0] : same;
-        valid = n >= 0 && !__builtin_add_overflow(total, n, &total);
+        valid = n >= 0;
+        total = tern_dim_add(total, n, &valid);
     }
     int64_t *index = valid ? tern_host_buffer(call->ctx, total, sizeof *index) : NULL;
     for (int64_t i = 0, at = 0; index && i < size; i++) {

@@ -57,8 +57,13 @@ static int integer_precision(const double *weights, int64_t count) {
 /* The matrix as a tensor: of int64 for uint8 (with its precision), else of `dtype`. */
 static tern_tensor *weight_matrix(tern_opcall *call, const tern_filter *f, tern_dtype dtype,
                                   int *out_precision) {
-    int64_t count = f->out * f->in;
-    double *weights = tern_host_buffer(call->ctx, count, sizeof *weights);
+    bool fits = true;
+    int64_t count = tern_dim_mul(f->out, f->in, &fits);
+    if (!fits)
+        tern_call_fail(call, TERN_ERR_ARGUMENT,
+                       "an output size of %lld is too large for %lld inputs", (long long)f->out,
+                       (long long)f->in);
+    double *weights = fits ? tern_host_buffer(call->ctx, count, sizeof *weights) : NULL;
     if (!weights) return call->ctx->nil;
     for (int64_t i = 0; i < f->out; i++) fill_row(weights + i * f->in, i, f);
     *out_precision = dtype == TERN_UINT8 ? integer_precision(weights, count) : 0;

@@ -32,14 +32,20 @@ static tern_value neutral(reduction how, tern_dtype dtype) {
     return ARG_INT(dtype == TERN_UINT8 || dtype == TERN_BOOL ? 0 : -most[dtype] - 1);
 }
 
-/* out = reduce(out, src) at index, by the kernel. */
-static void combine(tern_opcall *call, tern_tensor *out, int dim, tern_tensor *index,
+/* out = reduce(out, src) at index, by the kernel. False after latching. */
+static bool combine(tern_opcall *call, tern_tensor *out, int dim, tern_tensor *index,
                     tern_tensor *src, reduction how) {
     static const int32_t members[] = {TERN_SCATTER_ADD, TERN_SCATTER_MUL, TERN_SCATTER_ADD,
                                       TERN_SCATTER_MAX, TERN_SCATTER_MIN};
+    if (BODY(out)->numel == 0) {
+        tern_call_fail(call, TERN_ERR_INDEX, "index is out of bounds for dimension %d with size 0",
+                       dim);
+        return false;
+    }
     tern_tensor *operands[2] = {index, src};
     tern_index_attrs attrs = {.dim = dim, .reduce = members[how]};
     tern_launch(call->lane, TERN_KERNEL_SCATTER, 0, operands, 2, &out, 1, &attrs, sizeof attrs);
+    return call->ctx->status == TERN_OK;
 }
 
 static bool operands_fit(tern_opcall *call, const tern_tensor *x, const tern_tensor *index,
@@ -72,7 +78,7 @@ static tern_tensor *counts(tern_tensor *x, int dim, tern_tensor *index, tern_ten
 /* (input, dim, index, src, reduce, include_self) */
 tern_value tern_op_scatter_reduce(tern_opcall *call) {
     tern_tensor *x = tern_arg_tensor(call, 0), *src = tern_arg_tensor(call, 3);
-    tern_tensor *index = tern_to_dtype(tern_arg_tensor(call, 2), TERN_INT64);
+    tern_tensor *index = tern_arg_tensor(call, 2);
     const char *name = tern_arg_text(call, 4, "");
     bool include_self = tern_arg_bool(call, 5, true);
     int dim, which = how_of(name);
@@ -80,6 +86,10 @@ tern_value tern_op_scatter_reduce(tern_opcall *call) {
         return tern_call_fail(
             call, TERN_ERR_ARGUMENT,
             "reduce argument must be either sum, prod, mean, amax or amin, got %s", name);
+    if (BODY(index)->dtype != TERN_INT64 && BODY(index)->dtype != TERN_INT32)
+        return tern_call_fail(call, TERN_ERR_ARGUMENT, "Expected dtype int64 for index, but got %s",
+                              tern_dtype_name(BODY(index)->dtype));
+    index = tern_to_dtype(index, TERN_INT64);
     if (call->ctx->status != TERN_OK ||
         !tern_wrap_dim(call->ctx, BODY(x)->rank, tern_arg_int(call, 1, 0), &dim) ||
         !operands_fit(call, x, index, src, dim))
@@ -91,7 +101,7 @@ tern_value tern_op_scatter_reduce(tern_opcall *call) {
                          neutral((reduction)which, BODY(x)->dtype));
     tern_copy_raw(out, from);
     if (call->ctx->status != TERN_OK || BODY(index)->numel == 0) return tern_result(call, out);
-    combine(call, out, dim, index, src, (reduction)which);
+    if (!combine(call, out, dim, index, src, (reduction)which)) return tern_none();
     if (which != MEAN) return tern_result(call, out);
     tern_tensor *n = counts(x, dim, index, src, include_self);
     bool floating = tern_dtype_is_floating(BODY(x)->dtype);

@@ -187,6 +187,18 @@ static int64_t lower_bound(const double *edges, const int64_t *sorter, int64_t n
     return low;
 }
 
+/* Every value of a sorter names a place of its row; false after latching. */
+static bool sorter_fits(tern_opcall *call, const int64_t *sorter, int64_t count, int64_t n) {
+    for (int64_t i = 0; i < count; i++) {
+        if (sorter[i] >= 0 && sorter[i] < n) continue;
+        tern_call_fail(call, TERN_ERR_INDEX,
+                       "sorter index out of range: %lld in a sequence of %lld",
+                       (long long)sorter[i], (long long)n);
+        return false;
+    }
+    return true;
+}
+
 /* Positions of values in rows of edges: one row for all, or one for each row of values. */
 static tern_value search(tern_opcall *call, tern_tensor *edges, tern_tensor *values,
                          tern_tensor *sorter, bool right, bool int32) {
@@ -207,7 +219,7 @@ static tern_value search(tern_opcall *call, tern_tensor *edges, tern_tensor *val
                       : BODY(values)->rank   ? BODY(values)->shape[BODY(values)->rank - 1]
                                              : 1;
     tern_tensor *result = ctx->nil;
-    if (out && ctx->status == TERN_OK) {
+    if (out && ctx->status == TERN_OK && (!s || sorter_fits(call, s, BODY(sorter)->numel, n))) {
         for (int64_t i = 0; i < BODY(values)->numel; i++) {
             int64_t row = per_row ? i / per_row : 0;
             out[i] = lower_bound(e + row * n, s ? s + row * n : NULL, n, v[i], right);
@@ -231,6 +243,10 @@ tern_value tern_op_searchsorted(tern_opcall *call) {
     if (call->ctx->status != TERN_OK) return tern_none();
     bool right =
         tern_arg_bool(call, 3, false) || strcmp(tern_arg_text(call, 4, "left"), "right") == 0;
+    if (sorter && BODY(sorter)->dtype != TERN_INT64)
+        return tern_call_fail(call, TERN_ERR_ARGUMENT,
+                              "sorter must be a tensor of long dtype but got dtype %s",
+                              tern_dtype_class(BODY(sorter)->dtype));
     if (sorter && !tern_same_shape(sorter, edges))
         return tern_call_fail(call, TERN_ERR_ARGUMENT,
                               "sorter and sorted_sequence must have the same size");
@@ -267,6 +283,11 @@ tern_value tern_op_bincount(tern_opcall *call) {
         if (tern_item_i64(tern_min(x)) < 0)
             return tern_call_fail(call, TERN_ERR_ARGUMENT, "only supports non-negative inputs");
         int64_t largest = tern_item_i64(tern_max(x));
+        if (largest == INT64_MAX)
+            return tern_call_fail(call, TERN_ERR_ARGUMENT,
+                                  "maximum value of input overflowed, it should be < %lld but got "
+                                  "%lld",
+                                  (long long)INT64_MAX, (long long)largest);
         if (largest >= size) size = largest + 1;
     }
     tern_tensor *zeros =

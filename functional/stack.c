@@ -189,7 +189,7 @@ static bool next_choice(int64_t *choice, int64_t n, int64_t r, bool with_replace
 /* All choices, one after the other, in host memory; count in *out_count. NULL after latching. */
 static int64_t *all_choices(tern_ctx *ctx, int64_t n, int64_t r, bool with_replacement,
                             int64_t *out_count) {
-    int64_t capacity = 64, count = 0;
+    int64_t capacity = 64, count = 0; /* r is below 2^15 */
     int64_t *rows = tern_host_buffer(ctx, capacity * r, sizeof *rows);
     int64_t *choice = tern_host_buffer(ctx, r, sizeof *choice);
     bool more = rows && choice && (with_replacement ? n > 0 : n >= r);

@@ -75,7 +75,7 @@ static double cosines(const window *w, double k) {
 static bool begin(tern_opcall *call, int sym, window *out) {
     *out = (window){.length = tern_arg_int(call, 0, 0)};
     bool symmetric = tern_arg_bool(call, sym, true);
-    out->span = (double)(symmetric || out->length == 1 ? out->length - 1 : out->length);
+    out->span = (double)out->length - (symmetric || out->length == 1 ? 1.0 : 0.0);
     if (out->length >= 0 && tern_dtype_is_floating(tern_arg_dtype(call, sym + 1, TERN_FLOAT32)))
         return true;
     tern_call_fail(call, TERN_ERR_ARGUMENT,

@@ -9,6 +9,7 @@
 
 #include "core/context/lane.h"
 #include "core/ground/error.h"
+#include "core/memory/storage.h"
 #include "core/objects.h"
 #include "tern/ops.h"
 
@@ -135,7 +136,7 @@ static void restore(check *c, int k) {
     tern_upload(BODY(input)->lane, BODY(input)->storage,
                 (uint64_t)BODY(input)->offset * sizeof *c->row, c->row,
                 (uint64_t)BODY(input)->numel * sizeof *c->row);
-    BODY(input)->storage->version++;
+    tern_storage_raise_version(BODY(input)->storage);
 }
 
 static bool agrees(const check *c, double analytic, double numeric) {

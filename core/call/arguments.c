@@ -54,7 +54,13 @@ tern_tensor **tern_arg_tensors(const tern_opcall *call, int i, int *out_count) {
     tern_tensor **tensors = tern_scope_alloc(call->ctx, (count + 1) * sizeof *tensors);
     for (size_t k = 0; tensors && k < count; k++) {
         tern_value item = tern_value_at(v, k);
-        tensors[(*out_count)++] = item.kind == TERN_VALUE_TENSOR ? item.as.tensor : NULL;
+        if (item.kind != TERN_VALUE_TENSOR) {
+            tern_call_fail(call, TERN_ERR_ARGUMENT,
+                           "element %zu of the list of tensors is no tensor but %s", k,
+                           tern_kind_name(item.kind));
+            return NULL;
+        }
+        tensors[(*out_count)++] = item.as.tensor;
     }
     return tensors;
 }

@@ -22,12 +22,7 @@ static bool may_write(const tern_opcall *call, tern_tensor *target) {
         return false;
     }
     if (tern_has_overlap(target)) {
-        tern_fail(
-            ctx, TERN_ERR_ARGUMENT,
-            "%s_: unsupported operation: more than one element of the written-to tensor refers "
-            "to a single memory location. Please clone() the tensor before performing the "
-            "operation.",
-            op);
+        tern_fail(ctx, TERN_ERR_ARGUMENT, "%s_: %s", op, tern_overlap_refusal);
         return false;
     }
     if (!ctx->grad_enabled) return true;
@@ -75,7 +70,8 @@ static void write_back(tern_opcall *call, tern_tensor *target, tern_tensor *resu
     bool direct = BODY(result)->storage == BODY(target)->storage &&
                   BODY(result)->offset == BODY(target)->offset;
     if (!direct) tern_copy_raw(target, result);
-    if (!(BODY(target)->flags & TERN_T_INFERENCE)) BODY(target)->storage->version++;
+    if (!(BODY(target)->flags & TERN_T_INFERENCE))
+        tern_storage_raise_version(BODY(target)->storage);
 }
 
 /* A graph in an older tensor would outlive its scope. */

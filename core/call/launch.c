@@ -146,9 +146,12 @@ static tern_status launch_on_cpu(tern_lane *lane, int32_t kernel, int32_t fn,
     for (int i = 0; i < n_outputs && ctx->status == TERN_OK; i++) tern_copy_raw(outputs[i], out[i]);
     tern_scope_end(scope);
     ctx->stats.fallbacks++;
+    char text[TERN_KERNEL_TEXT];
     if (ctx->warn_fallback)
-        tern_notice(TERN_LOG_WARNING, "%s has no kernel %d.%d (%s): it ran on %s",
-                    lane->device->name, kernel, fn, reason, cpu->device->name);
+        tern_notice(TERN_LOG_WARNING, "%s has no kernel for %s: %s; it ran on %s",
+                    lane->device->name,
+                    tern_kernel_text(kernel, fn, inputs, n_inputs, outputs, n_outputs, text),
+                    reason, cpu->device->name);
     return ctx->status;
 }
 
@@ -163,12 +166,15 @@ static tern_status refuse_operands(tern_lane *lane, int32_t kernel, int count) {
                      tern_kernel_name(kernel), count, TERN_MAX_OPERANDS);
 }
 
-static tern_status refuse_kernel(tern_lane *lane, int32_t kernel, tern_dtype dtype,
-                                 const char *reason) {
+static tern_status refuse_kernel(tern_lane *lane, int32_t kernel, int32_t fn,
+                                 tern_tensor *const *inputs, int n_inputs,
+                                 tern_tensor *const *outputs, int n_outputs, const char *reason) {
+    char text[TERN_KERNEL_TEXT];
     return tern_fail(lane->ctx, TERN_ERR_UNSUPPORTED,
-                     "device %s cannot run kernel %s of %s: %s; TERN_FALLBACK=allow runs it on the "
-                     "CPU",
-                     lane->device->name, tern_kernel_name(kernel), tern_dtype_name(dtype), reason);
+                     "device %s has no kernel for %s: %s; TERN_FALLBACK=allow runs it on the CPU",
+                     lane->device->name,
+                     tern_kernel_text(kernel, fn, inputs, n_inputs, outputs, n_outputs, text),
+                     reason);
 }
 
 tern_status tern_launch_failed(tern_lane *lane, int32_t kernel, int32_t status,
@@ -212,43 +218,10 @@ tern_status tern_launch(tern_lane *lane, int32_t kernel, int32_t fn, tern_tensor
         if (ctx->allow_fallback && !lane->device->is_cpu)
             return launch_on_cpu(lane, kernel, fn, inputs, n_inputs, outputs, n_outputs, attrs,
                                  attrs_size, reason);
-        return refuse_kernel(lane, kernel, BODY(n_inputs ? inputs[0] : outputs[0])->dtype, reason);
+        return refuse_kernel(lane, kernel, fn, inputs, n_inputs, outputs, n_outputs, reason);
     }
     tern_backend_error err;
     int32_t status =
         launch_here(lane, kernel, inputs, n_inputs, outputs, n_outputs, attrs, attrs_size, &err);
     return status == TERN_BACKEND_OK ? TERN_OK : tern_launch_failed(lane, kernel, status, &err);
-}
-
-const char *tern_kernel_name(int32_t kernel) {
-    static const char *const primitives[] = {"?",
-                                             "fill",
-                                             "copy",
-                                             "unary map",
-                                             "binary map",
-                                             "ternary map",
-                                             "reduce",
-                                             "scan",
-                                             "sort",
-                                             "matmul",
-                                             "gather",
-                                             "scatter",
-                                             "index select",
-                                             "index add",
-                                             "index get",
-                                             "index put",
-                                             "nonzero count",
-                                             "nonzero",
-                                             "convolution",
-                                             "convolution gradient by input",
-                                             "convolution gradient by weight",
-                                             "max pooling",
-                                             "max pooling gradient",
-                                             "average pooling",
-                                             "average pooling gradient",
-                                             "resize",
-                                             "resize gradient"};
-    if (kernel > 0 && kernel < (int32_t)(sizeof primitives / sizeof *primitives))
-        return primitives[kernel];
-    return "fused form";
 }

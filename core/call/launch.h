@@ -38,7 +38,14 @@ bool tern_has_map(tern_lane *lane, int32_t kernel, int32_t fn, int n_inputs, ter
 tern_status tern_launch_failed(tern_lane *lane, int32_t kernel, int32_t status,
                                const tern_backend_error *err);
 
-/* "matmul", for messages. */
+/* "matmul", for messages (kernel_text.c). */
 const char *tern_kernel_name(int32_t kernel);
+
+/* "binary add (int64, int64 -> int64)". Writes it to `out_text` of TERN_KERNEL_TEXT bytes and returns
+ * that. */
+#define TERN_KERNEL_TEXT 256
+TERN_API const char *tern_kernel_text(int32_t kernel, int32_t fn, tern_tensor *const *inputs,
+                                      int n_inputs, tern_tensor *const *outputs, int n_outputs,
+                                      char *out_text);
 
 #endif

@@ -85,7 +85,7 @@ static inline bool tern_output_operand(const tern_tensor_body *body, bool overwr
         (overwritten && tern_is_whole(body) ? tern_storage_open(storage)
                                             : tern_storage_write_uniform(storage)) != TERN_OK)
         return false;
-    storage->stamp = tern_new_stamp(body->ctx);
+    tern_storage_restamp(storage);
     tern_fill_operand(body, out);
     return true;
 }

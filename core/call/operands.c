@@ -1,6 +1,8 @@
 /* operands.c: the tensors of a call. */
 #include "operands.h"
 
+#include <string.h>
+
 #include "core/autograd/graph.h"
 
 static int count_tensors(const tern_value *args, int n_args) {
@@ -87,8 +89,49 @@ static bool refuse(const tern_opcall *call, const tern_tensor *t, int k) {
     return false;
 }
 
+/* The parameter behind the one at `at`, or the parenthesis that closes them. */
+static const char *next_parameter(const char *at) {
+    bool quoted = false;
+    int depth = 0;
+    for (; *at; at++) {
+        if (*at == '\'') quoted = !quoted;
+        if (quoted) continue;
+        if (depth == 0 && *at == ')') return at;
+        if (depth == 0 && *at == ',') return at + 1 + strspn(at + 1, " ");
+        depth += (*at == '[' || *at == '(') - (*at == ']' || *at == ')');
+    }
+    return at;
+}
+
+/* Parameter `i` of a schema, "Tensor|Number other"; NULL where there is none. */
+static const char *parameter(const char *schema, int i) {
+    const char *at = strchr(schema, '(') + 1;
+    for (; *at && *at != ')'; at = next_parameter(at))
+        if (*at != '*' && i-- == 0) return at; /* "*, " is no parameter */
+    return NULL;
+}
+
+/* NULL stands for none, which a parameter of tensors takes only where its schema says so ("Tensor?", or a
+ * default). Latches and returns false. */
+static bool tensors_given(const tern_opcall *call) {
+    char name[64];
+    for (int i = 0; i < call->n_args; i++) {
+        if (call->args[i].kind != TERN_VALUE_NONE) continue;
+        const char *wanted = parameter(call->op->schema, i);
+        if (!wanted || strncmp(wanted, "Tensor", 6) != 0) continue;
+        size_t type = strcspn(wanted, " "), length = strcspn(wanted + type + 1, ",)=");
+        if (memchr(wanted, '?', type) || wanted[type + 1 + length] == '=') continue;
+        tern_fail(call->ctx, TERN_ERR_STATE,
+                  "%s: argument '%.*s' is NULL: check the call that made it",
+                  tern_op_name(call->op, name), (int)length, wanted + type + 1);
+        return false;
+    }
+    return true;
+}
+
 bool tern_operands_check(tern_opcall *call, const tern_operands *tensors) {
     tern_ctx *ctx = call->ctx;
+    if (!tensors_given(call)) return false;
     for (int k = 0; k < tensors->count; k++) {
         const tern_tensor *t = tensors->all[k];
         if (!tern_is_live(t)) return refuse(call, t, k);

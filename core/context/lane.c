@@ -127,7 +127,7 @@ tern_status tern_upload(tern_lane *lane, tern_storage *dst, uint64_t offset, con
                         uint64_t bytes) {
     if (bytes == 0) return TERN_OK;
     if (tern_storage_settle(dst) != TERN_OK) return lane->ctx->status;
-    dst->stamp = tern_new_stamp(lane->ctx);
+    tern_storage_restamp(dst);
     tern_backend_error err;
     err.message[0] = 0;
     int32_t status = lane->device->vtable.copy_to_device(lane->device->object, lane->queue,

@@ -76,3 +76,30 @@ bool tern_size_add(uint64_t a, uint64_t b, uint64_t *out) {
     *out = a + b;
     return true;
 }
+
+static uint64_t magnitude(int64_t x) {
+    return x < 0 ? 0 - (uint64_t)x : (uint64_t)x;
+}
+
+static int64_t no_size(bool *fits) {
+    *fits = false;
+    return 0;
+}
+
+int64_t tern_dim_mul(int64_t a, int64_t b, bool *fits) {
+    bool negative = (a < 0) != (b < 0);
+    uint64_t product, most = (uint64_t)INT64_MAX + negative;
+    if (!tern_size_mul(magnitude(a), magnitude(b), &product) || product > most)
+        return no_size(fits);
+    return !negative || product == 0 ? (int64_t)product : -(int64_t)(product - 1) - 1;
+}
+
+int64_t tern_dim_add(int64_t a, int64_t b, bool *fits) {
+    if (b > 0 ? a > INT64_MAX - b : a < INT64_MIN - b) return no_size(fits);
+    return a + b;
+}
+
+int64_t tern_dim_sub(int64_t a, int64_t b, bool *fits) {
+    if (b > 0 ? a < INT64_MIN + b : a > INT64_MAX + b) return no_size(fits);
+    return a - b;
+}

@@ -111,6 +111,7 @@ static tern_storage *begin(tern_lane *lane, tern_storage *storage, uint64_t byte
     storage->stamp = tern_new_stamp(lane->ctx);
     storage->is_uniform = false;
     storage->release = NULL;
+    storage->has_twin = false;
     return storage;
 }
 
@@ -244,6 +245,28 @@ static void keep(void *user) {
     (void)user;
 }
 
+static bool same_memory(const tern_storage *a, const tern_storage *b) {
+    return a->memory < b->memory + b->bytes && b->memory < a->memory + a->bytes;
+}
+
+/* A program may import one buffer twice, or parts of it. */
+static void link_import(tern_lane *lane, tern_storage *storage) {
+    for (tern_storage *other = lane->imports; other; other = other->next_import)
+        if (same_memory(storage, other)) other->has_twin = storage->has_twin = true;
+    storage->previous_import = NULL;
+    storage->next_import = lane->imports;
+    if (lane->imports) lane->imports->previous_import = storage;
+    lane->imports = storage;
+}
+
+static void unlink_import(tern_storage *storage) {
+    if (storage->previous_import)
+        storage->previous_import->next_import = storage->next_import;
+    else
+        storage->lane->imports = storage->next_import;
+    if (storage->next_import) storage->next_import->previous_import = storage->previous_import;
+}
+
 tern_storage *tern_storage_import(tern_lane *lane, void *memory, uint64_t bytes,
                                   void (*release)(void *user), void *user) {
     tern_bdevice_vtable *vt = &lane->device->vtable;
@@ -258,7 +281,20 @@ tern_storage *tern_storage_import(tern_lane *lane, void *memory, uint64_t bytes,
     }
     storage->release = release ? release : keep;
     storage->release_user = user;
+    storage->memory = memory;
+    link_import(lane, storage);
     return storage;
+}
+
+void tern_storage_raise_twins(tern_storage *storage) {
+    for (tern_storage *other = storage->lane->imports; other; other = other->next_import)
+        if (other != storage && same_memory(storage, other)) other->version++;
+}
+
+void tern_storage_stamp_twins(tern_storage *storage) {
+    for (tern_storage *other = storage->lane->imports; other; other = other->next_import)
+        if (other != storage && same_memory(storage, other))
+            other->stamp = tern_new_stamp(storage->lane->ctx);
 }
 
 /* ---- the end --------------------------------------------------------------------------------- */
@@ -273,6 +309,7 @@ void tern_storage_free(tern_storage *storage) {
     tern_stats *stats = &lane->ctx->stats;
     stats->device_bytes -= storage->capacity;
     if (storage->release) {
+        unlink_import(storage);
         tern_lane_synchronize(lane);
         free_buffer(storage);
         storage->release(storage->release_user);

@@ -53,4 +53,23 @@ static inline uint64_t tern_new_stamp(tern_ctx *ctx) {
     return ctx->next_stamp < ctx->last_stamp ? ctx->next_stamp++ : tern_more_stamps(ctx);
 }
 
+/* ---- writing ----
+ * The program's memory may be imported more than once: what is written through one storage is written
+ * in all of the context that overlap it. */
+
+void tern_storage_raise_twins(tern_storage *storage);
+void tern_storage_stamp_twins(tern_storage *storage);
+
+/* Raises the version: what was saved of the contents is stale. */
+static inline void tern_storage_raise_version(tern_storage *storage) {
+    storage->version++;
+    if (storage->has_twin) tern_storage_raise_twins(storage);
+}
+
+/* Gives the contents a new stamp. */
+static inline void tern_storage_restamp(tern_storage *storage) {
+    storage->stamp = tern_new_stamp(storage->lane->ctx);
+    if (storage->has_twin) tern_storage_stamp_twins(storage);
+}
+
 #endif

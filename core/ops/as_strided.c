@@ -19,17 +19,22 @@ static tern_value storage_too_small(const tern_opcall *call, const tern_shape *s
         (long long)offset, (long long)tern_storage_numel(input));
 }
 
-/* The first element behind those that a geometry reaches; -1 where it is out of any range. */
+/*
+ * The first element behind those that a geometry reaches; -1 where it is out of any range. A stride
+ * times its size fits for dimensions of one element and empty tensors too, so that views of a view
+ * need not ask again.
+ */
 static int64_t extent(int rank, const int64_t *size, const int64_t *stride, int64_t offset) {
-    uint64_t last = (uint64_t)offset, step;
+    int64_t last = offset, bound = offset;
+    bool fits = true, empty = false;
     for (int d = 0; d < rank; d++) {
-        if (size[d] == 0) return 0;
         if (size[d] < 0 || stride[d] < 0) return -1;
-        if (!tern_size_mul((uint64_t)(size[d] - 1), (uint64_t)stride[d], &step) ||
-            !tern_size_add(last, step, &last))
-            return -1;
+        empty = empty || size[d] == 0;
+        int64_t span = tern_dim_mul(size[d] > 1 ? size[d] : 2, stride[d], &fits);
+        bound = tern_dim_add(bound, span, &fits);
+        if (fits && size[d] > 1) last += span - stride[d];
     }
-    return last < (uint64_t)INT64_MAX ? (int64_t)last + 1 : -1;
+    return !fits || bound == INT64_MAX ? -1 : empty ? 0 : last + 1;
 }
 
 /* Reads and checks size, stride and offset from argument `first` on. */
@@ -78,6 +83,21 @@ static tern_shape shape_of_ints(tern_value ints) {
     return shape;
 }
 
+/* src has the region's shape; false after latching. */
+static bool region_fits(tern_opcall *call, const tern_tensor *src, const tern_shape *size) {
+    bool same = BODY(src)->rank == size->rank;
+    for (int d = 0; same && d < size->rank; d++) same = BODY(src)->shape[d] == size->dim[d];
+    char have[TERN_SHAPE_TEXT], want[TERN_SHAPE_TEXT];
+    if (!same)
+        tern_call_fail(
+            call, TERN_ERR_ARGUMENT,
+            "expected src to have a size equal to the slice of self. src size = %s, slice "
+            "size = %s",
+            tern_shape_text(BODY(src)->rank, BODY(src)->shape, have),
+            tern_shape_text(size->rank, size->dim, want));
+    return same;
+}
+
 static int64_t larger(int64_t a, int64_t b) {
     return a > b ? a : b;
 }
@@ -109,7 +129,8 @@ tern_value tern_op_as_strided_scatter(tern_opcall *call) {
     tern_tensor *input = tern_arg_tensor(call, 0), *src = tern_arg_tensor(call, 1);
     tern_shape size, stride;
     int64_t offset;
-    if (!geometry(call, 2, input, &size, &stride, &offset)) return tern_none();
+    if (!geometry(call, 2, input, &size, &stride, &offset) || !region_fits(call, src, &size))
+        return tern_none();
     /* A copy of the whole storage keeps the geometry of both. */
     int64_t reach = tern_storage_numel(input), one = 1;
     tern_tensor *whole = tern_tensor_over(BODY(input)->lane, BODY(input)->storage,
@@ -120,6 +141,8 @@ tern_value tern_op_as_strided_scatter(tern_opcall *call) {
     tern_tensor *region =
         tern_tensor_over(BODY(input)->lane, BODY(copy)->storage, BODY(input)->dtype, size.rank,
                          size.dim, stride.dim, offset);
+    if (!tern_is_nil(region) && tern_has_overlap(region))
+        return tern_call_fail(call, TERN_ERR_ARGUMENT, "%s", tern_overlap_refusal);
     tern_copy_raw(region, src);
     return ARG_TENSOR(tern_tensor_over(BODY(input)->lane, BODY(copy)->storage, BODY(input)->dtype,
                                        BODY(input)->rank, BODY(input)->shape, BODY(input)->strides,

@@ -170,15 +170,15 @@ static int64_t arange_count(tern_opcall *call, tern_value start, tern_value end,
                  step.kind != TERN_VALUE_FLOAT;
     if (!wrong && dtype == TERN_INT64 && whole) {
         int64_t ia = tern_value_as_int(start), ib = tern_value_as_int(end);
-        int64_t is = tern_value_as_int(step), length;
+        int64_t is = tern_value_as_int(step);
+        bool fits = true;
+        int64_t length = tern_dim_sub(ib, ia, &fits);
+        length = tern_dim_add(length, is > 0 ? is - 1 : is + 1, &fits);
         if (is == 0)
             wrong = "step must be nonzero";
-        else if (__builtin_sub_overflow(ib, ia, &length) ||
-                 __builtin_add_overflow(length, is > 0 ? is - 1 : is + 1, &length))
+        else if (!fits)
             wrong = "invalid size, possible overflow";
-        else
-            length /= is;
-        count = wrong ? 0.0 : (double)length;
+        count = wrong ? 0.0 : (double)(length / is);
     } else if (!wrong) {
         count = ceil((b - a) / s);
     }

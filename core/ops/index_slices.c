@@ -94,6 +94,9 @@ tern_value tern_op_index_add(tern_opcall *call) {
     tern_tensor *out = tern_new_dense_like(call->lane, input, BODY(input)->dtype);
     tern_copy_raw(out, input);
     if (BODY(source)->numel == 0 || call->ctx->status != TERN_OK) return tern_result(call, out);
+    if (BODY(out)->numel == 0)
+        return tern_call_fail(call, TERN_ERR_INDEX, "index out of range: dimension %d has size 0",
+                              dim);
     tern_shape flat = {1, {1}};
     tern_tensor *into = BODY(out)->rank ? out : tern_broadcast_view(out, &flat);
     tern_tensor *from = BODY(source)->rank ? source : tern_broadcast_view(source, &flat);

@@ -9,6 +9,7 @@ static bool is_skipped(const tern_shape *shape) {
 /* The shape of the result, with the first counted tensor's; false after latching. */
 static bool cat_shape(tern_opcall *call, tern_tensor *const *tensors, int count, int *out_dim,
                       tern_shape *out_shape) {
+    bool fits = true;
     int first = -1;
     for (int i = 0; i < count; i++) {
         tern_shape shape = tern_shape_of(tensors[i]);
@@ -38,9 +39,13 @@ static bool cat_shape(tern_opcall *call, tern_tensor *const *tensors, int count,
                            *out_dim, (long long)out_shape->dim[d], (long long)shape.dim[d], i);
             return false;
         }
-        out_shape->dim[*out_dim] += shape.dim[*out_dim];
+        out_shape->dim[*out_dim] =
+            tern_dim_add(out_shape->dim[*out_dim], shape.dim[*out_dim], &fits);
     }
-    return true;
+    if (!fits)
+        tern_call_fail(call, TERN_ERR_ARGUMENT, "the sizes along dimension %d do not add up",
+                       *out_dim);
+    return fits;
 }
 
 tern_value tern_op_cat(tern_opcall *call) {

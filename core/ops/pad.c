@@ -7,6 +7,14 @@
 
 /* ---- constant ---- */
 
+/* What negative amounts leave of a size, and how much they take off its front; -1 where too much. */
+static int64_t cropped(int64_t size, int64_t before, int64_t after, int64_t *out_cut) {
+    if ((before < 0 && before < -size) || (after < 0 && after < -size)) return -1;
+    *out_cut = before < 0 ? -before : 0;
+    int64_t length = size - *out_cut + (after < 0 ? after : 0);
+    return length < 0 ? -1 : length;
+}
+
 /* pad holds (before, after) pairs from the last dimension on; negative ones crop. */
 static tern_tensor *pad_constant(tern_opcall *call, tern_tensor *x, const tern_shape *pad,
                                  tern_value value) {
@@ -16,15 +24,12 @@ static tern_tensor *pad_constant(tern_opcall *call, tern_tensor *x, const tern_s
     bool fits = pad->rank % 2 == 0 && pad->rank / 2 <= BODY(x)->rank;
     for (int i = 0; fits && i < pad->rank / 2; i++) {
         int dim = BODY(x)->rank - 1 - i;
-        int64_t before = pad->dim[2 * i], after = pad->dim[2 * i + 1];
-        fits = before >= -INT32_MAX && before <= INT32_MAX && after >= -INT32_MAX &&
-               after <= INT32_MAX;
-        if (!fits) break;
-        int64_t cut_before = before < 0 ? -before : 0, cut_after = after < 0 ? -after : 0;
-        int64_t length = BODY(x)->shape[dim] - cut_before - cut_after;
-        shape.dim[dim] += before + after;
-        fits = length >= 0 && shape.dim[dim] >= 0;
-        if (fits && cut_before + cut_after > 0) kept = tern_narrow(kept, dim, cut_before, length);
+        int64_t cut = 0;
+        int64_t length = cropped(shape.dim[dim], pad->dim[2 * i], pad->dim[2 * i + 1], &cut);
+        shape.dim[dim] = tern_dim_add(shape.dim[dim], pad->dim[2 * i], &fits);
+        shape.dim[dim] = tern_dim_add(shape.dim[dim], pad->dim[2 * i + 1], &fits);
+        fits = fits && length >= 0;
+        if (fits && length < BODY(x)->shape[dim]) kept = tern_narrow(kept, dim, cut, length);
     }
     if (!fits) {
         tern_call_fail(call, TERN_ERR_ARGUMENT,
@@ -67,20 +72,20 @@ static int64_t source_of(int64_t at, int64_t n, char mode) {
 
 static tern_tensor *pad_by_index(tern_opcall *call, tern_tensor *x, int dim, int64_t before,
                                  int64_t after, char mode) {
-    if (mode == 'c' && (before < 0 || after < 0)) {
+    int64_t cut = 0, left = cropped(BODY(x)->shape[dim], before, after, &cut);
+    if (mode == 'c' && left >= 0 && (before < 0 || after < 0)) {
         /* What is cropped is no part of the circle. */
-        int64_t first = before < 0 ? -before : 0, last = after < 0 ? -after : 0;
-        if (first + last <= BODY(x)->shape[dim])
-            x = tern_narrow(x, dim, first, BODY(x)->shape[dim] - first - last);
+        x = tern_narrow(x, dim, cut, left);
         before = before > 0 ? before : 0;
         after = after > 0 ? after : 0;
     }
+    if (call->ctx->status != TERN_OK) return call->ctx->nil;
+    bool fits = true;
     int64_t n = BODY(x)->shape[dim];
-    int64_t limit = mode == 'e' ? INT32_MAX : mode == 'c' ? n : n - 1;
-    bool small =
-        before >= -INT32_MAX && after >= -INT32_MAX && before <= INT32_MAX && after <= INT32_MAX;
-    int64_t size = small ? n + before + after : -1;
-    if (size < 0 || n == 0 || before > limit || after > limit) {
+    int64_t limit = mode == 'e' ? INT64_MAX : mode == 'c' ? n : n - 1;
+    int64_t size = tern_dim_add(tern_dim_add(n, before, &fits), after, &fits);
+    if (!fits || size < 0 || (mode == 'c' && left < 0) || n == 0 || before > limit ||
+        after > limit) {
         tern_call_fail(call, TERN_ERR_ARGUMENT,
                        "padding (%lld, %lld) at dimension %d is too large for its size %lld",
                        (long long)before, (long long)after, dim, (long long)n);

@@ -179,6 +179,11 @@ static tern_value normal_of(tern_opcall *call, tern_tensor *mean, tern_tensor *s
 
 tern_value tern_op_normal_tensors(tern_opcall *call) {
     tern_tensor *std = tern_arg_tensor(call, 1);
+    if (!std && !tern_arg_tensor(call, 0))
+        return tern_call_fail(
+            call, TERN_ERR_ARGUMENT,
+            "mean and std are both numbers: normal(mean, std, size) takes a size, "
+            "normal(mean, std) a tensor for one of them");
     if (std && BODY(std)->numel > 0 && tern_item(tern_any(tern_lt_scalar(std, 0.0))) != 0.0)
         return tern_call_fail(call, TERN_ERR_ARGUMENT, "expects all elements of std >= 0.0");
     return normal_of(call, tern_arg_tensor(call, 0), std, tern_arg_double(call, 0, 0.0),

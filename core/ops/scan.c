@@ -187,6 +187,8 @@ tern_value tern_op_diff(tern_opcall *call) {
     if (tern_arg_given(call, 4)) parts[count++] = tern_arg_tensor(call, 4);
     if (n == 0) return tern_result(call, tern_clone(x));
     if (count > 1) x = tern_cat(parts, count, dim);
+    if (call->ctx->status != TERN_OK) return tern_none();
+    if (n > BODY(x)->shape[dim]) n = BODY(x)->shape[dim]; /* nothing is left from there on */
     for (; n > 0 && call->ctx->status == TERN_OK; n--) {
         int64_t size = BODY(x)->shape[dim] > 0 ? BODY(x)->shape[dim] - 1 : 0;
         tern_tensor *upper = tern_narrow(x, dim, BODY(x)->shape[dim] - size, size);

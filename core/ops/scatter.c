@@ -216,7 +216,11 @@ tern_value tern_op_one_hot(tern_opcall *call) {
         if (tern_item_i64(tern_min(input)) < 0)
             return tern_call_fail(call, TERN_ERR_ARGUMENT, "Class values must be non-negative.");
         int64_t largest = tern_item_i64(tern_max(input));
-        if (classes == -1) classes = largest + 1;
+        bool fits = true;
+        if (classes == -1) classes = tern_dim_add(largest, 1, &fits);
+        if (!fits)
+            return tern_call_fail(call, TERN_ERR_ARGUMENT, "a class value of %lld has no size",
+                                  (long long)largest);
         if (largest >= classes)
             return tern_call_fail(call, TERN_ERR_ARGUMENT,
                                   "Class values must be smaller than num_classes.");

@@ -11,6 +11,18 @@ static bool split_dim(tern_opcall *call, tern_tensor *input, int64_t given, int 
     return false;
 }
 
+/* Parts beyond a dimension's size are empty. This many are more than any program means, and few enough to
+ * be made at once. */
+#define MAX_EMPTY_PARTS (1 << 20)
+
+static bool parts_fit(tern_opcall *call, const tern_tensor *input, int dim, int64_t count) {
+    if (count - BODY(input)->shape[dim] <= MAX_EMPTY_PARTS) return true;
+    tern_call_fail(call, TERN_ERR_ARGUMENT,
+                   "%lld parts of a dimension of size %lld: at most %d may be empty",
+                   (long long)count, (long long)BODY(input)->shape[dim], MAX_EMPTY_PARTS);
+    return false;
+}
+
 /* Views of `count` successive lengths along dim; NULL lengths: `length` each, the last what remains.
  */
 static tern_value split_into(tern_opcall *call, tern_tensor *input, int dim, const int64_t *lengths,
@@ -35,7 +47,8 @@ static tern_value split_by_list(tern_opcall *call, tern_tensor *input, int dim, 
     bool valid = true;
     for (size_t i = 0; i < count; i++) {
         lengths[i] = tern_value_as_int(tern_value_at(list, i));
-        valid = valid && lengths[i] >= 0 && !__builtin_add_overflow(total, lengths[i], &total);
+        valid = valid && lengths[i] >= 0;
+        total = tern_dim_add(total, lengths[i], &valid);
     }
     if (!valid || total != BODY(input)->shape[dim])
         return tern_call_fail(call, TERN_ERR_ARGUMENT,
@@ -80,6 +93,7 @@ tern_value tern_op_chunk(tern_opcall *call) {
                               (long long)chunks);
     int64_t size = BODY(input)->shape[dim], length = size / chunks + (size % chunks != 0);
     int64_t count = length ? (size - 1) / length + 1 : chunks;
+    if (!parts_fit(call, input, dim, count)) return tern_none();
     return split_into(call, input, dim, NULL, count, length);
 }
 
@@ -112,6 +126,7 @@ static tern_value split_sections(tern_opcall *call, tern_tensor *input, int dim,
         return tern_call_fail(call, TERN_ERR_ARGUMENT,
                               "number of sections must be larger than 0, got %lld",
                               (long long)sections);
+    if (!parts_fit(call, input, dim, sections)) return tern_none();
     int64_t size = BODY(input)->shape[dim], start = 0;
     tern_value parts = tern_tuple_new(call->ctx);
     for (int64_t i = 0; i < sections && call->ctx->status == TERN_OK; i++) {
@@ -129,6 +144,12 @@ static tern_value split_by(tern_opcall *call, tern_tensor *input, int64_t given_
     if (!split_dim(call, input, given_dim, &dim)) return tern_none();
     if (tern_value_is_number(how)) return split_sections(call, input, dim, tern_value_as_int(how));
     bool tensor = how.kind == TERN_VALUE_TENSOR;
+    if (tensor && (BODY(how.as.tensor)->dtype != TERN_INT64 || BODY(how.as.tensor)->rank > 1))
+        return tern_call_fail(call, TERN_ERR_ARGUMENT,
+                              "expected tensor_indices_or_sections to be a zero-dimensional or "
+                              "one-dimensional tensor of dtype long, but got %d dimensions of %s",
+                              BODY(how.as.tensor)->rank,
+                              tern_dtype_class(BODY(how.as.tensor)->dtype));
     if (tensor && BODY(how.as.tensor)->rank == 0)
         return split_sections(call, input, dim, tern_item_i64(how.as.tensor));
     size_t count = tensor ? (size_t)BODY(how.as.tensor)->numel : tern_value_count(how);

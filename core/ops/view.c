@@ -26,10 +26,9 @@ static tern_shape strides_of(const tern_tensor *tensor) {
 /* Resolves one -1 in a shape for `numel` elements; false after latching. */
 static bool infer_size(tern_opcall *call, tern_shape *size, int64_t numel) {
     char text[TERN_SHAPE_TEXT];
-    tern_shape given = *size;
-    int64_t product = 1;
+    tern_shape given = *size, rest = *size;
+    int64_t product = 0;
     int open = -1;
-    bool fits = true;
     for (int d = 0; d < size->rank; d++) {
         if (size->dim[d] == -1 && open >= 0) {
             tern_call_fail(call, TERN_ERR_ARGUMENT, "only one dimension can be inferred in %s",
@@ -38,14 +37,14 @@ static bool infer_size(tern_opcall *call, tern_shape *size, int64_t numel) {
         }
         if (size->dim[d] == -1) {
             open = d;
+            rest.dim[d] = 1;
         } else if (size->dim[d] < 0) {
             tern_call_fail(call, TERN_ERR_ARGUMENT, "invalid shape dimension %lld",
                            (long long)size->dim[d]);
             return false;
-        } else if (__builtin_mul_overflow(product, size->dim[d], &product)) {
-            fits = false;
         }
     }
+    bool fits = tern_shape_numel(rest.rank, rest.dim, &product);
     if (fits && open >= 0 && product == 0 && numel == 0) {
         tern_call_fail(call, TERN_ERR_ARGUMENT,
                        "cannot reshape tensor of 0 elements into shape %s because the unspecified "

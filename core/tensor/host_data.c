@@ -177,7 +177,7 @@ tern_status tern_write_host(tern_tensor *tensor, const void *data, size_t bytes)
         tern_scope_end(scope);
     }
     if (ctx->status == TERN_OK && !(BODY(tensor)->flags & TERN_T_INFERENCE))
-        BODY(tensor)->storage->version++;
+        tern_storage_raise_version(BODY(tensor)->storage);
     return ctx->status;
 }
 

@@ -38,12 +38,6 @@ bool tern_shape_numel(int rank, const int64_t *shape, int64_t *out_numel) {
     return true;
 }
 
-bool tern_has_overlap(const tern_tensor *tensor) {
-    for (int d = 0; d < BODY(tensor)->rank; d++)
-        if (BODY(tensor)->strides[d] == 0 && BODY(tensor)->shape[d] > 1) return true;
-    return false;
-}
-
 const char *tern_shape_text(int rank, const int64_t *shape, char *out_text) {
     int used = snprintf(out_text, TERN_SHAPE_TEXT, "[");
     for (int d = 0; d < rank; d++)
@@ -129,9 +123,12 @@ tern_tensor *tern_tensor_over(tern_lane *lane, tern_storage *storage, tern_dtype
     BODY(tensor)->dtype = dtype;
     BODY(tensor)->offset = offset;
     if (!tern_tensor_set_geometry(tensor, rank, shape, strides)) {
+        char text[TERN_SHAPE_TEXT];
         free_dims(BODY(tensor));
         tern_slab_give_tensor(ctx, tensor);
-        tern_fail(ctx, TERN_ERR_ARGUMENT, "a tensor's shape has a negative or impossible size");
+        tern_fail(ctx, TERN_ERR_ARGUMENT,
+                  "a tensor's shape %s has a negative size or too many elements",
+                  tern_shape_text(rank, shape, text));
         return ctx->nil;
     }
     BODY(tensor)->storage = storage;

@@ -60,11 +60,18 @@ tern_status tern_tensor_assign(tern_tensor *tensor, const tern_tensor *source);
 void tern_contiguous_strides(int rank, const int64_t *shape, int64_t *out_strides);
 TERN_API bool tern_same_shape(const tern_tensor *a, const tern_tensor *b);
 
-/* Number of elements, false on overflow or a negative size. */
+/* Number of elements, false on overflow or a negative size. A size of 0 does not excuse the others:
+ * the product of any of a tensor's sizes fits, and needs no check of its own. */
 bool tern_shape_numel(int rank, const int64_t *shape, int64_t *out_numel);
 
-/* True where two elements may share memory (a stride of 0 with a size above 1). */
-bool tern_has_overlap(const tern_tensor *tensor);
+/* ---- elements that share memory (overlap.c) ---- */
+
+/* True where two elements of the tensor are one in memory: exact, but for a tensor that takes memory
+ * to decide and gets none, which counts as overlapping. */
+TERN_API bool tern_has_overlap(const tern_tensor *tensor);
+
+/* PyTorch's words for a write to one. */
+extern const char tern_overlap_refusal[];
 
 /* "[2, 3]" for messages; `out_text` needs TERN_SHAPE_TEXT bytes. */
 #define TERN_SHAPE_TEXT 400

@@ -34,6 +34,18 @@ TERN_API bool tern_size_mul(uint64_t a, uint64_t b, uint64_t *out);
 TERN_API bool tern_size_add(uint64_t a, uint64_t b, uint64_t *out);
 
 /*
+ * The same for sizes, strides and paddings as shapes hold them, written as formulas are: what does
+ * not fit 64 bits clears *fits, which nothing sets again, and gives 0.
+ *
+ *     bool fits = true;
+ *     int64_t padded = tern_dim_add(size, tern_dim_mul(2, padding, &fits), &fits);
+ *     if (!fits) ...
+ */
+TERN_API int64_t tern_dim_mul(int64_t a, int64_t b, bool *fits);
+TERN_API int64_t tern_dim_add(int64_t a, int64_t b, bool *fits);
+TERN_API int64_t tern_dim_sub(int64_t a, int64_t b, bool *fits);
+
+/*
  * Zeroed memory that belongs to the open scope and dies with it: for what a module or a reader
  * builds. On failure the context latches and NULL is returned.
  */

@@ -36,7 +36,9 @@ TERN_API tern_tensor *tern_from_data_on(tern_ctx *ctx, const void *data, tern_sh
  * torch.from_blob: a row-major tensor on the default device over `memory`, without a copy where the
  * device can use host memory and the address is aligned as it asks (host devices: to 64 bytes).
  * Elsewhere the elements are copied. `release` (may be NULL) is called with `user` once the memory is
- * no longer needed: by the last tensor over it, or before this returns, on failure too.
+ * no longer needed: by the last tensor over it, or before this returns, on failure too. Memory may be
+ * given to a context more than once, in parts too: a write through one tensor raises the version of
+ * all that overlap it (what the program itself writes, it knows).
  */
 TERN_API tern_tensor *tern_from_memory(tern_ctx *ctx, void *memory, tern_shape shape,
                                        tern_dtype dtype, void (*release)(void *user), void *user);

@@ -76,6 +76,7 @@ static tern_status attention_init(tern_module *self) {
                          "MultiheadAttention: embed_dim and num_heads must be greater than 0, got "
                          "embed_dim=%lld and num_heads=%lld instead",
                          (long long)m->embed_dim, (long long)m->num_heads);
+    if (!tern_layer_positive(self, "embed_dim", m->embed_dim)) return TERN_ERR_ARGUMENT;
     if (m->embed_dim % m->num_heads != 0)
         return tern_fail(tern_module_context(self), TERN_ERR_ARGUMENT,
                          "MultiheadAttention: embed_dim must be divisible by num_heads");

@@ -82,8 +82,17 @@ tern_tensor *tern_layer_call(tern_module *self, const char *words, tern_tensor *
     return tern_layer_tensor(self, tern_nn_operation(self, words, args, 1));
 }
 
+/* The largest size of a tensor: its product with a count of gates or directions fits too. */
+#define MAX_SIZE (INT64_MAX / 16)
+
 bool tern_layer_positive(tern_module *self, const char *what, int64_t value) {
-    if (value > 0) return true;
+    if (value > 0 && value <= MAX_SIZE) return true;
+    if (value > MAX_SIZE) {
+        tern_fail(tern_module_context(self), TERN_ERR_ARGUMENT,
+                  "%s: %s=%lld is larger than any tensor", tern_module_name(self), what,
+                  (long long)value);
+        return false;
+    }
     tern_fail(tern_module_context(self), TERN_ERR_ARGUMENT, "%s: %s must be positive, not %lld",
               tern_module_name(self), what, (long long)value);
     return false;

@@ -154,13 +154,19 @@ static tern_tensor *pad_borders(tern_module *self, tern_tensor *input) {
     const conv *m = (conv *)self;
     int64_t amounts[2 * TERN_MAX_RANK];
     int spatial = m->kernel_size.rank;
+    bool fits = true;
     for (int i = 0; i < spatial; i++) {
         int d = spatial - 1 - i;
-        int64_t total = m->dilation.dim[d] * (m->kernel_size.dim[d] - 1);
+        int64_t total = tern_dim_mul(m->dilation.dim[d], m->kernel_size.dim[d] - 1, &fits);
         bool text = m->padding.kind == TERN_VALUE_STRING;
         int64_t before = !text ? m->pad.dim[d] : is_text(m->padding, "same") ? total / 2 : 0;
         amounts[2 * i] = before;
         amounts[2 * i + 1] = is_text(m->padding, "same") ? total - before : before;
+    }
+    if (!fits) {
+        tern_fail(tern_module_context(self), TERN_ERR_ARGUMENT,
+                  "%s: the kernel with its dilation is too large", tern_module_name(self));
+        return tern_nil(tern_module_context(self));
     }
     tern_value args[] = {tern_tensor_value(input), tern_ints(amounts, 2 * (size_t)spatial),
                          tern_text(m->padding_mode)};
@@ -180,6 +186,17 @@ static tern_tensor *conv_forward(tern_module *self, tern_tensor *input) {
         self, tern_module_operation(self, plain[m->kernel_size.rank - 1], args, 7, tern_none()));
 }
 
+/* The smallest output of dimension d: (size - 1) * stride - 2 * padding + dilation * (kernel - 1) + 1. A
+ * stride more fits too. */
+static int64_t least_output(const conv *m, int d, int64_t size, bool *fits) {
+    int64_t reach = tern_dim_mul(m->dilation.dim[d], m->kernel_size.dim[d] - 1, fits);
+    int64_t least = tern_dim_mul(size - 1, m->stride.dim[d], fits);
+    least = tern_dim_sub(least, tern_dim_mul(2, m->pad.dim[d], fits), fits);
+    least = tern_dim_add(tern_dim_add(least, reach, fits), 1, fits);
+    tern_dim_add(least, m->stride.dim[d], fits);
+    return least;
+}
+
 /* output_padding that gives the sizes wanted; PyTorch's check and words. */
 static bool choose_output_padding(tern_module *self, const tern_tensor *input, tern_value wanted,
                                   tern_shape *out_padding) {
@@ -195,14 +212,14 @@ static bool choose_output_padding(tern_module *self, const tern_tensor *input, t
     }
     for (int d = 0; d < spatial; d++) {
         int64_t size = tern_value_as_int(tern_value_at(wanted, first + (size_t)d));
-        int64_t least = (tern_size(input, rank - spatial + d) - 1) * m->stride.dim[d] -
-                        2 * m->pad.dim[d] + m->dilation.dim[d] * (m->kernel_size.dim[d] - 1) + 1;
-        if (size < least || size >= least + m->stride.dim[d]) {
+        bool fits = true;
+        int64_t least = least_output(m, d, tern_size(input, rank - spatial + d), &fits);
+        if (!fits || size < least || size >= least + m->stride.dim[d]) {
             tern_fail(tern_module_context(self), TERN_ERR_ARGUMENT,
                       "%s: requested an output size of %lld in dimension %d, but valid sizes range "
                       "from %lld to %lld",
                       tern_module_name(self), (long long)size, d, (long long)least,
-                      (long long)(least + m->stride.dim[d] - 1));
+                      (long long)(fits ? least + m->stride.dim[d] - 1 : least));
             return false;
         }
         out_padding->dim[d] = size - least;

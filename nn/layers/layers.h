@@ -54,7 +54,7 @@ tern_module *tern_layer_attention_linear(tern_ctx *ctx, int64_t features, bool b
 bool tern_layer_table(tern_module *self, int64_t rows, int64_t width, tern_optional_int *padding,
                       tern_dtype dtype, tern_tensor **out_weight);
 
-/* False, and a latched error, for a number below 1. */
+/* False, and a latched error, for a number below 1 or above what a tensor holds. */
 bool tern_layer_positive(tern_module *self, const char *what, int64_t value);
 
 /* ---- activation.c ---- */

@@ -53,15 +53,16 @@ static const tern_field unflatten_fields[] = {
 static bool resolve_sizes(tern_shape *sizes, int64_t size) {
     int64_t product = 1;
     int open = -1;
+    bool fits = true;
     for (int i = 0; i < sizes->rank; i++) {
         if (sizes->dim[i] == -1 && open < 0) {
             open = i;
             continue;
         }
-        if (sizes->dim[i] < 0 || (sizes->dim[i] > 0 && product > INT64_MAX / sizes->dim[i]))
-            return false;
-        product *= sizes->dim[i];
+        fits = fits && sizes->dim[i] >= 0;
+        product = tern_dim_mul(product, sizes->dim[i], &fits);
     }
+    if (!fits) return false;
     if (open < 0) return product == size;
     if (product == 0 || size % product != 0) return false;
     sizes->dim[open] = size / product;

@@ -60,7 +60,7 @@ Test(nn_families, forwards_refuse_shapes_in_pytorchs_words) {
     refuses_input("BatchNorm2d(2)", TERN_SHAPE(2, 2, 2), "expected 4D input (got 3D input)");
     refuses_input("InstanceNorm2d(2)", TERN_SHAPE(2, 2), "expected 3D or 4D input (got 2D input)");
     refuses_input("Softmax2d()", TERN_SHAPE(2, 2), "expected input to be 3D or 4D, got 2D");
-    refuses_input("MaxPool2d(2)", TERN_SHAPE(4), "Expected 3D or 4D input");
+    refuses_input("MaxPool2d(2)", TERN_SHAPE(4), "Expected 3D or 4D (batch mode) tensor");
     tern_tensor *pair[] = {ramp(TERN_SHAPE(2, 3)), ramp(TERN_SHAPE(2, 2))};
     tern_forward2(tern_nn(ctx, "Bilinear(2, 2, 1)"), pair[0], pair[1]);
     CHECK_ERROR_HAS("the last dimensions of input1 and input2 must be 2 and 2");
