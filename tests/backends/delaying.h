@@ -121,6 +121,9 @@ int32_t delaying_out_of_memory(tern_backend_error *err);
 buffer *delaying_find_buffer(delaying *device, const tern_bbuffer *handle, tern_backend_error *err);
 queue *delaying_find_queue(delaying *device, const tern_bqueue *handle, tern_backend_error *err);
 
+/* Frees a buffer of the backend's own, which no work uses any more. */
+void delaying_free_at_once(delaying *self, tern_bbuffer *freed);
+
 /* ---- delaying_work.c ---- */
 
 /* A command with `extra` bytes behind it; NULL without memory. */

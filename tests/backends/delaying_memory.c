@@ -57,21 +57,24 @@ void delaying_buffer_free(tern_bdevice *base, tern_bqueue *handle, tern_bbuffer 
     delaying *self = (delaying *)base;
     tern_backend_error err;
     delaying_lock();
-    queue *turn = handle ? delaying_find_queue(self, handle, &err) : NULL;
-    buffer *own = delaying_find_buffer(self, freed, &err);
+    queue *turn = delaying_find_queue(self, handle, &err);
+    buffer *own = turn ? delaying_find_buffer(self, freed, &err) : NULL;
     if (own && own->lasting) {
         breach_note(&self->breach, NULL, "delaying: the core freed a buffer of the backend's");
     } else if (own) {
         handle_end(&backend->buffers, freed);
         self->live--;
-        if (turn) {
-            command_push(turn, own->last);
-        } else { /* the caller says that nothing uses it */
-            backend->host->free(own->last);
-            buffer_end(own);
-        }
+        command_push(turn, own->last);
     }
     delaying_unlock();
+}
+
+void delaying_free_at_once(delaying *self, tern_bbuffer *freed) {
+    buffer *own = handle_find(&backend->buffers, HANDLE_BUFFER, freed);
+    handle_end(&backend->buffers, freed);
+    self->live--;
+    backend->host->free(own->last);
+    buffer_end(own);
 }
 
 /* ---- pinned host memory ---- */

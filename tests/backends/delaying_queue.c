@@ -44,11 +44,12 @@ int32_t delaying_queue_create(tern_bdevice *base, tern_bqueue **out_queue,
         *own = (queue){.device = (delaying *)base, .references = 1, .skip_handle = skip};
         own->skip = skip_of(skip);
         own->device->live++;
+    } else {
+        delaying_free_at_once((delaying *)base, skip);
     }
     delaying_unlock();
     if (*out_queue) return TERN_BACKEND_OK;
     backend->host->free(own);
-    delaying_buffer_free(base, NULL, skip);
     return delaying_out_of_memory(err);
 }
 
@@ -57,17 +58,14 @@ void delaying_queue_destroy(tern_bdevice *base, tern_bqueue *handle) {
     delaying *self = (delaying *)base;
     tern_backend_error err;
     queue *own = delaying_find_queue(self, handle, &err);
-    tern_bbuffer *skip = NULL;
     if (own) {
         queue_run(own, own->submitted);
-        skip = own->skip_handle;
-        own->skip->lasting = false;
+        delaying_free_at_once(self, own->skip_handle);
         handle_end(&backend->queues, handle);
         self->live--;
         queue_release(own);
     }
     delaying_unlock();
-    if (skip) delaying_buffer_free(base, NULL, skip);
 }
 
 int32_t delaying_queue_synchronize(tern_bdevice *base, tern_bqueue *handle,

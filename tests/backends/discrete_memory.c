@@ -114,7 +114,7 @@ static void end_buffer(discrete *self, tern_bbuffer *buffer, allocation *entry) 
 void discrete_buffer_free(tern_bdevice *base, tern_bqueue *queue, tern_bbuffer *buffer) {
     discrete *self = (discrete *)base;
     tern_backend_error err;
-    if (queue) discrete_find_queue(self, queue, &err);
+    discrete_find_queue(self, queue, &err);
     lock();
     allocation *entry = find(self, buffer);
     if (!entry)
