@@ -370,6 +370,8 @@ Test(delaying_backend, an_error_raises_the_queues_flag_until_it_is_taken) {
     finish(&d, d.queue);
     cr_assert(raised[0] == 0 && raised[1] != 0 && raised[2] == 0, "%d %d %d", raised[0], raised[1],
               raised[2]);
+    d.table->buffer_free(d.device, d.queue, flag);
+    expect_breach(&d, "a buffer of the backend's");
     for (int i = 0; i < 2; i++) tensor_free(&d, &in[i]);
     tensor_free(&d, &out);
     driver_close(&d);
