@@ -1,73 +1,28 @@
 /*
- * cpu_ref: the specification backend. Host memory, no queues, the kit's kernels.
+ * cpu_ref: the specification backend: the kit's host memory and kernels, no queues.
  *
- * All is done when a call returns; a buffer is a plain block of host memory.
+ * All is done when a call returns.
  */
 #include "kit.h"
 
-struct tern_bbuffer {
-    void *memory;
-    bool imported; /* the caller's memory: never freed here */
-};
-
 static const tern_host *host;
-
-static int32_t make_buffer(void *memory, bool imported, tern_bbuffer **out_buffer,
-                           tern_backend_error *err) {
-    tern_bbuffer *buffer = memory ? host->alloc(sizeof *buffer) : NULL;
-    if (!buffer) {
-        if (!imported) host->free(memory);
-        return tern_kit_fail(err, TERN_BACKEND_OUT_OF_MEMORY, "cpu_ref: out of host memory");
-    }
-    buffer->memory = memory;
-    buffer->imported = imported;
-    *out_buffer = buffer;
-    return TERN_BACKEND_OK;
-}
-
-static int32_t buffer_alloc(tern_bdevice *device, uint64_t bytes, tern_bbuffer **out_buffer,
-                            tern_backend_error *err) {
-    (void)device;
-    void *memory = bytes <= SIZE_MAX ? host->alloc((size_t)bytes) : NULL;
-    return make_buffer(memory, false, out_buffer, err);
-}
-
-static int32_t buffer_import(tern_bdevice *device, void *memory, uint64_t bytes,
-                             tern_bbuffer **out_buffer, tern_backend_error *err) {
-    (void)device;
-    (void)bytes;
-    return make_buffer(memory, true, out_buffer, err);
-}
-
-static void buffer_free(tern_bdevice *device, tern_bqueue *queue, tern_bbuffer *buffer) {
-    (void)queue;
-    (void)device;
-    if (!buffer->imported) host->free(buffer->memory);
-    host->free(buffer);
-}
 
 static void close_device(tern_bdevice *device) {
     tern_kit_device_fini((tern_kit_device *)device);
     host->free(device);
 }
 
-static void *reach(tern_bdevice *device, tern_bbuffer *buffer, tern_backend_error *err) {
-    (void)device, (void)err;
-    return buffer->memory;
-}
-
-static const tern_kit_memory memory = {reach, NULL};
-
 static const tern_bdevice_vtable vtable = {
     .struct_size = sizeof vtable,
     .alignment = 64,
     .speed = TERN_SPEED_REFERENCE,
     .close = close_device,
-    .buffer_alloc = buffer_alloc,
-    .buffer_free = buffer_free,
+    .buffer_alloc = tern_kit_buffer_alloc,
+    .buffer_free = tern_kit_buffer_free,
+    .buffer_import = tern_kit_buffer_import,
+    .memory_info = tern_kit_memory_info,
     .copy_to_device = tern_kit_copy_to_device,
     .copy_to_host = tern_kit_copy_to_host,
-    .buffer_import = buffer_import,
     .supports = tern_kit_supports,
     .launch = tern_kit_launch,
 };
@@ -83,7 +38,7 @@ static int32_t device_open(int32_t index, tern_bdevice **out_device, tern_backen
     if (!device) {
         return tern_kit_fail(err, TERN_BACKEND_OUT_OF_MEMORY, "cpu_ref: out of host memory");
     }
-    tern_kit_device_init(device, &vtable, host, &memory);
+    tern_kit_device_init(device, &vtable, host, &tern_kit_host_memory);
     *out_device = &device->base;
     return TERN_BACKEND_OK;
 }

@@ -1,11 +1,9 @@
-#define _GNU_SOURCE /* sysconf(_SC_PHYS_PAGES) */
 #include "kit.h"
 
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "kernels.h"
 #include "numerics/dtype_convert.h"
@@ -145,6 +143,30 @@ static bool knows_dtypes(const tern_kernel_query *query) {
     return true;
 }
 
+/* The floating dtype that a product or a reduction may write instead of its own. */
+static bool is_wider(int32_t wide, int32_t dtype) {
+    bool narrow = dtype == TERN_BT_FLOAT16 || dtype == TERN_BT_BFLOAT16;
+    return (wide == TERN_BT_FLOAT32 && narrow) ||
+           (wide == TERN_BT_FLOAT64 && dtype == TERN_BT_FLOAT32);
+}
+
+/* Whether the dtypes of a product or a reduction go together; other families convert or have one. */
+static bool dtypes_fit(const tern_kernel_query *query) {
+    const int32_t *in = query->input_dtypes, out = query->output_dtypes[0];
+    if (query->kernel == TERN_KERNEL_MATMUL) {
+        if (in[0] != in[1] || (query->n_inputs > 2 && in[2] != out)) return false;
+        return out == in[0] || is_wider(out, in[0]);
+    }
+    if (query->kernel != TERN_KERNEL_REDUCE) return true;
+    switch (query->fn) {
+    case TERN_REDUCE_ARGMAX:
+    case TERN_REDUCE_ARGMIN: return out == TERN_BT_INT64;
+    case TERN_REDUCE_ANY:
+    case TERN_REDUCE_ALL: return out == TERN_BT_BOOL;
+    default: return out == in[0] || is_wider(out, in[0]);
+    }
+}
+
 bool tern_kit_supports(tern_bdevice *device, const tern_kernel_query *query,
                        const char **out_reason) {
     const tern_kit_device *self = (const tern_kit_device *)device;
@@ -162,6 +184,8 @@ bool tern_kit_supports(tern_bdevice *device, const tern_kernel_query *query,
         *out_reason = "an element type that this backend does not know";
     } else if (own->has && !own->has(query->fn, query->input_dtypes[own->deciding])) {
         *out_reason = "the kernel has no such member for this element type";
+    } else if (!dtypes_fit(query)) {
+        *out_reason = "the kernel does not take these element types together";
     }
     return *out_reason == NULL;
 }
@@ -310,8 +334,7 @@ int32_t tern_kit_device_info(tern_device_info *out_info, const char *name, const
     full.struct_size = known < sizeof full ? known : (uint32_t)sizeof full;
     snprintf(full.name, sizeof full.name, "%s", name);
     snprintf(full.identity, sizeof full.identity, "%s", identity);
-    long pages = sysconf(_SC_PHYS_PAGES), page = sysconf(_SC_PAGESIZE);
-    if (pages > 0 && page > 0) full.memory_bytes = (uint64_t)pages * (uint64_t)page;
+    full.memory_bytes = tern_kit_host_bytes();
     memcpy(out_info, &full, full.struct_size);
     return TERN_BACKEND_OK;
 }

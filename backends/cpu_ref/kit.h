@@ -4,10 +4,10 @@
  * A new backend begins as the kit's kernels (those of cpu_ref) plus its own memory layer, and then
  * replaces kernels one by one. It writes
  *
- *   - a device struct that begins with tern_kit_device, and its vtable: close, buffer_alloc and
- *     buffer_free are its own; the two copies, supports and launch may be the kit's. close calls
- *     tern_kit_device_fini;
- *   - tern_kit_memory, which gives kernels and copies a host address while one of them runs;
+ *   - a device struct that begins with tern_kit_device, and its vtable: close is its own; the memory,
+ *     the two copies, supports and launch may be the kit's. close calls tern_kit_device_fini;
+ *   - tern_kit_memory, which gives kernels and copies a host address while one of them runs
+ *     (tern_kit_host_memory belongs to the kit's own buffers);
  *   - tern_backend_query, which is one call of tern_kit_describe.
  *
  * A device with queues calls tern_kit_run when a launch's turn has come, instead of
@@ -84,6 +84,29 @@ int32_t tern_kit_launch(tern_bdevice *device, tern_bqueue *queue, int32_t kernel
                         const tern_operand *inputs, int32_t n_inputs, const tern_operand *outputs,
                         int32_t n_outputs, const void *attrs, uint32_t attrs_size,
                         tern_backend_error *err);
+
+/*
+ * A memory ready made: buffers in host memory, for a device whose kernels run on the host. The slots
+ * buffer_alloc, buffer_free and buffer_import, and the tern_kit_memory that belongs to them. A buffer
+ * is freed at once, so a device with queues frees by itself when the buffer's turn has come.
+ */
+int32_t tern_kit_buffer_alloc(tern_bdevice *device, uint64_t bytes, tern_bbuffer **out_buffer,
+                              tern_backend_error *err);
+void tern_kit_buffer_free(tern_bdevice *device, tern_bqueue *queue, tern_bbuffer *buffer);
+int32_t tern_kit_buffer_import(tern_bdevice *device, void *memory, uint64_t bytes,
+                               tern_bbuffer **out_buffer, tern_backend_error *err);
+extern const tern_kit_memory tern_kit_host_memory;
+
+/* The slots host_alloc and host_free, by the host's allocator. */
+void *tern_kit_host_alloc(tern_bdevice *device, uint64_t bytes);
+void tern_kit_host_free(tern_bdevice *device, void *memory);
+
+/* The slot memory_info of a device in host memory: what the system can give now, and all of it. */
+int32_t tern_kit_memory_info(tern_bdevice *device, uint64_t *out_free, uint64_t *out_total,
+                             tern_backend_error *err);
+
+/* All of this host's memory; 0 where the system does not say. */
+uint64_t tern_kit_host_bytes(void);
 
 /* The slots of the two copies of a device without queues, by the addresses that `reach` gives. */
 int32_t tern_kit_copy_to_device(tern_bdevice *device, tern_bqueue *queue, tern_bbuffer *dst,

@@ -2,7 +2,8 @@
  * MATMUL: out[b, i, j] = alpha * sum over k of a[b, i, k] * x[b, k, j] + beta * c[b, i, j].
  *
  * Each sum runs over k in order, in float32 (float64 for float64, int64 for integers), whatever the
- * strides; float16 and bfloat16 round once, at the end. b counts the positions of all leading
+ * strides; float16 and bfloat16 round once, at the end. The output's dtype decides, which may be wider
+ * than that of a and x. b counts the positions of all leading
  * dimensions. matmul_typed.inc is compiled once for each type of number.
  */
 #include "kernels.h"

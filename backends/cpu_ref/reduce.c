@@ -4,7 +4,7 @@
  *     out[kept] = f(all in[kept, reduced]), the reduced ones in row-major order
  *
  * Floating dtypes accumulate in double and round once; sums of them follow PyTorch's order instead
- * (reduce_sum.c). Integers accumulate in int64 and wrap.
+ * (reduce_sum.c). Integers accumulate in int64 and wrap. A floating output may be wider than the input.
  */
 #include <math.h>
 

@@ -140,25 +140,26 @@ static void clear(const tern_kit_call *call, const tern_kit_tensor *out) {
     tern_ref_fill(&fill);
 }
 
-/* A row-major float32 tensor of the given one's shape; its memory is `memory`. */
-static tern_kit_tensor float32_like(const tern_kit_tensor *tensor, int64_t *strides, void *memory) {
+/* A row-major tensor of the given one's shape; its memory is `memory`. */
+static tern_kit_tensor wide_like(const tern_kit_tensor *tensor, int32_t dtype, int64_t *strides,
+                                 void *memory) {
     int64_t step = 1;
     for (int32_t d = tensor->rank - 1; d >= 0; d--) {
         strides[d] = step;
         step *= tensor->shape[d];
     }
-    return (tern_kit_tensor){memory, TERN_BT_FLOAT32, tensor->rank, tensor->shape, strides};
+    return (tern_kit_tensor){memory, dtype, tensor->rank, tensor->shape, strides};
 }
 
-/* float16 and bfloat16: the whole sum in float32, rounded at the end. */
-static int32_t sum_narrow(const tern_kit_call *call, uint32_t reduced) {
+/* The whole sum in the dtype `wide`, rounded to the output's at the end. */
+static int32_t sum_in(int32_t wide, const tern_kit_call *call, uint32_t reduced) {
     const tern_kit_tensor *in = &call->inputs[0], *out = &call->outputs[0];
     int64_t in_strides[TERN_BACKEND_MAX_RANK], out_strides[TERN_BACKEND_MAX_RANK];
-    int64_t in_count = tern_kit_count(in);
-    float *memory = tern_kit_take(call, in_count + tern_kit_count(out), sizeof *memory);
+    int64_t size = tern_kit_size(wide), in_count = tern_kit_count(in);
+    char *memory = tern_kit_take(call, in_count + tern_kit_count(out), (size_t)size);
     if (!memory) return TERN_BACKEND_OUT_OF_MEMORY;
-    tern_kit_tensor wide_in = float32_like(in, in_strides, memory);
-    tern_kit_tensor wide_out = float32_like(out, out_strides, memory + in_count);
+    tern_kit_tensor wide_in = wide_like(in, wide, in_strides, memory);
+    tern_kit_tensor wide_out = wide_like(out, wide, out_strides, memory + in_count * size);
     run_copy(call, in, &wide_in);
     clear(call, &wide_out);
     sum(&wide_in, &wide_out, reduced);
@@ -171,8 +172,9 @@ int32_t tern_ref_sum_floating(const tern_kit_call *call) {
     const tern_kit_tensor *in = &call->inputs[0], *out = &call->outputs[0];
     uint32_t reduced = ((const tern_reduce_attrs *)call->attrs)->dims;
     if (in->dtype == TERN_BT_FLOAT16 || in->dtype == TERN_BT_BFLOAT16) {
-        return sum_narrow(call, reduced);
+        return sum_in(TERN_BT_FLOAT32, call, reduced);
     }
+    if (in->dtype != out->dtype) return sum_in(out->dtype, call, reduced);
     clear(call, out);
     sum(in, out, reduced);
     return TERN_BACKEND_OK;

@@ -82,6 +82,7 @@ static const tern_bdevice_vtable vtable = {
     .close = close_device,
     .buffer_alloc = buffer_alloc,
     .buffer_free = buffer_free,
+    .memory_info = tern_kit_memory_info,
     .copy_to_device = tern_kit_copy_to_device,
     .copy_to_host = tern_kit_copy_to_host,
     .supports = tern_kit_supports,

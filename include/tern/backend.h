@@ -616,7 +616,8 @@ typedef struct tern_bdevice_vtable {
     int32_t (*queue_synchronize)(tern_bdevice *device, tern_bqueue *queue, tern_backend_error *err);
     int32_t (*event_create)(tern_bdevice *device, tern_bevent **out_event, tern_backend_error *err);
     void (*event_destroy)(tern_bdevice *device, tern_bevent *event);
-    /* The event passes when the work that is in the queue now is done. Recorded again, it starts anew. */
+    /* The event passes when the work that is in the queue now is done. Recorded again, it starts anew;
+     * who waits already, waits for the record that he saw. One that was never recorded has passed. */
     int32_t (*event_record)(tern_bdevice *device, tern_bqueue *queue, tern_bevent *event,
                             tern_backend_error *err);
     /* Later work of `queue` waits for the event, without blocking the host. The event may be of
@@ -665,8 +666,10 @@ typedef struct tern_bdevice_vtable {
     int32_t (*prepare)(tern_bdevice *device, const tern_plan_query *query, tern_bplan **out_plan,
                        uint64_t *out_workspace, tern_backend_error *err);
 
-    /* Starts a planned kernel: operands as prepare saw them, now with buffers; `workspace` is NULL
-     * where the plan takes none, its contents are open, and the core reuses it in the queue's order. */
+    /* Starts a planned kernel: operands as prepare saw them, now with buffers. A constant's stamp may be
+     * another one: what was derived from its contents is then made anew. `workspace` is NULL where the
+     * plan takes none; it is aligned as a buffer, its contents are open, and the core reuses it in the
+     * queue's order. */
     int32_t (*launch_plan)(tern_bdevice *device, tern_bqueue *queue, tern_bplan *plan,
                            const tern_operand *inputs, int32_t n_inputs,
                            const tern_operand *outputs, int32_t n_outputs, tern_bbuffer *workspace,

@@ -1,274 +1,243 @@
 /*
- * delaying: a device that does nothing until it must, and then in the latest legal order.
+ * delaying: devices that do nothing until they must, and then in the latest legal order.
  *
- * Launches, uploads and downloads are recorded, their arguments copied, and run when a queue, an
- * event or the device's end is waited for. New memory holds NaN, and a download's destination holds
- * garbage until the wait, so a host that does not wait reads nonsense. Freeing a buffer that queued
- * work still uses is an error of every wait after it.
+ * Launches, uploads, downloads and frees are recorded, their arguments copied, and run when a queue or
+ * an event is waited for. See delaying.h. Here: launches, plans, the devices and the plugin.
  */
 #include "delaying.h"
 
+#include <stdio.h>
 #include <string.h>
 
-static const tern_host *host;
+struct delaying_backend delaying_backend = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
-static int32_t out_of_memory(tern_backend_error *err) {
+static struct delaying_backend *const backend = &delaying_backend;
+
+void delaying_lock(void) {
+    pthread_mutex_lock(&delaying_backend.lock);
+}
+void delaying_unlock(void) {
+    pthread_mutex_unlock(&delaying_backend.lock);
+}
+
+int32_t delaying_out_of_memory(tern_backend_error *err) {
     return tern_kit_fail(err, TERN_BACKEND_OUT_OF_MEMORY, "delaying: out of memory");
 }
 
-static int32_t submit(tern_bqueue *queue, command *work) {
-    pthread_mutex_lock(&queue->device->lock);
-    command_push(queue, work);
-    pthread_mutex_unlock(&queue->device->lock);
-    return TERN_BACKEND_OK;
-}
-
-/* ---- memory ---- */
-
-static int32_t buffer_alloc(tern_bdevice *device, uint64_t bytes, tern_bbuffer **out_buffer,
-                            tern_backend_error *err) {
-    (void)device;
-    tern_bbuffer *buffer = bytes <= SIZE_MAX / 2 ? host->alloc(sizeof *buffer) : NULL;
-    char *memory = buffer ? host->alloc((size_t)bytes) : NULL;
-    if (!memory) {
-        host->free(buffer);
-        return out_of_memory(err);
-    }
-    memset(memory, 0xff, (size_t)bytes); /* NaN in every floating dtype */
-    *buffer = (tern_bbuffer){memory, 0, false};
-    *out_buffer = buffer;
-    return TERN_BACKEND_OK;
-}
-
-static void buffer_free(tern_bdevice *device, tern_bqueue *queue, tern_bbuffer *buffer) {
-    (void)queue;
-    delaying *self = (delaying *)device;
-    pthread_mutex_lock(&self->lock);
-    if (buffer->pending > 0) self->freed_early = true;
-    buffer->freed = true;
-    buffer_release(host, buffer);
-    pthread_mutex_unlock(&self->lock);
-}
-
-/* ---- copies ---- */
-
-static int32_t copy_to_device(tern_bdevice *device, tern_bqueue *queue, tern_bbuffer *dst,
-                              uint64_t dst_offset, const void *src, uint64_t bytes,
-                              tern_backend_error *err) {
-    (void)device;
-    command *work = command_new(host, COMMAND_UPLOAD, (size_t)bytes);
-    if (!work) return out_of_memory(err);
-    work->dst = dst;
-    work->dst_offset = dst_offset;
-    work->bytes = bytes;
-    work->host = work + 1;
-    memcpy(work->host, src, (size_t)bytes);
-    return submit(queue, work);
-}
-
-static int32_t copy_to_host(tern_bdevice *device, tern_bqueue *queue, void *dst, tern_bbuffer *src,
-                            uint64_t src_offset, uint64_t bytes, tern_backend_error *err) {
-    (void)device;
-    command *work = command_new(host, COMMAND_DOWNLOAD, 0);
-    if (!work) return out_of_memory(err);
-    work->src = src;
-    work->src_offset = src_offset;
-    work->bytes = bytes;
-    work->host = dst;
-    memset(dst, 0xa5, (size_t)bytes);
-    return submit(queue, work);
+static int32_t broken(delaying *self, const char *fault, tern_backend_error *err) {
+    return breach_note(&self->breach, err, "delaying:%d: %s", (int)self->index, fault);
 }
 
 /* ---- launches ---- */
 
-static void keep_operands(command *work, const tern_operand *operands, int32_t count,
-                          int32_t first) {
+static command *launch_new(int32_t kernel, int32_t n_inputs, int32_t n_outputs, const void *attrs,
+                           uint32_t attrs_size) {
+    command *work = command_new(COMMAND_LAUNCH, sizeof(launch_work) + attrs_size);
+    if (!work) return NULL;
+    launch_work *launch = (launch_work *)(work + 1);
+    memset(launch, 0, sizeof *launch);
+    launch->kernel = kernel;
+    launch->n_inputs = n_inputs;
+    launch->n_outputs = n_outputs;
+    launch->attrs_size = attrs_size;
+    launch->attrs = launch + 1;
+    if (attrs_size) memcpy(launch + 1, attrs, attrs_size);
+    work->launch = launch;
+    return work;
+}
+
+/* Copies operands, with their buffers instead of handles. */
+static int32_t keep_operands(delaying *self, launch_work *work, const tern_operand *operands,
+                             int32_t count, int32_t first, tern_backend_error *err) {
     for (int32_t i = 0; i < count; i++) {
         tern_operand *kept = &work->operands[first + i];
         int64_t *shape = work->extents[first + i][0], *strides = work->extents[first + i][1];
+        const buffer *own = NULL;
+        if (operands[i].buffer) {
+            own = delaying_find_buffer(self, operands[i].buffer, err);
+            if (!own) return TERN_BACKEND_INVALID;
+        }
+        const char *fault = operand_fault(work->kernel, &operands[i], own ? own->bytes : 0);
+        if (fault) return broken(self, fault, err);
         *kept = operands[i];
+        kept->buffer = (tern_bbuffer *)(uintptr_t)own;
         size_t bytes = (size_t)kept->rank * sizeof *shape;
         if (bytes) memcpy(shape, operands[i].shape, bytes);
         if (bytes) memcpy(strides, operands[i].strides, bytes);
         kept->shape = shape;
         kept->strides = strides;
     }
+    return TERN_BACKEND_OK;
 }
 
-static int32_t launch(tern_bdevice *device, tern_bqueue *queue, int32_t kernel,
+/* Fills the command in and queues it; on failure it is still the caller's. */
+static int32_t submit(delaying *self, tern_bqueue *handle, command *work,
+                      const tern_operand *inputs, const tern_operand *outputs,
+                      tern_backend_error *err) {
+    launch_work *launch = work->launch;
+    queue *own = delaying_find_queue(self, handle, err);
+    if (!own) return TERN_BACKEND_INVALID;
+    int32_t status = keep_operands(self, launch, inputs, launch->n_inputs, 0, err);
+    if (status == TERN_BACKEND_OK)
+        status = keep_operands(self, launch, outputs, launch->n_outputs, launch->n_inputs, err);
+    if (status == TERN_BACKEND_OK) command_push(own, work);
+    return status;
+}
+
+static int32_t launch(tern_bdevice *base, tern_bqueue *handle, int32_t kernel,
                       const tern_operand *inputs, int32_t n_inputs, const tern_operand *outputs,
                       int32_t n_outputs, const void *attrs, uint32_t attrs_size,
                       tern_backend_error *err) {
-    const delaying *self = (const delaying *)device;
-    if (kernel < 0 || kernel >= TERN_KIT_KERNELS || !self->kit.kernels[kernel]) {
+    delaying *self = (delaying *)base;
+    if (kernel < 0 || kernel >= TERN_KIT_KERNELS || !self->kit.kernels[kernel])
         return tern_kit_fail(err, TERN_BACKEND_UNSUPPORTED, "delaying: no kernel %d", (int)kernel);
-    }
-    if (n_inputs + n_outputs > TERN_KIT_OPERANDS) {
+    if (n_inputs < 0 || n_outputs < 0 || n_inputs + n_outputs > TERN_KIT_OPERANDS)
         return tern_kit_fail(err, TERN_BACKEND_INVALID, "delaying: too many operands");
-    }
-    command *work = command_new(host, COMMAND_LAUNCH, attrs_size);
-    if (!work) return out_of_memory(err);
-    work->kernel = kernel;
-    work->n_inputs = n_inputs;
-    work->n_outputs = n_outputs;
-    keep_operands(work, inputs, n_inputs, 0);
-    keep_operands(work, outputs, n_outputs, n_inputs);
-    if (attrs_size) memcpy(work + 1, attrs, attrs_size);
-    work->attrs = work + 1;
-    work->attrs_size = attrs_size;
-    return submit(queue, work);
-}
-
-/* ---- queues and events ---- */
-
-static int32_t queue_create(tern_bdevice *device, tern_bqueue **out_queue,
-                            tern_backend_error *err) {
-    tern_bqueue *queue = host->alloc(sizeof *queue);
-    if (!queue) return out_of_memory(err);
-    memset(queue, 0, sizeof *queue);
-    queue->device = (delaying *)device;
-    *out_queue = queue;
-    return TERN_BACKEND_OK;
-}
-
-static void queue_destroy(tern_bdevice *device, tern_bqueue *queue) {
-    delaying *self = (delaying *)device;
-    pthread_mutex_lock(&self->lock);
-    queue_run(queue, NULL, 0);
-    pthread_mutex_unlock(&self->lock);
-    host->free(queue);
-}
-
-static int32_t queue_synchronize(tern_bdevice *device, tern_bqueue *queue,
-                                 tern_backend_error *err) {
-    delaying *self = (delaying *)device;
-    pthread_mutex_lock(&self->lock);
-    queue_run(queue, NULL, 0);
-    int32_t status = tern_kit_take_flag(&queue->flag, err);
-    if (self->freed_early) {
-        status = tern_kit_fail(err, TERN_BACKEND_INVALID,
-                               "delaying: a buffer was freed while queued work used it");
-    }
-    pthread_mutex_unlock(&self->lock);
+    command *work = launch_new(kernel, n_inputs, n_outputs, attrs, attrs_size);
+    if (!work) return delaying_out_of_memory(err);
+    delaying_lock();
+    int32_t status = submit(self, handle, work, inputs, outputs, err);
+    delaying_unlock();
+    if (status != TERN_BACKEND_OK) backend->host->free(work);
     return status;
 }
 
-static int32_t event_create(tern_bdevice *device, tern_bevent **out_event,
-                            tern_backend_error *err) {
-    (void)device;
-    tern_bevent *event = host->alloc(sizeof *event);
-    if (!event) return out_of_memory(err);
-    *event = (tern_bevent){.references = 1};
-    *out_event = event;
+/* ---- plans ---- */
+
+static int32_t prepare(tern_bdevice *base, const tern_plan_query *query, tern_bplan **out_plan,
+                       uint64_t *out_workspace, tern_backend_error *err) {
+    delaying *self = (delaying *)base;
+    test_plan *plan;
+    int32_t status = test_plan_new(base, query, &plan, out_workspace, err);
+    if (status != TERN_BACKEND_OK) return status;
+    delaying_lock();
+    *out_plan = handle_new(&backend->plans, HANDLE_PLAN, backend->host, plan);
+    if (*out_plan) self->live++;
+    delaying_unlock();
+    if (*out_plan) return TERN_BACKEND_OK;
+    test_plan_release(plan);
+    return delaying_out_of_memory(err);
+}
+
+static test_plan *find_plan(delaying *self, const tern_bplan *handle) {
+    test_plan *plan = handle_find(&backend->plans, HANDLE_PLAN, handle);
+    return plan && plan->device == &self->kit.base ? plan : NULL;
+}
+
+/* Adds plan and workspace to a launch, where they go together. */
+static int32_t keep_plan(delaying *self, launch_work *work, test_plan *plan,
+                         const tern_operand *inputs, const tern_operand *outputs,
+                         tern_bbuffer *workspace, uint64_t offset, tern_backend_error *err) {
+    buffer *scratch = workspace ? delaying_find_buffer(self, workspace, err) : NULL;
+    if (workspace && !scratch) return TERN_BACKEND_INVALID;
+    const char *fault = test_plan_fault(plan, inputs, work->n_inputs, outputs, work->n_outputs,
+                                        workspace, offset, scratch ? scratch->bytes : 0);
+    if (fault) return broken(self, fault, err);
+    work->plan = plan;
+    work->workspace = scratch;
+    work->workspace_offset = offset;
     return TERN_BACKEND_OK;
 }
 
-static void event_destroy(tern_bdevice *device, tern_bevent *event) {
-    delaying *self = (delaying *)device;
-    pthread_mutex_lock(&self->lock);
-    event_release(host, event);
-    pthread_mutex_unlock(&self->lock);
-}
-
-static int32_t push_event(tern_bdevice *device, tern_bqueue *queue, tern_bevent *event,
-                          command_kind kind, tern_backend_error *err) {
-    delaying *self = (delaying *)device;
-    command *work = command_new(host, kind, 0);
-    if (!work) return out_of_memory(err);
-    pthread_mutex_lock(&self->lock);
-    if (kind == COMMAND_RECORD) {
-        event->recorded++;
-        event->queue = queue;
+static int32_t launch_plan(tern_bdevice *base, tern_bqueue *handle, tern_bplan *plan,
+                           const tern_operand *inputs, int32_t n_inputs,
+                           const tern_operand *outputs, int32_t n_outputs, tern_bbuffer *workspace,
+                           uint64_t workspace_offset, tern_backend_error *err) {
+    delaying *self = (delaying *)base;
+    command *work = launch_new(0, n_inputs, n_outputs, NULL, 0);
+    if (!work) return delaying_out_of_memory(err);
+    delaying_lock();
+    test_plan *own = find_plan(self, plan);
+    int32_t status = own ? TERN_BACKEND_OK : broken(self, "a launch of no plan of its own", err);
+    if (own) {
+        work->launch->kernel = own->kernel;
+        status =
+            keep_plan(self, work->launch, own, inputs, outputs, workspace, workspace_offset, err);
     }
-    work->event = event;
-    work->ticket = event->recorded;
-    work->source = event->queue;
-    event->references++;
-    command_push(queue, work);
-    pthread_mutex_unlock(&self->lock);
-    return TERN_BACKEND_OK;
-}
-
-static int32_t event_record(tern_bdevice *device, tern_bqueue *queue, tern_bevent *event,
-                            tern_backend_error *err) {
-    return push_event(device, queue, event, COMMAND_RECORD, err);
-}
-
-static int32_t event_wait(tern_bdevice *device, tern_bqueue *queue, tern_bevent *event,
-                          tern_backend_error *err) {
-    return push_event(device, queue, event, COMMAND_WAIT, err);
-}
-
-static int32_t event_synchronize(tern_bdevice *device, tern_bevent *event,
-                                 tern_backend_error *err) {
-    (void)err;
-    delaying *self = (delaying *)device;
-    pthread_mutex_lock(&self->lock);
-    if (event->done < event->recorded) queue_run(event->queue, event, event->recorded);
-    pthread_mutex_unlock(&self->lock);
-    return TERN_BACKEND_OK;
-}
-
-/* Asked for, the work up to the event is done. */
-static int32_t event_query(tern_bdevice *device, tern_bevent *event, int32_t *out_passed,
-                           tern_backend_error *err) {
-    int32_t status = event_synchronize(device, event, err);
-    *out_passed = status == TERN_BACKEND_OK;
+    if (status == TERN_BACKEND_OK) status = submit(self, handle, work, inputs, outputs, err);
+    delaying_unlock();
+    if (status != TERN_BACKEND_OK) backend->host->free(work);
     return status;
 }
 
-/* ---- the device ---- */
-
-static void *reach(tern_bdevice *device, tern_bbuffer *buffer, tern_backend_error *err) {
-    (void)device, (void)err;
-    return buffer->memory;
+static void plan_free(tern_bdevice *base, tern_bplan *handle) {
+    delaying *self = (delaying *)base;
+    tern_backend_error err;
+    delaying_lock();
+    test_plan *own = find_plan(self, handle);
+    if (own) {
+        handle_end(&backend->plans, handle);
+        self->live--;
+        test_plan_release(own);
+    } else {
+        broken(self, "what is freed is no plan of its own", &err);
+    }
+    delaying_unlock();
 }
 
-static void close_device(tern_bdevice *device) {
-    delaying *self = (delaying *)device;
+/* ---- the devices ---- */
+
+static void close_device(tern_bdevice *base) {
+    delaying *self = (delaying *)base;
+    if (self->live) {
+        char text[96];
+        snprintf(text, sizeof text, "delaying:%d: closed with %llu objects alive", (int)self->index,
+                 (unsigned long long)self->live);
+        backend->host->log(TERN_BACKEND_LOG_WARNING, text);
+    }
     tern_kit_device_fini(&self->kit);
-    pthread_mutex_destroy(&self->lock);
-    host->free(self);
+    backend->host->free(self);
 }
 
-static const tern_kit_memory memory = {reach, NULL};
+#define TABLE(shared)                                                                              \
+    {                                                                                              \
+        .struct_size = sizeof(tern_bdevice_vtable), .alignment = DELAYING_ALIGNMENT,               \
+        .speed = TERN_SPEED_REFERENCE, .suballocation = shared, .planned = {TEST_PLANNED},         \
+        .close = close_device, .buffer_alloc = delaying_buffer_alloc,                              \
+        .buffer_free = delaying_buffer_free, .buffer_import = delaying_buffer_import,              \
+        .memory_info = tern_kit_memory_info, .host_alloc = delaying_host_alloc,                    \
+        .host_free = delaying_host_free, .copy_to_device = delaying_copy_to_device,                \
+        .copy_to_host = delaying_copy_to_host, .copy_between = delaying_copy_between,              \
+        .queue_create = delaying_queue_create, .queue_destroy = delaying_queue_destroy,            \
+        .queue_synchronize = delaying_queue_synchronize, .event_create = delaying_event_create,    \
+        .event_destroy = delaying_event_destroy, .event_record = delaying_event_record,            \
+        .event_wait = delaying_event_wait, .event_synchronize = delaying_event_synchronize,        \
+        .event_query = delaying_event_query, .take_error = delaying_take_error,                    \
+        .skip_flag = delaying_skip_flag, .supports = tern_kit_supports, .launch = launch,          \
+        .prepare = prepare, .launch_plan = launch_plan, .plan_free = plan_free                     \
+    }
 
-static const tern_bdevice_vtable vtable = {
-    .struct_size = sizeof vtable,
-    .alignment = 64,
-    .speed = TERN_SPEED_REFERENCE,
-    .close = close_device,
-    .buffer_alloc = buffer_alloc,
-    .buffer_free = buffer_free,
-    .copy_to_device = copy_to_device,
-    .copy_to_host = copy_to_host,
-    .queue_create = queue_create,
-    .queue_destroy = queue_destroy,
-    .queue_synchronize = queue_synchronize,
-    .event_create = event_create,
-    .event_destroy = event_destroy,
-    .event_record = event_record,
-    .event_wait = event_wait,
-    .event_synchronize = event_synchronize,
-    .event_query = event_query,
-    .supports = tern_kit_supports,
-    .launch = launch,
-};
+static const tern_bdevice_vtable tables[DELAYING_DEVICES] = {TABLE(0), TABLE(4096)};
+
+static int32_t device_count(int32_t *out_count, tern_backend_error *err) {
+    (void)err;
+    *out_count = DELAYING_DEVICES;
+    return TERN_BACKEND_OK;
+}
 
 static int32_t device_info(int32_t index, tern_device_info *out_info, tern_backend_error *err) {
-    if (index != 0) return tern_kit_fail(err, TERN_BACKEND_INVALID, "delaying has one device");
+    if (index < 0 || index >= DELAYING_DEVICES)
+        return tern_kit_fail(err, TERN_BACKEND_INVALID, "delaying has two devices");
     return tern_kit_device_info(out_info, "work done as late as it may be", "");
 }
 
 static int32_t device_open(int32_t index, tern_bdevice **out_device, tern_backend_error *err) {
-    if (index != 0) return tern_kit_fail(err, TERN_BACKEND_INVALID, "delaying has one device");
-    delaying *self = host->alloc(sizeof *self);
-    if (!self) return out_of_memory(err);
-    tern_kit_device_init(&self->kit, &vtable, host, &memory);
-    pthread_mutex_init(&self->lock, NULL);
-    self->freed_early = false;
+    if (index < 0 || index >= DELAYING_DEVICES)
+        return tern_kit_fail(err, TERN_BACKEND_INVALID, "delaying has two devices");
+    delaying *self = backend->host->alloc(sizeof *self);
+    if (!self) return delaying_out_of_memory(err);
+    memset(self, 0, sizeof *self);
+    self->index = index;
+    tern_kit_device_init(&self->kit, &tables[index], backend->host, &delaying_memory);
     *out_device = &self->kit.base;
     return TERN_BACKEND_OK;
+}
+
+static void shut_down(void) {
+    handle_table_fini(&backend->buffers, backend->host);
+    handle_table_fini(&backend->queues, backend->host);
+    handle_table_fini(&backend->events, backend->host);
+    handle_table_fini(&backend->plans, backend->host);
 }
 
 static const tern_backend_desc description = {
@@ -276,13 +245,14 @@ static const tern_backend_desc description = {
     .version = "0.1.0",
     .speed = TERN_SPEED_REFERENCE,
     .can_unload = 1,
-    .device_count = tern_kit_one_device,
+    .device_count = device_count,
     .device_info = device_info,
     .device_open = device_open,
+    .shutdown = shut_down,
 };
 
 int32_t TERN_BACKEND_QUERY_NAME(uint32_t host_abi, const tern_host *host_table,
                                 tern_backend_desc *out_desc, tern_backend_error *err) {
-    host = host_table;
+    backend->host = host_table;
     return tern_kit_describe(host_abi, &description, out_desc, err);
 }

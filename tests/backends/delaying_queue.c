@@ -1,99 +1,194 @@
-#include <stdio.h>
+/* delaying_queue.c: the slots of queues and events. */
 #include <string.h>
 
 #include "delaying.h"
 
-command *command_new(const tern_host *host, command_kind kind, size_t extra) {
-    if (extra > SIZE_MAX - sizeof(command)) return NULL;
-    command *work = host->alloc(sizeof *work + extra);
-    if (!work) return NULL;
-    memset(work, 0, sizeof *work);
-    work->kind = kind;
-    return work;
+static struct delaying_backend *const backend = &delaying_backend;
+
+queue *delaying_find_queue(delaying *device, const tern_bqueue *handle, tern_backend_error *err) {
+    queue *own = handle_find(&backend->queues, HANDLE_QUEUE, handle);
+    if (own && own->device == device) return own;
+    breach_note(&device->breach, err, "delaying:%d: %p is no queue of its own", (int)device->index,
+                (const void *)handle);
+    return NULL;
 }
 
-static void count_buffers(command *work, int step) {
-    for (int32_t i = 0; i < work->n_inputs + work->n_outputs; i++) {
-        work->operands[i].buffer->pending += step;
+/* A live event of any device of this backend, or of this device alone. */
+static event *find_event(delaying *device, const tern_bevent *handle, bool foreign,
+                         tern_backend_error *err) {
+    event *own = handle_find(&backend->events, HANDLE_EVENT, handle);
+    if (own && (foreign || own->device == device)) return own;
+    breach_note(&device->breach, err, "delaying:%d: %p is no event of its own", (int)device->index,
+                (const void *)handle);
+    return NULL;
+}
+
+/* ---- queues ---- */
+
+static buffer *skip_of(tern_bbuffer *handle) {
+    buffer *own = handle_find(&backend->buffers, HANDLE_BUFFER, handle);
+    own->lasting = true;
+    memset(own->memory, 0, (size_t)own->bytes);
+    return own;
+}
+
+int32_t delaying_queue_create(tern_bdevice *base, tern_bqueue **out_queue,
+                              tern_backend_error *err) {
+    tern_bbuffer *skip;
+    int32_t status = delaying_buffer_alloc(base, sizeof(int32_t), &skip, err);
+    if (status != TERN_BACKEND_OK) return status;
+    queue *own = backend->host->alloc(sizeof *own);
+    delaying_lock();
+    *out_queue = own ? handle_new(&backend->queues, HANDLE_QUEUE, backend->host, own) : NULL;
+    if (*out_queue) {
+        *own = (queue){.device = (delaying *)base, .references = 1, .skip_handle = skip};
+        own->skip = skip_of(skip);
+        own->device->live++;
+    } else {
+        delaying_free_at_once((delaying *)base, skip);
     }
-    if (work->dst) work->dst->pending += step;
-    if (work->src) work->src->pending += step;
+    delaying_unlock();
+    if (*out_queue) return TERN_BACKEND_OK;
+    backend->host->free(own);
+    return delaying_out_of_memory(err);
 }
 
-void command_push(tern_bqueue *queue, command *work) {
-    count_buffers(work, 1);
-    if (queue->last)
-        queue->last->next = work;
-    else
-        queue->first = work;
-    queue->last = work;
-}
-
-void event_release(const tern_host *host, tern_bevent *event) {
-    if (--event->references == 0) host->free(event);
-}
-
-void buffer_release(const tern_host *host, tern_bbuffer *buffer) {
-    if (!buffer->freed || buffer->pending > 0) return;
-    host->free(buffer->memory);
-    host->free(buffer);
-}
-
-static void release_buffers(const tern_host *host, command *work) {
-    count_buffers(work, -1);
-    for (int32_t i = 0; i < work->n_inputs + work->n_outputs; i++) {
-        bool again = false; /* a buffer named twice is released once */
-        for (int32_t j = 0; j < i; j++)
-            again |= work->operands[j].buffer == work->operands[i].buffer;
-        if (!again) buffer_release(host, work->operands[i].buffer);
+void delaying_queue_destroy(tern_bdevice *base, tern_bqueue *handle) {
+    delaying_lock();
+    delaying *self = (delaying *)base;
+    tern_backend_error err;
+    queue *own = delaying_find_queue(self, handle, &err);
+    if (own) {
+        queue_run(own, own->submitted);
+        delaying_free_at_once(self, own->skip_handle);
+        handle_end(&backend->queues, handle);
+        self->live--;
+        queue_release(own);
     }
-    if (work->dst) buffer_release(host, work->dst);
-    if (work->src && work->src != work->dst) buffer_release(host, work->src);
+    delaying_unlock();
 }
 
-/* A launch that fails late is an error of the queue's, as a kernel's is. */
-static void note_failure(tern_bqueue *queue, int32_t status, const tern_backend_error *err) {
-    if (status == TERN_BACKEND_OK || queue->flag.status != TERN_BACKEND_OK) return;
-    queue->flag.status = status;
-    snprintf(queue->flag.message, sizeof queue->flag.message, "%s", err->message);
+int32_t delaying_queue_synchronize(tern_bdevice *base, tern_bqueue *handle,
+                                   tern_backend_error *err) {
+    delaying *self = (delaying *)base;
+    delaying_lock();
+    queue *own = delaying_find_queue(self, handle, err);
+    if (own) queue_run(own, own->submitted);
+    int32_t status = breach_report(&self->breach, err);
+    delaying_unlock();
+    return status;
 }
 
-static void execute(tern_bqueue *queue, command *work) {
-    tern_backend_error err = {""};
-    int32_t status;
-    switch (work->kind) {
-    case COMMAND_LAUNCH:
-        status = tern_kit_run(&queue->device->kit, work->kernel, work->operands, work->n_inputs,
-                              work->operands + work->n_inputs, work->n_outputs, work->attrs,
-                              work->attrs_size, &queue->flag, &err);
-        note_failure(queue, status, &err);
-        break;
-    case COMMAND_UPLOAD:
-        memcpy(work->dst->memory + work->dst_offset, work->host, work->bytes);
-        break;
-    case COMMAND_DOWNLOAD:
-        memcpy(work->host, work->src->memory + work->src_offset, work->bytes);
-        break;
-    case COMMAND_COPY:
-        memmove(work->dst->memory + work->dst_offset, work->src->memory + work->src_offset,
-                work->bytes);
-        break;
-    case COMMAND_RECORD: work->event->done = work->ticket; break;
-    case COMMAND_WAIT:
-        if (work->event->done < work->ticket) queue_run(work->source, work->event, work->ticket);
-        break;
+int32_t delaying_take_error(tern_bdevice *base, tern_bqueue *handle, tern_backend_error *err) {
+    int32_t status = TERN_BACKEND_INVALID;
+    delaying_lock();
+    queue *own = delaying_find_queue((delaying *)base, handle, err);
+    if (own) {
+        memset(own->skip->memory, 0, (size_t)own->skip->bytes);
+        status = tern_kit_take_flag(&own->flag, err);
     }
+    delaying_unlock();
+    return status;
 }
 
-void queue_run(tern_bqueue *queue, const tern_bevent *event, uint64_t ticket) {
-    const tern_host *host = queue->device->kit.host;
-    while (queue->first && !(event && event->done >= ticket)) {
-        command *work = queue->first;
-        queue->first = work->next;
-        if (!queue->first) queue->last = NULL;
-        execute(queue, work);
-        release_buffers(host, work);
-        if (work->event) event_release(host, work->event);
-        host->free(work);
+int32_t delaying_skip_flag(tern_bdevice *base, tern_bqueue *handle, tern_bbuffer **out_buffer,
+                           uint64_t *out_offset, tern_backend_error *err) {
+    delaying_lock();
+    const queue *own = delaying_find_queue((delaying *)base, handle, err);
+    if (own) *out_buffer = own->skip_handle;
+    *out_offset = 0;
+    delaying_unlock();
+    return own ? TERN_BACKEND_OK : TERN_BACKEND_INVALID;
+}
+
+/* ---- events ---- */
+
+int32_t delaying_event_create(tern_bdevice *base, tern_bevent **out_event,
+                              tern_backend_error *err) {
+    delaying *self = (delaying *)base;
+    event *own = backend->host->alloc(sizeof *own);
+    delaying_lock();
+    *out_event = own ? handle_new(&backend->events, HANDLE_EVENT, backend->host, own) : NULL;
+    if (*out_event) {
+        *own = (event){.device = self};
+        self->live++;
     }
+    delaying_unlock();
+    if (*out_event) return TERN_BACKEND_OK;
+    backend->host->free(own);
+    return delaying_out_of_memory(err);
+}
+
+void delaying_event_destroy(tern_bdevice *base, tern_bevent *handle) {
+    delaying *self = (delaying *)base;
+    tern_backend_error err;
+    delaying_lock();
+    event *own = find_event(self, handle, false, &err);
+    if (own) {
+        handle_end(&backend->events, handle);
+        self->live--;
+        if (own->queue) queue_release(own->queue);
+        backend->host->free(own);
+    }
+    delaying_unlock();
+}
+
+int32_t delaying_event_record(tern_bdevice *base, tern_bqueue *handle, tern_bevent *event_handle,
+                              tern_backend_error *err) {
+    delaying *self = (delaying *)base;
+    delaying_lock();
+    queue *own = delaying_find_queue(self, handle, err);
+    event *recorded = own ? find_event(self, event_handle, false, err) : NULL;
+    if (recorded) {
+        queue_retain(own);
+        if (recorded->queue) queue_release(recorded->queue);
+        recorded->queue = own;
+        recorded->position = own->submitted;
+    }
+    delaying_unlock();
+    return recorded ? TERN_BACKEND_OK : TERN_BACKEND_INVALID;
+}
+
+/* An event that was never recorded has passed. */
+int32_t delaying_event_wait(tern_bdevice *base, tern_bqueue *handle, tern_bevent *event_handle,
+                            tern_backend_error *err) {
+    command *work = command_new(COMMAND_WAIT, 0);
+    if (!work) return delaying_out_of_memory(err);
+    delaying *self = (delaying *)base;
+    delaying_lock();
+    queue *own = delaying_find_queue(self, handle, err);
+    const event *awaited = own ? find_event(self, event_handle, true, err) : NULL;
+    bool waits = awaited && awaited->queue && awaited->queue->done < awaited->position;
+    if (waits) {
+        work->source = awaited->queue;
+        work->position = awaited->position;
+        command_push(own, work);
+    }
+    delaying_unlock();
+    if (!waits) backend->host->free(work);
+    return awaited ? TERN_BACKEND_OK : TERN_BACKEND_INVALID;
+}
+
+int32_t delaying_event_synchronize(tern_bdevice *base, tern_bevent *handle,
+                                   tern_backend_error *err) {
+    delaying *self = (delaying *)base;
+    delaying_lock();
+    const event *own = find_event(self, handle, false, err);
+    if (own && own->queue) queue_run(own->queue, own->position);
+    int32_t status = breach_report(&self->breach, err);
+    delaying_unlock();
+    return status;
+}
+
+/* The first question starts the work, and finds it not done. */
+int32_t delaying_event_query(tern_bdevice *base, tern_bevent *handle, int32_t *out_passed,
+                             tern_backend_error *err) {
+    delaying *self = (delaying *)base;
+    delaying_lock();
+    const event *own = find_event(self, handle, false, err);
+    *out_passed = own && (!own->queue || own->queue->done >= own->position);
+    if (own && !*out_passed) queue_run(own->queue, own->position);
+    int32_t status = breach_report(&self->breach, err);
+    delaying_unlock();
+    return status;
 }

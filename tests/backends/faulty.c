@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "cpu_ref/walk.h"
+#include "numerics/dtype_convert.h"
 
 typedef struct device {
     tern_kit_device kit;
@@ -92,6 +93,28 @@ static void keep(launch_state *state, const tern_operand *operands, int32_t coun
     }
 }
 
+/* Immediates become operands that are read at every position, so that bugs bend them too. Only maps
+ * have them, of at most three inputs. */
+static void give_memory(launch_state *state) {
+    const tern_operand *out = &state->operands[state->n_inputs];
+    for (int32_t i = 0; i < state->n_inputs && i < 3; i++) {
+        tern_operand *operand = &state->operands[i];
+        if (operand->buffer) continue;
+        if (tern_kit_is_floating(operand->dtype))
+            tern_num_store_f64(operand->dtype, &state->values[i], 0, operand->at.f);
+        else
+            tern_num_store_i64(operand->dtype, &state->values[i], 0, operand->at.i);
+        state->cells[i] = (tern_bbuffer){(char *)&state->values[i], sizeof state->values[i]};
+        operand->buffer = &state->cells[i];
+        operand->at.byte_offset = 0;
+        operand->rank = out->rank;
+        for (int32_t d = 0; d < out->rank; d++) {
+            state->shapes[i][d] = out->shape[d];
+            state->strides[i][d] = 0;
+        }
+    }
+}
+
 /* Where the last element of the output lies, when the bug drops it; else NULL. */
 static char *dropped_element(const launch_state *state) {
     const tern_operand *out = &state->operands[state->n_inputs];
@@ -134,6 +157,7 @@ static int32_t launch(tern_bdevice *base, tern_bqueue *queue, int32_t kernel,
     }
     keep(&state, inputs, n_inputs, 0);
     keep(&state, outputs, n_outputs, n_inputs);
+    give_memory(&state);
     if (attrs_size) memcpy(&state.attrs, attrs, attrs_size);
     bend_operands(&state);
     bend_attrs(&state);

@@ -80,6 +80,8 @@ typedef struct launch_state {
     tern_operand operands[TERN_KIT_OPERANDS]; /* inputs, then outputs */
     int64_t shapes[TERN_KIT_OPERANDS][TERN_BACKEND_MAX_RANK];
     int64_t strides[TERN_KIT_OPERANDS][TERN_BACKEND_MAX_RANK];
+    tern_bbuffer cells[3]; /* immediates, made operands like the others */
+    double values[3];
     union {
         unsigned char bytes[256];
         tern_fill_attrs fill;

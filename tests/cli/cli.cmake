@@ -6,12 +6,13 @@ target_compile_definitions(tern_json_check PRIVATE _POSIX_C_SOURCE=200809L)
 # The devices that must print the same numbers: the reference and the test backends.
 set(cli_devices cpu_ref)
 set(cli_manifests ${PROJECT_BINARY_DIR}/lib/tern/plugins.d)
-foreach(name discrete delaying)
+foreach(name discrete delaying minimal)
     if(TARGET tern_backend_${name})
         list(APPEND cli_devices ${name})
     endif()
 endforeach()
 if(TARGET tern_backend_discrete)
+    list(APPEND cli_devices discrete:1 delaying:1) # small tensors share buffers there
     string(APPEND cli_manifests ":${PROJECT_BINARY_DIR}/lib/tern/test-plugins.d")
 endif()
 

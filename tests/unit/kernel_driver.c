@@ -22,8 +22,13 @@ static void *host_alloc(size_t bytes) {
 static void host_free(void *memory) {
     tern_free(memory);
 }
+static char last_log[256];
 static void host_log(int level, const char *message) {
-    (void)level, (void)message;
+    (void)level;
+    snprintf(last_log, sizeof last_log, "%s", message);
+}
+const char *driver_last_log(void) {
+    return last_log;
 }
 
 static const tern_host host = {
@@ -53,26 +58,57 @@ static tern_backend_query_fn find_query(driver *d, const char *backend) {
 #endif
 }
 
+static void open_device(driver *d, int index) {
+    tern_backend_error err = {""};
+    cr_assert_eq(d->desc.device_open(index, &d->device, &err), TERN_BACKEND_OK, "%s", err.message);
+    d->table = d->device->vtable;
+    if (!d->table->queue_create) return;
+    cr_assert_eq(d->table->queue_create(d->device, &d->queue, &err), TERN_BACKEND_OK);
+}
+
 driver driver_open(const char *backend) {
     driver d = {.desc = {.struct_size = sizeof d.desc}};
     tern_backend_error err = {""};
+    last_log[0] = '\0';
     tern_backend_query_fn query = find_query(&d, backend);
     cr_assert_eq(query(TERN_BACKEND_ABI, &host, &d.desc, &err), TERN_BACKEND_OK, "%s", err.message);
-    cr_assert_eq(d.desc.device_open(0, &d.device, &err), TERN_BACKEND_OK, "%s", err.message);
-    d.table = d.device->vtable;
-    if (d.table->queue_create) {
-        cr_assert_eq(d.table->queue_create(d.device, &d.queue, &err), TERN_BACKEND_OK);
-    }
+    open_device(&d, 0);
     return d;
 }
 
+driver driver_open_other(const driver *d, int index) {
+    driver other = {.desc = d->desc};
+    open_device(&other, index);
+    return other;
+}
+
+void driver_close_other(driver *other) {
+    if (other->queue) other->table->queue_destroy(other->device, other->queue);
+    other->table->close(other->device);
+}
+
 void driver_close(driver *d) {
-    if (d->queue) d->table->queue_destroy(d->device, d->queue);
-    d->table->close(d->device);
+    driver_close_other(d);
     if (d->desc.shutdown) d->desc.shutdown();
 #ifndef TERN_STATIC
     if (d->desc.can_unload) dlclose(d->library);
 #endif
+}
+
+bool driver_supports(driver *d, int kernel, int fn, int n_inputs, int input_dtype,
+                     int output_dtype) {
+    const int32_t in[] = {input_dtype, input_dtype}, out = output_dtype;
+    tern_kernel_query query = {.struct_size = sizeof query,
+                               .kernel = kernel,
+                               .fn = fn,
+                               .n_inputs = n_inputs,
+                               .n_outputs = 1,
+                               .input_dtypes = in,
+                               .output_dtypes = &out};
+    const char *reason = NULL;
+    bool yes = d->table->supports(d->device, &query, &reason);
+    cr_assert(yes || reason, "a refusal without a reason");
+    return yes;
 }
 
 static void synchronize(driver *d) {
@@ -146,8 +182,14 @@ tensor tensor_i64(driver *d, int rank, const int64_t *shape, const int64_t *valu
 }
 
 void tensor_free(driver *d, tensor *t) {
-    synchronize(d);
-    d->table->buffer_free(d->device, NULL, t->operand.buffer);
+    d->table->buffer_free(d->device, d->queue, t->operand.buffer);
+}
+
+tern_operand tensor_operand(const tensor *t) {
+    tern_operand operand = t->operand;
+    operand.shape = t->shape;
+    operand.strides = t->strides;
+    return operand;
 }
 
 static char *download(driver *d, const tensor *t) {
@@ -182,10 +224,7 @@ int driver_launch(driver *d, int kernel, const tensor *inputs, int n_inputs, ten
                   int n_outputs, const void *attrs, size_t attrs_size, tern_backend_error *err) {
     tern_operand operands[40];
     for (int i = 0; i < n_inputs + n_outputs; i++) {
-        const tensor *t = i < n_inputs ? &inputs[i] : &outputs[i - n_inputs];
-        operands[i] = t->operand;
-        operands[i].shape = t->shape;
-        operands[i].strides = t->strides;
+        operands[i] = tensor_operand(i < n_inputs ? &inputs[i] : &outputs[i - n_inputs]);
     }
     int status = d->table->launch(d->device, d->queue, kernel, operands, n_inputs,
                                   operands + n_inputs, n_outputs, attrs, (uint32_t)attrs_size, err);

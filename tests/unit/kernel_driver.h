@@ -32,8 +32,20 @@ typedef struct tensor {
     }
 #define SCALAR 0, NULL
 
+/* Opens the first device of a backend. A test has one driver of a backend at a time. */
 driver driver_open(const char *backend);
 void driver_close(driver *d);
+
+/* Another device of the same backend, with a queue of its own. Closed before `d`. */
+driver driver_open_other(const driver *d, int index);
+void driver_close_other(driver *other);
+
+/* The last line that a backend logged; "" where there was none. */
+const char *driver_last_log(void);
+
+/* What `supports` answers about floating inputs of one dtype and an output of another. */
+bool driver_supports(driver *d, int kernel, int fn, int n_inputs, int input_dtype,
+                     int output_dtype);
 
 /* Row-major, with the values given in row-major order (NULL: filled with garbage). */
 tensor tensor_new(driver *d, int dtype, int rank, const int64_t *shape, const double *values);
@@ -45,6 +57,9 @@ tensor tensor_i64(driver *d, int rank, const int64_t *shape, const int64_t *valu
 void tensor_free(driver *d, tensor *t);
 
 int64_t tensor_count(const tensor *t);
+
+/* The operand of a launch; valid while `t` stays where it is. */
+tern_operand tensor_operand(const tensor *t);
 
 /* The values in row-major order; waits for queued work. */
 void tensor_read(driver *d, const tensor *t, double *out);

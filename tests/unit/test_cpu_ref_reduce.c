@@ -2,6 +2,7 @@
 #include <criterion/criterion.h>
 #include <math.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "kernel_driver.h"
 
@@ -234,5 +235,92 @@ Test(cpu_ref_reduce, bfloat16_products_round_once) {
     tensor sum = tensor_new(&d, TERN_BT_BFLOAT16, SHAPE(3), (double[]){256, 1, 1});
     reduce(&d, TERN_REDUCE_SUM, &sum, 1, 0, TERN_BT_BFLOAT16, (double[]){258}, 0, "bfloat16 sum");
     tensor_free(&d, &sum);
+    driver_close(&d);
+}
+
+/* ---- outputs wider than the inputs ---- */
+
+Test(cpu_ref_reduce, products_may_write_a_wider_dtype_exactly) {
+    driver d = driver_open("cpu_ref");
+    const double a[] = {256, 1, 0, 256, 1, 1}, x[] = {1, 1, 1, 1, 1, 3};
+    for (int dtype = TERN_BT_FLOAT16; dtype <= TERN_BT_BFLOAT16; dtype++) {
+        tensor in[] = {tensor_new(&d, dtype, SHAPE(2, 1, 3), a),
+                       tensor_new(&d, dtype, SHAPE(2, 3, 1), x),
+                       tensor_new(&d, TERN_BT_FLOAT32, SHAPE(2, 1, 1), (double[]){0.125, 0.375})};
+        /* 257 is no bfloat16, 257.125 and 260.375 no float16 */
+        matmul(&d, TERN_BT_FLOAT32, in, 2, 1, 1, 1, 0, (double[]){257, 260}, "wide product");
+        matmul(&d, TERN_BT_FLOAT32, in, 3, 1, 1, 1, 1, (double[]){257.125, 260.375}, "and c");
+        for (int i = 0; i < 3; i++) tensor_free(&d, &in[i]);
+    }
+    const double tiny = 1.0 / (1 << 23);
+    tensor in[] = {tensor_new(&d, TERN_BT_FLOAT32, SHAPE(2, 1, 1), (double[]){1 + tiny, 1}),
+                   tensor_new(&d, TERN_BT_FLOAT32, SHAPE(2, 1, 1), (double[]){1 + tiny, 2})};
+    matmul(&d, TERN_BT_FLOAT64, in, 2, 1, 1, 1, 0, (double[]){(1 + tiny) * (1 + tiny), 2},
+           "float64 product");
+    for (int i = 0; i < 2; i++) tensor_free(&d, &in[i]);
+    driver_close(&d);
+}
+
+Test(cpu_ref_reduce, reductions_may_write_a_wider_dtype_exactly) {
+    driver d = driver_open("cpu_ref");
+    for (int dtype = TERN_BT_FLOAT16; dtype <= TERN_BT_BFLOAT16; dtype++) {
+        tensor in = tensor_new(&d, dtype, SHAPE(3), (double[]){128, 0.5, 33});
+        const double mean = (128 + 0.5 + 33) / 3;
+        const double var = ((128 - mean) * (128 - mean) + (0.5 - mean) * (0.5 - mean) +
+                            (33 - mean) * (33 - mean)) /
+                           2;
+        const double norm = sqrt(128 * 128 + 0.25 + 33 * 33);
+        const int wide = TERN_BT_FLOAT32;
+        reduce(&d, TERN_REDUCE_SUM, &in, 1, 0, wide, (double[]){161.5}, 0, "wide sum");
+        reduce(&d, TERN_REDUCE_PROD, &in, 1, 0, wide, (double[]){2112}, 0, "wide prod");
+        reduce(&d, TERN_REDUCE_VAR, &in, 1, 1, wide, (double[]){(double)(float)var}, 0, "wide var");
+        reduce(&d, TERN_REDUCE_NORM, &in, 1, 2, wide, (double[]){(double)(float)norm}, 0,
+               "wide norm");
+        reduce(&d, TERN_REDUCE_MAX, &in, 1, 0, wide, (double[]){128}, 0, "wide max");
+        tensor_free(&d, &in);
+    }
+    const double small = 1.0 / (1 << 30);
+    tensor in = tensor_new(&d, TERN_BT_FLOAT32, SHAPE(2), (double[]){1, small});
+    reduce(&d, TERN_REDUCE_SUM, &in, 1, 0, TERN_BT_FLOAT64, (double[]){1 + small}, 0, "sum in 64");
+    reduce(&d, TERN_REDUCE_NORM, &in, 1, 1, TERN_BT_FLOAT64, (double[]){1 + small}, 0,
+           "norm in 64");
+    tensor_free(&d, &in);
+    driver_close(&d);
+}
+
+Test(cpu_ref_reduce, supports_the_next_wider_dtype_and_no_other_mixture) {
+    driver d = driver_open("cpu_ref");
+    for (int in = 0; in < TERN_BT_COUNT; in++) {
+        for (int out = 0; out < TERN_BT_COUNT; out++) {
+            bool narrow = in == TERN_BT_FLOAT16 || in == TERN_BT_BFLOAT16;
+            bool fits = in == out || (narrow && out == TERN_BT_FLOAT32) ||
+                        (in == TERN_BT_FLOAT32 && out == TERN_BT_FLOAT64);
+            cr_assert_eq(driver_supports(&d, TERN_KERNEL_MATMUL, 0, 2, in, out), fits, "%d to %d",
+                         in, out);
+            cr_assert_eq(driver_supports(&d, TERN_KERNEL_REDUCE, TERN_REDUCE_SUM, 1, in, out), fits,
+                         "%d to %d", in, out);
+            cr_assert_eq(driver_supports(&d, TERN_KERNEL_REDUCE, TERN_REDUCE_ARGMAX, 1, in, out),
+                         out == TERN_BT_INT64);
+        }
+    }
+    const int32_t mixed[] = {TERN_BT_FLOAT32, TERN_BT_FLOAT16}, out = TERN_BT_FLOAT32;
+    tern_kernel_query query = {.struct_size = sizeof query,
+                               .kernel = TERN_KERNEL_MATMUL,
+                               .n_inputs = 2,
+                               .n_outputs = 1,
+                               .input_dtypes = mixed,
+                               .output_dtypes = &out};
+    const char *reason;
+    cr_assert_not(d.table->supports(d.device, &query, &reason));
+    cr_assert_not_null(strstr(reason, "together"));
+    driver_close(&d);
+}
+
+Test(cpu_ref_reduce, the_device_says_how_much_memory_there_is) {
+    driver d = driver_open("cpu_ref");
+    uint64_t available = 0, total = 0;
+    tern_backend_error err;
+    cr_assert_eq(d.table->memory_info(d.device, &available, &total, &err), TERN_BACKEND_OK);
+    cr_assert(available > 0 && available <= total && total > 1 << 20);
     driver_close(&d);
 }

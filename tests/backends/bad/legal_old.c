@@ -1,4 +1,4 @@
-/* Legal: an older minor version, whose structs end earlier; what follows must count as absent. */
+/* Legal: a descriptor that ends earlier, as an older one may; what follows must count as absent. */
 #define PLUGIN_NAME "legal_old"
 #define PLUGIN_OPEN old_open
 #define PLUGIN_OWN_QUERY
