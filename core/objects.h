@@ -25,6 +25,10 @@
 typedef struct tern_frame tern_frame;
 typedef struct tern_lane tern_lane;
 typedef struct tern_storage tern_storage;
+typedef struct tern_mark tern_mark;       /* core/memory/mark.h */
+typedef struct tern_shared tern_shared;   /* core/memory/shared_buffer.h */
+typedef struct tern_uploads tern_uploads; /* core/memory/uploads.h */
+typedef struct tern_plans tern_plans;     /* core/call/plan.h */
 typedef struct tern_node tern_node;
 typedef struct tern_alias tern_alias;
 typedef struct tern_op tern_op;
@@ -104,7 +108,8 @@ struct tern_ctx {
     bool inference;
 
     tern_lane *lanes[TERN_MAX_LANES];
-    int n_lanes; /* lanes[0] is the default device */
+    int n_lanes;        /* lanes[0] is the default device */
+    uint64_t n_pending; /* of memory that goes back when queued work is done, over all lanes */
     tern_generator *generator;
     tern_tensor *nil;
 
@@ -158,27 +163,39 @@ struct tern_lane {
     tern_storage *cached[TERN_SIZE_CLASSES];
     tern_storage *bare;    /* structs without a buffer, to be used again */
     tern_storage *imports; /* over memory of the program's */
-    uint64_t cached_bytes;
+    uint64_t cached_bytes; /* those of uploads included */
     uint64_t cache_limit;
+    tern_shared *shared; /* from which small storages are cut, the newest first */
+    tern_mark *marks;    /* in no use */
+    tern_mark *first_pending, *last_pending;
+    tern_uploads *uploads;   /* NULL before the first */
+    tern_plans *plans;       /* NULL before the first */
+    tern_bbuffer *skip_flag; /* what kernels that update weights read; NULL where there is none */
+    uint64_t skip_flag_offset;
     bool mapped[TERN_MAP_FAMILIES][TERN_MAP_MEMBERS][TERN_DTYPE_COUNT]; /* known to be supported */
     tern_resolved resolved[TERN_RESOLVED_SLOTS];
 };
 
 /*
  * Storage belongs to one context, so its counts are plain integers. It may have no bytes yet, or bytes
- * that are not written yet: one number everywhere (`is_uniform`), which maps take as an immediate.
+ * that are not written yet: one number everywhere (TERN_STORAGE_UNIFORM), which maps take as an immediate.
  * tern_storage_settle writes it as soon as anything else looks.
  */
 struct tern_storage {
     int references;
     int size_class;
+    uint32_t traits; /* TERN_STORAGE_* */
     tern_lane *lane;
     tern_bbuffer *buffer; /* NULL where bytes is 0, and where they are not there yet */
+    uint64_t offset;      /* of its first byte in the buffer: not 0 in a shared one */
+    tern_shared *shared;  /* that it is a piece of; NULL where the buffer is its own */
     uint64_t bytes;       /* as asked for */
     uint64_t capacity;    /* as allocated */
+    tern_mark
+        *ready; /* where the upload that fills it ends, until the kernels' queue waits for that;
+                             while it is kept for another upload: where its last use ends */
     uint64_t version;
     uint64_t stamp; /* of the contents, unique in the process */
-    bool is_uniform;
     tern_dtype uniform_dtype;
     double uniform_f; /* where the dtype is floating; a value of the dtype */
     int64_t uniform_i;
@@ -190,6 +207,17 @@ struct tern_storage {
     const char *memory;
     tern_storage *previous_import, *next_import;
     bool has_twin; /* overlaps another; false for the device's own */
+};
+
+/* Traits of its contents, then of its memory. */
+enum {
+    TERN_STORAGE_UNIFORM = 1u, /* one number everywhere, not written yet */
+    TERN_STORAGE_FILLING = 2u, /* an upload may not have ended: `ready` */
+    TERN_STORAGE_UNSETTLED = TERN_STORAGE_UNIFORM | TERN_STORAGE_FILLING,
+    TERN_STORAGE_IMPORTED = 4u, /* the program's: `release` gives it back */
+    TERN_STORAGE_PIECE = 8u,    /* of a shared buffer */
+    TERN_STORAGE_UPLOAD = 16u,  /* filled on the queue of uploads, and kept for it */
+    TERN_STORAGE_ODD = 32u      /* of no class's size: it serves no other request */
 };
 
 /* ---- tensors (tensor.c) --------------------------------------------------------------------- */

@@ -1,6 +1,7 @@
 /*
  * loader.c: batches in order. A batch is stacked in a slot of host memory, by the calling thread or
- * by a worker ahead of it, and then uploaded by the calling thread: no worker touches a context.
+ * by a worker ahead of it, and then uploaded by the calling thread, beside the device's kernels: no
+ * worker touches a context.
  *
  * Workers take batch numbers in turn; batch b goes to slot b % n_slots, and is not begun before the
  * batch that was there has been taken.
@@ -251,8 +252,8 @@ static void upload(tern_loader *loader, const slot *from, int64_t count, tern_te
     for (int f = 0; f < dataset->n_fields; f++) {
         tern_shape sample = dataset->fields[f].shape, shape = {sample.rank + 1, {count}};
         for (int32_t d = 0; d < sample.rank; d++) shape.dim[d + 1] = sample.dim[d];
-        out_batch[f] = tern_from_data(loader->ctx, from->data + loader->offsets[f], shape,
-                                      dataset->fields[f].dtype);
+        out_batch[f] = tern_from_data_async(loader->ctx, from->data + loader->offsets[f], shape,
+                                            dataset->fields[f].dtype, NULL);
     }
 }
 

@@ -270,7 +270,7 @@ const char *tern_op_grad_name(const tern_op *op, char *out_text) {
     static const char suffix[] = "Backward0";
     size_t length = 0;
     bool begins = true; /* a word, which is written with a capital */
-    for (const char *c = op->id; *c && length < TERN_GRAD_NAME_TEXT - sizeof suffix; c++) {
+    for (const char *c = tern_op_id(op); *c && length < TERN_GRAD_NAME_TEXT - sizeof suffix; c++) {
         if (*c != '_') {
             bool raise = begins && *c >= 'a' && *c <= 'z';
             out_text[length++] = (char)(raise ? *c - 'a' + 'A' : *c);

@@ -14,6 +14,7 @@
 #include "core/memory/storage.h"
 #include "core/tensor/tensor.h"
 #include "operand.h"
+#include "plan.h"
 #include "raw.h"
 
 /* ---- what a device takes --------------------------------------------------------------------- */
@@ -105,7 +106,7 @@ static bool inputs_ready(tern_tensor *const *inputs, int n_inputs, tern_tensor *
 }
 
 /* What the device answers; TERN_BACKEND_INVALID after latching. */
-static int32_t launch_here(tern_lane *lane, int32_t kernel, tern_tensor *const *inputs,
+static int32_t launch_here(tern_lane *lane, int32_t kernel, int32_t fn, tern_tensor *const *inputs,
                            int n_inputs, tern_tensor *const *outputs, int n_outputs,
                            const void *attrs, size_t attrs_size, tern_backend_error *err) {
     tern_operand operands[TERN_MAX_OPERANDS], *out = operands + n_inputs;
@@ -116,6 +117,13 @@ static int32_t launch_here(tern_lane *lane, int32_t kernel, tern_tensor *const *
             return TERN_BACKEND_INVALID;
     err->message[0] = 0;
     lane->ctx->stats.launches++;
+    if (tern_is_planned(lane, kernel)) {
+        bool handled;
+        int32_t status = tern_plan_launch(lane, kernel, fn, operands, n_inputs, out, n_outputs,
+                                          attrs, (uint32_t)attrs_size, err, &handled);
+        if (handled) return status;
+        err->message[0] = 0;
+    }
     return lane->device->vtable.launch(lane->device->object, lane->queue, kernel, operands,
                                        n_inputs, out, n_outputs, attrs, (uint32_t)attrs_size, err);
 }
@@ -197,8 +205,8 @@ bool tern_try_launch(tern_lane *lane, int32_t kernel, int32_t fn, tern_tensor *c
         !tern_has_kernel(lane, kernel, fn, inputs, n_inputs, outputs, n_outputs, attrs_size, NULL))
         return false;
     tern_backend_error err;
-    int32_t status =
-        launch_here(lane, kernel, inputs, n_inputs, outputs, n_outputs, attrs, attrs_size, &err);
+    int32_t status = launch_here(lane, kernel, fn, inputs, n_inputs, outputs, n_outputs, attrs,
+                                 attrs_size, &err);
     if (status != TERN_BACKEND_OK && status != TERN_BACKEND_DECLINED)
         tern_launch_failed(lane, kernel, status, &err);
     return status == TERN_BACKEND_OK;
@@ -213,15 +221,18 @@ tern_status tern_launch(tern_lane *lane, int32_t kernel, int32_t fn, tern_tensor
         return refuse_operands(lane, kernel, n_inputs + n_outputs);
     if (is_empty(outputs, n_outputs)) return TERN_OK;
     const char *reason;
-    if (!tern_has_kernel(lane, kernel, fn, inputs, n_inputs, outputs, n_outputs, attrs_size,
-                         &reason)) {
-        if (ctx->allow_fallback && !lane->device->is_cpu)
-            return launch_on_cpu(lane, kernel, fn, inputs, n_inputs, outputs, n_outputs, attrs,
-                                 attrs_size, reason);
-        return refuse_kernel(lane, kernel, fn, inputs, n_inputs, outputs, n_outputs, reason);
-    }
     tern_backend_error err;
-    int32_t status =
-        launch_here(lane, kernel, inputs, n_inputs, outputs, n_outputs, attrs, attrs_size, &err);
-    return status == TERN_BACKEND_OK ? TERN_OK : tern_launch_failed(lane, kernel, status, &err);
+    if (tern_has_kernel(lane, kernel, fn, inputs, n_inputs, outputs, n_outputs, attrs_size,
+                        &reason)) {
+        int32_t status = launch_here(lane, kernel, fn, inputs, n_inputs, outputs, n_outputs, attrs,
+                                     attrs_size, &err);
+        if (status == TERN_BACKEND_OK) return TERN_OK;
+        if (status != TERN_BACKEND_UNSUPPORTED || ctx->status != TERN_OK)
+            return tern_launch_failed(lane, kernel, status, &err);
+        reason = err.message[0] ? err.message : "the device gave no reason";
+    }
+    if (ctx->allow_fallback && !lane->device->is_cpu)
+        return launch_on_cpu(lane, kernel, fn, inputs, n_inputs, outputs, n_outputs, attrs,
+                             attrs_size, reason);
+    return refuse_kernel(lane, kernel, fn, inputs, n_inputs, outputs, n_outputs, reason);
 }

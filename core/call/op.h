@@ -53,13 +53,19 @@ typedef void (*tern_op_grad_fn)(tern_node *node, tern_tensor *const *grad_out, t
 
 struct tern_op {
     const char *schema; /* "add(Tensor input, Tensor|Number other, *, Number alpha=1) -> Tensor" */
-    const char *id;
     tern_op_kind kind;
     uint32_t saves; /* SAVE bits */
     int32_t kernel, fn;
     tern_op_fn impl;
     tern_op_grad_fn grad; /* NULL: not differentiable */
 };
+
+/* The id of a row: it stands before the schema (op_row.h). */
+static inline const char *tern_op_id(const tern_op *op) {
+    const char *id = op->schema - 1;
+    while (id[-1]) id--;
+    return id;
+}
 
 /* PyTorch's name of an operation's node, "LogSoftmaxBackward0", made from the id. Writes it to
  * `out_text` of TERN_GRAD_NAME_TEXT bytes and returns that. */

@@ -17,10 +17,14 @@
 
 #define TERN_KERNEL_NONE 0
 
+/* A row's text: its id, then its schema, each ended by a zero; the row points to the schema. One
+ * pointer serves for both, since each costs the library a relocation. */
+#define TEXT(id, schema) (&("\0" #id "\0" schema)[sizeof #id + 1])
+
 /* The row of one line of a table. */
 #define TERN_OP(id, schema, kind, saves, kernel, fn)                                               \
-    {schema, #id, kind, saves, TERN_KERNEL_##kernel, fn, tern_op_##id, NULL},
+    {TEXT(id, schema), kind, saves, TERN_KERNEL_##kernel, fn, tern_op_##id, NULL},
 #define TERN_OP_GRAD(id, schema, kind, saves, kernel, fn)                                          \
-    {schema, #id, kind, saves, TERN_KERNEL_##kernel, fn, tern_op_##id, tern_grad_##id},
+    {TEXT(id, schema), kind, saves, TERN_KERNEL_##kernel, fn, tern_op_##id, tern_grad_##id},
 
 #endif

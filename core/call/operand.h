@@ -11,7 +11,8 @@
 
 static inline void tern_fill_operand(const tern_tensor_body *body, tern_operand *out) {
     out->buffer = body->storage->buffer;
-    out->at.byte_offset = (uint64_t)body->offset * tern_bytes_of(body->dtype);
+    out->at.byte_offset =
+        body->storage->offset + (uint64_t)body->offset * tern_bytes_of(body->dtype);
     out->dtype = (int32_t)body->dtype;
     out->rank = body->rank;
     out->shape = body->shape;
@@ -57,13 +58,14 @@ static inline bool tern_same_elements(const tern_tensor_body *a, const tern_tens
 static inline bool tern_input_operand(const tern_tensor_body *body, bool immediate_allowed,
                                       tern_operand *out) {
     tern_storage *storage = body->storage;
-    if (storage->is_uniform) {
-        if (immediate_allowed && storage->uniform_dtype == body->dtype) {
+    if (storage->traits & TERN_STORAGE_UNSETTLED) {
+        if (immediate_allowed && storage->traits & TERN_STORAGE_UNIFORM &&
+            storage->uniform_dtype == body->dtype) {
             tern_immediate_operand(body->dtype, storage->uniform_f, storage->uniform_i,
                                    storage->stamp, out);
             return true;
         }
-        if (tern_storage_write_uniform(storage) != TERN_OK) return false;
+        if (tern_storage_make_ready(storage) != TERN_OK) return false;
     }
     tern_fill_operand(body, out);
     out->flags |= tern_input_flags(body);
@@ -81,9 +83,9 @@ static inline bool tern_is_whole(const tern_tensor_body *body) {
 static inline bool tern_output_operand(const tern_tensor_body *body, bool overwritten,
                                        tern_operand *out) {
     tern_storage *storage = body->storage;
-    if (storage->is_uniform &&
+    if (storage->traits & TERN_STORAGE_UNSETTLED &&
         (overwritten && tern_is_whole(body) ? tern_storage_open(storage)
-                                            : tern_storage_write_uniform(storage)) != TERN_OK)
+                                            : tern_storage_make_ready(storage)) != TERN_OK)
         return false;
     tern_storage_restamp(storage);
     tern_fill_operand(body, out);

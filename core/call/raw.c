@@ -1,6 +1,7 @@
 /* raw.c: filling and copying without recording. */
 #include "raw.h"
 
+#include "copy_between.h"
 #include "core/context/lane.h"
 #include "core/ground/error.h"
 #include "core/memory/block.h"
@@ -22,21 +23,36 @@ void tern_fill_raw(tern_tensor *tensor, double f, int64_t i) {
     tern_launch(body->lane, TERN_KERNEL_FILL, 0, NULL, 0, &tensor, 1, &attrs, sizeof attrs);
 }
 
+/* The bytes of a contiguous tensor into storage of another lane. */
+static tern_status copy_bytes(tern_storage *dst, uint64_t dst_offset, const tern_tensor_body *src) {
+    tern_lane *lane = dst->lane;
+    size_t size = tern_dtype_size(src->dtype);
+    uint64_t bytes = (uint64_t)src->numel * size, offset = (uint64_t)src->offset * size;
+    if (tern_copy_between(dst, dst_offset, src->storage, offset, bytes)) return lane->ctx->status;
+    void *host = tern_block_take(lane->ctx, (size_t)bytes);
+    if (!host) return tern_fail_memory(lane->ctx, (size_t)bytes);
+    if (tern_download(src->lane, host, src->storage, offset, bytes) == TERN_OK)
+        tern_upload(lane, dst, dst_offset, host, bytes);
+    tern_block_give(lane->ctx, host);
+    return lane->ctx->status;
+}
+
+/* Straight into `dst` where its bytes are those of a packed source, else by way of a tensor there. */
 static tern_status copy_across(tern_tensor *dst, tern_tensor *src) {
     tern_ctx *ctx = BODY(dst)->ctx;
-    uint64_t bytes = (uint64_t)BODY(src)->numel * tern_dtype_size(BODY(src)->dtype);
-    tern_tensor *packed = tern_contiguous_raw(src);
+    tern_tensor *packed = tern_contiguous_raw(src), *landed = dst;
     if (tern_is_nil(packed)) return ctx->status;
-    void *host = tern_block_take(ctx, (size_t)bytes);
-    if (!host) return tern_fail_memory(ctx, (size_t)bytes);
-    uint64_t offset = (uint64_t)BODY(packed)->offset * tern_dtype_size(BODY(src)->dtype);
-    tern_download(BODY(packed)->lane, host, BODY(packed)->storage, offset, bytes);
-    tern_tensor *landed =
-        tern_tensor_new(BODY(dst)->lane, BODY(src)->dtype, BODY(src)->rank, BODY(src)->shape);
-    if (!tern_is_nil(landed)) tern_upload(BODY(dst)->lane, BODY(landed)->storage, 0, host, bytes);
-    tern_block_give(ctx, host);
-    if (!tern_is_nil(landed)) tern_copy_raw(dst, landed);
-    tern_tensor_release(landed);
+    if (BODY(dst)->dtype != BODY(src)->dtype || !tern_is_contiguous(dst))
+        landed =
+            tern_tensor_new(BODY(dst)->lane, BODY(src)->dtype, BODY(src)->rank, BODY(src)->shape);
+    if (!tern_is_nil(landed)) {
+        uint64_t offset = (uint64_t)BODY(landed)->offset * tern_dtype_size(BODY(landed)->dtype);
+        copy_bytes(BODY(landed)->storage, offset, BODY(packed));
+    }
+    if (landed != dst) {
+        if (ctx->status == TERN_OK) tern_copy_raw(dst, landed);
+        tern_tensor_release(landed);
+    }
     if (packed != src) tern_tensor_release(packed);
     return ctx->status;
 }

@@ -4,6 +4,7 @@
 #include "core/autograd/graph.h"
 #include "numerics/dtype_convert.h"
 #include "operand.h"
+#include "plan.h"
 
 /* ---- what may go this way -------------------------------------------------------------------- */
 
@@ -33,7 +34,8 @@ static inline bool gives_bool(int32_t kernel, int32_t fn) {
 static inline bool has_map(tern_lane *lane, const tern_op *op, int n_inputs, tern_dtype dtype,
                            tern_dtype result) {
     bool *known = &lane->mapped[op->kernel - TERN_KERNEL_UNARY][op->fn][dtype];
-    if (!*known) *known = tern_has_map(lane, op->kernel, op->fn, n_inputs, dtype, result);
+    if (!*known && !tern_is_planned(lane, op->kernel))
+        *known = tern_has_map(lane, op->kernel, op->fn, n_inputs, dtype, result);
     return *known;
 }
 

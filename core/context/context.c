@@ -13,6 +13,7 @@
 #include "core/memory/block.h"
 #include "core/memory/slab.h"
 #include "core/memory/storage.h"
+#include "core/memory/uploads.h"
 #include "generator.h"
 #include "lane.h"
 
@@ -67,7 +68,10 @@ tern_status tern_close(tern_ctx *ctx) {
     if (!ctx) return TERN_OK;
     tern_status status = ctx->status;
     if (ctx->is_static) return status;
-    for (int i = 0; i < ctx->n_lanes; i++) tern_lane_synchronize(ctx->lanes[i]);
+    for (int i = 0; i < ctx->n_lanes; i++) {
+        tern_uploads_synchronize(ctx->lanes[i]);
+        tern_lane_synchronize(ctx->lanes[i]);
+    }
     status = ctx->status;
     tern_frames_release_all(ctx);
     for (int i = ctx->n_lanes; i-- > 0;) tern_lane_close(ctx->lanes[i]);
@@ -104,7 +108,8 @@ tern_status tern_device_open(tern_ctx *ctx, const char *device) {
 
 tern_status tern_synchronize(tern_ctx *ctx) {
     for (int i = 0; i < ctx->n_lanes && ctx->status == TERN_OK; i++)
-        tern_lane_synchronize(ctx->lanes[i]);
+        if (tern_uploads_synchronize(ctx->lanes[i]) == TERN_OK)
+            tern_lane_synchronize(ctx->lanes[i]);
     return ctx->status;
 }
 

@@ -1,14 +1,15 @@
 /* lane.c: a context's use of a device: its queue, copies to and from the host, and waiting. */
-#define _GNU_SOURCE /* secure_getenv */
 #include "lane.h"
 
-#include <stdlib.h>
 #include <string.h>
 
+#include "core/call/plan.h"
 #include "core/ground/error.h"
+#include "core/memory/buffer.h"
+#include "core/memory/mark.h"
+#include "core/memory/pending.h"
 #include "core/memory/storage.h"
-
-#define DEFAULT_CACHE_LIMIT ((uint64_t)1 << 32)
+#include "core/memory/uploads.h"
 
 static tern_status status_of(int32_t backend_status) {
     switch (backend_status) {
@@ -32,18 +33,19 @@ tern_status tern_lane_fail(tern_lane *lane, const char *what, int32_t status,
                      err->message[0] ? err->message : "the device gave no reason");
 }
 
-static uint64_t cache_limit(void) {
-    const char *text = secure_getenv("TERN_CACHE_LIMIT");
-    if (!text || !*text) return DEFAULT_CACHE_LIMIT;
-    char *end;
-    unsigned long long bytes = strtoull(text, &end, 10);
-    return *end ? DEFAULT_CACHE_LIMIT : (uint64_t)bytes;
-}
-
 static tern_lane *find(tern_ctx *ctx, const tern_device *device) {
     for (int i = 0; i < ctx->n_lanes; i++)
         if (ctx->lanes[i]->device == device) return ctx->lanes[i];
     return NULL;
+}
+
+/* A device that keeps its kernels' error where kernels can read it says where. */
+static void find_skip_flag(tern_lane *lane) {
+    tern_bdevice_vtable *vt = &lane->device->vtable;
+    tern_backend_error err = {{0}};
+    if (vt->skip_flag && vt->skip_flag(lane->device->object, lane->queue, &lane->skip_flag,
+                                       &lane->skip_flag_offset, &err) != TERN_BACKEND_OK)
+        lane->skip_flag = NULL;
 }
 
 /* The lane over an opened device, whose reference it takes. */
@@ -60,7 +62,7 @@ static tern_lane *lane_new(tern_ctx *ctx, tern_device *device) {
     }
     lane->ctx = ctx;
     lane->device = device;
-    lane->cache_limit = cache_limit();
+    lane->cache_limit = tern_cache_limit(device);
     if (device->vtable.queue_create) {
         tern_backend_error err = {{0}};
         int32_t status = device->vtable.queue_create(device->object, &lane->queue, &err);
@@ -70,6 +72,7 @@ static tern_lane *lane_new(tern_ctx *ctx, tern_device *device) {
             return NULL;
         }
     }
+    find_skip_flag(lane);
     ctx->lanes[ctx->n_lanes++] = lane;
     return lane;
 }
@@ -95,8 +98,16 @@ tern_lane *tern_lane_open(tern_ctx *ctx, const char *name) {
 }
 
 void tern_lane_close(tern_lane *lane) {
+    tern_bdevice_vtable *vt = &lane->device->vtable;
+    tern_backend_error err;
+    err.message[0] = 0;
+    tern_plans_free(lane);
     tern_lane_empty_cache(lane);
-    if (lane->queue) lane->device->vtable.queue_destroy(lane->device->object, lane->queue);
+    tern_uploads_close(lane);
+    if (lane->queue) vt->queue_synchronize(lane->device->object, lane->queue, &err);
+    tern_pending_close(lane);
+    tern_marks_close(lane);
+    if (lane->queue) vt->queue_destroy(lane->device->object, lane->queue);
     tern_registry_close(lane->device);
     tern_free(lane);
 }
@@ -120,6 +131,7 @@ tern_status tern_lane_synchronize(tern_lane *lane) {
     if (status == TERN_BACKEND_OK && vt->take_error)
         status = vt->take_error(lane->device->object, lane->queue, &err);
     if (status != TERN_BACKEND_OK) tern_lane_fail(lane, "work on the device", status, &err);
+    tern_pending_look(lane->ctx);
     return lane->ctx->status;
 }
 
@@ -130,8 +142,8 @@ tern_status tern_upload(tern_lane *lane, tern_storage *dst, uint64_t offset, con
     tern_storage_restamp(dst);
     tern_backend_error err;
     err.message[0] = 0;
-    int32_t status = lane->device->vtable.copy_to_device(lane->device->object, lane->queue,
-                                                         dst->buffer, offset, src, bytes, &err);
+    int32_t status = lane->device->vtable.copy_to_device(
+        lane->device->object, lane->queue, dst->buffer, dst->offset + offset, src, bytes, &err);
     if (status != TERN_BACKEND_OK) return tern_lane_fail(lane, "copy to device", status, &err);
     return TERN_OK;
 }
@@ -142,8 +154,8 @@ tern_status tern_download(tern_lane *lane, void *dst, tern_storage *src, uint64_
     if (tern_storage_settle(src) != TERN_OK) return lane->ctx->status;
     tern_backend_error err;
     err.message[0] = 0;
-    int32_t status = lane->device->vtable.copy_to_host(lane->device->object, lane->queue, dst,
-                                                       src->buffer, offset, bytes, &err);
+    int32_t status = lane->device->vtable.copy_to_host(
+        lane->device->object, lane->queue, dst, src->buffer, src->offset + offset, bytes, &err);
     if (status != TERN_BACKEND_OK) return tern_lane_fail(lane, "copy to host", status, &err);
     return tern_lane_synchronize(lane);
 }

@@ -7,6 +7,7 @@
 
 #include "core/autograd/graph.h"
 #include "core/ground/error.h"
+#include "core/memory/pending.h"
 #include "core/memory/slab.h"
 #include "core/memory/storage.h"
 #include "core/tensor/tensor.h"
@@ -89,6 +90,7 @@ static void pop(tern_ctx *ctx) {
     ctx->inference = frame->outer_inference;
     ctx->top = frame->parent;
     frame_end(frame);
+    tern_pending_look(ctx);
 }
 
 void tern_scope_end(tern_scope scope) {

@@ -2,40 +2,26 @@
  * storage.c: counted storage and the cache that makes its reuse cheap.
  *
  * Freed buffers wait in lists by size class, per lane (device and queue). Work on one queue runs in
- * order, so a buffer may be reused there at once. When a device is out of memory the cache is emptied and
- * the request repeated.
+ * order, so a buffer may be reused there at once. Those that uploads fill have a list of their own
+ * (uploads.c), small ones are pieces of large ones (shared_buffer.c).
  */
 #include "storage.h"
 
 #include <stdatomic.h>
-#include <string.h>
+#include <stdio.h>
 
+#include "buffer.h"
 #include "core/context/lane.h"
 #include "core/ground/error.h"
 #include "numerics/dtype_convert.h"
+#include "pending.h"
+#include "shared_buffer.h"
+#include "size_class.h"
+#include "uploads.h"
 
 /* Uniform storage of at most so many bytes has no buffer before somebody looks; larger storage has one
  * from the start, so that a lack of memory is known where the tensor is made. */
 #define BARE_BYTES 4096
-
-/* ---- size classes ---------------------------------------------------------------------------- */
-
-/*
- * Four classes per power of two: at most a quarter of a buffer is unused. Class c holds
- * (4 + c % 4) << (c / 4) units of 16 bytes.
- */
-static uint64_t class_bytes(int size_class) {
-    return (uint64_t)(4 + size_class % 4) << (size_class / 4) << 4;
-}
-
-/* The smallest class of at least `bytes`, from 1 to 2^62. */
-static int class_of(uint64_t bytes) {
-    uint64_t units = (bytes + 15) >> 4;
-    if (units <= 4) return 0;
-    uint64_t last = units - 1; /* the quarter that it lies in, and one up */
-    int power = 63 - __builtin_clzll(last);
-    return 4 * (power - 2) + (int)((last >> (power - 2)) & 3) + 1;
-}
 
 /* ---- stamps ---------------------------------------------------------------------------------- */
 
@@ -63,42 +49,13 @@ static tern_storage *from_cache(tern_lane *lane, int size_class) {
     return storage;
 }
 
-/* A buffer from the device; on OUT_OF_MEMORY once more with the cache emptied. */
-static tern_bbuffer *take_buffer(tern_lane *lane, uint64_t bytes) {
-    tern_bdevice_vtable *vt = &lane->device->vtable;
-    tern_backend_error err = {{0}};
-    tern_bbuffer *buffer = NULL;
-    if (vt->largest_allocation && bytes > vt->largest_allocation) {
-        tern_fail(lane->ctx, TERN_ERR_OUT_OF_MEMORY,
-                  "%s: a tensor of %llu bytes is larger than the device's largest allocation, %llu",
-                  lane->device->name, (unsigned long long)bytes,
-                  (unsigned long long)vt->largest_allocation);
-        return NULL;
-    }
-    int32_t status = vt->buffer_alloc(lane->device->object, bytes, &buffer, &err);
-    if (status == TERN_BACKEND_OUT_OF_MEMORY && lane->cached_bytes) {
-        tern_lane_empty_cache(lane);
-        status = vt->buffer_alloc(lane->device->object, bytes, &buffer, &err);
-    }
-    if (status == TERN_BACKEND_OK) return buffer;
-    if (status == TERN_BACKEND_OUT_OF_MEMORY)
-        tern_fail(lane->ctx, TERN_ERR_OUT_OF_MEMORY,
-                  "%s: out of memory: %llu bytes for a tensor could not be allocated",
-                  lane->device->name, (unsigned long long)bytes);
-    else
-        tern_lane_fail(lane, "allocation", status, &err);
-    return NULL;
-}
-
-/* A struct without a buffer. */
+/* A struct without a buffer; NULL when memory is out. */
 static tern_storage *bare_struct(tern_lane *lane) {
     tern_storage *storage = lane->bare;
-    if (storage) {
+    if (storage)
         lane->bare = storage->next;
-        return storage;
-    }
-    storage = tern_alloc(sizeof *storage);
-    if (!storage) tern_fail_memory(lane->ctx, sizeof *storage);
+    else
+        storage = tern_alloc(sizeof *storage);
     return storage;
 }
 
@@ -109,9 +66,8 @@ static tern_storage *begin(tern_lane *lane, tern_storage *storage, uint64_t byte
     storage->bytes = bytes;
     storage->version = 0;
     storage->stamp = tern_new_stamp(lane->ctx);
-    storage->is_uniform = false;
-    storage->release = NULL;
     storage->has_twin = false;
+    storage->traits &= ~(uint32_t)TERN_STORAGE_UNSETTLED;
     return storage;
 }
 
@@ -119,15 +75,32 @@ static tern_storage *begin_bare(tern_lane *lane, uint64_t bytes) {
     tern_storage *storage = bare_struct(lane);
     if (!storage) return NULL;
     storage->buffer = NULL;
+    storage->shared = NULL;
+    storage->offset = 0;
     storage->capacity = 0;
+    storage->traits = 0;
+    storage->release = NULL;
     return begin(lane, storage, bytes);
 }
 
-static bool add_buffer(tern_storage *storage) {
-    storage->size_class = class_of(storage->bytes);
-    storage->capacity = class_bytes(storage->size_class);
-    storage->buffer = take_buffer(storage->lane, storage->capacity);
-    return storage->buffer != NULL;
+static tern_storage *bare_or_latch(tern_lane *lane, uint64_t bytes) {
+    tern_storage *storage = begin_bare(lane, bytes);
+    if (!storage) tern_fail_memory(lane->ctx, sizeof *storage);
+    return storage;
+}
+
+/* A place in a shared buffer where it may be, else a buffer of its own. One of an unusual size serves
+ * no other request. */
+static int32_t add_buffer(tern_storage *storage, bool shared, tern_backend_error *err) {
+    tern_lane *lane = storage->lane;
+    tern_pending_look(lane->ctx);
+    storage->size_class = tern_class_of(storage->bytes);
+    if (shared && tern_shared_cut(lane, storage)) return TERN_BACKEND_OK;
+    int32_t status =
+        tern_buffer_take(lane, storage->bytes, &storage->buffer, &storage->capacity, err);
+    if (storage->capacity != tern_buffer_bytes(lane, storage->bytes))
+        storage->traits |= TERN_STORAGE_ODD;
+    return status;
 }
 
 static void give_struct(tern_storage *storage) {
@@ -147,33 +120,79 @@ tern_status tern_storage_reserve(tern_lane *lane, int count) {
     return TERN_OK;
 }
 
-tern_storage *tern_storage_new(tern_lane *lane, uint64_t bytes) {
-    if (bytes == 0) return begin_bare(lane, 0);
+/* Not from the cache. */
+static int32_t make(tern_lane *lane, uint64_t bytes, bool shared, tern_storage **out_storage,
+                    tern_backend_error *err) {
+    *out_storage = NULL;
     if (bytes > (uint64_t)INT64_MAX / 2) {
-        tern_fail(lane->ctx, TERN_ERR_OUT_OF_MEMORY, "%s: %llu bytes exceed any memory",
-                  lane->device->name, (unsigned long long)bytes);
-        return NULL;
+        snprintf(err->message, sizeof err->message, "%llu bytes exceed any memory",
+                 (unsigned long long)bytes);
+        return TERN_BACKEND_OUT_OF_MEMORY;
     }
-    tern_storage *storage = from_cache(lane, class_of(bytes));
-    if (storage) {
-        begin(lane, storage, bytes);
+    tern_storage *storage = begin_bare(lane, bytes);
+    if (!storage) {
+        snprintf(err->message, sizeof err->message, "out of memory on the host");
+        return TERN_BACKEND_OUT_OF_MEMORY;
+    }
+    int32_t status = bytes ? add_buffer(storage, shared, err) : TERN_BACKEND_OK;
+    if (status == TERN_BACKEND_OK) {
+        count_bytes(lane->ctx, storage->capacity);
+        *out_storage = storage;
     } else {
-        storage = begin_bare(lane, bytes);
-        if (!storage) return NULL;
-        if (!add_buffer(storage)) {
-            give_struct(storage);
-            return NULL;
-        }
+        give_struct(storage);
     }
+    return status;
+}
+
+static void latch(tern_lane *lane, int32_t status, const tern_backend_error *err) {
+    if (status == TERN_BACKEND_OUT_OF_MEMORY)
+        tern_fail(lane->ctx, TERN_ERR_OUT_OF_MEMORY, "%s: %s", lane->device->name, err->message);
+    else
+        tern_lane_fail(lane, "allocation", status, err);
+}
+
+/* Of a size that the cache may have; NULL where it has none. */
+static inline tern_storage *make_from_cache(tern_lane *lane, uint64_t bytes) {
+    if (bytes - 1 >= (uint64_t)INT64_MAX / 2) return NULL;
+    tern_storage *storage = from_cache(lane, tern_class_of(bytes));
+    if (!storage) return NULL;
     count_bytes(lane->ctx, storage->capacity);
+    return begin(lane, storage, bytes);
+}
+
+int32_t tern_storage_try(tern_lane *lane, uint64_t bytes, tern_storage **out_storage,
+                         tern_backend_error *err) {
+    *out_storage = make_from_cache(lane, bytes);
+    return *out_storage ? TERN_BACKEND_OK : make(lane, bytes, true, out_storage, err);
+}
+
+static tern_storage *make_or_latch(tern_lane *lane, uint64_t bytes, bool shared) {
+    tern_backend_error err;
+    tern_storage *storage;
+    int32_t status = make(lane, bytes, shared, &storage, &err);
+    if (status != TERN_BACKEND_OK) latch(lane, status, &err);
     return storage;
+}
+
+tern_storage *tern_storage_new(tern_lane *lane, uint64_t bytes) {
+    tern_storage *storage = make_from_cache(lane, bytes);
+    return storage ? storage : make_or_latch(lane, bytes, true);
+}
+
+tern_storage *tern_storage_fresh(tern_lane *lane, uint64_t bytes) {
+    return make_or_latch(lane, bytes, false);
+}
+
+void tern_storage_reuse(tern_storage *storage, uint64_t bytes) {
+    begin(storage->lane, storage, bytes);
+    count_bytes(storage->lane->ctx, storage->capacity);
 }
 
 /* ---- one number everywhere ------------------------------------------------------------------- */
 
 void tern_storage_set_uniform(tern_storage *storage, tern_dtype dtype, double f, int64_t i) {
     uint64_t element;
-    storage->is_uniform = true;
+    storage->traits |= TERN_STORAGE_UNIFORM;
     storage->uniform_dtype = dtype;
     if (tern_dtype_is_floating(dtype)) {
         tern_num_store_f64((int)dtype, &element, 0, f);
@@ -188,7 +207,7 @@ void tern_storage_set_uniform(tern_storage *storage, tern_dtype dtype, double f,
 tern_storage *tern_storage_uniform(tern_lane *lane, uint64_t bytes, tern_dtype dtype, double f,
                                    int64_t i) {
     tern_storage *storage =
-        bytes <= BARE_BYTES ? begin_bare(lane, bytes) : tern_storage_new(lane, bytes);
+        bytes <= BARE_BYTES ? bare_or_latch(lane, bytes) : tern_storage_new(lane, bytes);
     if (storage) tern_storage_set_uniform(storage, dtype, f, i);
     return storage;
 }
@@ -196,14 +215,20 @@ tern_storage *tern_storage_uniform(tern_lane *lane, uint64_t bytes, tern_dtype d
 /* Takes over a cached buffer of the right class, or a new one. */
 static bool settle_buffer(tern_storage *storage) {
     if (storage->buffer || storage->bytes == 0) return true;
-    tern_storage *cached = from_cache(storage->lane, class_of(storage->bytes));
+    tern_storage *cached = from_cache(storage->lane, tern_class_of(storage->bytes));
+    tern_backend_error err;
+    int32_t status = TERN_BACKEND_OK;
     if (cached) {
         storage->size_class = cached->size_class;
         storage->capacity = cached->capacity;
         storage->buffer = cached->buffer;
+        storage->shared = cached->shared;
+        storage->traits |= cached->traits;
+        storage->offset = cached->offset;
         give_struct(cached);
-    } else if (!add_buffer(storage)) {
+    } else if ((status = add_buffer(storage, true, &err)) != TERN_BACKEND_OK) {
         storage->capacity = 0;
+        latch(storage->lane, status, &err);
         return false;
     }
     count_bytes(storage->lane->ctx, storage->capacity);
@@ -211,12 +236,13 @@ static bool settle_buffer(tern_storage *storage) {
 }
 
 tern_status tern_storage_open(tern_storage *storage) {
+    if (storage->traits & TERN_STORAGE_FILLING) tern_uploads_await(storage);
     if (!settle_buffer(storage)) return storage->lane->ctx->status;
-    storage->is_uniform = false;
+    storage->traits &= ~(uint32_t)TERN_STORAGE_UNIFORM;
     return TERN_OK;
 }
 
-tern_status tern_storage_write_uniform(tern_storage *storage) {
+static tern_status write_uniform(tern_storage *storage) {
     tern_lane *lane = storage->lane;
     if (tern_storage_open(storage) != TERN_OK) return lane->ctx->status;
     int64_t size = (int64_t)tern_dtype_size(storage->uniform_dtype);
@@ -224,6 +250,7 @@ tern_status tern_storage_write_uniform(tern_storage *storage) {
     if (count == 0) return TERN_OK;
     tern_fill_attrs attrs = {storage->uniform_f, storage->uniform_i};
     tern_operand out = {.buffer = storage->buffer,
+                        .at.byte_offset = storage->offset,
                         .dtype = (int32_t)storage->uniform_dtype,
                         .rank = 1,
                         .shape = &count,
@@ -237,6 +264,11 @@ tern_status tern_storage_write_uniform(tern_storage *storage) {
         lane->device->vtable.launch(lane->device->object, lane->queue, TERN_KERNEL_FILL, NULL, 0,
                                     &out, 1, &attrs, sizeof attrs, &err);
     return status == TERN_BACKEND_OK ? TERN_OK : tern_lane_fail(lane, "fill", status, &err);
+}
+
+tern_status tern_storage_make_ready(tern_storage *storage) {
+    if (storage->traits & TERN_STORAGE_FILLING) tern_uploads_await(storage);
+    return storage->traits & TERN_STORAGE_UNIFORM ? write_uniform(storage) : TERN_OK;
 }
 
 /* ---- the program's memory -------------------------------------------------------------------- */
@@ -279,6 +311,7 @@ tern_storage *tern_storage_import(tern_lane *lane, void *memory, uint64_t bytes,
         give_struct(storage);
         return NULL;
     }
+    storage->traits |= TERN_STORAGE_IMPORTED;
     storage->release = release ? release : keep;
     storage->release_user = user;
     storage->memory = memory;
@@ -301,40 +334,75 @@ void tern_storage_stamp_twins(tern_storage *storage) {
 
 static void free_buffer(tern_storage *storage) {
     tern_lane *lane = storage->lane;
-    lane->device->vtable.buffer_free(lane->device->object, lane->queue, storage->buffer);
+    if (storage->traits & TERN_STORAGE_PIECE)
+        tern_shared_give(lane, storage->shared);
+    else
+        lane->device->vtable.buffer_free(lane->device->object, lane->queue, storage->buffer);
 }
 
-void tern_storage_free(tern_storage *storage) {
+static void keep_in_cache(tern_storage *storage) {
     tern_lane *lane = storage->lane;
-    tern_stats *stats = &lane->ctx->stats;
-    stats->device_bytes -= storage->capacity;
-    if (storage->release) {
+    storage->next = lane->cached[storage->size_class];
+    lane->cached[storage->size_class] = storage;
+    lane->cached_bytes += storage->capacity;
+}
+
+/* What is not simply the device's own. A piece of a shared buffer cannot go alone, so it is kept
+ * whatever the limit. */
+static void free_special(tern_storage *storage) {
+    if (storage->traits & TERN_STORAGE_FILLING) tern_uploads_await(storage);
+    if (storage->traits & TERN_STORAGE_PIECE) {
+        keep_in_cache(storage);
+        return;
+    }
+    if (storage->traits & TERN_STORAGE_UPLOAD && tern_uploads_keep(storage)) return;
+    free_buffer(storage);
+    if (storage->traits & TERN_STORAGE_IMPORTED) {
         unlink_import(storage);
-        tern_lane_synchronize(lane);
-        free_buffer(storage);
-        storage->release(storage->release_user);
-    } else if (storage->buffer) {
-        if (lane->cached_bytes + storage->capacity <= lane->cache_limit) {
-            storage->next = lane->cached[storage->size_class];
-            lane->cached[storage->size_class] = storage;
-            lane->cached_bytes += storage->capacity;
-            return;
-        }
-        free_buffer(storage);
+        tern_pending_add(storage->lane, storage->release, storage->release_user);
     }
     give_struct(storage);
 }
 
-void tern_lane_empty_cache(tern_lane *lane) {
-    for (int c = 0; c < TERN_SIZE_CLASSES; c++) {
-        while (lane->cached[c]) {
-            tern_storage *storage = lane->cached[c];
-            lane->cached[c] = storage->next;
-            free_buffer(storage);
-            give_struct(storage);
-        }
+void tern_storage_free(tern_storage *storage) {
+    tern_lane *lane = storage->lane;
+    lane->ctx->stats.device_bytes -= storage->capacity;
+    if (storage->traits & ~(uint32_t)TERN_STORAGE_UNIFORM) {
+        free_special(storage);
+    } else if (storage->buffer && lane->cached_bytes + storage->capacity <= lane->cache_limit) {
+        keep_in_cache(storage);
+    } else {
+        if (storage->buffer) free_buffer(storage);
+        give_struct(storage);
     }
-    lane->cached_bytes = 0;
+}
+
+void tern_storage_discard(tern_storage *storage) {
+    storage->lane->cached_bytes -= storage->capacity;
+    free_buffer(storage);
+    give_struct(storage);
+}
+
+/* Frees a class's buffers, and those pieces whose shared buffers go. */
+static void empty_class(tern_lane *lane, int size_class) {
+    tern_storage *storage = lane->cached[size_class];
+    lane->cached[size_class] = NULL;
+    while (storage) {
+        tern_storage *next = storage->next;
+        if (storage->traits & TERN_STORAGE_PIECE && !storage->shared->goes) {
+            storage->next = lane->cached[size_class];
+            lane->cached[size_class] = storage;
+        } else {
+            tern_storage_discard(storage);
+        }
+        storage = next;
+    }
+}
+
+void tern_lane_empty_cache(tern_lane *lane) {
+    tern_shared_count_idle(lane);
+    for (int c = 0; c < TERN_SIZE_CLASSES; c++) empty_class(lane, c);
+    tern_uploads_empty_cache(lane);
     while (lane->bare) {
         tern_storage *storage = lane->bare;
         lane->bare = storage->next;

@@ -9,6 +9,18 @@
 /* Storage with contents open; NULL and latched when memory is out. */
 tern_storage *tern_storage_new(tern_lane *lane, uint64_t bytes);
 
+/* The same without latching: a backend's status, with a message that names the size. */
+int32_t tern_storage_try(tern_lane *lane, uint64_t bytes, tern_storage **out_storage,
+                         tern_backend_error *err);
+
+/* Storage with a new buffer of its own, which no queued work has used; NULL and latched when memory is
+ * out. */
+tern_storage *tern_storage_fresh(tern_lane *lane, uint64_t bytes);
+
+/* Storage that the upload queue has kept begins anew; back to the device with it. */
+void tern_storage_reuse(tern_storage *storage, uint64_t bytes);
+void tern_storage_discard(tern_storage *storage);
+
 /* Storage that holds one number everywhere: `f` where the dtype is floating, else `i`, both brought to
  * the dtype. Takes no memory before somebody looks where it is small. */
 tern_storage *tern_storage_uniform(tern_lane *lane, uint64_t bytes, tern_dtype dtype, double f,
@@ -17,18 +29,19 @@ tern_storage *tern_storage_uniform(tern_lane *lane, uint64_t bytes, tern_dtype d
 /* Makes it hold one number everywhere, whatever it held. */
 void tern_storage_set_uniform(tern_storage *storage, tern_dtype dtype, double f, int64_t i);
 
-/* Gives bytes to storage that has none yet and writes a number that is not written yet. */
-tern_status tern_storage_write_uniform(tern_storage *storage);
+/* Gives bytes to storage that has none yet, writes a number that is not written yet, and orders later
+ * kernels after an upload: what must have been done before anything looks at the bytes. */
+tern_status tern_storage_make_ready(tern_storage *storage);
 
 /* Gives bytes to storage that has none yet; the number is forgotten, since all of it will be written. */
 tern_status tern_storage_open(tern_storage *storage);
 
 static inline tern_status tern_storage_settle(tern_storage *storage) {
-    return storage->is_uniform ? tern_storage_write_uniform(storage) : TERN_OK;
+    return storage->traits & TERN_STORAGE_UNSETTLED ? tern_storage_make_ready(storage) : TERN_OK;
 }
 
-/* Storage over the program's memory, which `release` gives back at its end; NULL, and nothing latched,
- * where the device cannot use it. */
+/* Storage over the program's memory, which `release` gives back when the device is done with it; NULL,
+ * and nothing latched, where the device cannot use it. */
 tern_storage *tern_storage_import(tern_lane *lane, void *memory, uint64_t bytes,
                                   void (*release)(void *user), void *user);
 

@@ -316,6 +316,10 @@ static void remove_device(open_device *device) {
     tern_free(device);
 }
 
+bool tern_device_same_library(const tern_device *a, const tern_device *b) {
+    return ((const open_device *)a)->owner == ((const open_device *)b)->owner;
+}
+
 void tern_registry_close(tern_device *device) {
     if (!device) return;
     pthread_mutex_lock(&lock);

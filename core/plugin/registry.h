@@ -31,6 +31,9 @@ tern_status tern_registry_open(const char *spec, tern_device **out_device, tern_
 /* Drops one reference; the last closes the device. NULL is fine. */
 void tern_registry_close(tern_device *device);
 
+/* Whether both come from one plugin, so that its functions take either. */
+bool tern_device_same_library(const tern_device *a, const tern_device *b);
+
 /* Sends one line to the process's log callback (tern_on_log). */
 void tern_notice(int level, const char *format, ...) TERN_PRINTF(2, 3);
 

@@ -4,6 +4,7 @@
 
 #include "core/call/op.h"
 #include "core/memory/block.h"
+#include "core/memory/uploads.h"
 #include "core/objects.h"
 #include "numerics/dtype_convert.h"
 
@@ -46,6 +47,24 @@ tern_tensor *tern_from_data_on(tern_ctx *ctx, const void *data, tern_shape shape
 
 static void keep(void *user) {
     (void)user;
+}
+
+tern_tensor *tern_from_data_async(tern_ctx *ctx, const void *data, tern_shape shape,
+                                  tern_dtype dtype, const char *device) {
+    int64_t numel, strides[TERN_MAX_RANK];
+    if (dtype == TERN_DTYPE_DEFAULT) dtype = TERN_FLOAT32;
+    if (!check_new(ctx, "from_data_async", &shape, dtype)) return ctx->nil;
+    tern_lane *lane = tern_lane_open(ctx, device);
+    if (!lane) return ctx->nil;
+    if (!lane->queue || !data || !tern_shape_numel(shape.rank, shape.dim, &numel) || numel == 0)
+        return tern_from_data_on(ctx, data, shape, dtype, device);
+    tern_storage *storage =
+        tern_uploads_start(lane, data, (uint64_t)numel * tern_dtype_size(dtype));
+    if (!storage) return ctx->nil;
+    tern_contiguous_strides(shape.rank, shape.dim, strides);
+    tern_tensor *tensor = tern_tensor_over(lane, storage, dtype, shape.rank, shape.dim, strides, 0);
+    tern_storage_release(storage);
+    return tensor;
 }
 
 /* The tensor over imported memory; nil where that must be copied. */

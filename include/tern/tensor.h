@@ -33,12 +33,22 @@ TERN_API tern_tensor *tern_from_data_on(tern_ctx *ctx, const void *data, tern_sh
                                         tern_dtype dtype, const char *device);
 
 /*
+ * torch.tensor(data).pin_memory().to(device, non_blocking=True): the same without a wait, for data that is
+ * wanted a little later (the next batch): the copy runs beside the device's kernels, and the first
+ * operation that uses the tensor is ordered after it. `data` has been read when this returns and may be
+ * changed at once. Waits only where many copies are under way. NULL is the default device.
+ */
+TERN_API tern_tensor *tern_from_data_async(tern_ctx *ctx, const void *data, tern_shape shape,
+                                           tern_dtype dtype, const char *device);
+
+/*
  * torch.from_blob: a row-major tensor on the default device over `memory`, without a copy where the
  * device can use host memory and the address is aligned as it asks (host devices: to 64 bytes).
  * Elsewhere the elements are copied. `release` (may be NULL) is called with `user` once the memory is
- * no longer needed: by the last tensor over it, or before this returns, on failure too. Memory may be
- * given to a context more than once, in parts too: a write through one tensor raises the version of
- * all that overlap it (what the program itself writes, it knows).
+ * no longer needed: when the last tensor over it is gone and the device is done with it, on the thread
+ * of the context and at the latest in tern_close; or before this returns, on failure too. Memory may
+ * be given to a context more than once, in parts too: a write through one tensor raises the version
+ * of all that overlap it (what the program itself writes, it knows).
  */
 TERN_API tern_tensor *tern_from_memory(tern_ctx *ctx, void *memory, tern_shape shape,
                                        tern_dtype dtype, void (*release)(void *user), void *user);
