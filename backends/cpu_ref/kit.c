@@ -22,7 +22,6 @@
 
 /* What a kernel takes. Dtypes are checked by `has`, of the operand that decides. */
 typedef struct family {
-    int32_t kernel;
     tern_kit_kernel run;
     uint32_t attrs_size;
     int32_t min_inputs, max_inputs, max_outputs; /* at least one output */
@@ -49,39 +48,40 @@ static bool floating_or_uint8(int32_t fn, int32_t dtype) {
 #define SIZE(attrs) (uint32_t)sizeof(tern_##attrs##_attrs)
 
 static const family families[] = {
-    {TERN_KERNEL_FILL, tern_ref_fill, SIZE(fill), 0, 0, 1, NULL, 0},
-    {TERN_KERNEL_COPY, tern_ref_copy, 0, 1, 1, 1, NULL, 0},
-    {TERN_KERNEL_UNARY, tern_ref_unary, SIZE(unary), 1, 1, 1, tern_ref_unary_has, 0},
-    {TERN_KERNEL_BINARY, tern_ref_binary, SIZE(binary), 2, 2, 1, tern_ref_binary_has, 0},
-    {TERN_KERNEL_TERNARY, tern_ref_ternary, SIZE(ternary), 3, 3, 1, tern_ref_ternary_has, 1},
-    {TERN_KERNEL_REDUCE, tern_ref_reduce, SIZE(reduce), 1, 1, 1, tern_ref_reduce_has, 0},
-    {TERN_KERNEL_SCAN, tern_ref_scan, SIZE(scan), 1, 1, 2, tern_ref_scan_has, 0},
-    {TERN_KERNEL_SORT, tern_ref_sort, SIZE(sort), 1, 1, 2, NULL, 0},
-    {TERN_KERNEL_MATMUL, tern_ref_matmul, SIZE(matmul), 2, 3, 1, NULL, 0},
-    {TERN_KERNEL_GATHER, tern_ref_gather, SIZE(index), 2, 2, 1, NULL, 0},
-    {TERN_KERNEL_SCATTER, tern_ref_scatter, SIZE(index), 2, 2, 1, NULL, 0},
-    {TERN_KERNEL_INDEX_SELECT, tern_ref_index_select, SIZE(index), 2, 2, 1, NULL, 0},
-    {TERN_KERNEL_INDEX_ADD, tern_ref_index_add, SIZE(index), 2, 2, 1, NULL, 0},
-    {TERN_KERNEL_INDEX_GET, tern_ref_index_get, SIZE(multi_index), 2, 17, 1, NULL, 0},
-    {TERN_KERNEL_INDEX_PUT, tern_ref_index_put, SIZE(multi_index), 2, 17, 1, NULL, 0},
-    {TERN_KERNEL_NONZERO_COUNT, tern_ref_nonzero_count, 0, 1, 1, 1, NULL, 0},
-    {TERN_KERNEL_NONZERO, tern_ref_nonzero, 0, 1, 1, 1, NULL, 0},
-    {TERN_KERNEL_CONV, tern_ref_conv, SIZE(conv), 2, 2, 1, numbers_only, 0},
-    {TERN_KERNEL_CONV_GRAD_INPUT, tern_ref_conv_grad_input, SIZE(conv), 2, 2, 1, numbers_only, 0},
-    {TERN_KERNEL_CONV_GRAD_WEIGHT, tern_ref_conv_grad_weight, SIZE(conv), 2, 2, 1, numbers_only, 0},
-    {TERN_KERNEL_MAX_POOL, tern_ref_max_pool, SIZE(pool), 1, 1, 2, numbers_only, 0},
-    {TERN_KERNEL_MAX_POOL_GRAD, tern_ref_max_pool_grad, SIZE(pool), 2, 2, 1, numbers_only, 0},
-    {TERN_KERNEL_AVG_POOL, tern_ref_avg_pool, SIZE(pool), 1, 1, 1, numbers_only, 0},
-    {TERN_KERNEL_AVG_POOL_GRAD, tern_ref_avg_pool_grad, SIZE(pool), 1, 1, 1, floating_only, 0},
-    {TERN_KERNEL_RESIZE, tern_ref_resize, SIZE(resize), 1, 1, 1, floating_or_uint8, 0},
-    {TERN_KERNEL_RESIZE_GRAD, tern_ref_resize_grad, SIZE(resize), 1, 1, 1, floating_only, 0},
+    [TERN_KERNEL_FILL] = {tern_ref_fill, SIZE(fill), 0, 0, 1, NULL, 0},
+    [TERN_KERNEL_COPY] = {tern_ref_copy, 0, 1, 1, 1, NULL, 0},
+    [TERN_KERNEL_UNARY] = {tern_ref_unary, SIZE(unary), 1, 1, 1, tern_ref_unary_has, 0},
+    [TERN_KERNEL_BINARY] = {tern_ref_binary, SIZE(binary), 2, 2, 1, tern_ref_binary_has, 0},
+    [TERN_KERNEL_TERNARY] = {tern_ref_ternary, SIZE(ternary), 3, 3, 1, tern_ref_ternary_has, 1},
+    [TERN_KERNEL_REDUCE] = {tern_ref_reduce, SIZE(reduce), 1, 1, 1, tern_ref_reduce_has, 0},
+    [TERN_KERNEL_SCAN] = {tern_ref_scan, SIZE(scan), 1, 1, 2, tern_ref_scan_has, 0},
+    [TERN_KERNEL_SORT] = {tern_ref_sort, SIZE(sort), 1, 1, 2, NULL, 0},
+    [TERN_KERNEL_MATMUL] = {tern_ref_matmul, SIZE(matmul), 2, 3, 1, NULL, 0},
+    [TERN_KERNEL_GATHER] = {tern_ref_gather, SIZE(index), 2, 2, 1, NULL, 0},
+    [TERN_KERNEL_SCATTER] = {tern_ref_scatter, SIZE(index), 2, 2, 1, NULL, 0},
+    [TERN_KERNEL_INDEX_SELECT] = {tern_ref_index_select, SIZE(index), 2, 2, 1, NULL, 0},
+    [TERN_KERNEL_INDEX_ADD] = {tern_ref_index_add, SIZE(index), 2, 2, 1, NULL, 0},
+    [TERN_KERNEL_INDEX_GET] = {tern_ref_index_get, SIZE(multi_index), 2, 17, 1, NULL, 0},
+    [TERN_KERNEL_INDEX_PUT] = {tern_ref_index_put, SIZE(multi_index), 2, 17, 1, NULL, 0},
+    [TERN_KERNEL_NONZERO_COUNT] = {tern_ref_nonzero_count, 0, 1, 1, 1, NULL, 0},
+    [TERN_KERNEL_NONZERO] = {tern_ref_nonzero, 0, 1, 1, 1, NULL, 0},
+    [TERN_KERNEL_CONV] = {tern_ref_conv, SIZE(conv), 2, 2, 1, numbers_only, 0},
+    [TERN_KERNEL_CONV_GRAD_INPUT] = {tern_ref_conv_grad_input, SIZE(conv), 2, 2, 1, numbers_only,
+                                     0},
+    [TERN_KERNEL_CONV_GRAD_WEIGHT] = {tern_ref_conv_grad_weight, SIZE(conv), 2, 2, 1, numbers_only,
+                                      0},
+    [TERN_KERNEL_MAX_POOL] = {tern_ref_max_pool, SIZE(pool), 1, 1, 2, numbers_only, 0},
+    [TERN_KERNEL_MAX_POOL_GRAD] = {tern_ref_max_pool_grad, SIZE(pool), 2, 2, 1, numbers_only, 0},
+    [TERN_KERNEL_AVG_POOL] = {tern_ref_avg_pool, SIZE(pool), 1, 1, 1, numbers_only, 0},
+    [TERN_KERNEL_AVG_POOL_GRAD] = {tern_ref_avg_pool_grad, SIZE(pool), 1, 1, 1, floating_only, 0},
+    [TERN_KERNEL_RESIZE] = {tern_ref_resize, SIZE(resize), 1, 1, 1, floating_or_uint8, 0},
+    [TERN_KERNEL_RESIZE_GRAD] = {tern_ref_resize_grad, SIZE(resize), 1, 1, 1, floating_only, 0},
 };
 
+/* NULL where the kit has no such kernel. */
 static const family *find_family(int32_t kernel) {
-    for (size_t i = 0; i < sizeof families / sizeof *families; i++) {
-        if (families[i].kernel == kernel) return &families[i];
-    }
-    return NULL;
+    bool known = kernel >= 0 && kernel < (int32_t)(sizeof families / sizeof *families);
+    return known && families[kernel].run ? &families[kernel] : NULL;
 }
 
 int32_t tern_kit_fail(tern_backend_error *err, int32_t status, const char *format, ...) {
@@ -120,7 +120,7 @@ void tern_kit_device_init(tern_kit_device *device, const tern_bdevice_vtable *vt
     device->memory = memory;
     memset(device->kernels, 0, sizeof device->kernels);
     for (size_t i = 0; i < sizeof families / sizeof *families; i++) {
-        device->kernels[families[i].kernel] = families[i].run;
+        device->kernels[i] = families[i].run;
     }
     tern_kit_scratch_init(&device->scratch, host);
 }
@@ -190,16 +190,18 @@ bool tern_kit_supports(tern_bdevice *device, const tern_kernel_query *query,
     return *out_reason == NULL;
 }
 
-/* Attributes as the kernel declares them: a shorter struct is extended by zeros, a longer one is
- * taken where its tail is zero. */
-static bool adapt_attrs(uint32_t declared, const void *attrs, uint32_t size, void *out) {
+/*
+ * Attributes as the kernel declares them: a shorter struct is extended by zeros into `room`, a longer
+ * one is taken where its tail is zero, else NULL.
+ */
+static const void *adapt_attrs(uint32_t declared, const void *attrs, uint32_t size, void *room) {
     const unsigned char *bytes = attrs;
-    memset(out, 0, ATTRS_SIZE);
-    if (size) memcpy(out, attrs, size < declared ? size : declared);
-    for (uint32_t i = declared; i < size; i++) {
-        if (bytes[i]) return false;
-    }
-    return true;
+    for (uint32_t i = declared; i < size; i++)
+        if (bytes[i]) return NULL;
+    if (size >= declared && size > 0) return attrs;
+    memset(room, 0, ATTRS_SIZE);
+    if (size) memcpy(room, attrs, size);
+    return room;
 }
 
 /* The value of an operand that has no buffer, as an element in memory. */
@@ -225,14 +227,15 @@ static void leave(tern_kit_device *device, const tern_operand *operands, int32_t
     }
 }
 
-/* Reaches the buffers of `count` operands, the last of which is an output; on failure those before
- * are left again. */
+/* Reaches the buffers of `count` operands; on failure those before are left again. `out` has the shape
+ * that immediates stand for. */
 static int32_t reach(tern_kit_device *device, const tern_operand *operands, int32_t count,
-                     cell *cells, tern_kit_tensor *out, tern_backend_error *err) {
+                     const tern_operand *out, cell *cells, tern_kit_tensor *tensors,
+                     tern_backend_error *err) {
     for (int32_t i = 0; i < count; i++) {
         const tern_operand *operand = &operands[i];
         if (!operand->buffer) {
-            out[i] = of_immediate(operand, &operands[count - 1], &cells[i]);
+            tensors[i] = of_immediate(operand, out, &cells[i]);
             continue;
         }
         char *base = device->memory->reach(&device->base, operand->buffer, err);
@@ -240,9 +243,20 @@ static int32_t reach(tern_kit_device *device, const tern_operand *operands, int3
             leave(device, operands, i);
             return TERN_BACKEND_FAILED;
         }
-        out[i] = (tern_kit_tensor){base + operand->at.byte_offset, operand->dtype, operand->rank,
-                                   operand->shape, operand->strides};
+        tensors[i] = (tern_kit_tensor){base + operand->at.byte_offset, operand->dtype,
+                                       operand->rank, operand->shape, operand->strides};
     }
+    return TERN_BACKEND_OK;
+}
+
+/* What is wrong with a launch, before anything is done. */
+static int32_t check_launch(const tern_kit_device *device, int32_t kernel, int32_t n_inputs,
+                            int32_t n_outputs, tern_backend_error *err) {
+    if (kernel < 0 || kernel >= TERN_KIT_KERNELS || !device->kernels[kernel])
+        return tern_kit_fail(err, TERN_BACKEND_UNSUPPORTED, "no kernel %" PRId32, kernel);
+    if (n_inputs < 0 || n_outputs < 1 || n_inputs + n_outputs > TERN_KIT_OPERANDS)
+        return tern_kit_fail(err, TERN_BACKEND_INVALID,
+                             "kernel %" PRId32 ": too many operands, or no output", kernel);
     return TERN_BACKEND_OK;
 }
 
@@ -250,44 +264,31 @@ int32_t tern_kit_run(tern_kit_device *device, int32_t kernel, const tern_operand
                      int32_t n_inputs, const tern_operand *outputs, int32_t n_outputs,
                      const void *attrs, uint32_t attrs_size, tern_kit_flag *flag,
                      tern_backend_error *err) {
-    if (kernel < 0 || kernel >= TERN_KIT_KERNELS || !device->kernels[kernel]) {
-        return tern_kit_fail(err, TERN_BACKEND_UNSUPPORTED, "no kernel %" PRId32, kernel);
-    }
-    if (n_inputs < 0 || n_outputs < 0 || n_inputs + n_outputs > TERN_KIT_OPERANDS) {
-        return tern_kit_fail(err, TERN_BACKEND_INVALID, "kernel %" PRId32 ": too many operands",
-                             kernel);
-    }
+    int32_t status = check_launch(device, kernel, n_inputs, n_outputs, err);
+    if (status != TERN_BACKEND_OK) return status;
     const family *own = find_family(kernel);
-    max_align_t adapted[ATTRS_SIZE / sizeof(max_align_t)];
-    if (own && !adapt_attrs(own->attrs_size, attrs, attrs_size, adapted)) {
+    max_align_t room[ATTRS_SIZE / sizeof(max_align_t)];
+    if (own) attrs = adapt_attrs(own->attrs_size, attrs, attrs_size, room);
+    if (own && !attrs)
         return tern_kit_fail(err, TERN_BACKEND_UNSUPPORTED,
                              "kernel %" PRId32 ": attributes that this backend does not know",
                              kernel);
-    }
-
-    tern_operand operands[TERN_KIT_OPERANDS];
     tern_kit_tensor tensors[TERN_KIT_OPERANDS];
     cell cells[TERN_KIT_OPERANDS];
-    for (int32_t i = 0; i < n_inputs; i++) operands[i] = inputs[i];
-    for (int32_t i = 0; i < n_outputs; i++) operands[n_inputs + i] = outputs[i];
-    int32_t count = n_inputs + n_outputs;
-    int32_t status = reach(device, operands, count, cells, tensors, err);
+    status = reach(device, inputs, n_inputs, outputs, cells, tensors, err);
     if (status != TERN_BACKEND_OK) return status;
-    tern_kit_call call = {kernel,
-                          n_inputs,
-                          n_outputs,
-                          0,
-                          tensors,
-                          tensors + n_inputs,
-                          own ? adapted : attrs,
-                          device->host,
-                          &device->scratch,
-                          flag};
-    status = device->kernels[kernel](&call);
-    leave(device, operands, count);
-    if (status == TERN_BACKEND_OUT_OF_MEMORY) {
-        tern_kit_fail(err, status, "kernel %" PRId32 ": no host memory for its scratch", kernel);
+    status = reach(device, outputs, n_outputs, outputs, cells, tensors + n_inputs, err);
+    if (status != TERN_BACKEND_OK) {
+        leave(device, inputs, n_inputs);
+        return status;
     }
+    tern_kit_call call = {kernel, n_inputs,     n_outputs,        0,   tensors, tensors + n_inputs,
+                          attrs,  device->host, &device->scratch, flag};
+    status = device->kernels[kernel](&call);
+    leave(device, inputs, n_inputs);
+    leave(device, outputs, n_outputs);
+    if (status == TERN_BACKEND_OUT_OF_MEMORY)
+        tern_kit_fail(err, status, "kernel %" PRId32 ": no host memory for its scratch", kernel);
     return status;
 }
 
@@ -297,7 +298,9 @@ int32_t tern_kit_launch(tern_bdevice *device, tern_bqueue *queue, int32_t kernel
                         tern_backend_error *err) {
     (void)queue;
     tern_kit_device *self = (tern_kit_device *)device;
-    tern_kit_flag flag = {TERN_BACKEND_OK, ""};
+    tern_kit_flag flag; /* its message counts where the status is no OK */
+    flag.status = TERN_BACKEND_OK;
+    flag.message[0] = 0;
     int32_t status = tern_kit_run(self, kernel, inputs, n_inputs, outputs, n_outputs, attrs,
                                   attrs_size, &flag, err);
     return status == TERN_BACKEND_OK ? tern_kit_take_flag(&flag, err) : status;

@@ -35,6 +35,10 @@ static int64_t column_stride(const tern_kit_tensor *t) {
 #define BETA    (float)attrs->beta
 
 static void load_f32(int32_t dtype, const void *from, int64_t stride, int64_t n, float *out) {
+    if (dtype == TERN_BT_FLOAT32) {
+        for (int64_t i = 0; i < n; i++) out[i] = ((const float *)from)[i * stride];
+        return;
+    }
     double x[TERN_KIT_CHUNK];
     for (int64_t i = 0; i < n; i += TERN_KIT_CHUNK) {
         int64_t some = n - i < TERN_KIT_CHUNK ? n - i : TERN_KIT_CHUNK;
@@ -45,6 +49,10 @@ static void load_f32(int32_t dtype, const void *from, int64_t stride, int64_t n,
 }
 
 static void store_f32(int32_t dtype, void *to, int64_t stride, int64_t n, const float *values) {
+    if (dtype == TERN_BT_FLOAT32) {
+        for (int64_t i = 0; i < n; i++) ((float *)to)[i * stride] = values[i];
+        return;
+    }
     double x[PANEL];
     for (int64_t j = 0; j < n; j++) x[j] = (double)values[j];
     tern_kit_store_f64(dtype, to, stride, n, x);

@@ -71,18 +71,6 @@ bool tern_kit_is_contiguous(const tern_kit_tensor *tensor) {
     return true;
 }
 
-int64_t tern_kit_size(int32_t dtype) {
-    return (int64_t)tern_num_dtype_size(dtype);
-}
-
-bool tern_kit_is_floating(int32_t dtype) {
-    return dtype >= 0 && dtype <= TERN_BT_BFLOAT16;
-}
-
-void *tern_kit_at(const tern_kit_tensor *tensor, int64_t offset) {
-    return tensor->data + offset * tern_kit_size(tensor->dtype);
-}
-
 /* The common types have loops of their own, so that the switch is outside. */
 void tern_kit_load_f64(int32_t dtype, const void *from, int64_t stride, int64_t n, double *out) {
     const float *f32 = from;

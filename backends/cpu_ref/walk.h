@@ -56,14 +56,21 @@ int64_t tern_kit_count(const tern_kit_tensor *tensor);
 /* Whether the elements lie one behind the other, in row-major order. */
 bool tern_kit_is_contiguous(const tern_kit_tensor *tensor);
 
-/* Bytes of an element. */
-int64_t tern_kit_size(int32_t dtype);
+/* Bytes of an element of a known dtype. */
+static inline int64_t tern_kit_size(int32_t dtype) {
+    static const int8_t bytes[TERN_BT_COUNT] = {4, 8, 2, 2, 8, 4, 2, 1, 1, 1};
+    return bytes[dtype];
+}
 
 /* float32, float64, float16, bfloat16. */
-bool tern_kit_is_floating(int32_t dtype);
+static inline bool tern_kit_is_floating(int32_t dtype) {
+    return dtype >= 0 && dtype <= TERN_BT_BFLOAT16;
+}
 
 /* The element `offset` elements behind the first. */
-void *tern_kit_at(const tern_kit_tensor *tensor, int64_t offset);
+static inline void *tern_kit_at(const tern_kit_tensor *tensor, int64_t offset) {
+    return tensor->data + offset * tern_kit_size(tensor->dtype);
+}
 
 /* How many elements kernels handle at a time, in buffers on the stack. */
 #define TERN_KIT_CHUNK 256
