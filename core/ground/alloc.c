@@ -8,6 +8,13 @@
 
 #define ALIGNMENT 64u
 
+/* No process has more: where an address has 64 bits, 47 of them are a program's. */
+#if SIZE_MAX > UINT32_MAX
+#define MOST_BYTES ((size_t)1 << 47)
+#else
+#define MOST_BYTES (SIZE_MAX / 2)
+#endif
+
 static atomic_uint_fast64_t total_calls;
 static atomic_uint_fast64_t calls_since_armed;
 static atomic_uint_fast64_t failing_call; /* 0 fails none */
@@ -34,7 +41,7 @@ static size_t rounded(size_t bytes) {
 }
 
 void *tern_alloc(size_t bytes) {
-    if (bytes > SIZE_MAX / 2 || !may_allocate()) return NULL;
+    if (bytes > MOST_BYTES || !may_allocate()) return NULL;
     return aligned_alloc(ALIGNMENT, rounded(bytes));
 }
 
