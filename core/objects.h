@@ -33,6 +33,8 @@ typedef struct tern_node tern_node;
 typedef struct tern_alias tern_alias;
 typedef struct tern_op tern_op;
 typedef struct tern_block tern_block;
+typedef struct tern_object_body tern_object_body;
+typedef struct tern_generator_body tern_generator_body;
 
 /* ---- arenas and frames -------------------------------------------------------------------- */
 
@@ -65,6 +67,7 @@ struct tern_frame {
     bool outer_grad_enabled, outer_inference;
     tern_chunk *chunks;
     tern_tensor *tensors;
+    tern_object_body *objects; /* behind the other handles */
     tern_node *nodes;
     tern_deferred *deferred;
     tern_frame *next_free;
@@ -76,15 +79,26 @@ struct tern_frame {
  * What a handle other than a tensor's stands for (core/memory/slab.h). `self` is the one handle that is
  * valid now, NULL where the slot waits for its next one.
  */
-typedef struct tern_object_body {
+struct tern_object_body {
     const void *self;
     tern_ctx *ctx;
     tern_frame *frame;
     void *prev, *next; /* in the frame; next also links the slots that wait */
     uint32_t handle_generation;
-    int32_t kind;
+    uint32_t unused;
+    const char *kind; /* "optimizer": the noun of messages */
     void *object;
-} tern_object_body;
+};
+
+/* ---- memory that outlives its scope (lasting.c) ------------------------------------------------- */
+
+typedef struct tern_lasting tern_lasting;
+
+/* The pieces that were given back, the oldest first. */
+typedef struct tern_waiting {
+    tern_lasting *first, *last;
+    int count;
+} tern_waiting;
 
 /* ---- context (context.c) -------------------------------------------------------------------- */
 
@@ -93,7 +107,20 @@ typedef struct tern_object_body {
 /* Sizes of blocks: four for each power of two that an address has room for. */
 #define TERN_BLOCK_CLASSES (32 * (int)sizeof(size_t) - 56)
 
+#ifndef NDEBUG
+/* The thread that is in a context, how deep and in what, and another one that came (entered.c). */
+typedef struct tern_entered {
+    _Atomic long thread, intruder; /* 0: none */
+    const char *_Atomic operation;
+    const char *_Atomic intruding;
+    int depth;
+} tern_entered;
+#endif
+
 struct tern_ctx {
+#ifndef NDEBUG
+    tern_entered entered;
+#endif
     tern_status status;
     char error[TERN_FAULT_SIZE];
     tern_error_fn on_error;
@@ -110,7 +137,7 @@ struct tern_ctx {
     tern_lane *lanes[TERN_MAX_LANES];
     int n_lanes;        /* lanes[0] is the default device */
     uint64_t n_pending; /* of memory that goes back when queued work is done, over all lanes */
-    tern_generator *generator;
+    tern_generator_body *generator; /* the default one */
     tern_tensor *nil;
 
     uint64_t next_sequence;          /* of graph nodes: a node is younger than its inputs */
@@ -123,6 +150,8 @@ struct tern_ctx {
         *last_waiting; /* slots that were given back, the oldest first */
     uint32_t n_waiting;
     void *slot_blocks;
+    tern_lasting *lasting;
+    tern_waiting waiting;
     tern_alias *free_aliases;
     void *alias_blocks;
     void *free_dims;     /* shapes and strides of high ranks that were given back */

@@ -18,6 +18,15 @@ static bool field_bytes(const tern_sample_field *field, size_t *out_bytes) {
     return bytes <= SIZE_MAX / 8;
 }
 
+#define DATASET "dataset"
+
+tern_dataset_body *tern_dataset_of(const tern_dataset *dataset, const char *function) {
+    tern_dataset_body *body = tern_handle_object(dataset, DATASET, function);
+    for (const tern_dataset_body *part = body; part && part->whole; part = part->whole)
+        if (!tern_handle_object(part->whole_handle, DATASET, function)) return NULL;
+    return body;
+}
+
 tern_dataset *tern_dataset_new(tern_ctx *ctx, int64_t length, const tern_sample_field *fields,
                                int n_fields, tern_sample_fn get, void *user) {
     if (!tern_argument_given(ctx, "tern_dataset_new", "fields", fields)) return NULL;
@@ -28,7 +37,7 @@ tern_dataset *tern_dataset_new(tern_ctx *ctx, int64_t length, const tern_sample_
             (long long)length, n_fields, TERN_MAX_FIELDS);
         return NULL;
     }
-    tern_dataset *dataset = tern_scope_alloc(ctx, sizeof *dataset);
+    tern_dataset_body *dataset = tern_scope_alloc(ctx, sizeof *dataset);
     if (!dataset) return NULL;
     dataset->ctx = ctx;
     dataset->length = length;
@@ -37,10 +46,10 @@ tern_dataset *tern_dataset_new(tern_ctx *ctx, int64_t length, const tern_sample_
     dataset->user = user;
     for (int f = 0; f < n_fields; f++)
         if (!tern_dataset_set_field(dataset, f, &fields[f])) return NULL;
-    return dataset;
+    return dataset->handle = tern_handle_new(ctx, DATASET, dataset);
 }
 
-bool tern_dataset_set_field(tern_dataset *dataset, int index, const tern_sample_field *field) {
+bool tern_dataset_set_field(tern_dataset_body *dataset, int index, const tern_sample_field *field) {
     dataset->fields[index] = *field;
     if (field_bytes(field, &dataset->bytes[index])) return true;
     tern_fail(dataset->ctx, TERN_ERR_ARGUMENT,
@@ -48,9 +57,9 @@ bool tern_dataset_set_field(tern_dataset *dataset, int index, const tern_sample_
     return false;
 }
 
-tern_dataset *tern_dataset_derived(tern_dataset *whole, int64_t length, tern_derived_fn derive,
-                                   const void *part) {
-    tern_dataset *dataset = tern_scope_alloc(whole->ctx, sizeof *dataset);
+tern_dataset_body *tern_dataset_derived(tern_dataset_body *whole, int64_t length,
+                                        tern_derived_fn derive, const void *part) {
+    tern_dataset_body *dataset = tern_scope_alloc(whole->ctx, sizeof *dataset);
     if (!dataset) return NULL;
     *dataset = *whole;
     dataset->length = length;
@@ -59,10 +68,13 @@ tern_dataset *tern_dataset_derived(tern_dataset *whole, int64_t length, tern_der
     dataset->derive = derive;
     dataset->part = part;
     dataset->indices = NULL;
-    return dataset;
+    dataset->whole = whole;
+    dataset->whole_handle = whole->handle;
+    dataset->handle = tern_handle_new(whole->ctx, DATASET, dataset);
+    return dataset->handle ? dataset : NULL;
 }
 
-bool tern_dataset_read(const tern_dataset *dataset, int64_t index, uint64_t noise,
+bool tern_dataset_read(const tern_dataset_body *dataset, int64_t index, uint64_t noise,
                        void *const *out_fields) {
     if (dataset->derive) return dataset->derive(dataset->part, index, noise, out_fields);
     return dataset->get(dataset->user, index, out_fields);
@@ -113,6 +125,7 @@ tern_dataset *tern_tensor_dataset_new(tern_ctx *ctx, tern_tensor *const *tensors
     if (!tern_argument_given(ctx, "TensorDataset", "tensors", tensors)) return NULL;
     tensor_rows *rows = tern_scope_alloc(ctx, sizeof *rows);
     if (!rows) return NULL;
+    if (!tern_argument_tensor(ctx, "TensorDataset", tensors[0])) return NULL;
     int64_t length = tern_rank(tensors[0]) > 0 ? tern_size(tensors[0], 0) : 0;
     for (int f = 0; f < n_tensors; f++)
         if (!take_tensor(ctx, tensors[f], rows, length, &fields[f])) return NULL;
@@ -122,7 +135,7 @@ tern_dataset *tern_tensor_dataset_new(tern_ctx *ctx, tern_tensor *const *tensors
 /* ---- parts ---- */
 
 typedef struct subset {
-    tern_dataset *whole;
+    tern_dataset_body *whole;
     int64_t *indices;
 } subset;
 
@@ -131,7 +144,8 @@ static bool get_of_whole(const void *user, int64_t index, uint64_t noise, void *
     return tern_dataset_read(part->whole, part->indices[index], noise, out_fields);
 }
 
-tern_dataset *tern_subset_new(tern_dataset *dataset, const int64_t *indices, size_t count) {
+tern_dataset *tern_subset_new(tern_dataset *handle, const int64_t *indices, size_t count) {
+    tern_dataset_body *dataset = tern_dataset_of(handle, "tern_subset_new");
     if (!dataset) return NULL;
     tern_ctx *ctx = dataset->ctx;
     if (count > 0 && !tern_argument_given(ctx, "Subset", "indices", indices)) return NULL;
@@ -146,9 +160,9 @@ tern_dataset *tern_subset_new(tern_dataset *dataset, const int64_t *indices, siz
     if (!copy) return NULL;
     if (count > 0) memcpy(copy, indices, count * sizeof *copy);
     *part = (subset){dataset, copy};
-    tern_dataset *out = tern_dataset_derived(dataset, (int64_t)count, get_of_whole, part);
+    tern_dataset_body *out = tern_dataset_derived(dataset, (int64_t)count, get_of_whole, part);
     if (out) out->indices = copy;
-    return out;
+    return out ? out->handle : NULL;
 }
 
 /* Turns lengths or fractions into counts, as torch.utils.data.random_split. */
@@ -170,9 +184,10 @@ static bool split_counts(const double *lengths, size_t count, int64_t length, in
     return total == length;
 }
 
-tern_status tern_random_split(tern_dataset *dataset, const double *lengths, size_t count,
+tern_status tern_random_split(tern_dataset *handle, const double *lengths, size_t count,
                               tern_generator *generator, tern_dataset **out_parts) {
-    if (!dataset) return TERN_ERR_ARGUMENT;
+    tern_dataset_body *dataset = tern_dataset_of(handle, "tern_random_split");
+    if (!dataset) return tern_handle_status(handle);
     tern_ctx *ctx = dataset->ctx;
     if (count > 0 && (!tern_argument_given(ctx, "random_split", "lengths", lengths) ||
                       !tern_argument_given(ctx, "random_split", "out_parts", out_parts)))
@@ -190,7 +205,7 @@ tern_status tern_random_split(tern_dataset *dataset, const double *lengths, size
         status = tern_permutation(ctx, dataset->length, generator, order);
     const int64_t *next = order;
     for (size_t i = 0; status == TERN_OK && i < count; i++) {
-        out_parts[i] = tern_subset_new(dataset, next, (size_t)counts[i]);
+        out_parts[i] = tern_subset_new(handle, next, (size_t)counts[i]);
         if (!out_parts[i]) status = tern_check(ctx);
         next += counts[i];
     }
@@ -201,27 +216,32 @@ tern_status tern_random_split(tern_dataset *dataset, const double *lengths, size
 
 /* ---- reading ---- */
 
-int64_t tern_dataset_length(const tern_dataset *dataset) {
+int64_t tern_dataset_length(const tern_dataset *handle) {
+    const tern_dataset_body *dataset = tern_dataset_of(handle, "tern_dataset_length");
     return dataset ? dataset->length : 0;
 }
 
-int tern_dataset_field_count(const tern_dataset *dataset) {
+int tern_dataset_field_count(const tern_dataset *handle) {
+    const tern_dataset_body *dataset = tern_dataset_of(handle, "tern_dataset_field_count");
     return dataset ? dataset->n_fields : 0;
 }
 
-bool tern_dataset_field(const tern_dataset *dataset, int index, tern_sample_field *out_field) {
+bool tern_dataset_field(const tern_dataset *handle, int index, tern_sample_field *out_field) {
+    const tern_dataset_body *dataset = tern_dataset_of(handle, "tern_dataset_field");
     if (!dataset || index < 0 || index >= dataset->n_fields) return false;
     if (out_field) *out_field = dataset->fields[index];
     return true;
 }
 
-const int64_t *tern_subset_indices(const tern_dataset *dataset) {
+const int64_t *tern_subset_indices(const tern_dataset *handle) {
+    const tern_dataset_body *dataset = tern_dataset_of(handle, "tern_subset_indices");
     return dataset ? dataset->indices : NULL;
 }
 
-tern_status tern_dataset_get(tern_dataset *dataset, int64_t index, tern_tensor **out_tensors) {
+tern_status tern_dataset_get(tern_dataset *handle, int64_t index, tern_tensor **out_tensors) {
     void *fields[TERN_MAX_FIELDS] = {NULL};
-    if (!dataset) return TERN_ERR_ARGUMENT;
+    tern_dataset_body *dataset = tern_dataset_of(handle, "tern_dataset_get");
+    if (!dataset) return tern_handle_status(handle);
     tern_ctx *ctx = dataset->ctx;
     bool memory = true;
     uint64_t noise = 0;

@@ -23,10 +23,14 @@ typedef struct slot {
     int64_t bad; /* the index of a sample that could not be had, or -1 */
 } slot;
 
-struct tern_loader {
+#define LOADER "loader"
+
+typedef struct loader_body {
     tern_ctx *ctx;
-    tern_dataset *dataset;
+    const tern_dataset_body *dataset;
+    tern_dataset *dataset_handle;
     tern_sampler *sampler;
+    int64_t samples; /* of an epoch */
     tern_loader_options options;
     int64_t batches;
     int64_t *order; /* of the epoch */
@@ -44,18 +48,17 @@ struct tern_loader {
     int n_threads;
     int64_t claimed; /* the next batch that a worker takes */
     bool stop;
-};
+} loader_body;
 
 /* ---- stacking ---- */
 
-static int64_t batch_samples(const tern_loader *loader, int64_t batch) {
-    int64_t left = loader->sampler ? tern_sampler_length(loader->sampler) : 0;
-    left -= batch * loader->options.batch_size;
+static int64_t batch_samples(const loader_body *loader, int64_t batch) {
+    int64_t left = loader->samples - batch * loader->options.batch_size;
     return left < loader->options.batch_size ? left : loader->options.batch_size;
 }
 
-static void stack(const tern_loader *loader, int64_t batch, slot *to) {
-    const tern_dataset *dataset = loader->dataset;
+static void stack(const loader_body *loader, int64_t batch, slot *to) {
+    const tern_dataset_body *dataset = loader->dataset;
     const int64_t *indices = loader->order + batch * loader->options.batch_size;
     int64_t count = batch_samples(loader, batch), first = batch * loader->options.batch_size;
     void *fields[TERN_MAX_FIELDS] = {NULL};
@@ -72,7 +75,7 @@ static void stack(const tern_loader *loader, int64_t batch, slot *to) {
 /* ---- workers ---- */
 
 static void *run_worker(void *arg) {
-    tern_loader *loader = arg;
+    loader_body *loader = arg;
     pthread_mutex_lock(&loader->lock);
     for (;;) {
         while (!loader->stop && loader->claimed < loader->batches &&
@@ -91,8 +94,7 @@ static void *run_worker(void *arg) {
     return NULL;
 }
 
-void tern_loader_stop(tern_loader *loader) {
-    if (!loader) return;
+static void stop_workers(loader_body *loader) {
     loader->begun = false;
     pthread_mutex_lock(&loader->lock);
     loader->stop = true;
@@ -104,7 +106,7 @@ void tern_loader_stop(tern_loader *loader) {
 }
 
 /* Fewer threads than asked for are enough; without any the caller stacks. */
-static void start_workers(tern_loader *loader) {
+static void start_workers(loader_body *loader) {
     loader->claimed = 0;
     for (int64_t i = 0; i < loader->n_slots; i++) loader->slots[i].ready = false;
     while (loader->n_threads < loader->options.num_workers &&
@@ -115,8 +117,8 @@ static void start_workers(tern_loader *loader) {
 /* ---- making ---- */
 
 static void end_loader(void *arg) {
-    tern_loader *loader = arg;
-    tern_loader_stop(loader);
+    loader_body *loader = arg;
+    stop_workers(loader);
     pthread_cond_destroy(&loader->done);
     pthread_cond_destroy(&loader->work);
     pthread_mutex_destroy(&loader->lock);
@@ -142,9 +144,9 @@ static bool options_valid(tern_ctx *ctx, const tern_loader_options *o) {
 }
 
 /* Memory for the order of an epoch and for the slots. */
-static bool make_slots(tern_loader *loader) {
-    const tern_dataset *dataset = loader->dataset;
-    int64_t samples = tern_sampler_length(loader->sampler), rows = loader->options.batch_size;
+static bool make_slots(loader_body *loader) {
+    const tern_dataset_body *dataset = loader->dataset;
+    int64_t samples = loader->samples, rows = loader->options.batch_size;
     if (rows > samples) rows = samples;
     uint64_t total = 0, field;
     if ((uint64_t)samples >= SIZE_MAX / sizeof *loader->order) {
@@ -173,46 +175,67 @@ static bool make_slots(tern_loader *loader) {
     return true;
 }
 
-tern_loader *tern_loader_new(tern_dataset *dataset, const tern_loader_options *options) {
-    tern_loader_options o = TERN_LOADER_OPTIONS;
-    if (!dataset) return NULL;
+/* Of the context's, with options that were checked. */
+static loader_body *build(tern_dataset_body *dataset, const tern_loader_options *o) {
     tern_ctx *ctx = dataset->ctx;
-    if (!tern_options_read(ctx, "DataLoader", options, &o)) return NULL;
-    if (!options_valid(ctx, &o)) return NULL;
-    tern_loader *loader = tern_scope_alloc(ctx, sizeof *loader);
+    loader_body *loader = tern_scope_alloc(ctx, sizeof *loader);
     if (!loader) return NULL;
     loader->ctx = ctx;
     loader->dataset = dataset;
-    loader->options = o;
-    loader->sampler = o.sampler;
-    if (!o.sampler)
-        loader->sampler = o.shuffle
-                              ? tern_random_sampler_new(ctx, dataset->length, false, 0, o.generator)
-                              : tern_sequential_sampler_new(ctx, dataset->length);
-    if (!loader->sampler || !make_slots(loader)) return NULL;
-    loader->batches =
-        tern_batch_count(tern_sampler_length(loader->sampler), o.batch_size, o.drop_last);
+    loader->dataset_handle = dataset->handle;
+    loader->options = *o;
+    loader->sampler = o->sampler;
+    if (!o->sampler)
+        loader->sampler =
+            o->shuffle ? tern_random_sampler_new(ctx, dataset->length, false, 0, o->generator)
+                       : tern_sequential_sampler_new(ctx, dataset->length);
+    if (!tern_sampler_of(loader->sampler, "DataLoader")) return NULL;
+    loader->samples = tern_sampler_length(loader->sampler);
+    if (!make_slots(loader)) return NULL;
+    loader->batches = tern_batch_count(loader->samples, o->batch_size, o->drop_last);
     pthread_mutex_init(&loader->lock, NULL);
     pthread_cond_init(&loader->work, NULL);
     pthread_cond_init(&loader->done, NULL);
     return tern_defer(ctx, end_loader, loader) == TERN_OK ? loader : NULL;
 }
 
+tern_loader *tern_loader_new(tern_dataset *dataset, const tern_loader_options *options) {
+    tern_loader_options o = TERN_LOADER_OPTIONS;
+    tern_dataset_body *body = tern_dataset_of(dataset, "tern_loader_new");
+    if (!body || !tern_options_read(body->ctx, "DataLoader", options, &o)) return NULL;
+    if (!options_valid(body->ctx, &o)) return NULL;
+    return tern_handle_new(body->ctx, LOADER, build(body, &o));
+}
+
+static loader_body *loader_of(const tern_loader *loader, const char *function) {
+    return tern_handle_object(loader, LOADER, function);
+}
+
+void tern_loader_stop(tern_loader *loader) {
+    loader_body *body = loader_of(loader, "tern_loader_stop");
+    if (body) stop_workers(body);
+}
+
 int64_t tern_loader_length(const tern_loader *loader) {
-    return loader ? loader->batches : 0;
+    const loader_body *body = loader_of(loader, "tern_loader_length");
+    return body ? body->batches : 0;
 }
 
 /* ---- an epoch ---- */
 
-static tern_status draw_order(tern_loader *loader) {
-    tern_status status = tern_sampler_order(loader->sampler, loader->order);
+static tern_status draw_order(loader_body *loader) {
+    tern_sampler_body *sampler = tern_sampler_of(loader->sampler, "DataLoader");
+    if (!sampler) return tern_check(loader->ctx);
+    tern_status status = tern_sampler_order(sampler, loader->order);
     loader->drawn = status == TERN_OK;
     return status;
 }
 
-tern_status tern_loader_begin(tern_loader *loader) {
-    if (!loader) return TERN_ERR_ARGUMENT;
-    tern_loader_stop(loader);
+tern_status tern_loader_begin(tern_loader *handle) {
+    loader_body *loader = loader_of(handle, "tern_loader_begin");
+    if (!loader) return tern_handle_status(handle);
+    stop_workers(loader);
+    tern_dataset_of(loader->dataset_handle, "tern_loader_begin");
     if (tern_error(loader->ctx)[0]) return tern_check(loader->ctx);
     tern_generator *generator = loader->options.generator;
     loader->seed =
@@ -227,7 +250,7 @@ tern_status tern_loader_begin(tern_loader *loader) {
 }
 
 /* The batch in its slot, stacked. */
-static slot *wait_for(tern_loader *loader) {
+static slot *wait_for(loader_body *loader) {
     slot *from = &loader->slots[loader->next % loader->n_slots];
     if (loader->n_threads == 0) {
         stack(loader, loader->next, from);
@@ -239,7 +262,7 @@ static slot *wait_for(tern_loader *loader) {
     return from;
 }
 
-static void release(tern_loader *loader, slot *from) {
+static void release(loader_body *loader, slot *from) {
     pthread_mutex_lock(&loader->lock);
     from->ready = false;
     loader->next++;
@@ -247,8 +270,8 @@ static void release(tern_loader *loader, slot *from) {
     pthread_mutex_unlock(&loader->lock);
 }
 
-static void upload(tern_loader *loader, const slot *from, int64_t count, tern_tensor **out_batch) {
-    const tern_dataset *dataset = loader->dataset;
+static void upload(loader_body *loader, const slot *from, int64_t count, tern_tensor **out_batch) {
+    const tern_dataset_body *dataset = loader->dataset;
     for (int f = 0; f < dataset->n_fields; f++) {
         tern_shape sample = dataset->fields[f].shape, shape = {sample.rank + 1, {count}};
         for (int32_t d = 0; d < sample.rank; d++) shape.dim[d + 1] = sample.dim[d];
@@ -258,21 +281,24 @@ static void upload(tern_loader *loader, const slot *from, int64_t count, tern_te
 }
 
 /* A batch that is short, or asking for one past the last, exhausts the sampler. */
-static void exhaust(tern_loader *loader, bool short_batch) {
+static void exhaust(loader_body *loader, bool short_batch) {
     if (loader->exhausted || !short_batch) return;
     loader->exhausted = true;
-    tern_sampler_exhaust(loader->sampler);
+    tern_sampler_body *sampler = tern_sampler_of(loader->sampler, "DataLoader");
+    if (sampler) tern_sampler_exhaust(sampler);
 }
 
-bool tern_loader_next(tern_loader *loader, tern_tensor **out_batch) {
+bool tern_loader_next(tern_loader *handle, tern_tensor **out_batch) {
+    loader_body *loader = loader_of(handle, "tern_loader_next");
     if (!loader || !loader->begun) return false;
     tern_ctx *ctx = loader->ctx;
     if (!tern_argument_given(ctx, "tern_loader_next", "out_batch", out_batch)) return false;
     for (int f = 0; f < loader->dataset->n_fields; f++) out_batch[f] = tern_nil(ctx);
+    if (!tern_dataset_of(loader->dataset_handle, "tern_loader_next")) return false;
     if (tern_error(ctx)[0] || (!loader->drawn && draw_order(loader) != TERN_OK)) return false;
     if (loader->next >= loader->batches) {
         exhaust(loader, true);
-        tern_loader_stop(loader);
+        stop_workers(loader);
         return false;
     }
     int64_t batch = loader->next, count = batch_samples(loader, batch);
@@ -289,7 +315,8 @@ bool tern_loader_next(tern_loader *loader, tern_tensor **out_batch) {
     return !tern_error(ctx)[0];
 }
 
-const int64_t *tern_loader_indices(const tern_loader *loader, size_t *out_count) {
+const int64_t *tern_loader_indices(const tern_loader *handle, size_t *out_count) {
+    const loader_body *loader = loader_of(handle, "tern_loader_indices");
     if (out_count) *out_count = loader ? (size_t)loader->n_shown : 0;
     return loader ? loader->order + loader->shown : NULL;
 }

@@ -8,8 +8,11 @@
 
 typedef enum sampler_kind { SEQUENTIAL, RANDOM, RANDOM_REPLACED, SUBSET, WEIGHTED } sampler_kind;
 
-struct tern_sampler {
+#define SAMPLER "sampler"
+
+struct tern_sampler_body {
     tern_ctx *ctx;
+    tern_sampler *handle;
     sampler_kind kind;
     int64_t length; /* of what is sampled */
     int64_t num_samples;
@@ -21,20 +24,30 @@ struct tern_sampler {
 
 /* ---- making ---- */
 
-static tern_sampler *new_sampler(tern_ctx *ctx, sampler_kind kind, int64_t length,
-                                 int64_t num_samples, tern_generator *generator) {
-    tern_sampler *sampler = tern_scope_alloc(ctx, sizeof *sampler);
-    if (sampler)
-        *sampler = (tern_sampler){.ctx = ctx,
-                                  .kind = kind,
-                                  .length = length,
-                                  .num_samples = num_samples,
-                                  .generator = generator};
-    return sampler;
+tern_sampler_body *tern_sampler_of(const tern_sampler *sampler, const char *function) {
+    return tern_handle_object(sampler, SAMPLER, function);
+}
+
+static tern_sampler *handle_of(const tern_sampler_body *sampler) {
+    return sampler ? sampler->handle : NULL;
+}
+
+static tern_sampler_body *new_sampler(tern_ctx *ctx, sampler_kind kind, int64_t length,
+                                      int64_t num_samples, tern_generator *generator) {
+    if (generator && !tern_handle_object(generator, "generator", "a sampler")) return NULL;
+    tern_sampler_body *sampler = tern_scope_alloc(ctx, sizeof *sampler);
+    if (!sampler) return NULL;
+    *sampler = (tern_sampler_body){.ctx = ctx,
+                                   .kind = kind,
+                                   .length = length,
+                                   .num_samples = num_samples,
+                                   .generator = generator};
+    sampler->handle = tern_handle_new(ctx, SAMPLER, sampler);
+    return sampler->handle ? sampler : NULL;
 }
 
 tern_sampler *tern_sequential_sampler_new(tern_ctx *ctx, int64_t length) {
-    return new_sampler(ctx, SEQUENTIAL, length, length < 0 ? 0 : length, NULL);
+    return handle_of(new_sampler(ctx, SEQUENTIAL, length, length < 0 ? 0 : length, NULL));
 }
 
 tern_sampler *tern_random_sampler_new(tern_ctx *ctx, int64_t length, bool replacement,
@@ -47,19 +60,21 @@ tern_sampler *tern_random_sampler_new(tern_ctx *ctx, int64_t length, bool replac
                   (long long)num_samples, (long long)length);
         return NULL;
     }
-    return new_sampler(ctx, replacement ? RANDOM_REPLACED : RANDOM, length, num_samples, generator);
+    sampler_kind kind = replacement ? RANDOM_REPLACED : RANDOM;
+    return handle_of(new_sampler(ctx, kind, length, num_samples, generator));
 }
 
 tern_sampler *tern_subset_random_sampler_new(tern_ctx *ctx, const int64_t *indices, size_t count,
                                              tern_generator *generator) {
     if (count > 0 && !tern_argument_given(ctx, "SubsetRandomSampler", "indices", indices))
         return NULL;
-    tern_sampler *sampler = new_sampler(ctx, SUBSET, (int64_t)count, (int64_t)count, generator);
+    tern_sampler_body *sampler =
+        new_sampler(ctx, SUBSET, (int64_t)count, (int64_t)count, generator);
     if (!sampler) return NULL;
     sampler->indices = tern_scope_alloc(ctx, (count + 1) * sizeof *indices);
     if (!sampler->indices) return NULL;
     if (count > 0) memcpy(sampler->indices, indices, count * sizeof *indices);
-    return sampler;
+    return sampler->handle;
 }
 
 tern_sampler *tern_weighted_random_sampler_new(tern_ctx *ctx, const double *weights, size_t count,
@@ -73,16 +88,17 @@ tern_sampler *tern_weighted_random_sampler_new(tern_ctx *ctx, const double *weig
         return NULL;
     }
     if (!tern_argument_given(ctx, "WeightedRandomSampler", "weights", weights)) return NULL;
-    tern_sampler *sampler = new_sampler(ctx, WEIGHTED, (int64_t)count, num_samples, generator);
+    tern_sampler_body *sampler = new_sampler(ctx, WEIGHTED, (int64_t)count, num_samples, generator);
     if (!sampler) return NULL;
     sampler->replacement = replacement;
     sampler->weights = tern_scope_alloc(ctx, count * sizeof *weights);
     if (!sampler->weights) return NULL;
     memcpy(sampler->weights, weights, count * sizeof *weights);
-    return sampler;
+    return sampler->handle;
 }
 
-int64_t tern_sampler_length(const tern_sampler *sampler) {
+int64_t tern_sampler_length(const tern_sampler *handle) {
+    const tern_sampler_body *sampler = tern_sampler_of(handle, "tern_sampler_length");
     return sampler ? sampler->num_samples : 0;
 }
 
@@ -109,7 +125,8 @@ tern_status tern_permutation(tern_ctx *ctx, int64_t n, tern_generator *generator
 
 /* Whole permutations and the beginning of one more. A last one of which nothing is used is left to
  * tern_sampler_exhaust. */
-static tern_status draw_permutations(tern_sampler *s, tern_generator *generator, int64_t *out) {
+static tern_status draw_permutations(tern_sampler_body *s, tern_generator *generator,
+                                     int64_t *out) {
     tern_status status = TERN_OK;
     int64_t done = 0, n = s->length, rest = s->num_samples % n;
     for (; done + n <= s->num_samples && status == TERN_OK; done += n)
@@ -125,7 +142,7 @@ static tern_status draw_permutations(tern_sampler *s, tern_generator *generator,
     return status;
 }
 
-static tern_status draw_replaced(tern_sampler *s, tern_generator *generator, int64_t *out) {
+static tern_status draw_replaced(tern_sampler_body *s, tern_generator *generator, int64_t *out) {
     tern_value args[] = {tern_int(0), tern_int(s->length), tern_ints(&s->num_samples, 1)};
     tern_value named = tern_dict_new(s->ctx, false);
     if (generator) tern_dict_set(named, "generator", tern_generator_value(generator));
@@ -134,7 +151,7 @@ static tern_status draw_replaced(tern_sampler *s, tern_generator *generator, int
     return read_indices(s->ctx, drawn.as.tensor, s->num_samples, out);
 }
 
-static tern_status draw_random(tern_sampler *s, int64_t *out) {
+static tern_status draw_random(tern_sampler_body *s, int64_t *out) {
     tern_generator *generator = s->generator;
     if (!generator) {
         uint64_t seed = tern_generator_next_u64(tern_default_generator(s->ctx)) & INT64_MAX;
@@ -146,13 +163,13 @@ static tern_status draw_random(tern_sampler *s, int64_t *out) {
                              : draw_replaced(s, generator, out);
 }
 
-static tern_status draw_subset(tern_sampler *s, int64_t *out) {
+static tern_status draw_subset(tern_sampler_body *s, int64_t *out) {
     tern_status status = tern_permutation(s->ctx, s->length, s->generator, out);
     for (int64_t i = 0; i < s->length && status == TERN_OK; i++) out[i] = s->indices[out[i]];
     return status;
 }
 
-static tern_status draw_weighted(tern_sampler *s, int64_t *out) {
+static tern_status draw_weighted(tern_sampler_body *s, int64_t *out) {
     tern_tensor *weights = tern_from_data(s->ctx, s->weights, TERN_SHAPE(s->length), TERN_FLOAT64);
     tern_value args[] = {tern_tensor_value(weights), tern_int(s->num_samples),
                          tern_bool(s->replacement)};
@@ -163,7 +180,7 @@ static tern_status draw_weighted(tern_sampler *s, int64_t *out) {
     return read_indices(s->ctx, drawn.as.tensor, s->num_samples, out);
 }
 
-tern_status tern_sampler_order(tern_sampler *sampler, int64_t *out_indices) {
+tern_status tern_sampler_order(tern_sampler_body *sampler, int64_t *out_indices) {
     tern_status status = TERN_OK;
     tern_scope scope = tern_scope_begin(sampler->ctx, TERN_NO_GRAD);
     switch (sampler->kind) {
@@ -179,7 +196,7 @@ tern_status tern_sampler_order(tern_sampler *sampler, int64_t *out_indices) {
     return status;
 }
 
-tern_status tern_sampler_exhaust(tern_sampler *sampler) {
+tern_status tern_sampler_exhaust(tern_sampler_body *sampler) {
     if (sampler->kind != RANDOM || !sampler->generator ||
         sampler->num_samples % sampler->length != 0)
         return TERN_OK;
@@ -191,9 +208,10 @@ tern_status tern_sampler_exhaust(tern_sampler *sampler) {
     return status;
 }
 
-tern_status tern_sampler_draw(tern_sampler *sampler, int64_t *out_indices) {
-    if (!sampler ||
-        !tern_argument_given(sampler->ctx, "tern_sampler_draw", "out_indices", out_indices))
+tern_status tern_sampler_draw(tern_sampler *handle, int64_t *out_indices) {
+    tern_sampler_body *sampler = tern_sampler_of(handle, "tern_sampler_draw");
+    if (!sampler) return tern_handle_status(handle);
+    if (!tern_argument_given(sampler->ctx, "tern_sampler_draw", "out_indices", out_indices))
         return TERN_ERR_ARGUMENT;
     tern_status status = tern_sampler_order(sampler, out_indices);
     return status == TERN_OK ? tern_sampler_exhaust(sampler) : status;

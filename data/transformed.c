@@ -8,7 +8,7 @@
 enum { MOST_TRANSFORMS = 32 };
 
 typedef struct pipeline {
-    tern_dataset *whole;
+    tern_dataset_body *whole;
     int field;
     size_t bytes; /* of the largest sample on the way */
     int count;
@@ -86,7 +86,7 @@ static bool add(tern_ctx *ctx, pipeline *p, tern_value call, const tern_sample_f
            tern_fields_own(ctx, t->cls->fields, &t->options) && t->cls->plan(ctx, t);
 }
 
-static bool add_all(tern_ctx *ctx, pipeline *p, const char *text, tern_dataset *dataset) {
+static bool add_all(tern_ctx *ctx, pipeline *p, const char *text, tern_dataset_body *dataset) {
     tern_value call = tern_notation_parse(ctx, "transforms", text), list = tern_none();
     tern_value name = tern_dict_get(call, "module");
     tern_sample_field field = p->whole->fields[p->field];
@@ -113,7 +113,8 @@ static bool add_all(tern_ctx *ctx, pipeline *p, const char *text, tern_dataset *
     return true;
 }
 
-tern_dataset *tern_transformed_new(tern_dataset *dataset, int field, const char *transforms) {
+tern_dataset *tern_transformed_new(tern_dataset *handle, int field, const char *transforms) {
+    tern_dataset_body *dataset = tern_dataset_of(handle, "tern_transformed_new");
     if (!dataset) return NULL;
     tern_ctx *ctx = dataset->ctx;
     if (field < 0 || field >= dataset->n_fields || !transforms) {
@@ -122,10 +123,10 @@ tern_dataset *tern_transformed_new(tern_dataset *dataset, int field, const char 
         return NULL;
     }
     pipeline *p = tern_scope_alloc(ctx, sizeof *p);
-    tern_dataset *changed =
+    tern_dataset_body *changed =
         p ? tern_dataset_derived(dataset, dataset->length, get_transformed, p) : NULL;
     if (!changed) return NULL;
     p->whole = dataset;
     p->field = field;
-    return add_all(ctx, p, transforms, changed) ? changed : NULL;
+    return add_all(ctx, p, transforms, changed) ? changed->handle : NULL;
 }

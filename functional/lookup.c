@@ -188,7 +188,7 @@ static const char *kind_name(tern_op_kind kind) {
 }
 
 bool tern_op_at(size_t index, tern_op_info *out_info) {
-    if (index >= (size_t)row_count()) return false;
+    if (index >= (size_t)row_count() || !out_info) return false;
     const tern_op *op = row_of((int)index);
     out_info->schema = op->schema;
     out_info->kind = kind_name(op->kind);

@@ -14,9 +14,11 @@
 #include "tern/memory.h"
 #include "utf8.h"
 
+#define TABLE "table"
+
 enum { FIRST_ROOM = 256 };
 
-struct tern_csv {
+typedef struct csv_table {
     tern_ctx *ctx;
     char *path;
     tern_csv_options options;
@@ -30,12 +32,12 @@ struct tern_csv {
     int columns;
     const char **names;
     char *numbered; /* the names of a table without a header: "0", "1", ... */
-};
+} csv_table;
 
 /* ---- memory ---- */
 
 static void end_csv(void *arg) {
-    tern_csv *csv = arg;
+    csv_table *csv = arg;
     tern_free(csv->bytes);
     tern_free(csv->cells);
     tern_free(csv->lines);
@@ -45,7 +47,7 @@ static void end_csv(void *arg) {
     tern_free(csv);
 }
 
-static bool no_memory(const tern_csv *csv) {
+static bool no_memory(const csv_table *csv) {
     tern_fail(csv->ctx, TERN_ERR_OUT_OF_MEMORY, "%s: no memory for the table",
               csv->path ? csv->path : "CSV");
     return false;
@@ -62,7 +64,7 @@ static bool grow(void **array, size_t count, size_t *room, size_t item) {
     return true;
 }
 
-static bool add_cell(tern_csv *csv, size_t offset) {
+static bool add_cell(csv_table *csv, size_t offset) {
     void *array = csv->cells;
     if (!grow(&array, csv->n_cells, &csv->cell_room, sizeof *csv->cells)) return no_memory(csv);
     csv->cells = array;
@@ -70,7 +72,7 @@ static bool add_cell(tern_csv *csv, size_t offset) {
     return true;
 }
 
-static bool add_line(tern_csv *csv, int64_t line) {
+static bool add_line(csv_table *csv, int64_t line) {
     void *array = csv->lines;
     if (!grow(&array, csv->n_lines, &csv->line_room, sizeof *csv->lines)) return no_memory(csv);
     csv->lines = array;
@@ -81,7 +83,7 @@ static bool add_line(tern_csv *csv, int64_t line) {
 /* ---- reading ---- */
 
 typedef struct cursor {
-    tern_csv *csv;
+    csv_table *csv;
     size_t at;
     int64_t line;
 } cursor;
@@ -141,7 +143,7 @@ static bool read_cell(cursor *c, size_t column, size_t *out_end) {
 
 /* One row; its end is passed. A cell is ended only when what stands behind it has been looked at. */
 static bool read_row(cursor *c) {
-    tern_csv *csv = c->csv;
+    csv_table *csv = c->csv;
     int64_t line = c->line;
     size_t count = 0, end = 0;
     if (!add_line(csv, line)) return false;
@@ -160,7 +162,7 @@ static bool read_row(cursor *c) {
     return false;
 }
 
-static bool read_rows(tern_csv *csv) {
+static bool read_rows(csv_table *csv) {
     cursor c = {csv, 0, 1};
     const unsigned char *zero = memchr(csv->bytes, 0, csv->size);
     if (zero) {
@@ -182,15 +184,21 @@ static bool read_rows(tern_csv *csv) {
 
 /* ---- the names of the columns ---- */
 
+static int column_of(const csv_table *csv, const char *name) {
+    for (int i = 0; csv && name && i < csv->columns && csv->names[i]; i++)
+        if (strcmp(csv->names[i], name) == 0) return i;
+    return -1;
+}
+
 static const char *shown(const char *text, char out_text[TERN_SHOWN]) {
     return tern_shown(text, strlen(text), out_text);
 }
 
-static bool names_of_header(tern_csv *csv) {
+static bool names_of_header(csv_table *csv) {
     char name[TERN_SHOWN];
     for (int i = 0; i < csv->columns; i++) {
         csv->names[i] = (const char *)csv->bytes + csv->cells[i];
-        if (tern_csv_column(csv, csv->names[i]) == i) continue;
+        if (column_of(csv, csv->names[i]) == i) continue;
         tern_fail(csv->ctx, TERN_ERR_FORMAT, "%s:%lld: two columns are called '%s'", csv->path,
                   (long long)csv->lines[0], shown(csv->names[i], name));
         return false;
@@ -198,7 +206,7 @@ static bool names_of_header(tern_csv *csv) {
     return true;
 }
 
-static bool name_columns(tern_csv *csv) {
+static bool name_columns(csv_table *csv) {
     enum { DIGITS = 12 };
     csv->names = tern_alloc_zeroed((size_t)csv->columns, sizeof *csv->names);
     if (!csv->names) return no_memory(csv);
@@ -216,7 +224,7 @@ static bool name_columns(tern_csv *csv) {
 
 /* ---- opening ---- */
 
-static bool options_valid(const tern_csv *csv) {
+static bool options_valid(const csv_table *csv) {
     char delimiter = csv->options.delimiter;
     if (delimiter && delimiter != '"' && delimiter != '\n' && delimiter != '\r') return true;
     tern_fail(csv->ctx, TERN_ERR_ARGUMENT,
@@ -225,7 +233,7 @@ static bool options_valid(const tern_csv *csv) {
     return false;
 }
 
-static bool unpack(tern_csv *csv) {
+static bool unpack(csv_table *csv) {
     unsigned char *text;
     size_t size;
     if (!tern_is_gzip(csv->bytes, csv->size)) return true;
@@ -239,7 +247,7 @@ static bool unpack(tern_csv *csv) {
 
 tern_csv *tern_csv_over(tern_ctx *ctx, const char *path, unsigned char *bytes, size_t size,
                         const tern_csv_options *options) {
-    tern_csv *csv = tern_alloc_zeroed(1, sizeof *csv);
+    csv_table *csv = tern_alloc_zeroed(1, sizeof *csv);
     if (!csv) {
         tern_free(bytes);
         tern_fail(ctx, TERN_ERR_OUT_OF_MEMORY, "%s: no memory for the table", path);
@@ -253,7 +261,7 @@ tern_csv *tern_csv_over(tern_ctx *ctx, const char *path, unsigned char *bytes, s
     bool good = csv->path || no_memory(csv);
     good = good && tern_options_read(ctx, "tern_csv_open", options, &csv->options) &&
            options_valid(csv) && unpack(csv) && read_rows(csv) && name_columns(csv);
-    if (good && tern_defer(ctx, end_csv, csv) == TERN_OK) return csv;
+    if (good && tern_defer(ctx, end_csv, csv) == TERN_OK) return tern_handle_new(ctx, TABLE, csv);
     end_csv(csv);
     return NULL;
 }
@@ -267,54 +275,65 @@ tern_csv *tern_csv_open(tern_ctx *ctx, const char *path, const tern_csv_options 
 
 /* ---- looking ---- */
 
-int64_t tern_csv_rows(const tern_csv *csv) {
+static const csv_table *table_of(const tern_csv *csv, const char *function) {
+    return tern_handle_object(csv, TABLE, function);
+}
+
+int64_t tern_csv_rows(const tern_csv *handle) {
+    const csv_table *csv = table_of(handle, "tern_csv_rows");
     return csv ? csv->rows : 0;
 }
 
-int tern_csv_columns(const tern_csv *csv) {
+int tern_csv_columns(const tern_csv *handle) {
+    const csv_table *csv = table_of(handle, "tern_csv_columns");
     return csv ? csv->columns : 0;
 }
 
-const char *tern_csv_name(const tern_csv *csv, int column) {
+const char *tern_csv_name(const tern_csv *handle, int column) {
+    const csv_table *csv = table_of(handle, "tern_csv_name");
     return csv && column >= 0 && column < csv->columns ? csv->names[column] : NULL;
 }
 
 int tern_csv_column(const tern_csv *csv, const char *name) {
-    for (int i = 0; csv && name && i < csv->columns && csv->names[i]; i++)
-        if (strcmp(csv->names[i], name) == 0) return i;
-    return -1;
+    return column_of(table_of(csv, "tern_csv_column"), name);
 }
 
-static const char *cell(const tern_csv *csv, int64_t row, int column) {
+static const char *cell(const csv_table *csv, int64_t row, int column) {
     size_t index = (size_t)(row + csv->options.header) * (size_t)csv->columns + (size_t)column;
     return (const char *)csv->bytes + csv->cells[index];
 }
 
-const char *tern_csv_text(const tern_csv *csv, int64_t row, int column) {
+const char *tern_csv_text(const tern_csv *handle, int64_t row, int column) {
+    const csv_table *csv = table_of(handle, "tern_csv_text");
     if (!csv || row < 0 || row >= csv->rows || column < 0 || column >= csv->columns) return NULL;
     return cell(csv, row, column);
 }
 
-int64_t tern_csv_line(const tern_csv *csv, int64_t row) {
-    return csv && row >= 0 && row < csv->rows ? csv->lines[row + csv->options.header] : 0;
+static int64_t line_of(const csv_table *csv, int64_t row) {
+    return row >= 0 && row < csv->rows ? csv->lines[row + csv->options.header] : 0;
+}
+
+int64_t tern_csv_line(const tern_csv *handle, int64_t row) {
+    const csv_table *csv = table_of(handle, "tern_csv_line");
+    return csv ? line_of(csv, row) : 0;
 }
 
 /* ---- columns as tensors ---- */
 
-static bool find_column(const tern_csv *csv, const char *name, int *out_column) {
+static bool find_column(const csv_table *csv, const char *name, int *out_column) {
     char word[TERN_SHOWN], first[TERN_SHOWN];
     *out_column = -1;
     if (!tern_argument_given(csv->ctx, csv->path, "a column's name", name)) return false;
-    *out_column = tern_csv_column(csv, name);
+    *out_column = column_of(csv, name);
     if (*out_column >= 0) return true;
     tern_fail(csv->ctx, TERN_ERR_NOT_FOUND, "%s: no column '%s'; the first of %d is '%s'",
               csv->path, shown(name, word), csv->columns, shown(csv->names[0], first));
     return false;
 }
 
-static bool bad_number(const tern_csv *csv, int64_t row, int column, const char *text) {
+static bool bad_number(const csv_table *csv, int64_t row, int column, const char *text) {
     char name[TERN_SHOWN], word[TERN_SHOWN];
-    long long line = tern_csv_line(csv, row);
+    long long line = line_of(csv, row);
     shown(csv->names[column], name);
     if (*text)
         tern_fail(csv->ctx, TERN_ERR_FORMAT, "%s:%lld: column '%s': '%s' is no number", csv->path,
@@ -326,7 +345,7 @@ static bool bad_number(const tern_csv *csv, int64_t row, int column, const char 
     return false;
 }
 
-static bool number_of(const tern_csv *csv, int64_t row, int column, tern_value *out_number) {
+static bool number_of(const csv_table *csv, int64_t row, int column, tern_value *out_number) {
     const char *text = cell(csv, row, column);
     text += strspn(text, " \t");
     size_t length = strlen(text);
@@ -338,7 +357,7 @@ static bool number_of(const tern_csv *csv, int64_t row, int column, tern_value *
     return tern_number_parse(text, length, out_number) || bad_number(csv, row, column, text);
 }
 
-static bool read_numbers(const tern_csv *csv, const char *const *names, int count, double *out) {
+static bool read_numbers(const csv_table *csv, const char *const *names, int count, double *out) {
     for (int k = 0; k < count; k++) {
         int column = k;
         if (names && !find_column(csv, names[k], &column)) return false;
@@ -352,7 +371,8 @@ static bool read_numbers(const tern_csv *csv, const char *const *names, int coun
     return true;
 }
 
-tern_tensor *tern_csv_numbers(tern_csv *csv, const char *const *names, int count) {
+tern_tensor *tern_csv_numbers(tern_csv *handle, const char *const *names, int count) {
+    const csv_table *csv = table_of(handle, "tern_csv_numbers");
     if (!csv) return NULL;
     if (!names) count = csv->columns;
     tern_tensor *tensor = tern_nil(csv->ctx);
@@ -392,7 +412,7 @@ static int by_number(const void *a, const void *b) {
 typedef int (*label_order)(const void *a, const void *b);
 
 /* Fills in the rows' labels in the order of their classes, and tells that order. */
-static label_order sort_labels(const tern_csv *csv, int column, label *labels) {
+static label_order sort_labels(const csv_table *csv, int column, label *labels) {
     bool whole = true;
     for (int64_t row = 0; row < csv->rows; row++) {
         const char *text = cell(csv, row, column);
@@ -406,7 +426,7 @@ static label_order sort_labels(const tern_csv *csv, int column, label *labels) {
     return whole ? by_number : by_text;
 }
 
-static bool number_labels(const tern_csv *csv, int column, label *labels, int64_t *out_classes,
+static bool number_labels(const csv_table *csv, int column, label *labels, int64_t *out_classes,
                           tern_value names) {
     label_order order = sort_labels(csv, column, labels);
     int64_t class_index = -1;
@@ -420,7 +440,8 @@ static bool number_labels(const tern_csv *csv, int column, label *labels, int64_
     return tern_check(csv->ctx) == TERN_OK;
 }
 
-tern_tensor *tern_csv_classes(tern_csv *csv, const char *name, tern_value *out_names) {
+tern_tensor *tern_csv_classes(tern_csv *handle, const char *name, tern_value *out_names) {
+    const csv_table *csv = table_of(handle, "tern_csv_classes");
     int column;
     if (out_names) *out_names = tern_none();
     if (!csv) return NULL;

@@ -52,7 +52,9 @@ typedef struct entry {
 } entry;
 
 /* The struct and what it points to live in the scope; the bytes are the seam's. */
-struct tern_safetensors {
+#define FILE_KIND "file"
+
+typedef struct st_file {
     tern_ctx *ctx;
     const char *path;
     unsigned char *bytes;  /* NULL once closed */
@@ -63,11 +65,11 @@ struct tern_safetensors {
     size_t count;
     tern_value by_name; /* name -> index */
     tern_value metadata;
-};
+} st_file;
 
 /* ---- the header ------------------------------------------------------------------------------ */
 
-static bool bad(const tern_safetensors *file, const char *name, const char *what) {
+static bool bad(const st_file *file, const char *name, const char *what) {
     char shown[TERN_SHOWN];
     tern_fail(file->ctx, TERN_ERR_FORMAT, "%s: %s%s%s%s", file->path, name ? "tensor '" : "",
               name ? tern_shown(name, strlen(name), shown) : "", name ? "' " : "", what);
@@ -80,7 +82,7 @@ static bool read_size(const json_t *json, uint64_t *out) {
     return true;
 }
 
-static bool read_shape(const tern_safetensors *file, const json_t *json, entry *e) {
+static bool read_shape(const st_file *file, const json_t *json, entry *e) {
     if (!json_is_array(json)) return bad(file, e->name, "has no shape");
     if (json_array_size(json) > TERN_MAX_RANK) return bad(file, e->name, "has too many dimensions");
     e->shape.rank = (int32_t)json_array_size(json);
@@ -93,14 +95,14 @@ static bool read_shape(const tern_safetensors *file, const json_t *json, entry *
     return true;
 }
 
-static bool read_dtype(const tern_safetensors *file, const json_t *json, entry *e) {
+static bool read_dtype(const st_file *file, const json_t *json, entry *e) {
     const char *name = json_string_value(json);
     e->dtype = name ? tern_st_dtype_of(name) : NULL;
     return e->dtype || bad(file, e->name, "has no dtype that is known");
 }
 
 /* The bytes that shape and dtype take must be those between the offsets. */
-static bool check_bytes(const tern_safetensors *file, const entry *e) {
+static bool check_bytes(const st_file *file, const entry *e) {
     uint64_t bits = (uint64_t)e->dtype->bits;
     for (int i = 0; i < e->shape.rank; i++)
         if (!tern_size_mul(bits, (uint64_t)e->shape.dim[i], &bits))
@@ -112,7 +114,7 @@ static bool check_bytes(const tern_safetensors *file, const entry *e) {
            bad(file, e->name, "has another size than its shape and dtype say");
 }
 
-static bool read_entry(tern_safetensors *file, const char *name, json_t *json) {
+static bool read_entry(st_file *file, const char *name, json_t *json) {
     entry *e = &file->entries[file->count];
     const json_t *offsets = json_object_get(json, "data_offsets");
     tern_value kept = tern_string(file->ctx, name);
@@ -129,7 +131,7 @@ static bool read_entry(tern_safetensors *file, const char *name, json_t *json) {
     return check_bytes(file, e);
 }
 
-static bool read_metadata(tern_safetensors *file, json_t *json) {
+static bool read_metadata(st_file *file, json_t *json) {
     const char *key;
     json_t *item;
     if (!json_is_object(json)) return bad(file, NULL, "__metadata__ is no object");
@@ -151,7 +153,7 @@ static int by_offset(const void *a, const void *b) {
 }
 
 /* One behind the other, from the first byte to the last. */
-static bool check_cover(tern_safetensors *file) {
+static bool check_cover(st_file *file) {
     uint64_t at = 0;
     qsort(file->entries, file->count, sizeof *file->entries, by_offset);
     for (size_t i = 0; i < file->count; i++) {
@@ -165,7 +167,7 @@ static bool check_cover(tern_safetensors *file) {
     return at == file->data_size || bad(file, NULL, "there are bytes that belong to no tensor");
 }
 
-static bool read_header(tern_safetensors *file, json_t *json) {
+static bool read_header(st_file *file, json_t *json) {
     const char *key;
     json_t *item;
     if (!json_is_object(json)) return bad(file, NULL, "its header is no object");
@@ -183,8 +185,8 @@ static bool read_header(tern_safetensors *file, json_t *json) {
 
 /* ---- files ----------------------------------------------------------------------------------- */
 
-void tern_safetensors_close(tern_safetensors *file) {
-    if (!file) return;
+static void close_file(void *arg) {
+    st_file *file = arg;
     if (file->mapping)
         tern_mapping_release(file->mapping);
     else
@@ -195,12 +197,19 @@ void tern_safetensors_close(tern_safetensors *file) {
     file->by_name = tern_none();
 }
 
-static void close_deferred(void *file) {
-    tern_safetensors_close(file);
+static st_file *file_of(const tern_safetensors *file, const char *function) {
+    return tern_handle_object(file, FILE_KIND, function);
+}
+
+void tern_safetensors_close(tern_safetensors *handle) {
+    st_file *file = file_of(handle, "tern_safetensors_close");
+    if (!file) return;
+    close_file(file);
+    tern_handle_end(handle);
 }
 
 /* Where the JSON lies; false and latched where that is nowhere. */
-static bool find_header(tern_safetensors *file, size_t size, size_t *out_length) {
+static bool find_header(st_file *file, size_t size, size_t *out_length) {
     if (size < 8) return bad(file, NULL, "too short for a safetensors file: it is cut off");
     uint64_t length = tern_read_u64(file->bytes);
     if (length > MAX_HEADER) return bad(file, NULL, "its header is longer than 100 MB");
@@ -215,7 +224,7 @@ static bool find_header(tern_safetensors *file, size_t size, size_t *out_length)
 /* An index over bytes that are the seam's, or a mapping's whose reference it takes over. */
 static tern_safetensors *open_over(tern_ctx *ctx, const char *path, unsigned char *bytes,
                                    size_t size, tern_mapping *mapping) {
-    tern_safetensors *file = tern_scope_alloc(ctx, sizeof *file);
+    st_file *file = tern_scope_alloc(ctx, sizeof *file);
     tern_value kept = tern_string(ctx, path);
     size_t length = 0;
     if (!file || kept.kind != TERN_VALUE_STRING) {
@@ -227,8 +236,8 @@ static tern_safetensors *open_over(tern_ctx *ctx, const char *path, unsigned cha
     file->ctx = ctx;
     file->path = kept.as.s;
     file->bytes = bytes;
-    if (tern_defer(ctx, close_deferred, file) != TERN_OK) {
-        tern_safetensors_close(file);
+    if (tern_defer(ctx, close_file, file) != TERN_OK) {
+        close_file(file);
         return NULL;
     }
     json_t *json = NULL;
@@ -236,8 +245,8 @@ static tern_safetensors *open_over(tern_ctx *ctx, const char *path, unsigned cha
         json = tern_json_decode(ctx, path, (const char *)bytes + 8, length);
     bool ok = json && read_header(file, json);
     json_decref(json);
-    if (!ok) tern_safetensors_close(file);
-    return ok ? file : NULL;
+    if (!ok) close_file(file);
+    return ok ? tern_handle_new(ctx, FILE_KIND, file) : NULL;
 }
 
 tern_safetensors *tern_safetensors_over(tern_ctx *ctx, const char *path, unsigned char *bytes,
@@ -259,12 +268,12 @@ tern_safetensors *tern_safetensors_open(tern_ctx *ctx, const char *path) {
 
 /* ---- entries --------------------------------------------------------------------------------- */
 
-size_t tern_safetensors_count(const tern_safetensors *file) {
+size_t tern_safetensors_count(const tern_safetensors *handle) {
+    const st_file *file = file_of(handle, "tern_safetensors_count");
     return file ? file->count : 0;
 }
 
-bool tern_safetensors_at(const tern_safetensors *file, size_t index,
-                         tern_safetensors_entry *out_entry) {
+static bool entry_at(const st_file *file, size_t index, tern_safetensors_entry *out_entry) {
     if (!file || !out_entry || index >= file->count) return false;
     const entry *e = &file->entries[index];
     *out_entry =
@@ -273,18 +282,28 @@ bool tern_safetensors_at(const tern_safetensors *file, size_t index,
     return true;
 }
 
-bool tern_safetensors_find(const tern_safetensors *file, const char *name,
-                           tern_safetensors_entry *out_entry) {
-    if (!file) return false;
-    tern_value index = tern_dict_get(file->by_name, name);
-    return index.kind == TERN_VALUE_INT && tern_safetensors_at(file, (size_t)index.as.i, out_entry);
+bool tern_safetensors_at(const tern_safetensors *file, size_t index,
+                         tern_safetensors_entry *out_entry) {
+    return entry_at(file_of(file, "tern_safetensors_at"), index, out_entry);
 }
 
-tern_value tern_safetensors_metadata(const tern_safetensors *file) {
+static bool find_entry(const st_file *file, const char *name, tern_safetensors_entry *out_entry) {
+    if (!file) return false;
+    tern_value index = tern_dict_get(file->by_name, name);
+    return index.kind == TERN_VALUE_INT && entry_at(file, (size_t)index.as.i, out_entry);
+}
+
+bool tern_safetensors_find(const tern_safetensors *file, const char *name,
+                           tern_safetensors_entry *out_entry) {
+    return find_entry(file_of(file, "tern_safetensors_find"), name, out_entry);
+}
+
+tern_value tern_safetensors_metadata(const tern_safetensors *handle) {
+    const st_file *file = file_of(handle, "tern_safetensors_metadata");
     return file ? file->metadata : tern_none();
 }
 
-static tern_tensor *make_tensor(const tern_safetensors *file, const tern_safetensors_entry *e) {
+static tern_tensor *make_tensor(const st_file *file, const tern_safetensors_entry *e) {
     char shown[TERN_SHOWN];
     if (e->dtype == TERN_DTYPE_DEFAULT) {
         tern_fail(file->ctx, TERN_ERR_UNSUPPORTED,
@@ -297,12 +316,13 @@ static tern_tensor *make_tensor(const tern_safetensors *file, const tern_safeten
     return tern_from_data(file->ctx, e->data, e->shape, e->dtype);
 }
 
-tern_tensor *tern_safetensors_tensor(const tern_safetensors *file, const char *name) {
+tern_tensor *tern_safetensors_tensor(const tern_safetensors *handle, const char *name) {
+    const st_file *file = file_of(handle, "tern_safetensors_tensor");
     tern_safetensors_entry e;
     if (!file) return NULL;
     if (!tern_argument_given(file->ctx, file->path, "a tensor's name", name))
         return tern_nil(file->ctx);
-    if (!tern_safetensors_find(file, name, &e)) {
+    if (!find_entry(file, name, &e)) {
         tern_fail(file->ctx, TERN_ERR_NOT_FOUND, "%s: there is no tensor '%.100s'", file->path,
                   name);
         return tern_nil(file->ctx);
@@ -310,11 +330,12 @@ tern_tensor *tern_safetensors_tensor(const tern_safetensors *file, const char *n
     return make_tensor(file, &e);
 }
 
-tern_value tern_safetensors_value(const tern_safetensors *file) {
+tern_value tern_safetensors_value(const tern_safetensors *handle) {
+    const st_file *file = file_of(handle, "tern_safetensors_value");
     tern_safetensors_entry e;
     if (!file) return tern_none();
     tern_value dict = tern_dict_new(file->ctx, false);
-    for (size_t i = 0; tern_safetensors_at(file, i, &e); i++) {
+    for (size_t i = 0; entry_at(file, i, &e); i++) {
         tern_tensor *tensor = make_tensor(file, &e);
         if (tern_is_nil(tensor)) return tern_none();
         if (tern_dict_set(dict, e.name, tern_tensor_value(tensor)) != TERN_OK) return tern_none();

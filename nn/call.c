@@ -160,7 +160,8 @@ static tern_tensor *only_input(tern_module *module, const tern_value *positional
 
 tern_value tern_module_call(tern_module *module, const tern_value *positional, int n_positional,
                             tern_value named) {
-    if (!module || tern_latched(module->inner->ctx)) return tern_none();
+    if (!tern_module_there(module, "tern_module_call") || tern_latched(module->inner->ctx))
+        return tern_none();
     if (n_positional > 0 &&
         !tern_argument_given(module->inner->ctx, "tern_module_call", "positional", positional))
         return tern_none();
@@ -185,7 +186,8 @@ static tern_tensor *call_for_tensor(tern_module *module, const tern_value *args,
 }
 
 tern_tensor *tern_forward(tern_module *module, tern_tensor *input) {
-    if (!module) return tern_nn_no_module("tern_forward", input);
+    if (!tern_module_there(module, "tern_forward"))
+        return tern_nn_no_module(module, "tern_forward", input);
     tern_ctx *ctx = module->inner->ctx;
     if (tern_latched(ctx) || !tern_argument_tensor(ctx, tern_module_name(module), input))
         return tern_nil(ctx);
@@ -196,7 +198,8 @@ tern_tensor *tern_forward(tern_module *module, tern_tensor *input) {
 }
 
 tern_tensor *tern_forward2(tern_module *module, tern_tensor *first, tern_tensor *second) {
-    if (!module) return tern_nn_no_module("tern_forward2", first ? first : second);
+    if (!tern_module_there(module, "tern_forward2"))
+        return tern_nn_no_module(module, "tern_forward2", first ? first : second);
     tern_ctx *ctx = module->inner->ctx;
     if (tern_latched(ctx) || !tern_argument_tensor(ctx, tern_module_name(module), first) ||
         !tern_argument_tensor(ctx, tern_module_name(module), second))

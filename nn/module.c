@@ -3,7 +3,20 @@
 
 #include <string.h>
 
-tern_tensor *tern_nn_no_module(const char *who, tern_tensor *tensor) {
+bool tern_module_there(const tern_module *module, const char *who) {
+    if (!module || !module->inner->gone) return module != NULL;
+    tern_fail(module->inner->ctx, TERN_ERR_STATE,
+              "%s: the module is gone, its scope has ended: make it in the scope that uses it",
+              who);
+    return false;
+}
+
+tern_status tern_module_absent(const tern_module *module) {
+    return module ? tern_check(module->inner->ctx) : TERN_ERR_ARGUMENT;
+}
+
+tern_tensor *tern_nn_no_module(const tern_module *module, const char *who, tern_tensor *tensor) {
+    if (module) return tern_nil(module->inner->ctx);
     if (!tensor) return NULL;
     tern_argument_given(tern_context_of(tensor), who, "the module", NULL);
     return tern_nil(tern_context_of(tensor));
@@ -39,25 +52,44 @@ static void copy_fields(const tern_field *fields, void *out_object, const void *
                sizes[field->type]);
 }
 
+/* The mark of a module that is gone, and nothing left to walk over. */
+static void end_module(void *arg) {
+    tern_module_inner *inner = arg;
+    *inner = (tern_module_inner){.ctx = inner->ctx, .gone = true, .name = ""};
+}
+
+/* The struct of the class, and in front of it what the library keeps. */
+static tern_module *module_new(tern_ctx *ctx, const tern_module_class *cls) {
+    size_t before = (sizeof(tern_module_inner) + 15) & ~(size_t)15;
+    uint64_t bytes;
+    if (!tern_size_add(before, cls->instance_size, &bytes)) bytes = SIZE_MAX;
+    tern_module_inner *inner =
+        tern_scope_alloc_lasting(ctx, (size_t)bytes, before + sizeof(tern_module));
+    if (!inner) return NULL;
+    inner->ctx = ctx;
+    if (tern_defer(ctx, end_module, inner) != TERN_OK) return NULL;
+    tern_module *module = (tern_module *)(void *)((char *)inner + before);
+    module->cls = cls;
+    module->inner = inner;
+    return module;
+}
+
 /* With the owner's scope open. */
 static tern_module *build(tern_ctx *ctx, tern_owner *owner, const tern_module_class *cls,
                           const void *config) {
-    tern_module *module = tern_scope_alloc(ctx, cls->instance_size);
-    tern_module_inner *inner = tern_scope_alloc(ctx, sizeof *inner);
+    tern_module *module = module_new(ctx, cls);
     size_t length = tern_class_name_length(cls);
     char *name = tern_scope_alloc(ctx, length + 1);
-    if (!module || !inner || !name) return NULL;
+    if (!module || !name) return NULL;
     memcpy(name, cls->schema, length);
+    tern_module_inner *inner = module->inner;
+    inner->owner = owner;
+    inner->name = name;
+    inner->training = true;
     if (config) {
         copy_fields(cls->fields, module, config);
         if (!tern_fields_own(ctx, cls->fields, module)) return NULL;
     }
-    module->cls = cls;
-    module->inner = inner;
-    inner->ctx = ctx;
-    inner->owner = owner;
-    inner->name = name;
-    inner->training = true;
     tern_status status = cls->init ? cls->init(module) : TERN_OK;
     if (status != TERN_OK)
         tern_fail(ctx, status, "%s: its init failed with '%s'", tern_module_name(module),
@@ -87,13 +119,14 @@ tern_module *tern_module_new(tern_ctx *ctx, const tern_module_class *cls, const 
 }
 
 void tern_module_free(tern_module *module) {
-    if (module) tern_owner_free(module->inner->owner);
+    if (tern_module_there(module, "tern_module_free")) tern_owner_free(module->inner->owner);
 }
 
 /* ---- registering ----------------------------------------------------------------------------- */
 
 tern_scope tern_module_begin(tern_module *self) {
-    return tern_owner_begin(self ? self->inner->owner : NULL, 0);
+    bool there = tern_module_there(self, "tern_module_begin");
+    return tern_owner_begin(there ? self->inner->owner : NULL, 0);
 }
 
 static const tern_slot *find_slot(const tern_slots *slots, const char *name) {
@@ -160,7 +193,8 @@ static bool add_slot(tern_module_inner *inner, tern_slots *slots, const char *na
 }
 
 tern_tensor *tern_module_parameter(tern_module *self, const char *name, tern_tensor *tensor) {
-    if (!self) return tern_nn_no_module("tern_module_parameter", tensor);
+    if (!tern_module_there(self, "tern_module_parameter"))
+        return tern_nn_no_module(self, "tern_module_parameter", tensor);
     tern_module_inner *inner = self->inner;
     tern_ctx *ctx = inner->ctx;
     if (tensor && tern_is_nil(tensor)) return tensor;
@@ -180,7 +214,8 @@ tern_tensor *tern_module_parameter(tern_module *self, const char *name, tern_ten
 
 tern_tensor *tern_module_buffer(tern_module *self, const char *name, tern_tensor *tensor,
                                 bool persistent) {
-    if (!self) return tern_nn_no_module("tern_module_buffer", tensor);
+    if (!tern_module_there(self, "tern_module_buffer"))
+        return tern_nn_no_module(self, "tern_module_buffer", tensor);
     tern_ctx *ctx = self->inner->ctx;
     if (tensor && tern_is_nil(tensor)) return tensor;
     if (!check_name(self, "buffer", name)) return tern_nil(ctx);
@@ -215,9 +250,15 @@ static void push_down(tern_module *module, int level) {
 }
 
 tern_module *tern_module_child(tern_module *self, const char *name, tern_module *child) {
-    if (!self || !check_name(self, "module", name)) return NULL;
+    if (!tern_module_there(self, "tern_module_child") || !check_name(self, "module", name))
+        return NULL;
     tern_module_inner *inner = self->inner;
     if (!tern_argument_given(inner->ctx, "tern_module_child", "child", child)) return NULL;
+    if (!tern_module_there(child, "tern_module_child")) {
+        tern_fail(inner->ctx, TERN_ERR_STATE, "%s: child '%s' is gone", tern_module_name(self),
+                  name);
+        return NULL;
+    }
     if (child->inner->ctx != inner->ctx) {
         tern_fail(inner->ctx, TERN_ERR_ARGUMENT, "%s: child '%s' belongs to another context",
                   tern_module_name(self), name);
@@ -247,16 +288,17 @@ tern_module *tern_module_child(tern_module *self, const char *name, tern_module 
 /* ---- looking --------------------------------------------------------------------------------- */
 
 const char *tern_module_name(const tern_module *module) {
-    return module ? module->inner->name : "";
+    return tern_module_there(module, "tern_module_name") ? module->inner->name : "";
 }
 
 tern_ctx *tern_module_context(const tern_module *module) {
-    return module ? module->inner->ctx : NULL;
+    return tern_module_there(module, "tern_module_context") ? module->inner->ctx : NULL;
 }
 
 tern_module *tern_module_child_at(const tern_module *module, size_t index, const char **out_name) {
     if (out_name) *out_name = "";
-    if (!module || index >= module->inner->n_children) return NULL;
+    if (!tern_module_there(module, "tern_module_child_at") || index >= module->inner->n_children)
+        return NULL;
     if (out_name) *out_name = module->inner->children[index].name;
     return module->inner->children[index].module;
 }
@@ -274,7 +316,7 @@ static tern_module *descend(tern_module *module, const char *path, const char **
 }
 
 tern_module *tern_module_get(tern_module *module, const char *path) {
-    if (!module) return NULL;
+    if (!tern_module_there(module, "tern_module_get")) return NULL;
     if (!tern_argument_given(module->inner->ctx, "tern_module_get", "path", path)) return NULL;
     if (!*path) return module;
     const char *last;
@@ -287,7 +329,7 @@ tern_module *tern_module_get(tern_module *module, const char *path) {
 }
 
 tern_tensor *tern_module_tensor(tern_module *module, const char *path) {
-    if (!module) return NULL;
+    if (!tern_module_there(module, "tern_module_tensor")) return NULL;
     if (!tern_argument_given(module->inner->ctx, "tern_module_tensor", "path", path))
         return tern_nil(module->inner->ctx);
     const char *last;
@@ -301,6 +343,7 @@ tern_tensor *tern_module_tensor(tern_module *module, const char *path) {
 }
 
 tern_value tern_module_argument(const tern_module *module, const char *name) {
-    const tern_field *field = module ? tern_field_find(module->cls->fields, name) : NULL;
+    bool there = tern_module_there(module, "tern_module_argument");
+    const tern_field *field = there ? tern_field_find(module->cls->fields, name) : NULL;
     return field ? tern_field_get(module->inner->ctx, field, module) : tern_none();
 }

@@ -50,8 +50,11 @@ typedef struct tern_held_operation {
 } tern_held_operation;
 #define TERN_HELD_OPERATIONS 8
 
+/* It lies in front of the module's struct, and like that struct's first members it can be read when the
+ * module is gone. */
 struct tern_module_inner {
     tern_ctx *ctx;
+    bool gone;
     tern_owner *owner;
     const char *name; /* of the class */
     bool training;
@@ -89,9 +92,15 @@ static inline tern_status tern_nn_no_memory(tern_ctx *ctx, const char *who) {
     return tern_fail(ctx, TERN_ERR_OUT_OF_MEMORY, "%s: out of memory", who);
 }
 
-/* What a function does with a tensor where its module is NULL: the error goes to the tensor's
- * context, whose nil is returned; NULL for NULL. */
-tern_tensor *tern_nn_no_module(const char *who, tern_tensor *tensor);
+/* False for NULL, and after latching TERN_ERR_STATE for a module that is gone. */
+bool tern_module_there(const tern_module *module, const char *who);
+
+/* What a verb returns for a module that is not there. */
+tern_status tern_module_absent(const tern_module *module);
+
+/* What a function does with a tensor where its module is not there. For NULL the error goes to the
+ * tensor's context, whose nil is returned; NULL for NULL. */
+tern_tensor *tern_nn_no_module(const tern_module *module, const char *who, tern_tensor *tensor);
 
 /* The length of a class's name, which its schema begins with. */
 size_t tern_class_name_length(const tern_module_class *cls);

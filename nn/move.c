@@ -59,7 +59,7 @@ static tern_status move_all(tern_module *module, const char *device, tern_dtype 
 }
 
 tern_status tern_module_to(tern_module *module, const char *device) {
-    if (!module) return TERN_ERR_ARGUMENT;
+    if (!tern_module_there(module, "tern_module_to")) return tern_module_absent(module);
     tern_ctx *ctx = module->inner->ctx;
     if (!device) return tern_fail(ctx, TERN_ERR_ARGUMENT, "tern_module_to: the device is NULL");
     if (tern_device_open(ctx, device) != TERN_OK) return tern_check(ctx);
@@ -67,7 +67,7 @@ tern_status tern_module_to(tern_module *module, const char *device) {
 }
 
 tern_status tern_module_to_dtype(tern_module *module, tern_dtype dtype) {
-    if (!module) return TERN_ERR_ARGUMENT;
+    if (!tern_module_there(module, "tern_module_to_dtype")) return tern_module_absent(module);
     if (!tern_dtype_is_floating(dtype))
         return tern_fail(module->inner->ctx, TERN_ERR_ARGUMENT,
                          "nn.Module.to only accepts floating point or complex dtypes, but got "

@@ -127,6 +127,10 @@ static void add_children(tern_textbuf *text, const tern_module *module, int inde
 
 static void add_module(tern_textbuf *text, const tern_module *module, int indent) {
     tern_textbuf_add(text, "%s(", tern_module_name(module));
+    if (!tern_module_there(module, "tern_module_repr")) {
+        tern_textbuf_add(text, ")");
+        return;
+    }
     size_t start = text->length;
     if (module->cls->flags & TERN_MODULE_PARAMETERS) {
         add_parameters(text, module, indent);
@@ -157,7 +161,7 @@ size_t tern_module_repr(const tern_module *module, char *out_text, size_t size) 
     size_t length = 0;
     if (!out_text) size = 0;
     if (size) *out_text = '\0';
-    if (module && print_module(module, &text)) {
+    if (tern_module_there(module, "tern_module_repr") && print_module(module, &text)) {
         length = text.length;
         if (size) snprintf(out_text, size, "%s", text.data);
     }
@@ -168,7 +172,7 @@ size_t tern_module_repr(const tern_module *module, char *out_text, size_t size) 
 const char *tern_module_repr_text(const tern_module *module) {
     tern_textbuf text = {0};
     const char *result = "";
-    if (module && print_module(module, &text)) {
+    if (tern_module_there(module, "tern_module_repr_text") && print_module(module, &text)) {
         tern_value value = tern_string_n(module->inner->ctx, text.data, text.length);
         if (value.kind == TERN_VALUE_STRING) result = value.as.s;
     }

@@ -33,7 +33,7 @@ static bool put_version(void *user, const char *name, tern_module *module) {
 }
 
 tern_value tern_module_state_dict(tern_module *module) {
-    if (!module) return tern_none();
+    if (!tern_module_there(module, "tern_module_state_dict")) return tern_none();
     tern_ctx *ctx = module->inner->ctx;
     collect state = {ctx, tern_dict_new(ctx, true)};
     collect metadata = {ctx, tern_dict_new(ctx, true)};
@@ -204,7 +204,8 @@ static tern_status write(load *l) {
 }
 
 static tern_status load_state(tern_module *module, tern_value state, bool strict, bool assign) {
-    if (!module) return TERN_ERR_ARGUMENT;
+    if (!tern_module_there(module, "tern_module_load_state_dict"))
+        return tern_module_absent(module);
     tern_ctx *ctx = module->inner->ctx;
     if (tern_check(ctx) != TERN_OK) return tern_check(ctx);
     if (state.kind != TERN_VALUE_DICT)

@@ -107,7 +107,7 @@ static void run(collector *c, tern_module *module, const tern_value *inputs, int
 tern_status tern_summary_of(tern_module *module, const tern_value *inputs, int n_inputs,
                             tern_summary *out_summary) {
     if (out_summary) *out_summary = (tern_summary){0};
-    if (!module) return TERN_ERR_ARGUMENT;
+    if (!tern_module_there(module, "tern_summary_of")) return tern_module_absent(module);
     collector c = {.ctx = module->inner->ctx};
     if (!tern_argument_given(c.ctx, "tern_summary_of", "out_summary", out_summary) ||
         (n_inputs > 0 && !tern_argument_given(c.ctx, "tern_summary_of", "inputs", inputs)))

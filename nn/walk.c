@@ -62,6 +62,7 @@ static bool visit(walk *w, tern_module *module) {
 }
 
 static bool descend(walk *w, tern_module *module) {
+    if (!tern_module_there(module, "a child")) return false;
     if (w->once && !tern_seen_add(&w->seen, module)) return !w->seen.failed;
     if (!visit(w, module)) return false;
     size_t length = w->path.length;
@@ -110,6 +111,8 @@ static void keep_memory(walk *w, tern_module_inner *inner) {
 
 static bool run(walk *w, tern_module *module) {
     if (!module) return true;
+    if (!tern_module_there(module, w->visit_slot ? "tern_module_parameters" : "tern_module_each"))
+        return false;
     if (!take_memory(w, module->inner)) return false;
     bool completed = descend(w, module);
     bool failed = w->path.failed || w->seen.failed;
@@ -141,7 +144,7 @@ static bool put_named(void *user, const char *key, tern_slot *slot, tern_module 
 }
 
 static tern_value named(tern_module *module, char what) {
-    if (!module) return tern_none();
+    if (!tern_module_there(module, "tern_module_named_parameters")) return tern_none();
     tern_value dict = tern_dict_new(module->inner->ctx, true);
     if (dict.kind != TERN_VALUE_DICT) return tern_none();
     return tern_walk_slots(module, what, true, put_named, &dict) ? dict : tern_none();
@@ -162,7 +165,7 @@ static bool put_listed(void *user, const char *key, tern_slot *slot, tern_module
 }
 
 tern_value tern_module_parameters(tern_module *module) {
-    if (!module) return tern_none();
+    if (!tern_module_there(module, "tern_module_parameters")) return tern_none();
     tern_value list = tern_list_new(module->inner->ctx);
     if (list.kind != TERN_VALUE_LIST) return tern_none();
     return tern_walk_slots(module, 'p', true, put_listed, &list) ? list : tern_none();
@@ -185,7 +188,7 @@ int64_t tern_module_count_parameters(tern_module *module) {
 
 /* Recursions without names: they cannot fail, so a mode is set everywhere or nowhere. */
 void tern_module_train(tern_module *module, bool training) {
-    if (!module) return;
+    if (!tern_module_there(module, "tern_module_train")) return;
     module->inner->training = training;
     for (size_t i = 0; i < module->inner->n_children; i++)
         tern_module_train(module->inner->children[i].module, training);
@@ -196,12 +199,12 @@ void tern_module_eval(tern_module *module) {
 }
 
 bool tern_module_is_training(const tern_module *module) {
-    return module && module->inner->training;
+    return tern_module_there(module, "tern_module_is_training") && module->inner->training;
 }
 
 void tern_module_apply(tern_module *module, void (*fn)(tern_module *module, void *user),
                        void *user) {
-    if (!module || !fn) return;
+    if (!tern_module_there(module, "tern_module_apply") || !fn) return;
     for (size_t i = 0; i < module->inner->n_children; i++)
         tern_module_apply(module->inner->children[i].module, fn, user);
     fn(module, user);
@@ -222,7 +225,7 @@ static tern_status after(tern_module *module, bool completed) {
 }
 
 tern_status tern_module_zero_grad(tern_module *module) {
-    if (!module) return TERN_ERR_ARGUMENT;
+    if (!tern_module_there(module, "tern_module_zero_grad")) return tern_module_absent(module);
     return after(module, tern_walk_slots(module, 'p', true, drop_grad, NULL));
 }
 
@@ -233,6 +236,6 @@ static bool set_required(void *user, const char *key, tern_slot *slot, tern_modu
 }
 
 tern_status tern_module_requires_grad(tern_module *module, bool requires_grad) {
-    if (!module) return TERN_ERR_ARGUMENT;
+    if (!tern_module_there(module, "tern_module_requires_grad")) return tern_module_absent(module);
     return after(module, tern_walk_slots(module, 'p', true, set_required, &requires_grad));
 }

@@ -57,7 +57,8 @@ static tern_weights *copy_state(tern_ctx *ctx, tern_value state) {
 }
 
 tern_weights *tern_weights_new(tern_module *module) {
-    if (!module || tern_latched(module->inner->ctx)) return NULL;
+    if (!tern_module_there(module, "tern_weights_new") || tern_latched(module->inner->ctx))
+        return NULL;
     tern_ctx *ctx = module->inner->ctx;
     tern_weights *weights = NULL;
     tern_scope scope = tern_scope_begin(ctx, TERN_NO_GRAD);
@@ -82,7 +83,7 @@ static tern_value state_over(tern_ctx *ctx, tern_weights *weights) {
 }
 
 tern_status tern_weights_use(tern_weights *weights, tern_module *module) {
-    if (!module) return TERN_ERR_ARGUMENT;
+    if (!tern_module_there(module, "tern_weights_use")) return tern_module_absent(module);
     tern_ctx *ctx = module->inner->ctx;
     if (!tern_argument_given(ctx, "tern_weights_use", "weights", weights)) return TERN_ERR_ARGUMENT;
     tern_scope scope = tern_scope_begin(ctx, TERN_NO_GRAD);

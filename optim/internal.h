@@ -43,15 +43,22 @@ typedef struct tern_group {
 
 typedef struct tern_optim_class tern_optim_class;
 
-struct tern_optim {
+/* What an optimizer's handle stands for. */
+typedef struct tern_optim_body {
     tern_ctx *ctx;
+    tern_optim *handle;
     tern_owner *owner;
     tern_owner *state_owner; /* of the state tensors: replaced whole by load_state_dict */
     const tern_optim_class *cls;
     void *defaults; /* options of groups that do not say otherwise */
     tern_group *groups;
     size_t n_groups, groups_capacity;
-};
+} tern_optim_body;
+
+/* The optimizer; NULL for NULL, and after latching that it is gone. */
+static inline tern_optim_body *tern_optim_of(const tern_optim *optim, const char *function) {
+    return (tern_optim_body *)tern_handle_object(optim, "optimizer", function);
+}
 
 /* One parameter's update. */
 typedef struct tern_update_call {
@@ -119,10 +126,11 @@ bool tern_optim_check(tern_ctx *ctx, const tern_optim_class *cls, const void *op
 
 /* Makes the state tensors that `needs` names and moves those there are to the parameter's device and
  * dtype. Writes no weight. False after latching. */
-bool tern_state_prepare(tern_optim *optim, const tern_group *group, tern_param *param);
+bool tern_state_prepare(tern_optim_body *optim, const tern_group *group, tern_param *param);
 
 /* Sets one of a group's extras (initial_lr), a number. */
-tern_status tern_group_set_extra(tern_optim *optim, size_t group, const char *name, double value);
+tern_status tern_group_set_extra(tern_optim_body *optim, size_t group, const char *name,
+                                 double value);
 
 static inline bool tern_optim_latched(const tern_ctx *ctx) {
     return *tern_error(ctx) != '\0';

@@ -12,7 +12,7 @@ static bool has_param(const tern_group *group, size_t count, const tern_tensor *
 }
 
 /* One parameter as PyTorch accepts it; latches and returns NULL otherwise. */
-static tern_tensor *accept(tern_optim *optim, tern_value item) {
+static tern_tensor *accept(tern_optim_body *optim, tern_value item) {
     if (item.kind != TERN_VALUE_TENSOR || tern_is_nil(item.as.tensor)) {
         tern_fail(optim->ctx, TERN_ERR_ARGUMENT,
                   "optimizer can only optimize Tensors, but one of the params is %s",
@@ -49,7 +49,7 @@ static bool is_params(tern_value value) {
            value.kind == TERN_VALUE_TUPLE || value.kind == TERN_VALUE_DICT;
 }
 
-static bool fill_params(tern_optim *optim, tern_group *group, tern_value params) {
+static bool fill_params(tern_optim_body *optim, tern_group *group, tern_value params) {
     if (!is_params(params)) {
         tern_fail(optim->ctx, TERN_ERR_ARGUMENT,
                   "params argument given to the optimizer should be an iterable of Tensors or "
@@ -74,7 +74,7 @@ static bool fill_params(tern_optim *optim, tern_group *group, tern_value params)
 }
 
 /* The group's own options over the optimizer's. An unknown key is an extra, as PyTorch keeps it. */
-static bool fill_options(tern_optim *optim, tern_group *group, tern_value overrides) {
+static bool fill_options(tern_optim_body *optim, tern_group *group, tern_value overrides) {
     tern_ctx *ctx = optim->ctx;
     tern_value key, item;
     group->extras = tern_dict_new(ctx, false);
@@ -96,7 +96,7 @@ static bool fill_options(tern_optim *optim, tern_group *group, tern_value overri
 }
 
 /* Room for one more group; the owner's scope is open. */
-static tern_group *next_group(tern_optim *optim) {
+static tern_group *next_group(tern_optim_body *optim) {
     if (optim->n_groups == optim->groups_capacity) {
         size_t capacity = optim->groups_capacity ? optim->groups_capacity * 2 : 2;
         tern_group *groups = tern_scope_alloc(optim->ctx, capacity * sizeof *groups);
@@ -108,7 +108,7 @@ static tern_group *next_group(tern_optim *optim) {
     return &optim->groups[optim->n_groups];
 }
 
-static bool add_group(tern_optim *optim, tern_value group_value) {
+static bool add_group(tern_optim_body *optim, tern_value group_value) {
     bool is_group = group_value.kind == TERN_VALUE_DICT && tern_dict_has(group_value, "params");
     tern_value params = is_group ? tern_dict_get(group_value, "params") : group_value;
     tern_group *group = next_group(optim), filled = {0};
@@ -124,8 +124,9 @@ static bool add_group(tern_optim *optim, tern_value group_value) {
     return true;
 }
 
-tern_status tern_optim_add_group(tern_optim *optim, tern_value group) {
-    if (!optim) return TERN_ERR_ARGUMENT;
+tern_status tern_optim_add_group(tern_optim *handle, tern_value group) {
+    tern_optim_body *optim = tern_optim_of(handle, "tern_optim_add_group");
+    if (!optim) return tern_handle_status(handle);
     if (tern_optim_latched(optim->ctx)) return tern_check(optim->ctx);
     if (group.kind != TERN_VALUE_DICT)
         return tern_fail(optim->ctx, TERN_ERR_ARGUMENT, "param_group must be a dict, but got %s",
@@ -145,16 +146,17 @@ static bool is_group_list(tern_value params) {
 }
 
 /* With the owner's scope open. */
-static tern_optim *build(tern_ctx *ctx, tern_owner *owner, const tern_optim_class *cls,
-                         const void *options, tern_value params) {
-    tern_optim *optim = tern_scope_alloc(ctx, sizeof *optim);
+static tern_optim_body *build(tern_ctx *ctx, tern_owner *owner, const tern_optim_class *cls,
+                              const void *options, tern_value params) {
+    tern_optim_body *optim = tern_scope_alloc(ctx, sizeof *optim);
     if (!optim) return NULL;
     optim->ctx = ctx;
     optim->owner = owner;
+    optim->handle = tern_handle_new(ctx, "optimizer", optim);
     optim->cls = cls;
     optim->state_owner = tern_owner_new(ctx);
     optim->defaults = tern_scope_alloc(ctx, cls->options_size);
-    if (!optim->state_owner || !optim->defaults) return NULL;
+    if (!optim->handle || !optim->state_owner || !optim->defaults) return NULL;
     memcpy(optim->defaults, options, cls->options_size);
     if (!tern_optim_check(ctx, cls, options)) return NULL;
     if (is_params(params) && params.kind != TERN_VALUE_TENSOR && tern_value_count(params) == 0) {
@@ -173,9 +175,9 @@ static tern_optim *make(tern_ctx *ctx, const tern_optim_class *cls, const void *
     tern_owner *owner = tern_owner_new(ctx);
     if (!owner) return NULL;
     tern_scope scope = tern_owner_begin(owner, TERN_NO_GRAD);
-    tern_optim *optim = scope.serial ? build(ctx, owner, cls, options, params) : NULL;
+    tern_optim_body *optim = scope.serial ? build(ctx, owner, cls, options, params) : NULL;
     tern_scope_end(scope);
-    if (optim && !tern_optim_latched(ctx)) return optim;
+    if (optim && !tern_optim_latched(ctx)) return optim->handle;
     tern_owner_free(owner);
     return NULL;
 }
@@ -252,25 +254,30 @@ tern_optim *tern_optim_new(tern_module *module, const char *text) {
     return optim;
 }
 
-void tern_optim_free(tern_optim *optim) {
+void tern_optim_free(tern_optim *handle) {
+    tern_optim_body *optim = tern_optim_of(handle, "tern_optim_free");
     if (optim) tern_owner_free(optim->owner);
 }
 
 /* ---- looking --------------------------------------------------------------------------------- */
 
-tern_ctx *tern_optim_context(const tern_optim *optim) {
+tern_ctx *tern_optim_context(const tern_optim *handle) {
+    const tern_optim_body *optim = tern_optim_of(handle, "tern_optim_context");
     return optim ? optim->ctx : NULL;
 }
 
-const char *tern_optim_name(const tern_optim *optim) {
+const char *tern_optim_name(const tern_optim *handle) {
+    const tern_optim_body *optim = tern_optim_of(handle, "tern_optim_name");
     return optim ? optim->cls->name : "";
 }
 
-size_t tern_optim_group_count(const tern_optim *optim) {
+size_t tern_optim_group_count(const tern_optim *handle) {
+    const tern_optim_body *optim = tern_optim_of(handle, "tern_optim_group_count");
     return optim ? optim->n_groups : 0;
 }
 
-tern_tensor *tern_optim_parameter(const tern_optim *optim, size_t index) {
+tern_tensor *tern_optim_parameter(const tern_optim *handle, size_t index) {
+    const tern_optim_body *optim = tern_optim_of(handle, "tern_optim_parameter");
     for (size_t g = 0; optim && g < optim->n_groups; g++) {
         if (index < optim->groups[g].count) return optim->groups[g].params[index].tensor;
         index -= optim->groups[g].count;
@@ -278,7 +285,8 @@ tern_tensor *tern_optim_parameter(const tern_optim *optim, size_t index) {
     return NULL;
 }
 
-tern_value tern_optim_get(const tern_optim *optim, size_t group, const char *option) {
+tern_value tern_optim_get(const tern_optim *handle, size_t group, const char *option) {
+    const tern_optim_body *optim = tern_optim_of(handle, "tern_optim_get");
     if (!optim || !option || group >= optim->n_groups) return tern_none();
     const tern_field *field = tern_field_find(optim->cls->fields, option);
     if (!field) return tern_dict_get(optim->groups[group].extras, option);
@@ -286,7 +294,7 @@ tern_value tern_optim_get(const tern_optim *optim, size_t group, const char *opt
 }
 
 /* Tries the value on a copy, so that one that is refused changes nothing. */
-static bool set_checked(tern_optim *optim, tern_group *group, const tern_field *field,
+static bool set_checked(tern_optim_body *optim, tern_group *group, const tern_field *field,
                         tern_value value) {
     size_t size = optim->cls->options_size;
     void *trial = tern_alloc(size);
@@ -306,8 +314,10 @@ static bool set_checked(tern_optim *optim, tern_group *group, const tern_field *
     return ok;
 }
 
-tern_status tern_optim_set(tern_optim *optim, size_t group, const char *option, tern_value value) {
-    if (!optim || !tern_argument_given(optim->ctx, "tern_optim_set", "option", option))
+tern_status tern_optim_set(tern_optim *handle, size_t group, const char *option, tern_value value) {
+    tern_optim_body *optim = tern_optim_of(handle, "tern_optim_set");
+    if (!optim) return tern_handle_status(handle);
+    if (!tern_argument_given(optim->ctx, "tern_optim_set", "option", option))
         return TERN_ERR_ARGUMENT;
     const tern_field *field = tern_field_find(optim->cls->fields, option);
     if (group >= optim->n_groups)
@@ -320,7 +330,8 @@ tern_status tern_optim_set(tern_optim *optim, size_t group, const char *option, 
                                                                    : tern_check(optim->ctx);
 }
 
-tern_status tern_group_set_extra(tern_optim *optim, size_t group, const char *name, double value) {
+tern_status tern_group_set_extra(tern_optim_body *optim, size_t group, const char *name,
+                                 double value) {
     tern_scope scope = tern_owner_begin(optim->owner, 0);
     tern_status status = TERN_ERR_OUT_OF_MEMORY;
     if (scope.serial) status = tern_dict_set(optim->groups[group].extras, name, tern_float(value));

@@ -5,7 +5,7 @@
 #include "internal.h"
 
 /* The first key after `previous` in the order of bytes; NULL at the end. */
-static const char *next_key(const tern_optim *optim, const tern_group *group,
+static const char *next_key(const tern_optim_body *optim, const tern_group *group,
                             const char *previous) {
     const char *best = NULL;
     tern_value key, item;
@@ -19,7 +19,7 @@ static const char *next_key(const tern_optim *optim, const tern_group *group,
     return best;
 }
 
-static void add_group(tern_textbuf *text, const tern_optim *optim, const tern_schema *schema,
+static void add_group(tern_textbuf *text, const tern_optim_body *optim, const tern_schema *schema,
                       size_t index) {
     const tern_group *group = &optim->groups[index];
     tern_textbuf_add(text, "\nParameter Group %zu\n", index);
@@ -34,7 +34,7 @@ static void add_group(tern_textbuf *text, const tern_optim *optim, const tern_sc
     }
 }
 
-static bool print_optim(const tern_optim *optim, tern_textbuf *out_text) {
+static bool print_optim(const tern_optim_body *optim, tern_textbuf *out_text) {
     tern_schema schema;
     if (!tern_schema_parse(optim->cls->schema, &schema)) return false;
     tern_scope scope = tern_scope_inner(optim->ctx);
@@ -47,7 +47,8 @@ static bool print_optim(const tern_optim *optim, tern_textbuf *out_text) {
     return !out_text->failed;
 }
 
-size_t tern_optim_repr(const tern_optim *optim, char *out_text, size_t size) {
+size_t tern_optim_repr(const tern_optim *handle, char *out_text, size_t size) {
+    const tern_optim_body *optim = tern_optim_of(handle, "tern_optim_repr");
     tern_textbuf text = {0};
     size_t length = 0;
     if (!out_text) size = 0;
@@ -60,7 +61,8 @@ size_t tern_optim_repr(const tern_optim *optim, char *out_text, size_t size) {
     return length;
 }
 
-const char *tern_optim_repr_text(const tern_optim *optim) {
+const char *tern_optim_repr_text(const tern_optim *handle) {
+    const tern_optim_body *optim = tern_optim_of(handle, "tern_optim_repr_text");
     tern_textbuf text = {0};
     const char *result = "";
     if (optim && print_optim(optim, &text)) {

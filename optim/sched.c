@@ -76,21 +76,21 @@ const char *tern_sched_name_at(size_t index) {
 
 /* ---- groups ---------------------------------------------------------------------------------- */
 
-static double *double_member(const tern_optim *optim, size_t group, const char *name) {
+static double *double_member(const tern_optim_body *optim, size_t group, const char *name) {
     const tern_field *field = tern_field_find(optim->cls->fields, name);
     if (!field || field->type != TERN_FIELD_FLOAT) return NULL;
     return (double *)((char *)optim->groups[group].options + field->offset);
 }
 
-double tern_group_lr(const tern_optim *optim, size_t group) {
+double tern_group_lr(const tern_optim_body *optim, size_t group) {
     return *double_member(optim, group, "lr");
 }
 
-void tern_group_set_lr(tern_optim *optim, size_t group, double lr) {
+void tern_group_set_lr(tern_optim_body *optim, size_t group, double lr) {
     *double_member(optim, group, "lr") = lr;
 }
 
-bool tern_group_set_momentum(tern_optim *optim, size_t group, double momentum) {
+bool tern_group_set_momentum(tern_optim_body *optim, size_t group, double momentum) {
     double *member = double_member(optim, group, "momentum");
     const tern_field *betas = tern_field_find(optim->cls->fields, "betas");
     if (!member && betas)
@@ -104,13 +104,13 @@ double tern_list_for_group(const tern_float_list *list, size_t group) {
     return list->items[group < list->count ? group : list->count - 1];
 }
 
-void tern_sched_note_lr(tern_sched *s) {
+void tern_sched_note_lr(tern_sched_body *s) {
     for (size_t g = 0; g < s->n_groups; g++) s->last_lr[g] = tern_group_lr(s->optim, g);
 }
 
 /* ---- stepping -------------------------------------------------------------------------------- */
 
-tern_status tern_sched_advance(tern_sched *s, int64_t epoch, double metric) {
+tern_status tern_sched_advance(tern_sched_body *s, int64_t epoch, double metric) {
     s->step_count++;
     if (s->cls->step) return s->cls->step(s, epoch, metric);
     s->last_epoch = epoch < 0 ? s->last_epoch + 1 : epoch;
@@ -124,26 +124,37 @@ tern_status tern_sched_advance(tern_sched *s, int64_t epoch, double metric) {
     return TERN_OK;
 }
 
-tern_status tern_sched_step(tern_sched *sched) {
-    return tern_sched_step_metric(sched, (double)NAN);
+static tern_sched_body *sched_of(const tern_sched *sched, const char *function) {
+    return tern_handle_object(sched, "scheduler", function);
 }
 
-tern_status tern_sched_step_metric(tern_sched *sched, double metric) {
-    if (!sched) return TERN_ERR_ARGUMENT;
+static tern_status step(tern_sched *handle, const char *function, double metric) {
+    tern_sched_body *sched = sched_of(handle, function);
+    if (!sched) return tern_handle_status(handle);
     if (tern_optim_latched(sched->ctx)) return tern_check(sched->ctx);
+    if (!tern_optim_of(sched->optim_handle, function)) return TERN_ERR_STATE;
     return tern_sched_advance(sched, -1, metric);
 }
 
-double tern_sched_last_lr(const tern_sched *sched, size_t group) {
+tern_status tern_sched_step(tern_sched *sched) {
+    return step(sched, "tern_sched_step", (double)NAN);
+}
+
+tern_status tern_sched_step_metric(tern_sched *sched, double metric) {
+    return step(sched, "tern_sched_step_metric", metric);
+}
+
+double tern_sched_last_lr(const tern_sched *handle, size_t group) {
+    const tern_sched_body *sched = sched_of(handle, "tern_sched_last_lr");
     return sched && group < sched->n_groups ? sched->last_lr[group] : (double)NAN;
 }
 
 /* ---- making ---------------------------------------------------------------------------------- */
 
 /* The learning rates that the schedule starts from: the first scheduler's, kept in the groups. */
-static bool take_base_lrs(tern_sched *s) {
+static bool take_base_lrs(tern_sched_body *s) {
     for (size_t g = 0; g < s->n_groups; g++) {
-        tern_value initial = tern_optim_get(s->optim, g, "initial_lr");
+        tern_value initial = tern_optim_get(s->optim_handle, g, "initial_lr");
         if (initial.kind != TERN_VALUE_NONE) {
             s->base_lrs[g] = tern_value_as_double(initial);
             continue;
@@ -155,23 +166,27 @@ static bool take_base_lrs(tern_sched *s) {
     return true;
 }
 
-static tern_sched *build(tern_optim *optim, tern_owner *owner, const tern_sched_class *cls,
-                         const tern_sched_args *args, tern_lr_lambda lambda, void *user) {
+static tern_sched_body *build(tern_optim_body *optim, tern_owner *owner,
+                              const tern_sched_class *cls, const tern_sched_args *args,
+                              tern_lr_lambda lambda, void *user) {
     tern_ctx *ctx = optim->ctx;
-    tern_sched *s = tern_scope_alloc(ctx, sizeof *s);
+    tern_sched_body *s = tern_scope_alloc(ctx, sizeof *s);
     if (!s) return NULL;
-    *s = (tern_sched){.ctx = ctx,
-                      .owner = owner,
-                      .optim = optim,
-                      .cls = cls,
-                      .args = *args,
-                      .lambda = lambda,
-                      .lambda_user = user,
-                      .last_epoch = -1,
-                      .n_groups = optim->n_groups};
+    *s = (tern_sched_body){.ctx = ctx,
+                           .owner = owner,
+                           .optim = optim,
+                           .optim_handle = optim->handle,
+                           .cls = cls,
+                           .args = *args,
+                           .lambda = lambda,
+                           .lambda_user = user,
+                           .last_epoch = -1,
+                           .n_groups = optim->n_groups};
+    s->handle = tern_handle_new(ctx, "scheduler", s);
     s->base_lrs = tern_scope_alloc(ctx, (s->n_groups + 1) * sizeof *s->base_lrs);
     s->last_lr = tern_scope_alloc(ctx, (s->n_groups + 1) * sizeof *s->last_lr);
-    if (!s->base_lrs || !s->last_lr || !tern_fields_own(ctx, tern_sched_fields, &s->args))
+    if (!s->handle || !s->base_lrs || !s->last_lr ||
+        !tern_fields_own(ctx, tern_sched_fields, &s->args))
         return NULL;
     if (cls->init && !cls->init(s)) return NULL;
     if (!take_base_lrs(s)) return NULL;
@@ -183,24 +198,33 @@ static tern_sched *build(tern_optim *optim, tern_owner *owner, const tern_sched_
     return s;
 }
 
-tern_sched *tern_sched_of_class(tern_optim *optim, const tern_sched_class *cls,
-                                const tern_sched_args *args, tern_lr_lambda lambda, void *user) {
-    if (!optim || tern_optim_latched(optim->ctx)) return NULL;
+tern_sched_body *tern_sched_of_args(tern_optim_body *optim, const tern_sched_class *cls,
+                                    const tern_sched_args *args, tern_lr_lambda lambda,
+                                    void *user) {
+    if (tern_optim_latched(optim->ctx)) return NULL;
     tern_owner *owner = tern_owner_new(optim->ctx);
     if (!owner) return NULL;
     tern_scope scope = tern_owner_begin(owner, 0);
-    tern_sched *sched = scope.serial ? build(optim, owner, cls, args, lambda, user) : NULL;
+    tern_sched_body *sched = scope.serial ? build(optim, owner, cls, args, lambda, user) : NULL;
     tern_scope_end(scope);
     if (sched && !tern_optim_latched(optim->ctx)) return sched;
     tern_owner_free(owner);
     return NULL;
 }
 
-void tern_sched_free(tern_sched *sched) {
+tern_sched *tern_sched_of_class(tern_optim *optim, const tern_sched_class *cls,
+                                const tern_sched_args *args, tern_lr_lambda lambda, void *user) {
+    tern_optim_body *body = tern_optim_of(optim, cls->name);
+    tern_sched_body *sched = body ? tern_sched_of_args(body, cls, args, lambda, user) : NULL;
+    return sched ? sched->handle : NULL;
+}
+
+void tern_sched_free(tern_sched *handle) {
+    tern_sched_body *sched = sched_of(handle, "tern_sched_free");
     if (sched) tern_owner_free(sched->owner);
 }
 
-tern_sched *tern_sched_from_value(tern_optim *optim, const char *where, tern_value call) {
+tern_sched_body *tern_sched_from_value(tern_optim_body *optim, const char *where, tern_value call) {
     tern_ctx *ctx = optim->ctx;
     tern_value name = tern_dict_get(call, "module"), args[TERN_SCHEMA_MAX_ARGS];
     if (name.kind != TERN_VALUE_STRING) name = tern_dict_get(call, "name");
@@ -221,16 +245,18 @@ tern_sched *tern_sched_from_value(tern_optim *optim, const char *where, tern_val
     bool ok = scope.serial && tern_fields_bind(ctx, where, cls->schema, tern_sched_fields, args,
                                                (int)count, tern_dict_get(call, "args"), &bound);
     tern_scope_end(scope);
-    tern_sched *sched = ok ? tern_sched_of_class(optim, cls, &bound, NULL, NULL) : NULL;
+    tern_sched_body *sched = ok ? tern_sched_of_args(optim, cls, &bound, NULL, NULL) : NULL;
     tern_owner_free(scratch);
     return sched;
 }
 
 /* A call that was read or put together in a scope of its own. */
-static tern_sched *make(tern_optim *optim, const char *where, const char *text, const char *name,
+static tern_sched *make(tern_optim *handle, const char *where, const char *text, const char *name,
                         tern_value args) {
+    tern_optim_body *optim = tern_optim_of(handle, where);
     if (!optim || tern_optim_latched(optim->ctx)) return NULL;
     tern_ctx *ctx = optim->ctx;
+    if (!text && !tern_argument_given(ctx, where, "name", name)) return NULL;
     tern_owner *scratch = tern_owner_new(ctx);
     tern_scope scope = tern_owner_begin(scratch, 0);
     tern_value call = tern_none();
@@ -241,9 +267,10 @@ static tern_sched *make(tern_optim *optim, const char *where, const char *text, 
         tern_dict_set(call, "args", args);
     }
     tern_scope_end(scope);
-    tern_sched *sched = tern_optim_latched(ctx) ? NULL : tern_sched_from_value(optim, where, call);
+    tern_sched_body *sched =
+        tern_optim_latched(ctx) ? NULL : tern_sched_from_value(optim, where, call);
     tern_owner_free(scratch);
-    return sched;
+    return sched ? sched->handle : NULL;
 }
 
 tern_sched *tern_sched_new(tern_optim *optim, const char *text) {
@@ -251,7 +278,6 @@ tern_sched *tern_sched_new(tern_optim *optim, const char *text) {
 }
 
 tern_sched *tern_sched_make(tern_optim *optim, const char *name, tern_value args) {
-    if (optim && !tern_argument_given(optim->ctx, "tern_sched_make", "name", name)) return NULL;
     return make(optim, "tern_sched_make", NULL, name, args);
 }
 
@@ -275,7 +301,7 @@ static tern_value count_milestones(tern_ctx *ctx, const tern_int_list *milestone
     return counts;
 }
 
-static void put_arguments(tern_sched *s, tern_value dict) {
+static void put_arguments(tern_sched_body *s, tern_value dict) {
     tern_schema schema;
     if (!tern_schema_parse(s->cls->schema, &schema)) return;
     for (int i = 0; i < schema.n_args; i++) {
@@ -291,7 +317,7 @@ static void put_arguments(tern_sched *s, tern_value dict) {
 
 /* PyTorch keeps a program's functions only where they are objects, and asks for these keys: one None
  * for each group, and one for CyclicLR's scale_fn. */
-static void put_functions(tern_sched *s, tern_value dict) {
+static void put_functions(tern_sched_body *s, tern_value dict) {
     if (strcmp(s->cls->name, "CyclicLR") == 0) tern_dict_set(dict, "_scale_fn_custom", tern_none());
     if (!strstr(s->cls->schema, "lr_lambda")) return;
     tern_value list = tern_list_new(s->ctx);
@@ -300,7 +326,7 @@ static void put_functions(tern_sched *s, tern_value dict) {
 }
 
 /* Of SequentialLR and ChainedScheduler. */
-static tern_value composed_state(tern_sched *s) {
+static tern_value composed_state(tern_sched_body *s) {
     tern_value dict = tern_dict_new(s->ctx, false), children = tern_list_new(s->ctx);
     if (strstr(s->cls->schema, "milestones")) {
         const tern_field *field = tern_field_find(tern_sched_fields, "milestones");
@@ -308,13 +334,14 @@ static tern_value composed_state(tern_sched *s) {
         tern_dict_set(dict, "last_epoch", tern_int(s->last_epoch));
     }
     for (size_t i = 0; i < s->n_children; i++)
-        tern_list_append(children, tern_sched_state_dict(s->children[i]));
+        tern_list_append(children, tern_sched_state_dict(s->children[i]->handle));
     tern_dict_set(dict, "_last_lr", double_list(s->ctx, s->last_lr, s->n_groups));
     tern_dict_set(dict, "_schedulers", children);
     return tern_optim_latched(s->ctx) ? tern_none() : dict;
 }
 
-tern_value tern_sched_state_dict(tern_sched *sched) {
+tern_value tern_sched_state_dict(tern_sched *handle) {
+    tern_sched_body *sched = sched_of(handle, "tern_sched_state_dict");
     if (!sched || tern_optim_latched(sched->ctx)) return tern_none();
     if (sched->n_children) return composed_state(sched);
     tern_ctx *ctx = sched->ctx;
@@ -333,7 +360,7 @@ tern_value tern_sched_state_dict(tern_sched *sched) {
 }
 
 /* Whether a state has the parts that this scheduler has, children included. */
-static bool fits(const tern_sched *s, tern_value state) {
+static bool fits(const tern_sched_body *s, tern_value state) {
     tern_value children = tern_dict_get(state, "_schedulers");
     if (state.kind != TERN_VALUE_DICT ||
         (s->n_children == 0 && tern_dict_get(state, "last_epoch").kind != TERN_VALUE_INT) ||
@@ -351,7 +378,7 @@ static void take_doubles(tern_value list, double *out_items, size_t count) {
 }
 
 /* Numbers only: nothing is allocated, so a state is taken over whole. */
-static void take_state(tern_sched *s, tern_value state) {
+static void take_state(tern_sched_body *s, tern_value state) {
     tern_value key, item, children = tern_dict_get(state, "_schedulers");
     for (size_t i = 0; tern_dict_at(state, i, &key, &item); i++) {
         if (key.kind != TERN_VALUE_STRING || !tern_value_is_number(item)) continue;
@@ -370,8 +397,9 @@ static void take_state(tern_sched *s, tern_value state) {
         take_state(s->children[i], tern_value_at(children, i));
 }
 
-tern_status tern_sched_load_state_dict(tern_sched *sched, tern_value state) {
-    if (!sched) return TERN_ERR_ARGUMENT;
+tern_status tern_sched_load_state_dict(tern_sched *handle, tern_value state) {
+    tern_sched_body *sched = sched_of(handle, "tern_sched_load_state_dict");
+    if (!sched) return tern_handle_status(handle);
     if (tern_optim_latched(sched->ctx)) return tern_check(sched->ctx);
     if (!fits(sched, state))
         return tern_fail(sched->ctx, TERN_ERR_ARGUMENT,

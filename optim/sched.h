@@ -25,10 +25,13 @@ typedef struct tern_sched_args {
 
 typedef struct tern_sched_class tern_sched_class;
 
-struct tern_sched {
+/* What a scheduler's handle stands for. */
+typedef struct tern_sched_body {
     tern_ctx *ctx;
+    tern_sched *handle;
     tern_owner *owner;
-    tern_optim *optim;
+    tern_optim_body *optim;
+    tern_optim *optim_handle;
     const tern_sched_class *cls;
     tern_sched_args args;
     tern_lr_lambda lambda; /* of a LambdaLR made in C, else NULL */
@@ -36,9 +39,9 @@ struct tern_sched {
     int64_t last_epoch, step_count;
     size_t n_groups;
     double *base_lrs, *last_lr;
-    tern_sched **children;
+    struct tern_sched_body **children;
     size_t n_children;
-};
+} tern_sched_body;
 
 struct tern_sched_class {
     const char *name;
@@ -46,16 +49,16 @@ struct tern_sched_class {
     const tern_field *state; /* further members of the state dict; may be NULL */
 
     /* Checks arguments and sets the groups up. Latches and returns false. May be NULL. */
-    bool (*init)(tern_sched *s);
+    bool (*init)(tern_sched_body *s);
 
     /* The chainable form: the learning rate of a group from its present one. */
-    double (*next)(tern_sched *s, size_t group, double lr);
+    double (*next)(tern_sched_body *s, size_t group, double lr);
 
     /* The closed form, where there is one: for step(epoch). */
-    double (*closed)(const tern_sched *s, size_t group);
+    double (*closed)(const tern_sched_body *s, size_t group);
 
     /* Instead of both: a step of its own. `epoch` is -1 for the next one. */
-    tern_status (*step)(tern_sched *s, int64_t epoch, double metric);
+    tern_status (*step)(tern_sched_body *s, int64_t epoch, double metric);
     bool steps_at_start; /* such a step is taken by the constructor too */
 };
 
@@ -74,26 +77,30 @@ extern const tern_sched_class tern_plateau_class, tern_sequential_lr_class,
 const tern_sched_class *tern_sched_class_of(const char *name);
 
 /* Makes a scheduler of a class from a struct of arguments. */
+tern_sched_body *tern_sched_of_args(tern_optim_body *optim, const tern_sched_class *cls,
+                                    const tern_sched_args *args, tern_lr_lambda lambda, void *user);
+
+/* The same for a typed constructor. */
 tern_sched *tern_sched_of_class(tern_optim *optim, const tern_sched_class *cls,
                                 const tern_sched_args *args, tern_lr_lambda lambda, void *user);
 
 /* Makes one from a parsed call or a dict {"name", "args"}. */
-tern_sched *tern_sched_from_value(tern_optim *optim, const char *where, tern_value call);
+tern_sched_body *tern_sched_from_value(tern_optim_body *optim, const char *where, tern_value call);
 
 /* One step: epoch -1 is the next, another the closed form at that epoch. */
-tern_status tern_sched_advance(tern_sched *s, int64_t epoch, double metric);
+tern_status tern_sched_advance(tern_sched_body *s, int64_t epoch, double metric);
 
 /* param_groups[g]["lr"] without the constructor's checks: cannot fail. */
-double tern_group_lr(const tern_optim *optim, size_t group);
-void tern_group_set_lr(tern_optim *optim, size_t group, double lr);
+double tern_group_lr(const tern_optim_body *optim, size_t group);
+void tern_group_set_lr(tern_optim_body *optim, size_t group, double lr);
 
 /* momentum, or the first of betas; false where the optimizer has neither. */
-bool tern_group_set_momentum(tern_optim *optim, size_t group, double momentum);
+bool tern_group_set_momentum(tern_optim_body *optim, size_t group, double momentum);
 
 /* The group's member of a list of one value or one a group. */
 double tern_list_for_group(const tern_float_list *list, size_t group);
 
 /* Takes "last_lr" from the groups. */
-void tern_sched_note_lr(tern_sched *s);
+void tern_sched_note_lr(tern_sched_body *s);
 
 #endif

@@ -4,7 +4,7 @@
 
 #include "sched.h"
 
-static bool refuse(tern_sched *s, const char *message) {
+static bool refuse(tern_sched_body *s, const char *message) {
     tern_fail(s->ctx, TERN_ERR_ARGUMENT, "%s: %s", s->cls->name, message);
     return false;
 }
@@ -16,7 +16,7 @@ static const tern_field plateau_state[] = {
     TERN_FIELD(tern_sched_args, num_bad_epochs, num_bad_epochs),
     TERN_FIELD(tern_sched_args, cooldown_counter, cooldown_counter), TERN_FIELD_END};
 
-static bool plateau_init(tern_sched *s) {
+static bool plateau_init(tern_sched_body *s) {
     tern_sched_args *a = &s->args;
     if (!a->mode) return refuse(s, "mode is NULL: say \"min\" or \"max\".");
     bool is_min = strcmp(a->mode, "min") == 0, rel = strcmp(a->threshold_mode, "rel") == 0;
@@ -41,7 +41,7 @@ static bool is_better(const tern_sched_args *a, double metric) {
     return metric > (rel ? a->best * (a->threshold + 1.0) : a->best + a->threshold);
 }
 
-static tern_status plateau_step(tern_sched *s, int64_t epoch, double metric) {
+static tern_status plateau_step(tern_sched_body *s, int64_t epoch, double metric) {
     tern_sched_args *a = &s->args;
     s->last_epoch = epoch < 0 ? s->last_epoch + 1 : epoch;
     if (is_better(a, metric)) {
@@ -93,15 +93,16 @@ tern_sched *tern_reduce_lr_on_plateau_new(tern_optim *optim, const char *mode, d
 /* ---- inner schedulers ------------------------------------------------------------------------ */
 
 /* Makes them in the order listed; each takes its first step, as in PyTorch. */
-static bool make_children(tern_sched *s) {
+static bool make_children(tern_sched_body *s) {
     tern_value list = s->args.schedulers;
     size_t count = tern_value_count(list);
     if ((list.kind != TERN_VALUE_LIST && list.kind != TERN_VALUE_TUPLE) || count == 0)
         return refuse(s, "expects at least one scheduler to be chained, but got no scheduler");
-    s->children = tern_scope_alloc(s->ctx, count * sizeof(tern_sched *));
+    s->children = tern_scope_alloc(s->ctx, count * sizeof(tern_sched_body *));
     if (!s->children) return false;
     for (size_t i = 0; i < count; i++) {
-        tern_sched *child = tern_sched_from_value(s->optim, s->cls->name, tern_value_at(list, i));
+        tern_sched_body *child =
+            tern_sched_from_value(s->optim, s->cls->name, tern_value_at(list, i));
         if (!child) return false;
         s->children[s->n_children++] = child;
     }
@@ -111,12 +112,12 @@ static bool make_children(tern_sched *s) {
 /* ---- SequentialLR ---------------------------------------------------------------------------- */
 
 /* Takes back the first steps of all inner schedulers, those inside them included. */
-static void undo(tern_sched *s) {
+static void undo(tern_sched_body *s) {
     for (size_t i = 0; i < s->n_children; i++) undo(s->children[i]);
     if (s->n_children == 0) s->last_epoch--;
 }
 
-static bool sequential_init(tern_sched *s) {
+static bool sequential_init(tern_sched_body *s) {
     const tern_int_list *milestones = &s->args.milestones;
     if (!make_children(s)) return false;
     if (milestones->count != s->n_children - 1) {
@@ -129,7 +130,7 @@ static bool sequential_init(tern_sched *s) {
     }
     s->last_epoch = 0;
     for (size_t g = 0; g < s->n_groups; g++) {
-        tern_value initial = tern_optim_get(s->optim, g, "initial_lr");
+        tern_value initial = tern_optim_get(s->optim_handle, g, "initial_lr");
         tern_group_set_lr(s->optim, g, tern_value_as_double(initial));
     }
     for (size_t i = 0; i < s->n_children; i++) undo(s->children[i]);
@@ -137,7 +138,7 @@ static bool sequential_init(tern_sched *s) {
     return tern_sched_advance(s->children[0], -1, (double)NAN) == TERN_OK;
 }
 
-static tern_status sequential_step(tern_sched *s, int64_t epoch, double metric) {
+static tern_status sequential_step(tern_sched_body *s, int64_t epoch, double metric) {
     const tern_int_list *milestones = &s->args.milestones;
     size_t index = 0;
     s->last_epoch = epoch < 0 ? s->last_epoch + 1 : epoch;
@@ -157,7 +158,7 @@ const tern_sched_class tern_sequential_lr_class = {
 
 /* ---- ChainedScheduler ------------------------------------------------------------------------ */
 
-static tern_status chained_step(tern_sched *s, int64_t epoch, double metric) {
+static tern_status chained_step(tern_sched_body *s, int64_t epoch, double metric) {
     tern_status status = TERN_OK;
     for (size_t i = 0; i < s->n_children && status == TERN_OK; i++)
         status = tern_sched_advance(s->children[i], epoch, metric);

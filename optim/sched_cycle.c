@@ -7,13 +7,13 @@
 
 #define PI 3.14159265358979323846
 
-static bool refuse(tern_sched *s, const char *message) {
+static bool refuse(tern_sched_body *s, const char *message) {
     tern_fail(s->ctx, TERN_ERR_ARGUMENT, "%s: %s", s->cls->name, message);
     return false;
 }
 
 /* One value for all groups or one for each. */
-static bool check_list(tern_sched *s, const char *name, const tern_float_list *list) {
+static bool check_list(tern_sched_body *s, const char *name, const tern_float_list *list) {
     if (list->count == 1 || list->count == s->n_groups) return true;
     tern_fail(s->ctx, TERN_ERR_ARGUMENT, "expected %zu values for %s, got %zu", s->n_groups, name,
               list->count);
@@ -21,7 +21,7 @@ static bool check_list(tern_sched *s, const char *name, const tern_float_list *l
 }
 
 /* Momentum begins at its maximum; both bounds are kept in the group, as PyTorch keeps them. */
-static bool start_momentum(tern_sched *s) {
+static bool start_momentum(tern_sched_body *s) {
     const tern_sched_args *a = &s->args;
     if (!a->cycle_momentum) return true;
     if (!check_list(s, "base_momentum", &a->base_momentum) ||
@@ -42,7 +42,7 @@ static bool start_momentum(tern_sched *s) {
 
 /* ---- CyclicLR -------------------------------------------------------------------------------- */
 
-static bool cyclic_init(tern_sched *s) {
+static bool cyclic_init(tern_sched_body *s) {
     const tern_sched_args *a = &s->args;
     bool known = strcmp(a->mode, "triangular") == 0 || strcmp(a->mode, "triangular2") == 0 ||
                  strcmp(a->mode, "exp_range") == 0;
@@ -57,13 +57,13 @@ static bool cyclic_init(tern_sched *s) {
 }
 
 /* How high the triangle of this cycle is. */
-static double cyclic_scale(const tern_sched *s, double cycle) {
+static double cyclic_scale(const tern_sched_body *s, double cycle) {
     if (strcmp(s->args.mode, "triangular2") == 0) return 1 / pow(2, cycle - 1);
     if (strcmp(s->args.mode, "exp_range") == 0) return pow(s->args.gamma, (double)s->last_epoch);
     return 1;
 }
 
-static double cyclic_next(tern_sched *s, size_t group, double lr) {
+static double cyclic_next(tern_sched_body *s, size_t group, double lr) {
     const tern_sched_args *a = &s->args;
     double up = (double)a->step_size_up;
     double total = up + (a->step_size_down.has ? (double)a->step_size_down.value : up);
@@ -101,7 +101,7 @@ static int64_t total_of(const tern_sched_args *a) {
     return a->epochs.value * a->steps_per_epoch.value;
 }
 
-static bool one_cycle_init(tern_sched *s) {
+static bool one_cycle_init(tern_sched_body *s) {
     tern_sched_args *a = &s->args;
     int64_t total = total_of(a);
     if (total < 0)
@@ -134,7 +134,7 @@ typedef struct phase {
     double end, from_lr, to_lr, from_momentum, to_momentum;
 } phase;
 
-static double one_cycle_next(tern_sched *s, size_t group, double lr) {
+static double one_cycle_next(tern_sched_body *s, size_t group, double lr) {
     const tern_sched_args *a = &s->args;
     double total = (double)a->total_steps.value, step = (double)s->last_epoch, start = 0;
     double high = tern_list_for_group(&a->max_lr, group), initial = high / a->div_factor;

@@ -6,24 +6,24 @@
 
 #define PI 3.14159265358979323846
 
-static bool refuse(tern_sched *s, const char *message) {
+static bool refuse(tern_sched_body *s, const char *message) {
     tern_fail(s->ctx, TERN_ERR_ARGUMENT, "%s: %s", s->cls->name, message);
     return false;
 }
 
 /* ---- StepLR ---------------------------------------------------------------------------------- */
 
-static bool step_lr_init(tern_sched *s) {
+static bool step_lr_init(tern_sched_body *s) {
     return s->args.step_size > 0 || refuse(s, "step_size must be positive");
 }
 
-static double step_lr_next(tern_sched *s, size_t group, double lr) {
+static double step_lr_next(tern_sched_body *s, size_t group, double lr) {
     (void)group;
     bool now = s->last_epoch != 0 && s->last_epoch % s->args.step_size == 0;
     return now ? lr * s->args.gamma : lr;
 }
 
-static double step_lr_closed(const tern_sched *s, size_t group) {
+static double step_lr_closed(const tern_sched_body *s, size_t group) {
     int64_t drops = s->last_epoch / s->args.step_size;
     return s->base_lrs[group] * pow(s->args.gamma, (double)drops);
 }
@@ -43,7 +43,7 @@ tern_sched *tern_step_lr_new(tern_optim *optim, int64_t step_size, double gamma)
 
 /* ---- MultiStepLR ----------------------------------------------------------------------------- */
 
-static double multi_step_next(tern_sched *s, size_t group, double lr) {
+static double multi_step_next(tern_sched_body *s, size_t group, double lr) {
     int times = 0;
     (void)group;
     for (size_t i = 0; i < s->args.milestones.count; i++)
@@ -51,7 +51,7 @@ static double multi_step_next(tern_sched *s, size_t group, double lr) {
     return times ? lr * pow(s->args.gamma, times) : lr;
 }
 
-static double multi_step_closed(const tern_sched *s, size_t group) {
+static double multi_step_closed(const tern_sched_body *s, size_t group) {
     int passed = 0;
     for (size_t i = 0; i < s->args.milestones.count; i++)
         passed += s->args.milestones.items[i] <= s->last_epoch;
@@ -68,7 +68,7 @@ const tern_sched_class tern_multi_step_lr_class = {
 tern_sched *tern_multi_step_lr_new(tern_optim *optim, const int64_t *milestones, size_t count,
                                    double gamma) {
     if (optim && count > 0 &&
-        !tern_argument_given(optim->ctx, "MultiStepLR", "milestones", milestones))
+        !tern_argument_given(tern_optim_context(optim), "MultiStepLR", "milestones", milestones))
         return NULL;
     tern_sched_args args = {.milestones = {milestones, count}, .gamma = gamma};
     return tern_sched_of_class(optim, &tern_multi_step_lr_class, &args, NULL, NULL);
@@ -76,18 +76,18 @@ tern_sched *tern_multi_step_lr_new(tern_optim *optim, const int64_t *milestones,
 
 /* ---- ConstantLR ------------------------------------------------------------------------------ */
 
-static bool constant_init(tern_sched *s) {
+static bool constant_init(tern_sched_body *s) {
     if (s->args.factor >= 0 && s->args.factor <= 1) return true;
     return refuse(s, "Constant multiplicative factor expected to be between 0 and 1.");
 }
 
-static double constant_next(tern_sched *s, size_t group, double lr) {
+static double constant_next(tern_sched_body *s, size_t group, double lr) {
     (void)group;
     if (s->last_epoch == 0) return lr * s->args.factor;
     return s->last_epoch == s->args.total_iters ? lr * (1.0 / s->args.factor) : lr;
 }
 
-static double constant_closed(const tern_sched *s, size_t group) {
+static double constant_closed(const tern_sched_body *s, size_t group) {
     double over = s->last_epoch >= s->args.total_iters ? 1 : 0;
     return s->base_lrs[group] * (s->args.factor + over * (1 - s->args.factor));
 }
@@ -102,7 +102,7 @@ const tern_sched_class tern_constant_lr_class = {
 
 /* ---- LinearLR -------------------------------------------------------------------------------- */
 
-static bool linear_init(tern_sched *s) {
+static bool linear_init(tern_sched_body *s) {
     if (!(s->args.start_factor > 0 && s->args.start_factor <= 1))
         return refuse(s, "Starting multiplicative factor expected to be greater than 0 and less "
                          "or equal to 1.");
@@ -111,7 +111,7 @@ static bool linear_init(tern_sched *s) {
     return true;
 }
 
-static double linear_next(tern_sched *s, size_t group, double lr) {
+static double linear_next(tern_sched_body *s, size_t group, double lr) {
     const tern_sched_args *a = &s->args;
     double total = (double)a->total_iters, span = a->end_factor - a->start_factor;
     (void)group;
@@ -120,7 +120,7 @@ static double linear_next(tern_sched *s, size_t group, double lr) {
     return lr * (1.0 + span / (total * a->start_factor + (double)(s->last_epoch - 1) * span));
 }
 
-static double linear_closed(const tern_sched *s, size_t group) {
+static double linear_closed(const tern_sched_body *s, size_t group) {
     const tern_sched_args *a = &s->args;
     double epoch = (double)(s->last_epoch < a->total_iters ? s->last_epoch : a->total_iters);
     return s->base_lrs[group] *
@@ -145,12 +145,12 @@ tern_sched *tern_linear_lr_new(tern_optim *optim, double start_factor, double en
 
 /* ---- ExponentialLR --------------------------------------------------------------------------- */
 
-static double exponential_next(tern_sched *s, size_t group, double lr) {
+static double exponential_next(tern_sched_body *s, size_t group, double lr) {
     (void)group;
     return s->last_epoch == 0 ? lr : lr * s->args.gamma;
 }
 
-static double exponential_closed(const tern_sched *s, size_t group) {
+static double exponential_closed(const tern_sched_body *s, size_t group) {
     return s->base_lrs[group] * pow(s->args.gamma, (double)s->last_epoch);
 }
 
@@ -168,14 +168,14 @@ tern_sched *tern_exponential_lr_new(tern_optim *optim, double gamma) {
 
 /* ---- PolynomialLR ---------------------------------------------------------------------------- */
 
-static double polynomial_next(tern_sched *s, size_t group, double lr) {
+static double polynomial_next(tern_sched_body *s, size_t group, double lr) {
     double total = (double)s->args.total_iters, epoch = (double)s->last_epoch;
     (void)group;
     if (s->last_epoch == 0 || s->last_epoch > s->args.total_iters) return lr;
     return lr * pow((1.0 - epoch / total) / (1.0 - (epoch - 1) / total), s->args.power);
 }
 
-static double polynomial_closed(const tern_sched *s, size_t group) {
+static double polynomial_closed(const tern_sched_body *s, size_t group) {
     double total = (double)s->args.total_iters, epoch = (double)s->last_epoch;
     return s->base_lrs[group] * pow(1.0 - (epoch < total ? epoch : total) / total, s->args.power);
 }
@@ -189,11 +189,11 @@ const tern_sched_class tern_polynomial_lr_class = {
 
 /* ---- CosineAnnealingLR (Loshchilov and Hutter 2017) ------------------------------------------ */
 
-static bool cosine_init(tern_sched *s) {
+static bool cosine_init(tern_sched_body *s) {
     return s->args.t_max > 0 || refuse(s, "T_max must be positive");
 }
 
-static double cosine_next(tern_sched *s, size_t group, double lr) {
+static double cosine_next(tern_sched_body *s, size_t group, double lr) {
     double t = (double)s->args.t_max, epoch = (double)s->last_epoch, low = s->args.eta_min;
     if (s->last_epoch == 0) return lr;
     if ((s->last_epoch - 1 - s->args.t_max) % (2 * s->args.t_max) == 0)
@@ -201,7 +201,7 @@ static double cosine_next(tern_sched *s, size_t group, double lr) {
     return (1 + cos(PI * epoch / t)) / (1 + cos(PI * (epoch - 1) / t)) * (lr - low) + low;
 }
 
-static double cosine_closed(const tern_sched *s, size_t group) {
+static double cosine_closed(const tern_sched_body *s, size_t group) {
     double epoch = (double)s->last_epoch, low = s->args.eta_min;
     return low + (s->base_lrs[group] - low) * (1 + cos(PI * epoch / (double)s->args.t_max)) / 2;
 }
@@ -224,13 +224,13 @@ tern_sched *tern_cosine_annealing_lr_new(tern_optim *optim, int64_t t_max, doubl
 static const tern_field warm_state[] = {TERN_FIELD(tern_sched_args, T_i, t_i),
                                         TERN_FIELD(tern_sched_args, T_cur, t_cur), TERN_FIELD_END};
 
-static double warm_lr(const tern_sched *s, size_t group) {
+static double warm_lr(const tern_sched_body *s, size_t group) {
     double low = s->args.eta_min, position = (double)s->args.t_cur, length = (double)s->args.t_i;
     return low + (s->base_lrs[group] - low) * (1 + cos(PI * position / length)) / 2;
 }
 
 /* Where `epoch` lies: in which restart, and how far from its beginning. */
-static void warm_place(tern_sched *s, int64_t epoch) {
+static void warm_place(tern_sched_body *s, int64_t epoch) {
     tern_sched_args *a = &s->args;
     a->t_i = a->t_0;
     a->t_cur = epoch;
@@ -240,7 +240,7 @@ static void warm_place(tern_sched *s, int64_t epoch) {
     }
 }
 
-static tern_status warm_step(tern_sched *s, int64_t epoch, double metric) {
+static tern_status warm_step(tern_sched_body *s, int64_t epoch, double metric) {
     tern_sched_args *a = &s->args;
     (void)metric;
     if (epoch < 0 && s->last_epoch >= 0) {
@@ -263,7 +263,7 @@ static tern_status warm_step(tern_sched *s, int64_t epoch, double metric) {
     return TERN_OK;
 }
 
-static bool warm_init(tern_sched *s) {
+static bool warm_init(tern_sched_body *s) {
     if (s->args.t_0 <= 0) return refuse(s, "Expected positive integer T_0");
     if (s->args.t_mult < 1) return refuse(s, "Expected integer T_mult >= 1");
     return true;
@@ -281,7 +281,7 @@ const tern_sched_class tern_cosine_warm_restarts_class = {
 /* ---- LambdaLR, MultiplicativeLR -------------------------------------------------------------- */
 
 /* The formula of a group: one for all, or one a group. */
-static const char *formula_of(const tern_sched *s, size_t group) {
+static const char *formula_of(const tern_sched_body *s, size_t group) {
     tern_value formulas = s->args.lr_lambda, item = formulas;
     size_t count = tern_value_count(formulas);
     if (formulas.kind == TERN_VALUE_LIST || formulas.kind == TERN_VALUE_TUPLE)
@@ -289,7 +289,7 @@ static const char *formula_of(const tern_sched *s, size_t group) {
     return item.kind == TERN_VALUE_STRING ? item.as.s : NULL;
 }
 
-static bool lambda_init(tern_sched *s) {
+static bool lambda_init(tern_sched_body *s) {
     tern_value formulas = s->args.lr_lambda;
     size_t count = tern_value_count(formulas);
     bool is_list = formulas.kind == TERN_VALUE_LIST || formulas.kind == TERN_VALUE_TUPLE;
@@ -305,7 +305,7 @@ static bool lambda_init(tern_sched *s) {
     return true;
 }
 
-static double factor_at(tern_sched *s, size_t group) {
+static double factor_at(tern_sched_body *s, size_t group) {
     char message[160];
     double value;
     if (s->lambda) return s->lambda(s->last_epoch, s->lambda_user);
@@ -319,12 +319,12 @@ static double factor_at(tern_sched *s, size_t group) {
     return value;
 }
 
-static double lambda_next(tern_sched *s, size_t group, double lr) {
+static double lambda_next(tern_sched_body *s, size_t group, double lr) {
     (void)lr;
     return s->base_lrs[group] * factor_at(s, group);
 }
 
-static double multiplicative_next(tern_sched *s, size_t group, double lr) {
+static double multiplicative_next(tern_sched_body *s, size_t group, double lr) {
     return s->last_epoch > 0 ? lr * factor_at(s, group) : lr;
 }
 

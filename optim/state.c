@@ -5,8 +5,8 @@
 
 /* ---- making and moving state ----------------------------------------------------------------- */
 
-static tern_tensor *fresh_tensor(tern_optim *optim, const tern_group *group, tern_tensor *param,
-                                 int index) {
+static tern_tensor *fresh_tensor(tern_optim_body *optim, const tern_group *group,
+                                 tern_tensor *param, int index) {
     double value = optim->cls->fresh ? optim->cls->fresh(group->options, index) : 0;
     return value == 0 ? tern_zeros_like(param) : tern_full_like(param, value);
 }
@@ -16,7 +16,7 @@ static tern_tensor *following(tern_tensor *state, const tern_tensor *param) {
     return tern_to_device(tern_to_dtype(state, tern_dtype_of(param)), tern_device_of(param));
 }
 
-static bool prepare_tensor(tern_optim *optim, const tern_group *group, tern_param *param,
+static bool prepare_tensor(tern_optim_body *optim, const tern_group *group, tern_param *param,
                            int index) {
     tern_tensor **slot = &param->state.tensor[index];
     tern_tensor *ready =
@@ -27,7 +27,7 @@ static bool prepare_tensor(tern_optim *optim, const tern_group *group, tern_para
     return true;
 }
 
-bool tern_state_prepare(tern_optim *optim, const tern_group *group, tern_param *param) {
+bool tern_state_prepare(tern_optim_body *optim, const tern_group *group, tern_param *param) {
     uint32_t needs = optim->cls->needs(group->options);
     bool ok = true;
     tern_scope scope = tern_owner_begin(optim->state_owner, TERN_NO_GRAD);
@@ -43,7 +43,7 @@ bool tern_state_prepare(tern_optim *optim, const tern_group *group, tern_param *
 
 /* ---- looking --------------------------------------------------------------------------------- */
 
-static tern_param *param_number(const tern_optim *optim, size_t index) {
+static tern_param *param_number(const tern_optim_body *optim, size_t index) {
     for (size_t g = 0; g < optim->n_groups; g++) {
         if (index < optim->groups[g].count) return &optim->groups[g].params[index];
         index -= optim->groups[g].count;
@@ -51,7 +51,8 @@ static tern_param *param_number(const tern_optim *optim, size_t index) {
     return NULL;
 }
 
-tern_tensor *tern_optim_state(const tern_optim *optim, size_t parameter, const char *name) {
+tern_tensor *tern_optim_state(const tern_optim *handle, size_t parameter, const char *name) {
+    const tern_optim_body *optim = tern_optim_of(handle, "tern_optim_state");
     const tern_param *param = optim ? param_number(optim, parameter) : NULL;
     if (!param || !param->state.exists) return NULL;
     const tern_param_state *state = &param->state;
@@ -66,7 +67,7 @@ tern_tensor *tern_optim_state(const tern_optim *optim, size_t parameter, const c
 
 /* ---- state_dict ------------------------------------------------------------------------------ */
 
-static tern_value state_of(const tern_optim *optim, const tern_param_state *state) {
+static tern_value state_of(const tern_optim_body *optim, const tern_param_state *state) {
     tern_ctx *ctx = optim->ctx;
     tern_value dict = tern_dict_new(ctx, false);
     for (const tern_state_key *key = optim->cls->keys; key->name; key++) {
@@ -90,7 +91,7 @@ static void put_names(tern_ctx *ctx, const tern_group *group, tern_value dict) {
     tern_dict_set(dict, "param_names", names);
 }
 
-static tern_value group_of(const tern_optim *optim, const tern_group *group, size_t first) {
+static tern_value group_of(const tern_optim_body *optim, const tern_group *group, size_t first) {
     tern_ctx *ctx = optim->ctx;
     tern_schema schema;
     tern_value dict = tern_dict_new(ctx, false), params = tern_list_new(ctx), key, item;
@@ -106,7 +107,8 @@ static tern_value group_of(const tern_optim *optim, const tern_group *group, siz
     return dict;
 }
 
-tern_value tern_optim_state_dict(tern_optim *optim) {
+tern_value tern_optim_state_dict(tern_optim *handle) {
+    tern_optim_body *optim = tern_optim_of(handle, "tern_optim_state_dict");
     if (!optim || tern_optim_latched(optim->ctx)) return tern_none();
     tern_ctx *ctx = optim->ctx;
     tern_value dict = tern_dict_new(ctx, false), state = tern_dict_new(ctx, false);
@@ -130,7 +132,7 @@ tern_value tern_optim_state_dict(tern_optim *optim) {
 
 /* Everything a load replaces, made beside what is there and swapped in at the end. */
 typedef struct load {
-    tern_optim *optim;
+    tern_optim_body *optim;
     tern_owner *owner;  /* of the new state tensors and extras */
     tern_group *groups; /* options, extras; params with their new state */
 } load;
@@ -204,7 +206,7 @@ static bool load_param(load *l, tern_param *param, tern_value saved) {
 
 /* Copies one group with its options and loads into the copy; the new owner's scope is open. */
 static bool load_group(load *l, size_t index, tern_value saved, tern_value state) {
-    tern_optim *optim = l->optim;
+    tern_optim_body *optim = l->optim;
     tern_ctx *ctx = optim->ctx;
     const tern_group *old = &optim->groups[index];
     tern_group *group = &l->groups[index];
@@ -239,7 +241,7 @@ static tern_status check_layout(load *l, tern_value state, tern_value groups) {
 
 /* Options and extras go where the old ones are; parameters take their new state. */
 static void commit(load *l) {
-    tern_optim *optim = l->optim;
+    tern_optim_body *optim = l->optim;
     for (size_t g = 0; g < optim->n_groups; g++) {
         tern_group *to = &optim->groups[g], *from = &l->groups[g];
         memcpy(to->options, from->options, optim->cls->options_size);
@@ -250,8 +252,9 @@ static void commit(load *l) {
     optim->state_owner = l->owner;
 }
 
-tern_status tern_optim_load_state_dict(tern_optim *optim, tern_value state) {
-    if (!optim) return TERN_ERR_ARGUMENT;
+tern_status tern_optim_load_state_dict(tern_optim *handle, tern_value state) {
+    tern_optim_body *optim = tern_optim_of(handle, "tern_optim_load_state_dict");
+    if (!optim) return tern_handle_status(handle);
     tern_ctx *ctx = optim->ctx;
     if (tern_check(ctx) != TERN_OK) return tern_check(ctx);
     load l = {.optim = optim};

@@ -3,8 +3,9 @@
 
 #include "internal.h"
 
-tern_status tern_optim_zero_grad(tern_optim *optim) {
-    if (!optim) return TERN_ERR_ARGUMENT;
+tern_status tern_optim_zero_grad(tern_optim *handle) {
+    tern_optim_body *optim = tern_optim_of(handle, "tern_optim_zero_grad");
+    if (!optim) return tern_handle_status(handle);
     tern_status status = TERN_OK;
     for (size_t g = 0; g < optim->n_groups; g++)
         for (size_t i = 0; i < optim->groups[g].count && status == TERN_OK; i++)
@@ -22,7 +23,7 @@ typedef struct scratch_pool {
 } scratch_pool;
 
 typedef struct step {
-    tern_optim *optim;
+    tern_optim_body *optim;
     scratch_pool *pools;
     size_t n_pools;
     tern_update_call *calls;
@@ -80,7 +81,7 @@ static bool give_scratch(step *s, tern_update_call *call, int count) {
  * What decides which kernels an update starts: the dtype and device of the parameter, which state is
  * live, and of the options whether they are zero, not how large they are. Never 0.
  */
-static uint64_t kind_of(const tern_optim *optim, const tern_update_call *call) {
+static uint64_t kind_of(const tern_optim_body *optim, const tern_update_call *call) {
     uint64_t kind = 1 + (uint64_t)tern_dtype_of(call->param);
     for (const char *c = tern_device_of(call->param); *c; c++) kind = kind * 31 + (unsigned char)*c;
     kind = kind * 31 + call->state->live;
@@ -125,13 +126,14 @@ static bool rehearse(step *s, const tern_update_call *call) {
 
 /* ---- the step -------------------------------------------------------------------------------- */
 
-static size_t count_params(const tern_optim *optim) {
+static size_t count_params(const tern_optim_body *optim) {
     size_t count = 0;
     for (size_t g = 0; g < optim->n_groups; g++) count += optim->groups[g].count;
     return count;
 }
 
-static bool check_gradient(tern_optim *optim, const tern_tensor *param, const tern_tensor *grad) {
+static bool check_gradient(tern_optim_body *optim, const tern_tensor *param,
+                           const tern_tensor *grad) {
     if (tern_is_inference(param)) {
         tern_fail(optim->ctx, TERN_ERR_STATE,
                   "%s: a parameter was made in inference mode and cannot be updated",
@@ -149,7 +151,7 @@ static bool check_gradient(tern_optim *optim, const tern_tensor *param, const te
 
 /* Collects the parameters that have a gradient, with all that their update needs. */
 static bool prepare(step *s) {
-    tern_optim *optim = s->optim;
+    tern_optim_body *optim = s->optim;
     size_t count = count_params(optim);
     s->calls = tern_scope_alloc(optim->ctx, (count + 1) * sizeof *s->calls);
     s->pools = tern_scope_alloc(optim->ctx, (count + 1) * sizeof *s->pools);
@@ -179,7 +181,7 @@ static bool prepare(step *s) {
 }
 
 /* An update writes only in place, and reads state that `prepare` made. */
-static void update(const tern_optim *optim, tern_update_call *call) {
+static void update(const tern_optim_body *optim, tern_update_call *call) {
     uint32_t needs = optim->cls->needs(call->options);
     optim->cls->update(call);
     call->state->live |= needs;
@@ -187,8 +189,9 @@ static void update(const tern_optim *optim, tern_update_call *call) {
         call->state->exists = call->state->exists || key->is_scalar || needs != 0;
 }
 
-tern_status tern_optim_step(tern_optim *optim) {
-    if (!optim) return TERN_ERR_ARGUMENT;
+tern_status tern_optim_step(tern_optim *handle) {
+    tern_optim_body *optim = tern_optim_of(handle, "tern_optim_step");
+    if (!optim) return tern_handle_status(handle);
     tern_ctx *ctx = optim->ctx;
     if (tern_check(ctx) != TERN_OK) return tern_check(ctx);
     step s = {.optim = optim};

@@ -9,6 +9,7 @@
 
 #include "core/call/arg.h"
 #include "core/call/op.h"
+#include "core/context/entered.h"
 #include "graph.h"
 
 #define FEW 8 /* inputs or outputs of a node that need no memory of their own */
@@ -331,14 +332,42 @@ static bool seed(engine *e, tern_tensor *root, tern_tensor *gradient, tern_frame
     return !tern_is_nil(own) && deliver(e, edge, own, false, frame);
 }
 
+static bool of_context(tern_ctx *ctx, const tern_tensor *tensor) {
+    if (BODY(tensor)->ctx == ctx) return true;
+    tern_fail(ctx, TERN_ERR_ARGUMENT, "grad: the tensors belong to two contexts");
+    return false;
+}
+
+/* A tensor that tern_grad can use; false after latching in `ctx`. */
+static bool takes(tern_ctx *ctx, const tern_tensor *tensor) {
+    if (tern_usable(tensor, "grad")) return of_context(ctx, tensor);
+    tern_fail(ctx, TERN_ERR_STATE, "grad: a tensor is NULL, gone or of a context with an error");
+    return false;
+}
+
+/* The context of the first tensor that is there. */
+static tern_ctx *first_context(tern_tensor *const *outputs, int n_outputs,
+                               tern_tensor *const *inputs, int n_inputs) {
+    for (int i = 0; outputs && i < n_outputs; i++)
+        if (outputs[i]) return tern_context_of(outputs[i]);
+    for (int i = 0; inputs && i < n_inputs; i++)
+        if (inputs[i]) return tern_context_of(inputs[i]);
+    return tern_no_context();
+}
+
 tern_status tern_backward(tern_tensor *loss) {
     return tern_backward_with(loss, NULL, 0);
 }
 
 tern_status tern_backward_with(tern_tensor *tensor, tern_tensor *gradient, unsigned flags) {
+    if (!tensor && gradient)
+        return tern_fail(tern_context_of(gradient), TERN_ERR_ARGUMENT,
+                         "backward: the tensor is NULL");
     if (!tern_usable(tensor, "backward")) return tern_unusable(tensor);
     if (gradient && !tern_usable(gradient, "backward")) return tern_unusable(gradient);
     tern_ctx *ctx = BODY(tensor)->ctx;
+    TERN_ENTER(ctx, "backward", return TERN_ERR_STATE);
+    if (gradient && !of_context(ctx, gradient)) return ctx->status;
     if (flags & TERN_CREATE_GRAPH) flags |= TERN_RETAIN_GRAPH;
     engine e = {.ctx = ctx, .heap = ctx->backward_heap, .flags = flags};
     tern_scope scope = tern_scope_inner(ctx);
@@ -370,17 +399,17 @@ static tern_status collect(engine *e, int n_inputs, const tern_edge *wanted,
 tern_status tern_grad(tern_tensor *const *outputs, int n_outputs, tern_tensor *const *inputs,
                       int n_inputs, tern_tensor *const *grad_outputs, unsigned flags,
                       tern_tensor **out_grads) {
+    tern_ctx *ctx = first_context(outputs, n_outputs, inputs, n_inputs);
+    TERN_ENTER(ctx, "grad", return TERN_ERR_STATE);
     if (n_outputs < 1 || n_inputs < 1 || !outputs || !inputs || !out_grads)
-        return TERN_ERR_ARGUMENT;
-    tern_ctx *ctx = tern_context_of(outputs[0]);
+        return tern_fail(ctx, TERN_ERR_ARGUMENT, "grad: needs outputs, inputs and out_grads");
     for (int i = 0; i < n_inputs; i++) out_grads[i] = ctx->nil;
     for (int i = 0; i < n_outputs; i++)
-        if (!tern_usable(outputs[i], "grad")) return tern_unusable(outputs[i]);
+        if (!takes(ctx, outputs[i])) return ctx->status;
     for (int i = 0; i < n_inputs; i++)
-        if (!tern_usable(inputs[i], "grad")) return tern_unusable(inputs[i]);
+        if (!takes(ctx, inputs[i])) return ctx->status;
     for (int i = 0; grad_outputs && i < n_outputs; i++)
-        if (grad_outputs[i] && !tern_usable(grad_outputs[i], "grad"))
-            return tern_unusable(grad_outputs[i]);
+        if (grad_outputs[i] && !takes(ctx, grad_outputs[i])) return ctx->status;
     for (int i = 0; i < n_inputs; i++) out_grads[i] = NULL;
     if (flags & TERN_CREATE_GRAPH) flags |= TERN_RETAIN_GRAPH;
     tern_frame *results = ctx->is_static ? NULL : ctx->top->target;

@@ -11,6 +11,8 @@
 #include "core/ground/error.h"
 #include "core/memory/storage.h"
 #include "core/objects.h"
+#include "core/tensor/tensor.h"
+#include "tern/describe.h"
 #include "tern/ops.h"
 
 typedef struct check {
@@ -56,6 +58,23 @@ static tern_status prepare(check *c) {
     if (!c->row || !c->jacobian)
         return tern_fail_memory(c->ctx, (size_t)c->n_out * (size_t)c->n_in * sizeof(double));
     return TERN_OK;
+}
+
+/* What both checks begin with; false after latching. */
+static bool inputs_fit(tern_ctx *ctx, const char *who, tern_grad_fn fn, tern_tensor *const *inputs,
+                       int n_inputs) {
+    if (tern_given(ctx)->status != TERN_OK) return false;
+    if (n_inputs < 1) tern_fail(ctx, TERN_ERR_ARGUMENT, "%s: needs an input", who);
+    if (!fn || !inputs)
+        tern_fail(ctx, TERN_ERR_ARGUMENT, "%s: the %s NULL", who,
+                  fn ? "inputs are" : "function is");
+    for (int k = 0; k < n_inputs && ctx->status == TERN_OK; k++) {
+        if (inputs[k] && !tern_usable(inputs[k], who))
+            tern_fail(ctx, TERN_ERR_STATE, "%s: input %d cannot be used", who, k);
+        else
+            tern_argument_tensor(ctx, who, inputs[k]);
+    }
+    return ctx->status == TERN_OK;
 }
 
 /* fn's output, checked; NULL and latched otherwise. */
@@ -180,11 +199,10 @@ static tern_status compare(check *c) {
 
 tern_status tern_gradcheck(tern_ctx *ctx, tern_grad_fn fn, void *user, tern_tensor *const *inputs,
                            int n_inputs, double eps, double atol, double rtol) {
-    if (ctx->status != TERN_OK) return ctx->status;
-    if (n_inputs < 1 || !(eps > 0))
-        return tern_fail(ctx, TERN_ERR_ARGUMENT,
-                         "gradcheck: needs an input and a step above 0, got %d inputs, eps %g",
-                         n_inputs, eps);
+    if (!inputs_fit(ctx, "gradcheck", fn, inputs, n_inputs)) return tern_given(ctx)->status;
+    if (!(eps > 0))
+        return tern_fail(ctx, TERN_ERR_ARGUMENT, "gradcheck: needs a step above 0, got eps %g",
+                         eps);
     check c = {ctx, fn, user, inputs, n_inputs, eps, atol, rtol, 0, 0, NULL, NULL};
     if (analytic(&c) == TERN_OK) compare(&c);
     tern_free(c.jacobian);
@@ -235,8 +253,7 @@ static tern_tensor *output_gradient(tern_ctx *ctx, tern_grad_fn fn, void *user,
 tern_status tern_gradgradcheck(tern_ctx *ctx, tern_grad_fn fn, void *user,
                                tern_tensor *const *inputs, int n_inputs, double eps, double atol,
                                double rtol) {
-    if (ctx->status != TERN_OK) return ctx->status;
-    if (n_inputs < 1) return tern_fail(ctx, TERN_ERR_ARGUMENT, "gradgradcheck: needs an input");
+    if (!inputs_fit(ctx, "gradgradcheck", fn, inputs, n_inputs)) return tern_given(ctx)->status;
     tern_scope scope = tern_scope_begin(ctx, TERN_ENABLE_GRAD);
     tern_tensor **all = tern_scope_alloc(ctx, (size_t)(n_inputs + 1) * sizeof *all);
     if (all) {

@@ -4,7 +4,7 @@
 #include "core/call/op.h"
 
 bool tern_is_leaf(const tern_tensor *tensor) {
-    if (!tern_is_live(tensor)) return true;
+    if (!tern_looks_live(tensor, "is_leaf")) return true;
     if (BODY(tensor)->edge.node && BODY(tensor)->edge.node->op) return false;
     const tern_alias *alias = BODY(tensor)->alias;
     return !(alias && alias->generation != BODY(tensor)->generation &&
@@ -12,7 +12,7 @@ bool tern_is_leaf(const tern_tensor *tensor) {
 }
 
 const char *tern_grad_fn_name(const tern_tensor *tensor) {
-    if (!tern_is_live(tensor)) return "";
+    if (!tern_looks_live(tensor, "grad_fn_name")) return "";
     if (!BODY(tensor)->edge.node || !BODY(tensor)->edge.node->op) return "";
     char *name = tern_scope_alloc(BODY(tensor)->ctx, TERN_GRAD_NAME_TEXT);
     return name ? tern_op_grad_name(BODY(tensor)->edge.node->op, name) : "";

@@ -33,11 +33,11 @@ tern_tensor *tern_requires_grad(tern_tensor *tensor, bool requires_grad) {
 }
 
 bool tern_has_grad_required(const tern_tensor *tensor) {
-    return tern_is_live(tensor) && tern_needs_grad(tensor);
+    return tern_looks_live(tensor, "has_grad_required") && tern_needs_grad(tensor);
 }
 
 bool tern_is_inference(const tern_tensor *tensor) {
-    return tern_is_live(tensor) && BODY(tensor)->flags & TERN_T_INFERENCE;
+    return tern_looks_live(tensor, "is_inference") && BODY(tensor)->flags & TERN_T_INFERENCE;
 }
 
 tern_tensor *tern_grad_of(const tern_tensor *tensor) {
@@ -91,9 +91,15 @@ void tern_set_or_add_grad(tern_tensor *leaf, tern_tensor *grad) {
 }
 
 tern_status tern_set_grad(tern_tensor *tensor, tern_tensor *grad) {
+    if (!tensor && grad)
+        return tern_fail(tern_context_of(grad), TERN_ERR_ARGUMENT,
+                         "tern_set_grad: the tensor is NULL");
     if (!tern_usable(tensor, "set_grad")) return tern_unusable(tensor);
     if (grad && !tern_usable(grad, "set_grad")) return tern_unusable(grad);
     tern_ctx *ctx = BODY(tensor)->ctx;
+    if (grad && BODY(grad)->ctx != ctx)
+        return tern_fail(ctx, TERN_ERR_ARGUMENT,
+                         "tern_set_grad: the gradient belongs to another context");
     if (grad && (!tern_same_shape(tensor, grad) || BODY(tensor)->dtype != BODY(grad)->dtype ||
                  BODY(tensor)->lane != BODY(grad)->lane))
         return tern_fail(

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "core/autograd/graph.h"
+#include "core/context/generator.h"
 
 static int count_tensors(const tern_value *args, int n_args) {
     int count = 0;
@@ -111,12 +112,27 @@ static const char *parameter(const char *schema, int i) {
     return NULL;
 }
 
+/* A generator that is gone, or another context's, is refused. */
+static bool generator_fits(const tern_opcall *call, const tern_generator *given) {
+    char name[64];
+    const tern_generator_body *generator = tern_generator_of(given, tern_op_name(call->op, name));
+    if (generator && generator->ctx == call->ctx) return true;
+    tern_fail(call->ctx, generator ? TERN_ERR_ARGUMENT : TERN_ERR_STATE,
+              generator ? "%s: the generator belongs to another context"
+                        : "%s: the generator is gone, its scope has ended",
+              name);
+    return false;
+}
+
 /* NULL stands for none, which a parameter of tensors takes only where its schema says so ("Tensor?", or a
  * default). Latches and returns false. */
-static bool tensors_given(const tern_opcall *call) {
+static bool arguments_fit(const tern_opcall *call) {
     char name[64];
     for (int i = 0; i < call->n_args; i++) {
-        if (call->args[i].kind != TERN_VALUE_NONE) continue;
+        tern_value given = call->args[i];
+        if (given.kind == TERN_VALUE_GENERATOR && !generator_fits(call, given.as.generator))
+            return false;
+        if (given.kind != TERN_VALUE_NONE) continue;
         const char *wanted = parameter(call->op->schema, i);
         if (!wanted || strncmp(wanted, "Tensor", 6) != 0) continue;
         size_t type = strcspn(wanted, " "), length = strcspn(wanted + type + 1, ",)=");
@@ -131,7 +147,7 @@ static bool tensors_given(const tern_opcall *call) {
 
 bool tern_operands_check(tern_opcall *call, const tern_operands *tensors) {
     tern_ctx *ctx = call->ctx;
-    if (!tensors_given(call)) return false;
+    if (!arguments_fit(call)) return false;
     for (int k = 0; k < tensors->count; k++) {
         const tern_tensor *t = tensors->all[k];
         if (!tern_is_live(t)) return refuse(call, t, k);

@@ -11,6 +11,7 @@
 #include "core/call/op.h"
 #include "core/ground/error.h"
 #include "core/memory/block.h"
+#include "core/memory/lasting.h"
 #include "core/memory/slab.h"
 #include "core/memory/storage.h"
 #include "core/memory/uploads.h"
@@ -75,6 +76,7 @@ tern_status tern_close(tern_ctx *ctx) {
     status = ctx->status;
     tern_frames_release_all(ctx);
     for (int i = ctx->n_lanes; i-- > 0;) tern_lane_close(ctx->lanes[i]);
+    tern_lasting_free(ctx);
     tern_slabs_free(ctx);
     tern_blocks_free(ctx);
     tern_free(ctx->backward_heap);
@@ -83,6 +85,7 @@ tern_status tern_close(tern_ctx *ctx) {
 }
 
 tern_status tern_check(tern_ctx *ctx) {
+    ctx = tern_given(ctx);
     if (ctx->status == TERN_OK) tern_synchronize(ctx);
     return ctx->status;
 }
@@ -90,23 +93,28 @@ tern_status tern_check(tern_ctx *ctx) {
 /* ---- devices and statistics ------------------------------------------------------------------ */
 
 const char *tern_device_name(const tern_ctx *ctx) {
+    ctx = tern_given(ctx);
     return ctx->n_lanes ? ctx->lanes[0]->device->name : "";
 }
 
 bool tern_device_is_reference(const tern_ctx *ctx) {
+    ctx = tern_given(ctx);
     return ctx->n_lanes && ctx->lanes[0]->device->speed == TERN_SPEED_REFERENCE;
 }
 
 const char *tern_device_reason(const tern_ctx *ctx) {
+    ctx = tern_given(ctx);
     return ctx->n_lanes ? ctx->lanes[0]->device->reason : "";
 }
 
 tern_status tern_device_open(tern_ctx *ctx, const char *device) {
+    ctx = tern_given(ctx);
     if (ctx->status == TERN_OK) tern_lane_open(ctx, device);
     return ctx->status;
 }
 
 tern_status tern_synchronize(tern_ctx *ctx) {
+    ctx = tern_given(ctx);
     for (int i = 0; i < ctx->n_lanes && ctx->status == TERN_OK; i++)
         if (tern_uploads_synchronize(ctx->lanes[i]) == TERN_OK)
             tern_lane_synchronize(ctx->lanes[i]);
@@ -114,6 +122,7 @@ tern_status tern_synchronize(tern_ctx *ctx) {
 }
 
 tern_stats tern_get_stats(const tern_ctx *ctx) {
+    ctx = tern_given(ctx);
     tern_stats stats = ctx->stats;
     stats.host_allocations = tern_alloc_count();
     stats.cached_bytes = 0;
@@ -122,10 +131,11 @@ tern_stats tern_get_stats(const tern_ctx *ctx) {
 }
 
 void tern_reset_peak(tern_ctx *ctx) {
-    ctx->stats.device_bytes_peak = ctx->stats.device_bytes;
+    if (ctx && !ctx->is_static) ctx->stats.device_bytes_peak = ctx->stats.device_bytes;
 }
 
 void tern_empty_cache(tern_ctx *ctx) {
+    ctx = tern_given(ctx);
     for (int i = 0; i < ctx->n_lanes; i++) tern_lane_empty_cache(ctx->lanes[i]);
     tern_blocks_free(ctx);
 }

@@ -7,14 +7,19 @@
 
 #include "core/autograd/graph.h"
 #include "core/ground/error.h"
+#include "core/memory/handle.h"
 #include "core/memory/pending.h"
 #include "core/memory/slab.h"
 #include "core/memory/storage.h"
 #include "core/tensor/tensor.h"
+#include "entered.h"
 
-struct tern_owner {
+#define OWNER "owner"
+
+typedef struct owner_body {
+    const void *handle;
     tern_frame *frame; /* NULL once it has ended */
-};
+} owner_body;
 
 /* ---- frames ---------------------------------------------------------------------------------- */
 
@@ -44,12 +49,14 @@ static void frame_end(tern_frame *frame) {
     }
     for (tern_node *node = frame->nodes; node; node = node->next_in_frame) tern_node_fini(node);
     tern_tensors_release(frame);
+    if (frame->objects) tern_objects_end(frame);
     tern_arena_end(frame);
     frame->next_free = ctx->free_frames;
     ctx->free_frames = frame;
 }
 
 static tern_frame *push(tern_ctx *ctx, bool internal, unsigned flags) {
+    TERN_ENTER(ctx, "scope_begin", return NULL);
     tern_frame *frame = frame_take(ctx);
     if (!frame) return NULL;
     frame->parent = ctx->top;
@@ -70,10 +77,12 @@ static tern_scope scope_of(tern_ctx *ctx, tern_frame *frame) {
 }
 
 tern_scope tern_scope_begin(tern_ctx *ctx, unsigned flags) {
+    ctx = tern_given(ctx);
     return scope_of(ctx, ctx->is_static ? NULL : push(ctx, false, flags));
 }
 
 tern_scope tern_scope_inner(tern_ctx *ctx) {
+    ctx = tern_given(ctx);
     return scope_of(ctx, ctx->is_static ? NULL : push(ctx, true, 0));
 }
 
@@ -97,14 +106,29 @@ void tern_scope_end(tern_scope scope) {
     tern_frame *frame = tern_scope_frame(scope);
     if (!frame) return;
     tern_ctx *ctx = scope.ctx;
+    TERN_ENTER(ctx, "scope_end", return );
     while (ctx->top != frame) pop(ctx);
     pop(ctx);
 }
 
+/* Latches why a result cannot be handed out. */
+static tern_tensor *no_result(tern_frame *frame, const tern_tensor *tensor) {
+    tern_ctx *ctx = frame->ctx;
+    if (tern_is_live(tensor) && BODY(tensor)->ctx != ctx)
+        tern_fail(ctx, TERN_ERR_ARGUMENT,
+                  "tern_scope_return: the result belongs to another context");
+    else
+        tern_fail(ctx, TERN_ERR_STATE, "tern_scope_return: the result is %s",
+                  tensor ? "gone, its scope has ended: return a tensor of this scope"
+                         : "NULL: check the call that made it");
+    return ctx->nil;
+}
+
 tern_tensor *tern_scope_hand_out(tern_frame *frame, tern_tensor *tensor) {
-    if (!tern_is_live(tensor) || BODY(tensor)->flags & TERN_T_NIL ||
-        BODY(tensor)->frame->serial < frame->serial)
-        return tensor;
+    bool live = tern_is_live(tensor);
+    if (live && BODY(tensor)->flags & TERN_T_NIL) return tensor;
+    if (!live || BODY(tensor)->ctx != frame->ctx) return no_result(frame, tensor);
+    if (BODY(tensor)->frame->serial < frame->serial) return tensor;
     const tern_node *node = tern_is_leaf(tensor) ? NULL : tern_edge_of(tensor).node;
     if (node && node->frame->serial >= frame->serial) {
         tern_fail(frame->ctx, TERN_ERR_STATE,
@@ -127,11 +151,11 @@ tern_tensor *tern_scope_return(tern_scope scope, tern_tensor *result) {
 }
 
 bool tern_grad_enabled(const tern_ctx *ctx) {
-    return ctx->grad_enabled;
+    return ctx && ctx->grad_enabled;
 }
 
 int tern_scope_depth(const tern_ctx *ctx) {
-    return ctx->is_static ? 0 : ctx->top->depth;
+    return !ctx || ctx->is_static ? 0 : ctx->top->depth;
 }
 
 tern_frame *tern_graph_frame(tern_ctx *ctx) {
@@ -172,7 +196,9 @@ static tern_status defer(tern_frame *frame, void (*fn)(void *arg), void *arg) {
 }
 
 tern_status tern_defer(tern_ctx *ctx, void (*fn)(void *arg), void *arg) {
-    return ctx->is_static ? ctx->status : defer(ctx->top->target, fn, arg);
+    if (!ctx || ctx->is_static) return tern_no_context()->status;
+    if (!fn) return tern_fail(ctx, TERN_ERR_ARGUMENT, "tern_defer: fn is NULL");
+    return defer(ctx->top->target, fn, arg);
 }
 
 tern_status tern_defer_at_close(tern_ctx *ctx, void (*fn)(void *arg), void *arg) {
@@ -183,6 +209,7 @@ tern_status tern_defer_at_close(tern_ctx *ctx, void (*fn)(void *arg), void *arg)
 enum { RESERVED_FRAMES = 4, RESERVED_HANDLES = 16, RESERVED_STORAGES = 4 };
 
 tern_status tern_reserve(tern_ctx *ctx) {
+    ctx = tern_given(ctx);
     if (ctx->is_static) return ctx->status;
     int frames = 0;
     for (const tern_frame *f = ctx->free_frames; f && frames < RESERVED_FRAMES; f = f->next_free)
@@ -202,38 +229,43 @@ tern_status tern_reserve(tern_ctx *ctx) {
 /* ---- owners ---------------------------------------------------------------------------------- */
 
 static void owner_end(void *arg) {
-    tern_owner_free(arg);
-}
-
-tern_owner *tern_owner_new(tern_ctx *ctx) {
-    tern_owner *owner = tern_scope_alloc(ctx, sizeof *owner);
-    if (!owner) return NULL;
-    owner->frame = frame_take(ctx);
-    if (!owner->frame) return NULL;
-    owner->frame->is_owner = true;
-    owner->frame->depth = ctx->top->target->depth;
-    if (tern_defer(ctx, owner_end, owner) != TERN_OK) {
-        tern_owner_free(owner);
-        return NULL;
-    }
-    return owner;
-}
-
-void tern_owner_free(tern_owner *owner) {
-    if (!owner || !owner->frame) return;
+    owner_body *owner = arg;
     tern_frame *frame = owner->frame;
+    if (!frame) return;
     owner->frame = NULL;
+    tern_handle_end(owner->handle);
     frame_end(frame);
 }
 
+static owner_body *owner_new(tern_ctx *ctx) {
+    owner_body *owner = tern_scope_alloc(ctx, sizeof *owner);
+    if (!owner) return NULL;
+    owner->handle = tern_handle_new(ctx, OWNER, owner);
+    if (owner->handle) owner->frame = frame_take(ctx);
+    if (!owner->frame) return NULL;
+    owner->frame->is_owner = true;
+    owner->frame->depth = ctx->top->target->depth;
+    if (tern_defer(ctx, owner_end, owner) == TERN_OK) return owner;
+    owner_end(owner);
+    return NULL;
+}
+
+tern_owner *tern_owner_new(tern_ctx *ctx) {
+    owner_body *owner = owner_new(tern_given(ctx));
+    return owner ? (tern_owner *)(uintptr_t)owner->handle : NULL;
+}
+
+void tern_owner_free(tern_owner *owner) {
+    owner_body *body = tern_handle_object(owner, OWNER, "tern_owner_free");
+    if (body) owner_end(body);
+}
+
 tern_scope tern_owner_begin(tern_owner *owner, unsigned flags) {
-    if (!owner || !owner->frame) {
-        tern_scope none = {NULL, 0};
-        return none;
-    }
-    tern_ctx *ctx = owner->frame->ctx;
+    owner_body *body = tern_handle_object(owner, OWNER, "tern_owner_begin");
+    if (!body) return (tern_scope){NULL, 0};
+    tern_ctx *ctx = body->frame->ctx;
     tern_frame *frame = push(ctx, false, flags);
-    if (frame) frame->target = owner->frame;
+    if (frame) frame->target = body->frame;
     return scope_of(ctx, frame);
 }
 

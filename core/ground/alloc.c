@@ -66,6 +66,7 @@ void tern_free(void *memory) {
 }
 
 char *tern_strdup(const char *text) {
+    if (!text) return NULL;
     size_t bytes = strlen(text) + 1;
     char *copy = tern_alloc(bytes);
     if (copy) memcpy(copy, text, bytes);
@@ -74,13 +75,13 @@ char *tern_strdup(const char *text) {
 
 bool tern_size_mul(uint64_t a, uint64_t b, uint64_t *out) {
     if (a != 0 && b > UINT64_MAX / a) return false;
-    *out = a * b;
+    if (out) *out = a * b;
     return true;
 }
 
 bool tern_size_add(uint64_t a, uint64_t b, uint64_t *out) {
     if (b > UINT64_MAX - a) return false;
-    *out = a + b;
+    if (out) *out = a + b;
     return true;
 }
 

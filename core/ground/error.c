@@ -28,6 +28,7 @@ tern_ctx *tern_no_context(void) {
 tern_status tern_fail(tern_ctx *ctx, tern_status status, const char *format, ...) {
     if (!ctx) return TERN_ERR_ARGUMENT;
     if (ctx->status != TERN_OK) return ctx->status;
+    if (!format) format = "an error without a message";
     va_list args;
     va_start(args, format);
     int length = vsnprintf(ctx->error, sizeof ctx->error, format, args);

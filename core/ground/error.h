@@ -11,6 +11,11 @@
  * for one. Its nil is what such a call returns. */
 TERN_API tern_ctx *tern_no_context(void);
 
+/* The context, or the one of last resort for NULL: what a public function begins with. */
+static inline tern_ctx *tern_given(const tern_ctx *ctx) {
+    return ctx ? (tern_ctx *)(uintptr_t)ctx : tern_no_context();
+}
+
 /* Latches "operation: out of memory" for `bytes` of host memory. */
 TERN_API tern_status tern_fail_memory(tern_ctx *ctx, size_t bytes);
 

@@ -29,11 +29,13 @@ static size_t distance(const char *a, size_t rows, const char *b, size_t columns
 }
 
 tern_nearest tern_nearest_begin(const char *word) {
+    if (!word) word = "";
     size_t length = strlen(word);
     return (tern_nearest){word, length, NULL, 0, 2 + length / 3};
 }
 
 void tern_nearest_try(tern_nearest *nearest, const char *name, size_t length) {
+    if (!nearest || !name) return;
     size_t d = distance(nearest->word, nearest->word_length, name, length);
     if (d >= nearest->distance) return;
     nearest->distance = d;

@@ -69,7 +69,7 @@ void *tern_frame_alloc(tern_frame *frame, size_t bytes) {
 }
 
 void *tern_scope_alloc(tern_ctx *ctx, size_t bytes) {
-    if (ctx->is_static) return NULL;
+    if (!ctx || ctx->is_static) return NULL;
     return tern_frame_alloc(ctx->top->target, bytes);
 }
 

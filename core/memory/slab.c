@@ -6,17 +6,16 @@
 #include "core/ground/error.h"
 #include "core/ground/poison.h"
 
-#define SLOT_BYTES      ((size_t)256)
+#define SLOT_BYTES      TERN_SLOT_BYTES
 #define SLOTS_PER_BLOCK 64
 #define ALIASES         64
 #define GENERATION_BITS (TERN_HANDLE_LOW_BITS + 16)
 
 /* What every slot begins with. It stays readable when the slot has been given back. */
 typedef tern_object_body slot;
-#define HEAD_BYTES offsetof(slot, object)
+#define HEAD_BYTES offsetof(slot, kind)
 
 _Static_assert(sizeof(tern_tensor_body) <= SLOT_BYTES, "a tensor fills a slot");
-_Static_assert(SLOT_BYTES == (size_t)1 << TERN_HANDLE_LOW_BITS, "a slot's address has free bits");
 _Static_assert(offsetof(tern_tensor_body, self) == offsetof(slot, self), "one head");
 _Static_assert(offsetof(tern_tensor_body, ctx) == offsetof(slot, ctx), "one head");
 _Static_assert(offsetof(tern_tensor_body, next) == offsetof(slot, next), "one head");
@@ -154,7 +153,8 @@ void tern_slab_give_tensor(tern_ctx *ctx, tern_tensor *tensor) {
 
 tern_object_body *tern_slab_object(tern_ctx *ctx) {
     slot *s = take(ctx);
-    if (s) s->prev = s->next = s->object = NULL;
+    if (s) memset((unsigned char *)s + HEAD_BYTES, 0, SLOT_BYTES - HEAD_BYTES);
+    if (s) s->prev = s->next = NULL;
     return s;
 }
 

@@ -37,7 +37,8 @@ void tern_slab_give_tensor(tern_ctx *ctx, tern_tensor *tensor);
 /* Makes sure that `count` handles can be made without memory. */
 tern_status tern_slab_reserve(tern_ctx *ctx, uint32_t count);
 
-/* The same for an object of another kind. */
+/* A handle for an object of another kind. What a slot has room for beyond the body is zero. */
+#define TERN_SLOT_BYTES ((size_t)1 << TERN_HANDLE_LOW_BITS)
 tern_object_body *tern_slab_object(tern_ctx *ctx);
 void tern_slab_give_object(tern_ctx *ctx, tern_object_body *object);
 

@@ -122,11 +122,12 @@ tern_value tern_op_stack(tern_opcall *call) {
 
 /* ---- C functions ---- */
 
-/* A list argument of tensors in the open scope, and the call on the first one's context. */
+/* A list argument of tensors in the open scope, and the call on the context of the first that is there. */
 static tern_tensor *call_with_list(const tern_op *op, tern_tensor *const *tensors, int count,
                                    int dim) {
-    tern_ctx *ctx = count > 0 ? tern_context_of(tensors[0]) : NULL;
-    if (!ctx) return NULL;
+    tern_ctx *ctx = tern_no_context();
+    for (int i = 0; tensors && i < count && ctx->is_static; i++) ctx = tern_context_of(tensors[i]);
+    if (ctx->is_static) return ctx->nil;
     tern_value args[2] = {tern_list_new(ctx), ARG_INT(dim)};
     for (int i = 0; i < count; i++) tern_list_append(args[0], ARG_TENSOR(tensors[i]));
     return tern_op_tensor(ctx, op, args, 2);

@@ -10,6 +10,7 @@
 #include <math.h>
 
 #include "core/context/generator.h"
+#include "core/memory/handle.h"
 #include "layout.h"
 
 /* ---- what all fills share ---- */
@@ -28,9 +29,11 @@ typedef struct fill_job {
 
 typedef void (*fill_fn)(const fill_job *job);
 
+/* The call was refused before where its generator is gone (core/call/operands.c). */
 static tern_mt19937 *engine_argument(const tern_opcall *call, int index) {
     tern_value v = tern_arg(call, index);
-    tern_generator *given = v.kind == TERN_VALUE_GENERATOR ? v.as.generator : NULL;
+    tern_generator_body *given = NULL;
+    if (v.kind == TERN_VALUE_GENERATOR) given = OBJECT(v.as.generator)->object;
     return given ? &given->engine : &call->ctx->generator->engine;
 }
 

@@ -82,6 +82,7 @@ static void run(const teller *t, const tern_candidate *candidate, tern_library *
 }
 
 tern_status tern_probe_plugin(const char *manifest, tern_probe_line_fn line, void *user) {
+    if (!manifest || !line) return TERN_ERR_ARGUMENT;
     teller t = {line, user};
     tern_fault fault = {0};
     tern_discovery *discovery = NULL;

@@ -267,6 +267,7 @@ void tern_load_report_free(tern_load_report *report) {
 
 bool tern_load_report_ok(const tern_load_report *report) {
     bool default_works = false;
+    if (!report) return false;
     for (size_t i = 0; i < report->row_count; i++)
         if (report->rows[i].entry.is_default) default_works = usable(&report->rows[i]);
     for (size_t i = 0; i < report->discovery->count; i++)
@@ -275,7 +276,7 @@ bool tern_load_report_ok(const tern_load_report *report) {
 }
 
 size_t tern_load_report_searches(const tern_load_report *report) {
-    return report->discovery->search.count;
+    return report ? report->discovery->search.count : 0;
 }
 
 const tern_search_entry *tern_load_report_search(const tern_load_report *report, size_t index) {
@@ -283,17 +284,17 @@ const tern_search_entry *tern_load_report_search(const tern_load_report *report,
 }
 
 size_t tern_load_report_plugins(const tern_load_report *report) {
-    return report->discovery->count;
+    return report ? report->discovery->count : 0;
 }
 
 const tern_plugin_entry *tern_load_report_plugin(const tern_load_report *report, size_t index) {
-    return index < report->discovery->count ? &report->plugins[index] : NULL;
+    return index < tern_load_report_plugins(report) ? &report->plugins[index] : NULL;
 }
 
 size_t tern_load_report_devices(const tern_load_report *report) {
-    return report->row_count;
+    return report ? report->row_count : 0;
 }
 
 const tern_device_entry *tern_load_report_device(const tern_load_report *report, size_t index) {
-    return index < report->row_count ? &report->rows[index].entry : NULL;
+    return index < tern_load_report_devices(report) ? &report->rows[index].entry : NULL;
 }

@@ -3,6 +3,8 @@
 #include <string.h>
 
 #include "core/call/op.h"
+#include "core/context/entered.h"
+#include "core/ground/error.h"
 #include "core/memory/block.h"
 #include "core/memory/uploads.h"
 #include "core/objects.h"
@@ -30,7 +32,9 @@ tern_tensor *tern_from_data(tern_ctx *ctx, const void *data, tern_shape shape, t
 
 tern_tensor *tern_from_data_on(tern_ctx *ctx, const void *data, tern_shape shape, tern_dtype dtype,
                                const char *device) {
+    ctx = tern_given(ctx);
     if (dtype == TERN_DTYPE_DEFAULT) dtype = TERN_FLOAT32;
+    TERN_ENTER(ctx, "from_data", return ctx->nil);
     if (!check_new(ctx, "from_data", &shape, dtype)) return ctx->nil;
     tern_lane *lane = tern_lane_open(ctx, device);
     if (!lane) return ctx->nil;
@@ -86,6 +90,7 @@ static tern_tensor *over_memory(tern_ctx *ctx, void *memory, const tern_shape *s
 
 tern_tensor *tern_from_memory(tern_ctx *ctx, void *memory, tern_shape shape, tern_dtype dtype,
                               void (*release)(void *user), void *user) {
+    ctx = tern_given(ctx);
     if (dtype == TERN_DTYPE_DEFAULT) dtype = TERN_FLOAT32;
     if (check_new(ctx, "from_memory", &shape, dtype)) {
         tern_tensor *tensor = over_memory(ctx, memory, &shape, dtype, release, user);
@@ -97,7 +102,9 @@ tern_tensor *tern_from_memory(tern_ctx *ctx, void *memory, tern_shape shape, ter
 }
 
 tern_tensor *tern_empty(tern_ctx *ctx, tern_shape shape, tern_dtype dtype) {
+    ctx = tern_given(ctx);
     if (dtype == TERN_DTYPE_DEFAULT) dtype = TERN_FLOAT32;
+    TERN_ENTER(ctx, "empty", return ctx->nil);
     if (!check_new(ctx, "empty", &shape, dtype)) return ctx->nil;
     tern_lane *lane = tern_lane_open(ctx, NULL);
     return lane ? tern_tensor_new(lane, dtype, shape.rank, shape.dim) : ctx->nil;
@@ -132,8 +139,11 @@ int64_t tern_item_i64(const tern_tensor *tensor) {
 
 /* ---- reading and writing all elements -------------------------------------------------------- */
 
-static tern_status check_bytes(const tern_tensor *tensor, const char *what, size_t have,
-                               size_t want) {
+/* Memory of the program's to copy to or from. */
+static tern_status check_memory(const tern_tensor *tensor, const char *what, const void *memory,
+                                size_t have, size_t want) {
+    if (have == want && !memory && want)
+        return tern_fail(BODY(tensor)->ctx, TERN_ERR_ARGUMENT, "%s: the data is NULL", what);
     if (have == want) return TERN_OK;
     return tern_fail(BODY(tensor)->ctx, TERN_ERR_ARGUMENT,
                      "%s: %zu bytes given where the tensor has %zu", what, have, want);
@@ -143,7 +153,8 @@ tern_status tern_to_host(const tern_tensor *tensor, void *out_data, size_t bytes
     if (!tern_usable(tensor, "to_host")) return tern_unusable(tensor);
     tern_ctx *ctx = BODY(tensor)->ctx;
     size_t size = tern_dtype_size(BODY(tensor)->dtype);
-    if (check_bytes(tensor, "to_host", bytes, (size_t)BODY(tensor)->numel * size) != TERN_OK)
+    if (check_memory(tensor, "to_host", out_data, bytes, (size_t)BODY(tensor)->numel * size) !=
+        TERN_OK)
         return ctx->status;
     tern_scope scope = tern_scope_inner(ctx);
     tern_tensor *packed = tern_contiguous_raw((tern_tensor *)tensor);
@@ -161,6 +172,8 @@ tern_status tern_to_doubles(const tern_tensor *tensor, double *out_data, size_t 
         return tern_fail(ctx, TERN_ERR_ARGUMENT,
                          "to_doubles: room for %zu elements where the tensor has %lld", count,
                          (long long)BODY(tensor)->numel);
+    if (!out_data && count)
+        return tern_fail(ctx, TERN_ERR_ARGUMENT, "to_doubles: the data is NULL");
     if (BODY(tensor)->dtype == TERN_FLOAT64)
         return tern_to_host(tensor, out_data, count * sizeof *out_data);
     size_t bytes = count * tern_dtype_size(BODY(tensor)->dtype);
@@ -177,7 +190,8 @@ tern_status tern_write_host(tern_tensor *tensor, const void *data, size_t bytes)
     if (!tern_usable(tensor, "write_host")) return tern_unusable(tensor);
     tern_ctx *ctx = BODY(tensor)->ctx;
     size_t size = tern_dtype_size(BODY(tensor)->dtype);
-    if (check_bytes(tensor, "write_host", bytes, (size_t)BODY(tensor)->numel * size) != TERN_OK)
+    if (check_memory(tensor, "write_host", data, bytes, (size_t)BODY(tensor)->numel * size) !=
+        TERN_OK)
         return ctx->status;
     if (tern_has_overlap(tensor))
         return tern_fail(
@@ -204,7 +218,8 @@ tern_status tern_write_host(tern_tensor *tensor, const void *data, size_t bytes)
 
 tern_status tern_storage_to_host(const tern_tensor *tensor, void *out_data, size_t bytes) {
     if (!tern_usable(tensor, "storage_to_host")) return tern_unusable(tensor);
-    if (check_bytes(tensor, "storage_to_host", bytes, tern_storage_bytes(tensor)) != TERN_OK)
+    if (check_memory(tensor, "storage_to_host", out_data, bytes, tern_storage_bytes(tensor)) !=
+        TERN_OK)
         return BODY(tensor)->ctx->status;
     return tern_download(BODY(tensor)->lane, out_data, BODY(tensor)->storage, 0, bytes);
 }

@@ -2,8 +2,15 @@
 #include "core/ground/error.h"
 #include "tensor.h"
 
+bool tern_looks_live(const tern_tensor *tensor, const char *function) {
+    if (tern_is_live(tensor)) return true;
+    if (tensor) tern_fail_stale(tensor, function);
+    return false;
+}
+
 bool tern_is_nil(const tern_tensor *tensor) {
-    return !tern_is_live(tensor) || BODY(tensor)->flags & (TERN_T_NIL | TERN_T_DROPPED);
+    return !tern_looks_live(tensor, "a call") ||
+           BODY(tensor)->flags & (TERN_T_NIL | TERN_T_DROPPED);
 }
 
 tern_ctx *tern_context_of(const tern_tensor *tensor) {

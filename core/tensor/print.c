@@ -330,7 +330,7 @@ static void put_tensor(sink *s, const printout *p) {
 /* The text is written through the sink, which clang-tidy does not see. */
 /* NOLINTNEXTLINE(readability-non-const-parameter) */
 size_t tern_repr(const tern_tensor *tensor, char *out_text, size_t size) {
-    sink s = {.text = out_text, .size = size};
+    sink s = {.text = out_text, .size = out_text ? size : 0};
     printout p;
     if (!tern_usable(tensor, "repr") || !prepare(tensor, &p)) {
         finish(&s);

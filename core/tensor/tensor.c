@@ -321,23 +321,23 @@ tern_status tern_update(tern_tensor **slot, tern_tensor *value) {
 
 /* ---- inspecting ------------------------------------------------------------------------------ */
 
-/* What is asked of NULL or of a stale handle is answered as of nil. */
-static const tern_tensor_body *seen(const tern_tensor *tensor) {
-    return BODY(tern_is_live(tensor) ? tensor : tern_nil(NULL));
+/* What is asked of NULL or of a stale handle is answered as of nil; the latter latches. */
+static const tern_tensor_body *seen(const tern_tensor *tensor, const char *function) {
+    return BODY(tern_looks_live(tensor, function) ? tensor : tern_nil(NULL));
 }
 
 tern_dtype tern_dtype_of(const tern_tensor *tensor) {
-    return seen(tensor)->dtype;
+    return seen(tensor, "dtype_of")->dtype;
 }
 int tern_rank(const tern_tensor *tensor) {
-    return seen(tensor)->rank;
+    return seen(tensor, "rank")->rank;
 }
 int64_t tern_numel(const tern_tensor *tensor) {
-    return seen(tensor)->numel;
+    return seen(tensor, "numel")->numel;
 }
 
 tern_shape tern_shape_of(const tern_tensor *tensor) {
-    const tern_tensor_body *body = seen(tensor);
+    const tern_tensor_body *body = seen(tensor, "shape_of");
     tern_shape shape = {body->rank, {0}};
     for (int d = 0; d < body->rank; d++) shape.dim[d] = body->shape[d];
     return shape;
@@ -368,15 +368,17 @@ size_t tern_storage_bytes(const tern_tensor *tensor) {
 }
 
 int64_t tern_storage_numel(const tern_tensor *tensor) {
-    return (int64_t)(tern_storage_bytes(tensor) / tern_dtype_size(seen(tensor)->dtype));
+    return (int64_t)(tern_storage_bytes(tensor) /
+                     tern_dtype_size(seen(tensor, "storage_numel")->dtype));
 }
 
 bool tern_shares_storage(const tern_tensor *a, const tern_tensor *b) {
-    return !tern_is_nil(a) && !tern_is_nil(b) && BODY(a)->storage == BODY(b)->storage;
+    bool none = tern_is_nil(a) | tern_is_nil(b);
+    return !none && BODY(a)->storage == BODY(b)->storage;
 }
 
 bool tern_is_contiguous(const tern_tensor *tensor) {
-    return !tern_is_live(tensor) || BODY(tensor)->numel == 0 ||
+    return !tern_looks_live(tensor, "is_contiguous") || BODY(tensor)->numel == 0 ||
            BODY(tensor)->flags & TERN_T_CONTIGUOUS;
 }
 

@@ -8,6 +8,10 @@
 
 /* ---- handles that a program hands in (live.c) ---- */
 
+/* For functions that only look, and answer for NULL as for nil: false for NULL, and after latching for a
+ * handle whose tensor is gone. */
+bool tern_looks_live(const tern_tensor *tensor, const char *function);
+
 /*
  * True where `function` may use the tensor. NULL, nil, a stale handle (its scope has ended) and a
  * latched context are refused, and what is not latched yet is latched with the function's name.

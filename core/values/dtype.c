@@ -58,7 +58,7 @@ bool tern_dtype_parse(const char *text, tern_dtype *out_dtype) {
         tern_dtype dtype;
     } aliases[] = {{"float", TERN_FLOAT32}, {"double", TERN_FLOAT64}, {"half", TERN_FLOAT16},
                    {"long", TERN_INT64},    {"int", TERN_INT32},      {"short", TERN_INT16}};
-    if (!text) return false;
+    if (!text || !out_dtype) return false;
     if (strncmp(text, "torch.", 6) == 0) text += 6;
     for (int i = 0; i < TERN_DTYPE_COUNT; i++) {
         if (strcmp(text, dtypes[i].name) != 0) continue;

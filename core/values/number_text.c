@@ -90,6 +90,7 @@ static void write_scientific(const char *digits, int exponent, char *out) {
 void tern_format_double(double value, char *out_text) {
     char digits[24];
     int exponent;
+    if (!out_text) return;
     if (isnan(value)) {
         strcpy(out_text, "nan");
         return;
@@ -142,7 +143,7 @@ static void localise(const char *text, char *out, size_t size) {
 
 bool tern_number_parse(const char *text, size_t length, tern_value *out_number) {
     char copy[128], local[160], *end;
-    if (length == 0 || length >= sizeof copy) return false;
+    if (!text || !out_number || length == 0 || length >= sizeof copy) return false;
     memcpy(copy, text, length);
     copy[length] = 0;
     if (strlen(copy) != length) return false;

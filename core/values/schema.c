@@ -158,7 +158,9 @@ static bool parse_arguments(char *text, tern_schema *schema) {
 }
 
 bool tern_schema_parse(const char *text, tern_schema *out_schema) {
+    if (!out_schema) return false;
     memset(out_schema, 0, sizeof *out_schema);
+    if (!text) return false;
     size_t length = strlen(text), name = strcspn(text, ":(");
     const char *open = strchr(text, '(');
     if (length >= sizeof out_schema->text || name == 0 || name >= sizeof out_schema->name || !open)
@@ -171,6 +173,7 @@ bool tern_schema_parse(const char *text, tern_schema *out_schema) {
 /* ---- default lists --------------------------------------------------------------------------- */
 
 tern_value tern_schema_default(tern_ctx *ctx, const tern_schema *schema, int index) {
+    if (!schema || index < 0 || index >= schema->n_args) return tern_none();
     const tern_schema_arg *arg = &schema->args[index];
     const char *text = arg->default_text;
     bool is_list = text && arg->fallback.kind == TERN_VALUE_NONE && (*text == '[' || *text == '(');

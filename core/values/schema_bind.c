@@ -232,7 +232,14 @@ bool tern_schema_bind(tern_ctx *ctx, const tern_schema *schema, const tern_value
                       size_t message_size) {
     const binder b = {ctx, schema, out_message, message_size};
     char wanted[160];
-    out_message[0] = 0;
+    if (message_size && !out_message) return false;
+    if (message_size) out_message[0] = 0;
+    if (!schema || !out_values || (n_positional > 0 && !positional)) {
+        if (message_size)
+            snprintf(out_message, message_size, "tern_schema_bind: %s NULL",
+                     schema ? "the values are" : "the schema is");
+        return false;
+    }
     if (!check_positional(&b, n_positional) || !check_names(&b, n_positional, named)) return false;
     for (int i = 0; i < schema->n_args; i++) {
         const tern_schema_arg *arg = &schema->args[i];

@@ -2,6 +2,8 @@
 #include "value.h"
 #include "core/ground/error.h"
 #include "core/memory/arena.h"
+#include "core/memory/handle.h"
+#include "core/memory/slab.h"
 
 #include <math.h>
 #include <string.h>
@@ -32,7 +34,8 @@ static tern_value string_in(tern_frame *frame, const char *bytes, size_t length)
 }
 
 tern_value tern_string_n(tern_ctx *ctx, const char *bytes, size_t length) {
-    return ctx->top ? string_in(ctx->top->target, bytes, length) : tern_none();
+    if (!bytes && length) return tern_none();
+    return ctx && ctx->top ? string_in(ctx->top->target, bytes, length) : tern_none();
 }
 
 tern_value tern_string(tern_ctx *ctx, const char *text) {
@@ -40,11 +43,11 @@ tern_value tern_string(tern_ctx *ctx, const char *text) {
 }
 
 static tern_value list_new(tern_ctx *ctx, tern_kind kind) {
-    tern_list *list = tern_scope_alloc(ctx, sizeof *list);
-    if (!list) return tern_none();
-    list->frame = ctx->top->target;
+    if (!ctx || ctx->is_static) return tern_none();
+    tern_object_body *body = tern_object_new(ctx->top->target, tern_kind_name(kind));
+    if (!body) return tern_none();
     tern_value v = {kind, 0, {0}};
-    v.as.list = list;
+    v.as.list = (tern_list *)(uintptr_t)body->self;
     return v;
 }
 
@@ -57,31 +60,71 @@ tern_value tern_tuple_new(tern_ctx *ctx) {
 }
 
 tern_value tern_dict_new(tern_ctx *ctx, bool ordered) {
-    tern_dict *dict = tern_scope_alloc(ctx, sizeof *dict);
-    if (!dict) return tern_none();
-    dict->frame = ctx->top->target;
-    dict->ordered = ordered;
-    tern_value v = {TERN_VALUE_DICT, 0, {0}};
-    v.as.dict = dict;
+    tern_value v = list_new(ctx, TERN_VALUE_DICT);
+    if (v.kind == TERN_VALUE_DICT) ((tern_dict_body *)OBJECT(v.as.dict))->ordered = ordered;
     return v;
 }
 
-/* ---- lists and tuples ------------------------------------------------------------------------ */
+/* ---- what a value refers to ---------------------------------------------------------------------- */
+
+_Static_assert(sizeof(tern_list_body) <= TERN_SLOT_BYTES, "a list fits a slot");
+_Static_assert(sizeof(tern_dict_body) <= TERN_SLOT_BYTES, "a dict fits a slot");
 
 static bool is_list(tern_value v) {
     return v.kind == TERN_VALUE_LIST || v.kind == TERN_VALUE_TUPLE;
 }
 
+/* Latches that the list or dict is gone; not for NULL, which a failed call leaves. */
+static void refuse(tern_value v) {
+    if (v.as.list) tern_handle_object(v.as.list, tern_kind_name(v.kind), "value");
+}
+
+/* The list or tuple; NULL, after latching where it is gone, for anything else. */
+static inline tern_list_body *list_of(tern_value v) {
+    if (!is_list(v)) return NULL;
+    if (tern_handle_live(v.as.list)) return (tern_list_body *)OBJECT(v.as.list);
+    refuse(v);
+    return NULL;
+}
+
+static inline tern_dict_body *dict_of(tern_value v) {
+    if (v.kind != TERN_VALUE_DICT) return NULL;
+    if (tern_handle_live(v.as.dict)) return (tern_dict_body *)OBJECT(v.as.dict);
+    refuse(v);
+    return NULL;
+}
+
+/* False after latching for a handle that is gone: a list would hand it on. */
+static bool can_be_item(tern_value item) {
+    if (item.kind < TERN_VALUE_LIST || item.kind == TERN_VALUE_DTYPE) return true;
+    if (!item.as.list || tern_handle_live(item.as.list)) return true;
+    refuse(item);
+    return false;
+}
+
+/* What a verb returns for a value that is no list (or dict), or whose list is gone. */
+static tern_status no_list(tern_value v) {
+    bool refers = is_list(v) || v.kind == TERN_VALUE_DICT;
+    return refers ? tern_handle_status(v.as.list) : TERN_ERR_ARGUMENT;
+}
+
+/* ---- lists and tuples ------------------------------------------------------------------------ */
+
 size_t tern_value_count(tern_value value) {
-    if (is_list(value)) return value.as.list->count;
-    if (value.kind == TERN_VALUE_DICT) return value.as.dict->count;
-    if (value.kind == TERN_VALUE_INTS || value.kind == TERN_VALUE_STRING) return value.length;
-    return 0;
+    const tern_list_body *list = list_of(value);
+    if (list) return list->count;
+    const tern_dict_body *dict = dict_of(value);
+    if (dict) return dict->count;
+    if (!can_be_item(value)) return 0;
+    bool plain = value.kind == TERN_VALUE_INTS || value.kind == TERN_VALUE_STRING;
+    return plain && value.as.s ? value.length : 0;
 }
 
 tern_value tern_value_at(tern_value list, size_t index) {
-    if (is_list(list) && index < list.as.list->count) return list.as.list->items[index];
-    if (list.kind == TERN_VALUE_INTS && index < list.length) return tern_int(list.as.ints[index]);
+    const tern_list_body *body = list_of(list);
+    if (body && index < body->count) return body->items[index];
+    if (list.kind == TERN_VALUE_INTS && list.as.ints && index < list.length)
+        return tern_int(list.as.ints[index]);
     return tern_none();
 }
 
@@ -102,10 +145,11 @@ static void *grown(tern_frame *frame, void *array, size_t used, size_t needed, s
 }
 
 tern_status tern_list_append(tern_value value, tern_value item) {
-    if (!is_list(value)) return TERN_ERR_ARGUMENT;
-    tern_list *list = value.as.list;
-    tern_value *items = grown(list->frame, list->items, list->count, list->count + 1, sizeof *items,
-                              &list->capacity);
+    tern_list_body *list = list_of(value);
+    if (!list) return no_list(value);
+    if (!can_be_item(item)) return TERN_ERR_STATE;
+    tern_value *items = grown(list->head.frame, list->items, list->count, list->count + 1,
+                              sizeof *items, &list->capacity);
     if (!items) return TERN_ERR_OUT_OF_MEMORY;
     list->items = items;
     list->items[list->count++] = item;
@@ -113,9 +157,11 @@ tern_status tern_list_append(tern_value value, tern_value item) {
 }
 
 tern_status tern_list_set(tern_value list, size_t index, tern_value item) {
-    if (!is_list(list)) return TERN_ERR_ARGUMENT;
-    if (index >= list.as.list->count) return TERN_ERR_INDEX;
-    list.as.list->items[index] = item;
+    tern_list_body *body = list_of(list);
+    if (!body) return no_list(list);
+    if (index >= body->count) return TERN_ERR_INDEX;
+    if (!can_be_item(item)) return TERN_ERR_STATE;
+    body->items[index] = item;
     return TERN_OK;
 }
 
@@ -136,8 +182,8 @@ static bool can_be_key(tern_value key) {
     case TERN_VALUE_BOOL:
     case TERN_VALUE_INT:
     case TERN_VALUE_FLOAT:
-    case TERN_VALUE_STRING:
     case TERN_VALUE_DTYPE: return true;
+    case TERN_VALUE_STRING: return key.as.s != NULL;
     default: return false;
     }
 }
@@ -151,7 +197,7 @@ static uint64_t mix(uint64_t h) {
 
 /* Hashes start from the dict's address: which keys collide cannot be planned by whoever writes a
  * file. */
-static uint64_t hash_of(const tern_dict *dict, tern_value key) {
+static uint64_t hash_of(const tern_dict_body *dict, tern_value key) {
     uint64_t h = mix((uint64_t)(uintptr_t)dict + (uint64_t)key.kind);
     uint64_t word = 0;
     if (key.kind == TERN_VALUE_STRING) {
@@ -174,14 +220,14 @@ static uint64_t hash_of(const tern_dict *dict, tern_value key) {
 
 /* ---- dicts ----------------------------------------------------------------------------------- */
 
-static void table_insert(tern_dict *dict, size_t index) {
+static void table_insert(tern_dict_body *dict, size_t index) {
     size_t slot = (size_t)dict->entries[index].hash & (dict->n_slots - 1);
     while (dict->slots[slot]) slot = (slot + 1) & (dict->n_slots - 1);
     dict->slots[slot] = (uint32_t)index + 1;
 }
 
 /* The entry of a normal key, NULL where absent. */
-static tern_entry *find(const tern_dict *dict, tern_value key, uint64_t hash) {
+static tern_entry *find(const tern_dict_body *dict, tern_value key, uint64_t hash) {
     if (!dict->n_slots) {
         for (size_t i = 0; i < dict->count; i++) {
             tern_entry *entry = &dict->entries[i];
@@ -198,17 +244,17 @@ static tern_entry *find(const tern_dict *dict, tern_value key, uint64_t hash) {
 }
 
 /* Makes room for one more entry, in the array and in the table. */
-static tern_status reserve(tern_dict *dict) {
+static tern_status reserve(tern_dict_body *dict) {
     if (dict->count >= UINT32_MAX / 4)
-        return tern_fail(dict->frame->ctx, TERN_ERR_ARGUMENT, "a dict of %zu entries is full",
+        return tern_fail(dict->head.frame->ctx, TERN_ERR_ARGUMENT, "a dict of %zu entries is full",
                          dict->count);
-    tern_entry *entries = grown(dict->frame, dict->entries, dict->count, dict->count + 1,
+    tern_entry *entries = grown(dict->head.frame, dict->entries, dict->count, dict->count + 1,
                                 sizeof *entries, &dict->capacity);
     if (!entries) return TERN_ERR_OUT_OF_MEMORY;
     dict->entries = entries;
     if (dict->count < SMALL_DICT || (dict->count + 1) * 2 <= dict->n_slots) return TERN_OK;
     size_t n_slots = dict->n_slots ? dict->n_slots * 2 : 4 * SMALL_DICT;
-    uint32_t *slots = tern_frame_alloc(dict->frame, n_slots * sizeof *slots);
+    uint32_t *slots = tern_frame_alloc(dict->head.frame, n_slots * sizeof *slots);
     if (!slots) return TERN_ERR_OUT_OF_MEMORY;
     dict->slots = slots;
     dict->n_slots = n_slots;
@@ -216,7 +262,8 @@ static tern_status reserve(tern_dict *dict) {
     return TERN_OK;
 }
 
-static tern_status set(tern_dict *dict, tern_value key, tern_value item, bool copy_key) {
+static tern_status set(tern_dict_body *dict, tern_value key, tern_value item, bool copy_key) {
+    if (!can_be_item(item)) return TERN_ERR_STATE;
     tern_value normal = normal_key(key);
     uint64_t hash = hash_of(dict, normal);
     tern_entry *entry = find(dict, normal, hash);
@@ -227,7 +274,7 @@ static tern_status set(tern_dict *dict, tern_value key, tern_value item, bool co
     tern_status status = reserve(dict);
     if (status != TERN_OK) return status;
     if (copy_key) {
-        key = string_in(dict->frame, key.as.s, key.length);
+        key = string_in(dict->head.frame, key.as.s, key.length);
         if (key.kind == TERN_VALUE_NONE) return TERN_ERR_OUT_OF_MEMORY;
     }
     dict->entries[dict->count] = (tern_entry){hash, key, item};
@@ -237,22 +284,26 @@ static tern_status set(tern_dict *dict, tern_value key, tern_value item, bool co
 }
 
 tern_status tern_dict_set_value(tern_value dict, tern_value key, tern_value item) {
-    if (dict.kind != TERN_VALUE_DICT) return TERN_ERR_ARGUMENT;
+    tern_dict_body *body = dict_of(dict);
+    if (!body) return no_list(dict);
+    if (!can_be_item(key)) return TERN_ERR_STATE;
     if (!can_be_key(key))
-        return tern_fail(dict.as.dict->frame->ctx, TERN_ERR_ARGUMENT,
-                         "a dict's key must be a scalar, not %s", tern_kind_name(key.kind));
-    return set(dict.as.dict, key, item, false);
+        return tern_fail(body->head.ctx, TERN_ERR_ARGUMENT, "a dict's key must be a scalar, not %s",
+                         tern_kind_name(key.kind));
+    return set(body, key, item, false);
 }
 
 tern_status tern_dict_set(tern_value dict, const char *key, tern_value item) {
-    if (dict.kind != TERN_VALUE_DICT || !key) return TERN_ERR_ARGUMENT;
-    return set(dict.as.dict, tern_text(key), item, true);
+    tern_dict_body *body = dict_of(dict);
+    if (!body) return no_list(dict);
+    return key ? set(body, tern_text(key), item, true) : TERN_ERR_ARGUMENT;
 }
 
 static tern_entry *lookup(tern_value dict, tern_value key) {
-    if (dict.kind != TERN_VALUE_DICT || !can_be_key(key)) return NULL;
+    const tern_dict_body *body = dict_of(dict);
+    if (!body || !can_be_item(key) || !can_be_key(key)) return NULL;
     key = normal_key(key);
-    return find(dict.as.dict, key, hash_of(dict.as.dict, key));
+    return find(body, key, hash_of(body, key));
 }
 
 tern_value tern_dict_get_value(tern_value dict, tern_value key) {
@@ -269,27 +320,32 @@ bool tern_dict_has(tern_value dict, const char *key) {
 }
 
 bool tern_dict_at(tern_value dict, size_t index, tern_value *out_key, tern_value *out_item) {
-    if (dict.kind != TERN_VALUE_DICT || index >= dict.as.dict->count) return false;
-    if (out_key) *out_key = dict.as.dict->entries[index].key;
-    if (out_item) *out_item = dict.as.dict->entries[index].item;
+    const tern_dict_body *body = dict_of(dict);
+    if (!body || index >= body->count) return false;
+    if (out_key) *out_key = body->entries[index].key;
+    if (out_item) *out_item = body->entries[index].item;
     return true;
 }
 
 bool tern_dict_is_ordered(tern_value dict) {
-    return dict.kind == TERN_VALUE_DICT && dict.as.dict->ordered;
+    const tern_dict_body *body = dict_of(dict);
+    return body && body->ordered;
 }
 
 tern_value tern_dict_attributes(tern_value dict) {
-    return dict.kind == TERN_VALUE_DICT ? dict.as.dict->attributes : tern_none();
+    const tern_dict_body *body = dict_of(dict);
+    return body ? body->attributes : tern_none();
 }
 
 tern_status tern_dict_set_attributes(tern_value dict, tern_value attributes) {
-    if (dict.kind != TERN_VALUE_DICT) return TERN_ERR_ARGUMENT;
+    tern_dict_body *body = dict_of(dict);
+    if (!body) return no_list(dict);
+    if (!can_be_item(attributes)) return TERN_ERR_STATE;
     if (attributes.kind != TERN_VALUE_DICT && attributes.kind != TERN_VALUE_NONE)
-        return tern_fail(dict.as.dict->frame->ctx, TERN_ERR_ARGUMENT,
+        return tern_fail(body->head.ctx, TERN_ERR_ARGUMENT,
                          "a dict's attributes must be a dict, not %s",
                          tern_kind_name(attributes.kind));
-    dict.as.dict->attributes = attributes;
+    body->attributes = attributes;
     return TERN_OK;
 }
 
@@ -329,8 +385,8 @@ int64_t tern_value_as_int(tern_value value) {
 
 static bool equal(tern_value a, tern_value b, int depth);
 
-static bool equal_lists(const tern_list *a, const tern_list *b, int depth) {
-    if (a == b) return true;
+static bool equal_lists(const tern_list_body *a, const tern_list_body *b, int depth) {
+    if (a == b || !a || !b) return a == b;
     if (a->count != b->count) return false;
     for (size_t i = 0; i < a->count; i++)
         if (!equal(a->items[i], b->items[i], depth)) return false;
@@ -338,8 +394,8 @@ static bool equal_lists(const tern_list *a, const tern_list *b, int depth) {
 }
 
 /* As Python compares: the order counts between two OrderedDicts only. Attributes do not. */
-static bool equal_dicts(const tern_dict *a, const tern_dict *b, int depth) {
-    if (a == b) return true;
+static bool equal_dicts(const tern_dict_body *a, const tern_dict_body *b, int depth) {
+    if (a == b || !a || !b) return a == b;
     if (a->count != b->count) return false;
     bool in_order = a->ordered && b->ordered;
     for (size_t i = 0; i < a->count; i++) {
@@ -361,13 +417,14 @@ static bool equal(tern_value a, tern_value b, int depth) {
     case TERN_VALUE_BOOL: return a.as.b == b.as.b;
     case TERN_VALUE_INT: return a.as.i == b.as.i;
     case TERN_VALUE_FLOAT: return a.as.f == b.as.f || (isnan(a.as.f) && isnan(b.as.f));
-    case TERN_VALUE_STRING: return a.length == b.length && !memcmp(a.as.s, b.as.s, a.length);
-    case TERN_VALUE_INTS:
-        return a.length == b.length &&
-               (a.length == 0 || !memcmp(a.as.ints, b.as.ints, a.length * sizeof(int64_t)));
+    case TERN_VALUE_STRING:
+    case TERN_VALUE_INTS: {
+        size_t size = a.kind == TERN_VALUE_INTS ? sizeof(int64_t) : 1, count = tern_value_count(a);
+        return count == tern_value_count(b) && (!count || !memcmp(a.as.s, b.as.s, count * size));
+    }
     case TERN_VALUE_LIST:
-    case TERN_VALUE_TUPLE: return equal_lists(a.as.list, b.as.list, depth + 1);
-    case TERN_VALUE_DICT: return equal_dicts(a.as.dict, b.as.dict, depth + 1);
+    case TERN_VALUE_TUPLE: return equal_lists(list_of(a), list_of(b), depth + 1);
+    case TERN_VALUE_DICT: return equal_dicts(dict_of(a), dict_of(b), depth + 1);
     case TERN_VALUE_TENSOR: return a.as.tensor == b.as.tensor;
     case TERN_VALUE_DTYPE: return a.as.dtype == b.as.dtype;
     case TERN_VALUE_GENERATOR: return a.as.generator == b.as.generator;

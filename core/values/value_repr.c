@@ -31,6 +31,7 @@ static bool is_hidden_latin1(const unsigned char *s, size_t left) {
 }
 
 static void put_string(writer *w, const char *text, size_t length) {
+    if (!text) text = "", length = 0;
     const unsigned char *s = (const unsigned char *)text;
     bool has_single = memchr(text, '\'', length) != NULL;
     char quote = has_single && !memchr(text, '"', length) ? '"' : '\'';
@@ -119,6 +120,7 @@ static void put_value(writer *w, tern_value value, int depth) {
 }
 
 size_t tern_value_repr(tern_value value, char *out_text, size_t size) {
+    if (!out_text) size = 0;
     writer w = {out_text, size, 0};
     put_value(&w, value, 0);
     if (size) out_text[w.length < size ? w.length : size - 1] = 0;

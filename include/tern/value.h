@@ -4,6 +4,9 @@
  *
  * A value is 16 bytes and passed by value; strings, lists, dicts and tensors are references to
  * what a scope owns (the scope that was open when they were made), so values need no freeing.
+ * Lists, dicts, tensors and generators are handles: used after their scope they are refused, with
+ * TERN_ERR_STATE latched. Strings and integers (as.s, as.ints) are plain pointers, which nothing
+ * checks. A list, a dict or a text that is NULL, which a failed call leaves, is empty.
  * Functions that allocate latch an error in the context when memory is out and return none.
  */
 #ifndef TERN_VALUE_H

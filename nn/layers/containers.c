@@ -40,7 +40,7 @@ const tern_module_class tern_module_dict_class = {
 };
 
 tern_status tern_module_append(tern_module *list, tern_module *child) {
-    if (!list) return TERN_ERR_ARGUMENT;
+    if (!tern_module_there(list, "tern_module_append")) return tern_module_absent(list);
     tern_ctx *ctx = list->inner->ctx;
     char name[32];
     if (list->cls != &tern_sequential_class && list->cls != &tern_module_list_class)
@@ -99,7 +99,7 @@ static tern_tensor *add_parameter(tern_module *self, const char *name, tern_tens
 }
 
 static tern_tensor *refuse(tern_module *self, tern_tensor *tensor, const char *who) {
-    if (!self) return tern_nn_no_module(who, tensor);
+    if (!tern_module_there(self, who)) return tern_nn_no_module(self, who, tensor);
     tern_ctx *ctx = tern_module_context(self);
     tern_fail(ctx, TERN_ERR_ARGUMENT, "%s: %s does not take it", who, tern_module_name(self));
     return tern_nil(ctx);
@@ -107,14 +107,15 @@ static tern_tensor *refuse(tern_module *self, tern_tensor *tensor, const char *w
 
 tern_tensor *tern_parameter_append(tern_module *list, tern_tensor *tensor) {
     char name[32];
-    if (!list || list->cls != &tern_parameter_list_class)
+    if (!tern_module_there(list, "tern_parameter_append") ||
+        list->cls != &tern_parameter_list_class)
         return refuse(list, tensor, "tern_parameter_append");
     snprintf(name, sizeof name, "%zu", list->inner->parameters.count);
     return add_parameter(list, name, tensor);
 }
 
 tern_tensor *tern_parameter_set(tern_module *dict, const char *name, tern_tensor *tensor) {
-    if (!dict || dict->cls != &tern_parameter_dict_class)
+    if (!tern_module_there(dict, "tern_parameter_set") || dict->cls != &tern_parameter_dict_class)
         return refuse(dict, tensor, "tern_parameter_set");
     return add_parameter(dict, name, tensor);
 }
