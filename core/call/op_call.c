@@ -48,7 +48,7 @@ void tern_call_record(const tern_opcall *call, const tern_operands *inputs, tern
 
 tern_value tern_op_call(tern_ctx *ctx, const tern_op *op, const tern_value *args, int n_args) {
     if (!ctx) ctx = tern_first_context(args, n_args);
-    TERN_ENTER(ctx, op->id, return tern_none());
+    TERN_ENTER(ctx, op->schema, return tern_none());
     if (!ctx || ctx->status != TERN_OK) return tern_none();
     tern_opcall call = {ctx, op, NULL, args, n_args, NULL};
     tern_operands tensors;

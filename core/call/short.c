@@ -77,7 +77,7 @@ static tern_tensor *record(const tern_op *op, const tern_value *args, int n_args
 tern_tensor *tern_short_unary(const tern_op *op, tern_tensor *input) {
     const tern_tensor_body *a = plain(input);
     if (!a || a->ctx->status != TERN_OK) return NULL;
-    TERN_ENTER(a->ctx, op->id, return a->ctx->nil);
+    TERN_ENTER(a->ctx, op->schema, return a->ctx->nil);
     tern_dtype result = gives_bool(op->kernel, op->fn) ? TERN_BOOL : a->dtype;
     if (!has_map(a->lane, op, 1, a->dtype, result)) return NULL;
     tern_operand operands[2];
@@ -92,7 +92,7 @@ tern_tensor *tern_short_unary(const tern_op *op, tern_tensor *input) {
 tern_tensor *tern_short_binary(const tern_op *op, tern_tensor *first, tern_tensor *second) {
     const tern_tensor_body *a = plain(first), *b = plain(second);
     if (!a || !b || !agree(a, b) || a->ctx->status != TERN_OK) return NULL;
-    TERN_ENTER(a->ctx, op->id, return a->ctx->nil);
+    TERN_ENTER(a->ctx, op->schema, return a->ctx->nil);
     tern_dtype result = gives_bool(op->kernel, op->fn) ? TERN_BOOL : a->dtype;
     if (!has_map(a->lane, op, 2, a->dtype, result)) return NULL;
     tern_operand operands[3];
@@ -118,7 +118,7 @@ static double rounded(tern_dtype dtype, double number) {
 tern_tensor *tern_short_scalar(const tern_op *op, tern_tensor *input, double number) {
     const tern_tensor_body *a = plain(input);
     if (!a || a->ctx->status != TERN_OK) return NULL;
-    TERN_ENTER(a->ctx, op->id, return a->ctx->nil);
+    TERN_ENTER(a->ctx, op->schema, return a->ctx->nil);
     tern_dtype result = gives_bool(op->kernel, op->fn) ? TERN_BOOL : a->dtype;
     if (!has_map(a->lane, op, 2, a->dtype, result)) return NULL;
     tern_operand operands[3];

@@ -3,6 +3,8 @@
 
 #ifndef NDEBUG
 #include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -17,13 +19,24 @@ static long this_thread(void) {
     return number;
 }
 
+/* "thread 7 is in add, thread 8 called relu"; an operation's schema is cut to its name. */
+static const char *both_named(long first, const char *running, long second, const char *calling,
+                              char *out, size_t size) {
+    if (!running) running = "a call";
+    if (!calling) calling = "another";
+    snprintf(out, size,
+             "context used by two threads at once: thread %ld is in %.*s, thread %ld called %.*s: "
+             "open a context in each thread",
+             first, (int)strcspn(running, "(:"), running, second, (int)strcspn(calling, "(:"),
+             calling);
+    return out;
+}
+
 static void name_both(tern_ctx *ctx, long first, const char *operation) {
-    const char *running = atomic_load(&ctx->entered.operation);
-    tern_notice(
-        TERN_LOG_WARNING,
-        "context used by two threads at once: thread %ld is in %s, thread %ld called %s: open "
-        "a context in each thread",
-        first, running ? running : "a call", this_thread(), operation);
+    char text[300];
+    tern_notice(TERN_LOG_WARNING, "%s",
+                both_named(first, atomic_load(&ctx->entered.operation), this_thread(), operation,
+                           text, sizeof text));
     long nobody = 0;
     if (atomic_compare_exchange_strong(&ctx->entered.intruder, &nobody, this_thread()))
         atomic_store(&ctx->entered.intruding, operation);
@@ -43,13 +56,11 @@ tern_ctx *tern_enter(tern_ctx *ctx, const char *operation) {
 }
 
 static void latch_intrusion(tern_ctx *ctx) {
-    const char *intruding = atomic_load(&ctx->entered.intruding);
-    tern_fail(
-        ctx, TERN_ERR_STATE,
-        "context used by two threads at once: thread %ld is in %s, thread %ld called %s: open a "
-        "context in each thread",
-        this_thread(), atomic_load(&ctx->entered.operation), atomic_load(&ctx->entered.intruder),
-        intruding ? intruding : "another");
+    char text[300];
+    tern_fail(ctx, TERN_ERR_STATE, "%s",
+              both_named(this_thread(), atomic_load(&ctx->entered.operation),
+                         atomic_load(&ctx->entered.intruder), atomic_load(&ctx->entered.intruding),
+                         text, sizeof text));
     atomic_store(&ctx->entered.intruder, 0);
     atomic_store(&ctx->entered.intruding, NULL);
 }

@@ -56,6 +56,8 @@ static void keep(void *user) {
 tern_tensor *tern_from_data_async(tern_ctx *ctx, const void *data, tern_shape shape,
                                   tern_dtype dtype, const char *device) {
     int64_t numel, strides[TERN_MAX_RANK];
+    ctx = tern_given(ctx);
+    TERN_ENTER(ctx, "from_data_async", return ctx->nil);
     if (dtype == TERN_DTYPE_DEFAULT) dtype = TERN_FLOAT32;
     if (!check_new(ctx, "from_data_async", &shape, dtype)) return ctx->nil;
     tern_lane *lane = tern_lane_open(ctx, device);

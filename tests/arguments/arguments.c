@@ -12,7 +12,7 @@
  *   - latch TERN_ERR_ARGUMENT or TERN_ERR_STATE where one tensor is of another context;
  *   - latch an error where a tensor is NULL that legal.txt does not call optional, if another
  *     argument tells the context;
- *   - latch TERN_ERR_STATE where one tensor is stale;
+ *   - latch TERN_ERR_STATE where one handle of any kind is stale;
  *   - latch an error where an options struct was not made by its initialiser.
  */
 #define _GNU_SOURCE /* MAP_ANONYMOUS, strsignal */
@@ -46,11 +46,7 @@ static bool applies(enum argument_kind kind, enum spoil spoil) {
     case NIL: return kind == ARGUMENT_TENSOR || kind == ARGUMENT_TENSORS || kind == ARGUMENT_VALUE;
     case LATCHED:
     case FOREIGN: return of_context(kind);
-    case STALE:
-#ifndef ARGUMENTS_STALE
-        return false;
-#endif
-        return of_context(kind) && kind != ARGUMENT_CONTEXT;
+    case STALE: return of_context(kind) && kind != ARGUMENT_CONTEXT && kind != ARGUMENT_SCOPE;
     case DROPPED:
         return kind == ARGUMENT_TENSOR || kind == ARGUMENT_TENSORS || kind == ARGUMENT_VALUE;
     default: return kind == ARGUMENT_OPTIONS;
@@ -94,6 +90,7 @@ void *arguments_made(struct call *c, int place, const void *argument) {
     if (spoil == ZEROED)
         memset((size_t *)argument + 1, 0, *(const size_t *)argument - sizeof(size_t));
     if (spoil == UNSIZED) memset((void *)argument, 0, sizeof(size_t));
+    if (spoil == STALE) c->plain = !argument;
     end_stale(c, place);
     return (void *)argument;
 }
@@ -107,6 +104,7 @@ tern_value arguments_made_value(struct call *c, int place, tern_value value) {
         tern_tensor *tensor = tern_zeros(c->ctx, TERN_SHAPE(2, 2), TERN_FLOAT32);
         value = tern_tensor_value(spoiled(c, spoil, tensor));
     }
+    if (spoil == STALE) c->plain = value.kind < TERN_VALUE_LIST || value.kind == TERN_VALUE_DTYPE;
     end_stale(c, place);
     return value;
 }
@@ -200,15 +198,17 @@ static const char *judge(const struct call *c) {
     if (place == -1)
         return *c->error && !excepted(f->name, "", LEGAL) ? "a legal call latched an error" : NULL;
     enum argument_kind kind = f->places[place].kind;
+    enum spoil spoil = c->spoil[place];
+    if (spoil == STALE && c->status != TERN_ERR_STATE && !c->plain &&
+        !excepted(f->name, f->places[place].name, spoil))
+        return "a stale handle was not refused";
     if (c->spoil[place] == UNSIZED && c->status == TERN_OK)
         return "options without a size were taken";
     if (kind != ARGUMENT_TENSOR && kind != ARGUMENT_TENSORS) return NULL;
-    enum spoil spoil = c->spoil[place];
     if (excepted(f->name, f->places[place].name, spoil)) return NULL;
     if (spoil == NOTHING && !f->places[place].optional && has_company(f, place) &&
         c->status == TERN_OK)
         return "NULL was taken for a tensor";
-    if (spoil == STALE && c->status != TERN_ERR_STATE) return "a stale tensor was not refused";
     if (spoil == FOREIGN && has_company(f, place) && c->status != TERN_ERR_STATE &&
         c->status != TERN_ERR_ARGUMENT)
         return "a tensor of another context was not refused";

@@ -47,6 +47,7 @@ struct call {
     const struct function *function;
     tern_ctx *own, *foreign, *failed; /* NULL until needed, but for `own` */
     tern_scope stale;                 /* open while an argument is made that will be stale */
+    bool plain;                       /* the stale argument is no handle: a number, a text */
     void *blocks[64];                 /* what memory() gave */
     int n_blocks;
     void (*undo[8])(void *); /* what legal arguments need when the call is over */
