@@ -90,7 +90,7 @@ struct tern_object_body {
     void *object;
 };
 
-/* ---- memory that outlives its scope (lasting.c) ------------------------------------------------- */
+/* ---- memory that outlives its scope (lasting.c) ---------------------------------------------- */
 
 typedef struct tern_lasting tern_lasting;
 

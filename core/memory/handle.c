@@ -6,7 +6,7 @@
 #include "core/ground/error.h"
 #include "slab.h"
 
-/* ---- in a frame ---------------------------------------------------------------------------------- */
+/* ---- in a frame ------------------------------------------------------------------------------ */
 
 tern_object_body *tern_object_new(tern_frame *frame, const char *kind) {
     tern_object_body *body = tern_slab_object(frame->ctx);
@@ -37,7 +37,7 @@ void tern_objects_end(tern_frame *frame) {
     }
 }
 
-/* ---- for the rooms above -------------------------------------------------------------------------- */
+/* ---- for the rooms above --------------------------------------------------------------------- */
 
 void *tern_handle_new(tern_ctx *ctx, const char *kind, void *object) {
     if (!ctx) ctx = tern_no_context();

@@ -178,7 +178,8 @@ static int64_t arange_count(tern_opcall *call, tern_value start, tern_value end,
             wrong = "step must be nonzero";
         else if (!fits)
             wrong = "invalid size, possible overflow";
-        count = wrong ? 0.0 : (double)(length / is);
+        int64_t steps = wrong ? 0 : length / is;
+        count = (double)steps;
     } else if (!wrong) {
         count = ceil((b - a) / s);
     }

@@ -12,7 +12,7 @@
 
 #include "text.h"
 
-/* ---- files ------------------------------------------------------------------------------------ */
+/* ---- files ----------------------------------------------------------------------------------- */
 
 /* The first `size` - 1 bytes of a file as text; false where it cannot be read. */
 static bool read_text(const char *path, char *out, size_t size) {
@@ -52,7 +52,7 @@ static int tighter(int a, int b) {
     return a == 0 || (b != 0 && b < a) ? b : a;
 }
 
-/* ---- one cgroup's limit ----------------------------------------------------------------------- */
+/* ---- one cgroup's limit ---------------------------------------------------------------------- */
 
 static bool read_in(const char *folder, const char *name, char *out, size_t size) {
     char path[TERN_PATH_SIZE];
@@ -98,7 +98,7 @@ static int tightest(const char *root, const char *mount, const char *cgroup,
     }
 }
 
-/* ---- the process's cgroups -------------------------------------------------------------------- */
+/* ---- the process's cgroups ------------------------------------------------------------------- */
 
 /* Whether "cpu" is one of "cpu,cpuacct". */
 static bool has_cpu(const char *controllers) {

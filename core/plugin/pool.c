@@ -96,7 +96,7 @@ static atomic_int fail_after = -1;
  * tern_pool_stop waits for the thread. */
 static _Thread_local bool inside __attribute__((tls_model("initial-exec")));
 
-/* ---- the queue (all under the lock) ----------------------------------------------------------- */
+/* ---- the queue (all under the lock) ---------------------------------------------------------- */
 
 static void append(job *j) {
     job **link = &pool.first;
@@ -121,7 +121,7 @@ static job *next_job(void) {
     return j;
 }
 
-/* ---- the threads ------------------------------------------------------------------------------ */
+/* ---- the threads ----------------------------------------------------------------------------- */
 
 /* With the lock on entry and on return. */
 static void help(job *j) {
@@ -150,7 +150,7 @@ static void *work(void *own_place) {
     return NULL;
 }
 
-/* ---- fork: the child has the thread that forked and no other ---------------------------------- */
+/* ---- fork: the child has the thread that forked and no other --------------------------------- */
 
 static void before_fork(void) {
     pthread_mutex_lock(&pool.lock);
@@ -170,7 +170,7 @@ static void after_fork_in_child(void) {
     pthread_mutex_unlock(&pool.lock);
 }
 
-/* ---- starting and ending ---------------------------------------------------------------------- */
+/* ---- starting and ending --------------------------------------------------------------------- */
 
 /* Starts the next thread. Signals go to the program's own threads, but for those that a fault of
  * the thread itself raises. Returns 0 or an error number. */
@@ -241,7 +241,7 @@ __attribute__((destructor)) void tern_pool_stop(void) {
     pthread_mutex_unlock(&pool.lock);
 }
 
-/* ---- calls ------------------------------------------------------------------------------------ */
+/* ---- calls ----------------------------------------------------------------------------------- */
 
 /* Puts the job into the queue and wakes as many threads as it has chunks for. */
 static void offer(job *j) {

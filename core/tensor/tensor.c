@@ -373,8 +373,8 @@ int64_t tern_storage_numel(const tern_tensor *tensor) {
 }
 
 bool tern_shares_storage(const tern_tensor *a, const tern_tensor *b) {
-    bool none = tern_is_nil(a) | tern_is_nil(b);
-    return !none && BODY(a)->storage == BODY(b)->storage;
+    bool nil_a = tern_is_nil(a), nil_b = tern_is_nil(b); /* both say so where they are stale */
+    return !nil_a && !nil_b && BODY(a)->storage == BODY(b)->storage;
 }
 
 bool tern_is_contiguous(const tern_tensor *tensor) {

@@ -65,7 +65,7 @@ tern_value tern_dict_new(tern_ctx *ctx, bool ordered) {
     return v;
 }
 
-/* ---- what a value refers to ---------------------------------------------------------------------- */
+/* ---- what a value refers to ------------------------------------------------------------------ */
 
 _Static_assert(sizeof(tern_list_body) <= TERN_SLOT_BYTES, "a list fits a slot");
 _Static_assert(sizeof(tern_dict_body) <= TERN_SLOT_BYTES, "a dict fits a slot");

@@ -62,7 +62,7 @@ TERN_API void *tern_scope_alloc_lasting(tern_ctx *ctx, size_t bytes, size_t head
  */
 TERN_API tern_status tern_reserve(tern_ctx *ctx);
 
-/* ---- handles ------------------------------------------------------------------------------------- */
+/* ---- handles --------------------------------------------------------------------------------- */
 
 /*
  * The pointers that programs hold to what lives in a scope (an optimizer, a loader, a list) are handles

@@ -14,7 +14,7 @@
 #include "core/plugin/pool.h"
 #include "tern/context.h"
 
-/* ---- a tree of files -------------------------------------------------------------------------- */
+/* ---- a tree of files ------------------------------------------------------------------------- */
 
 static char root[64];
 
@@ -56,7 +56,7 @@ static void drop(const char *path) {
     cr_assert_eq(remove(full), 0);
 }
 
-/* ---- version 2 -------------------------------------------------------------------------------- */
+/* ---- version 2 ------------------------------------------------------------------------------- */
 
 Test(cpus, version_2_has_its_quota_rounded_up_in_cpu_max) {
     static const struct {
@@ -125,7 +125,7 @@ Test(cpus, a_cgroup_outside_of_the_mount_is_the_mount) {
     cr_assert_eq(tern_cgroup_cpus(root), 5);
 }
 
-/* ---- version 1 -------------------------------------------------------------------------------- */
+/* ---- version 1 ------------------------------------------------------------------------------- */
 
 #define CPU     "sys/fs/cgroup/cpu/"
 #define CPUACCT "sys/fs/cgroup/cpu,cpuacct/"
@@ -157,7 +157,7 @@ Test(cpus, version_1_in_a_container_reads_the_mount) {
     cr_assert_eq(tern_cgroup_cpus(root), 4, "a mount named after its controllers");
 }
 
-/* ---- what is odd ------------------------------------------------------------------------------ */
+/* ---- what is odd ----------------------------------------------------------------------------- */
 
 Test(cpus, an_odd_list_of_cgroups_is_no_limit) {
     cr_assert_eq(tern_cgroup_cpus(root), 0, "no files at all");
@@ -180,7 +180,7 @@ Test(cpus, an_odd_list_of_cgroups_is_no_limit) {
     cr_assert_eq(tern_cgroup_cpus(root), 2, "what stands behind a path that is too long");
 }
 
-/* ---- what the process has --------------------------------------------------------------------- */
+/* ---- what the process has -------------------------------------------------------------------- */
 
 Test(cpus, are_no_more_than_the_affinity_mask) {
     cpu_set_t before, one;

@@ -44,7 +44,7 @@ static tern_tensor *numbers(int64_t count) {
     return tern_add_scalar(tern_arange(ctx, 0, (double)count, 1), 0.25);
 }
 
-/* ---- answers ----------------------------------------------------------------------------------- */
+/* ---- answers --------------------------------------------------------------------------------- */
 
 Test(launch, that_a_primitive_declines_is_an_error) {
     tern_tensor *a = numbers(4), *b = numbers(4);
@@ -72,7 +72,7 @@ Test(launch, of_more_operands_than_a_kernel_takes_is_refused) {
     cr_assert_not_null(strstr(tern_error(ctx), "a kernel takes at most"), "%s", tern_error(ctx));
 }
 
-/* ---- what is known of kernels -------------------------------------------------------------------- */
+/* ---- what is known of kernels ---------------------------------------------------------------- */
 
 static uint32_t mixed(const tern_kernel_query *query) {
     uint32_t hash = (uint32_t)query->kernel * 31u + (uint32_t)query->fn;
@@ -114,7 +114,7 @@ Test(launch, kernels_are_never_mixed_up) {
     cr_assert_eq(wrong, 0, "%d of %d answers are another kernel's", wrong, asked);
 }
 
-/* ---- numbers ------------------------------------------------------------------------------------- */
+/* ---- numbers --------------------------------------------------------------------------------- */
 
 Test(launch, a_number_is_an_immediate_of_the_operands_dtype) {
     tern_tensor *x = numbers(3);
@@ -151,7 +151,7 @@ Test(launch, a_tensor_of_one_number_is_written_when_somebody_looks) {
     cr_assert_eq(tern_item(tern_sum(sum)), 15 + 6 * 0.25 + 6);
 }
 
-/* ---- stamps -------------------------------------------------------------------------------------- */
+/* ---- stamps ---------------------------------------------------------------------------------- */
 
 static uint64_t stamp(const tern_tensor *tensor) {
     return BODY(tensor)->storage->stamp;

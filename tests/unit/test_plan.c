@@ -192,7 +192,8 @@ Test(plan, that_the_device_refuses_is_an_error_with_the_reason) {
     product(4);
     cr_assert_not_null(
         strstr(tern_error(ctx),
-               "device cpu_ref has no kernel for matmul (float32, float32 -> float32): its columns are odd"),
+               "device cpu_ref has no kernel for matmul (float32, float32 -> float32): its "
+               "columns are odd"),
         "%s", tern_error(ctx));
     cr_assert_eq(tern_error_clear(ctx), TERN_ERR_UNSUPPORTED);
     product(4);

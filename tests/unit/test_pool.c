@@ -14,7 +14,7 @@
 #include "core/plugin/host.h"
 #include "tern/context.h"
 
-/* ---- helpers ---------------------------------------------------------------------------------- */
+/* ---- helpers --------------------------------------------------------------------------------- */
 
 static char log_lines[4096];
 static int warnings;
@@ -97,7 +97,7 @@ static bool so_many_meet(int threads) {
     return atomic_load(&m.late) == 0 && atomic_load(&m.here) == threads;
 }
 
-/* ---- chunks ----------------------------------------------------------------------------------- */
+/* ---- chunks ---------------------------------------------------------------------------------- */
 
 Test(pool, gives_each_index_once_in_the_same_chunks_for_every_number_of_threads) {
     static tally t;
@@ -175,7 +175,7 @@ Test(pool, made_smaller_uses_fewer_threads_and_made_larger_more) {
     cr_assert_eq(tern_pool_threads(), TERN_MAX_THREADS);
 }
 
-/* ---- nesting ---------------------------------------------------------------------------------- */
+/* ---- nesting --------------------------------------------------------------------------------- */
 
 typedef struct nest {
     meeting *all; /* so that every thread of the pool is in a chunk, but for one */
@@ -212,7 +212,7 @@ Test(pool, a_call_from_inside_of_a_chunk_stays_in_its_thread) {
     cr_assert(so_many_meet(4), "the caller counts as inside after its call");
 }
 
-/* ---- several callers -------------------------------------------------------------------------- */
+/* ---- several callers ------------------------------------------------------------------------- */
 
 static void *call_often(void *arg) {
     tally *t = arg;
@@ -261,7 +261,7 @@ Test(pool, a_caller_goes_on_while_another_holds_all_threads) {
     cr_assert_eq(atomic_load(&m.late), 0);
 }
 
-/* ---- rest ------------------------------------------------------------------------------------- */
+/* ---- rest ------------------------------------------------------------------------------------ */
 
 static double cpu_seconds(void) {
     struct timespec now;
@@ -300,7 +300,7 @@ Test(pool, starts_again_after_a_stop) {
     }
 }
 
-/* ---- fork ------------------------------------------------------------------------------------- */
+/* ---- fork ------------------------------------------------------------------------------------ */
 
 /* Forks; the child computes on threads of its own. Whether that went well. */
 static bool child_computes(void) {
@@ -343,7 +343,7 @@ Test(pool, a_fork_in_the_middle_of_others_calls_harms_nobody) {
     cr_assert_null(wrong, "%s", (const char *)wrong);
 }
 
-/* ---- threads that do not start ---------------------------------------------------------------- */
+/* ---- threads that do not start --------------------------------------------------------------- */
 
 Test(pool, is_smaller_where_a_thread_cannot_be_started_and_says_so_once) {
     static tally t;
@@ -370,7 +370,7 @@ Test(pool, is_smaller_where_a_thread_cannot_be_started_and_says_so_once) {
     cr_assert_eq(warnings, 1);
 }
 
-/* ---- the host's side -------------------------------------------------------------------------- */
+/* ---- the host's side ------------------------------------------------------------------------- */
 
 Test(pool, a_backend_gets_it_from_the_host) {
     static tally t = {.n = 100, .grain = 3};

@@ -190,7 +190,7 @@ Test(stale, handles_of_a_closed_context_are_refused) {
 }
 
 #ifndef NDEBUG
-/* ---- two threads in one context, which builds with assertions name ------------------------------ */
+/* ---- two threads in one context, which builds with assertions name --------------------------- */
 
 typedef struct meeting {
     pthread_barrier_t inside, outside;
