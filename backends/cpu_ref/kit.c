@@ -222,7 +222,8 @@ static tern_kit_tensor of_immediate(const tern_operand *operand, const tern_oper
 }
 
 static void leave(tern_kit_device *device, const tern_operand *operands, int32_t count) {
-    for (int32_t i = 0; i < count && device->memory->leave; i++) {
+    if (!device->memory->leave) return;
+    for (int32_t i = 0; i < count; i++) {
         if (operands[i].buffer) device->memory->leave(&device->base, operands[i].buffer);
     }
 }
@@ -298,12 +299,12 @@ int32_t tern_kit_launch(tern_bdevice *device, tern_bqueue *queue, int32_t kernel
                         tern_backend_error *err) {
     (void)queue;
     tern_kit_device *self = (tern_kit_device *)device;
-    tern_kit_flag flag; /* its message counts where the status is no OK */
+    tern_kit_flag flag; /* its message counts where the status is not OK */
     flag.status = TERN_BACKEND_OK;
-    flag.message[0] = 0;
     int32_t status = tern_kit_run(self, kernel, inputs, n_inputs, outputs, n_outputs, attrs,
                                   attrs_size, &flag, err);
-    return status == TERN_BACKEND_OK ? tern_kit_take_flag(&flag, err) : status;
+    if (status != TERN_BACKEND_OK || flag.status == TERN_BACKEND_OK) return status;
+    return tern_kit_take_flag(&flag, err);
 }
 
 int32_t tern_kit_describe(uint32_t host_abi, const tern_backend_desc *desc,
