@@ -87,6 +87,7 @@ bool tern_has_overlap(const tern_tensor *tensor) {
     span spans[TERN_MAX_RANK];
     if (BODY(tensor)->numel <= 1 || BODY(tensor)->flags & TERN_T_CONTIGUOUS) return false;
     int count = spans_of(tensor, spans);
+    if (count == 0) return false; /* nothing repeats */
     if (spans[0].stride == 0) return true;
     if (is_nested(spans, count)) return false;
     for (int i = 0; i < count; i++)

@@ -56,7 +56,8 @@ static void array_new(array *a, int32_t dtype, int32_t rank, const int64_t *shap
         a->strides[d] = stride;
         stride *= shape[d];
     }
-    a->operand = (tern_operand){NULL, 0, dtype, rank, a->shape, a->strides};
+    a->operand =
+        (tern_operand){.dtype = dtype, .rank = rank, .shape = a->shape, .strides = a->strides};
     expect(device->vtable->buffer_alloc(device, bytes_of(a), &a->operand.buffer, &err),
            "buffer_alloc", &err);
     unsigned char zeros[LARGEST * 8] = {0};

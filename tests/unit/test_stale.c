@@ -1,4 +1,5 @@
 /* Handles whose objects are gone, of every age and kind, are refused. */
+#define _POSIX_C_SOURCE 200809L /* pthread_barrier_t */
 #include <criterion/criterion.h>
 #include <pthread.h>
 #include <stdio.h>
