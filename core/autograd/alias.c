@@ -55,12 +55,21 @@ void tern_alias_leave(tern_tensor *tensor) {
     tern_slab_give_alias(ctx, alias);
 }
 
-void tern_alias_refresh(tern_tensor *tensor) {
-    tern_alias *alias = BODY(tensor)->alias;
-    if (BODY(tensor)->generation == alias->generation) return;
+bool tern_retained_leave(tern_tensor *tensor) {
+    tern_edge edge = BODY(tensor)->edge;
+    if (!(BODY(tensor)->flags & TERN_T_RETAIN_GRAD) || !edge.node) return false;
+    edge.node->outputs[edge.output].retained = NULL;
+    return true;
+}
+
+void tern_retained_join(tern_tensor *tensor) {
+    tern_edge edge = BODY(tensor)->edge;
+    if (edge.node) edge.node->outputs[edge.output].retained = tensor;
+}
+
+/* The edge of a view is a node that reads it out of its base. */
+static void record_view(tern_tensor *tensor, tern_alias *alias) {
     tern_ctx *ctx = BODY(tensor)->ctx;
-    BODY(tensor)->generation = alias->generation;
-    BODY(tensor)->edge = BODY(alias->base)->edge;
     if (!(BODY(tensor)->flags & TERN_T_VIEW) || !BODY(alias->base)->edge.node ||
         ctx->status != TERN_OK)
         return;
@@ -70,6 +79,16 @@ void tern_alias_refresh(tern_tensor *tensor) {
                          ARG_INT(BODY(tensor)->offset)};
     tern_tensor *const inputs[] = {alias->base}, *const outputs[] = {tensor};
     tern_node_record(TERN_ROW(as_strided), args, 4, inputs, 1, outputs, 1);
+}
+
+void tern_alias_refresh(tern_tensor *tensor) {
+    tern_alias *alias = BODY(tensor)->alias;
+    if (BODY(tensor)->generation == alias->generation) return;
+    BODY(tensor)->generation = alias->generation;
+    bool retains = tern_retained_leave(tensor);
+    BODY(tensor)->edge = BODY(alias->base)->edge;
+    record_view(tensor, alias);
+    if (retains) tern_retained_join(tensor);
 }
 
 void tern_rebase_history(tern_tensor *target, tern_tensor *result) {

@@ -110,6 +110,11 @@ void tern_alias_leave(tern_tensor *tensor);
 /* Brings a view's (or base's) edge up to the alias's generation. */
 void tern_alias_refresh(tern_tensor *tensor);
 
+/* Takes retain_grad from the edge of a tensor that is about to get another, and gives it to the edge it
+ * has then: what is retained is the gradient of the value now. leave: true where it was retained. */
+bool tern_retained_leave(tern_tensor *tensor);
+void tern_retained_join(tern_tensor *tensor);
+
 /* Gives `target` the history of `result` after an in-place call: a base takes the edge, a view
  * records the matching scatter on its base. */
 void tern_rebase_history(tern_tensor *target, tern_tensor *result);

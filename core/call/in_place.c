@@ -105,6 +105,7 @@ static void run_in_place(tern_opcall *call, tern_tensor *target, tern_operands *
     tern_ctx *ctx = call->ctx;
     bool recording = tern_call_records(call, tensors);
     if (recording && outlives(call, target)) return;
+    bool retains = recording && tern_retained_leave(target);
     tern_scope scope = tern_scope_inner(ctx);
     if (recording) keep_original(call, target, tensors);
     call->out = call->op->kind == TERN_OP_PRIMITIVE ? target : NULL;
@@ -128,6 +129,7 @@ static void run_in_place(tern_opcall *call, tern_tensor *target, tern_operands *
             tern_call_record(call, tensors, tern_tensor_value(written));
         if (ctx->status == TERN_OK) tern_rebase_history(target, written);
     }
+    if (retains) tern_retained_join(target);
     tern_scope_end(scope);
 }
 

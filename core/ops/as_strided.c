@@ -102,6 +102,21 @@ static int64_t larger(int64_t a, int64_t b) {
     return a > b ? a : b;
 }
 
+/* A place that several elements of the input stand for gives each of them its part: what made the
+ * input expanded sums them again. */
+static tern_tensor *shared(tern_tensor *flat, tern_shape size, tern_shape stride, int64_t offset) {
+    if (tern_is_nil(flat)) return flat;
+    int64_t reach = tern_numel(flat);
+    tern_tensor *places =
+        tern_as_strided(tern_arange_i64(BODY(flat)->ctx, larger(reach, 1)), size, stride, offset);
+    if (tern_is_nil(places) || !tern_has_overlap(places)) return flat;
+    places = tern_reshape(tern_to_device(places, tern_device_of(flat)), TERN_SHAPE(-1));
+    tern_tensor *ones =
+        TERN_CALL(new_ones, ARG_TENSOR(flat), ARG_SHAPE(TERN_SHAPE(tern_numel(places))));
+    tern_tensor *count = tern_scatter_add(tern_zeros_like(flat), 0, places, ones);
+    return tern_div(flat, TERN_CALL(clamp, ARG_TENSOR(count), ARG_INT(1)));
+}
+
 void tern_grad_as_strided(tern_node *node, tern_tensor *const *grad_out, tern_tensor **grads) {
     tern_tensor *g = grad_out[0];
     tern_shape size = shape_of_ints(tern_node_arg(node, 1)), in = tern_node_input_shape(node, 0);
@@ -122,7 +137,7 @@ void tern_grad_as_strided(tern_node *node, tern_tensor *const *grad_out, tern_te
         index = tern_to_device(index, BODY(g)->lane->device->name);
     tern_tensor *flat = tern_scatter_add(buffer, 0, tern_reshape(index, TERN_SHAPE(-1)),
                                          tern_reshape(g, TERN_SHAPE(-1)));
-    grads[0] = tern_as_strided(flat, in, in_stride, in_offset);
+    grads[0] = tern_as_strided(shared(flat, in, in_stride, in_offset), in, in_stride, in_offset);
 }
 
 tern_value tern_op_as_strided_scatter(tern_opcall *call) {
