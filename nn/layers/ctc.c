@@ -67,9 +67,8 @@ static int64_t *host_integers(const alignment *a, tern_tensor *tensor) {
     return tern_to_host(wide, out, count * sizeof *out) == TERN_OK ? out : NULL;
 }
 
-/* Lengths as a tensor or a list, one a sample, from 0 (or 1) to `most`. */
-static int64_t *read_lengths(const alignment *a, const char *what, tern_value value, int64_t least,
-                             int64_t most) {
+/* Lengths as a tensor or a list, one a sample, from 0 to `most`. */
+static int64_t *read_lengths(const alignment *a, const char *what, tern_value value, int64_t most) {
     int64_t *out = NULL;
     size_t count = tern_value_count(value);
     if (value.kind == TERN_VALUE_TENSOR) {
@@ -82,11 +81,11 @@ static int64_t *read_lengths(const alignment *a, const char *what, tern_value va
     }
     if (!out) return NULL;
     bool ok = count == (size_t)a->batch;
-    for (size_t i = 0; ok && i < count; i++) ok = out[i] >= least && out[i] <= most;
+    for (size_t i = 0; ok && i < count; i++) ok = out[i] >= 0 && out[i] <= most;
     if (ok) return out;
     tern_fail(a->ctx, TERN_ERR_ARGUMENT,
-              "CTCLoss: %s must be %lld numbers from %lld to %lld, one a sample", what,
-              (long long)a->batch, (long long)least, (long long)most);
+              "CTCLoss: %s must be %lld numbers from 0 to %lld, one a sample", what,
+              (long long)a->batch, (long long)most);
     return NULL;
 }
 
@@ -136,7 +135,8 @@ static bool read_labels(alignment *a, const tern_tensor *targets) {
     tern_shape shape = TERN_SHAPE(a->batch, a->places);
     tern_tensor *index = tern_expand(tern_unsqueeze(indices(a, labels, shape), 0),
                                      TERN_SHAPE(a->steps, a->batch, a->places));
-    a->emits = tern_gather(a->log_probs, 2, index);
+    /* A probability of 0 is as good as NEVER, and makes no inf - inf. */
+    a->emits = tern_clamp(tern_gather(a->log_probs, 2, index), NEVER, INFINITY);
     a->skips = floats(a, skips, shape);
     return true;
 }
@@ -155,9 +155,9 @@ static bool read_call(alignment *a, const tern_value *args) {
     a->steps = tern_size(a->log_probs, 0);
     a->batch = tern_size(a->log_probs, 1);
     a->classes = tern_size(a->log_probs, 2);
-    a->input_lengths = read_lengths(a, "input_lengths", args[2], 1, a->steps);
+    a->input_lengths = read_lengths(a, "input_lengths", args[2], a->steps);
     if (!a->input_lengths) return false;
-    a->target_lengths = read_lengths(a, "target_lengths", args[3], 0, tern_numel(targets));
+    a->target_lengths = read_lengths(a, "target_lengths", args[3], tern_numel(targets));
     a->targets = a->target_lengths ? host_integers(a, targets) : NULL;
     if (!a->targets) return false;
     int64_t longest = 0;
@@ -210,34 +210,45 @@ static tern_tensor *last_states(const alignment *a) {
     return states;
 }
 
-/* A path ends at the last label or at the blank after it; without labels, at the blank alone. */
+/* A path ends at the last label or at the blank after it; without labels, at the blank alone. A
+ * sequence of no steps has one path to no labels, and none to any. */
 static tern_tensor *path_losses(const alignment *a, tern_tensor *states) {
     int64_t *ends = tern_scope_alloc(a->ctx, 2 * (size_t)a->batch * sizeof *ends);
     float *closed = tern_scope_alloc(a->ctx, (size_t)a->batch * sizeof *closed);
-    if (!ends || !closed) return tern_nil(a->ctx);
+    float *stepless = tern_scope_alloc(a->ctx, (size_t)a->batch * sizeof *stepless);
+    if (!ends || !closed || !stepless) return tern_nil(a->ctx);
     for (int64_t i = 0; i < a->batch; i++) {
         ends[2 * i] = 2 * a->target_lengths[i];
         ends[2 * i + 1] = a->target_lengths[i] ? ends[2 * i] - 1 : 0;
         closed[i] = a->target_lengths[i] ? 0.0f : (float)NEVER;
+        stepless[i] = a->target_lengths[i] ? (float)-NEVER : 0.0f;
     }
     tern_tensor *both = tern_gather(states, 1, indices(a, ends, TERN_SHAPE(a->batch, 2)));
     tern_tensor *terms[] = {
         tern_select(both, 1, 0),
         tern_add(tern_select(both, 1, 1), floats(a, closed, TERN_SHAPE(a->batch)))};
-    return tern_neg(log_sum(a, terms, 2));
+    tern_shape samples = TERN_SHAPE(a->batch);
+    return tern_where(tern_reshape(running(a, 0), samples), tern_neg(log_sum(a, terms, 2)),
+                      floats(a, stepless, samples));
 }
 
-/* PyTorch's gradient is that of unnormalised log-probabilities: exp(log_probs) is added to it, within
- * each sequence. The value is zero. */
-static tern_tensor *normalisation(const alignment *a) {
+/* The probabilities of all labels at all steps of each sequence, summed: [N]. */
+static tern_tensor *mass_of(const alignment *a) {
     tern_tensor **inside = tern_scope_alloc(a->ctx, (size_t)a->steps * sizeof *inside);
     if (!inside) return tern_nil(a->ctx);
     for (int64_t t = 0; t < a->steps; t++) inside[t] = running(a, t);
-    tern_tensor *within =
-        tern_to_dtype(tern_stack(inside, (int)a->steps, 0), tern_dtype_of(a->log_probs));
-    tern_tensor *mass = tern_mul(tern_exp(a->log_probs), within);
-    mass = tern_sum_dims(mass, TERN_SHAPE(0, 2), false);
-    return tern_sub(mass, tern_detach(mass));
+    tern_tensor *mass = tern_exp(a->log_probs);
+    mass = tern_where(tern_stack(inside, (int)a->steps, 0), mass, tern_zeros_like(mass));
+    return tern_sum_dims(mass, TERN_SHAPE(0, 2), false);
+}
+
+/* The loss of samples without a path: infinite, and the gradient of every label within the sequence
+ * is NaN, which the infinite slope of a root at 0 makes of the mass; with zero_infinity both are 0. */
+static tern_tensor *without_path(const alignment *a, tern_tensor *mass, tern_tensor *lost) {
+    if (a->m->zero_infinity) return tern_zeros_like(mass);
+    tern_tensor *ones = tern_ones_like(mass);
+    tern_tensor *nothing = tern_where(lost, tern_mul_scalar(mass, 0.0), ones);
+    return tern_div(ones, tern_sqrt(nothing));
 }
 
 static tern_tensor *reduced(const alignment *a, tern_tensor *losses) {
@@ -260,8 +271,10 @@ static tern_value ctc_call(tern_module *self, const tern_value *args) {
     if (!read_call(&a, all)) return tern_none();
     tern_tensor *losses = path_losses(&a, last_states(&a));
     tern_tensor *lost = tern_gt_scalar(tern_detach(losses), NO_PATH);
-    tern_tensor *instead = tern_full_like(losses, a.m->zero_infinity ? 0.0 : (double)INFINITY);
-    losses = tern_where(lost, instead, tern_add(losses, normalisation(&a)));
+    /* PyTorch's gradient is that of unnormalised log-probabilities: that of the mass is added. */
+    tern_tensor *mass = mass_of(&a);
+    tern_tensor *found = tern_add(losses, tern_sub(mass, tern_detach(mass)));
+    losses = tern_where(lost, without_path(&a, mass, lost), found);
     tern_tensor *result = reduced(&a, losses);
     bool none = strcmp(a.m->reduction, "none") == 0;
     return tern_tensor_value(single && none ? tern_squeeze(result, 0) : result);
