@@ -179,9 +179,10 @@ static void renorm_rows(tern_tensor *weight, tern_tensor *index, double max_norm
     tern_tensor *norm =
         TERN_CALL(vector_norm, ARG_TENSOR(rows), ARG_FLOAT(p), ARG_INT(1), ARG_BOOL(true));
     tern_tensor *scale = tern_div(tern_full_like(norm, max_norm), tern_add_scalar(norm, 1e-7));
-    scale = tern_where(tern_gt_scalar(norm, max_norm), scale, tern_ones_like(norm));
+    /* Rows that are short enough, or have no norm, stay as they are. */
+    tern_tensor *scaled = tern_where(tern_gt_scalar(norm, max_norm), tern_mul(rows, scale), rows);
     tern_tensor *result = TERN_CALL(index_copy, ARG_TENSOR(weight), ARG_INT(0), ARG_TENSOR(index),
-                                    ARG_TENSOR(tern_mul(rows, scale)));
+                                    ARG_TENSOR(scaled));
     tern_copy_in_place(weight, result);
     tern_scope_end(quiet);
 }
@@ -193,8 +194,16 @@ static tern_tensor *by_frequency(tern_tensor *out, tern_tensor *weight, tern_ten
     tern_tensor *counts = tern_scatter_add(
         zeros, 0, index, TERN_CALL(new_ones, ARG_TENSOR(weight), ARG_SHAPE(asked)));
     counts = tern_unsqueeze(tern_index_select(counts, 0, index), 1);
-    tern_tensor *still = tern_detach(out);
-    return tern_add(still, tern_div(tern_sub(out, still), counts));
+    return TERN_CALL(_divide_grad, ARG_TENSOR(out), ARG_TENSOR(counts));
+}
+
+/* The input as it is; its gradient is that of the result divided by the divisor. */
+tern_value tern_op__divide_grad(tern_opcall *call) {
+    return tern_result(call, tern_clone(tern_arg_tensor(call, 0)));
+}
+
+void tern_grad__divide_grad(tern_node *node, tern_tensor *const *grad_out, tern_tensor **grads) {
+    if (tern_node_needs(node, 0)) grads[0] = tern_div(grad_out[0], tern_node_input(node, 1));
 }
 
 tern_value tern_op_embedding(tern_opcall *call) {

@@ -195,27 +195,26 @@ tern_value tern_op_min(tern_opcall *call) {
     return extreme_of_all(call, TERN_REDUCE_MIN);
 }
 
-/* 1 where an element equals the extreme (NaN too), as elements of the gradient's dtype. */
-static tern_tensor *at_extreme(tern_tensor *input, tern_tensor *extreme, tern_dtype dtype) {
-    tern_tensor *equal = tern_eq(input, extreme);
-    tern_tensor *both_nan = tern_logical_and(tern_isnan(input), tern_isnan(extreme));
-    return tern_to_dtype(tern_logical_or(equal, both_nan), dtype);
-}
-
-static void extreme_grad(tern_node *node, tern_tensor *grad, tern_tensor **grads, uint32_t mask) {
+/* Equal elements share the gradient of their extreme. NaN is an extreme that `nan_counts` finds, as
+ * max and min do; amax and amin find none, and 0 / 0 makes the whole slice NaN. */
+static void extreme_grad(tern_node *node, tern_tensor *grad, tern_tensor **grads, uint32_t mask,
+                         bool nan_counts) {
     tern_tensor *input = tern_node_input(node, 0);
     tern_shape shape = tern_shape_of(input), dims = {0, {0}};
     for (int d = 0; d < shape.rank; d++)
         if (mask >> d & 1u) dims.dim[dims.rank++] = d;
     tern_tensor *extreme = tern_unreduce(tern_node_output(node, 0), &shape, mask);
-    tern_tensor *chosen = at_extreme(input, extreme, BODY(grad)->dtype);
+    tern_tensor *equal = tern_eq(input, extreme);
+    if (nan_counts)
+        equal = tern_logical_or(equal, tern_logical_and(tern_isnan(input), tern_isnan(extreme)));
+    tern_tensor *chosen = tern_to_dtype(equal, BODY(grad)->dtype);
     tern_tensor *count = mask ? tern_sum_dims(chosen, dims, true) : chosen;
     grads[0] = tern_mul(chosen, tern_div(tern_unreduce(grad, &shape, mask), count));
 }
 
 void tern_grad_max(tern_node *node, tern_tensor *const *grad_out, tern_tensor **grads) {
     int rank = tern_node_input_shape(node, 0).rank;
-    extreme_grad(node, grad_out[0], grads, (uint32_t)((UINT64_C(1) << rank) - 1));
+    extreme_grad(node, grad_out[0], grads, (uint32_t)((UINT64_C(1) << rank) - 1), true);
 }
 void tern_grad_min(tern_node *node, tern_tensor *const *grad_out, tern_tensor **grads) {
     tern_grad_max(node, grad_out, grads);
@@ -241,7 +240,7 @@ tern_value tern_op_amin(tern_opcall *call) {
 }
 
 void tern_grad_amax(tern_node *node, tern_tensor *const *grad_out, tern_tensor **grads) {
-    extreme_grad(node, grad_out[0], grads, tern_node_mask(node, 1));
+    extreme_grad(node, grad_out[0], grads, tern_node_mask(node, 1), false);
 }
 void tern_grad_amin(tern_node *node, tern_tensor *const *grad_out, tern_tensor **grads) {
     tern_grad_amax(node, grad_out, grads);

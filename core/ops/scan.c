@@ -159,6 +159,10 @@ static tern_tensor *one_sign(tern_tensor *grad, tern_tensor *x, tern_tensor *out
 
 void tern_grad_logcumsumexp(tern_node *node, tern_tensor *const *grad_out, tern_tensor **grads) {
     int dim = node_dim(node);
+    if (tern_node_input_shape(node, 0).rank == 0) { /* a number is its own sum */
+        grads[0] = grad_out[0];
+        return;
+    }
     tern_tensor *x = tern_node_input(node, 0), *out = tern_node_output(node, 0);
     bool narrow = tern_dtype_size(tern_node_input_dtype(node, 0)) == 2;
     tern_dtype wide = narrow ? TERN_FLOAT32 : tern_node_input_dtype(node, 0);
@@ -221,9 +225,20 @@ static tern_tensor *areas(tern_opcall *call, int *out_dim) {
     return tern_div_scalar(tern_mul(sum, width), 2.0);
 }
 
+/* With equal distances the sum less half of both ends, times dx. */
 tern_value tern_op_trapezoid(tern_opcall *call) {
+    tern_tensor *y = tern_arg_tensor(call, 0);
     int dim;
     tern_tensor *parts = areas(call, &dim);
+    if (call->ctx->status != TERN_OK) return tern_none();
+    int64_t n = BODY(y)->shape[dim];
+    if (!tern_arg_given(call, 1) && n > 0) {
+        tern_tensor *ends = tern_add(tern_select(y, dim, 0), tern_select(y, dim, n - 1));
+        tern_tensor *half = TERN_CALL(mul, ARG_TENSOR(ends), ARG_FLOAT(0.5));
+        tern_tensor *inner = tern_sub(tern_sum_dims(y, TERN_SHAPE(dim), false), half);
+        return tern_result(
+            call, TERN_CALL(mul, ARG_TENSOR(inner), ARG_FLOAT(tern_arg_double(call, 2, 1.0))));
+    }
     return tern_result(call, tern_sum_dims(parts, TERN_SHAPE(dim), false));
 }
 

@@ -203,13 +203,15 @@ static void norm_gradient(tern_node *node, double p, tern_value dims, tern_tenso
     grad = tern_unreduce(tern_to_dtype(grad, wide), &shape, mask);
     tern_tensor *is_zero = TERN_CALL(eq, ARG_TENSOR(norm), ARG_INT(0));
     if (p == 0.0) {
-        grads[0] = tern_mul_scalar(tern_mul(x, grad), 0.0);
+        grads[0] = tern_zeros_like(x); /* a count has no slope, at infinities neither */
     } else if (p == 1.0) {
         grads[0] = tern_mul(tern_sign(x), grad);
     } else if (p == 2.0) {
         grads[0] = tern_mul(x, zero_where(is_zero, tern_div(grad, norm)));
     } else if (isinf(p)) {
-        tern_tensor *equal = tern_to_dtype(tern_eq(tern_abs(x), norm), wide);
+        /* a NaN is an extreme too: it is the norm */
+        tern_tensor *equal =
+            tern_to_dtype(tern_logical_or(tern_eq(tern_abs(x), norm), tern_isnan(x)), wide);
         tern_tensor *share = tern_div(grad, sum_kept(equal, mask));
         grads[0] = tern_mul(tern_sign(x), tern_mul(equal, share));
     } else {
@@ -253,7 +255,9 @@ void tern_grad_logsumexp(tern_node *node, tern_tensor *const *grad_out, tern_ten
     tern_tensor *x = tern_to_dtype(tern_node_input(node, 0), wide);
     tern_tensor *out = tern_unreduce(tern_to_dtype(tern_node_output(node, 0), wide), &shape, mask);
     tern_tensor *grad = tern_unreduce(tern_to_dtype(grad_out[0], wide), &shape, mask);
-    grads[0] = tern_mul(grad, tern_exp(tern_sub(x, zero_where(tern_isinf(out), out))));
+    /* of -inf alone: 0 to all; next to inf only another inf counts, as inf - inf, NaN */
+    tern_tensor *empty = TERN_CALL(eq, ARG_TENSOR(out), ARG_FLOAT(-(double)INFINITY));
+    grads[0] = tern_mul(grad, tern_exp(tern_sub(x, zero_where(empty, out))));
 }
 
 /* ---- counts, and sums without NaN ---- */
@@ -270,6 +274,15 @@ tern_value tern_op_nansum(tern_opcall *call) {
                                        ARG_BOOL(tern_arg_bool(call, 2, false)), tern_arg(call, 3)));
 }
 
+/* grad times 0 at a NaN, times 1 elsewhere: a grad that is NaN stays. */
+void tern_grad_nansum(tern_node *node, tern_tensor *const *grad_out, tern_tensor **grads) {
+    tern_shape shape = tern_node_input_shape(node, 0);
+    tern_tensor *grad = tern_to_dtype(grad_out[0], tern_node_input_dtype(node, 0));
+    tern_tensor *counts = tern_logical_not(tern_isnan(tern_node_input(node, 0)));
+    grads[0] = tern_mul(tern_unreduce(grad, &shape, tern_node_mask(node, 1)),
+                        tern_to_dtype(counts, BODY(grad)->dtype));
+}
+
 tern_value tern_op_nanmean(tern_opcall *call) {
     tern_tensor *input = tern_arg_tensor(call, 0);
     if (!tern_dtype_is_floating(BODY(input)->dtype))
@@ -279,8 +292,8 @@ tern_value tern_op_nanmean(tern_opcall *call) {
     tern_value dims = tern_arg(call, 1), keepdim = ARG_BOOL(tern_arg_bool(call, 2, false));
     tern_tensor *nan = tern_isnan(input);
     tern_tensor *count = TERN_CALL(sum, ARG_TENSOR(tern_logical_not(nan)), dims, keepdim);
-    tern_tensor *wide = tern_to_dtype(zero_where(nan, input), wide_dtype(BODY(input)->dtype));
-    tern_tensor *mean = tern_div(TERN_CALL(sum, ARG_TENSOR(wide), dims, keepdim), count);
+    tern_tensor *wide = tern_to_dtype(input, wide_dtype(BODY(input)->dtype));
+    tern_tensor *mean = tern_div(TERN_CALL(nansum, ARG_TENSOR(wide), dims, keepdim), count);
     return tern_result(call, tern_to_dtype(mean, tern_arg_dtype(call, 3, BODY(input)->dtype)));
 }
 
