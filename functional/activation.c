@@ -48,8 +48,9 @@ tern_value tern_op_silu(tern_opcall *call) {
 /* log(1 + exp(beta x)) / beta, and x itself where beta x is above the threshold. */
 static tern_tensor *softplus(tern_tensor *x, double beta, double threshold) {
     tern_tensor *scaled = tern_mul_scalar(x, beta);
-    tern_tensor *log = tern_log1p(tern_exp(tern_at_most(scaled, threshold)));
-    return tern_where(tern_gt_scalar(scaled, threshold), x, tern_div_scalar(log, beta));
+    tern_tensor *linear = tern_gt_scalar(scaled, threshold);
+    tern_tensor *log = tern_log1p(tern_exp(tern_fill_where(scaled, linear, threshold)));
+    return tern_where(linear, x, tern_div_scalar(log, beta));
 }
 
 tern_value tern_op_softplus(tern_opcall *call) {
@@ -89,12 +90,14 @@ void tern_grad_logsigmoid(tern_node *node, tern_tensor *const *grad_out, tern_te
     grads[0] = tern_mul(grad_out[0], tern_sigmoid(tern_neg(tern_node_input(node, 0))));
 }
 
-/* ---- the exponential units: x above 0, alpha (exp(x / width) - 1) below ---- */
+/* ---- the exponential units: alpha (exp(x / width) - 1) up to 0, x above, and for NaN ---- */
 
+/* The slope at 0 is that of the exponential, alpha / width. */
 static tern_tensor *exponential_unit(tern_tensor *x, double alpha, double width) {
-    tern_tensor *below = tern_at_most(x, 0.0);
+    tern_tensor *curved = tern_le_scalar(x, 0.0);
+    tern_tensor *below = tern_fill_where(x, tern_logical_not(curved), 0.0);
     if (width != 1.0) below = tern_div_scalar(below, width);
-    return tern_where(tern_gt_scalar(x, 0.0), x, tern_mul_scalar(tern_expm1(below), alpha));
+    return tern_where(curved, tern_mul_scalar(tern_expm1(below), alpha), x);
 }
 
 tern_value tern_op_elu(tern_opcall *call) {
@@ -146,9 +149,24 @@ tern_value tern_op_prelu(tern_opcall *call) {
     } else {
         weight = tern_reshape(weight, TERN_SCALAR_SHAPE);
     }
-    x = tern_widen(x);
-    tern_tensor *below = tern_mul(tern_widen(weight), x);
-    return narrowed(call, tern_where(tern_gt_scalar(x, 0.0), x, below));
+    return narrowed(call,
+                    TERN_CALL(_prelu, ARG_TENSOR(tern_widen(x)), ARG_TENSOR(tern_widen(weight))));
+}
+
+/* x above 0, else weight x, also for NaN. The weight broadcasts to x. */
+tern_value tern_op__prelu(tern_opcall *call) {
+    tern_tensor *x = tern_arg_tensor(call, 0), *weight = tern_arg_tensor(call, 1);
+    return tern_result(call, tern_where(tern_gt_scalar(x, 0.0), x, tern_mul(weight, x)));
+}
+
+/* dx = g above 0, else weight g; dweight = 0 above 0, else x g. Chosen, not multiplied by 0: an
+ * infinite weight or x says nothing of the other side. */
+void tern_grad__prelu(tern_node *node, tern_tensor *const *grad_out, tern_tensor **grads) {
+    tern_tensor *g = grad_out[0], *x = tern_node_input(node, 0);
+    tern_tensor *above = tern_gt_scalar(x, 0.0);
+    if (tern_node_needs(node, 0))
+        grads[0] = tern_where(above, g, tern_mul(g, tern_node_input(node, 1)));
+    if (tern_node_needs(node, 1)) grads[1] = tern_fill_where(tern_mul(g, x), above, 0.0);
 }
 
 /* x between the bounds, and the bound, without gradient, from it on. */
@@ -178,18 +196,26 @@ tern_value tern_op_hardsigmoid(tern_opcall *call) {
 }
 
 tern_value tern_op_hardswish(tern_opcall *call) {
-    tern_tensor *x = wide_input(call), *inner = tern_clamp(x, -3.0, 3.0);
+    /* The slope is 0 at -3 and 1 at 3; NaN is neither below nor above. */
+    tern_tensor *x = wide_input(call), *above = tern_ge_scalar(x, 3.0);
+    tern_tensor *below = tern_le_scalar(x, -3.0);
+    tern_tensor *inner = tern_fill_where(x, tern_logical_or(above, below), 0.0);
     tern_tensor *middle = tern_div_scalar(tern_mul(inner, tern_add_scalar(inner, 3.0)), 6.0);
-    tern_tensor *upper = tern_where(tern_gt_scalar(x, 3.0), x, middle);
     /* 0, and NaN for -inf, as x times 0 makes it. */
-    tern_tensor *below = tern_mul_scalar(tern_detach(x), 0.0);
-    return narrowed(call, tern_where(tern_lt_scalar(x, -3.0), below, upper));
+    tern_tensor *low = tern_mul_scalar(tern_detach(x), 0.0);
+    return narrowed(call, tern_where(below, low, tern_where(above, x, middle)));
+}
+
+/* `beyond` where |x| is above lambd, else 0: no gradient, also for NaN, whose value stays. */
+static tern_tensor *shrunk(tern_tensor *x, tern_tensor *beyond, double lambd) {
+    tern_tensor *within = tern_logical_not(tern_gt_scalar(tern_abs(x), lambd));
+    tern_tensor *zero = tern_fill_where(tern_detach(x), tern_logical_not(tern_isnan(x)), 0.0);
+    return tern_where(within, zero, beyond);
 }
 
 tern_value tern_op_hardshrink(tern_opcall *call) {
     tern_tensor *x = wide_input(call);
-    double lambd = tern_arg_double(call, 1, 0.5);
-    return narrowed(call, tern_fill_where(x, tern_le_scalar(tern_abs(x), lambd), 0.0));
+    return narrowed(call, shrunk(x, x, tern_arg_double(call, 1, 0.5)));
 }
 
 tern_value tern_op_softshrink(tern_opcall *call) {
@@ -198,8 +224,8 @@ tern_value tern_op_softshrink(tern_opcall *call) {
     if (!(lambd >= 0.0))
         return tern_call_fail(call, TERN_ERR_ARGUMENT,
                               "lambda must be greater or equal to 0, but found to be %g.", lambd);
-    tern_tensor *shrunk = tern_sub(x, tern_mul_scalar(tern_detach(tern_sign(x)), lambd));
-    return narrowed(call, tern_fill_where(shrunk, tern_le_scalar(tern_abs(x), lambd), 0.0));
+    tern_tensor *less = tern_sub(x, tern_mul_scalar(tern_detach(tern_sign(x)), lambd));
+    return narrowed(call, shrunk(x, less, lambd));
 }
 
 tern_value tern_op_threshold(tern_opcall *call) {

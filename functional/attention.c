@@ -67,10 +67,13 @@ tern_value tern_op_scaled_dot_product_attention(tern_opcall *call) {
     tern_tensor *scores = tern_matmul(tern_mul_scalar(q, scale), tern_transpose(k, -2, -1));
     if (call->ctx->status != TERN_OK) return tern_none();
     scores = masked_scores(scores, mask, causal);
-    /* A row without a score above -inf gives 0: all masked, or all NaN. */
+    /* A row without a score above -inf gives 0: all masked, or all NaN. It is filled before the
+     * softmax too, whose gradient would be NaN there and reach every key. */
     tern_tensor *alive =
         TERN_CALL(any, ARG_TENSOR(tern_gt_scalar(scores, -INFINITY)), ARG_INT(-1), ARG_BOOL(true));
-    tern_tensor *weights = tern_fill_where(tern_softmax(scores, -1), tern_logical_not(alive), 0.0);
+    tern_tensor *dead = tern_logical_not(alive);
+    tern_tensor *weights = tern_softmax(tern_fill_where(scores, dead, 0.0), -1);
+    weights = tern_fill_where(weights, dead, 0.0);
     double p = tern_arg_double(call, 4, 0.0);
     if (p > 0.0) weights = tern_dropout(weights, p, true);
     return tern_result(call, tern_to_dtype(tern_matmul(weights, v), BODY(query)->dtype));

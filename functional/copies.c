@@ -12,7 +12,12 @@ static tern_value copy_of(tern_opcall *call, const tern_op *view) {
 }
 
 tern_value tern_op_view_copy(tern_opcall *call) {
-    return copy_of(call, TERN_ROW(view));
+    /* What cannot be viewed is copied by reshape already. */
+    tern_tensor *input = tern_arg_tensor(call, 0);
+    tern_tensor *out = TERN_CALL(reshape, ARG_TENSOR(input), tern_arg(call, 1));
+    if (call->ctx->status != TERN_OK) return tern_none();
+    bool shared = BODY(out)->storage == BODY(input)->storage;
+    return tern_result(call, shared ? tern_clone(out) : out);
 }
 tern_value tern_op_alias_copy(tern_opcall *call) {
     return copy_of(call, TERN_ROW(alias));

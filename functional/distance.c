@@ -2,6 +2,8 @@
  * distance.c: distances between tensors and between their rows, membership, bilinear forms, and the
  * multivariate log-gamma function.
  */
+#include <math.h>
+
 #include "core/ops/compose.h"
 #include "functional.h"
 
@@ -39,12 +41,56 @@ tern_value tern_op_cdist(tern_opcall *call) {
             "only supports floating-point dtypes, one for both, and p of at least "
             "0, got %s, %s and %g",
             tern_dtype_name(BODY(a)->dtype), tern_dtype_name(BODY(b)->dtype), p);
-    tern_tensor *d = tern_sub(tern_unsqueeze(tern_widen(a), -2), tern_unsqueeze(tern_widen(b), -3));
+    if (call->ctx->status != TERN_OK) return tern_none();
+    tern_tensor *wide[2] = {tern_widen(a), tern_widen(b)};
+    tern_tensor *out = TERN_CALL(_cdist, ARG_TENSOR(wide[0]), ARG_TENSOR(wide[1]), ARG_FLOAT(p));
+    return in_dtype(call, out, BODY(a)->dtype);
+}
+
+/* a[.., P, 1, M] - b[.., 1, R, M] */
+static tern_tensor *row_differences(tern_tensor *a, tern_tensor *b) {
+    return tern_sub(tern_unsqueeze(a, -2), tern_unsqueeze(b, -3));
+}
+
+tern_value tern_op__cdist(tern_opcall *call) {
+    tern_tensor *a = tern_arg_tensor(call, 0);
+    tern_tensor *d = row_differences(a, tern_arg_tensor(call, 1));
     /* Without columns every distance is 0, also where the norm of nothing is an error. */
     if (call->ctx->status == TERN_OK && BODY(a)->shape[BODY(a)->rank - 1] == 0)
-        return in_dtype(call, TERN_CALL(sum, ARG_TENSOR(d), ARG_INT(-1)), BODY(a)->dtype);
-    return in_dtype(call, TERN_CALL(vector_norm, ARG_TENSOR(d), ARG_FLOAT(p), ARG_INT(-1)),
-                    BODY(a)->dtype);
+        return tern_result(call, TERN_CALL(sum, ARG_TENSOR(d), ARG_INT(-1)));
+    return tern_result(call, TERN_CALL(vector_norm, ARG_TENSOR(d),
+                                       ARG_FLOAT(tern_arg_double(call, 2, 2.0)), ARG_INT(-1)));
+}
+
+/* Where x is NaN, NaN; else `other`. */
+static tern_tensor *nan_of(tern_tensor *x, tern_tensor *other) {
+    return tern_fill_where(other, tern_isnan(x), (double)NAN);
+}
+
+/* d distance / d difference, [.., P, R, M]: sign(d) (|d| / distance)^(p - 1), 0 at distance 0. For p = inf
+ * every difference as large as the distance has all of it, where norm would share. */
+static tern_tensor *cdist_slope(tern_tensor *d, tern_tensor *distance, double p) {
+    if (p == 0.0) return tern_zeros_like(d);
+    if (p == 1.0) return nan_of(d, tern_sign(d));
+    tern_tensor *at_zero = tern_eq_scalar(distance, 0.0);
+    if (isinf(p)) {
+        tern_tensor *gap = tern_sub(tern_abs(d), distance);
+        tern_tensor *far = TERN_CALL(ne, ARG_TENSOR(gap), ARG_INT(0));
+        return nan_of(gap, tern_fill_where(tern_sign(d), far, 0.0));
+    }
+    if (p == 2.0) return tern_fill_where(tern_div(d, distance), at_zero, 0.0);
+    tern_tensor *power = tern_mul(tern_sign(d), tern_pow_scalar(tern_abs(d), p - 1.0));
+    if (p < 1.0) power = tern_fill_where(power, tern_eq_scalar(d, 0.0), 0.0);
+    return tern_fill_where(tern_div(power, tern_pow_scalar(distance, p - 1.0)), at_zero, 0.0);
+}
+
+void tern_grad__cdist(tern_node *node, tern_tensor *const *grad_out, tern_tensor **grads) {
+    tern_tensor *d = row_differences(tern_node_input(node, 0), tern_node_input(node, 1));
+    tern_tensor *distance = tern_unsqueeze(tern_node_output(node, 0), -1);
+    tern_tensor *slope = cdist_slope(d, distance, tern_value_as_double(tern_node_arg(node, 2)));
+    slope = tern_mul(tern_unsqueeze(grad_out[0], -1), slope);
+    if (tern_node_needs(node, 0)) grads[0] = tern_sum_dims(slope, TERN_SHAPE(-2), false);
+    if (tern_node_needs(node, 1)) grads[1] = tern_neg(tern_sum_dims(slope, TERN_SHAPE(-3), false));
 }
 
 /* ---- membership, bilinear forms, log-gamma ---- */
@@ -103,7 +149,9 @@ tern_value tern_op_mvlgamma(tern_opcall *call) {
     bool floating = tern_dtype_is_floating(BODY(x)->dtype);
     tern_tensor *wide = floating ? tern_widen(x) : tern_to_dtype(x, TERN_FLOAT32), *sum = NULL;
     for (int64_t i = 0; i < p && call->ctx->status == TERN_OK; i++) {
-        tern_tensor *term = TERN_CALL(lgamma, ARG_TENSOR(tern_sub_scalar(wide, 0.5 * (double)i)));
+        /* 0.0 - 0.0 is +0: added, it makes -0 of the input +0, on whose side the slope is taken */
+        tern_tensor *shifted = TERN_CALL(add, ARG_TENSOR(wide), ARG_FLOAT(0.0 - 0.5 * (double)i));
+        tern_tensor *term = TERN_CALL(lgamma, ARG_TENSOR(shifted));
         sum = sum ? tern_add(sum, term) : term;
     }
     sum = TERN_CALL(add, ARG_TENSOR(sum), ARG_FLOAT(0.25 * (double)(p * (p - 1)) * LOG_PI));

@@ -105,7 +105,9 @@ tern_value tern_op_real(tern_opcall *call) {
 /* ---- reflected operators ---- */
 
 tern_value tern_op_reflected_div(tern_opcall *call) {
-    return tern_result(call, TERN_CALL(div, tern_arg(call, 1), tern_arg(call, 0)));
+    /* the reciprocal times other, as PyTorch has it: so an infinite slope is no inf - inf */
+    tern_tensor *inverse = tern_reciprocal(tern_arg_tensor(call, 0));
+    return tern_result(call, TERN_CALL(mul, ARG_TENSOR(inverse), tern_arg(call, 1)));
 }
 tern_value tern_op_reflected_mod(tern_opcall *call) {
     return tern_result(call, TERN_CALL(remainder, tern_arg(call, 1), tern_arg(call, 0)));
@@ -132,11 +134,27 @@ tern_value tern_op_ldexp(tern_opcall *call) {
     tern_tensor *x = tern_arg_tensor(call, 0), *other = tern_arg_tensor(call, 1);
     bool whole = !tern_dtype_is_floating(BODY(other)->dtype);
     if (!tern_dtype_is_floating(BODY(x)->dtype) || !whole)
-        return ARG_TENSOR(tern_mul(x, TERN_CALL(pow_scalar, ARG_FLOAT(2.0), ARG_TENSOR(other))));
+        return ARG_TENSOR(TERN_CALL(_ldexp, ARG_TENSOR(x), ARG_TENSOR(other)));
     tern_tensor *wide = wide_input(call);
     tern_tensor *power =
         TERN_CALL(pow_scalar, ARG_FLOAT(2.0), ARG_TENSOR(tern_to_dtype(other, BODY(wide)->dtype)));
     return narrowed(call, tern_mul(wide, power));
+}
+
+/* input * 2^other in the dtypes as they are */
+tern_value tern_op__ldexp(tern_opcall *call) {
+    tern_tensor *power = TERN_CALL(pow_scalar, ARG_FLOAT(2.0), tern_arg(call, 1));
+    return tern_result(call, tern_mul(tern_arg_tensor(call, 0), power));
+}
+
+/* dinput = g 2^other, dother = g out log 2, before either is summed to its shape */
+void tern_grad__ldexp(tern_node *node, tern_tensor *const *grad_out, tern_tensor **grads) {
+    if (tern_node_needs(node, 0)) {
+        tern_tensor *other = tern_node_input(node, 1);
+        grads[0] = tern_mul(grad_out[0], TERN_CALL(pow_scalar, ARG_FLOAT(2.0), ARG_TENSOR(other)));
+    }
+    if (tern_node_needs(node, 1))
+        grads[1] = tern_mul(grad_out[0], tern_mul_scalar(tern_node_output(node, 0), log(2.0)));
 }
 
 /* ---- numbers where the kernels take tensors ---- */
@@ -181,24 +199,48 @@ tern_value tern_op_angle(tern_opcall *call) {
 
 /* ---- special functions ---- */
 
+/* log(x / (1 - x)); with eps, x is moved to [eps, 1 - eps], and what moved, or is NaN, has no slope. */
 tern_value tern_op_logit(tern_opcall *call) {
     tern_tensor *x = wide_input(call);
-    if (tern_arg_given(call, 1)) {
-        double eps = tern_arg_double(call, 1, 0.0);
-        tern_tensor *low = tern_lt_scalar(x, eps), *high = tern_gt_scalar(x, 1.0 - eps);
-        x = tern_fill_where(tern_fill_where(x, high, 1.0 - eps), low, eps);
-    }
-    return narrowed(call, tern_log(tern_div(x, tern_rsub_scalar(x, 1.0))));
+    if (!tern_arg_given(call, 1)) return narrowed(call, TERN_CALL(_logit, ARG_TENSOR(x)));
+    double eps = tern_arg_double(call, 1, 0.0);
+    tern_tensor *low = tern_lt_scalar(x, eps), *high = tern_gt_scalar(x, 1.0 - eps);
+    tern_tensor *nan = tern_isnan(x);
+    x = tern_fill_where(tern_fill_where(x, high, 1.0 - eps), low, eps);
+    tern_tensor *out = TERN_CALL(_logit, ARG_TENSOR(tern_fill_where(x, nan, 0.5)));
+    return narrowed(call, tern_fill_where(out, nan, (double)NAN));
+}
+
+tern_value tern_op__logit(tern_opcall *call) {
+    tern_tensor *x = tern_arg_tensor(call, 0);
+    return tern_result(call, tern_log(tern_div(x, tern_rsub_scalar(x, 1.0))));
+}
+
+/* g / (x (1 - x)): infinite, with the sign of g, at 0 and 1, NaN beyond them */
+void tern_grad__logit(tern_node *node, tern_tensor *const *grad_out, tern_tensor **grads) {
+    tern_tensor *x = tern_node_input(node, 0), *g = grad_out[0];
+    tern_tensor *product = tern_abs(tern_mul(x, tern_rsub_scalar(x, 1.0)));
+    tern_tensor *outside = tern_logical_or(tern_lt_scalar(x, 0.0), tern_gt_scalar(x, 1.0));
+    grads[0] = tern_fill_where(tern_div(g, product), outside, (double)NAN);
+}
+
+tern_value tern_op_entr(tern_opcall *call) {
+    return narrowed(call, TERN_CALL(_entr, ARG_TENSOR(wide_input(call))));
 }
 
 /* -x log x above 0, 0 at 0, -inf below */
-tern_value tern_op_entr(tern_opcall *call) {
-    tern_tensor *x = wide_input(call), *above = tern_gt_scalar(x, 0.0);
+tern_value tern_op__entr(tern_opcall *call) {
+    tern_tensor *x = tern_arg_tensor(call, 0), *above = tern_gt_scalar(x, 0.0);
     tern_tensor *safe = tern_fill_where(x, tern_logical_not(above), 1.0);
     tern_tensor *value = tern_neg(tern_mul(safe, tern_log(safe)));
     value = tern_fill_where(value, tern_lt_scalar(x, 0.0), -INFINITY);
-    value = tern_where(tern_isnan(x), x, value);
-    return narrowed(call, value);
+    return tern_result(call, tern_where(tern_isnan(x), x, value));
+}
+
+/* -g (1 + log x): infinite at 0, NaN below */
+void tern_grad__entr(tern_node *node, tern_tensor *const *grad_out, tern_tensor **grads) {
+    tern_tensor *log = tern_log(tern_node_input(node, 0));
+    grads[0] = tern_mul(grad_out[0], tern_neg(tern_add_scalar(log, 1.0)));
 }
 
 tern_value tern_op_ndtr(tern_opcall *call) {
@@ -207,8 +249,7 @@ tern_value tern_op_ndtr(tern_opcall *call) {
 }
 
 tern_value tern_op_ndtri(tern_opcall *call) {
-    tern_tensor *centred = tern_sub_scalar(tern_mul_scalar(wide_input(call), 2.0), 1.0);
-    return narrowed(call, tern_mul_scalar(tern_erfinv(centred), sqrt(2.0)));
+    return narrowed(call, TERN_CALL(_ndtri, ARG_TENSOR(wide_input(call))));
 }
 
 /* x log(1 + y), 0 where x is 0 and y is no NaN */

@@ -96,13 +96,15 @@ tern_value tern_op_fmin(tern_opcall *call) {
     return promoted(call);
 }
 
-/* All goes to the first where it wins, where they are equal and where the other is NaN. */
+/* All goes to the one that wins, and to the first where the other is NaN; equals take half each. */
 static void winner_takes(tern_node *node, tern_tensor *grad, tern_tensor **grads, bool largest) {
     tern_tensor *a = tern_node_input(node, 0), *b = tern_node_input(node, 1);
-    tern_tensor *first = largest ? tern_ge(a, b) : tern_le(a, b);
+    tern_tensor *first = largest ? tern_gt(a, b) : tern_lt(a, b), *equal = tern_eq(a, b);
+    tern_tensor *shared = tern_where(equal, tern_mul_scalar(grad, 0.5), grad);
     first = tern_logical_or(first, tern_isnan(b));
-    if (tern_node_needs(node, 0)) grads[0] = tern_fill_where(grad, tern_logical_not(first), 0.0);
-    if (tern_node_needs(node, 1)) grads[1] = tern_fill_where(grad, first, 0.0);
+    tern_tensor *loses = tern_logical_not(tern_logical_or(first, equal));
+    if (tern_node_needs(node, 0)) grads[0] = tern_fill_where(shared, loses, 0.0);
+    if (tern_node_needs(node, 1)) grads[1] = tern_fill_where(shared, first, 0.0);
 }
 
 void tern_grad_fmax(tern_node *node, tern_tensor *const *grad_out, tern_tensor **grads) {
@@ -118,7 +120,11 @@ tern_value tern_op_atan2(tern_opcall *call) {
 
 void tern_grad_atan2(tern_node *node, tern_tensor *const *grad_out, tern_tensor **grads) {
     tern_tensor *grad = grad_out[0], *y = operand(node, 0, grad), *x = operand(node, 1, grad);
-    tern_tensor *scaled = tern_div(grad, tern_add(tern_mul(y, y), tern_mul(x, x)));
+    /* dy = g x / (x^2 + y^2), dx = -g y / (x^2 + y^2), 0 at the origin, where there is no angle */
+    tern_tensor *square = tern_add(tern_mul(y, y), tern_mul(x, x));
+    tern_tensor *origin = tern_eq_scalar(square, 0.0);
+    tern_tensor *scaled =
+        tern_fill_where(tern_div(grad, tern_fill_where(square, origin, 1.0)), origin, 0.0);
     if (tern_node_needs(node, 0)) grads[0] = tern_mul(scaled, x);
     if (tern_node_needs(node, 1)) grads[1] = tern_mul(scaled, tern_neg(y));
 }
@@ -152,12 +158,11 @@ tern_value tern_op_nextafter(tern_opcall *call) {
     return promoted(call);
 }
 
-/* All goes to the first, but where both are equal the result is the second. */
+/* All goes to the first, but where both are equal nothing does; the other only says where to. */
 void tern_grad_nextafter(tern_node *node, tern_tensor *const *grad_out, tern_tensor **grads) {
     tern_tensor *equal = tern_eq(tern_node_input(node, 0), tern_node_input(node, 1));
     if (tern_node_needs(node, 0)) grads[0] = tern_fill_where(grad_out[0], equal, 0.0);
-    if (tern_node_needs(node, 1))
-        grads[1] = tern_fill_where(grad_out[0], tern_logical_not(equal), 0.0);
+    if (tern_node_needs(node, 1)) grads[1] = tern_zeros_like(grad_out[0]);
 }
 
 tern_value tern_op_heaviside(tern_opcall *call) {

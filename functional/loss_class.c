@@ -219,6 +219,40 @@ tern_value tern_op_binary_cross_entropy(tern_opcall *call) {
     return narrowed(call, tern_reduce_loss(loss, reduction));
 }
 
+/* By element: (1 - t) x - l log sigmoid(x), where l = 1 + (pos_weight - 1) t. */
+tern_value tern_op__bce_logits(tern_opcall *call) {
+    tern_tensor *x = tern_arg_tensor(call, 0), *target = tern_arg_tensor(call, 1);
+    tern_tensor *pos_weight = tern_arg_tensor(call, 2);
+    tern_tensor *log_sigmoid = TERN_CALL(logsigmoid, ARG_TENSOR(x));
+    if (pos_weight) {
+        tern_tensor *more = tern_mul(tern_sub_scalar(pos_weight, 1.0), target);
+        log_sigmoid = tern_mul(tern_add_scalar(more, 1.0), log_sigmoid);
+    }
+    return tern_result(call, tern_sub(tern_mul(tern_rsub_scalar(target, 1.0), x), log_sigmoid));
+}
+
+/* dx = g (sigmoid(x) - t), or g ((w t + 1 - t) sigmoid(x) - w t) with the weight w of positives;
+ * dt = -g x, or g (log sigmoid(-x) - w log sigmoid(x)); dw = -g t log sigmoid(x). */
+void tern_grad__bce_logits(tern_node *node, tern_tensor *const *grad_out, tern_tensor **grads) {
+    tern_tensor *g = grad_out[0], *x = tern_node_input(node, 0), *t = tern_node_input(node, 1);
+    bool weighted = tern_node_n_inputs(node) > 2;
+    tern_tensor *w = weighted ? tern_node_input(node, 2) : NULL;
+    if (tern_node_needs(node, 0)) {
+        tern_tensor *sigmoid = tern_sigmoid(x), *positive = w ? tern_mul(w, t) : t;
+        if (w) sigmoid = tern_mul(tern_sub(tern_add_scalar(positive, 1.0), t), sigmoid);
+        grads[0] = tern_mul(tern_sub(sigmoid, positive), g);
+    }
+    if (tern_node_needs(node, 1)) {
+        tern_tensor *slope = tern_neg(x);
+        if (w)
+            slope = tern_sub(TERN_CALL(logsigmoid, ARG_TENSOR(slope)),
+                             tern_mul(w, TERN_CALL(logsigmoid, ARG_TENSOR(x))));
+        grads[1] = tern_mul(g, slope);
+    }
+    if (weighted && tern_node_needs(node, 2))
+        grads[2] = tern_neg(tern_mul(g, tern_mul(t, TERN_CALL(logsigmoid, ARG_TENSOR(x)))));
+}
+
 tern_value tern_op_binary_cross_entropy_with_logits(tern_opcall *call) {
     tern_tensor *x = tern_widen(tern_arg_tensor(call, 0));
     tern_tensor *target = tern_widen(tern_arg_tensor(call, 1));
@@ -227,13 +261,8 @@ tern_value tern_op_binary_cross_entropy_with_logits(tern_opcall *call) {
     if (!tern_reduction_argument(call, 5, &reduction) || call->ctx->status != TERN_OK ||
         !same_shapes(call, x, target))
         return tern_none();
-    tern_tensor *log_sigmoid = TERN_CALL(logsigmoid, ARG_TENSOR(x));
-    if (pos_weight) {
-        tern_tensor *more = tern_sub_scalar(tern_widen(pos_weight), 1.0);
-        tern_tensor *factor = tern_add_scalar(tern_mul(more, target), 1.0);
-        log_sigmoid = tern_mul(factor, log_sigmoid);
-    }
-    tern_tensor *loss = tern_sub(tern_mul(tern_rsub_scalar(target, 1.0), x), log_sigmoid);
+    tern_tensor *loss = TERN_CALL(_bce_logits, ARG_TENSOR(x), ARG_TENSOR(target),
+                                  pos_weight ? ARG_TENSOR(tern_widen(pos_weight)) : tern_none());
     if (weight) loss = tern_mul(loss, tern_widen(weight));
     return narrowed(call, tern_reduce_loss(loss, reduction));
 }
@@ -252,9 +281,8 @@ tern_value tern_op_kl_div(tern_opcall *call) {
         loss = tern_mul(tern_exp(target), tern_sub(target, x));
     } else {
         /* t log t is 0 at 0 */
-        tern_tensor *zero = TERN_CALL(eq, ARG_TENSOR(target), ARG_INT(0));
-        tern_tensor *log = tern_log(tern_fill_where(target, zero, 1.0));
-        loss = tern_sub(tern_mul(target, log), tern_mul(target, x));
+        tern_tensor *own = TERN_CALL(xlogy, ARG_TENSOR(target), ARG_TENSOR(target));
+        loss = tern_sub(own, tern_mul(target, x));
     }
     loss = tern_reduce_loss(loss, reduction);
     if (call->ctx->status != TERN_OK) return tern_none();
@@ -294,17 +322,22 @@ tern_value tern_op_multi_margin_loss(tern_opcall *call) {
         BODY(target)->shape[0] != BODY(x)->shape[0])
         return tern_call_fail(call, TERN_ERR_ARGUMENT,
                               "expects p 1 or 2, input [N, C] and one target for each sample");
-    tern_tensor *own = tern_gather(x, 1, target);
-    tern_tensor *over = positive_part(tern_add_scalar(tern_sub(x, own), margin));
+    tern_tensor *over = tern_add(tern_rsub_scalar(tern_gather(x, 1, target), margin), x);
+    tern_tensor *counts = TERN_CALL(scatter_value, ARG_TENSOR(tern_gt_scalar(over, 0.0)),
+                                    ARG_INT(1), ARG_TENSOR(target), ARG_BOOL(false));
+    tern_tensor *none = tern_logical_not(counts); /* nor with itself */
+    over = tern_fill_where(over, none, 0.0);
     if (p == 2) over = tern_mul(over, over);
     if (weight) {
+        /* also the weight is 0 where nothing counts: it may be infinite */
         tern_tensor *w = tern_index_select(tern_widen(weight), 0, tern_squeeze(target, 1));
-        over = tern_mul(over, tern_unsqueeze(w, 1));
+        w = tern_expand(tern_unsqueeze(w, 1), tern_shape_of(x));
+        over = tern_mul(over, tern_fill_where(w, none, 0.0));
     }
-    over = TERN_CALL(scatter_value, ARG_TENSOR(over), ARG_INT(1), ARG_TENSOR(target),
-                     ARG_FLOAT(0.0)); /* not with itself */
     tern_tensor *loss = tern_sum_dims(over, TERN_SHAPE(1), false);
-    loss = from_batch(call, tern_div_scalar(loss, (double)BODY(x)->shape[1]));
+    loss = tern_div_scalar(loss, (double)BODY(x)->shape[1]);
+    /* One loss a target: a vector of one where the target is one. */
+    loss = tern_reshape(loss, tern_shape_of(tern_arg_tensor(call, 1)));
     return narrowed(call, tern_reduce_loss(loss, reduction));
 }
 
@@ -323,8 +356,9 @@ tern_value tern_op_multilabel_margin_loss(tern_opcall *call) {
     tern_tensor *hits = tern_scatter_add(tern_zeros_like(index), 1, index, there);
     tern_tensor *own_class = TERN_CALL(ne, ARG_TENSOR(hits), ARG_INT(0));
     tern_tensor *own = tern_unsqueeze(tern_gather(x, 1, index), 2); /* [N, targets, 1] */
-    tern_tensor *gap = tern_sub(tern_unsqueeze(x, 1), own);         /* [N, targets, C] */
-    tern_tensor *over = positive_part(tern_add_scalar(gap, 1.0));
+    /* 1 - own + x, added in this order: [N, targets, C] */
+    tern_tensor *gap = tern_add(tern_rsub_scalar(own, 1.0), tern_unsqueeze(x, 1));
+    tern_tensor *over = positive_part(gap);
     /* Filled rather than multiplied: an infinity that does not count must vanish. */
     over = tern_fill_where(over, tern_unsqueeze(own_class, 1), 0.0);
     over =

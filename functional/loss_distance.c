@@ -34,13 +34,15 @@ static tern_value reduced(tern_opcall *call, tern_tensor *loss, int reduction_in
 
 /* ---- differences ---- */
 
-/* d^2 / 2 times `inner` up to the bound, `outer` (|d| - bound / 2) beyond. */
+/* d^2 / 2 times `inner` up to the bound, `outer` (|d| - bound / 2) beyond; NaN is not beyond. What a
+ * branch does not take is 0 there, that no infinity of it meets the 0 of its gradient. */
 static tern_tensor *quadratic_then_linear(tern_tensor *d, double bound, double inner,
                                           double outer) {
     tern_tensor *size = tern_abs(d);
-    tern_tensor *near = tern_mul_scalar(tern_mul(d, d), 0.5 * inner);
+    tern_tensor *beyond = tern_ge_scalar(size, bound), *inside = tern_fill_where(d, beyond, 0.0);
+    tern_tensor *near = tern_mul_scalar(tern_mul(inside, inside), 0.5 * inner);
     tern_tensor *far = tern_mul_scalar(tern_sub_scalar(size, 0.5 * bound), outer);
-    return tern_where(tern_lt_scalar(size, bound), near, far);
+    return tern_where(beyond, far, near);
 }
 
 tern_value tern_op_smooth_l1_loss(tern_opcall *call) {

@@ -51,6 +51,9 @@ static bool sweep(jacobi *j) {
 /* The norm, and U V^T (the gradient) into out[m x n], row-major. */
 static double nuclear_norm(jacobi *j, double *out) {
     double norm = 0.0;
+    /* Without a decomposition: infinities and NaN have none. */
+    for (int64_t i = 0; i < j->m * j->n; i++)
+        if (!isfinite(j->columns[i])) norm = NAN;
     for (int i = 0; i < SWEEPS && sweep(j); i++) continue;
     memset(out, 0, (size_t)(j->m * j->n) * sizeof *out);
     for (int64_t k = 0; k < j->n; k++) {

@@ -502,6 +502,16 @@ static tern_tensor *window_index(tern_opcall *call, int64_t n, int64_t size, int
     return out;
 }
 
+/* Where the maximum over the last dimension stands: the first of equals, but the last NaN. */
+static tern_tensor *place_of_maximum(tern_tensor *windows) {
+    tern_tensor *first = tern_argmax(windows, -1, true);
+    if (!tern_dtype_is_floating(BODY(windows)->dtype)) return first;
+    tern_tensor *backwards = TERN_CALL(flip, ARG_TENSOR(windows), ARG_SHAPE(TERN_SHAPE(-1)));
+    int64_t n = BODY(windows)->shape[BODY(windows)->rank - 1];
+    tern_tensor *last = tern_rsub_scalar(tern_argmax(backwards, -1, true), (double)(n - 1));
+    return tern_where(tern_isnan(tern_gather(windows, -1, first)), last, first);
+}
+
 /*
  * Adaptive max: x and the flat positions of its elements are spread into windows, dimension by
  * dimension, then one maximum is taken over all windows' dimensions.
@@ -541,9 +551,9 @@ static tern_value adaptive_max_pool(tern_opcall *call, int spatial) {
         at_order.dim[i] = order.dim[lead + i] - lead;
     }
     at = tern_flatten(tern_permute(tern_reshape(at, at_split), at_order), spatial, -1);
-    tern_tensor *which, *values = tern_max_dim(windows, -1, true, &which), *both[2];
+    tern_tensor *which = place_of_maximum(windows), *both[2];
     tern_shape full = tern_shape_of(windows);
-    both[0] = tern_squeeze(values, -1);
+    both[0] = tern_squeeze(tern_gather(windows, -1, which), -1);
     both[1] = tern_squeeze(tern_gather(tern_expand(at, full), -1, which), -1);
     if (call->ctx->status != TERN_OK) return tern_none();
     if (!tern_arg_bool(call, 2, false)) return tern_result(call, both[0]);

@@ -145,7 +145,8 @@ static void extreme_gradient(const parts *p, tern_tensor **own, tern_tensor **sr
     tern_tensor *src_is = tern_to_dtype(tern_eq(p->src, gathered(p, p->out)), dtype);
     tern_tensor *n = tern_scatter_add(own_is, p->dim, p->index, src_is);
     tern_tensor *share = tern_div(p->grad, n);
-    *own = tern_fill_where(tern_mul(own_is, share), tern_eq_scalar(n, 0.0), 0.0);
+    /* A NaN equals nothing: 0 / 0 makes its element's gradients NaN, as PyTorch has them. */
+    *own = tern_mul(own_is, share);
     *src = tern_mul(src_is, gathered(p, share));
 }
 
