@@ -99,6 +99,10 @@ void report_subject(report *r, const char *subject) {
     if (s) snprintf(s->name, sizeof s->name, "%s", subject);
 }
 
+const char *report_current(const report *r) {
+    return r->subjects.count ? subject_at(r, r->subjects.count - 1)->name : "";
+}
+
 void report_pass(report *r) {
     subject_row *s = current(r);
     if (s) s->passed++;

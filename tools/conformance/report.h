@@ -17,6 +17,9 @@ void report_free(report *r);
 /* The cases that follow belong to this subject ("ops/add"). */
 void report_subject(report *r, const char *subject);
 
+/* The subject that cases are counted for now, "" before the first. */
+const char *report_current(const report *r);
+
 void report_pass(report *r);
 
 /* `what` is one line: what was expected and what came. */
