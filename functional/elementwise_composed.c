@@ -110,10 +110,15 @@ tern_value tern_op_reflected_div(tern_opcall *call) {
     return tern_result(call, TERN_CALL(mul, ARG_TENSOR(inverse), tern_arg(call, 1)));
 }
 tern_value tern_op_reflected_mod(tern_opcall *call) {
-    return tern_result(call, TERN_CALL(remainder, tern_arg(call, 1), tern_arg(call, 0)));
+    tern_value other = tern_arg(call, 1), input = tern_arg(call, 0);
+    return tern_result(call, other.kind == TERN_VALUE_TENSOR
+                                 ? TERN_CALL(remainder, other, input)
+                                 : TERN_CALL(remainder_number, other, input));
 }
 tern_value tern_op_reflected_pow(tern_opcall *call) {
-    return tern_result(call, TERN_CALL(pow, tern_arg(call, 1), tern_arg(call, 0)));
+    tern_value other = tern_arg(call, 1), input = tern_arg(call, 0);
+    return tern_result(call, other.kind == TERN_VALUE_TENSOR ? TERN_CALL(pow, other, input)
+                                                             : TERN_CALL(pow_scalar, other, input));
 }
 tern_value tern_op_reflected_matmul(tern_opcall *call) {
     return tern_result(call, tern_matmul(tern_arg_tensor(call, 1), tern_arg_tensor(call, 0)));

@@ -259,6 +259,22 @@ Test(edges, reflected_operators_differentiate_twice) {
     EXPECT(tern_grad_of(in[0]), -2 / 0.49, -2 / 2.25, -2 / 4.41);
 }
 
+static tern_tensor *reflected_number(tern_ctx *c, tern_tensor *const *in, int count, void *user) {
+    (void)c, (void)count;
+    return CALL_TENSOR((const char *)user, T(in[0]), tern_int(2));
+}
+
+Test(edges, reflected_operators_with_numbers_differentiate_twice) {
+    char *names[] = {"__rdiv__", "__rpow__", "__rmod__"};
+    for (int64_t i = 0; i < LENGTH(names); i++) {
+        tern_tensor *in[] = {LEAF(0.7, 1.5, 2.1)};
+        cr_assert_eq(tern_gradcheck(ctx, reflected_number, names[i], in, 1, 1e-6, 1e-5, 1e-3),
+                     TERN_OK, "%s: %s", names[i], tern_error(ctx));
+        cr_assert_eq(tern_gradgradcheck(ctx, reflected_number, names[i], in, 1, 1e-6, 1e-5, 1e-3),
+                     TERN_OK, "%s: %s", names[i], tern_error(ctx));
+    }
+}
+
 static tern_tensor *scaled_by_power(tern_ctx *c, tern_tensor *const *in, int count, void *user) {
     (void)c, (void)count, (void)user;
     return CALL_TENSOR("ldexp", T(in[0]), T(in[1]));
