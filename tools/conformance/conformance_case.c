@@ -39,6 +39,7 @@ bool conformance_begin(conformance *run, const char *subject) {
 static const char *const differences[] = {
 #include "differences.inc"
     NULL};
+_Static_assert(sizeof differences / sizeof *differences <= 41, "at most 40 cases may differ");
 
 /* True where this case may differ, for the reason that the list gives. The folder's own name counts,
  * not where it lies. */
