@@ -9,7 +9,7 @@ static tern_tensor *norm_of(tern_tensor *tensor, double norm_type) {
         if (tern_numel(tensor) == 0) return NULL;
         return norm_type > 0 ? tern_max(tern_abs(tensor)) : tern_min(tern_abs(tensor));
     }
-    if (norm_type == 2) return tern_sqrt(tern_sum(tern_mul(tensor, tensor)));
+    if (norm_type == 2) return tern_norm2(tensor);
     if (norm_type == 1) return tern_sum(tern_abs(tensor));
     return tern_pow_scalar(tern_sum(tern_pow_scalar(tern_abs(tensor), norm_type)), 1.0 / norm_type);
 }
