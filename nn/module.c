@@ -41,6 +41,8 @@ static void copy_fields(const tern_field *fields, void *out_object, const void *
         [TERN_FIELD_OPTIONAL_FLOAT] = sizeof(tern_optional_float),
         [TERN_FIELD_OPTIONAL_BOOL] = sizeof(tern_optional_bool),
         [TERN_FIELD_PAIR] = sizeof(tern_pair),
+        [TERN_FIELD_OPTIONAL_PAIR] = sizeof(tern_optional_pair),
+        [TERN_FIELD_TRIPLE] = sizeof(tern_triple),
         [TERN_FIELD_INT_LIST] = sizeof(tern_int_list),
         [TERN_FIELD_FLOAT_LIST] = sizeof(tern_float_list),
         [TERN_FIELD_TENSOR] = sizeof(tern_tensor *),

@@ -35,7 +35,8 @@ static const tern_option_rule adam_rules[] = {
     {NULL, TERN_RULE_NOT_NEGATIVE, NULL},
 };
 
-static uint32_t adam_needs(const void *options) {
+static uint32_t adam_needs(const void *options, const tern_tensor *param) {
+    (void)param;
     return ((const tern_adam_options *)options)->amsgrad ? 7u : 3u;
 }
 

@@ -21,7 +21,8 @@ static const tern_option_rule kin_rules[] = {
     {NULL, TERN_RULE_NOT_NEGATIVE, NULL},
 };
 
-static uint32_t two_tensors(const void *options) {
+static uint32_t two_tensors(const void *options, const tern_tensor *param) {
+    (void)param;
     (void)options;
     return 3u;
 }

@@ -33,7 +33,8 @@ static const tern_option_rule rmsprop_rules[] = {
     {NULL, TERN_RULE_NOT_NEGATIVE, NULL},
 };
 
-static uint32_t rmsprop_needs(const void *options) {
+static uint32_t rmsprop_needs(const void *options, const tern_tensor *param) {
+    (void)param;
     const tern_rmsprop_options *o = options;
     return 1u | (o->momentum > 0 ? 2u : 0u) | (o->centered ? 4u : 0u);
 }
@@ -116,7 +117,8 @@ static const tern_option_rule adagrad_rules[] = {
     {NULL, TERN_RULE_NOT_NEGATIVE, NULL},
 };
 
-static uint32_t one_tensor(const void *options) {
+static uint32_t one_tensor(const void *options, const tern_tensor *param) {
+    (void)param;
     (void)options;
     return 1u;
 }
@@ -194,7 +196,8 @@ static const tern_option_rule adadelta_rules[] = {
     {NULL, TERN_RULE_NOT_NEGATIVE, NULL},
 };
 
-static uint32_t two_tensors(const void *options) {
+static uint32_t two_tensors(const void *options, const tern_tensor *param) {
+    (void)param;
     (void)options;
     return 3u;
 }

@@ -47,7 +47,8 @@ static const tern_option_rule asgd_rules[] = {
     {NULL, TERN_RULE_NOT_NEGATIVE, NULL},
 };
 
-static uint32_t asgd_needs(const void *options) {
+static uint32_t asgd_needs(const void *options, const tern_tensor *param) {
+    (void)param;
     (void)options;
     return 1u;
 }
@@ -134,7 +135,8 @@ static bool rprop_check(tern_ctx *ctx, const void *options) {
     return false;
 }
 
-static uint32_t rprop_needs(const void *options) {
+static uint32_t rprop_needs(const void *options, const tern_tensor *param) {
+    (void)param;
     (void)options;
     return 3u;
 }

@@ -9,7 +9,7 @@ static tern_tensor *norm_of(tern_tensor *tensor, double norm_type) {
         if (tern_numel(tensor) == 0) return NULL;
         return norm_type > 0 ? tern_max(tern_abs(tensor)) : tern_min(tern_abs(tensor));
     }
-    if (norm_type == 2) return tern_sqrt(tern_sum(tern_mul(tensor, tensor)));
+    if (norm_type == 2) return tern_norm2(tensor);
     if (norm_type == 0) { /* counts what is not 0 */
         tern_tensor *there = tern_ne(tensor, tern_zeros_like(tensor));
         return tern_sum(tern_to_dtype(there, tern_dtype_of(tensor)));

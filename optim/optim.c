@@ -23,6 +23,7 @@ static tern_tensor *accept(tern_optim_body *optim, tern_value item) {
         tern_fail(optim->ctx, TERN_ERR_ARGUMENT, "can't optimize a non-leaf Tensor");
         return NULL;
     }
+    if (optim->cls->accepts && !optim->cls->accepts(optim->ctx, item.as.tensor)) return NULL;
     for (size_t g = 0; g < optim->n_groups; g++) {
         if (!has_param(&optim->groups[g], optim->groups[g].count, item.as.tensor)) continue;
         tern_fail(optim->ctx, TERN_ERR_ARGUMENT,
@@ -92,7 +93,8 @@ static bool fill_options(tern_optim_body *optim, tern_group *group, tern_value o
             return false;
         }
     }
-    return tern_optim_check(ctx, optim->cls, group->options);
+    return tern_fields_own(ctx, optim->cls->fields, group->options) &&
+           tern_optim_check(ctx, optim->cls, group->options);
 }
 
 /* Room for one more group; the owner's scope is open. */
@@ -109,6 +111,11 @@ static tern_group *next_group(tern_optim_body *optim) {
 }
 
 static bool add_group(tern_optim_body *optim, tern_value group_value) {
+    if (optim->cls->whole && optim->n_groups > 0) {
+        tern_fail(optim->ctx, TERN_ERR_ARGUMENT,
+                  "%s doesn't support per-parameter options (parameter groups)", optim->cls->name);
+        return false;
+    }
     bool is_group = group_value.kind == TERN_VALUE_DICT && tern_dict_has(group_value, "params");
     tern_value params = is_group ? tern_dict_get(group_value, "params") : group_value;
     tern_group *group = next_group(optim), filled = {0};
@@ -158,7 +165,9 @@ static tern_optim_body *build(tern_ctx *ctx, tern_owner *owner, const tern_optim
     optim->defaults = tern_scope_alloc(ctx, cls->options_size);
     if (!optim->handle || !optim->state_owner || !optim->defaults) return NULL;
     memcpy(optim->defaults, options, cls->options_size);
-    if (!tern_optim_check(ctx, cls, options)) return NULL;
+    if (!tern_fields_own(ctx, cls->fields, optim->defaults)) return NULL;
+    if (cls->settle) cls->settle(optim->defaults);
+    if (!tern_optim_check(ctx, cls, optim->defaults)) return NULL;
     if (is_params(params) && params.kind != TERN_VALUE_TENSOR && tern_value_count(params) == 0) {
         tern_fail(ctx, TERN_ERR_ARGUMENT, "optimizer got an empty parameter list");
         return NULL;
@@ -293,6 +302,16 @@ tern_value tern_optim_get(const tern_optim *handle, size_t group, const char *op
     return tern_field_get(optim->ctx, field, optim->groups[group].options);
 }
 
+/* A text that is set becomes the optimizer's own. */
+static bool own_text(tern_optim_body *optim, const tern_field *field, void *options) {
+    const char **text = (const char **)(void *)((char *)options + field->offset);
+    if (field->type != TERN_FIELD_TEXT || !*text) return true;
+    tern_scope scope = tern_owner_begin(optim->owner, 0);
+    *text = scope.serial ? tern_string(optim->ctx, *text).as.s : NULL;
+    tern_scope_end(scope);
+    return !tern_optim_latched(optim->ctx);
+}
+
 /* Tries the value on a copy, so that one that is refused changes nothing. */
 static bool set_checked(tern_optim_body *optim, tern_group *group, const tern_field *field,
                         tern_value value) {
@@ -308,7 +327,7 @@ static bool set_checked(tern_optim_body *optim, tern_group *group, const tern_fi
         tern_fail(optim->ctx, TERN_ERR_ARGUMENT, "%s: '%s' cannot be a %s", optim->cls->name,
                   field->name, tern_kind_name(value.kind));
     else
-        ok = tern_optim_check(optim->ctx, optim->cls, trial);
+        ok = own_text(optim, field, trial) && tern_optim_check(optim->ctx, optim->cls, trial);
     if (ok) memcpy(group->options, trial, size);
     tern_free(trial);
     return ok;

@@ -32,7 +32,8 @@ static bool sgd_check(tern_ctx *ctx, const void *options) {
     return false;
 }
 
-static uint32_t sgd_needs(const void *options) {
+static uint32_t sgd_needs(const void *options, const tern_tensor *param) {
+    (void)param;
     return ((const tern_sgd_options *)options)->momentum != 0 ? 1u : 0u;
 }
 

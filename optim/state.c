@@ -5,10 +5,23 @@
 
 /* ---- making and moving state ----------------------------------------------------------------- */
 
+static tern_shape shape_of_state(const tern_optim_body *optim, const tern_tensor *param,
+                                 int index) {
+    return optim->cls->state_shape ? optim->cls->state_shape(param, index) : tern_shape_of(param);
+}
+
+/* On the parameter's device, in its dtype. */
+static tern_tensor *empty_state(const tern_optim_body *optim, tern_tensor *param, int index) {
+    if (!optim->cls->state_shape) return tern_empty_like(param);
+    tern_shape shape = shape_of_state(optim, param, index);
+    return tern_to_device(tern_empty(optim->ctx, shape, tern_dtype_of(param)),
+                          tern_device_of(param));
+}
+
 static tern_tensor *fresh_tensor(tern_optim_body *optim, const tern_group *group,
                                  tern_tensor *param, int index) {
     double value = optim->cls->fresh ? optim->cls->fresh(group->options, index) : 0;
-    return value == 0 ? tern_zeros_like(param) : tern_full_like(param, value);
+    return tern_fill_in_place(empty_state(optim, param, index), value);
 }
 
 /* The same tensor where it fits its parameter already. */
@@ -28,7 +41,7 @@ static bool prepare_tensor(tern_optim_body *optim, const tern_group *group, tern
 }
 
 bool tern_state_prepare(tern_optim_body *optim, const tern_group *group, tern_param *param) {
-    uint32_t needs = optim->cls->needs(group->options);
+    uint32_t needs = optim->cls->needs(group->options, param->tensor);
     bool ok = true;
     tern_scope scope = tern_owner_begin(optim->state_owner, TERN_NO_GRAD);
     if (!scope.serial) return false;
@@ -51,9 +64,15 @@ static tern_param *param_number(const tern_optim_body *optim, size_t index) {
     return NULL;
 }
 
+static tern_tensor *tensor_of_whole(const tern_optim_body *optim, const char *name) {
+    tern_value item = tern_dict_get(optim->cls->whole->save(optim), name);
+    return item.kind == TERN_VALUE_TENSOR ? item.as.tensor : NULL;
+}
+
 tern_tensor *tern_optim_state(const tern_optim *handle, size_t parameter, const char *name) {
     const tern_optim_body *optim = tern_optim_of(handle, "tern_optim_state");
     const tern_param *param = optim ? param_number(optim, parameter) : NULL;
+    if (param && optim->cls->whole && parameter == 0) return tensor_of_whole(optim, name);
     if (!param || !param->state.exists) return NULL;
     const tern_param_state *state = &param->state;
     for (const tern_state_key *key = optim->cls->keys; key->name; key++) {
@@ -114,6 +133,7 @@ tern_value tern_optim_state_dict(tern_optim *handle) {
     tern_value dict = tern_dict_new(ctx, false), state = tern_dict_new(ctx, false);
     tern_value groups = tern_list_new(ctx);
     size_t first = 0;
+    if (optim->whole) tern_dict_set_value(state, tern_int(0), optim->cls->whole->save(optim));
     for (size_t g = 0; g < optim->n_groups && !tern_optim_latched(ctx); g++) {
         const tern_group *group = &optim->groups[g];
         for (size_t i = 0; i < group->count; i++)
@@ -135,6 +155,7 @@ typedef struct load {
     tern_optim_body *optim;
     tern_owner *owner;  /* of the new state tensors and extras */
     tern_group *groups; /* options, extras; params with their new state */
+    void *whole;        /* of a class with `whole` */
 } load;
 
 static tern_status refuse(load *l, const char *message) {
@@ -159,20 +180,21 @@ static bool load_options(load *l, tern_group *group, tern_value saved) {
     return tern_optim_check(ctx, l->optim->cls, group->options);
 }
 
-static bool same_shape(const tern_tensor *a, const tern_tensor *b) {
-    tern_shape x = tern_shape_of(a), y = tern_shape_of(b);
+static bool has_shape(const tern_tensor *tensor, tern_shape y) {
+    tern_shape x = tern_shape_of(tensor);
     return x.rank == y.rank && memcmp(x.dim, y.dim, (size_t)x.rank * sizeof x.dim[0]) == 0;
 }
 
 static bool load_tensor(load *l, tern_param *param, const tern_state_key *key, tern_value saved) {
     tern_ctx *ctx = l->optim->ctx;
-    if (saved.kind != TERN_VALUE_TENSOR || !same_shape(saved.as.tensor, param->tensor)) {
+    tern_shape shape = shape_of_state(l->optim, param->tensor, key->index);
+    if (saved.kind != TERN_VALUE_TENSOR || !has_shape(saved.as.tensor, shape)) {
         tern_fail(ctx, TERN_ERR_ARGUMENT,
                   "%s: the saved state '%s' does not have its parameter's shape",
                   l->optim->cls->name, key->name);
         return false;
     }
-    tern_tensor *copy = tern_empty_like(param->tensor);
+    tern_tensor *copy = empty_state(l->optim, param->tensor, key->index);
     if (tern_is_nil(tern_copy_in_place(copy, saved.as.tensor))) return false;
     param->state.tensor[key->index] = copy;
     param->state.live |= 1u << key->index;
@@ -204,6 +226,12 @@ static bool load_param(load *l, tern_param *param, tern_value saved) {
     return ok && !tern_optim_latched(l->optim->ctx);
 }
 
+static bool load_whole(load *l, tern_value saved) {
+    if (saved.kind == TERN_VALUE_NONE) return true;
+    l->whole = l->optim->cls->whole->load(l->optim, saved);
+    return l->whole != NULL;
+}
+
 /* Copies one group with its options and loads into the copy; the new owner's scope is open. */
 static bool load_group(load *l, size_t index, tern_value saved, tern_value state) {
     tern_optim_body *optim = l->optim;
@@ -219,6 +247,8 @@ static bool load_group(load *l, size_t index, tern_value saved, tern_value state
     memcpy(group->options, old->options, optim->cls->options_size);
     memcpy(group->params, old->params, old->count * sizeof *group->params);
     if (!load_options(l, group, saved)) return false;
+    if (!tern_fields_own(ctx, optim->cls->fields, group->options)) return false;
+    if (optim->cls->whole) return load_whole(l, tern_dict_get_value(state, tern_value_at(ids, 0)));
     for (size_t i = 0; i < group->count; i++)
         if (!load_param(l, &group->params[i], tern_dict_get_value(state, tern_value_at(ids, i))))
             return false;
@@ -250,6 +280,7 @@ static void commit(load *l) {
     }
     tern_owner_free(optim->state_owner);
     optim->state_owner = l->owner;
+    optim->whole = l->whole;
 }
 
 tern_status tern_optim_load_state_dict(tern_optim *handle, tern_value state) {

@@ -1,4 +1,5 @@
 /* step.c: zero_grad and step. */
+#include <math.h>
 #include <string.h>
 
 #include "internal.h"
@@ -78,13 +79,14 @@ static bool give_scratch(step *s, tern_update_call *call, int count) {
 /* ---- the rehearsal --------------------------------------------------------------------------- */
 
 /*
- * What decides which kernels an update starts: the dtype and device of the parameter, which state is
- * live, and of the options whether they are zero, not how large they are. Never 0.
+ * What decides which kernels an update starts: the dtype, device and rank of the parameter, which
+ * state is live, and of the options whether they are zero, not how large they are. Never 0.
  */
 static uint64_t kind_of(const tern_optim_body *optim, const tern_update_call *call) {
     uint64_t kind = 1 + (uint64_t)tern_dtype_of(call->param);
     for (const char *c = tern_device_of(call->param); *c; c++) kind = kind * 31 + (unsigned char)*c;
     kind = kind * 31 + call->state->live;
+    kind = kind * 31 + (uint64_t)tern_rank(call->param);
     for (const tern_field *field = optim->cls->fields; field->name; field++) {
         const char *member = (const char *)call->options + field->offset;
         bool is_set = true;
@@ -97,8 +99,14 @@ static uint64_t kind_of(const tern_optim_body *optim, const tern_update_call *ca
 
 /*
  * The kernel of an in-place operation may be missing. So the first update of each kind runs on tensors
- * of one element: what fails fails before a weight has changed.
+ * of one element and the parameter's rank: what fails fails before a weight has changed.
  */
+static tern_shape single_element(const tern_tensor *param) {
+    tern_shape shape = tern_shape_of(param);
+    for (int i = 0; i < shape.rank; i++) shape.dim[i] = 1;
+    return shape;
+}
+
 static bool rehearse(step *s, const tern_update_call *call) {
     tern_ctx *ctx = s->optim->ctx;
     uint64_t kind = kind_of(s->optim, call);
@@ -107,7 +115,7 @@ static bool rehearse(step *s, const tern_update_call *call) {
     tern_scope scope = tern_scope_begin(ctx, 0);
     tern_tensor *ones[2 + TERN_SCRATCH + TERN_STATE_TENSORS];
     int count = (int)(sizeof ones / sizeof ones[0]);
-    tern_tensor *one = tern_ones(ctx, TERN_SHAPE(1), tern_dtype_of(call->param));
+    tern_tensor *one = tern_ones(ctx, single_element(call->param), tern_dtype_of(call->param));
     for (int i = 0; i < count; i++)
         ones[i] = tern_to_device(tern_clone(one), tern_device_of(call->param));
     tern_param_state state = *call->state;
@@ -117,6 +125,7 @@ static bool rehearse(step *s, const tern_update_call *call) {
     trial.grad = ones[1];
     for (int i = 0; i < TERN_SCRATCH; i++) trial.scratch[i] = ones[2 + i];
     for (int i = 0; i < TERN_STATE_TENSORS; i++) state.tensor[i] = ones[2 + TERN_SCRATCH + i];
+    if (!tern_optim_latched(ctx) && s->optim->cls->propose) s->optim->cls->propose(&trial);
     if (!tern_optim_latched(ctx)) s->optim->cls->update(&trial);
     tern_scope_end(scope);
     if (tern_optim_latched(ctx)) return false;
@@ -132,8 +141,8 @@ static size_t count_params(const tern_optim_body *optim) {
     return count;
 }
 
-static bool check_gradient(tern_optim_body *optim, const tern_tensor *param,
-                           const tern_tensor *grad) {
+bool tern_optim_check_gradient(const tern_optim_body *optim, const tern_tensor *param,
+                               const tern_tensor *grad) {
     if (tern_is_inference(param)) {
         tern_fail(optim->ctx, TERN_ERR_STATE,
                   "%s: a parameter was made in inference mode and cannot be updated",
@@ -162,7 +171,7 @@ static bool prepare(step *s) {
             tern_param *param = &group->params[i];
             tern_tensor *grad = tern_grad_of(param->tensor);
             if (!grad) continue;
-            if (!check_gradient(optim, param->tensor, grad)) return false;
+            if (!tern_optim_check_gradient(optim, param->tensor, grad)) return false;
             if (!tern_state_prepare(optim, group, param)) return false;
             note_size(s, param->tensor);
             s->calls[s->n_calls++] = (tern_update_call){.ctx = optim->ctx,
@@ -177,12 +186,16 @@ static bool prepare(step *s) {
         if (!give_scratch(s, &s->calls[i], optim->cls->scratch(s->calls[i].options))) return false;
     for (size_t i = 0; i < s->n_calls; i++)
         if (!rehearse(s, &s->calls[i])) return false;
+    for (size_t i = 0; i < s->n_calls && optim->cls->propose; i++) {
+        optim->cls->propose(&s->calls[i]);
+        if (tern_optim_latched(optim->ctx)) return false;
+    }
     return tern_reserve(optim->ctx) == TERN_OK;
 }
 
 /* An update writes only in place, and reads state that `prepare` made. */
 static void update(const tern_optim_body *optim, tern_update_call *call) {
-    uint32_t needs = optim->cls->needs(call->options);
+    uint32_t needs = optim->cls->needs(call->options, call->param);
     optim->cls->update(call);
     call->state->live |= needs;
     for (const tern_state_key *key = optim->cls->keys; key->name; key++)
@@ -194,6 +207,11 @@ tern_status tern_optim_step(tern_optim *handle) {
     if (!optim) return tern_handle_status(handle);
     tern_ctx *ctx = optim->ctx;
     if (tern_check(ctx) != TERN_OK) return tern_check(ctx);
+    if (optim->cls->whole)
+        return tern_fail(ctx, TERN_ERR_ARGUMENT,
+                         "%s: a step needs a closure that evaluates the loss: call "
+                         "tern_optim_step_closure",
+                         optim->cls->name);
     step s = {.optim = optim};
     tern_scope scope = tern_scope_begin(ctx, TERN_NO_GRAD);
     if (scope.serial && prepare(&s))
@@ -201,4 +219,33 @@ tern_status tern_optim_step(tern_optim *handle) {
             update(optim, &s.calls[i]);
     tern_scope_end(scope);
     return tern_optim_latched(ctx) ? tern_check(ctx) : TERN_OK;
+}
+
+/* ---- steps with a closure -------------------------------------------------------------------- */
+
+bool tern_optim_evaluate(const tern_optim_body *optim, tern_optim_closure closure, void *user,
+                         double *out_loss) {
+    tern_ctx *ctx = optim->ctx;
+    tern_scope scope = tern_scope_begin(ctx, TERN_ENABLE_GRAD);
+    tern_tensor *loss = scope.serial ? closure(user) : NULL;
+    if (!tern_optim_latched(ctx) && (tern_is_nil(loss) || tern_numel(loss) != 1))
+        tern_fail(ctx, TERN_ERR_ARGUMENT, "%s: the closure must return the loss, a single number",
+                  optim->cls->name);
+    if (!tern_optim_latched(ctx) && out_loss) *out_loss = tern_item(loss);
+    tern_scope_end(scope);
+    return !tern_optim_latched(ctx);
+}
+
+tern_status tern_optim_step_closure(tern_optim *handle, tern_optim_closure closure, void *user,
+                                    double *out_loss) {
+    if (out_loss) *out_loss = (double)NAN;
+    tern_optim_body *optim = tern_optim_of(handle, "tern_optim_step_closure");
+    if (!optim) return tern_handle_status(handle);
+    tern_ctx *ctx = optim->ctx;
+    if (tern_check(ctx) != TERN_OK) return tern_check(ctx);
+    if (!closure)
+        return tern_fail(ctx, TERN_ERR_ARGUMENT, "tern_optim_step_closure: closure is NULL");
+    if (optim->cls->whole) return optim->cls->whole->step(optim, closure, user, out_loss);
+    if (!tern_optim_evaluate(optim, closure, user, out_loss)) return tern_check(ctx);
+    return tern_optim_step(handle);
 }

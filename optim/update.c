@@ -8,3 +8,7 @@ tern_tensor *tern_update_gradient(tern_update_call *u, bool maximize, double wei
     if (weight_decay != 0) tern_add_alpha_in_place(grad, u->param, weight_decay);
     return grad;
 }
+
+tern_tensor *tern_norm2(tern_tensor *tensor) {
+    return tern_sqrt(tern_sum(tern_mul(tensor, tensor)));
+}

@@ -103,6 +103,16 @@ tern_value tern_field_get(tern_ctx *ctx, const tern_field *field, const void *ob
         const tern_pair *pair = member;
         return floats_value(tern_tuple_new(ctx), (double[]){pair->first, pair->second}, 2);
     }
+    case TERN_FIELD_OPTIONAL_PAIR: {
+        const tern_optional_pair *pair = member;
+        tern_value tuple = tern_tuple_new(ctx);
+        tern_list_append(tuple, pair->first.has ? tern_float(pair->first.value) : tern_none());
+        return floats_value(tuple, &pair->second, 1);
+    }
+    case TERN_FIELD_TRIPLE: {
+        const tern_triple *t = member;
+        return floats_value(tern_tuple_new(ctx), (double[]){t->first, t->second, t->third}, 3);
+    }
     case TERN_FIELD_INT_LIST: {
         const tern_int_list *list = member;
         return ints_value(tern_list_new(ctx), list->items, list->count);
@@ -190,6 +200,28 @@ static bool set_pair(tern_pair *out_pair, tern_value value) {
     return true;
 }
 
+static bool set_optional_pair(tern_optional_pair *out_pair, tern_value value) {
+    if (!is_sequence(value) || tern_value_count(value) != 2) return false;
+    tern_value first = tern_value_at(value, 0), second = tern_value_at(value, 1);
+    bool none = first.kind == TERN_VALUE_NONE;
+    if ((!none && !tern_value_is_number(first)) || !tern_value_is_number(second)) return false;
+    out_pair->first = (tern_optional_float){!none, none ? 0 : tern_value_as_double(first)};
+    out_pair->second = tern_value_as_double(second);
+    return true;
+}
+
+static bool set_triple(tern_triple *out_triple, tern_value value) {
+    double items[3];
+    if (!is_sequence(value) || tern_value_count(value) != 3) return false;
+    for (size_t i = 0; i < 3; i++) {
+        tern_value item = tern_value_at(value, i);
+        if (!tern_value_is_number(item)) return false;
+        items[i] = tern_value_as_double(item);
+    }
+    *out_triple = (tern_triple){items[0], items[1], items[2]};
+    return true;
+}
+
 static bool set_reduction(tern_reduction *out_reduction, tern_value value) {
     if (value.kind != TERN_VALUE_STRING) return false;
     for (int i = 0; i < 3; i++) {
@@ -263,6 +295,8 @@ bool tern_field_set(tern_ctx *ctx, const tern_field *field, void *object, tern_v
         *(tern_optional_bool *)member = (tern_optional_bool){true, tern_value_as_int(value) != 0};
         return true;
     case TERN_FIELD_PAIR: return set_pair(member, value);
+    case TERN_FIELD_OPTIONAL_PAIR: return set_optional_pair(member, value);
+    case TERN_FIELD_TRIPLE: return set_triple(member, value);
     case TERN_FIELD_INT_LIST: return set_int_list(ctx, member, value);
     case TERN_FIELD_FLOAT_LIST: return set_float_list(ctx, member, value);
     case TERN_FIELD_TENSOR:

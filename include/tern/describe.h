@@ -46,6 +46,17 @@ typedef struct tern_pair {
     double first, second;
 } tern_pair;
 
+/* A pair whose first may be None: eps=(None, 0.001). */
+typedef struct tern_optional_pair {
+    tern_optional_float first;
+    double second;
+} tern_optional_pair;
+
+/* Three numbers such as ns_coefficients=(3.4445, -4.775, 2.0315). */
+typedef struct tern_triple {
+    double first, second, third;
+} tern_triple;
+
 /* Lists of any length by reference (milestones). The constructor copies what it keeps. */
 typedef struct tern_int_list {
     const int64_t *items;
@@ -69,6 +80,8 @@ typedef enum tern_field_type {
     TERN_FIELD_OPTIONAL_FLOAT, /* tern_optional_float */
     TERN_FIELD_OPTIONAL_BOOL,  /* tern_optional_bool */
     TERN_FIELD_PAIR,           /* tern_pair */
+    TERN_FIELD_OPTIONAL_PAIR,  /* tern_optional_pair */
+    TERN_FIELD_TRIPLE,         /* tern_triple */
     TERN_FIELD_INT_LIST,       /* tern_int_list */
     TERN_FIELD_FLOAT_LIST,     /* tern_float_list */
     TERN_FIELD_TENSOR,         /* tern_tensor *, NULL is None */
@@ -97,6 +110,8 @@ typedef struct tern_field {
         tern_optional_float: TERN_FIELD_OPTIONAL_FLOAT,                                            \
         tern_optional_bool: TERN_FIELD_OPTIONAL_BOOL,                                              \
         tern_pair: TERN_FIELD_PAIR,                                                                \
+        tern_optional_pair: TERN_FIELD_OPTIONAL_PAIR,                                              \
+        tern_triple: TERN_FIELD_TRIPLE,                                                            \
         tern_int_list: TERN_FIELD_INT_LIST,                                                        \
         tern_float_list: TERN_FIELD_FLOAT_LIST,                                                    \
         tern_tensor *: TERN_FIELD_TENSOR,                                                          \

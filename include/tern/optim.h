@@ -57,9 +57,22 @@ TERN_API tern_status tern_optim_zero_grad(tern_optim *optim);
 /*
  * step(): waits for the device's error flag, allocates all it needs, and only then writes: on
  * failure no parameter has changed. Parameters without a gradient are passed over. State follows a
- * parameter that has moved to another device.
+ * parameter that has moved to another device. LBFGS is an error: it needs a closure.
  */
 TERN_API tern_status tern_optim_step(tern_optim *optim);
+
+/* What evaluates the model anew: clears gradients, computes the loss, calls tern_backward on it and
+ * returns it, of the scope that was open when it was called; gradients are enabled. */
+typedef tern_tensor *(*tern_optim_closure)(void *user);
+
+/*
+ * step(closure): LBFGS calls the closure as often as it needs, the others once before their step. The
+ * loss of its first call goes to *out_loss, which may be NULL (the others then do not wait for it).
+ * LBFGS moves the parameters between calls: its step is not one that is done whole or not at all.
+ * Where the closure fails, they stay where that call found them.
+ */
+TERN_API tern_status tern_optim_step_closure(tern_optim *optim, tern_optim_closure closure,
+                                             void *user, double *out_loss);
 
 /* ---- groups ---------------------------------------------------------------------------------- */
 
@@ -186,8 +199,61 @@ typedef struct tern_adagrad_options {
 TERN_API tern_optim *tern_adagrad_new(tern_ctx *ctx, tern_value params,
                                       const tern_adagrad_options *options);
 
+/* torch.optim.Adafactor (Shazeer and Stern 2018): of a matrix's squared gradients the means of rows
+ * and of columns alone are kept. eps.first none is the dtype's epsilon. */
+typedef struct tern_adafactor_options {
+    size_t size;
+    double lr, beta2_decay;
+    tern_optional_pair eps;
+    double d, weight_decay;
+    tern_optional_bool foreach;
+    bool maximize;
+} tern_adafactor_options;
+#define TERN_ADAFACTOR_OPTIONS                                                                     \
+    {                                                                                              \
+        sizeof(tern_adafactor_options), 1e-2, -0.8, {{false, 0}, 1e-3}, 1.0, 0, {false, false},    \
+            false                                                                                  \
+    }
+TERN_API tern_optim *tern_adafactor_new(tern_ctx *ctx, tern_value params,
+                                        const tern_adafactor_options *options);
+
+/* torch.optim.Muon (Jordan 2024): momentum made orthogonal by Newton and Schulz's iteration, for
+ * parameters of two dimensions alone. adjust_lr_fn: "original" (NULL), "match_rms_adamw" or
+ * "spectral_unclamped". */
+typedef struct tern_muon_options {
+    size_t size;
+    double lr, weight_decay, momentum;
+    bool nesterov;
+    tern_triple ns_coefficients;
+    double eps;
+    int64_t ns_steps;
+    const char *adjust_lr_fn;
+} tern_muon_options;
+#define TERN_MUON_OPTIONS                                                                          \
+    { sizeof(tern_muon_options), 1e-3, 0.1, 0.95, true, {3.4445, -4.775, 2.0315}, 1e-7, 5, NULL }
+TERN_API tern_optim *tern_muon_new(tern_ctx *ctx, tern_value params,
+                                   const tern_muon_options *options);
+
+/* torch.optim.LBFGS (Liu and Nocedal 1989), one group of parameters of one dtype on one device;
+ * stepped with tern_optim_step_closure. max_eval none is max_iter * 5 / 4. line_search_fn: NULL, or
+ * "strong_wolfe" (Nocedal and Wright 2006, algorithms 3.5 and 3.6). */
+typedef struct tern_lbfgs_options {
+    size_t size;
+    double lr;
+    int64_t max_iter;
+    tern_optional_int max_eval;
+    double tolerance_grad, tolerance_change;
+    int64_t history_size;
+    const char *line_search_fn;
+} tern_lbfgs_options;
+#define TERN_LBFGS_OPTIONS                                                                         \
+    { sizeof(tern_lbfgs_options), 1.0, 20, {false, 0}, 1e-7, 1e-9, 100, NULL }
+TERN_API tern_optim *tern_lbfgs_new(tern_ctx *ctx, tern_value params,
+                                    const tern_lbfgs_options *options);
+
 /* The other optimizers of PyTorch (Adadelta, Adamax, NAdam, RAdam, ASGD, Rprop) are made by name or
- * text. The index-th name, NULL past the end: */
+ * text; SparseAdam alone is missing, since gradients are never sparse. The index-th name, NULL past
+ * the end: */
 TERN_API const char *tern_optim_name_at(size_t index);
 
 /* ---- gradient clipping (torch.nn.utils) ------------------------------------------------------ */

@@ -144,5 +144,6 @@ bool sample(void *user, int64_t index, void *const *out_fields);
 tern_tensor *square(tern_ctx *ctx, tern_tensor *const *inputs, int n_inputs, void *user);
 bool visit(void *user, const char *name, tern_module *module);
 double lambda(int64_t epoch, void *user);
+tern_tensor *loss_of(void *user);
 
 #endif

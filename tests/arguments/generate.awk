@@ -128,7 +128,7 @@ function prototype(declaration,    open, head, fn, type, list, n, i, call, name,
             print "    if (arguments_make(c, " places + 0 ")) a_" name " = " value ";"
             if (found_kind == "VALUE" || found_kind == "SCOPE")
                 print "    a_" name " = arguments_made_" tolower(found_kind) "(c, " places + 0 ", a_" name ");"
-            else if (type_of(list[i]) != "function" && list[i] !~ /_fn |tern_module_visit|tern_lr_lambda/)
+            else if (type_of(list[i]) != "function" && list[i] !~ /_fn |tern_module_visit|tern_lr_lambda|tern_optim_closure/)
                 print "    a_" name " = arguments_made(c, " places + 0 ", a_" name ");"
             lines = lines (lines == "" ? "" : ", ") "{\"" name "\", ARGUMENT_" found_kind ", " (((fn "." name) in optional) ? "true" : "false") "}"
             places++

@@ -11,6 +11,7 @@
 #include <criterion/criterion.h>
 #include <fnmatch.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdio.h>
 
 static plain_test *tests;
@@ -19,9 +20,9 @@ static plain_test **last_link = &tests;
 static struct {
     jmp_buf leave;
     const plain_test *test;
-    bool failed;
+    atomic_bool failed; /* a test's threads check too */
     bool skipped;
-    int checks; /* made by all tests so far */
+    atomic_int checks; /* made by all tests so far */
 } running;
 
 void plain_register(plain_test *test) {
@@ -31,7 +32,7 @@ void plain_register(plain_test *test) {
 
 void plain_check(bool holds, bool fatal, const char *file, int line, const char *expression,
                  const char *format, ...) {
-    running.checks++;
+    atomic_fetch_add(&running.checks, 1);
     if (holds) return;
     running.failed = true;
     printf("FAILED %s/%s\n  %s:%d: %s\n", running.test->suite, running.test->name, file, line,
@@ -87,7 +88,8 @@ static const plain_options *suite_options(const plain_test *test) {
 
 static void run(const plain_test *test, const plain_options *suite) {
     running.test = test;
-    running.failed = running.skipped = false;
+    running.failed = false;
+    running.skipped = false;
     if (setjmp(running.leave) == 0) {
         if (suite->init) suite->init();
         if (test->options.init) test->options.init();
@@ -116,6 +118,6 @@ int main(int argc, char **argv) {
     }
     if (list) return 0;
     printf("%d tests, %d passed, %d failed, %d skipped, %d checks\n", ran, ran - failed - skipped,
-           failed, skipped, running.checks);
+           failed, skipped, atomic_load(&running.checks));
     return failed > 0 || ran == 0;
 }

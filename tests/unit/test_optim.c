@@ -10,6 +10,32 @@ static tern_tensor *parameter(float a, float b) {
     return tern_requires_grad(floats(TERN_SHAPE(2), data), true);
 }
 
+/* A matrix of one row: every optimizer takes it. */
+static tern_tensor *row(float a, float b) {
+    const float data[] = {a, b};
+    return tern_requires_grad(floats(TERN_SHAPE(1, 2), data), true);
+}
+
+/* The closure of p.p; `user` is a bowl. */
+typedef struct bowl {
+    tern_optim *optim;
+    tern_tensor *p;
+} bowl;
+
+static tern_tensor *evaluate_bowl(void *user) {
+    const bowl *b = user;
+    tern_optim_zero_grad(b->optim);
+    tern_tensor *loss = tern_sum(tern_mul(b->p, b->p));
+    tern_backward(loss);
+    return loss;
+}
+
+static void step_bowl(tern_optim *optim, tern_tensor *p) {
+    bowl b = {optim, p};
+    cr_assert_eq(tern_optim_step_closure(optim, evaluate_bowl, &b, NULL), TERN_OK, "%s: %s",
+                 tern_optim_name(optim), tern_error(ctx));
+}
+
 static void set_gradient(tern_tensor *parameter, float a, float b) {
     const float data[] = {a, b};
     cr_assert_eq(tern_set_grad(parameter, floats(TERN_SHAPE(2), data)), TERN_OK);
@@ -82,15 +108,9 @@ Test(optim, every_optimizer_lowers_a_quadratic) {
     const char *name;
     for (size_t i = 0; (name = tern_optim_name_at(i)) != NULL; i++) {
         tern_scope scope = tern_scope_begin(ctx, 0);
-        tern_tensor *p = parameter(3, -2);
+        tern_tensor *p = row(3, -2);
         tern_optim *optim = tern_optim_make(ctx, list_of(p), name, tern_none());
-        for (int step = 0; step < 20; step++) {
-            tern_scope inner = tern_scope_begin(ctx, 0);
-            tern_optim_zero_grad(optim);
-            tern_backward(tern_sum(tern_mul(p, p)));
-            cr_assert_eq(tern_optim_step(optim), TERN_OK, "%s: %s", name, tern_error(ctx));
-            tern_scope_end(inner);
-        }
+        for (int step = 0; step < 20; step++) step_bowl(optim, p);
         cr_assert_lt(at(p, 0), 3, "%s", name);
         cr_assert_gt(at(p, 1), -2, "%s", name);
         cr_assert_str_eq(tern_optim_name(optim), name);
@@ -105,7 +125,13 @@ Test(optim, typed_constructors_and_names_agree) {
     tern_rmsprop_options r = TERN_RMSPROP_OPTIONS;
     tern_adagrad_options g = TERN_ADAGRAD_OPTIONS;
     tern_sgd_options s = TERN_SGD_OPTIONS;
+    tern_adafactor_options f = TERN_ADAFACTOR_OPTIONS;
+    tern_muon_options m = TERN_MUON_OPTIONS;
+    tern_lbfgs_options l = TERN_LBFGS_OPTIONS;
     tern_optim *typed[] = {
+        tern_adafactor_new(ctx, list_of(parameter(1, 2)), &f),
+        tern_muon_new(ctx, list_of(row(1, 2)), &m),
+        tern_lbfgs_new(ctx, list_of(parameter(1, 2)), &l),
         tern_adamw_new(ctx, list_of(parameter(1, 2)), &aw),
         tern_adam_new(ctx, list_of(parameter(1, 2)), &a),
         tern_rmsprop_new(ctx, list_of(parameter(1, 2)), &r),
@@ -115,7 +141,7 @@ Test(optim, typed_constructors_and_names_agree) {
     };
     for (size_t i = 0; i < sizeof typed / sizeof typed[0]; i++) {
         tern_optim *named =
-            tern_optim_make(ctx, list_of(parameter(1, 2)), tern_optim_name(typed[i]), tern_none());
+            tern_optim_make(ctx, list_of(row(1, 2)), tern_optim_name(typed[i]), tern_none());
         cr_assert_str_eq(tern_optim_repr_text(named), tern_optim_repr_text(typed[i]));
     }
     CHECK_CLEAN();
@@ -195,21 +221,16 @@ Test(optim, adagrads_state_exists_from_the_beginning) {
 
 /* Three steps from a state that was loaded are the three steps of the optimizer that saved it. */
 static void check_resumes(const char *name) {
-    tern_tensor *p = parameter(1, -1);
+    tern_tensor *p = row(1, -1);
     tern_optim *first = tern_optim_make(ctx, list_of(p), name, named_args("lr", tern_float(0.05)));
-    for (int i = 0; i < 3; i++) {
-        set_gradient(p, 0.3f * (float)(i + 1), -0.2f);
-        tern_optim_step(first);
-    }
+    for (int i = 0; i < 3; i++) step_bowl(first, p);
     tern_tensor *q = tern_requires_grad(tern_clone(tern_detach(p)), true);
     tern_optim *second = tern_optim_make(ctx, list_of(q), name, tern_none());
     cr_assert_eq(tern_optim_load_state_dict(second, tern_optim_state_dict(first)), TERN_OK,
                  "%s: %s", name, tern_error(ctx));
     for (int i = 0; i < 3; i++) {
-        set_gradient(p, 0.1f, 0.7f);
-        set_gradient(q, 0.1f, 0.7f);
-        tern_optim_step(first);
-        tern_optim_step(second);
+        step_bowl(first, p);
+        step_bowl(second, q);
     }
     cr_assert(tern_equal(tern_detach(p), tern_detach(q)), "%s", name);
     CHECK_CLEAN();
@@ -310,6 +331,23 @@ Test(optim, bad_options_are_told_as_pytorch_tells_them) {
     REFUSES("SGD(lr=nan)", "Invalid learning rate: nan");
     REFUSES("SDG(lr=1)", "tern_optim_new: there is no optimizer 'SDG'; did you mean SGD?");
     REFUSES("Sophia(lr=1)", "tern_optim_new: there is no optimizer 'Sophia' with these arguments");
+    REFUSES("SparseAdam()",
+            "tern_optim_new: SparseAdam is not supported: gradients are never sparse "
+            "here, and Adam takes them as they are");
+    REFUSES("Adafactor(d=0.5)", "Clipping threshold d should be >= 1 but is: 0.5");
+    REFUSES("Adafactor(beta2_decay=0.5)", "beta2_decay should be <= 0 but is: 0.5");
+    REFUSES("Adafactor(eps=(-1, 0.1))", "epsilon1 should be >= 0 but is: -1.0");
+    REFUSES("Adafactor(lr=-1)", "Learning rate should be >= 0 but is: -1.0");
+    REFUSES("Muon()",
+            "Muon only supports 2D parameters whereas we found a parameter of 1 dimensions");
+    REFUSES("Muon(adjust_lr_fn='best')",
+            "Adjust learning rate function best is not supported; there are original, "
+            "match_rms_adamw and spectral_unclamped");
+    REFUSES("Muon(ns_steps=100)", "Muon: ns_steps must be at least 0 and less than 100 for "
+                                  "computational efficiency, but is 100");
+    REFUSES("LBFGS(line_search_fn='armijo')",
+            "LBFGS: line_search_fn is 'armijo', but only 'strong_wolfe' is supported");
+    REFUSES("LBFGS(history_size=0)", "LBFGS: history_size must be at least 1, but is 0");
     REFUSES("3", "tern_optim_new: expected an optimizer, SGD(lr=0.01) say");
     REFUSES("SGD(lr=0.1", "tern_optim_new: column 11: expected ',' or ')', found the end");
     cr_assert_null(tern_optim_new(m, "SGD(learning_rate=0.1)"));
@@ -446,7 +484,9 @@ static tern_status step_with_failure(const char *optimizer, uint64_t nth, uint64
     open_context();
     tern_manual_seed(ctx, 1);
     tern_module *m = tern_nn_sequential(ctx, NULL, 0);
-    for (int i = 0; i < LAYERS; i++) tern_module_append(m, tern_nn_linear(ctx, 2, 2, NULL));
+    tern_linear_options layer = TERN_LINEAR_OPTIONS;
+    layer.bias = strncmp(optimizer, "Muon", 4) != 0;
+    for (int i = 0; i < LAYERS; i++) tern_module_append(m, tern_nn_linear(ctx, 2, 2, &layer));
     tern_optim *optim = tern_optim_new(m, optimizer);
     tern_tensor *x = tern_ones(ctx, TERN_SHAPE(1, 2), TERN_FLOAT32);
     tern_backward(tern_sum(tern_forward(m, x)));
@@ -457,8 +497,10 @@ static tern_status step_with_failure(const char *optimizer, uint64_t nth, uint64
     *out_calls = tern_fail_allocation(0);
     tern_error_clear(ctx);
     for (int round = 0; round < 2; round++) {
-        for (size_t i = 0; i < 2 * LAYERS; i++)
-            out_weights[round][i] = at(tern_optim_parameter(optim, i), 0);
+        for (size_t i = 0; i < 2 * LAYERS; i++) {
+            tern_tensor *weight = tern_optim_parameter(optim, i);
+            out_weights[round][i] = weight ? at(weight, 0) : 0;
+        }
         if (round == 0) cr_assert_eq(tern_optim_step(optim), TERN_OK, "%s", tern_error(ctx));
     }
     close_context();
@@ -496,6 +538,8 @@ Test(optim_failures, every_failed_allocation_steps_whole_or_not_at_all) {
     fail_every_allocation("NAdam()");
     fail_every_allocation("RAdam()");
     fail_every_allocation("ASGD()");
+    fail_every_allocation("Adafactor(weight_decay=0.1)");
+    fail_every_allocation("Muon(ns_steps=2)");
 }
 
 static tern_status make_and_load(void) {

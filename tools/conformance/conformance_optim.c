@@ -3,12 +3,13 @@
 #include "conformance.h"
 
 #include "tern/grad.h"
+#include "tern/ops.h"
 #include "tern/optim.h"
 
 #include <stdio.h>
 #include <string.h>
 
-enum { MOST_PARAMETERS = 16, LABEL_SIZE = 96 };
+enum { MOST_PARAMETERS = 16, MOST_STEPS = 64, LABEL_SIZE = 96 };
 
 typedef struct parameters {
     size_t count;
@@ -107,16 +108,98 @@ static void check_state(test_case *t, tern_optim *optim) {
     }
 }
 
-static void run_optimizer(test_case *t) {
+/* ---- steps with a closure -------------------------------------------------------------------- */
+
+/* A loss of the parameters, flattened one after another: "quadratic" or "rosenbrock". */
+typedef struct problem {
+    const parameters *all;
+    tern_optim *optim;
+    tern_tensor *a, *b; /* of the quadratic; NULL: rosenbrock */
+    int64_t calls;
+} problem;
+
+/* 0.5 x A x - b x */
+static tern_tensor *quadratic(const problem *p, tern_tensor *x) {
+    tern_tensor *square = tern_mul_scalar(tern_matmul(x, tern_matmul(p->a, x)), 0.5);
+    return tern_sub(square, tern_matmul(p->b, x));
+}
+
+/* The sum over i of 100 (x[i + 1] - x[i]^2)^2 + (1 - x[i])^2 */
+static tern_tensor *rosenbrock(tern_tensor *x) {
+    int64_t count = tern_numel(x) - 1;
+    tern_tensor *low = tern_narrow(x, 0, 0, count), *high = tern_narrow(x, 0, 1, count);
+    tern_tensor *valley = tern_square(tern_sub(high, tern_square(low)));
+    tern_tensor *slope = tern_square(tern_rsub_scalar(low, 1));
+    return tern_sum(tern_add(tern_mul_scalar(valley, 100), slope));
+}
+
+static tern_tensor *evaluate(void *user) {
+    problem *p = user;
+    tern_tensor *flat[MOST_PARAMETERS];
+    p->calls++;
+    tern_optim_zero_grad(p->optim);
+    for (size_t i = 0; i < p->all->count; i++)
+        flat[i] = tern_reshape(p->all->tensors[i], TERN_SHAPE(-1));
+    tern_tensor *x = tern_cat(flat, (int)p->all->count, 0);
+    tern_tensor *loss = p->a ? quadratic(p, x) : rosenbrock(x);
+    tern_backward(loss);
+    return loss;
+}
+
+static bool read_problem(test_case *t, problem *out_problem) {
+    tern_value described = tern_dict_get(t->json, "problem");
+    tern_value name = tern_dict_get(described, "name");
+    if (name.kind == TERN_VALUE_STRING && strcmp(name.as.s, "rosenbrock") == 0) return true;
+    if (name.kind != TERN_VALUE_STRING || strcmp(name.as.s, "quadratic") != 0) return false;
+    out_problem->a = vectors_upload(t->file, tern_dict_get(described, "A").as.s, tern_none());
+    out_problem->b = vectors_upload(t->file, tern_dict_get(described, "b").as.s, tern_none());
+    return true;
+}
+
+/* Steps, each with the parameters and the number of evaluations that PyTorch has; then the losses. */
+static void minimise(test_case *t, const parameters *all, tern_optim *optim) {
+    problem p = {.all = all, .optim = optim};
     tern_ctx *ctx = t->run->ctx;
-    parameters p;
-    if (tern_dict_has(t->json, "problem")) {
+    tern_value after = tern_dict_get(t->json, "after");
+    tern_value calls = tern_dict_get(t->json, "closure_calls");
+    tern_dtype dtype = tern_dtype_of(all->tensors[0]);
+    tern_tensor *losses[MOST_STEPS];
+    size_t steps = tern_value_count(after);
+    if (!read_problem(t, &p)) {
         t->skip = NOT_IMPLEMENTED;
         return;
     }
+    if (steps > MOST_STEPS) {
+        case_fail(t, "%zu steps, but at most %d are read", steps, MOST_STEPS);
+        return;
+    }
+    for (size_t step = 0; step < steps && !t->failed; step++) {
+        double loss;
+        p.calls = 0;
+        if (tern_optim_step_closure(optim, evaluate, &p, &loss) != TERN_OK) return;
+        losses[step] = tern_scalar_tensor(ctx, loss, dtype);
+        check_parameters(t, all, tern_value_at(after, step), step);
+        tern_value wanted = tern_value_at(calls, step);
+        if (wanted.kind == TERN_VALUE_INT && wanted.as.i != p.calls)
+            case_fail(t, "step %zu: the closure was called %lld times, PyTorch calls it %lld times",
+                      step, (long long)p.calls, (long long)wanted.as.i);
+    }
+    if (t->failed) return;
+    tolerance limit = {.torch_error = case_error(t, "losses")};
+    case_check(t, "losses", tern_tensor_value(tern_stack(losses, (int)steps, 0)),
+               tern_dict_get(t->json, "losses"), dtype, &limit);
+}
+
+static void run_optimizer(test_case *t) {
+    tern_ctx *ctx = t->run->ctx;
+    parameters p;
     if (!make_parameters(t, "params", &p)) return;
     tern_value args = call_arguments(ctx, tern_dict_get(t->json, "args"), find_tensor, t);
     tern_optim *optim = tern_optim_make(ctx, make_groups(t, &p), vectors_name(t->file), args);
+    if (tern_dict_has(t->json, "problem")) {
+        minimise(t, &p, optim);
+        return;
+    }
     tern_value grads = tern_dict_get(t->json, "grad"), after = tern_dict_get(t->json, "after");
     for (size_t step = 0; step < tern_value_count(grads) && !t->failed; step++) {
         feed_gradients(t, &p, tern_value_at(grads, step));
