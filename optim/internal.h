@@ -19,6 +19,7 @@
 
 #define TERN_STATE_TENSORS 3
 #define TERN_STATE_SCALARS 3
+#define TERN_REHEARSED     8 /* weights and biases of a few dtypes and stages */
 #define TERN_SCRATCH       3
 #define TERN_KEPT          4
 
@@ -43,7 +44,8 @@ typedef struct tern_group {
     tern_param *params;
     size_t count;
     bool has_names;
-    uint64_t rehearsed; /* the kind of update that was rehearsed last, 0 for none */
+    uint64_t rehearsed[TERN_REHEARSED]; /* kinds of update, 0 for none; in turn */
+    size_t next_rehearsed;
 } tern_group;
 
 typedef struct tern_optim_class tern_optim_class;

@@ -110,8 +110,9 @@ static tern_shape single_element(const tern_tensor *param) {
 static bool rehearse(step *s, const tern_update_call *call) {
     tern_ctx *ctx = s->optim->ctx;
     uint64_t kind = kind_of(s->optim, call);
-    if (call->group->rehearsed == kind) return true;
-    call->group->rehearsed = 0;
+    tern_group *group = call->group;
+    for (size_t i = 0; i < TERN_REHEARSED; i++)
+        if (group->rehearsed[i] == kind) return true;
     tern_scope scope = tern_scope_begin(ctx, 0);
     tern_tensor *ones[2 + TERN_SCRATCH + TERN_STATE_TENSORS];
     int count = (int)(sizeof ones / sizeof ones[0]);
@@ -129,7 +130,7 @@ static bool rehearse(step *s, const tern_update_call *call) {
     if (!tern_optim_latched(ctx)) s->optim->cls->update(&trial);
     tern_scope_end(scope);
     if (tern_optim_latched(ctx)) return false;
-    call->group->rehearsed = kind;
+    group->rehearsed[group->next_rehearsed++ % TERN_REHEARSED] = kind;
     return true;
 }
 

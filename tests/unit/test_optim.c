@@ -473,6 +473,24 @@ Test(optim, norms_of_every_order) {
     CHECK_ERROR("expected a list of tensors, element 0 is int");
 }
 
+/* ---- rehearsals ------------------------------------------------------------------------------ */
+
+/* A weight and a bias are two kinds of update; each is rehearsed in the first step alone. */
+Test(optim, a_kind_of_update_is_rehearsed_once) {
+    tern_module *m = tern_nn_linear(ctx, 2, 2, NULL);
+    tern_optim *optim = tern_optim_new(m, "SGD(lr=0.1)");
+    tern_backward(tern_sum(tern_forward(m, tern_ones(ctx, TERN_SHAPE(1, 2), TERN_FLOAT32))));
+    uint64_t first = 0, later = 0;
+    for (int step = 0; step < 3; step++) {
+        uint64_t before = tern_get_stats(ctx).launches;
+        cr_assert_eq(tern_optim_step(optim), TERN_OK, "%s", tern_error(ctx));
+        later = tern_get_stats(ctx).launches - before;
+        if (step == 0) first = later;
+    }
+    cr_assert_gt(first, later);
+    cr_assert_eq(later, 2, "a step of two parameters starts %d kernels", (int)later);
+}
+
 /* ---- failures -------------------------------------------------------------------------------- */
 
 #define LAYERS 12
