@@ -14,7 +14,6 @@
  * Both arms of a choice are computed; nothing here has an effect.
  */
 #include <ctype.h>
-#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -105,29 +104,29 @@ static tern_program_name *find(tern_program_name *names, int count, const char *
 
 /* ---- numbers --------------------------------------------------------------------------------- */
 
-/* Digits and a power of ten: the value is the nearest double for up to 15 digits, as such formulas
- * have, and does not depend on the locale. */
+static int digits(parser *f) {
+    int count = 0;
+    for (; isdigit((unsigned char)*f->at); f->at++) count++;
+    return count;
+}
+
 static int16_t number(parser *f) {
-    double mantissa = 0;
-    int exponent = 0, digits = 0;
     const char *begin = f->at;
-    for (; isdigit((unsigned char)*f->at); f->at++, digits++)
-        mantissa = mantissa * 10 + (*f->at - '0');
-    if (*f->at == '.')
-        for (f->at++; isdigit((unsigned char)*f->at); f->at++, digits++, exponent--)
-            mantissa = mantissa * 10 + (*f->at - '0');
-    if (!digits) return fail(f, "expected a value");
-    if (*f->at == 'e' || *f->at == 'E') {
-        int sign = f->at[1] == '-' ? -1 : 1, value = 0;
-        f->at += 1 + (f->at[1] == '-' || f->at[1] == '+');
-        if (!isdigit((unsigned char)*f->at)) return fail(f, "expected an exponent");
-        for (; isdigit((unsigned char)*f->at); f->at++)
-            if (value < 1000) value = value * 10 + (*f->at - '0');
-        exponent += sign * value;
+    int count = digits(f);
+    if (*f->at == '.') f->at++, count += digits(f);
+    if (!count) {
+        f->at = begin;
+        return fail(f, "expected a value");
     }
-    if (strcspn(begin, ".eE") < (size_t)(f->at - begin)) f->program->floats = true;
-    return made(f, tern_program_number(f->program, exponent < 0 ? mantissa / pow(10, -exponent)
-                                                                : mantissa * pow(10, exponent)));
+    if (*f->at == 'e' || *f->at == 'E') {
+        f->at += 1 + (f->at[1] == '-' || f->at[1] == '+');
+        if (!digits(f)) return fail(f, "expected an exponent");
+    }
+    tern_value value;
+    size_t length = (size_t)(f->at - begin);
+    if (strcspn(begin, ".eE") < length) f->program->floats = true;
+    if (!tern_number_parse(begin, length, &value)) return fail_at(f, begin, "expected a number");
+    return made(f, tern_program_number(f->program, tern_value_as_double(value)));
 }
 
 /* ---- functions ------------------------------------------------------------------------------- */
