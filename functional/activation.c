@@ -7,6 +7,7 @@
 #include "core/ops/compose.h"
 #include "functional.h"
 #include "pointwise.h"
+#include "programs/program.h"
 
 /* The first argument, widened. */
 static tern_tensor *wide_input(tern_opcall *call) {
@@ -103,18 +104,19 @@ tern_value tern_op_prelu(tern_opcall *call) {
 
 /* x above 0, else weight x, also for NaN. The weight broadcasts to x. */
 tern_value tern_op__prelu(tern_opcall *call) {
-    tern_tensor *x = tern_arg_tensor(call, 0), *weight = tern_arg_tensor(call, 1);
-    return tern_result(call, tern_where(tern_gt_scalar(x, 0.0), x, tern_mul(weight, x)));
+    return tern_result(call, FORMULA(call->ctx, "where(x > 0, x, w * x)", "x w", tern_arg(call, 0),
+                                     tern_arg(call, 1)));
 }
 
 /* dx = g above 0, else weight g; dweight = 0 above 0, else x g. Chosen, not multiplied by 0: an
  * infinite weight or x says nothing of the other side. */
 void tern_grad__prelu(tern_node *node, tern_tensor *const *grad_out, tern_tensor **grads) {
-    tern_tensor *g = grad_out[0], *x = tern_node_input(node, 0);
-    tern_tensor *above = tern_gt_scalar(x, 0.0);
-    if (tern_node_needs(node, 0))
-        grads[0] = tern_where(above, g, tern_mul(g, tern_node_input(node, 1)));
-    if (tern_node_needs(node, 1)) grads[1] = tern_fill_where(tern_mul(g, x), above, 0.0);
+    static const char *const formulas[] = {"where(x > 0, g, g * w)", "where(x > 0, 0, g * x)"};
+    for (int k = 0; k < 2; k++)
+        if (tern_node_needs(node, k))
+            grads[k] = FORMULA(tern_node_ctx(node), formulas[k], "x w g",
+                               ARG_TENSOR(tern_node_input(node, 0)),
+                               ARG_TENSOR(tern_node_input(node, 1)), ARG_TENSOR(grad_out[0]));
 }
 
 /* ---- over a dimension ---- */
@@ -129,9 +131,9 @@ tern_value tern_op_glu(tern_opcall *call) {
                               "Halving dimension must be even, but dimension %d is size %lld", dim,
                               (long long)(BODY(x)->rank ? BODY(x)->shape[dim] : 1));
     int64_t half = BODY(x)->shape[dim] / 2;
-    x = tern_widen(x);
-    tern_tensor *gate = tern_sigmoid(tern_narrow(x, dim, half, half));
-    return narrowed(call, tern_mul(tern_narrow(x, dim, 0, half), gate));
+    return tern_result(call, FORMULA(call->ctx, "a * sigmoid(b)", "a b",
+                                     ARG_TENSOR(tern_narrow(x, dim, 0, half)),
+                                     ARG_TENSOR(tern_narrow(x, dim, half, half))));
 }
 
 tern_value tern_op_softmin(tern_opcall *call) {

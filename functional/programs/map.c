@@ -3,6 +3,8 @@
 #include "run.h"
 #include "tern/formula.h"
 
+#include <string.h>
+
 void tern_program_dtypes(const tern_program *p, const tern_value *args, int count,
                          tern_dtype *out_result, tern_dtype *out_compute) {
     tern_dtype result = tern_result_type(args, count);
@@ -94,4 +96,26 @@ tern_value tern_op_map(tern_opcall *call) {
 
 tern_tensor *tern_map(tern_ctx *ctx, const char *formula, tern_value values) {
     return TERN_CALL_CTX(ctx, map, formula ? tern_text(formula) : tern_none(), values);
+}
+
+tern_tensor *tern_formula_call(tern_ctx *ctx, const char *formula, const char *names,
+                               const tern_value *values, int count) {
+    tern_program_name named[TERN_P_INPUTS];
+    tern_program program;
+    char message[200];
+    if (ctx->status != TERN_OK) return ctx->nil;
+    for (int k = 0; k < count; k++) {
+        size_t length = strcspn(names, " ");
+        named[k] = (tern_program_name){names, length, (int16_t)k, false};
+        names += length + strspn(names + length, " ");
+    }
+    tern_program_begin(&program, count, TERN_P_FORMULA_STEPS);
+    int16_t value = tern_program_parse(&program, formula, named, count, message, sizeof message);
+    if (value < 0) {
+        tern_fail(ctx, TERN_ERR_UNSUPPORTED, "'%s': %s", formula, message);
+        return ctx->nil;
+    }
+    program.outputs[program.n_outputs++] = value;
+    tern_value result = tern_program_call(ctx, &program, values, count);
+    return ctx->status == TERN_OK ? result.as.tensor : ctx->nil;
 }

@@ -9,11 +9,12 @@
  *     product := unary {('*' | '/' | '//' | '%') unary}
  *     unary   := ('-' | '+') unary | power
  *     power   := atom ['**' unary]
- *     atom    := number | pi | name | function '(' choice {',' choice} ')' | '(' choice ')'
+ *     atom    := number | pi | inf | name | function '(' choice {',' choice} ')' | '(' choice ')'
  *
  * Both arms of a choice are computed; nothing here has an effect.
  */
 #include <ctype.h>
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -291,9 +292,10 @@ static int16_t atom(parser *f) {
         known->used = true;
         return known->value;
     }
-    if (length == 2 && memcmp(name, "pi", 2) == 0) {
+    bool pi = length == 2 && memcmp(name, "pi", 2) == 0;
+    if (pi || (length == 3 && memcmp(name, "inf", 3) == 0)) {
         f->program->floats = true;
-        return made(f, tern_program_number(f->program, PI));
+        return made(f, tern_program_number(f->program, pi ? PI : (double)INFINITY));
     }
     return unknown(f, name, length);
 }

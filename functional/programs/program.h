@@ -116,4 +116,15 @@ bool tern_program_gradient(tern_ctx *ctx, const tern_map_attrs *attrs, const boo
 tern_value tern_program_call(tern_ctx *ctx, const tern_program *p, const tern_value *args,
                              int count);
 
+/*
+ * A formula of the library's over tensors and numbers, recorded: one launch, and one for its gradients.
+ * names are separated by spaces, in the order of the values: FORMULA(ctx, "exp(x) - t * x", "x t",
+ * ARG_TENSOR(x), ARG_TENSOR(t)). nil after latching.
+ */
+tern_tensor *tern_formula_call(tern_ctx *ctx, const char *formula, const char *names,
+                               const tern_value *values, int count);
+#define FORMULA(ctx, formula, names, ...)                                                          \
+    tern_formula_call(ctx, formula, names, (const tern_value[]){__VA_ARGS__},                      \
+                      (int)(sizeof((const tern_value[]){__VA_ARGS__}) / sizeof(tern_value)))
+
 #endif

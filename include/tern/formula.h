@@ -1,7 +1,7 @@
 /*
  * tern/formula.h: formulas, written as text.
  *
- * The notation is Python's: numbers, pi, + - * / // % **, comparisons, and, or, not, "a if condition
+ * The notation is Python's: numbers, pi, inf, + - * / // % **, comparisons, and, or, not, "a if condition
  * else b", brackets, and functions: abs acos acosh add addcdiv addcmul asin asinh atan atan2 atanh ceil
  * clamp copysign cos cosh digamma erf erfc erfinv exp exp2 expm1 floor fmax fmin fmod frac hypot isfinite
  * isinf isnan lerp lgamma log log10 log1p log2 logaddexp logaddexp2 logsigmoid max maximum min minimum

@@ -220,6 +220,8 @@ Test(programs, where_selects_its_gradient_and_kinks_are_pytorchs) {
     cr_assert_eq(slope(ctx, "maximum(x, 2)", 2), 0.5);
     cr_assert_eq(slope(ctx, "fmax(x, 2)", 2), 1);
     cr_assert_eq(slope(ctx, "clamp(x, 0, 2)", 2), 1);
+    cr_assert_eq(slope(ctx, "clamp(x, 0, inf)", 3), 1);
+    cr_assert_eq(slope(ctx, "clamp(x, 0, inf)", (double)NAN), 0);
     cr_assert_eq(slope(ctx, "x ** 2", 0), 0);
     cr_assert_eq(slope(ctx, "floor(x) + 0 * x", 1.5), 0);
     tern_close(ctx);
