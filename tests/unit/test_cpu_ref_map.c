@@ -122,8 +122,8 @@ Test(cpu_ref_map, integers_wrap) {
 
 Test(cpu_ref_map, says_how_long_a_program_it_takes) {
     driver d = driver_open("cpu_ref");
-    cr_assert(driver_supports(&d, TERN_KERNEL_MAP, 512, 3, TERN_BT_FLOAT32, TERN_BT_FLOAT32));
-    cr_assert_not(driver_supports(&d, TERN_KERNEL_MAP, 513, 3, TERN_BT_FLOAT32, TERN_BT_FLOAT32));
+    cr_assert(driver_supports(&d, TERN_KERNEL_MAP, 512, 1, TERN_BT_FLOAT32, TERN_BT_FLOAT32));
+    cr_assert_not(driver_supports(&d, TERN_KERNEL_MAP, 513, 1, TERN_BT_FLOAT32, TERN_BT_FLOAT32));
     driver_close(&d);
     d = driver_open("minimal");
     cr_assert_not(driver_supports(&d, TERN_KERNEL_MAP, 1, 1, TERN_BT_FLOAT32, TERN_BT_FLOAT32));
