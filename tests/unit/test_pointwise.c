@@ -93,6 +93,43 @@ Test(pointwise, every_row_is_one_launch_forward_and_one_backward) {
     check_launches(gelu_tanh, &rows[0]);
 }
 
+/* ---- the pointwise part of losses: without a reduction it is all there is ---- */
+
+static void check_loss(tern_ctx *ctx, const char *function) {
+    static const double data[] = {-2, -0.5, 0.25, 0.5, 2, 7}, ones[] = {1, 1, -1, 1, -1, 1};
+    char name[64] = "nn.functional.";
+    tern_tensor *x = leaf(ctx, data, 6, TERN_FLOAT32), *grad;
+    tern_tensor *t =
+        tern_to_dtype(tern_from_data(ctx, ones, TERN_SHAPE(6), TERN_FLOAT64), TERN_FLOAT32);
+    tern_value args[] = {tern_tensor_value(x), tern_tensor_value(t)};
+    tern_value named = tern_dict_new(ctx, false);
+    tern_dict_set(named, "reduction", tern_text("none"));
+    uint64_t before = tern_get_stats(ctx).launches;
+    tern_value y = tern_call(ctx, strcat(name, function), args, 2, named);
+    cr_assert_eq(tern_check(ctx), TERN_OK, "%s: %s", function, tern_error(ctx));
+    uint64_t middle = tern_get_stats(ctx).launches;
+    tern_grad(&y.as.tensor, 1, &x, 1, &t, 0, &grad);
+    cr_assert_eq(tern_check(ctx), TERN_OK, "%s: %s", function, tern_error(ctx));
+    cr_assert_eq(middle - before, 1, "%s: %d launches", function, (int)(middle - before));
+    cr_assert_eq(tern_get_stats(ctx).launches - middle, 1, "%s: %d launches backward", function,
+                 (int)(tern_get_stats(ctx).launches - middle));
+}
+
+Test(pointwise, losses_are_one_launch_forward_and_one_backward) {
+    static const char *const losses[] = {"smooth_l1_loss",
+                                         "huber_loss",
+                                         "soft_margin_loss",
+                                         "poisson_nll_loss",
+                                         "kl_div",
+                                         "hinge_embedding_loss",
+                                         "binary_cross_entropy_with_logits"};
+    tern_ctx *ctx = tern_open("counting");
+    for (size_t i = 0; i < sizeof losses / sizeof losses[0]; i++) check_loss(ctx, losses[i]);
+    tern_close(ctx);
+}
+
+/* ---- values and derivatives ---- */
+
 static void check_derivatives(tern_ctx *ctx, tern_grad_fn fn, const row *r) {
     /* away from every kink */
     static const double data[] = {-4.1, -2.3, -1.4, -0.61, -0.2, 0.21, 0.63, 1.7, 2.6, 4.2, 6.8};
