@@ -215,6 +215,7 @@ static double slope(tern_ctx *ctx, const char *formula, double at) {
 Test(programs, where_selects_its_gradient_and_kinks_are_pytorchs) {
     tern_ctx *ctx = open_device("cpu_ref");
     cr_assert_eq(slope(ctx, "where(x > 0, log(x), 0)", -1), 0, "no NaN from the other arm");
+    cr_assert_eq(slope(ctx, "inf * where(x > 0, x, 1)", -1), 0, "no zero times an infinity");
     cr_assert_eq(slope(ctx, "relu(x)", 0), 0);
     cr_assert_eq(slope(ctx, "abs(x)", 0), 0);
     cr_assert_eq(slope(ctx, "maximum(x, 2)", 2), 0.5);
