@@ -1,13 +1,13 @@
 /*
- * activation.c: the activation functions of torch.nn.functional, composed of maps and differentiated
- * through them. What a branch does not take is clamped first, so that no infinity meets a zero in the
- * gradient of where.
+ * activation.c: the activation functions of torch.nn.functional: what is more than a row of
+ * pointwise.def.
  */
-#include <math.h>
 #include <string.h>
 
 #include "core/ops/compose.h"
 #include "functional.h"
+#include "pointwise.h"
+#include "programs/program.h"
 
 /* The first argument, widened. */
 static tern_tensor *wide_input(tern_opcall *call) {
@@ -22,112 +22,61 @@ static tern_value narrowed(tern_opcall *call, tern_tensor *result) {
     return tern_result(call, tern_to_dtype(result, dtype));
 }
 
-/* ---- smooth ones ---- */
+/* ---- formulas with arguments to check: the others are in pointwise.def ---- */
+
+static bool is_tanh(const char *how) {
+    return strcmp(how, "tanh") == 0;
+}
 
 tern_value tern_op_gelu(tern_opcall *call) {
-    tern_tensor *x = wide_input(call), *inner;
     const char *how = tern_arg_text(call, 1, "none");
-    if (strcmp(how, "tanh") == 0) {
-        tern_tensor *cube = tern_mul(tern_mul(x, x), x);
-        inner = tern_add(x, tern_mul_scalar(cube, 0.044715));
-        inner = tern_tanh(tern_mul_scalar(inner, sqrt(2.0 / 3.14159265358979323846)));
-    } else if (strcmp(how, "none") == 0) {
-        inner = tern_erf(tern_mul_scalar(x, sqrt(0.5)));
-    } else {
+    if (!is_tanh(how) && strcmp(how, "none") != 0)
         return tern_call_fail(call, TERN_ERR_ARGUMENT,
                               "approximate argument must be either none or tanh, got %s", how);
-    }
-    return narrowed(call, tern_mul(tern_mul_scalar(x, 0.5), tern_add_scalar(inner, 1.0)));
+    return tern_pointwise(call, is_tanh(how) ? TERN_POINTWISE_gelu_tanh : TERN_POINTWISE_gelu,
+                          NULL);
 }
 
-tern_value tern_op_silu(tern_opcall *call) {
-    tern_tensor *x = wide_input(call);
-    return narrowed(call, tern_mul(x, tern_sigmoid(x)));
-}
-
-/* log(1 + exp(beta x)) / beta, and x itself where beta x is above the threshold. */
-static tern_tensor *softplus(tern_tensor *x, double beta, double threshold) {
-    tern_tensor *scaled = tern_mul_scalar(x, beta);
-    tern_tensor *linear = tern_gt_scalar(scaled, threshold);
-    tern_tensor *log = tern_log1p(tern_exp(tern_fill_where(scaled, linear, threshold)));
-    return tern_where(linear, x, tern_div_scalar(log, beta));
-}
-
-tern_value tern_op_softplus(tern_opcall *call) {
-    double beta = tern_arg_double(call, 1, 1.0), threshold = tern_arg_double(call, 2, 20.0);
-    return narrowed(call, softplus(wide_input(call), beta, threshold));
-}
-
-tern_value tern_op_mish(tern_opcall *call) {
-    tern_tensor *x = wide_input(call);
-    return narrowed(call, tern_mul(x, tern_tanh(softplus(x, 1.0, 20.0))));
-}
-
-tern_value tern_op_softsign(tern_opcall *call) {
-    tern_tensor *x = wide_input(call);
-    return narrowed(call, tern_div(x, tern_add_scalar(tern_abs(x), 1.0)));
-}
-
-tern_value tern_op_tanhshrink(tern_opcall *call) {
-    tern_tensor *x = wide_input(call);
-    return narrowed(call, tern_sub(x, tern_tanh(x)));
+void tern_grad_gelu(tern_node *node, tern_tensor *const *grad_out, tern_tensor **grads) {
+    tern_value how = tern_node_arg(node, 1);
+    bool tanh = how.kind == TERN_VALUE_STRING && is_tanh(how.as.s);
+    tern_pointwise_grad(node, tanh ? TERN_POINTWISE_gelu_tanh : TERN_POINTWISE_gelu, grad_out,
+                        grads);
 }
 
 tern_value tern_op_logsigmoid(tern_opcall *call) {
-    tern_tensor *x = tern_arg_tensor(call, 0);
+    const tern_tensor *x = tern_arg_tensor(call, 0);
     if (!tern_dtype_is_floating(BODY(x)->dtype))
         return tern_call_fail(call, TERN_ERR_ARGUMENT, "not implemented for '%s'",
                               tern_dtype_class(BODY(x)->dtype));
-    tern_shape shape = tern_shape_of(x);
-    tern_tensor *out = tern_map_output(call, BODY(x)->dtype, &shape);
-    tern_unary_attrs attrs = {.fn = TERN_UNARY_LOG_SIGMOID};
-    tern_launch(call->lane, TERN_KERNEL_UNARY, TERN_UNARY_LOG_SIGMOID, &x, 1, &out, 1, &attrs,
-                sizeof attrs);
-    return tern_result(call, out);
-}
-
-void tern_grad_logsigmoid(tern_node *node, tern_tensor *const *grad_out, tern_tensor **grads) {
-    grads[0] = tern_mul(grad_out[0], tern_sigmoid(tern_neg(tern_node_input(node, 0))));
-}
-
-/* ---- the exponential units: alpha (exp(x / width) - 1) up to 0, x above, and for NaN ---- */
-
-/* The slope at 0 is that of the exponential, alpha / width. */
-static tern_tensor *exponential_unit(tern_tensor *x, double alpha, double width) {
-    tern_tensor *curved = tern_le_scalar(x, 0.0);
-    tern_tensor *below = tern_fill_where(x, tern_logical_not(curved), 0.0);
-    if (width != 1.0) below = tern_div_scalar(below, width);
-    return tern_where(curved, tern_mul_scalar(tern_expm1(below), alpha), x);
-}
-
-tern_value tern_op_elu(tern_opcall *call) {
-    return narrowed(call, exponential_unit(wide_input(call), tern_arg_double(call, 1, 1.0), 1.0));
+    return tern_pointwise(call, TERN_POINTWISE_logsigmoid, NULL);
 }
 
 tern_value tern_op_celu(tern_opcall *call) {
-    double alpha = tern_arg_double(call, 1, 1.0);
-    if (alpha == 0.0)
+    if (tern_arg_double(call, 1, 1.0) == 0.0)
         return tern_call_fail(call, TERN_ERR_ARGUMENT, "ZeroDivisionError: alpha cannot be 0");
-    return narrowed(call, exponential_unit(wide_input(call), alpha, alpha));
+    return tern_pointwise(call, TERN_POINTWISE_celu, NULL);
 }
 
-tern_value tern_op_selu(tern_opcall *call) {
-    /* Klambauer et al., 2017 */
-    const double alpha = 1.6732632423543772848170429916717;
-    const double scale = 1.0507009873554804934193349852946;
-    tern_tensor *out = exponential_unit(wide_input(call), alpha, 1.0);
-    return narrowed(call, tern_mul_scalar(out, scale));
+/* The bounds of an integer tensor are integers. */
+tern_value tern_op_hardtanh(tern_opcall *call) {
+    tern_dtype dtype = BODY(tern_arg_tensor(call, 0))->dtype;
+    double min = tern_arg_double(call, 1, -1.0), max = tern_arg_double(call, 2, 1.0);
+    if (tern_dtype_is_floating(dtype)) return tern_pointwise(call, TERN_POINTWISE_hardtanh, NULL);
+    if (dtype == TERN_UINT8 && min < 0.0) min = 0.0;
+    const tern_value bounds[] = {ARG_INT((int64_t)min), ARG_INT((int64_t)max)};
+    return tern_pointwise(call, TERN_POINTWISE_hardtanh, bounds);
 }
 
-/* ---- piecewise linear ones ---- */
-
-static tern_tensor *leaky(tern_tensor *x, double slope) {
-    return tern_where(tern_gt_scalar(x, 0.0), x, tern_mul_scalar(x, slope));
+tern_value tern_op_softshrink(tern_opcall *call) {
+    double lambd = tern_arg_double(call, 1, 0.5);
+    if (!(lambd >= 0.0))
+        return tern_call_fail(call, TERN_ERR_ARGUMENT,
+                              "lambda must be greater or equal to 0, but found to be %g.", lambd);
+    return tern_pointwise(call, TERN_POINTWISE_softshrink, NULL);
 }
 
-tern_value tern_op_leaky_relu(tern_opcall *call) {
-    return narrowed(call, leaky(wide_input(call), tern_arg_double(call, 1, 0.01)));
-}
+/* ---- of two tensors ---- */
 
 /* One slope for all, or one for each channel (dimension 1). */
 tern_value tern_op_prelu(tern_opcall *call) {
@@ -155,84 +104,19 @@ tern_value tern_op_prelu(tern_opcall *call) {
 
 /* x above 0, else weight x, also for NaN. The weight broadcasts to x. */
 tern_value tern_op__prelu(tern_opcall *call) {
-    tern_tensor *x = tern_arg_tensor(call, 0), *weight = tern_arg_tensor(call, 1);
-    return tern_result(call, tern_where(tern_gt_scalar(x, 0.0), x, tern_mul(weight, x)));
+    return tern_result(call, FORMULA(call->ctx, "where(x > 0, x, w * x)", "x w", tern_arg(call, 0),
+                                     tern_arg(call, 1)));
 }
 
 /* dx = g above 0, else weight g; dweight = 0 above 0, else x g. Chosen, not multiplied by 0: an
  * infinite weight or x says nothing of the other side. */
 void tern_grad__prelu(tern_node *node, tern_tensor *const *grad_out, tern_tensor **grads) {
-    tern_tensor *g = grad_out[0], *x = tern_node_input(node, 0);
-    tern_tensor *above = tern_gt_scalar(x, 0.0);
-    if (tern_node_needs(node, 0))
-        grads[0] = tern_where(above, g, tern_mul(g, tern_node_input(node, 1)));
-    if (tern_node_needs(node, 1)) grads[1] = tern_fill_where(tern_mul(g, x), above, 0.0);
-}
-
-/* x between the bounds, and the bound, without gradient, from it on. */
-static tern_tensor *bounded(tern_tensor *x, tern_value min, tern_value max) {
-    tern_tensor *inside =
-        tern_logical_and(TERN_CALL(gt, ARG_TENSOR(x), min), TERN_CALL(lt, ARG_TENSOR(x), max));
-    tern_tensor *edge = tern_detach(TERN_CALL(clamp, ARG_TENSOR(x), min, max));
-    return tern_where(inside, x, edge);
-}
-
-tern_value tern_op_hardtanh(tern_opcall *call) {
-    tern_tensor *x = wide_input(call);
-    double min = tern_arg_double(call, 1, -1.0), max = tern_arg_double(call, 2, 1.0);
-    bool floating = tern_dtype_is_floating(BODY(x)->dtype);
-    if (BODY(x)->dtype == TERN_UINT8 && min < 0.0) min = 0.0;
-    return narrowed(call, bounded(x, floating ? ARG_FLOAT(min) : ARG_INT((int64_t)min),
-                                  floating ? ARG_FLOAT(max) : ARG_INT((int64_t)max)));
-}
-
-tern_value tern_op_relu6(tern_opcall *call) {
-    return narrowed(call, bounded(wide_input(call), ARG_INT(0), ARG_INT(6)));
-}
-
-tern_value tern_op_hardsigmoid(tern_opcall *call) {
-    tern_tensor *shifted = tern_add_scalar(wide_input(call), 3.0);
-    return narrowed(call, tern_div_scalar(bounded(shifted, ARG_FLOAT(0.0), ARG_FLOAT(6.0)), 6.0));
-}
-
-tern_value tern_op_hardswish(tern_opcall *call) {
-    /* The slope is 0 at -3 and 1 at 3; NaN is neither below nor above. */
-    tern_tensor *x = wide_input(call), *above = tern_ge_scalar(x, 3.0);
-    tern_tensor *below = tern_le_scalar(x, -3.0);
-    tern_tensor *inner = tern_fill_where(x, tern_logical_or(above, below), 0.0);
-    tern_tensor *middle = tern_div_scalar(tern_mul(inner, tern_add_scalar(inner, 3.0)), 6.0);
-    /* 0, and NaN for -inf, as x times 0 makes it. */
-    tern_tensor *low = tern_mul_scalar(tern_detach(x), 0.0);
-    return narrowed(call, tern_where(below, low, tern_where(above, x, middle)));
-}
-
-/* `beyond` where |x| is above lambd, else 0: no gradient, also for NaN, whose value stays. */
-static tern_tensor *shrunk(tern_tensor *x, tern_tensor *beyond, double lambd) {
-    tern_tensor *within = tern_logical_not(tern_gt_scalar(tern_abs(x), lambd));
-    tern_tensor *zero = tern_fill_where(tern_detach(x), tern_logical_not(tern_isnan(x)), 0.0);
-    return tern_where(within, zero, beyond);
-}
-
-tern_value tern_op_hardshrink(tern_opcall *call) {
-    tern_tensor *x = wide_input(call);
-    return narrowed(call, shrunk(x, x, tern_arg_double(call, 1, 0.5)));
-}
-
-tern_value tern_op_softshrink(tern_opcall *call) {
-    tern_tensor *x = wide_input(call);
-    double lambd = tern_arg_double(call, 1, 0.5);
-    if (!(lambd >= 0.0))
-        return tern_call_fail(call, TERN_ERR_ARGUMENT,
-                              "lambda must be greater or equal to 0, but found to be %g.", lambd);
-    tern_tensor *less = tern_sub(x, tern_mul_scalar(tern_detach(tern_sign(x)), lambd));
-    return narrowed(call, shrunk(x, less, lambd));
-}
-
-tern_value tern_op_threshold(tern_opcall *call) {
-    tern_tensor *x = tern_arg_tensor(call, 0);
-    tern_tensor *below = TERN_CALL(le, ARG_TENSOR(x), tern_arg(call, 1));
-    return tern_result(call,
-                       TERN_CALL(masked_fill, ARG_TENSOR(x), ARG_TENSOR(below), tern_arg(call, 2)));
+    static const char *const formulas[] = {"where(x > 0, g, g * w)", "where(x > 0, 0, g * x)"};
+    for (int k = 0; k < 2; k++)
+        if (tern_node_needs(node, k))
+            grads[k] = FORMULA(tern_node_ctx(node), formulas[k], "x w g",
+                               ARG_TENSOR(tern_node_input(node, 0)),
+                               ARG_TENSOR(tern_node_input(node, 1)), ARG_TENSOR(grad_out[0]));
 }
 
 /* ---- over a dimension ---- */
@@ -247,9 +131,9 @@ tern_value tern_op_glu(tern_opcall *call) {
                               "Halving dimension must be even, but dimension %d is size %lld", dim,
                               (long long)(BODY(x)->rank ? BODY(x)->shape[dim] : 1));
     int64_t half = BODY(x)->shape[dim] / 2;
-    x = tern_widen(x);
-    tern_tensor *gate = tern_sigmoid(tern_narrow(x, dim, half, half));
-    return narrowed(call, tern_mul(tern_narrow(x, dim, 0, half), gate));
+    return tern_result(call, FORMULA(call->ctx, "a * sigmoid(b)", "a b",
+                                     ARG_TENSOR(tern_narrow(x, dim, 0, half)),
+                                     ARG_TENSOR(tern_narrow(x, dim, half, half))));
 }
 
 tern_value tern_op_softmin(tern_opcall *call) {

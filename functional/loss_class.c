@@ -7,6 +7,7 @@
 #include "core/ops/compose.h"
 #include "core/ops/loss.h"
 #include "functional.h"
+#include "programs/program.h"
 
 /* The loss in the dtype of the first argument. */
 static tern_value narrowed(tern_opcall *call, tern_tensor *loss) {
@@ -182,25 +183,23 @@ static bool same_shapes(tern_opcall *call, const tern_tensor *x, const tern_tens
 
 /* By element: -(t log x + (1 - t) log(1 - x)), logarithms at least -100. */
 tern_value tern_op__bce(tern_opcall *call) {
-    tern_tensor *x = tern_arg_tensor(call, 0), *target = tern_arg_tensor(call, 1);
-    tern_tensor *log_not = tern_at_least(tern_log1p(tern_neg(x)), -100.0);
-    tern_tensor *log = tern_at_least(tern_log(x), -100.0);
-    tern_tensor *no = tern_mul(tern_sub_scalar(target, 1.0), log_not);
-    return tern_result(call, tern_sub(no, tern_mul(target, log)));
+    return tern_result(
+        call, FORMULA(call->ctx,
+                      "yes = log(x); no = log1p(-x);"
+                      "(t - 1) * where(no < -100, -100, no) - t * where(yes < -100, -100, yes)",
+                      "x t", tern_arg(call, 0), tern_arg(call, 1)));
 }
 
 void tern_grad__bce(tern_node *node, tern_tensor *const *grad_out, tern_tensor **grads) {
-    tern_tensor *x = tern_node_input(node, 0), *target = tern_node_input(node, 1);
-    if (tern_node_needs(node, 0)) {
-        tern_tensor *product = tern_mul(tern_rsub_scalar(x, 1.0), x);
-        tern_tensor *slope = tern_div(tern_sub(x, target), tern_at_least(product, 1e-12));
-        grads[0] = tern_mul(grad_out[0], slope);
-    }
-    if (tern_node_needs(node, 1)) {
-        tern_tensor *log_not = tern_at_least(tern_log1p(tern_neg(x)), -100.0);
-        tern_tensor *log = tern_at_least(tern_log(x), -100.0);
-        grads[1] = tern_mul(grad_out[0], tern_sub(log_not, log));
-    }
+    static const char *const formulas[] = {
+        "p = (1 - x) * x; g * ((x - t) / where(p < 1e-12, 1e-12, p))",
+        "yes = log(x); no = log1p(-x);"
+        "g * (where(no < -100, -100, no) - where(yes < -100, -100, yes))"};
+    for (int k = 0; k < 2; k++)
+        if (tern_node_needs(node, k))
+            grads[k] = FORMULA(tern_node_ctx(node), formulas[k], "x t g",
+                               ARG_TENSOR(tern_node_input(node, 0)),
+                               ARG_TENSOR(tern_node_input(node, 1)), ARG_TENSOR(grad_out[0]));
 }
 
 tern_value tern_op_binary_cross_entropy(tern_opcall *call) {
@@ -221,36 +220,29 @@ tern_value tern_op_binary_cross_entropy(tern_opcall *call) {
 
 /* By element: (1 - t) x - l log sigmoid(x), where l = 1 + (pos_weight - 1) t. */
 tern_value tern_op__bce_logits(tern_opcall *call) {
-    tern_tensor *x = tern_arg_tensor(call, 0), *target = tern_arg_tensor(call, 1);
-    tern_tensor *pos_weight = tern_arg_tensor(call, 2);
-    tern_tensor *log_sigmoid = TERN_CALL(logsigmoid, ARG_TENSOR(x));
-    if (pos_weight) {
-        tern_tensor *more = tern_mul(tern_sub_scalar(pos_weight, 1.0), target);
-        log_sigmoid = tern_mul(tern_add_scalar(more, 1.0), log_sigmoid);
-    }
-    return tern_result(call, tern_sub(tern_mul(tern_rsub_scalar(target, 1.0), x), log_sigmoid));
+    tern_value weight = tern_arg_given(call, 2) ? tern_arg(call, 2) : ARG_FLOAT(1.0);
+    const char *formula = tern_arg_given(call, 2)
+                              ? "(1 - t) * x - ((w - 1) * t + 1) * logsigmoid(x)"
+                              : "(1 - t) * x - logsigmoid(x)";
+    return tern_result(
+        call, FORMULA(call->ctx, formula, "x t w", tern_arg(call, 0), tern_arg(call, 1), weight));
 }
 
 /* dx = g (sigmoid(x) - t), or g ((w t + 1 - t) sigmoid(x) - w t) with the weight w of positives;
  * dt = -g x, or g (log sigmoid(-x) - w log sigmoid(x)); dw = -g t log sigmoid(x). */
 void tern_grad__bce_logits(tern_node *node, tern_tensor *const *grad_out, tern_tensor **grads) {
-    tern_tensor *g = grad_out[0], *x = tern_node_input(node, 0), *t = tern_node_input(node, 1);
-    bool weighted = tern_node_n_inputs(node) > 2;
-    tern_tensor *w = weighted ? tern_node_input(node, 2) : NULL;
-    if (tern_node_needs(node, 0)) {
-        tern_tensor *sigmoid = tern_sigmoid(x), *positive = w ? tern_mul(w, t) : t;
-        if (w) sigmoid = tern_mul(tern_sub(tern_add_scalar(positive, 1.0), t), sigmoid);
-        grads[0] = tern_mul(tern_sub(sigmoid, positive), g);
+    static const char *const plain[] = {"(sigmoid(x) - t) * g", "g * -x"};
+    static const char *const weighted[] = {"(((w * t + 1) - t) * sigmoid(x) - w * t) * g",
+                                           "g * (logsigmoid(-x) - w * logsigmoid(x))",
+                                           "-(g * (t * logsigmoid(x)))"};
+    int count = tern_node_n_inputs(node);
+    for (int k = 0; k < count; k++) {
+        if (!tern_node_needs(node, k)) continue;
+        tern_value weight = count > 2 ? ARG_TENSOR(tern_node_input(node, 2)) : ARG_FLOAT(1.0);
+        grads[k] = FORMULA(tern_node_ctx(node), count > 2 ? weighted[k] : plain[k], "x t w g",
+                           ARG_TENSOR(tern_node_input(node, 0)),
+                           ARG_TENSOR(tern_node_input(node, 1)), weight, ARG_TENSOR(grad_out[0]));
     }
-    if (tern_node_needs(node, 1)) {
-        tern_tensor *slope = tern_neg(x);
-        if (w)
-            slope = tern_sub(TERN_CALL(logsigmoid, ARG_TENSOR(slope)),
-                             tern_mul(w, TERN_CALL(logsigmoid, ARG_TENSOR(x))));
-        grads[1] = tern_mul(g, slope);
-    }
-    if (weighted && tern_node_needs(node, 2))
-        grads[2] = tern_neg(tern_mul(g, tern_mul(t, TERN_CALL(logsigmoid, ARG_TENSOR(x)))));
 }
 
 tern_value tern_op_binary_cross_entropy_with_logits(tern_opcall *call) {
@@ -276,14 +268,10 @@ tern_value tern_op_kl_div(tern_opcall *call) {
     bool batchmean = name[0] == 'b';
     tern_reduction reduction = TERN_SUM;
     if (!batchmean && !tern_reduction_argument(call, 4, &reduction)) return tern_none();
-    tern_tensor *loss;
-    if (tern_arg_bool(call, 5, false)) {
-        loss = tern_mul(tern_exp(target), tern_sub(target, x));
-    } else {
-        /* t log t is 0 at 0 */
-        tern_tensor *own = TERN_CALL(xlogy, ARG_TENSOR(target), ARG_TENSOR(target));
-        loss = tern_sub(own, tern_mul(target, x));
-    }
+    /* t log t is 0 at 0 */
+    bool log_target = tern_arg_bool(call, 5, false);
+    tern_tensor *loss = FORMULA(call->ctx, log_target ? "exp(t) * (t - x)" : "xlogy(t, t) - t * x",
+                                "x t", ARG_TENSOR(x), ARG_TENSOR(target));
     loss = tern_reduce_loss(loss, reduction);
     if (call->ctx->status != TERN_OK) return tern_none();
     if (batchmean && BODY(x)->rank > 0) loss = tern_div_scalar(loss, (double)BODY(x)->shape[0]);

@@ -8,6 +8,7 @@
 #include "core/ops/compose.h"
 #include "core/ops/loss.h"
 #include "functional.h"
+#include "programs/program.h"
 
 /* An argument in the dtype to compute in; integers count as float32. */
 static tern_tensor *wide(tern_opcall *call, int index) {
@@ -36,13 +37,13 @@ static tern_value reduced(tern_opcall *call, tern_tensor *loss, int reduction_in
 
 /* d^2 / 2 times `inner` up to the bound, `outer` (|d| - bound / 2) beyond; NaN is not beyond. What a
  * branch does not take is 0 there, that no infinity of it meets the 0 of its gradient. */
-static tern_tensor *quadratic_then_linear(tern_tensor *d, double bound, double inner,
+static tern_tensor *quadratic_then_linear(tern_opcall *call, double bound, double inner,
                                           double outer) {
-    tern_tensor *size = tern_abs(d);
-    tern_tensor *beyond = tern_ge_scalar(size, bound), *inside = tern_fill_where(d, beyond, 0.0);
-    tern_tensor *near = tern_mul_scalar(tern_mul(inside, inside), 0.5 * inner);
-    tern_tensor *far = tern_mul_scalar(tern_sub_scalar(size, 0.5 * bound), outer);
-    return tern_where(beyond, far, near);
+    return FORMULA(call->ctx,
+                   "d = x - t; s = abs(d); beyond = s >= bound; near = where(beyond, 0, d);"
+                   "where(beyond, (s - 0.5 * bound) * outer, near * near * (0.5 * inner))",
+                   "x t bound inner outer", ARG_TENSOR(wide(call, 0)), ARG_TENSOR(wide(call, 1)),
+                   ARG_FLOAT(bound), ARG_FLOAT(inner), ARG_FLOAT(outer));
 }
 
 tern_value tern_op_smooth_l1_loss(tern_opcall *call) {
@@ -50,9 +51,12 @@ tern_value tern_op_smooth_l1_loss(tern_opcall *call) {
     if (!(beta >= 0.0))
         return tern_call_fail(call, TERN_ERR_ARGUMENT,
                               "does not support negative values for beta, got %g", beta);
-    tern_tensor *d = tern_sub(wide(call, 0), wide(call, 1));
-    if (beta == 0.0) return reduced(call, tern_abs(d), 4);
-    return reduced(call, quadratic_then_linear(d, beta, 1.0 / beta, 1.0), 4);
+    if (beta == 0.0)
+        return reduced(call,
+                       FORMULA(call->ctx, "abs(x - t)", "x t", ARG_TENSOR(wide(call, 0)),
+                               ARG_TENSOR(wide(call, 1))),
+                       4);
+    return reduced(call, quadratic_then_linear(call, beta, 1.0 / beta, 1.0), 4);
 }
 
 tern_value tern_op_huber_loss(tern_opcall *call) {
@@ -60,13 +64,13 @@ tern_value tern_op_huber_loss(tern_opcall *call) {
     if (!(delta > 0.0))
         return tern_call_fail(call, TERN_ERR_ARGUMENT,
                               "does not support non-positive values for delta, got %g", delta);
-    tern_tensor *d = tern_sub(wide(call, 0), wide(call, 1));
-    return reduced(call, quadratic_then_linear(d, delta, 1.0, delta), 2);
+    return reduced(call, quadratic_then_linear(call, delta, 1.0, delta), 2);
 }
 
 tern_value tern_op_soft_margin_loss(tern_opcall *call) {
-    tern_tensor *product = tern_mul(wide(call, 1), wide(call, 0));
-    return reduced(call, tern_log1p(tern_exp(tern_neg(product))), 4);
+    tern_tensor *loss = FORMULA(call->ctx, "log1p(exp(-(y * x)))", "x y", ARG_TENSOR(wide(call, 0)),
+                                ARG_TENSOR(wide(call, 1)));
+    return reduced(call, loss, 4);
 }
 
 tern_value tern_op_margin_ranking_loss(tern_opcall *call) {
@@ -80,31 +84,26 @@ tern_value tern_op_margin_ranking_loss(tern_opcall *call) {
 
 /* y = 1: x; y = -1: max(0, margin - x) */
 tern_value tern_op_hinge_embedding_loss(tern_opcall *call) {
-    tern_tensor *x = wide(call, 0), *y = tern_arg_tensor(call, 1);
-    double margin = tern_arg_double(call, 2, 1.0);
-    tern_tensor *hinge = tern_at_least(tern_rsub_scalar(x, margin), 0.0);
-    hinge = tern_fill_where(hinge, tern_eq_scalar(y, 1.0), 0.0);
-    tern_tensor *plain = tern_fill_where(x, tern_eq_scalar(y, -1.0), 0.0);
-    return reduced(call, tern_add(hinge, plain), 5);
+    tern_tensor *loss = FORMULA(
+        call->ctx, "h = margin - x; where(y == 1, 0, clamp(h, 0, inf)) + where(y == -1, 0, x)",
+        "x y margin", ARG_TENSOR(wide(call, 0)), ARG_TENSOR(tern_arg_tensor(call, 1)),
+        ARG_FLOAT(tern_arg_double(call, 2, 1.0)));
+    return reduced(call, loss, 5);
 }
 
 /* ---- likelihoods ---- */
 
 tern_value tern_op_poisson_nll_loss(tern_opcall *call) {
-    tern_tensor *x = wide(call, 0), *t = wide(call, 1), *loss;
-    if (tern_arg_bool(call, 2, true)) {
-        loss = tern_sub(tern_exp(x), tern_mul(t, x));
-    } else {
-        tern_tensor *log = tern_log(tern_add_scalar(x, tern_arg_double(call, 5, 1e-8)));
-        loss = tern_sub(x, tern_mul(t, log));
-    }
-    if (tern_arg_bool(call, 3, false)) {
-        /* Stirling's term, for targets above 1 */
-        tern_tensor *term = tern_sub(tern_mul(t, tern_log(t)), t);
-        tern_tensor *rest = tern_log(tern_mul_scalar(t, 2.0 * 3.14159265358979323846));
-        term = tern_add(term, tern_mul_scalar(rest, 0.5));
-        loss = tern_add(loss, tern_fill_where(term, tern_le_scalar(t, 1.0), 0.0));
-    }
+    /* Stirling's term is for targets above 1. */
+    static const char *const formulas[2][2] = {
+        {"x - t * log(x + eps)",
+         "x - t * log(x + eps) + where(t <= 1, 0, t * log(t) - t + log(t * (2 * pi)) * 0.5)"},
+        {"exp(x) - t * x",
+         "exp(x) - t * x + where(t <= 1, 0, t * log(t) - t + log(t * (2 * pi)) * 0.5)"}};
+    bool log_input = tern_arg_bool(call, 2, true), full = tern_arg_bool(call, 3, false);
+    tern_tensor *loss =
+        FORMULA(call->ctx, formulas[log_input][full], "x t eps", ARG_TENSOR(wide(call, 0)),
+                ARG_TENSOR(wide(call, 1)), ARG_FLOAT(tern_arg_double(call, 5, 1e-8)));
     return reduced(call, loss, 7);
 }
 

@@ -3,6 +3,7 @@
 #include <math.h>
 
 #include "sched.h"
+#include "tern/formula.h"
 
 #define PI 3.14159265358979323846
 

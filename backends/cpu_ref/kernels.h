@@ -35,6 +35,7 @@ int32_t tern_ref_avg_pool(const tern_kit_call *call);
 int32_t tern_ref_avg_pool_grad(const tern_kit_call *call);
 int32_t tern_ref_resize(const tern_kit_call *call);
 int32_t tern_ref_resize_grad(const tern_kit_call *call);
+int32_t tern_ref_map(const tern_kit_call *call);
 
 /*
  * Whether a member of the family takes the dtype of its first floating or integer operand (b of
@@ -45,6 +46,17 @@ bool tern_ref_binary_has(int32_t fn, int32_t dtype);
 bool tern_ref_ternary_has(int32_t fn, int32_t dtype);
 bool tern_ref_reduce_has(int32_t fn, int32_t dtype);
 bool tern_ref_scan_has(int32_t fn, int32_t dtype);
+
+/*
+ * The members on numbers, for MAP: up to TERN_KIT_CHUNK of them, and the results replace a. `dtype` is
+ * that of the operands.
+ */
+void tern_ref_unary_floating(int32_t fn, double *a, int64_t n);
+void tern_ref_unary_integer(int32_t fn, int64_t *a, int64_t n);
+void tern_ref_ternary_floating(const tern_ternary_attrs *attrs, int32_t dtype, double *a,
+                               const double *b, const double *c, int64_t n);
+void tern_ref_ternary_integer(const tern_ternary_attrs *attrs, int64_t *a, const int64_t *b,
+                              const int64_t *c, int64_t n);
 
 /* The sum of float32, float64, float16 and bfloat16 in PyTorch's order (reduce_sum.c). */
 int32_t tern_ref_sum_floating(const tern_kit_call *call);

@@ -39,6 +39,12 @@ static bool numbers_only(int32_t fn, int32_t dtype) {
     return dtype != TERN_BT_BOOL;
 }
 
+/* The member of MAP is the program's length. */
+static bool short_enough(int32_t fn, int32_t dtype) {
+    (void)dtype;
+    return fn <= TERN_KIT_MAP_STEPS;
+}
+
 /* Resizing pictures of bytes is common. */
 static bool floating_or_uint8(int32_t fn, int32_t dtype) {
     (void)fn;
@@ -76,6 +82,7 @@ static const family families[] = {
     [TERN_KERNEL_AVG_POOL_GRAD] = {tern_ref_avg_pool_grad, SIZE(pool), 1, 1, 1, floating_only, 0},
     [TERN_KERNEL_RESIZE] = {tern_ref_resize, SIZE(resize), 1, 1, 1, floating_or_uint8, 0},
     [TERN_KERNEL_RESIZE_GRAD] = {tern_ref_resize_grad, SIZE(resize), 1, 1, 1, floating_only, 0},
+    [TERN_KERNEL_MAP] = {tern_ref_map, 0, 1, TERN_KIT_OPERANDS, TERN_KIT_OPERANDS, short_enough, 0},
 };
 
 /* NULL where the kit has no such kernel. */
@@ -261,15 +268,17 @@ static int32_t check_launch(const tern_kit_device *device, int32_t kernel, int32
     return TERN_BACKEND_OK;
 }
 
-int32_t tern_kit_run(tern_kit_device *device, int32_t kernel, const tern_operand *inputs,
-                     int32_t n_inputs, const tern_operand *outputs, int32_t n_outputs,
-                     const void *attrs, uint32_t attrs_size, tern_kit_flag *flag,
-                     tern_backend_error *err) {
+static int32_t run_once(tern_kit_device *device, int32_t kernel, const tern_operand *inputs,
+                        int32_t n_inputs, const tern_operand *outputs, int32_t n_outputs,
+                        const void *attrs, uint32_t attrs_size, tern_kit_flag *flag,
+                        tern_backend_error *err) {
     int32_t status = check_launch(device, kernel, n_inputs, n_outputs, err);
     if (status != TERN_BACKEND_OK) return status;
     const family *own = find_family(kernel);
     max_align_t room[ATTRS_SIZE / sizeof(max_align_t)];
-    if (own) attrs = adapt_attrs(own->attrs_size, attrs, attrs_size, room);
+    /* A program is as long as it says. */
+    if (own && kernel != TERN_KERNEL_MAP)
+        attrs = adapt_attrs(own->attrs_size, attrs, attrs_size, room);
     if (own && !attrs)
         return tern_kit_fail(err, TERN_BACKEND_UNSUPPORTED,
                              "kernel %" PRId32 ": attributes that this backend does not know",
@@ -291,6 +300,31 @@ int32_t tern_kit_run(tern_kit_device *device, int32_t kernel, const tern_operand
     if (status == TERN_BACKEND_OUT_OF_MEMORY)
         tern_kit_fail(err, status, "kernel %" PRId32 ": no host memory for its scratch", kernel);
     return status;
+}
+
+/* The tuples of a program, one after the other. */
+static int32_t run_tuples(tern_kit_device *device, const tern_operand *inputs, int32_t n_inputs,
+                          const tern_operand *outputs, int32_t n_outputs,
+                          const tern_map_attrs *program, uint32_t attrs_size, tern_kit_flag *flag,
+                          tern_backend_error *err) {
+    int32_t in = program->n_inputs, out = program->n_outputs, tuples = out ? n_outputs / out : 0;
+    if (tuples < 1 || n_inputs != tuples * in || n_outputs != tuples * out)
+        return tern_kit_fail(err, TERN_BACKEND_INVALID, "map: operands that are no tuples");
+    int32_t status = TERN_BACKEND_OK;
+    for (int32_t t = 0; t < tuples && status == TERN_BACKEND_OK; t++)
+        status = run_once(device, TERN_KERNEL_MAP, inputs + (ptrdiff_t)t * in, in,
+                          outputs + (ptrdiff_t)t * out, out, program, attrs_size, flag, err);
+    return status;
+}
+
+int32_t tern_kit_run(tern_kit_device *device, int32_t kernel, const tern_operand *inputs,
+                     int32_t n_inputs, const tern_operand *outputs, int32_t n_outputs,
+                     const void *attrs, uint32_t attrs_size, tern_kit_flag *flag,
+                     tern_backend_error *err) {
+    return kernel == TERN_KERNEL_MAP ? run_tuples(device, inputs, n_inputs, outputs, n_outputs,
+                                                  attrs, attrs_size, flag, err)
+                                     : run_once(device, kernel, inputs, n_inputs, outputs,
+                                                n_outputs, attrs, attrs_size, flag, err);
 }
 
 int32_t tern_kit_launch(tern_bdevice *device, tern_bqueue *queue, int32_t kernel,

@@ -26,6 +26,9 @@
 /* The most operands that a launch may have: an output or input for each dimension, and a few. */
 #define TERN_KIT_OPERANDS 24
 
+/* The longest program of MAP: its values, of a chunk of positions, lie in scratch memory. */
+#define TERN_KIT_MAP_STEPS 512
+
 /*
  * How kernels reach a backend's memory. `reach` returns the host address of a buffer's first byte,
  * valid until the matching `leave`; NULL, with a message, where it cannot. Operands of one launch

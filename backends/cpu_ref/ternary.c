@@ -39,48 +39,59 @@ static float lerp_f32(float from, float to, float weight) {
     return fabsf(weight) < 0.5f ? fmaf(weight, step, from) : fmaf(weight - 1, step, to);
 }
 
-/* The results replace x->a. */
-static void run_f64(const tern_ternary_attrs *attrs, chunk *x, int64_t n) {
+/* The results replace x. */
+static void run_f64(const tern_ternary_attrs *attrs, double *x, const double *y, const double *z,
+                    int64_t n) {
     for (int64_t i = 0; i < n; i++) {
-        double a = x->a[i], b = x->b[i], c = x->c[i];
+        double a = x[i], b = y[i], c = z[i];
         switch (attrs->fn) {
-        case TERN_TERNARY_WHERE: x->a[i] = a != 0 ? b : c; break;
-        case TERN_TERNARY_CLAMP: x->a[i] = clamp(a, b, c); break;
-        case TERN_TERNARY_ADDCMUL: x->a[i] = fma(attrs->value * b, c, a); break;
-        case TERN_TERNARY_ADDCDIV: x->a[i] = a + attrs->value * b / c; break;
-        default: x->a[i] = lerp(a, b, c); break;
+        case TERN_TERNARY_WHERE: x[i] = a != 0 ? b : c; break;
+        case TERN_TERNARY_CLAMP: x[i] = clamp(a, b, c); break;
+        case TERN_TERNARY_ADDCMUL: x[i] = fma(attrs->value * b, c, a); break;
+        case TERN_TERNARY_ADDCDIV: x[i] = a + attrs->value * b / c; break;
+        default: x[i] = lerp(a, b, c); break;
         }
     }
 }
 
-static void run_f32(const tern_ternary_attrs *attrs, chunk *x, int64_t n) {
+static void run_f32(const tern_ternary_attrs *attrs, double *x, const double *y, const double *z,
+                    int64_t n) {
     float value = (float)attrs->value;
     for (int64_t i = 0; i < n; i++) {
-        float a = (float)x->a[i], b = (float)x->b[i], c = (float)x->c[i];
+        float a = (float)x[i], b = (float)y[i], c = (float)z[i];
         switch (attrs->fn) {
-        case TERN_TERNARY_WHERE: x->a[i] = (double)(a != 0 ? b : c); break;
-        case TERN_TERNARY_CLAMP: x->a[i] = clamp((double)a, (double)b, (double)c); break;
-        case TERN_TERNARY_ADDCMUL: x->a[i] = (double)fmaf(value * b, c, a); break;
-        case TERN_TERNARY_ADDCDIV: x->a[i] = (double)(a + value * b / c); break;
-        default: x->a[i] = (double)lerp_f32(a, b, c); break;
+        case TERN_TERNARY_WHERE: x[i] = (double)(a != 0 ? b : c); break;
+        case TERN_TERNARY_CLAMP: x[i] = clamp((double)a, (double)b, (double)c); break;
+        case TERN_TERNARY_ADDCMUL: x[i] = (double)fmaf(value * b, c, a); break;
+        case TERN_TERNARY_ADDCDIV: x[i] = (double)(a + value * b / c); break;
+        default: x[i] = (double)lerp_f32(a, b, c); break;
         }
     }
 }
 
-static void run_i64(const tern_ternary_attrs *attrs, chunk_i *x, int64_t n) {
+void tern_ref_ternary_integer(const tern_ternary_attrs *attrs, int64_t *x, const int64_t *y,
+                              const int64_t *z, int64_t n) {
     for (int64_t i = 0; i < n; i++) {
-        int64_t a = x->a[i], b = x->b[i], c = x->c[i];
+        int64_t a = x[i], b = y[i], c = z[i];
         switch (attrs->fn) {
-        case TERN_TERNARY_WHERE: x->a[i] = a != 0 ? b : c; break;
+        case TERN_TERNARY_WHERE: x[i] = a != 0 ? b : c; break;
         case TERN_TERNARY_CLAMP:
             a = a < b ? b : a;
-            x->a[i] = a > c ? c : a;
+            x[i] = a > c ? c : a;
             break;
         default: /* ADDCMUL, wrapping */
-            x->a[i] = (int64_t)((uint64_t)a + (uint64_t)attrs->value_i * (uint64_t)b * (uint64_t)c);
+            x[i] = (int64_t)((uint64_t)a + (uint64_t)attrs->value_i * (uint64_t)b * (uint64_t)c);
             break;
         }
     }
+}
+
+void tern_ref_ternary_floating(const tern_ternary_attrs *attrs, int32_t dtype, double *a,
+                               const double *b, const double *c, int64_t n) {
+    if (dtype == TERN_BT_FLOAT64)
+        run_f64(attrs, a, b, c, n);
+    else
+        run_f32(attrs, a, b, c, n);
 }
 
 /* One chunk of operands[1..3] into operands[0], at the given addresses. */
@@ -92,17 +103,14 @@ static void run_chunk(const tern_ternary_attrs *attrs, const tern_kit_tensor *co
         tern_kit_load_f64(operands[1]->dtype, at[1], stride[1], n, x.a);
         tern_kit_load_f64(dtype, at[2], stride[2], n, x.b);
         tern_kit_load_f64(dtype, at[3], stride[3], n, x.c);
-        if (dtype == TERN_BT_FLOAT64)
-            run_f64(attrs, &x, n);
-        else
-            run_f32(attrs, &x, n);
+        tern_ref_ternary_floating(attrs, dtype, x.a, x.b, x.c, n);
         tern_kit_store_f64(dtype, at[0], stride[0], n, x.a);
     } else {
         chunk_i x;
         tern_kit_load_i64(operands[1]->dtype, at[1], stride[1], n, x.a);
         tern_kit_load_i64(dtype, at[2], stride[2], n, x.b);
         tern_kit_load_i64(dtype, at[3], stride[3], n, x.c);
-        run_i64(attrs, &x, n);
+        tern_ref_ternary_integer(attrs, x.a, x.b, x.c, n);
         tern_kit_store_i64(dtype, at[0], stride[0], n, x.a);
     }
 }

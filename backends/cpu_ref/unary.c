@@ -166,21 +166,31 @@ bool tern_ref_unary_has(int32_t fn, int32_t dtype) {
     return tern_kit_is_floating(dtype) ? members[fn].floating != NULL : members[fn].integer != NULL;
 }
 
-static void run_floating(double (*f)(double), const tern_kit_tensor *in, const void *from,
+void tern_ref_unary_floating(int32_t fn, double *a, int64_t n) {
+    double (*f)(double) = members[fn].floating;
+    for (int64_t i = 0; i < n; i++) a[i] = f(a[i]);
+}
+
+void tern_ref_unary_integer(int32_t fn, int64_t *a, int64_t n) {
+    int64_t (*f)(int64_t) = members[fn].integer;
+    for (int64_t i = 0; i < n; i++) a[i] = f(a[i]);
+}
+
+static void run_floating(int32_t fn, const tern_kit_tensor *in, const void *from,
                          int64_t from_stride, const tern_kit_tensor *out, void *to,
                          int64_t to_stride, int64_t n) {
     double x[TERN_KIT_CHUNK];
     tern_kit_load_f64(in->dtype, from, from_stride, n, x);
-    for (int64_t i = 0; i < n; i++) x[i] = f(x[i]);
+    tern_ref_unary_floating(fn, x, n);
     tern_kit_store_f64(out->dtype, to, to_stride, n, x);
 }
 
-static void run_integer(int64_t (*f)(int64_t), const tern_kit_tensor *in, const void *from,
+static void run_integer(int32_t fn, const tern_kit_tensor *in, const void *from,
                         int64_t from_stride, const tern_kit_tensor *out, void *to,
                         int64_t to_stride, int64_t n) {
     int64_t x[TERN_KIT_CHUNK];
     tern_kit_load_i64(in->dtype, from, from_stride, n, x);
-    for (int64_t i = 0; i < n; i++) x[i] = f(x[i]);
+    tern_ref_unary_integer(fn, x, n);
     tern_kit_store_i64(out->dtype, to, to_stride, n, x);
 }
 
@@ -200,11 +210,9 @@ int32_t tern_ref_unary(const tern_kit_call *call) {
             void *to = tern_kit_at(out, walk.offset[0] + i * row.stride[0]);
             const void *from = tern_kit_at(in, walk.offset[1] + i * row.stride[1]);
             if (tern_kit_is_floating(in->dtype)) {
-                run_floating(members[fn].floating, in, from, row.stride[1], out, to, row.stride[0],
-                             n);
+                run_floating(fn, in, from, row.stride[1], out, to, row.stride[0], n);
             } else {
-                run_integer(members[fn].integer, in, from, row.stride[1], out, to, row.stride[0],
-                            n);
+                run_integer(fn, in, from, row.stride[1], out, to, row.stride[0], n);
             }
         }
     } while (tern_kit_walk_next(&walk));

@@ -37,6 +37,7 @@ static const char *const families[] = {
     [TERN_KERNEL_SOFTMAX] = "softmax",
     [TERN_KERNEL_LOG_SOFTMAX] = "log softmax",
     [TERN_KERNEL_LAYER_NORM] = "layer norm",
+    [TERN_KERNEL_MAP] = "map",
 };
 
 static const char *const unary_members[] = {

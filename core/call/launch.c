@@ -83,7 +83,8 @@ bool tern_has_map(tern_lane *lane, int32_t kernel, int32_t fn, int n_inputs, ter
 /* ---- starting -------------------------------------------------------------------------------- */
 
 static bool takes_immediates(int32_t kernel) {
-    return kernel == TERN_KERNEL_BINARY || kernel == TERN_KERNEL_TERNARY;
+    return kernel == TERN_KERNEL_BINARY || kernel == TERN_KERNEL_TERNARY ||
+           kernel == TERN_KERNEL_MAP;
 }
 
 /* Kernels that read what they write to. */

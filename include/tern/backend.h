@@ -136,7 +136,7 @@ enum { TERN_LAYOUT_STRIDED = 0 /* blocked forms later */ };
  * themselves; they may be the same elements as an input. The arrays are valid during the call only: a
  * backend that runs later copies them.
  *
- * IMMEDIATE. An input of BINARY or TERNARY may have no buffer: `buffer` is NULL, rank is 0, and the
+ * IMMEDIATE. An input of BINARY, TERNARY or MAP may have no buffer: `buffer` is NULL, rank is 0, and the
  * value, which holds at every position, stands in place of the offset: `f` where the dtype is
  * floating, `i` elsewhere. It is a value of the dtype already, rounded or wrapped.
  *
@@ -201,7 +201,8 @@ enum {
     /* fused forms */
     TERN_KERNEL_SOFTMAX = 128,
     TERN_KERNEL_LOG_SOFTMAX = 129,
-    TERN_KERNEL_LAYER_NORM = 130
+    TERN_KERNEL_LAYER_NORM = 130,
+    TERN_KERNEL_MAP = 131 /* out = a program of steps over its inputs */
 };
 
 /* FILL: no input. The value in both forms; the kernel takes the one of its dtype. */
@@ -481,6 +482,57 @@ typedef struct tern_layer_norm_attrs {
     double eps;
 } tern_layer_norm_attrs;
 
+/*
+ * MAP: a program, which is a straight line of steps, applied at every position of each tuple.
+ *
+ * VALUES are numbered: first the inputs, then the constants, then one for each step, which is what the
+ * step writes. A step reads values with lower numbers than its own. Outputs are values too.
+ *
+ * TYPES. A program computes in one dtype: float64 where an operand is float64, int64 (wrapping) where
+ * none is floating, else float32. Inputs and outputs of a program may have any dtypes; loading and
+ * storing converts, as COPY does. Bools load as 0 and 1; a comparison, a logical or a classifying step
+ * gives 0 or 1.
+ *
+ * ROUNDING. Every step rounds to the dtype of the program, as its family does with operands of that
+ * dtype. Constants are rounded to it when they are read. A step of COPY rounds further: to the dtype
+ * that is its member, and back. Nothing is contracted but what is one step: ADD, SUB, ADDCMUL, ADDCDIV
+ * (whose number is their last source; -1 stands for 1) and LERP.
+ *
+ * TUPLES. The inputs of the launch are those of the first tuple, of the second, and so on, and so are
+ * the outputs. The operands of a tuple have one shape, tuples may differ in it, and all have the same
+ * dtypes at the same place. supports and prepare see one tuple; `fn` is the number of steps there.
+ */
+typedef struct tern_map_step {
+    int16_t family;    /* TERN_KERNEL_UNARY, _BINARY, _TERNARY or _COPY */
+    int16_t fn;        /* its member; of COPY a dtype */
+    int16_t source[4]; /* values; -1 where there is none */
+} tern_map_step;
+
+typedef union tern_map_constant {
+    double f;  /* of a floating program */
+    int64_t i; /* of an int64 program */
+} tern_map_constant;
+
+/* What launch gets: this, and behind it the constants, the steps and the outputs' values. */
+typedef struct tern_map_attrs {
+    int32_t compute; /* TERN_BT_FLOAT32, _FLOAT64 or _INT64 */
+    int32_t n_inputs;
+    int32_t n_outputs;
+    int32_t n_constants;
+    int32_t n_steps;
+    int32_t reserved;
+} tern_map_attrs;
+
+static inline const tern_map_constant *tern_map_constants(const tern_map_attrs *attrs) {
+    return (const tern_map_constant *)(const void *)(attrs + 1);
+}
+static inline const tern_map_step *tern_map_steps(const tern_map_attrs *attrs) {
+    return (const tern_map_step *)(const void *)(tern_map_constants(attrs) + attrs->n_constants);
+}
+static inline const int16_t *tern_map_outputs(const tern_map_attrs *attrs) {
+    return (const int16_t *)(const void *)(tern_map_steps(attrs) + attrs->n_steps);
+}
+
 /* What supports() is asked. `fn` is the member of a family, 0 where there are none. */
 typedef struct tern_kernel_query {
     uint32_t struct_size;
@@ -741,6 +793,8 @@ TERN_BACKEND_ASSERT(sizeof(tern_bdevice_vtable) == 272, "tern_bdevice_vtable lay
 #endif
 TERN_BACKEND_ASSERT(sizeof(tern_binary_attrs) == 24, "tern_binary_attrs layout");
 TERN_BACKEND_ASSERT(sizeof(tern_conv_attrs) == 80, "tern_conv_attrs layout");
+TERN_BACKEND_ASSERT(sizeof(tern_map_attrs) == 24, "tern_map_attrs layout");
+TERN_BACKEND_ASSERT(sizeof(tern_map_step) == 12, "tern_map_step layout");
 
 #ifdef __cplusplus
 }

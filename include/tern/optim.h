@@ -322,15 +322,6 @@ TERN_API tern_status tern_sched_load_state_dict(tern_sched *sched, tern_value st
 /* Ends the scheduler's lifetime before its scope ends. NULL is fine. */
 TERN_API void tern_sched_free(tern_sched *sched);
 
-/*
- * A formula in `epoch`, in Python's notation: numbers, + - * / // % **, comparisons, and, or, not,
- * "a if condition else b", min, max, abs, sqrt, exp, log, cos, sin, pi. False, and a message in
- * `out_message` that names the column, where it is malformed. A division by zero gives NaN or an
- * infinity.
- */
-TERN_API bool tern_formula_eval(const char *formula, double epoch, double *out_value,
-                                char *out_message, size_t message_size);
-
 /* The index-th scheduler's name, NULL past the end. */
 TERN_API const char *tern_sched_name_at(size_t index);
 

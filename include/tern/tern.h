@@ -7,6 +7,7 @@
 #include "tern/data.h"
 #include "tern/describe.h"
 #include "tern/device.h"
+#include "tern/formula.h"
 #include "tern/grad.h"
 #include "tern/io.h"
 #include "tern/memory.h"

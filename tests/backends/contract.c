@@ -94,7 +94,7 @@ static bool is_rounded(const tern_operand *operand) {
 }
 
 static const char *immediate_fault(int32_t kernel, const tern_operand *operand) {
-    if (kernel != TERN_KERNEL_BINARY && kernel != TERN_KERNEL_TERNARY)
+    if (kernel != TERN_KERNEL_BINARY && kernel != TERN_KERNEL_TERNARY && kernel != TERN_KERNEL_MAP)
         return "an operand of this kernel cannot be an immediate";
     if (operand->rank != 0) return "an immediate has rank 0";
     return is_rounded(operand) ? NULL : "an immediate is not rounded to its dtype";

@@ -208,6 +208,8 @@ static int32_t device_open(int32_t index, tern_bdevice **out_device, tern_backen
     if (!self) return tern_kit_fail(err, TERN_BACKEND_OUT_OF_MEMORY, "faulty: out of memory");
     memset(self, 0, sizeof *self);
     tern_kit_device_init(&self->kit, &vtable, host, &memory);
+    /* A program would pass by the members that have the faults. */
+    tern_kit_replace(&self->kit, TERN_KERNEL_MAP, NULL);
     memcpy(self->bugs, bugs, sizeof bugs);
     *out_device = &self->kit.base;
     return TERN_BACKEND_OK;

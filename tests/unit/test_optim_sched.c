@@ -1,5 +1,6 @@
 /* Schedulers: PyTorch's learning rates, states, formulas, refusals. */
 #include "nn_fixture.h"
+#include "tern/formula.h"
 
 #include <math.h>
 
@@ -270,9 +271,10 @@ Test(optim_sched, malformed_formulas_name_the_column) {
         {"1 +", "column 4: expected a value"},
         {"(1", "column 3: expected ')'"},
         {"1 2", "column 3: expected the end of the formula"},
-        {"lr * 2", "column 1: the only variable is epoch"},
-        {"open(1)", "column 7: there is no such function of one value"},
+        {"lr * 2", "column 1: there is no 'lr': the names are epoch"},
+        {"open(1)", "column 1: there is no such function"},
         {"1 if epoch", "column 11: expected 'else'"},
+        {"erf(1)", "column 7: this function is there for tensors alone"},
         {"1e", "column 3: expected an exponent"},
     };
     char message[100], deep[400] = "";

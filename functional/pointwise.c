@@ -1,0 +1,184 @@
+/*
+ * pointwise.c: runs the rows of pointwise.def.
+ *
+ * A row's programs, of the value and of the gradient, are made once in the process, by the first call that
+ * needs them; what differs from call to call are the operands and the dtype.
+ */
+#include "pointwise.h"
+
+#include <stdatomic.h>
+#include <string.h>
+
+#include "core/ops/compose.h"
+#include "programs/run.h"
+
+enum { MOST_ARGS = 4, ROOM = 1536 };
+
+typedef struct row {
+    const char *names, *formula, *derivative;
+} row;
+
+static const row rows[] = {
+#define POINTWISE(id, names, formula, derivative)         {names, formula, derivative},
+#define POINTWISE_CHECKED(id, names, formula, derivative) {names, formula, derivative},
+#define POINTWISE_FORM(id, names, formula, derivative)    {names, formula, derivative},
+#include "pointwise.def"
+#undef POINTWISE
+#undef POINTWISE_CHECKED
+#undef POINTWISE_FORM
+};
+
+/* ---- arguments ------------------------------------------------------------------------------- */
+
+typedef struct arguments {
+    int count; /* g, the gradient, is one more name behind them */
+    tern_program_name names[MOST_ARGS + 1];
+    tern_value values[MOST_ARGS]; /* the defaults */
+} arguments;
+
+static void read_names(const char *text, arguments *out) {
+    out->count = 0;
+    while (*text) {
+        size_t length = strcspn(text, " "), name = strcspn(text, " =");
+        int k = out->count++;
+        out->names[k] = (tern_program_name){text, name, (int16_t)k, false};
+        out->values[k] = tern_none();
+        if (name < length) tern_number_parse(text + name + 1, length - name - 1, &out->values[k]);
+        text += length + strspn(text + length, " ");
+    }
+    out->names[out->count] = (tern_program_name){"g", 1, (int16_t)out->count, false};
+}
+
+/* ---- programs -------------------------------------------------------------------------------- */
+
+static bool parse(tern_ctx *ctx, tern_pointwise_row which, const char *formula, arguments *a,
+                  bool with_gradient, tern_program *out) {
+    char message[200];
+    int inputs = a->count + with_gradient;
+    tern_program_begin(out, inputs, TERN_P_FORMULA_STEPS);
+    int16_t value = tern_program_parse(out, formula, a->names, inputs, message, sizeof message);
+    if (value < 0)
+        return tern_fail(ctx, TERN_ERR_UNSUPPORTED, "%s: %s", rows[which].names, message) ==
+               TERN_OK;
+    out->outputs[out->n_outputs++] = value;
+    return true;
+}
+
+/* The gradient by the tensor: the row's own formula, or reverse mode over the value's. */
+static bool derive(tern_ctx *ctx, tern_pointwise_row which, arguments *a, tern_program *out) {
+    const row *r = &rows[which];
+    if (r->derivative) return parse(ctx, which, r->derivative, a, true, out);
+    if (!parse(ctx, which, r->formula, a, false, out)) return false;
+    tern_value value = tern_program_finish(ctx, out, TERN_FLOAT64);
+    const bool given[] = {true}, wanted[MOST_ARGS] = {true};
+    return ctx->status == TERN_OK &&
+           tern_program_gradient(ctx, (const tern_map_attrs *)(const void *)value.as.s, given,
+                                 wanted, out);
+}
+
+typedef struct kept {
+    atomic_int state; /* 0: not made, 1: being made, 2: there */
+    uint32_t size;
+    union {
+        tern_map_attrs attrs;
+        tern_map_constant align;
+        char bytes[ROOM];
+    } as;
+} kept;
+
+static kept values[TERN_POINTWISE_COUNT], gradients[TERN_POINTWISE_COUNT];
+
+/* The row's program for floats that are computed in `compute`, a string of bytes; none after latching. */
+static tern_value program_of(tern_ctx *ctx, tern_pointwise_row which, bool gradient, arguments *a,
+                             tern_dtype compute) {
+    kept *k = gradient ? &gradients[which] : &values[which];
+    tern_value bytes;
+    if (atomic_load_explicit(&k->state, memory_order_acquire) == 2) {
+        bytes = tern_string_n(ctx, k->as.bytes, k->size);
+    } else {
+        tern_program program;
+        bool made = gradient ? derive(ctx, which, a, &program)
+                             : parse(ctx, which, rows[which].formula, a, false, &program);
+        bytes = made ? tern_program_finish(ctx, &program, compute) : tern_none();
+        int none = 0;
+        if (ctx->status == TERN_OK && bytes.length <= sizeof k->as &&
+            atomic_compare_exchange_strong(&k->state, &none, 1)) {
+            memcpy(k->as.bytes, bytes.as.s, bytes.length);
+            k->size = bytes.length;
+            atomic_store_explicit(&k->state, 2, memory_order_release);
+        }
+    }
+    if (ctx->status != TERN_OK) return tern_none();
+    ((tern_map_attrs *)(uintptr_t)bytes.as.s)->compute = (int32_t)compute;
+    return bytes;
+}
+
+/* ---- running --------------------------------------------------------------------------------- */
+
+/* The operands of a program: the tensor, and numbers as values of the dtype that is computed in. */
+static void fill_operands(tern_tensor *x, const arguments *a, tern_dtype compute,
+                          tern_tensor **out) {
+    out[0] = x;
+    for (int k = 1; k < a->count; k++) {
+        double f = tern_value_as_double(a->values[k]);
+        if (compute == TERN_FLOAT32) f = (double)(float)f;
+        out[k] = tern_tensor_number(BODY(x)->lane, compute, f, tern_value_as_int(a->values[k]));
+    }
+}
+
+tern_value tern_pointwise(tern_opcall *call, tern_pointwise_row which, const tern_value *args) {
+    arguments a;
+    tern_ctx *ctx = call->ctx;
+    tern_tensor *x = tern_arg_tensor(call, 0), *operands[MOST_ARGS], *out;
+    tern_dtype result = BODY(x)->dtype, compute = tern_wide_dtype(result);
+    tern_value bytes;
+    read_names(rows[which].names, &a);
+    for (int k = 1; k < a.count; k++)
+        if (args || tern_arg_given(call, k)) a.values[k] = args ? args[k - 1] : tern_arg(call, k);
+    if (tern_dtype_is_floating(result)) {
+        bytes = program_of(ctx, which, false, &a, compute);
+    } else { /* a program of integers has other numbers in it */
+        tern_program program;
+        a.values[0] = ARG_TENSOR(x);
+        if (!parse(ctx, which, rows[which].formula, &a, false, &program)) return tern_none();
+        tern_program_dtypes(&program, a.values, a.count, &result, &compute);
+        bytes = tern_program_finish(ctx, &program, compute);
+    }
+    fill_operands(x, &a, compute, operands);
+    if (ctx->status != TERN_OK) return tern_none();
+    const tern_map_attrs *attrs = (const tern_map_attrs *)(const void *)bytes.as.s;
+    if (!tern_program_run(call, attrs, bytes.length, operands, &result, &out)) return tern_none();
+    return tern_result(call, out);
+}
+
+void tern_pointwise_grad(tern_node *node, tern_pointwise_row which, tern_tensor *const *grad_out,
+                         tern_tensor **grads) {
+    arguments a;
+    tern_ctx *ctx = tern_node_ctx(node);
+    tern_tensor *x = tern_node_input(node, 0), *operands[MOST_ARGS + 1];
+    if (ctx->status != TERN_OK) return;
+    tern_dtype dtype = BODY(x)->dtype, compute = tern_wide_dtype(dtype);
+    read_names(rows[which].names, &a);
+    for (int k = 1; k < a.count; k++)
+        if (tern_value_is_number(tern_node_arg(node, k))) a.values[k] = tern_node_arg(node, k);
+    tern_value bytes = program_of(ctx, which, true, &a, compute);
+    fill_operands(x, &a, compute, operands);
+    operands[a.count] = grad_out[0];
+    if (ctx->status != TERN_OK) return;
+    int64_t result = (int64_t)dtype;
+    grads[0] = tern_program_apply(ctx, bytes, &result, 1, operands, a.count + 1).as.tensor;
+}
+
+/* ---- the operations -------------------------------------------------------------------------- */
+
+#define POINTWISE(id, names, formula, derivative)                                                  \
+    tern_value tern_op_##id(tern_opcall *call) {                                                   \
+        return tern_pointwise(call, TERN_POINTWISE_##id, NULL);                                    \
+    }                                                                                              \
+    POINTWISE_CHECKED(id, names, formula, derivative)
+#define POINTWISE_CHECKED(id, names, formula, derivative)                                          \
+    void tern_grad_##id(tern_node *node, tern_tensor *const *grad_out, tern_tensor **grads) {      \
+        tern_pointwise_grad(node, TERN_POINTWISE_##id, grad_out, grads);                           \
+    }
+#define POINTWISE_FORM(id, names, formula, derivative)
+#include "pointwise.def"

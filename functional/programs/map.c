@@ -1,0 +1,121 @@
+/* map.c: formulas over tensors, as a user writes them. */
+#include "core/ops/compose.h"
+#include "run.h"
+#include "tern/formula.h"
+
+#include <string.h>
+
+void tern_program_dtypes(const tern_program *p, const tern_value *args, int count,
+                         tern_dtype *out_result, tern_dtype *out_compute) {
+    tern_dtype result = tern_result_type(args, count);
+    if (!tern_dtype_is_floating(result) && p->floats) result = TERN_FLOAT32;
+    *out_compute = tern_dtype_is_floating(result) ? tern_wide_dtype(result) : TERN_INT64;
+    *out_result = tern_program_is_logical(p, p->outputs[0]) ? TERN_BOOL : result;
+}
+
+tern_value tern_program_call(tern_ctx *ctx, const tern_program *p, const tern_value *args,
+                             int count) {
+    tern_dtype result, compute;
+    tern_lane *lane = NULL;
+    tern_tensor *operands[TERN_P_INPUTS];
+    tern_program_dtypes(p, args, count, &result, &compute);
+    for (int k = 0; k < count && !lane; k++)
+        if (args[k].kind == TERN_VALUE_TENSOR && tern_is_live(args[k].as.tensor))
+            lane = BODY(args[k].as.tensor)->lane;
+    for (int k = 0; k < count; k++) {
+        if (args[k].kind == TERN_VALUE_TENSOR) {
+            operands[k] = args[k].as.tensor;
+            continue;
+        }
+        double f = tern_value_as_double(args[k]);
+        if (compute == TERN_FLOAT32) f = (double)(float)f;
+        operands[k] = tern_tensor_number(lane, compute, f, tern_value_as_int(args[k]));
+    }
+    tern_value bytes = tern_program_finish(ctx, p, compute);
+    int64_t dtype = (int64_t)result;
+    return tern_program_apply(ctx, bytes, &dtype, 1, operands, count);
+}
+
+typedef struct bound {
+    tern_program_name names[TERN_P_INPUTS];
+    tern_value values[TERN_P_INPUTS];
+    int count;
+} bound;
+
+/* The entries of the dict, checked; false after latching. */
+static bool bind(tern_opcall *call, tern_value dict, bound *out) {
+    tern_value key, item;
+    bool any_tensor = false;
+    out->count = 0;
+    if (dict.kind != TERN_VALUE_DICT) {
+        tern_call_fail(call, TERN_ERR_ARGUMENT,
+                       "expected a dict of names and their tensors or numbers, got %s",
+                       tern_kind_name(dict.kind));
+        return false;
+    }
+    for (size_t i = 0; tern_dict_at(dict, i, &key, &item); i++) {
+        bool tensor = item.kind == TERN_VALUE_TENSOR;
+        const char *problem = out->count == TERN_P_INPUTS               ? "one name too many"
+                              : key.kind != TERN_VALUE_STRING           ? "a name is no text"
+                              : tensor && !tern_is_live(item.as.tensor) ? "a tensor that is gone"
+                              : !tensor && !tern_value_is_number(item)
+                                  ? "neither a tensor nor a number"
+                                  : NULL;
+        if (problem) {
+            tern_call_fail(call, TERN_ERR_ARGUMENT, "'%s' is %s",
+                           key.kind == TERN_VALUE_STRING ? key.as.s : "?", problem);
+            return false;
+        }
+        any_tensor = any_tensor || tensor;
+        out->names[out->count] =
+            (tern_program_name){key.as.s, key.length, (int16_t)out->count, false};
+        out->values[out->count++] = item;
+    }
+    if (!any_tensor) tern_call_fail(call, TERN_ERR_ARGUMENT, "no tensor among the values");
+    return any_tensor;
+}
+
+tern_value tern_op_map(tern_opcall *call) {
+    const char *formula = tern_arg_text(call, 0, NULL);
+    char message[200];
+    bound b;
+    tern_program program;
+    if (!formula) return tern_call_fail(call, TERN_ERR_ARGUMENT, "argument 'formula' is NULL");
+    if (!bind(call, tern_arg(call, 1), &b)) return tern_none();
+    tern_program_begin(&program, b.count, TERN_P_FORMULA_STEPS);
+    int16_t value =
+        tern_program_parse(&program, formula, b.names, b.count, message, sizeof message);
+    if (value < 0) return tern_call_fail(call, TERN_ERR_ARGUMENT, "%s", message);
+    for (int k = 0; k < b.count; k++)
+        if (!b.names[k].used)
+            return tern_call_fail(call, TERN_ERR_ARGUMENT, "'%s' is not in the formula",
+                                  b.names[k].name);
+    program.outputs[program.n_outputs++] = value;
+    return tern_program_call(call->ctx, &program, b.values, b.count);
+}
+
+tern_tensor *tern_map(tern_ctx *ctx, const char *formula, tern_value values) {
+    return TERN_CALL_CTX(ctx, map, formula ? tern_text(formula) : tern_none(), values);
+}
+
+tern_tensor *tern_formula_call(tern_ctx *ctx, const char *formula, const char *names,
+                               const tern_value *values, int count) {
+    tern_program_name named[TERN_P_INPUTS];
+    tern_program program;
+    char message[200];
+    if (ctx->status != TERN_OK) return ctx->nil;
+    for (int k = 0; k < count; k++) {
+        size_t length = strcspn(names, " ");
+        named[k] = (tern_program_name){names, length, (int16_t)k, false};
+        names += length + strspn(names + length, " ");
+    }
+    tern_program_begin(&program, count, TERN_P_FORMULA_STEPS);
+    int16_t value = tern_program_parse(&program, formula, named, count, message, sizeof message);
+    if (value < 0) {
+        tern_fail(ctx, TERN_ERR_UNSUPPORTED, "'%s': %s", formula, message);
+        return ctx->nil;
+    }
+    program.outputs[program.n_outputs++] = value;
+    tern_value result = tern_program_call(ctx, &program, values, count);
+    return ctx->status == TERN_OK ? result.as.tensor : ctx->nil;
+}

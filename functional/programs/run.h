@@ -1,0 +1,27 @@
+/* run.h: what operations that are programs share with the operation _map. */
+#ifndef TERN_PROGRAM_RUN_H
+#define TERN_PROGRAM_RUN_H
+
+#include "program.h"
+
+/* Runs a finished program over tensors that broadcast; outputs[k] has dtypes[k]. Not recorded. False
+ * after latching. */
+bool tern_program_run(tern_opcall *call, const tern_map_attrs *attrs, size_t attrs_size,
+                      tern_tensor *const *operands, const tern_dtype *dtypes,
+                      tern_tensor **outputs);
+
+/* The operation _map over a finished program: recorded. A tensor, or a tuple of several. */
+tern_value tern_program_apply(tern_ctx *ctx, tern_value bytes, const int64_t *dtypes, int n_outputs,
+                              tern_tensor *const *operands, int count);
+
+/* The gradients of a node that ran a program over `operands`, of which its inputs are the first; in one
+ * program of their own. */
+void tern_program_backward(tern_node *node, const tern_map_attrs *attrs,
+                           tern_tensor *const *operands, tern_tensor *const *grad_out,
+                           tern_tensor **grads);
+
+/* The dtype that a program over such values gives, and the one that it computes in. */
+void tern_program_dtypes(const tern_program *p, const tern_value *args, int count,
+                         tern_dtype *out_result, tern_dtype *out_compute);
+
+#endif
