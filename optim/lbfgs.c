@@ -130,7 +130,7 @@ static double largest(run *r, tern_tensor *vector) {
 
 static double dot(run *r, tern_tensor *a, tern_tensor *b) {
     tern_scope scope = tern_scope_begin(r->ctx, TERN_NO_GRAD);
-    double value = tern_item(tern_dot(a, b));
+    double value = tern_item(tern_matmul(a, b));
     tern_scope_end(scope);
     return value;
 }
@@ -140,14 +140,14 @@ static double dot(run *r, tern_tensor *a, tern_tensor *b) {
 static void remember(run *r) {
     tern_lbfgs *state = r->state;
     tern_tensor *y = tern_sub(r->grad, state->prev_grad), *s = tern_mul_scalar(state->d, state->t);
-    tern_tensor *ys = tern_dot(y, s);
+    tern_tensor *ys = tern_matmul(y, s);
     if (!(tern_item(ys) > 1e-10) || failed(r)) return;
     tern_lbfgs_pair *pair = tern_lbfgs_next_pair(r->optim, (size_t)r->options.history_size);
     if (!pair) return;
     tern_copy_in_place(pair->y, y);
     tern_copy_in_place(pair->s, s);
     tern_copy_in_place(pair->ro, tern_reciprocal(ys));
-    tern_copy_in_place(state->h_diag, tern_div(ys, tern_dot(y, y)));
+    tern_copy_in_place(state->h_diag, tern_div(ys, tern_matmul(y, y)));
 }
 
 /* The two loops: d = -H g. */
@@ -156,13 +156,13 @@ static void find_direction(run *r) {
     tern_tensor *d = tern_neg_in_place(tern_copy_in_place(state->d, r->grad));
     for (size_t i = state->count; i-- > 0;) {
         tern_lbfgs_pair *p = &state->pairs[i];
-        tern_copy_in_place(p->al, tern_mul(tern_dot(p->s, d), p->ro));
+        tern_copy_in_place(p->al, tern_mul(tern_matmul(p->s, d), p->ro));
         tern_addcmul_in_place(d, p->y, p->al, -1);
     }
     tern_mul_in_place(d, state->h_diag);
     for (size_t i = 0; i < state->count; i++) {
         tern_lbfgs_pair *p = &state->pairs[i];
-        tern_tensor *beta = tern_mul(tern_dot(p->y, d), p->ro);
+        tern_tensor *beta = tern_mul(tern_matmul(p->y, d), p->ro);
         tern_addcmul_in_place(d, p->s, tern_sub(p->al, beta), 1);
     }
 }
