@@ -54,11 +54,16 @@ bool tern_program_is_logical(const tern_program *p, int16_t value) {
     return tern_program_gives_bool(step->family, step->fn);
 }
 
+static uint64_t bits_of(double number) {
+    uint64_t bits;
+    memcpy(&bits, &number, sizeof bits);
+    return bits;
+}
+
 int16_t tern_program_number(tern_program *p, double number) {
     /* By their bits: 0 and -0 are two, and NaN is one. */
     for (int k = 0; k < p->n_constants; k++)
-        if (memcmp(&p->constants[k], &number, sizeof number) == 0)
-            return (int16_t)(TERN_P_CONSTANT + k);
+        if (bits_of(p->constants[k]) == bits_of(number)) return (int16_t)(TERN_P_CONSTANT + k);
     if (p->n_constants == TERN_P_CONSTANTS) {
         p->full = true;
         return TERN_P_NONE;
