@@ -3,6 +3,11 @@
 
 #include <math.h>
 
+/* True for an argument that was converted, or a number made a tensor, for this one launch. */
+static bool is_made_here(const tern_tensor *operand, tern_value arg) {
+    return arg.kind != TERN_VALUE_TENSOR || operand != arg.as.tensor;
+}
+
 tern_value tern_map_launch(tern_opcall *call, int32_t kernel, int32_t fn, const tern_value *args,
                            int count, tern_dtype compute, tern_dtype result, const void *attrs,
                            size_t attrs_size) {
@@ -16,14 +21,17 @@ tern_value tern_map_launch(tern_opcall *call, int32_t kernel, int32_t fn, const 
         if (tern_is_nil(operands[i])) return tern_none();
     }
     if (!tern_broadcast_shape(call, operands, count, &shape)) return tern_none();
-    for (int i = 0; i < count; i++) views[i] = tern_broadcast_view(operands[i], &shape);
+    for (int i = 0; i < count; i++) {
+        views[i] = tern_broadcast_view(operands[i], &shape);
+        if (tern_is_nil(views[i])) return tern_none();
+        if (is_made_here(operands[i], args[i])) BODY(views[i])->flags |= TERN_T_TEMPORARY;
+    }
     tern_tensor *out = tern_map_output(call, result, &shape);
     if (tern_is_nil(out)) return tern_none();
     tern_launch(call->lane, kernel, fn, views, count, &out, 1, attrs, attrs_size);
     for (int i = 0; i < count; i++) {
         if (views[i] != operands[i]) tern_tensor_release(views[i]);
-        if (args[i].kind != TERN_VALUE_TENSOR || operands[i] != args[i].as.tensor)
-            tern_tensor_release(operands[i]);
+        if (is_made_here(operands[i], args[i])) tern_tensor_release(operands[i]);
     }
     return call->ctx->status == TERN_OK ? ARG_TENSOR(out) : tern_none();
 }

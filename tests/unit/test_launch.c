@@ -197,3 +197,12 @@ Test(launch, an_input_that_is_the_output_says_so) {
     cr_assert(seen[0].flags & TERN_OPERAND_ALIASES_OUTPUT);
     cr_assert_eq(seen[1].flags & TERN_OPERAND_ALIASES_OUTPUT, 0);
 }
+
+Test(launch, an_input_that_was_converted_for_it_is_dead_afterwards) {
+    tern_tensor *x = numbers(3), *whole = tern_arange_i64(ctx, 3);
+    tern_mul(x, whole);
+    cr_assert_eq(seen[0].flags & TERN_OPERAND_DEAD, 0);
+    cr_assert(seen[1].flags & TERN_OPERAND_DEAD);
+    tern_mul(x, x);
+    cr_assert_eq(seen[1].flags & TERN_OPERAND_DEAD, 0);
+}
