@@ -196,17 +196,6 @@ bool tern_op_at(size_t index, tern_op_info *out_info) {
     return true;
 }
 
-static bool writes_bool(const tern_op *op) {
-    switch (op->kernel) {
-    case TERN_KERNEL_UNARY:
-        return op->fn == TERN_UNARY_LOGICAL_NOT ||
-               (op->fn >= TERN_UNARY_ISNAN && op->fn <= TERN_UNARY_SIGNBIT);
-    case TERN_KERNEL_BINARY: return op->fn >= TERN_BINARY_EQ && op->fn <= TERN_BINARY_LOGICAL_XOR;
-    case TERN_KERNEL_REDUCE: return op->fn == TERN_REDUCE_ANY || op->fn == TERN_REDUCE_ALL;
-    default: return false;
-    }
-}
-
 static size_t attrs_size(int32_t kernel) {
     switch (kernel) {
     case TERN_KERNEL_FILL: return sizeof(tern_fill_attrs);
@@ -229,7 +218,7 @@ static size_t attrs_size(int32_t kernel) {
 /* Asks the device about an operation's kernel with all operands of one dtype. */
 static bool device_has(tern_lane *lane, const tern_op *op, tern_dtype dtype) {
     int32_t in[3] = {(int32_t)dtype, (int32_t)dtype, (int32_t)dtype};
-    int32_t out[1] = {(int32_t)(writes_bool(op) ? TERN_BOOL : dtype)};
+    int32_t out[1] = {(int32_t)(tern_kernel_gives_bool(op->kernel, op->fn) ? TERN_BOOL : dtype)};
     if (op->kernel == TERN_KERNEL_TERNARY && op->fn == TERN_TERNARY_WHERE) in[0] = TERN_BOOL;
     if (op->kernel == TERN_KERNEL_GATHER) in[1] = TERN_INT64;
     if (op->kernel == TERN_KERNEL_SCATTER) in[0] = TERN_INT64;

@@ -182,3 +182,15 @@ void tern_num_store_i64(int dtype, void *array, int64_t index, int64_t value) {
     default: break;
     }
 }
+
+double tern_num_as_f64(int dtype, double value) {
+    uint64_t element;
+    tern_num_store_f64(dtype, &element, 0, value);
+    return tern_num_load_f64(dtype, &element, 0);
+}
+
+int64_t tern_num_as_i64(int dtype, int64_t value) {
+    uint64_t element;
+    tern_num_store_i64(dtype, &element, 0, value);
+    return tern_num_load_i64(dtype, &element, 0);
+}

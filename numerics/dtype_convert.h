@@ -88,4 +88,8 @@ int64_t tern_num_load_i64(int dtype, const void *array, int64_t index);
 void tern_num_store_f64(int dtype, void *array, int64_t index, double value);
 void tern_num_store_i64(int dtype, void *array, int64_t index, int64_t value);
 
+/* What a number reads as once it was stored: a value of the dtype. */
+double tern_num_as_f64(int dtype, double value);
+int64_t tern_num_as_i64(int dtype, int64_t value);
+
 #endif

@@ -34,6 +34,17 @@ bool tern_has_kernel(tern_lane *lane, int32_t kernel, int32_t fn, tern_tensor *c
 bool tern_has_map(tern_lane *lane, int32_t kernel, int32_t fn, int n_inputs, tern_dtype dtype,
                   tern_dtype result);
 
+/* Whether a member of a family writes bool (include/tern/backend.h marks them "-> bool"). */
+static inline bool tern_kernel_gives_bool(int32_t kernel, int32_t fn) {
+    switch (kernel) {
+    case TERN_KERNEL_UNARY:
+        return fn == TERN_UNARY_LOGICAL_NOT || (fn >= TERN_UNARY_ISNAN && fn <= TERN_UNARY_SIGNBIT);
+    case TERN_KERNEL_BINARY: return fn >= TERN_BINARY_EQ && fn <= TERN_BINARY_LOGICAL_XOR;
+    case TERN_KERNEL_REDUCE: return fn == TERN_REDUCE_ANY || fn == TERN_REDUCE_ALL;
+    default: return false;
+    }
+}
+
 /* Latches what a launch answered that is not OK; a declined primitive too. */
 tern_status tern_launch_failed(tern_lane *lane, int32_t kernel, int32_t status,
                                const tern_backend_error *err);

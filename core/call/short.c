@@ -26,9 +26,8 @@ static inline bool agree(const tern_tensor_body *a, const tern_tensor_body *b) {
     return true;
 }
 
-static inline bool gives_bool(int32_t kernel, int32_t fn) {
-    if (kernel == TERN_KERNEL_BINARY) return fn >= TERN_BINARY_EQ && fn <= TERN_BINARY_LOGICAL_XOR;
-    return fn == TERN_UNARY_LOGICAL_NOT || (fn >= TERN_UNARY_ISNAN && fn <= TERN_UNARY_SIGNBIT);
+static inline tern_dtype result_of(const tern_op *op, const tern_tensor_body *input) {
+    return tern_kernel_gives_bool(op->kernel, op->fn) ? TERN_BOOL : input->dtype;
 }
 
 /* Whether the device has the kernel: asked once, then read from a table. */
@@ -78,7 +77,7 @@ tern_tensor *tern_short_unary(const tern_op *op, tern_tensor *input) {
     const tern_tensor_body *a = plain(input);
     if (!a || a->ctx->status != TERN_OK) return NULL;
     TERN_ENTER(a->ctx, op->schema, return a->ctx->nil);
-    tern_dtype result = gives_bool(op->kernel, op->fn) ? TERN_BOOL : a->dtype;
+    tern_dtype result = result_of(op, a);
     if (!has_map(a->lane, op, 1, a->dtype, result)) return NULL;
     tern_operand operands[2];
     if (!tern_input_operand(a, false, &operands[0])) return a->ctx->nil;
@@ -93,7 +92,7 @@ tern_tensor *tern_short_binary(const tern_op *op, tern_tensor *first, tern_tenso
     const tern_tensor_body *a = plain(first), *b = plain(second);
     if (!a || !b || !agree(a, b) || a->ctx->status != TERN_OK) return NULL;
     TERN_ENTER(a->ctx, op->schema, return a->ctx->nil);
-    tern_dtype result = gives_bool(op->kernel, op->fn) ? TERN_BOOL : a->dtype;
+    tern_dtype result = result_of(op, a);
     if (!has_map(a->lane, op, 2, a->dtype, result)) return NULL;
     tern_operand operands[3];
     if (!tern_input_operand(a, true, &operands[0]) || !tern_input_operand(b, true, &operands[1]))
@@ -106,25 +105,16 @@ tern_tensor *tern_short_binary(const tern_op *op, tern_tensor *first, tern_tenso
     return record(op, args, 2, inputs, 2, out);
 }
 
-/* The number as a value of the dtype. */
-static double rounded(tern_dtype dtype, double number) {
-    if (dtype == TERN_FLOAT64) return number;
-    if (dtype == TERN_FLOAT32) return (double)(float)number;
-    uint16_t element;
-    tern_num_store_f64((int)dtype, &element, 0, number);
-    return tern_num_load_f64((int)dtype, &element, 0);
-}
-
 tern_tensor *tern_short_scalar(const tern_op *op, tern_tensor *input, double number) {
     const tern_tensor_body *a = plain(input);
     if (!a || a->ctx->status != TERN_OK) return NULL;
     TERN_ENTER(a->ctx, op->schema, return a->ctx->nil);
-    tern_dtype result = gives_bool(op->kernel, op->fn) ? TERN_BOOL : a->dtype;
+    tern_dtype result = result_of(op, a);
     if (!has_map(a->lane, op, 2, a->dtype, result)) return NULL;
     tern_operand operands[3];
     if (!tern_input_operand(a, true, &operands[0])) return a->ctx->nil;
-    tern_immediate_operand(a->dtype, rounded(a->dtype, number), 0, tern_new_stamp(a->ctx),
-                           &operands[1]);
+    tern_immediate_operand(a->dtype, tern_num_as_f64((int)a->dtype, number), 0,
+                           tern_new_stamp(a->ctx), &operands[1]);
     tern_binary_attrs attrs = {op->fn, 0, 1, 1};
     tern_tensor *out = run(op, a, result, operands, 2, &attrs, sizeof attrs);
     if (!records(op, a)) return out;

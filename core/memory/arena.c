@@ -18,6 +18,14 @@ static unsigned char *chunk_bytes(tern_chunk *chunk) {
     return (unsigned char *)chunk + ((sizeof *chunk + 15u) & ~(size_t)15u);
 }
 
+/* A chunk of `size` bytes behind its header; a large one is a block. */
+static tern_chunk *chunk_new(tern_ctx *ctx, size_t size) {
+    size_t whole = size + sizeof(tern_chunk) + 16;
+    tern_chunk *chunk = size > CHUNK_BYTES ? tern_block_take(ctx, whole) : tern_alloc(whole);
+    if (chunk) chunk->size = size;
+    return chunk;
+}
+
 static tern_chunk *chunk_take(tern_ctx *ctx, size_t bytes) {
     if (bytes <= CHUNK_BYTES && ctx->free_chunks) {
         tern_chunk *chunk = ctx->free_chunks;
@@ -25,10 +33,7 @@ static tern_chunk *chunk_take(tern_ctx *ctx, size_t bytes) {
         TERN_UNPOISON(chunk_bytes(chunk), chunk->size);
         return chunk;
     }
-    size_t size = bytes > CHUNK_BYTES ? bytes : CHUNK_BYTES, whole = size + sizeof(tern_chunk) + 16;
-    tern_chunk *chunk = size > CHUNK_BYTES ? tern_block_take(ctx, whole) : tern_alloc(whole);
-    if (chunk) chunk->size = size;
-    return chunk;
+    return chunk_new(ctx, bytes > CHUNK_BYTES ? bytes : CHUNK_BYTES);
 }
 
 static void chunk_give_back(tern_ctx *ctx, tern_chunk *chunk) {
@@ -78,9 +83,8 @@ tern_status tern_arena_reserve(tern_ctx *ctx, int count) {
     for (const tern_chunk *chunk = ctx->free_chunks; chunk && have < count; chunk = chunk->next)
         have++;
     for (; have < count; have++) {
-        tern_chunk *chunk = tern_alloc(CHUNK_BYTES + sizeof *chunk + 16);
+        tern_chunk *chunk = chunk_new(ctx, CHUNK_BYTES);
         if (!chunk) return tern_fail_memory(ctx, CHUNK_BYTES);
-        chunk->size = CHUNK_BYTES;
         chunk_give_back(ctx, chunk);
     }
     return TERN_OK;

@@ -7,6 +7,7 @@
 #include "block.h"
 
 #include "core/ground/poison.h"
+#include "size_class.h"
 
 #define WAITING_LIMIT ((size_t)1 << 28)
 #define HEAD_BYTES    ((size_t)64) /* what tern_alloc aligns to */
@@ -20,9 +21,12 @@ struct tern_block {
 
 _Static_assert(sizeof(tern_block) <= HEAD_BYTES, "a head holds what is known of a block");
 
-/* Four classes per power of two, from 4 KiB: at most a quarter of a block is unused. */
+/* The classes of size_class.h from 4 KiB on. */
+enum { FIRST_CLASS = 24, SMALLEST = 4096 };
+_Static_assert(4 << FIRST_CLASS / 4 << 4 == SMALLEST, "the class of 4 KiB");
+
 static size_t class_bytes(int size_class) {
-    return (size_t)(4 + size_class % 4) << (size_class / 4) << 10;
+    return (size_t)tern_class_bytes(FIRST_CLASS + size_class);
 }
 
 static unsigned char *bytes_of(tern_block *block) {
@@ -38,9 +42,8 @@ static tern_block *waiting_block(tern_ctx *ctx, int size_class) {
 }
 
 void *tern_block_take(tern_ctx *ctx, size_t bytes) {
-    int size_class = 0;
-    while (size_class < TERN_BLOCK_CLASSES && class_bytes(size_class) < bytes) size_class++;
-    if (size_class == TERN_BLOCK_CLASSES) return NULL;
+    if (bytes > class_bytes(TERN_BLOCK_CLASSES - 1)) return NULL;
+    int size_class = tern_class_of(bytes > SMALLEST ? bytes : SMALLEST) - FIRST_CLASS;
     tern_block *block = waiting_block(ctx, size_class);
     if (!block) {
         block = tern_alloc(HEAD_BYTES + class_bytes(size_class));

@@ -191,16 +191,12 @@ void tern_storage_reuse(tern_storage *storage, uint64_t bytes) {
 /* ---- one number everywhere ------------------------------------------------------------------- */
 
 void tern_storage_set_uniform(tern_storage *storage, tern_dtype dtype, double f, int64_t i) {
-    uint64_t element;
     storage->traits |= TERN_STORAGE_UNIFORM;
     storage->uniform_dtype = dtype;
-    if (tern_dtype_is_floating(dtype)) {
-        tern_num_store_f64((int)dtype, &element, 0, f);
-        storage->uniform_f = tern_num_load_f64((int)dtype, &element, 0);
-    } else {
-        tern_num_store_i64((int)dtype, &element, 0, i);
-        storage->uniform_i = tern_num_load_i64((int)dtype, &element, 0);
-    }
+    if (tern_is_float(dtype))
+        storage->uniform_f = tern_num_as_f64((int)dtype, f);
+    else
+        storage->uniform_i = tern_num_as_i64((int)dtype, i);
     storage->stamp = tern_new_stamp(storage->lane->ctx);
 }
 

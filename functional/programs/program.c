@@ -13,12 +13,6 @@ bool tern_program_takes_factor(int family, int fn) {
            (fn == TERN_TERNARY_ADDCMUL || fn == TERN_TERNARY_ADDCDIV);
 }
 
-bool tern_program_gives_bool(int family, int fn) {
-    if (family == TERN_KERNEL_UNARY)
-        return fn == TERN_UNARY_LOGICAL_NOT || (fn >= TERN_UNARY_ISNAN && fn <= TERN_UNARY_SIGNBIT);
-    return family == TERN_KERNEL_BINARY && fn >= TERN_BINARY_EQ && fn <= TERN_BINARY_LOGICAL_XOR;
-}
-
 /* Integer division sets an error where the divisor is 0, which a WHERE around it could not take back;
  * a power may be negative: both are computed as floats, as PyTorch's true division is. */
 bool tern_program_is_integral(int family, int fn) {
@@ -51,7 +45,7 @@ bool tern_program_is_logical(const tern_program *p, int16_t value) {
     if (tern_program_is_constant(p, value, &number)) return number == 0 || number == 1;
     if (value < TERN_P_STEP) return false;
     const tern_map_step *step = &p->steps[value - TERN_P_STEP];
-    return tern_program_gives_bool(step->family, step->fn);
+    return tern_kernel_gives_bool(step->family, step->fn);
 }
 
 static uint64_t bits_of(double number) {

@@ -61,9 +61,6 @@ int tern_program_arity(int family);
 /* Whether a step takes a factor as its last source. */
 bool tern_program_takes_factor(int family, int fn);
 
-/* Whether a step gives 0 or 1, which as a tensor is bool. */
-bool tern_program_gives_bool(int family, int fn);
-
 /* Whether a step serves int64 programs. */
 bool tern_program_is_integral(int family, int fn);
 

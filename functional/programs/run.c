@@ -90,7 +90,7 @@ static tern_tensor *run_step(stepwise *s, const tern_map_step *step) {
         inputs[i] =
             where && i == 0 ? condition_of(s, step->source[i]) : number_of(s, step->source[i]);
     if (step->family == TERN_KERNEL_COPY) return round_to(s, (tern_dtype)step->fn, inputs[0]);
-    tern_tensor *out = open_tensor(s, tern_program_gives_bool(step->family, step->fn)
+    tern_tensor *out = open_tensor(s, tern_kernel_gives_bool(step->family, step->fn)
                                           ? TERN_BOOL
                                           : (tern_dtype)s->attrs->compute);
     double factor = arity < 2 ? 1 : factor_of(s, step->source[arity]);
