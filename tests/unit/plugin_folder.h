@@ -15,24 +15,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "test_plugins.h"
+
 typedef struct plugin_folder {
     char path[64];
     char *old_path; /* of TERN_PLUGIN_PATH; NULL was unset */
     char *old_device;
 } plugin_folder;
-
-static char *saved_variable(const char *name) {
-    const char *value = getenv(name);
-    return value ? strdup(value) : NULL;
-}
-
-static void restore_variable(const char *name, char *value) {
-    if (value)
-        setenv(name, value, 1);
-    else
-        unsetenv(name);
-    free(value);
-}
 
 static inline plugin_folder folder_open(void) {
     plugin_folder f = {.path = "/tmp/tern-plugins-XXXXXX"};

@@ -7,6 +7,7 @@
 
 #include "core/call/op.h"
 #include "tern/ops.h"
+#include "test_plugins.h"
 
 Test(kernel_text, has_a_name_for_every_kernel_and_member) {
     static const struct {
@@ -40,8 +41,6 @@ Test(kernel_text, has_a_name_for_every_kernel_and_member) {
 
 /* ---- a device without kernels for a dtype ---- */
 
-#define MANIFESTS TERN_TEST_BUILD "/lib/tern/"
-
 static char notice[512];
 
 static void keep_notice(void *user, tern_log_level level, const char *message) {
@@ -61,15 +60,9 @@ static bool no_scans_of_doubles(tern_bdevice *device, const tern_kernel_query *q
 }
 
 static tern_ctx *open_discrete(void) {
-    const char *path = getenv("TERN_PLUGIN_PATH");
-    char *saved = path ? tern_strdup(path) : NULL;
-    setenv("TERN_PLUGIN_PATH", MANIFESTS "plugins.d:" MANIFESTS "test-plugins.d", 1);
+    find_test_plugins();
     tern_ctx *ctx = tern_open("discrete");
-    if (saved)
-        setenv("TERN_PLUGIN_PATH", saved, 1);
-    else
-        unsetenv("TERN_PLUGIN_PATH");
-    tern_free(saved);
+    forget_test_plugins();
     return ctx;
 }
 

@@ -3,16 +3,10 @@
 #include <stdlib.h>
 
 #include "nn_fixture.h"
-#include "tern/memory.h"
-
-#define MANIFESTS TERN_TEST_BUILD "/lib/tern/"
-
-static char *saved_path;
+#include "test_plugins.h"
 
 static void open_two(void) {
-    const char *path = getenv("TERN_PLUGIN_PATH");
-    saved_path = path ? tern_strdup(path) : NULL;
-    setenv("TERN_PLUGIN_PATH", MANIFESTS "plugins.d:" MANIFESTS "test-plugins.d", 1);
+    find_test_plugins();
     open_context();
     tern_device_open(ctx, "discrete");
     cr_assert_eq(tern_check(ctx), TERN_OK, "%s", tern_error(ctx));
@@ -20,12 +14,7 @@ static void open_two(void) {
 
 static void close_two(void) {
     close_context();
-    if (saved_path)
-        setenv("TERN_PLUGIN_PATH", saved_path, 1);
-    else
-        unsetenv("TERN_PLUGIN_PATH");
-    tern_free(saved_path);
-    saved_path = NULL;
+    forget_test_plugins();
 }
 
 TestSuite(nn_move, .init = open_two, .fini = close_two);

@@ -6,27 +6,10 @@
 #include <string.h>
 
 #include "tern/grad.h"
-#include "tern/memory.h"
 #include "tern/ops.h"
+#include "test_plugins.h"
 
-static char *saved_path;
-
-static void add_test_backends(void) {
-    const char *path = getenv("TERN_PLUGIN_PATH");
-    saved_path = path ? tern_strdup(path) : NULL;
-    setenv("TERN_PLUGIN_PATH",
-           TERN_TEST_BUILD "/lib/tern/plugins.d:" TERN_TEST_BUILD "/lib/tern/test-plugins.d", 1);
-}
-
-static void restore_path(void) {
-    if (saved_path)
-        setenv("TERN_PLUGIN_PATH", saved_path, 1);
-    else
-        unsetenv("TERN_PLUGIN_PATH");
-    tern_free(saved_path);
-}
-
-TestSuite(pointwise, .init = add_test_backends, .fini = restore_path);
+TestSuite(pointwise, .init = find_test_plugins, .fini = forget_test_plugins);
 
 typedef struct row {
     const char *name;

@@ -8,30 +8,13 @@
 
 #include "tern/formula.h"
 #include "tern/grad.h"
-#include "tern/memory.h"
 #include "tern/ops.h"
+#include "test_plugins.h"
 
 static const char *const devices[] = {"cpu_ref", "minimal", "discrete", "delaying"};
 enum { N_DEVICES = sizeof devices / sizeof devices[0] };
 
-static char *saved_path;
-
-static void add_test_backends(void) {
-    const char *path = getenv("TERN_PLUGIN_PATH");
-    saved_path = path ? tern_strdup(path) : NULL;
-    setenv("TERN_PLUGIN_PATH",
-           TERN_TEST_BUILD "/lib/tern/plugins.d:" TERN_TEST_BUILD "/lib/tern/test-plugins.d", 1);
-}
-
-static void restore_path(void) {
-    if (saved_path)
-        setenv("TERN_PLUGIN_PATH", saved_path, 1);
-    else
-        unsetenv("TERN_PLUGIN_PATH");
-    tern_free(saved_path);
-}
-
-TestSuite(programs, .init = add_test_backends, .fini = restore_path);
+TestSuite(programs, .init = find_test_plugins, .fini = forget_test_plugins);
 
 static tern_ctx *open_device(const char *name) {
     tern_ctx *ctx = tern_open(name);

@@ -5,19 +5,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "plugin_folder.h"
 #include "tern/data.h"
+#include "test_plugins.h"
 
-static char *old_path;
 static tern_ctx *ctx;
-
-static void find_test_plugins(void) {
-    old_path = saved_variable("TERN_PLUGIN_PATH");
-    char path[1024];
-    snprintf(path, sizeof path, "%s/lib/tern/test-plugins.d:%s/lib/tern/plugins.d", TERN_TEST_BUILD,
-             TERN_TEST_BUILD);
-    setenv("TERN_PLUGIN_PATH", path, 1);
-}
 
 static void open_delaying(void) {
     find_test_plugins();
@@ -29,7 +20,7 @@ static void close_delaying(void) {
     cr_assert_eq(tern_check(ctx), TERN_OK, "%s", tern_error(ctx));
     cr_assert_eq(tern_close(ctx), TERN_OK);
     unpatch_device();
-    restore_variable("TERN_PLUGIN_PATH", old_path);
+    forget_test_plugins();
 }
 
 TestSuite(upload, .init = open_delaying, .fini = close_delaying);
