@@ -127,6 +127,7 @@ struct tern_ctx {
     void *on_error_user;
     bool is_static; /* the context of last resort, when there was no memory for a real one */
     bool allow_fallback, warn_fallback;
+    uint32_t composed; /* fused kernels that are not tried: bit k for id TERN_KERNEL_FUSED + k */
 
     tern_frame *root;
     tern_frame *top;

@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "core/call/fused.h"
 #include "functional.h"
 
 typedef struct op_alias {
@@ -238,9 +239,11 @@ const char *tern_op_support(tern_ctx *ctx, size_t index, tern_dtype dtype) {
     if (!ctx || index >= (size_t)row_count() || ctx->n_lanes == 0) return "missing";
     const tern_op *op = row_of((int)index);
     if (op->kind == TERN_OP_HOST) return "host";
+    tern_lane *lane = ctx->lanes[0];
+    if (op->kernel >= TERN_KERNEL_FUSED)
+        return tern_device_fuses(lane, op->kernel, dtype) ? "kernel" : "composite";
     if (op->kernel == 0 || op->kind == TERN_OP_COMPOSITE || op->kind == TERN_OP_THROUGH)
         return "composite";
-    tern_lane *lane = ctx->lanes[0];
     if (device_has(lane, op, dtype)) return "kernel";
     /* Integers reach floating functions converted; sums of integers run in int64. */
     if (!tern_dtype_is_floating(dtype) &&

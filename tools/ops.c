@@ -90,6 +90,22 @@ static void print_json(const device_list *devices) {
     json_finish(&j);
 }
 
+/* The families of fused kernels, and the dtypes for which the device has them. */
+static void print_fused(tern_ctx *ctx) {
+    const char *family;
+    printf("fused:");
+    for (size_t i = 0; (family = tern_fused_family_at(i)) != NULL; i++) {
+        int dtypes = 0;
+        for (int t = 0; t < TERN_DTYPE_COUNT; t++) {
+            if (!tern_fuses(ctx, family, (tern_dtype)t)) continue;
+            if (dtypes++ == 0) printf(" %s (", family);
+            printf("%s%s", dtypes > 1 ? ", " : "", tern_dtype_name((tern_dtype)t));
+        }
+        if (dtypes) putchar(')');
+    }
+    putchar('\n');
+}
+
 static int print_device(const verb *v, tern_ctx *ctx) {
     tern_op_info info;
     size_t count = 0;
@@ -116,6 +132,7 @@ static int print_device(const verb *v, tern_ctx *ctx) {
     }
     printf("%s\n", tern_device_name(ctx));
     table_print(cells, count + 1, COLUMNS);
+    print_fused(ctx);
     tern_free(cells);
     tern_free(names);
     return EXIT_OK;
@@ -136,9 +153,9 @@ const verb verb_ops = {
     .name = "ops",
     .arguments = "",
     .summary = "lists the operations and what a device does for each",
-    .details =
-        "By dtype: 'kernel' runs on the device, 'composite' is built from kernels, 'host' runs in\n"
-        "host memory, 'missing' is an error.",
+    .details = "By dtype: 'kernel' runs on the device (of a composite: fused, in one launch), "
+               "'composite' is\n"
+               "built from kernels, 'host' runs in host memory, 'missing' is an error.",
     .seed = "0",
     .options = table,
     .n_options = sizeof table / sizeof table[0],

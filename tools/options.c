@@ -25,6 +25,7 @@ static const option common[] = {
 enum { N_COMMON = sizeof common / sizeof common[0], MOST_OPTIONS = 32, WORD_LIMIT = 64 };
 
 static const char *default_text(const verb *v, const option *o) {
+    if (o->type == OPTION_LIST) return NULL; /* its fallback is for when it is there */
     return strcmp(o->name, "seed") == 0 ? v->seed : o->fallback;
 }
 
@@ -105,6 +106,7 @@ static int store(const verb *v, const option *o, const char *text, void *options
     bool yes = true;
     switch (o->type) {
     case OPTION_FLAG: memcpy(place, &yes, sizeof yes); return EXIT_OK;
+    case OPTION_LIST:
     case OPTION_TEXT: memcpy(place, &text, sizeof text); return EXIT_OK;
     case OPTION_INT: return store_int(v, o, text, place);
     case OPTION_NUMBER: return store_number(v, o, text, place);
@@ -133,6 +135,7 @@ static int parse_option(const verb *v, int argc, char **argv, int *index, void *
             return equals ? wrong_usage(v, "--%s takes no value", o->name)
                           : store(v, o, NULL, options);
         if (equals) return store(v, o, equals + 1, options);
+        if (o->type == OPTION_LIST) return store(v, o, o->fallback, options);
         if (*index + 1 >= argc) return wrong_usage(v, "--%s needs a value: %s", o->name, o->value);
         *index += 1;
         return store(v, o, argv[*index], options);
@@ -198,9 +201,13 @@ void options_print_help(const verb *v) {
         const option *o = option_at(v, i);
         const char *fallback = default_text(v, o);
         char left[WORD_LIMIT];
-        snprintf(left, sizeof left, "--%s%s%s%s", o->name,
-                 strcmp(o->name, "out") == 0 ? ", -o" : "", o->value ? " " : "",
-                 o->value ? o->value : "");
+        bool list = o->type == OPTION_LIST;
+        snprintf(left, sizeof left, "--%s%s%s%s%s", o->name,
+                 strcmp(o->name, "out") == 0 ? ", -o" : "",
+                 list       ? "[="
+                 : o->value ? " "
+                            : "",
+                 o->value ? o->value : "", list ? "]" : "");
         printf("  %-20s %s", left, o->help);
         if (fallback) printf(" (default %s)", fallback);
         putchar('\n');

@@ -17,6 +17,7 @@ enum { EXIT_OK = 0, EXIT_WORK_FAILED = 1, EXIT_WRONG_USAGE = 2 };
 typedef enum option_type {
     OPTION_FLAG,  /* bool */
     OPTION_TEXT,  /* const char * */
+    OPTION_LIST,  /* const char *: --name=LIST, or --name alone, which stands for its fallback */
     OPTION_INT,   /* int64_t within [least, most] */
     OPTION_NUMBER /* double, finite */
 } option_type;

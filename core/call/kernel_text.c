@@ -36,8 +36,18 @@ static const char *const families[] = {
     [TERN_KERNEL_RESIZE_GRAD] = "resize gradient",
     [TERN_KERNEL_SOFTMAX] = "softmax",
     [TERN_KERNEL_LOG_SOFTMAX] = "log softmax",
-    [TERN_KERNEL_LAYER_NORM] = "layer norm",
+    [TERN_KERNEL_NORM] = "norm",
     [TERN_KERNEL_MAP] = "map",
+    [TERN_KERNEL_SOFTMAX_GRAD] = "softmax gradient",
+    [TERN_KERNEL_LOG_SOFTMAX_GRAD] = "log softmax gradient",
+    [TERN_KERNEL_NORM_GRAD] = "norm gradient",
+    [TERN_KERNEL_CROSS_ENTROPY] = "cross entropy",
+    [TERN_KERNEL_CROSS_ENTROPY_GRAD] = "cross entropy gradient",
+    [TERN_KERNEL_ATTENTION] = "attention",
+    [TERN_KERNEL_ATTENTION_GRAD] = "attention gradient",
+    [TERN_KERNEL_EMBEDDING_GRAD] = "embedding gradient",
+    [TERN_KERNEL_RECURRENT] = "recurrent layer",
+    [TERN_KERNEL_RECURRENT_GRAD] = "recurrent layer gradient",
 };
 
 static const char *const unary_members[] = {

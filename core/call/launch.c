@@ -13,6 +13,7 @@
 #include "core/ground/error.h"
 #include "core/memory/storage.h"
 #include "core/tensor/tensor.h"
+#include "fused.h"
 #include "operand.h"
 #include "plan.h"
 #include "raw.h"
@@ -201,8 +202,8 @@ tern_status tern_launch_failed(tern_lane *lane, int32_t kernel, int32_t status,
 bool tern_try_launch(tern_lane *lane, int32_t kernel, int32_t fn, tern_tensor *const *inputs,
                      int n_inputs, tern_tensor *const *outputs, int n_outputs, const void *attrs,
                      size_t attrs_size) {
-    if (lane->ctx->status != TERN_OK || is_empty(outputs, n_outputs) ||
-        n_inputs + n_outputs > TERN_MAX_OPERANDS ||
+    if (lane->ctx->status != TERN_OK || tern_is_composed(lane->ctx, kernel) ||
+        is_empty(outputs, n_outputs) || n_inputs + n_outputs > TERN_MAX_OPERANDS ||
         !tern_has_kernel(lane, kernel, fn, inputs, n_inputs, outputs, n_outputs, attrs_size, NULL))
         return false;
     tern_backend_error err;

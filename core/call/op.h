@@ -186,6 +186,10 @@ TERN_API tern_value tern_call_fail(const tern_opcall *call, tern_status status, 
 /* The operation's PyTorch name without arguments; `out_text` needs 64 bytes. */
 const char *tern_op_name(const tern_op *op, char *out_text);
 
+/* Whether the parts of a THROUGH call are recorded now. A gradient that has a fused kernel composes
+ * then, so that it can be differentiated again. */
+TERN_API bool tern_call_is_recorded(const tern_opcall *call);
+
 /* ---- inside a gradient ----------------------------------------------------------------------- */
 
 /* True where tensor input k must get a gradient. */

@@ -61,6 +61,13 @@ tern_value tern_op_call(tern_ctx *ctx, const tern_op *op, const tern_value *args
     return ctx->status == TERN_OK ? result : tern_none();
 }
 
+bool tern_call_is_recorded(const tern_opcall *call) {
+    tern_operands tensors;
+    return call->ctx->grad_enabled &&
+           tern_operands_collect(call->ctx, call->args, call->n_args, &tensors) &&
+           tern_call_records(call, &tensors);
+}
+
 tern_tensor *tern_op_tensor(tern_ctx *ctx, const tern_op *op, const tern_value *args, int n_args) {
     if (!ctx) ctx = tern_first_context(args, n_args);
     tern_value result = tern_op_call(ctx, op, args, n_args);

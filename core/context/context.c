@@ -8,6 +8,7 @@
 #include <sys/random.h>
 #include <time.h>
 
+#include "core/call/fused.h"
 #include "core/call/op.h"
 #include "core/ground/error.h"
 #include "core/memory/block.h"
@@ -61,6 +62,7 @@ tern_ctx *tern_open(const char *device) {
     ctx->generator = tern_generator_make(ctx, entropy());
     if (!ctx->generator) return ctx;
     read_fallback_policy(ctx);
+    tern_fused_read_policy(ctx);
     if (ctx->status == TERN_OK) tern_lane_open(ctx, device);
     return ctx;
 }

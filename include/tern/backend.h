@@ -1,5 +1,6 @@
 /*
- * tern/backend.h: the plugin ABI, the only header a backend includes.
+ * tern/backend.h: the plugin ABI, the only header a backend includes; the fused kernels stand in its
+ * other part, tern/backend_fused.h.
  *
  * A backend is a shared object that exports one symbol, tern_backend_query. It links nothing of
  * Tern: what it needs from the host comes in a table. The core negotiates; a backend fills in what
@@ -31,12 +32,14 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "backend_fused.h"
+
 #ifdef __cplusplus
 extern "C" {
 #endif
 
 #define TERN_BACKEND_ABI_MAJOR 0
-#define TERN_BACKEND_ABI_MINOR 2
+#define TERN_BACKEND_ABI_MINOR 3
 #define TERN_BACKEND_ABI       ((uint32_t)TERN_BACKEND_ABI_MAJOR << 16 | TERN_BACKEND_ABI_MINOR)
 
 #define TERN_BACKEND_MAX_RANK 16
@@ -164,7 +167,8 @@ typedef struct tern_operand {
 
 /*
  * A kernel is a family with a member: (TERN_KERNEL_UNARY, TERN_UNARY_EXP). Every backend must have
- * the primitives (ids below 128); the others are fused forms that the core can decompose.
+ * the primitives (ids below 128); the others are fused forms that the core can decompose
+ * (tern/backend_fused.h).
  *
  * Arithmetic follows PyTorch: integers wrap, float16 and bfloat16 compute in float32 and round once
  * at the end, NaN propagates. Unless said otherwise all inputs and outputs of one call have one
@@ -197,12 +201,7 @@ enum {
     TERN_KERNEL_AVG_POOL = 23,
     TERN_KERNEL_AVG_POOL_GRAD = 24,
     TERN_KERNEL_RESIZE = 25, /* interpolation */
-    TERN_KERNEL_RESIZE_GRAD = 26,
-    /* fused forms */
-    TERN_KERNEL_SOFTMAX = 128,
-    TERN_KERNEL_LOG_SOFTMAX = 129,
-    TERN_KERNEL_LAYER_NORM = 130,
-    TERN_KERNEL_MAP = 131 /* out = a program of steps over its inputs */
+    TERN_KERNEL_RESIZE_GRAD = 26
 };
 
 /* FILL: no input. The value in both forms; the kernel takes the one of its dtype. */
@@ -426,7 +425,8 @@ typedef struct tern_multi_index_attrs {
 /* NONZERO_COUNT: in -> one int64. NONZERO: in -> int64 [count, rank], row-major order. No attrs. */
 
 /*
- * CONV: inputs x [n, c, spatial...], w [o, c/groups, k...] -> out [n, o, ...], spatial 1 to 3.
+ * CONV: inputs x [n, c, spatial...], w [o, c/groups, k...] and, where there are three, a bias [o]
+ * -> out [n, o, ...], spatial 1 to 3. float16 and bfloat16 add the bias before they round.
  * CONV_GRAD_INPUT: inputs grad_out, w -> grad of x. CONV_GRAD_WEIGHT: inputs grad_out, x -> grad of
  * w.
  */
@@ -467,20 +467,6 @@ typedef struct tern_resize_attrs {
     int32_t reserved;
     double scale[3]; /* the user's scale factors, 0 where sizes were given */
 } tern_resize_attrs;
-
-/* SOFTMAX, LOG_SOFTMAX: along one dimension. */
-typedef struct tern_softmax_attrs {
-    int32_t dim;
-    int32_t reserved;
-} tern_softmax_attrs;
-
-/* LAYER_NORM: inputs x, then weight and bias (broadcast to x), over the trailing dims; outputs y,
- * and mean and rstd with those dims of size 1. */
-typedef struct tern_layer_norm_attrs {
-    int32_t dims;   /* how many trailing dimensions */
-    int32_t affine; /* 0: x alone, 1: weight, 2: weight and bias */
-    double eps;
-} tern_layer_norm_attrs;
 
 /*
  * MAP: a program, which is a straight line of steps, applied at every position of each tuple.

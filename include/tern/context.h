@@ -168,6 +168,21 @@ TERN_API tern_status tern_device_open(tern_ctx *ctx, const char *device);
 /* Waits for all work queued by this context and latches a kernel's error (a bad index, say). */
 TERN_API tern_status tern_synchronize(tern_ctx *ctx);
 
+/*
+ * Fused kernels compute several operations in one launch, where the device has them; composed of the
+ * primitives, the same operations give the same results. This switches families off (`composed`) or on
+ * again: names separated by commas ("softmax,norm"), or "all". A context begins with what TERN_COMPOSED
+ * names. A name that is none is an error, which lists those that are.
+ */
+TERN_API tern_status tern_set_composed(tern_ctx *ctx, const char *families, bool composed);
+
+/* The families by name; NULL behind the last. */
+TERN_API const char *tern_fused_family_at(size_t index);
+
+/* Whether the context's default device has the family's kernels for a floating dtype, forward and
+ * backward. */
+TERN_API bool tern_fuses(tern_ctx *ctx, const char *family, tern_dtype dtype);
+
 /* What a context's memory and dispatch did so far, for tests, summaries and tuning. */
 typedef struct tern_stats {
     uint64_t host_allocations; /* calls of the allocation seam */

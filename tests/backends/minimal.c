@@ -63,7 +63,8 @@ static int32_t device_open(int32_t index, tern_bdevice **out_device, tern_backen
     tern_kit_device *device = host->alloc(sizeof *device);
     if (!device) return tern_kit_fail(err, TERN_BACKEND_OUT_OF_MEMORY, "minimal: out of memory");
     tern_kit_device_init(device, &vtable, host, &memory);
-    tern_kit_replace(device, TERN_KERNEL_MAP, NULL);
+    for (int32_t id = TERN_KERNEL_FUSED; id < TERN_KIT_KERNELS; id++)
+        tern_kit_replace(device, id, NULL);
     *out_device = &device->base;
     return TERN_BACKEND_OK;
 }

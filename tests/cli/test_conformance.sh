@@ -25,6 +25,14 @@ says "1 cases passed"
 run 0 conformance --device cpu_ref --filter 'properties/*' --quiet
 says "0 failed"
 
+# Without fused kernels: all, or a family of them. A failure's line says so.
+run 0 conformance --device cpu_ref --vectors "$vectors" --composed --quiet
+says " 0 failed"
+run 0 conformance --device cpu_ref --vectors "$vectors" --filter 'ops/*' --composed=map,softmax
+says "0 failed"
+run 1 conformance --device cpu_ref --composed=soft
+complains "tern conformance: " "'soft'" "log_softmax"
+
 # No test run is a failure, as are a missing folder and a missing device.
 run 1 conformance --device cpu_ref --vectors "$vectors" --filter 'no/such'
 complains "tern conformance: " "no test ran"
@@ -47,6 +55,8 @@ run 1 conformance --device cpu_ref --vectors "$work/wrong" --filter 'ops/*' --js
 json failed subjects/ops%sin/passed=0 failures/0/subject=ops/sin failures/0/id=0 failures/0/what \
     "failures/0/replay=tern conformance --device cpu_ref --vectors $work/wrong --replay ops/sin:0"
 complains "tern conformance: " "failed"
+run 1 conformance --device cpu_ref --vectors "$work/wrong" --filter 'ops/*' --composed
+says "--replay ops/sin:0" "--composed=all"
 
 # A subject that Tern does not have is skipped by name and counted.
 sed 's/"name":"exp"/"name":"xxx"/' "$vectors/ops/exp.safetensors" >"$work/wrong/ops/xxx.safetensors"

@@ -18,6 +18,7 @@ typedef struct conformance_options {
     const char *vectors;
     const char *filter;
     const char *replay;
+    const char *composed;
 } conformance_options;
 
 static const option table[] = {
@@ -28,6 +29,9 @@ static const option table[] = {
      offsetof(conformance_options, filter), 0, 0, false},
     {"replay", OPTION_TEXT, "FILE:ID", NULL, "run one case: ops/add:7",
      offsetof(conformance_options, replay), 0, 0, false},
+    {"composed", OPTION_LIST, "FAMILY", "all",
+     "without fused kernels: all, or those of families: softmax,norm",
+     offsetof(conformance_options, composed), 0, 0, false},
 };
 
 static const suite *const suites[] = {&suite_ops,   &suite_random,  &suite_init,
@@ -144,7 +148,8 @@ static void run_everything(conformance *run) {
 static int run_on(const verb *v, const conformance_options *o, conformance *run) {
     char replay[PATH_SIZE + SUBJECT_SIZE], verdict[SUBJECT_SIZE];
     const char *device = tern_device_name(run->ctx);
-    snprintf(replay, sizeof replay, "tern conformance --device %s%s%s", device,
+    snprintf(replay, sizeof replay, "tern conformance --device %s%s%s%s%s", device,
+             o->composed ? " --composed=" : "", o->composed ? o->composed : "",
              run->folder ? " --vectors " : "", run->folder ? run->folder : "");
     run->report = report_new(device, replay);
     if (!run->report) return work_failed(v, "out of memory");
@@ -174,6 +179,7 @@ static int run_verb(const verb *v, void *options) {
     if (status != EXIT_OK) return status;
 
     run.ctx = tern_open(o->common.device);
+    if (o->composed) tern_set_composed(run.ctx, o->composed, true);
     if (tern_check(run.ctx) != TERN_OK)
         status = work_failed(v, "%s", tern_error(run.ctx));
     else
@@ -184,7 +190,7 @@ static int run_verb(const verb *v, void *options) {
 
 const verb verb_conformance = {
     .name = "conformance",
-    .arguments = "--device D [--vectors DIR]",
+    .arguments = "--device D [--vectors DIR] [--composed[=FAMILY]]",
     .summary = "checks a device against PyTorch's results, forward and backward",
     .details = "Runs the cases of a folder of vectors, then property checks that need none: views "
                "against\n"
