@@ -13,7 +13,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#define ANSWER_SIZE 16384
+#define ANSWER_SIZE 65536
 
 typedef struct helper {
     pid_t pid;

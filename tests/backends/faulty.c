@@ -1,7 +1,11 @@
 /* The faulty device: see faulty.h. It works synchronously, in host memory, for one thread. */
+#define _POSIX_C_SOURCE 200809L /* sleep */
 #include "faulty.h"
 
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "cpu_ref/walk.h"
 #include "numerics/dtype_convert.h"
@@ -159,6 +163,8 @@ static int32_t launch(tern_bdevice *base, tern_bqueue *queue, int32_t kernel,
     keep(&state, outputs, n_outputs, n_inputs);
     give_memory(&state);
     if (attrs_size) memcpy(&state.attrs, attrs, attrs_size);
+    if (kernel == TERN_KERNEL_SORT && self->bugs[BUG_CRASHES]) abort();
+    while (kernel == TERN_KERNEL_SORT && self->bugs[BUG_HANGS]) sleep(1);
     bend_operands(&state);
     bend_attrs(&state);
     int32_t status = run(&state, err);
@@ -195,22 +201,31 @@ static const tern_bdevice_vtable vtable = {
     .launch = launch,
 };
 
+static int32_t device_count(int32_t *out_count, tern_backend_error *err) {
+    (void)err;
+    *out_count = 1 + BUG_COUNT;
+    return TERN_BACKEND_OK;
+}
+
 static int32_t device_info(int32_t index, tern_device_info *out_info, tern_backend_error *err) {
-    if (index != 0) return tern_kit_fail(err, TERN_BACKEND_INVALID, "faulty has one device");
-    return tern_kit_device_info(out_info, "bugs by name", "");
+    if (index < 0 || index > BUG_COUNT)
+        return tern_kit_fail(err, TERN_BACKEND_INVALID, "faulty has no device %d", (int)index);
+    char name[sizeof out_info->name] = "no bug";
+    bug which = (bug)(index - 1);
+    if (index) snprintf(name, sizeof name, "%s: %s", bug_name(which), bug_text(which));
+    return tern_kit_device_info(out_info, name, "");
 }
 
 static int32_t device_open(int32_t index, tern_bdevice **out_device, tern_backend_error *err) {
-    if (index != 0) return tern_kit_fail(err, TERN_BACKEND_INVALID, "faulty has one device");
-    bool bugs[BUG_COUNT];
-    if (!bugs_read(bugs, err)) return TERN_BACKEND_INVALID;
+    if (index < 0 || index > BUG_COUNT)
+        return tern_kit_fail(err, TERN_BACKEND_INVALID, "faulty has no device %d", (int)index);
     device *self = host->alloc(sizeof *self);
     if (!self) return tern_kit_fail(err, TERN_BACKEND_OUT_OF_MEMORY, "faulty: out of memory");
     memset(self, 0, sizeof *self);
     tern_kit_device_init(&self->kit, &vtable, host, &memory);
     /* A program would pass by the members that have the faults. */
     tern_kit_replace(&self->kit, TERN_KERNEL_MAP, NULL);
-    memcpy(self->bugs, bugs, sizeof bugs);
+    if (index) self->bugs[index - 1] = true;
     *out_device = &self->kit.base;
     return TERN_BACKEND_OK;
 }
@@ -220,7 +235,7 @@ static const tern_backend_desc description = {
     .version = "0.1.0",
     .speed = TERN_SPEED_REFERENCE,
     .can_unload = 1,
-    .device_count = tern_kit_one_device,
+    .device_count = device_count,
     .device_info = device_info,
     .device_open = device_open,
 };
@@ -229,12 +244,4 @@ int32_t TERN_BACKEND_QUERY_NAME(uint32_t host_abi, const tern_host *host_table,
                                 tern_backend_desc *out_desc, tern_backend_error *err) {
     host = host_table;
     return tern_kit_describe(host_abi, &description, out_desc, err);
-}
-
-/* For tests that list the bugs: the name of the index-th and what it does; NULL behind the last. */
-TERN_BACKEND_EXPORT const char *tern_faulty_bug(int index, const char **out_text);
-const char *tern_faulty_bug(int index, const char **out_text) {
-    if (index < 0 || index >= BUG_COUNT) return NULL;
-    if (out_text) *out_text = bug_text((bug)index);
-    return bug_name((bug)index);
 }

@@ -1,9 +1,9 @@
 /*
  * faulty.h: a backend with bugs, for testing the tests.
  *
- * TERN_FAULTY=name,name switches bugs on when a device is opened; without it the device is right. A
- * conformance suite that passes with a bug switched on has a hole. The table in faulty_bugs.c names
- * them all. No bug touches memory outside a buffer.
+ * Device faulty:0 is right; every other device has one bug, and its description names it (`tern devices`
+ * lists them). A conformance suite that passes on one has a hole: `tern conformance --mutants` shows which.
+ * The table is in faulty_bugs.c. No bug touches memory outside a buffer.
  */
 #ifndef TERN_TEST_FAULTY_H
 #define TERN_TEST_FAULTY_H
@@ -62,15 +62,15 @@ typedef enum bug {
     BUG_STALE_UPLOAD,
     BUG_SHORT_DOWNLOAD,
     BUG_COPY_FROM_START,
+    /* how a run ends */
+    BUG_CRASHES,
+    BUG_HANGS,
     BUG_COUNT
 } bug;
 
 /* The name of a bug and what it does, one line; for lists. */
 const char *bug_name(bug which);
 const char *bug_text(bug which);
-
-/* Reads TERN_FAULTY. False with a message where a name in it is unknown. */
-bool bugs_read(bool *out_bugs, tern_backend_error *err);
 
 /* One launch on the way to its kernel: everything here may be bent. */
 typedef struct launch_state {

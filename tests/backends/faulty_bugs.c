@@ -1,6 +1,5 @@
 /* The table of bugs, and those of them that bend a launch's operands and attributes. */
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "cpu_ref/walk.h"
@@ -52,6 +51,8 @@ static const struct {
     [BUG_STALE_UPLOAD] = {"stale_upload", "an upload arrives after the next launch (no wait)"},
     [BUG_SHORT_DOWNLOAD] = {"short_download", "the last byte of a download is missing"},
     [BUG_COPY_FROM_START] = {"copy_from_start", "copies on the device ignore the source's offset"},
+    [BUG_CRASHES] = {"crashes", "a sort ends the process"},
+    [BUG_HANGS] = {"hangs", "a sort never returns"},
 };
 
 const char *bug_name(bug which) {
@@ -59,27 +60,6 @@ const char *bug_name(bug which) {
 }
 const char *bug_text(bug which) {
     return bugs[which].text;
-}
-
-bool bugs_read(bool *out_bugs, tern_backend_error *err) {
-    const char *text = getenv("TERN_FAULTY");
-    memset(out_bugs, 0, BUG_COUNT * sizeof *out_bugs);
-    while (text && *text) {
-        size_t length = strcspn(text, ",");
-        int which = 0;
-        while (which < BUG_COUNT && (strlen(bugs[which].name) != length ||
-                                     memcmp(bugs[which].name, text, length) != 0)) {
-            which++;
-        }
-        if (which == BUG_COUNT) {
-            tern_kit_fail(err, TERN_BACKEND_INVALID, "TERN_FAULTY: no bug is called '%.*s'",
-                          (int)length, text);
-            return false;
-        }
-        out_bugs[which] = true;
-        text += length + (text[length] == ',');
-    }
-    return true;
 }
 
 int32_t launch_member(const launch_state *state) {

@@ -63,6 +63,29 @@ sed 's/"name":"exp"/"name":"xxx"/' "$vectors/ops/exp.safetensors" >"$work/wrong/
 run 1 conformance --device cpu_ref --vectors "$work/wrong" --filter 'ops/xxx' --json
 json 'passed=0' 'subjects/ops%xxx/skipped' 'skipped/not implemented'
 
+# A device that crashes or hangs fails the cases in which it does, and the others still run.
+if [ $# -gt 1 ]; then # where the test backends are
+    # mutant BUG: the faulty device that has it.
+    mutant() { "$tern" devices --probe | sed -n "s/.*\(faulty:[0-9]*\) .* $1: .*/\1/p"; }
+    run 1 conformance --device "$(mutant crashes)" --filter properties/views
+    says "FAILED properties/views:sort: the process crashed: Aborted"
+    says "given up after cases that crashed or hung"
+    run 1 conformance --device "$(mutant crashes)"
+    says "FAILED properties/gradients:"
+    run 1 conformance --device "$(mutant hangs)" --timeout 1 --filter properties/views
+    says "FAILED properties/views:sort: took longer than 1 s and was given up"
+
+    # It ends within a second when it is told to, with the report so far.
+    "$tern" conformance --device "$(mutant hangs)" --timeout 100 >"$out" 2>"$err" &
+    sleep 1.5
+    kill "$!"
+    status=0
+    wait "$!" || status=$?
+    check "an interrupted run ends with status $status, not 1" [ "$status" = 1 ]
+    complains "tern conformance: " "interrupted"
+    says "cases passed"
+fi
+
 # The full set, where it is named.
 if [ -n "${TERN_VECTORS:-}" ]; then
     run 0 conformance --device cpu_ref --json

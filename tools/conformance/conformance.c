@@ -3,6 +3,7 @@
 #include "conformance.h"
 #include "training/interrupt.h"
 #include "verbs.h"
+#include "watch.h"
 
 #include "tern/memory.h"
 
@@ -19,6 +20,7 @@ typedef struct conformance_options {
     const char *filter;
     const char *replay;
     const char *composed;
+    int64_t seconds;
 } conformance_options;
 
 static const option table[] = {
@@ -32,6 +34,8 @@ static const option table[] = {
     {"composed", OPTION_LIST, "FAMILY", "all",
      "without fused kernels: all, or those of families: softmax,norm",
      offsetof(conformance_options, composed), 0, 0, false},
+    {"timeout", OPTION_INT, "SECONDS", "60", "give a case up that takes longer",
+     offsetof(conformance_options, seconds), 1, 86400, false},
 };
 
 static const suite *const suites[] = {&suite_ops,   &suite_random,  &suite_init,
@@ -59,15 +63,14 @@ static void run_file(conformance *run, const suite *s, const char *subject) {
     tern_scope scope = tern_scope_begin(run->ctx, 0);
     vectors_file *file = vectors_open(run->ctx, path);
     if (!file) {
-        report_fail(run->report, "file", tern_error(run->ctx));
-        tern_error_clear(run->ctx);
+        conformance_fail_file(run);
         tern_scope_end(scope);
         return;
     }
     tern_value cases = vectors_cases(file);
     size_t count = tern_value_count(cases);
     if (s->has && !s->has(run->ctx, vectors_name(file))) {
-        report_skip(run->report, NOT_IMPLEMENTED, (int64_t)count);
+        conformance_skip(run, NOT_IMPLEMENTED, (int64_t)count);
         count = 0;
     }
     suite_user user = {s};
@@ -138,39 +141,37 @@ static int read_replay(const verb *v, const char *replay, char *subject, size_t 
     return EXIT_OK;
 }
 
-static void run_everything(conformance *run) {
-    for (size_t i = 0; run->folder && i < sizeof suites / sizeof suites[0]; i++)
-        run_suite(run, suites[i]);
-    if (run->folder) run_schedulers(run);
-    run_properties(run);
+/* Everything, in a process of its own (watch.h). */
+static void test_device(conformance *run, void *user) {
+    const conformance_options *o = user;
+    run->ctx = tern_open(o->common.device);
+    if (o->composed) tern_set_composed(run->ctx, o->composed, true);
+    if (tern_check(run->ctx) == TERN_OK) {
+        report_name(run->report, tern_device_name(run->ctx));
+        for (size_t i = 0; run->folder && i < sizeof suites / sizeof suites[0]; i++)
+            run_suite(run, suites[i]);
+        if (run->folder) run_schedulers(run);
+        run_properties(run);
+    }
+    report_end(run->report, tern_error(run->ctx));
+    tern_close(run->ctx);
 }
 
-static int run_on(const verb *v, const conformance_options *o, conformance *run) {
-    char replay[PATH_SIZE + SUBJECT_SIZE], verdict[SUBJECT_SIZE];
-    const char *device = tern_device_name(run->ctx);
-    snprintf(replay, sizeof replay, "tern conformance --device %s%s%s%s%s", device,
-             o->composed ? " --composed=" : "", o->composed ? o->composed : "",
-             run->folder ? " --vectors " : "", run->folder ? run->folder : "");
-    run->report = report_new(device, replay);
-    if (!run->report) return work_failed(v, "out of memory");
-    run_everything(run);
+static int print(const verb *v, const conformance_options *o, const conformance *run) {
+    char verdict[SUBJECT_SIZE];
     if (o->common.json)
         report_print_json(run->report);
     else
         report_print_text(run->report, o->common.quiet);
-    int status = EXIT_OK;
+    if (*run->stop) return work_failed(v, "interrupted; the report holds what ran before");
+    if (report_ok(run->report)) return EXIT_OK;
     report_verdict(run->report, verdict, sizeof verdict);
-    if (*run->stop)
-        status = work_failed(v, "interrupted; the report holds what ran before");
-    else if (!report_ok(run->report))
-        status = work_failed(v, "%s", verdict);
-    report_free(run->report);
-    return status;
+    return work_failed(v, "%s", verdict);
 }
 
 static int run_verb(const verb *v, void *options) {
-    const conformance_options *o = options;
-    char subject[SUBJECT_SIZE];
+    conformance_options *o = options;
+    char subject[SUBJECT_SIZE], replay[PATH_SIZE + SUBJECT_SIZE], problem[REPORT_WHAT];
     const char *environment = getenv("TERN_VECTORS");
     conformance run = {.filter = o->filter, .stop = interrupt_watch()};
     run.folder = o->vectors ? o->vectors : environment && *environment ? environment : NULL;
@@ -178,13 +179,14 @@ static int run_verb(const verb *v, void *options) {
     if (status == EXIT_OK) status = read_replay(v, o->replay, subject, sizeof subject, &run);
     if (status != EXIT_OK) return status;
 
-    run.ctx = tern_open(o->common.device);
-    if (o->composed) tern_set_composed(run.ctx, o->composed, true);
-    if (tern_check(run.ctx) != TERN_OK)
-        status = work_failed(v, "%s", tern_error(run.ctx));
-    else
-        status = run_on(v, o, &run);
-    tern_close(run.ctx);
+    snprintf(replay, sizeof replay, "%s%s%s%s", o->composed ? " --composed=" : "",
+             o->composed ? o->composed : "", run.folder ? " --vectors " : "",
+             run.folder ? run.folder : "");
+    run.report = report_new(replay);
+    if (!run.report) return work_failed(v, "out of memory");
+    bool ran = watch(&run, o->seconds, test_device, o, problem);
+    status = ran ? print(v, o, &run) : work_failed(v, "%s", problem);
+    report_free(run.report);
     return status;
 }
 
@@ -198,7 +200,9 @@ const verb verb_conformance = {
                "float64.\n"
                "A subject that Tern does not have is skipped, counted and listed. Every failure "
                "comes with a\n"
-               "line that replays it. No test run is a failure.",
+               "line that replays it. No test run is a failure. A case that crashes or takes too "
+               "long is a\n"
+               "failed case; the others still run.",
     .seed = "0",
     .options = table,
     .n_options = sizeof table / sizeof table[0],

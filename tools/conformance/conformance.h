@@ -18,7 +18,11 @@ typedef struct conformance {
     const char *filter;  /* a pattern for subjects; NULL is all */
     const char *subject; /* with case_id: only this case */
     const char *case_id;
-    volatile int *stop; /* not zero: end soon */
+    const char *now;          /* the subject whose cases run */
+    int64_t next;             /* the number of the case that comes, counted over the run */
+    int64_t first;            /* where this process begins: those before have run in another */
+    const char *given_up;     /* a subject whose further cases are not tried; NULL is none */
+    const volatile int *stop; /* not zero: end soon */
 } conformance;
 
 typedef struct test_case {
@@ -31,8 +35,9 @@ typedef struct test_case {
     const char *skip; /* the reason why it cannot run */
 } test_case;
 
-/* A subject that Tern does not have. */
+/* Reasons: a subject that Tern does not have; one whose cases crashed or hung several times. */
 #define NOT_IMPLEMENTED "not implemented"
+#define GIVEN_UP        "given up after cases that crashed or hung"
 
 typedef struct suite {
     const char *folder; /* under the vectors: "ops"; NULL where it is one file */
@@ -55,6 +60,11 @@ void run_properties(conformance *run);
 
 /* True where the subject is to run; then it is the report's subject from now on. */
 bool conformance_begin(conformance *run, const char *subject);
+
+/* Counts cases of the subject as skipped; a file of cases that cannot be read, by the context's error,
+ * as failed. */
+void conformance_skip(conformance *run, const char *reason, int64_t cases);
+void conformance_fail_file(conformance *run);
 
 /* Runs one case in a scope of its own and counts it. */
 void conformance_case(conformance *run, const vectors_file *file, tern_value json, const char *id,

@@ -103,10 +103,7 @@ void run_schedulers(conformance *run) {
     if (stat(path, &status) != 0 || !conformance_begin(run, "schedulers")) return;
     tern_scope scope = tern_scope_begin(run->ctx, 0);
     tern_value cases = tern_json_load(run->ctx, path);
-    if (tern_check(run->ctx) != TERN_OK) {
-        report_fail(run->report, "file", tern_error(run->ctx));
-        tern_error_clear(run->ctx);
-    }
+    if (tern_check(run->ctx) != TERN_OK) conformance_fail_file(run);
     run_list(run, cases);
     tern_scope_end(scope);
 }

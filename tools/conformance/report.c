@@ -1,3 +1,4 @@
+#define _POSIX_C_SOURCE 200809L
 #include "report.h"
 
 #include "json_out.h"
@@ -8,22 +9,23 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
-enum { NAME_SIZE = 96, WHAT_SIZE = 400, MOST_REASONS = 8, LINE_WIDTH = 100 };
+enum { MOST_REASONS = 8, LINE_WIDTH = 100, REPLAY_SIZE = 1024 };
 
 typedef struct subject_row {
-    char name[NAME_SIZE];
+    char name[REPORT_NAME];
     int64_t passed, failed, skipped;
 } subject_row;
 
 typedef struct failure_row {
-    char subject[NAME_SIZE];
-    char id[NAME_SIZE];
-    char what[WHAT_SIZE];
+    char subject[REPORT_NAME];
+    char id[REPORT_NAME];
+    char what[REPORT_WHAT];
 } failure_row;
 
 typedef struct reason_row {
-    char text[NAME_SIZE];
+    char text[REPORT_NAME];
     int64_t cases;
 } reason_row;
 
@@ -34,7 +36,8 @@ typedef struct rows {
 } rows;
 
 struct report {
-    char *device;
+    int relay; /* a file descriptor; -1: the rows are kept here */
+    char device[REPORT_NAME];
     char *replay;
     rows subjects, failures, ratios;
     reason_row reasons[MOST_REASONS];
@@ -71,17 +74,23 @@ static subject_row *current(report *r) {
     return r->subjects.count ? (subject_row *)r->subjects.items + r->subjects.count - 1 : NULL;
 }
 
-report *report_new(const char *device, const char *replay) {
+report *report_new(const char *replay) {
     report *r = tern_alloc_zeroed(1, sizeof *r);
     if (!r) return NULL;
+    r->relay = -1;
     r->subjects.item = sizeof(subject_row);
     r->failures.item = sizeof(failure_row);
     r->ratios.item = sizeof(double);
-    r->device = tern_strdup(device);
     r->replay = tern_strdup(replay);
-    if (r->device && r->replay) return r;
+    if (r->replay) return r;
     report_free(r);
     return NULL;
+}
+
+report *report_relay_new(int fd) {
+    report *r = report_new("");
+    if (r) r->relay = fd;
+    return r;
 }
 
 void report_free(report *r) {
@@ -89,57 +98,127 @@ void report_free(report *r) {
     tern_free(r->subjects.items);
     tern_free(r->failures.items);
     tern_free(r->ratios.items);
-    tern_free(r->device);
     tern_free(r->replay);
     tern_free(r);
 }
 
-void report_subject(report *r, const char *subject) {
+/* ---- taking what is told --------------------------------------------------------------------- */
+
+static void add_subject(report *r, const report_event *event) {
+    /* One that is told again goes on. */
+    if (current(r) && strcmp(current(r)->name, event->text) == 0) return;
     subject_row *s = rows_add(r, &r->subjects);
-    if (s) snprintf(s->name, sizeof s->name, "%s", subject);
+    if (s) memcpy(s->name, event->text, sizeof s->name);
 }
 
-const char *report_current(const report *r) {
-    return r->subjects.count ? subject_at(r, r->subjects.count - 1)->name : "";
-}
-
-void report_pass(report *r) {
-    subject_row *s = current(r);
-    if (s) s->passed++;
-}
-
-void report_fail(report *r, const char *id, const char *what) {
+static void add_failure(report *r, const report_event *event) {
     subject_row *s = current(r);
     failure_row *f = rows_add(r, &r->failures);
     if (s) s->failed++;
     if (!s || !f) return;
-    snprintf(f->subject, sizeof f->subject, "%s", s->name);
-    snprintf(f->id, sizeof f->id, "%s", id);
-    snprintf(f->what, sizeof f->what, "%s", what);
+    memcpy(f->subject, s->name, sizeof f->subject);
+    memcpy(f->id, event->text, sizeof f->id);
+    memcpy(f->what, event->what, sizeof f->what);
+}
+
+static void add_skipped(report *r, const report_event *event) {
+    subject_row *s = current(r);
+    size_t i = 0;
+    if (s) s->skipped += event->number;
+    while (i < r->n_reasons && strcmp(r->reasons[i].text, event->text) != 0) i++;
+    if (i == MOST_REASONS) i = MOST_REASONS - 1;
+    if (i == r->n_reasons) {
+        memcpy(r->reasons[i].text, event->text, sizeof r->reasons[i].text);
+        r->n_reasons++;
+    }
+    r->reasons[i].cases += event->number;
+}
+
+static void add_accuracy(report *r, const report_event *event) {
+    if (event->dtype != TERN_FLOAT32 && event->dtype != TERN_FLOAT16 &&
+        event->dtype != TERN_BFLOAT16)
+        return;
+    if (event->torch_error > 0) {
+        double *ratio = rows_add(r, &r->ratios);
+        if (ratio) *ratio = event->error / event->torch_error;
+    } else {
+        r->exact_candidates++;
+        r->exact += event->error <= 0;
+    }
+}
+
+bool report_relay(report *r, const report_event *event) {
+    const char *at = (const char *)event;
+    size_t left = sizeof *event;
+    while (left > 0) {
+        ssize_t written = write(r->relay, at, left);
+        if (written <= 0) return false;
+        at += written;
+        left -= (size_t)written;
+    }
+    return true;
+}
+
+void report_take(report *r, const report_event *event) {
+    if (r->relay >= 0) {
+        report_relay(r, event);
+        return;
+    }
+    switch (event->kind) {
+    case REPORT_DEVICE: memcpy(r->device, event->text, sizeof r->device); break;
+    case REPORT_SUBJECT: add_subject(r, event); break;
+    case REPORT_PASS:
+        if (current(r)) current(r)->passed++;
+        break;
+    case REPORT_FAIL: add_failure(r, event); break;
+    case REPORT_SKIP: add_skipped(r, event); break;
+    case REPORT_ACCURACY: add_accuracy(r, event); break;
+    case REPORT_BEGIN:
+    case REPORT_END: break;
+    }
+}
+
+/* ---- telling --------------------------------------------------------------------------------- */
+
+static void tell(report *r, enum report_event_kind kind, const char *text, const char *what,
+                 int64_t number) {
+    report_event event = {.kind = kind, .number = number};
+    snprintf(event.text, sizeof event.text, "%s", text);
+    snprintf(event.what, sizeof event.what, "%s", what);
+    report_take(r, &event);
+}
+
+void report_subject(report *r, const char *subject) {
+    tell(r, REPORT_SUBJECT, subject, "", 0);
+}
+
+void report_name(report *r, const char *device) {
+    tell(r, REPORT_DEVICE, device, "", 0);
+}
+
+void report_end(report *r, const char *why) {
+    tell(r, REPORT_END, "", why, 0);
+}
+
+void report_begin(report *r, int64_t number, const char *id) {
+    tell(r, REPORT_BEGIN, id, "", number);
+}
+
+void report_pass(report *r) {
+    tell(r, REPORT_PASS, "", "", 1);
+}
+
+void report_fail(report *r, const char *id, const char *what) {
+    tell(r, REPORT_FAIL, id, what, 1);
 }
 
 void report_skip(report *r, const char *reason, int64_t cases) {
-    subject_row *s = current(r);
-    size_t i = 0;
-    if (s) s->skipped += cases;
-    while (i < r->n_reasons && strcmp(r->reasons[i].text, reason) != 0) i++;
-    if (i == MOST_REASONS) i = MOST_REASONS - 1;
-    if (i == r->n_reasons) {
-        snprintf(r->reasons[i].text, sizeof r->reasons[i].text, "%s", reason);
-        r->n_reasons++;
-    }
-    r->reasons[i].cases += cases;
+    tell(r, REPORT_SKIP, reason, "", cases);
 }
 
 void report_accuracy(report *r, tern_dtype dtype, double error, double torch_error) {
-    if (dtype != TERN_FLOAT32 && dtype != TERN_FLOAT16 && dtype != TERN_BFLOAT16) return;
-    if (torch_error > 0) {
-        double *ratio = rows_add(r, &r->ratios);
-        if (ratio) *ratio = error / torch_error;
-    } else {
-        r->exact_candidates++;
-        r->exact += error <= 0;
-    }
+    report_event event = {REPORT_ACCURACY, (int32_t)dtype, 0, error, torch_error, "", ""};
+    report_take(r, &event);
 }
 
 /* ---- sums ------------------------------------------------------------------------------------ */
@@ -201,7 +280,8 @@ void report_verdict(const report *r, char *out_text, size_t size) {
 /* ---- JSON ------------------------------------------------------------------------------------ */
 
 static void replay_line(const report *r, const failure_row *f, char *out_line, size_t size) {
-    snprintf(out_line, size, "%s --replay %s:%s", r->replay, f->subject, f->id);
+    snprintf(out_line, size, "tern conformance --device %s%s --replay %s:%s", r->device, r->replay,
+             f->subject, f->id);
 }
 
 static void counts_json(json_out *j, int64_t passed, int64_t failed) {
@@ -223,7 +303,7 @@ static void subjects_json(json_out *j, const report *r) {
 }
 
 static void failures_json(json_out *j, const report *r) {
-    char line[1024];
+    char line[REPLAY_SIZE];
     json_array(j, "failures");
     for (size_t i = 0; i < r->failures.count; i++) {
         const failure_row *f = failure_at(r, i);
@@ -277,7 +357,7 @@ static void print_skipped(const report *r) {
 }
 
 static void print_failures(const report *r) {
-    char line[1024];
+    char line[REPLAY_SIZE];
     for (size_t i = 0; i < r->failures.count; i++) {
         const failure_row *f = failure_at(r, i);
         replay_line(r, f, line, sizeof line);
