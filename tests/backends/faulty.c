@@ -10,80 +10,10 @@
 #include "cpu_ref/walk.h"
 #include "numerics/dtype_convert.h"
 
-typedef struct device {
-    tern_kit_device kit;
-    bool bugs[BUG_COUNT];
-    struct { /* an upload that has not arrived; dst NULL: none */
-        tern_bbuffer *dst;
-        uint64_t offset, bytes;
-        void *data;
-    } late;
-} device;
-
 static const tern_host *host;
 
-static void deliver(device *self) {
-    if (self->late.dst) {
-        memcpy(self->late.dst->memory + self->late.offset, self->late.data, self->late.bytes);
-    }
-    host->free(self->late.data);
-    memset(&self->late, 0, sizeof self->late);
-}
+/* ---- launches -------------------------------------------------------------------------------- */
 
-static int32_t buffer_alloc(tern_bdevice *base, uint64_t bytes, tern_bbuffer **out_buffer,
-                            tern_backend_error *err) {
-    (void)base;
-    tern_bbuffer *buffer = bytes <= SIZE_MAX / 2 ? host->alloc(sizeof *buffer) : NULL;
-    char *memory = buffer ? host->alloc((size_t)bytes) : NULL;
-    if (!memory) {
-        host->free(buffer);
-        return tern_kit_fail(err, TERN_BACKEND_OUT_OF_MEMORY, "faulty: out of memory");
-    }
-    *buffer = (tern_bbuffer){memory, bytes};
-    *out_buffer = buffer;
-    return TERN_BACKEND_OK;
-}
-
-static void buffer_free(tern_bdevice *base, tern_bqueue *queue, tern_bbuffer *buffer) {
-    (void)queue;
-    device *self = (device *)base;
-    if (self->late.dst == buffer) self->late.dst = NULL;
-    host->free(buffer->memory);
-    host->free(buffer);
-}
-
-static int32_t copy_to_device(tern_bdevice *base, tern_bqueue *queue, tern_bbuffer *dst,
-                              uint64_t dst_offset, const void *src, uint64_t bytes,
-                              tern_backend_error *err) {
-    (void)queue;
-    device *self = (device *)base;
-    deliver(self);
-    if (!self->bugs[BUG_STALE_UPLOAD]) {
-        memcpy(dst->memory + dst_offset, src, (size_t)bytes);
-        return TERN_BACKEND_OK;
-    }
-    self->late.data = host->alloc((size_t)bytes);
-    if (!self->late.data) {
-        return tern_kit_fail(err, TERN_BACKEND_OUT_OF_MEMORY, "faulty: out of memory");
-    }
-    memcpy(self->late.data, src, (size_t)bytes);
-    self->late.dst = dst;
-    self->late.offset = dst_offset;
-    self->late.bytes = bytes;
-    return TERN_BACKEND_OK;
-}
-
-static int32_t copy_to_host(tern_bdevice *base, tern_bqueue *queue, void *dst, tern_bbuffer *src,
-                            uint64_t src_offset, uint64_t bytes, tern_backend_error *err) {
-    (void)queue, (void)err;
-    device *self = (device *)base;
-    deliver(self);
-    if (self->bugs[BUG_SHORT_DOWNLOAD]) bytes--;
-    memcpy(dst, src->memory + src_offset, (size_t)bytes);
-    return TERN_BACKEND_OK;
-}
-
-/* The launch with arrays of its own, so that bugs can bend them. */
 static void keep(launch_state *state, const tern_operand *operands, int32_t count, int32_t first) {
     for (int32_t i = 0; i < count; i++) {
         tern_operand *kept = &state->operands[first + i];
@@ -97,8 +27,8 @@ static void keep(launch_state *state, const tern_operand *operands, int32_t coun
     }
 }
 
-/* Immediates become operands that are read at every position, so that bugs bend them too. Only maps
- * have them, of at most three inputs. */
+/* Immediates of the first inputs become operands that are read at every position, so that bugs bend them
+ * too. A program's may be further behind: the kit reads those. */
 static void give_memory(launch_state *state) {
     const tern_operand *out = &state->operands[state->n_inputs];
     for (int32_t i = 0; i < state->n_inputs && i < 3; i++) {
@@ -108,7 +38,7 @@ static void give_memory(launch_state *state) {
             tern_num_store_f64(operand->dtype, &state->values[i], 0, operand->at.f);
         else
             tern_num_store_i64(operand->dtype, &state->values[i], 0, operand->at.i);
-        state->cells[i] = (tern_bbuffer){(char *)&state->values[i], sizeof state->values[i]};
+        state->cells[i] = (tern_bbuffer){(char *)&state->values[i], sizeof state->values[i], NULL};
         operand->buffer = &state->cells[i];
         operand->at.byte_offset = 0;
         operand->rank = out->rank;
@@ -117,6 +47,20 @@ static void give_memory(launch_state *state) {
             state->strides[i][d] = 0;
         }
     }
+}
+
+bool state_fill(launch_state *state, const tern_operand *inputs, int32_t n_inputs,
+                const tern_operand *outputs, int32_t n_outputs, const void *attrs,
+                uint32_t attrs_size) {
+    if (n_inputs + n_outputs > TERN_KIT_OPERANDS || attrs_size > sizeof state->attrs) return false;
+    state->n_inputs = n_inputs;
+    state->n_outputs = n_outputs;
+    state->attrs_size = attrs_size;
+    keep(state, inputs, n_inputs, 0);
+    keep(state, outputs, n_outputs, n_inputs);
+    give_memory(state);
+    if (attrs_size) memcpy(&state->attrs, attrs, attrs_size);
+    return true;
 }
 
 /* Where the last element of the output lies, when the bug drops it; else NULL. */
@@ -128,14 +72,14 @@ static char *dropped_element(const launch_state *state) {
         last += (out->shape[d] - 1) * out->strides[d];
     }
     bool map = state->kernel >= TERN_KERNEL_FILL && state->kernel <= TERN_KERNEL_TERNARY;
-    if (!state->bugs[BUG_DROPPED_TAIL] || !map || count % 4 == 0) return NULL;
+    if (state->bug != BUG_DROPPED_TAIL || !map || count % 4 == 0) return NULL;
     return out->buffer->memory + out->at.byte_offset + last * tern_kit_size(out->dtype);
 }
 
 static int32_t run(launch_state *state, tern_backend_error *err) {
     const tern_operand *out = &state->operands[state->n_inputs];
     bool map = state->kernel >= TERN_KERNEL_FILL && state->kernel <= TERN_KERNEL_TERNARY;
-    if (state->bugs[BUG_UNWRITTEN_SCALAR] && map && out->rank == 0) return TERN_BACKEND_OK;
+    if (state->bug == BUG_UNWRITTEN_SCALAR && map && out->rank == 0) return TERN_BACKEND_OK;
     char before[8], *dropped = dropped_element(state);
     size_t size = (size_t)tern_kit_size(out->dtype);
     if (dropped) memcpy(before, dropped, size);
@@ -144,40 +88,88 @@ static int32_t run(launch_state *state, tern_backend_error *err) {
     return status;
 }
 
+/* The error that the launch has met, unless the bug is silent about it. */
+static int32_t take_error(faulty_device *self, launch_state *state, tern_backend_error *err) {
+    bool division = strcmp(state->flag.message, "ZeroDivisionError") == 0;
+    if (self->bug == (division ? BUG_DIVISION_UNCHECKED : BUG_INDEX_UNCHECKED))
+        return TERN_BACKEND_OK;
+    int32_t status = tern_kit_take_flag(&state->flag, err);
+    if (status != TERN_BACKEND_OK) self->error = *err;
+    return status;
+}
+
+int32_t faulty_run(faulty_device *self, launch_state *state, tern_backend_error *err) {
+    const defect *d = self->defect;
+    state->device = &self->kit;
+    state->bug = self->bug;
+    bool concerned =
+        d && d->kernel == state->kernel && (d->member == 0 || d->member == launch_member(state));
+    state->defect = concerned ? d : NULL;
+    if (state->kernel == TERN_KERNEL_SORT && self->bug == BUG_CRASHES) abort();
+    while (state->kernel == TERN_KERNEL_SORT && self->bug == BUG_HANGS) sleep(1);
+    if (self->bug == BUG_ERROR_REPEATED && self->error.message[0]) {
+        *err = self->error;
+        return TERN_BACKEND_BAD_INDEX;
+    }
+    bend_operands(state);
+    int32_t status = run(state, err);
+    return status == TERN_BACKEND_OK ? take_error(self, state, err) : status;
+}
+
+/* Keeps the launch for later, where the bug is that nobody waits for it. */
+static int32_t put_off(faulty_device *self, launch_state *state, tern_backend_error *err) {
+    launch_state *pending = host->alloc(sizeof *pending);
+    if (!pending) return tern_kit_fail(err, TERN_BACKEND_OUT_OF_MEMORY, "faulty: out of memory");
+    *pending = *state;
+    for (int32_t i = 0; i < state->n_inputs + state->n_outputs; i++) {
+        tern_operand *operand = &pending->operands[i];
+        if (i < 3 && operand->buffer == &state->cells[i]) {
+            operand->buffer = &pending->cells[i];
+            pending->cells[i].memory = (char *)&pending->values[i];
+        }
+        operand->shape = pending->shapes[i];
+        operand->strides = pending->strides[i];
+    }
+    self->pending = pending;
+    return TERN_BACKEND_OK;
+}
+
+void faulty_catch_up(faulty_device *self) {
+    tern_backend_error err;
+    launch_state *pending = self->pending;
+    self->pending = NULL;
+    if (pending) faulty_run(self, pending, &err);
+    host->free(pending);
+    if (self->late.dst)
+        memcpy(self->late.dst->memory + self->late.offset, self->late.data, self->late.bytes);
+    host->free(self->late.data);
+    memset(&self->late, 0, sizeof self->late);
+}
+
 static int32_t launch(tern_bdevice *base, tern_bqueue *queue, int32_t kernel,
                       const tern_operand *inputs, int32_t n_inputs, const tern_operand *outputs,
                       int32_t n_outputs, const void *attrs, uint32_t attrs_size,
                       tern_backend_error *err) {
     (void)queue;
-    device *self = (device *)base;
-    launch_state state = {.device = &self->kit,
-                          .bugs = self->bugs,
-                          .kernel = kernel,
-                          .n_inputs = n_inputs,
-                          .n_outputs = n_outputs,
-                          .attrs_size = attrs_size};
-    if (n_inputs + n_outputs > TERN_KIT_OPERANDS || attrs_size > sizeof state.attrs) {
+    faulty_device *self = (faulty_device *)base;
+    launch_state state = {.kernel = kernel};
+    if (!state_fill(&state, inputs, n_inputs, outputs, n_outputs, attrs, attrs_size))
         return tern_kit_fail(err, TERN_BACKEND_INVALID, "faulty: a launch too large");
+    if (self->bug == BUG_LATE_LAUNCH) {
+        faulty_catch_up(self);
+        return put_off(self, &state, err);
     }
-    keep(&state, inputs, n_inputs, 0);
-    keep(&state, outputs, n_outputs, n_inputs);
-    give_memory(&state);
-    if (attrs_size) memcpy(&state.attrs, attrs, attrs_size);
-    if (kernel == TERN_KERNEL_SORT && self->bugs[BUG_CRASHES]) abort();
-    while (kernel == TERN_KERNEL_SORT && self->bugs[BUG_HANGS]) sleep(1);
-    bend_operands(&state);
-    bend_attrs(&state);
-    int32_t status = run(&state, err);
-    if (self->bugs[BUG_STALE_UPLOAD]) deliver(self);
-    bool division = strcmp(state.flag.message, "ZeroDivisionError") == 0;
-    if (self->bugs[division ? BUG_DIVISION_UNCHECKED : BUG_INDEX_UNCHECKED]) return status;
-    return status == TERN_BACKEND_OK ? tern_kit_take_flag(&state.flag, err) : status;
+    int32_t status = faulty_run(self, &state, err);
+    faulty_catch_up(self); /* an upload that came too late for this launch */
+    return status;
 }
 
+/* ---- the device ------------------------------------------------------------------------------ */
+
 static void close_device(tern_bdevice *base) {
-    device *self = (device *)base;
+    faulty_device *self = (faulty_device *)base;
+    faulty_catch_up(self);
     tern_kit_device_fini(&self->kit);
-    host->free(self->late.data);
     host->free(self);
 }
 
@@ -188,44 +180,53 @@ static void *reach(tern_bdevice *base, tern_bbuffer *buffer, tern_backend_error 
 
 static const tern_kit_memory memory = {reach, NULL};
 
-static const tern_bdevice_vtable vtable = {
-    .struct_size = sizeof vtable,
-    .alignment = 64,
-    .speed = TERN_SPEED_REFERENCE,
-    .close = close_device,
-    .buffer_alloc = buffer_alloc,
-    .buffer_free = buffer_free,
-    .copy_to_device = copy_to_device,
-    .copy_to_host = copy_to_host,
-    .supports = tern_kit_supports,
-    .launch = launch,
+#define SLOTS                                                                                      \
+    .struct_size = sizeof(tern_bdevice_vtable), .alignment = 64, .speed = TERN_SPEED_REFERENCE,    \
+    .close = close_device, .buffer_alloc = faulty_buffer_alloc, .buffer_free = faulty_buffer_free, \
+    .copy_to_device = faulty_copy_to_device, .copy_to_host = faulty_copy_to_host,                  \
+    .supports = tern_kit_supports, .launch = launch
+
+static const tern_bdevice_vtable plain = {SLOTS};
+
+/* Plans for products, reductions and convolutions. */
+static const tern_bdevice_vtable planning = {
+    SLOTS,
+    .planned = {UINT64_C(1) << TERN_KERNEL_MATMUL | UINT64_C(1) << TERN_KERNEL_REDUCE |
+                UINT64_C(1) << TERN_KERNEL_CONV},
+    .prepare = faulty_prepare,
+    .launch_plan = faulty_launch_plan,
+    .plan_free = faulty_plan_free,
 };
 
 static int32_t device_count(int32_t *out_count, tern_backend_error *err) {
     (void)err;
-    *out_count = 1 + BUG_COUNT;
+    *out_count = 1 + defect_count();
     return TERN_BACKEND_OK;
 }
 
 static int32_t device_info(int32_t index, tern_device_info *out_info, tern_backend_error *err) {
-    if (index < 0 || index > BUG_COUNT)
+    const defect *d = defect_at(index - 1);
+    char name[sizeof out_info->name] = "no defect";
+    if (index < 0 || (index > 0 && !d))
         return tern_kit_fail(err, TERN_BACKEND_INVALID, "faulty has no device %d", (int)index);
-    char name[sizeof out_info->name] = "no bug";
-    bug which = (bug)(index - 1);
-    if (index) snprintf(name, sizeof name, "%s: %s", bug_name(which), bug_text(which));
+    if (d) snprintf(name, sizeof name, "defect %s: %s", d->name, d->text);
     return tern_kit_device_info(out_info, name, "");
 }
 
 static int32_t device_open(int32_t index, tern_bdevice **out_device, tern_backend_error *err) {
-    if (index < 0 || index > BUG_COUNT)
+    const defect *d = defect_at(index - 1);
+    if (index < 0 || (index > 0 && !d))
         return tern_kit_fail(err, TERN_BACKEND_INVALID, "faulty has no device %d", (int)index);
-    device *self = host->alloc(sizeof *self);
+    faulty_device *self = host->alloc(sizeof *self);
     if (!self) return tern_kit_fail(err, TERN_BACKEND_OUT_OF_MEMORY, "faulty: out of memory");
     memset(self, 0, sizeof *self);
-    tern_kit_device_init(&self->kit, &vtable, host, &memory);
-    /* A program would pass by the members that have the faults. */
-    tern_kit_replace(&self->kit, TERN_KERNEL_MAP, NULL);
-    if (index) self->bugs[index - 1] = true;
+    self->bug = d && index - 1 < BUG_WITH_CODE ? (bug)(index - 1) : BUG_WITH_CODE;
+    self->defect = d;
+    bool plans = self->bug >= BUG_PLAN_OF_FIRST_SHAPE && self->bug <= BUG_PLAN_KEEPS_CONSTANT;
+    tern_kit_device_init(&self->kit, plans ? &planning : &plain, host, &memory);
+    /* A fused kernel would pass by the members that have the bug. */
+    for (int32_t id = TERN_KERNEL_FUSED; id < TERN_KIT_KERNELS; id++)
+        if (d && d->kernel < TERN_KERNEL_FUSED) tern_kit_replace(&self->kit, id, NULL);
     *out_device = &self->kit.base;
     return TERN_BACKEND_OK;
 }

@@ -7,26 +7,6 @@
 #include "faulty.h"
 #include "numerics/dtype_convert.h"
 
-typedef double (*number_fn)(double x);
-
-static double nan_to_low(double x) {
-    return isnan(x) ? -INFINITY : x;
-}
-static double nan_to_high(double x) {
-    return isnan(x) ? INFINITY : x;
-}
-static double nan_to_zero(double x) {
-    return isnan(x) ? 0 : x;
-}
-static double half_up(double x) {
-    return floor(x + 0.5);
-}
-static double plus_one(double x) {
-    return 1 + x;
-}
-static double minus_one(double x) {
-    return x - 1;
-}
 static double flush(double x) {
     return fabs(x) < (double)FLT_MIN ? 0 : x;
 }
@@ -90,7 +70,7 @@ static char *substitute(launch_state *state, int32_t which, int32_t dtype, bool 
         step *= operand->shape[d];
     }
     uint64_t bytes = (uint64_t)(step * tern_kit_size(dtype));
-    *buffer = (tern_bbuffer){state->device->host->alloc((size_t)bytes), bytes};
+    *buffer = (tern_bbuffer){state->device->host->alloc((size_t)bytes), bytes, NULL};
     if (!buffer->memory) return NULL;
     *operand = (tern_operand){.buffer = buffer,
                               .dtype = dtype,
@@ -105,12 +85,13 @@ static char *substitute(launch_state *state, int32_t which, int32_t dtype, bool 
     return buffer->memory;
 }
 
-/* The kernel over f(first input). */
-static int32_t run_mapped(launch_state *state, number_fn f, tern_backend_error *err) {
+/* The kernel over f(input). */
+static int32_t run_mapped(launch_state *state, int32_t which, number_fn f,
+                          tern_backend_error *err) {
     tern_bbuffer buffer;
-    char *memory = substitute(state, 0, state->operands[0].dtype, true, &buffer);
+    char *memory = substitute(state, which, state->operands[which].dtype, true, &buffer);
     if (!memory) return tern_kit_fail(err, TERN_BACKEND_OUT_OF_MEMORY, "faulty: out of memory");
-    map(&state->operands[0], f);
+    map(&state->operands[which], f);
     int32_t status = run(state, err);
     state->device->host->free(memory);
     return status;
@@ -173,64 +154,43 @@ static int32_t run_flipped(launch_state *state, uint32_t dims, int32_t positions
     return status;
 }
 
-static bool is(const launch_state *state, bug which, int32_t kernel, int32_t member) {
-    return state->bugs[which] && state->kernel == kernel &&
-           (member == 0 || launch_member(state) == member);
-}
-
-static void set_member(launch_state *state, int32_t member) {
-    state->attrs.member.fn = member;
+static bool is_argument(const launch_state *state) {
+    int32_t member = launch_member(state);
+    return state->kernel == TERN_KERNEL_REDUCE &&
+           (member == TERN_REDUCE_ARGMAX || member == TERN_REDUCE_ARGMIN);
 }
 
 static int32_t run_bent(launch_state *state, tern_backend_error *err) {
-    const tern_operand *in = &state->operands[0], *out = &state->operands[state->n_inputs];
-    bool floating = state->n_inputs > 0 && tern_kit_is_floating(in->dtype);
+    const defect *d = state->defect;
+    const tern_operand *out = &state->operands[state->n_inputs];
     bool maps = state->kernel == TERN_KERNEL_UNARY || state->kernel == TERN_KERNEL_BINARY;
-    if (is(state, BUG_ARGMAX_LAST, TERN_KERNEL_REDUCE, TERN_REDUCE_ARGMAX) ||
-        is(state, BUG_ARGMAX_LAST, TERN_KERNEL_REDUCE, TERN_REDUCE_ARGMIN)) {
+    if (state->bug == BUG_ARGMAX_LAST && is_argument(state))
         return run_flipped(state, state->attrs.reduce.dims, 0, err);
-    }
-    if (is(state, BUG_SORT_UNSTABLE, TERN_KERNEL_SORT, 0) && in->rank > 0) {
-        int32_t dim = state->attrs.sort.dim;
-        return run_flipped(state, 1u << dim, 1, err);
-    }
-    if (!floating) return run(state, err);
-    if (state->bugs[BUG_BFLOAT16_TRUNCATES] && maps && out->dtype == TERN_BT_BFLOAT16) {
+    if (state->bug == BUG_SORT_UNSTABLE && state->kernel == TERN_KERNEL_SORT && out->rank > 0)
+        return run_flipped(state, 1u << state->attrs.sort.dim, 1, err);
+    if (state->bug == BUG_BFLOAT16_TRUNCATES && maps && out->dtype == TERN_BT_BFLOAT16 &&
+        state->operands[0].dtype == TERN_BT_BFLOAT16)
         return run_truncated(state, err);
-    }
-    if (is(state, BUG_NAN_LOSES_REDUCTION, TERN_KERNEL_REDUCE, TERN_REDUCE_MAX)) {
-        return run_mapped(state, nan_to_low, err);
-    }
-    if (is(state, BUG_NAN_LOSES_REDUCTION, TERN_KERNEL_REDUCE, TERN_REDUCE_MIN)) {
-        return run_mapped(state, nan_to_high, err);
-    }
-    if (is(state, BUG_ROUND_HALF_UP, TERN_KERNEL_UNARY, TERN_UNARY_ROUND)) {
-        return run_mapped(state, half_up, err);
-    }
-    if (is(state, BUG_LOG1P_CANCELS, TERN_KERNEL_UNARY, TERN_UNARY_LOG1P)) {
-        set_member(state, TERN_UNARY_LOG);
-        return run_mapped(state, plus_one, err);
-    }
-    if (is(state, BUG_COPY_ROUNDS, TERN_KERNEL_COPY, 0) && !tern_kit_is_floating(out->dtype)) {
-        return run_mapped(state, round, err);
-    }
-    return run(state, err);
+    if (state->bug == BUG_COPY_ROUNDS && state->kernel == TERN_KERNEL_COPY &&
+        tern_kit_is_floating(state->operands[0].dtype) && !tern_kit_is_floating(out->dtype))
+        return run_mapped(state, 0, round, err);
+    return d && d->before ? run_mapped(state, d->input, d->before, err) : run(state, err);
 }
 
 int32_t run_with_wrong_numbers(launch_state *state, tern_backend_error *err) {
-    bool relu = is(state, BUG_NAN_LOSES_RELU, TERN_KERNEL_UNARY, TERN_UNARY_RELU);
-    bool expm1 = is(state, BUG_EXPM1_CANCELS, TERN_KERNEL_UNARY, TERN_UNARY_EXPM1);
-    if (expm1) set_member(state, TERN_UNARY_EXP);
+    const defect *d = state->defect;
+    if (d && d->bend) d->bend(state);
+    if (d && d->instead) state->attrs.member.fn = d->instead;
     int32_t status = run_bent(state, err);
     const tern_operand *out = &state->operands[state->n_inputs];
-    if (status != TERN_BACKEND_OK || !tern_kit_is_floating(out->dtype)) return status;
+    if (status != TERN_BACKEND_OK) return status;
+    if (d && d->after) map(out, d->after);
+    if (!tern_kit_is_floating(out->dtype)) return status;
 
     bool maps = state->kernel == TERN_KERNEL_UNARY || state->kernel == TERN_KERNEL_BINARY;
-    if (expm1) map(out, minus_one);
-    if (relu) map(out, nan_to_zero);
-    if (maps && state->bugs[BUG_DENORMALS_FLUSHED] && out->dtype == TERN_BT_FLOAT32)
+    if (maps && state->bug == BUG_DENORMALS_FLUSHED && out->dtype == TERN_BT_FLOAT32)
         map(out, flush);
-    if (maps && state->bugs[BUG_NEGATIVE_ZERO_LOST]) map(out, positive_zero);
-    if (state->bugs[BUG_HALF_SATURATES] && out->dtype == TERN_BT_FLOAT16) map(out, saturate);
+    if (maps && state->bug == BUG_NEGATIVE_ZERO_LOST) map(out, positive_zero);
+    if (state->bug == BUG_HALF_SATURATES && out->dtype == TERN_BT_FLOAT16) map(out, saturate);
     return status;
 }

@@ -66,7 +66,7 @@ json 'passed=0' 'subjects/ops%xxx/skipped' 'skipped/not implemented'
 # A device that crashes or hangs fails the cases in which it does, and the others still run.
 if [ $# -gt 1 ]; then # where the test backends are
     # mutant BUG: the faulty device that has it.
-    mutant() { "$tern" devices --probe | sed -n "s/.*\(faulty:[0-9]*\) .* $1: .*/\1/p"; }
+    mutant() { "$tern" devices --probe | sed -n "s/.*\(faulty:[0-9]*\) .* defect $1: .*/\1/p"; }
     run 1 conformance --device "$(mutant crashes)" --filter properties/views
     says "FAILED properties/views:sort: the process crashed: Aborted"
     says "given up after cases that crashed or hung"
@@ -74,6 +74,16 @@ if [ $# -gt 1 ]; then # where the test backends are
     says "FAILED properties/gradients:"
     run 1 conformance --device "$(mutant hangs)" --timeout 1 --filter properties/views
     says "FAILED properties/views:sort: took longer than 1 s and was given up"
+
+    # Devices that are known to be wrong: what caught each, and which are missed.
+    defects=wrong_broadcast,dropped_tail,unwritten_scalar,ignored_stride,ignored_output_stride,ignored_offset
+    defects+=,stale_upload,late_launch,memory_twice,reduce_off_by_one
+    run 0 conformance --mutants=$defects --timeout 5
+    says "10 of 10 defects are caught"
+    run 0 conformance --mutants=crashes,hangs --timeout 1 --json
+    json mutants=2 caught=2 rows/0/device rows/0/defect=crashes rows/0/by rows/0/what rows/0/seconds
+    run 1 conformance --mutants=no_such_defect
+    complains "tern conformance: " "no device has a defect"
 
     # It ends within a second when it is told to, with the report so far.
     "$tern" conformance --device "$(mutant hangs)" --timeout 100 >"$out" 2>"$err" &

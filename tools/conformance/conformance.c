@@ -1,6 +1,7 @@
 /* tern conformance: vectors and property checks on a device, forward and backward. */
 #define _GNU_SOURCE
 #include "conformance.h"
+#include "mutants.h"
 #include "training/interrupt.h"
 #include "verbs.h"
 #include "watch.h"
@@ -20,7 +21,9 @@ typedef struct conformance_options {
     const char *filter;
     const char *replay;
     const char *composed;
+    const char *mutants;
     int64_t seconds;
+    bool fail_fast;
 } conformance_options;
 
 static const option table[] = {
@@ -36,6 +39,11 @@ static const option table[] = {
      offsetof(conformance_options, composed), 0, 0, false},
     {"timeout", OPTION_INT, "SECONDS", "60", "give a case up that takes longer",
      offsetof(conformance_options, seconds), 1, 86400, false},
+    {"fail-fast", OPTION_FLAG, NULL, NULL, "end at the first failure",
+     offsetof(conformance_options, fail_fast), 0, 0, false},
+    {"mutants", OPTION_LIST, "NAMES", "all",
+     "run the suite on devices that are known to be wrong, and say what caught each",
+     offsetof(conformance_options, mutants), 0, 0, false},
 };
 
 static const suite *const suites[] = {&suite_ops,   &suite_random,  &suite_init,
@@ -178,7 +186,12 @@ static int run_verb(const verb *v, void *options) {
     int status = check_folder(v, run.folder);
     if (status == EXIT_OK) status = read_replay(v, o->replay, subject, sizeof subject, &run);
     if (status != EXIT_OK) return status;
-
+    if (o->mutants) {
+        mutants_options mutants = {o->mutants, o->common.device, run.folder, o->seconds,
+                                   o->common.json};
+        return mutants_run(v, &mutants, run.stop);
+    }
+    run.fail_fast = o->fail_fast;
     snprintf(replay, sizeof replay, "%s%s%s%s", o->composed ? " --composed=" : "",
              o->composed ? o->composed : "", run.folder ? " --vectors " : "",
              run.folder ? run.folder : "");

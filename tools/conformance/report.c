@@ -259,6 +259,10 @@ static double exact_share(const report *r) {
     return r->exact_candidates ? (double)r->exact / (double)r->exact_candidates : (double)NAN;
 }
 
+size_t report_failures(const report *r) {
+    return r->failures.count;
+}
+
 bool report_ok(const report *r) {
     totals t = add_up(r);
     return t.failed == 0 && t.passed > 0 && !r->out_of_memory;

@@ -68,6 +68,8 @@ void report_accuracy(report *r, tern_dtype dtype, double error, double torch_err
 /* All has run, or could not, for this reason ("" where there is none). */
 void report_end(report *r, const char *why);
 
+size_t report_failures(const report *r);
+
 /* False where a case failed, none ran, or memory ran out on the way. */
 bool report_ok(const report *r);
 

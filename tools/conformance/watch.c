@@ -119,6 +119,7 @@ static bool listen_to(conformance *run, helper *h, int64_t seconds) {
         int got = read_event(h, &event);
         if (got == 0) return true;
         if (got > 0) take(run, h, &event);
+        if (got > 0 && run->fail_fast && event.kind == REPORT_FAIL) return true;
         if (got < 0 && now() - h->since > (double)seconds) return false;
     }
     return true;
@@ -175,11 +176,13 @@ bool watch(conformance *run, int64_t seconds, void (*test)(conformance *run, voi
         bool in_time = listen_to(run, &h, seconds);
         finish(&h, in_time, seconds, what);
         if (*run->stop) return true;
+        if (run->fail_fast && report_failures(run->report) > 0) return true;
         if (h.ended && !in_time) report_fail(run->report, "close", what);
         memcpy(out_problem, h.why, sizeof h.why);
         if (h.ended) return h.why[0] == 0 || h.begun || d.all > 0;
         if (!h.begun) return nothing_begun(run, &h, what, &d, out_problem);
         go_on(run, &h, what, &d);
+        if (run->fail_fast) return true;
     }
     report_fail(run->report, "all", "the run was given up: too many cases crashed or hung");
     return true;
