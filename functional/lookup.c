@@ -2,8 +2,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "core/call/fused.h"
 #include "functional.h"
+#include "support.h"
 
 typedef struct op_alias {
     const char *name, *of;
@@ -193,61 +193,12 @@ bool tern_op_at(size_t index, tern_op_info *out_info) {
     const tern_op *op = row_of((int)index);
     out_info->schema = op->schema;
     out_info->kind = kind_name(op->kind);
+    out_info->kernel = op->kernel ? tern_kernel_name(op->kernel) : "";
     out_info->differentiable = op->grad != NULL || op->kind == TERN_OP_THROUGH;
     return true;
 }
 
-static size_t attrs_size(int32_t kernel) {
-    switch (kernel) {
-    case TERN_KERNEL_FILL: return sizeof(tern_fill_attrs);
-    case TERN_KERNEL_UNARY: return sizeof(tern_unary_attrs);
-    case TERN_KERNEL_BINARY: return sizeof(tern_binary_attrs);
-    case TERN_KERNEL_TERNARY: return sizeof(tern_ternary_attrs);
-    case TERN_KERNEL_REDUCE: return sizeof(tern_reduce_attrs);
-    case TERN_KERNEL_SCAN: return sizeof(tern_scan_attrs);
-    case TERN_KERNEL_SORT: return sizeof(tern_sort_attrs);
-    case TERN_KERNEL_MATMUL: return sizeof(tern_matmul_attrs);
-    case TERN_KERNEL_INDEX_GET:
-    case TERN_KERNEL_INDEX_PUT: return sizeof(tern_multi_index_attrs);
-    case TERN_KERNEL_COPY:
-    case TERN_KERNEL_NONZERO:
-    case TERN_KERNEL_NONZERO_COUNT: return 0;
-    default: return sizeof(tern_index_attrs);
-    }
-}
-
-/* Asks the device about an operation's kernel with all operands of one dtype. */
-static bool device_has(tern_lane *lane, const tern_op *op, tern_dtype dtype) {
-    int32_t in[3] = {(int32_t)dtype, (int32_t)dtype, (int32_t)dtype};
-    int32_t out[1] = {(int32_t)(tern_kernel_gives_bool(op->kernel, op->fn) ? TERN_BOOL : dtype)};
-    if (op->kernel == TERN_KERNEL_TERNARY && op->fn == TERN_TERNARY_WHERE) in[0] = TERN_BOOL;
-    if (op->kernel == TERN_KERNEL_GATHER) in[1] = TERN_INT64;
-    if (op->kernel == TERN_KERNEL_SCATTER) in[0] = TERN_INT64;
-    if (op->kernel == TERN_KERNEL_REDUCE &&
-        (op->fn == TERN_REDUCE_ARGMAX || op->fn == TERN_REDUCE_ARGMIN))
-        out[0] = TERN_INT64;
-    static const int inputs_of[] = {0, 0, 1, 1, 2, 3, 1, 1, 1, 2, 2, 2, 2, 2};
-    int n_inputs =
-        op->kernel < (int)(sizeof inputs_of / sizeof *inputs_of) ? inputs_of[op->kernel] : 1;
-    tern_kernel_query query = {(uint32_t)sizeof query,           op->kernel, op->fn, n_inputs, 1,
-                               (uint32_t)attrs_size(op->kernel), in,         out};
-    const char *reason = NULL;
-    return lane->device->vtable.supports(lane->device->object, &query, &reason);
-}
-
 const char *tern_op_support(tern_ctx *ctx, size_t index, tern_dtype dtype) {
     if (!ctx || index >= (size_t)row_count() || ctx->n_lanes == 0) return "missing";
-    const tern_op *op = row_of((int)index);
-    if (op->kind == TERN_OP_HOST) return "host";
-    tern_lane *lane = ctx->lanes[0];
-    if (op->kernel >= TERN_KERNEL_FUSED)
-        return tern_device_fuses(lane, op->kernel, dtype) ? "kernel" : "composite";
-    if (op->kernel == 0 || op->kind == TERN_OP_COMPOSITE || op->kind == TERN_OP_THROUGH)
-        return "composite";
-    if (device_has(lane, op, dtype)) return "kernel";
-    /* Integers reach floating functions converted; sums of integers run in int64. */
-    if (!tern_dtype_is_floating(dtype) &&
-        (device_has(lane, op, TERN_FLOAT32) || device_has(lane, op, TERN_INT64)))
-        return "kernel";
-    return "missing";
+    return tern_support_of(ctx->lanes[0], row_of((int)index), dtype);
 }

@@ -50,7 +50,7 @@ tern_status tern_launch_failed(tern_lane *lane, int32_t kernel, int32_t status,
                                const tern_backend_error *err);
 
 /* "matmul", for messages (kernel_text.c). */
-const char *tern_kernel_name(int32_t kernel);
+TERN_API const char *tern_kernel_name(int32_t kernel);
 
 /* "binary add (int64, int64 -> int64)". Writes it to `out_text` of TERN_KERNEL_TEXT bytes and returns
  * that. */

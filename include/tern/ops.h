@@ -47,11 +47,13 @@ TERN_API tern_value tern_invoke(tern_ctx *ctx, tern_operation operation,
 TERN_API bool tern_op_exists(const char *name);
 
 /* The table, row by row: the index-th operation's schema, kind ("primitive", "composite", "view",
- * "create", "host") and whether it has a gradient; false past the end. */
+ * "create", "host"), whether it has a gradient, and the family of kernels that it needs ("matmul", "" where it
+ * has none of its own); false past the end. */
 typedef struct tern_op_info {
     const char *schema;
     const char *kind;
     bool differentiable;
+    const char *kernel;
 } tern_op_info;
 TERN_API bool tern_op_at(size_t index, tern_op_info *out_info);
 

@@ -33,6 +33,20 @@ says "0 failed"
 run 1 conformance --device cpu_ref --composed=soft
 complains "tern conformance: " "'soft'" "log_softmax"
 
+# The cases by name, the score of a family of kernels, JUnit's XML, and what to do next.
+run 0 conformance --device cpu_ref --vectors "$vectors" --list --filter 'ops/add'
+says "ops/add:0"
+run 0 conformance --device cpu_ref --vectors "$vectors" --filter 'ops/*' --junit "$work/junit.xml"
+says "passed by family:"
+says "unary "
+check "no JUnit" grep -q '<testcase classname="ops/add" name="0"/>' "$work/junit.xml"
+run 1 conformance --device cpu_ref --filter 'properties/views' --junit "$work/absent/junit.xml"
+complains "tern conformance: " "cannot be written"
+if [ $# -gt 1 ]; then
+    run 0 conformance --device minimal --vectors "$vectors" --filter 'ops/*'
+    says "next: fused 'map' would save"
+fi
+
 # No test run is a failure, as are a missing folder and a missing device.
 run 1 conformance --device cpu_ref --vectors "$vectors" --filter 'no/such'
 complains "tern conformance: " "no test ran"

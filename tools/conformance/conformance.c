@@ -1,6 +1,7 @@
 /* tern conformance: vectors and property checks on a device, forward and backward. */
 #define _GNU_SOURCE
 #include "conformance.h"
+#include "advice.h"
 #include "mutants.h"
 #include "training/interrupt.h"
 #include "verbs.h"
@@ -23,7 +24,8 @@ typedef struct conformance_options {
     const char *composed;
     const char *mutants;
     int64_t seconds;
-    bool fail_fast;
+    const char *junit;
+    bool fail_fast, list;
 } conformance_options;
 
 static const option table[] = {
@@ -41,6 +43,10 @@ static const option table[] = {
      offsetof(conformance_options, seconds), 1, 86400, false},
     {"fail-fast", OPTION_FLAG, NULL, NULL, "end at the first failure",
      offsetof(conformance_options, fail_fast), 0, 0, false},
+    {"junit", OPTION_TEXT, "FILE", NULL, "write the cases as JUnit's XML too",
+     offsetof(conformance_options, junit), 0, 0, false},
+    {"list", OPTION_FLAG, NULL, NULL, "print the cases that would run, and run none",
+     offsetof(conformance_options, list), 0, 0, false},
     {"mutants", OPTION_LIST, "NAMES", "all",
      "run the suite on devices that are known to be wrong, and say what caught each",
      offsetof(conformance_options, mutants), 0, 0, false},
@@ -149,6 +155,13 @@ static int read_replay(const verb *v, const char *replay, char *subject, size_t 
     return EXIT_OK;
 }
 
+static void run_everything(conformance *run) {
+    for (size_t i = 0; run->folder && i < sizeof suites / sizeof suites[0]; i++)
+        run_suite(run, suites[i]);
+    if (run->folder) run_schedulers(run);
+    run_properties(run);
+}
+
 /* Everything, in a process of its own (watch.h). */
 static void test_device(conformance *run, void *user) {
     const conformance_options *o = user;
@@ -156,10 +169,8 @@ static void test_device(conformance *run, void *user) {
     if (o->composed) tern_set_composed(run->ctx, o->composed, true);
     if (tern_check(run->ctx) == TERN_OK) {
         report_name(run->report, tern_device_name(run->ctx));
-        for (size_t i = 0; run->folder && i < sizeof suites / sizeof suites[0]; i++)
-            run_suite(run, suites[i]);
-        if (run->folder) run_schedulers(run);
-        run_properties(run);
+        run_everything(run);
+        if (!o->common.json && !o->common.quiet && !run->case_id) advise(run);
     }
     report_end(run->report, tern_error(run->ctx));
     tern_close(run->ctx);
@@ -171,10 +182,26 @@ static int print(const verb *v, const conformance_options *o, const conformance 
         report_print_json(run->report);
     else
         report_print_text(run->report, o->common.quiet);
+    if (o->junit && !report_write_junit(run->report, o->junit))
+        return work_failed(v, "'%s' cannot be written: %s", o->junit, strerror(errno));
     if (*run->stop) return work_failed(v, "interrupted; the report holds what ran before");
     if (report_ok(run->report)) return EXIT_OK;
     report_verdict(run->report, verdict, sizeof verdict);
     return work_failed(v, "%s", verdict);
+}
+
+/* Prints the cases by name. */
+static int list_cases(const verb *v, const conformance_options *o, conformance *run) {
+    int status = EXIT_OK;
+    run->report = report_new(""); /* of what has no cases */
+    if (!run->report) return work_failed(v, "out of memory");
+    run->ctx = tern_open(o->common.device);
+    run->listing = true;
+    if (tern_check(run->ctx) == TERN_OK) run_everything(run);
+    report_free(run->report);
+    if (tern_error(run->ctx)[0]) status = work_failed(v, "%s", tern_error(run->ctx));
+    tern_close(run->ctx);
+    return status;
 }
 
 static int run_verb(const verb *v, void *options) {
@@ -192,6 +219,7 @@ static int run_verb(const verb *v, void *options) {
         return mutants_run(v, &mutants, run.stop);
     }
     run.fail_fast = o->fail_fast;
+    if (o->list) return list_cases(v, o, &run);
     snprintf(replay, sizeof replay, "%s%s%s%s", o->composed ? " --composed=" : "",
              o->composed ? o->composed : "", run.folder ? " --vectors " : "",
              run.folder ? run.folder : "");

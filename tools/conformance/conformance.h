@@ -22,6 +22,7 @@ typedef struct conformance {
     int64_t next;             /* the number of the case that comes, counted over the run */
     int64_t first;            /* where this process begins: those before have run in another */
     const char *given_up;     /* a subject whose further cases are not tried; NULL is none */
+    bool listing;             /* cases are printed by name and not run */
     bool fail_fast;           /* end at the first failure */
     const volatile int *stop; /* not zero: end soon */
 } conformance;

@@ -2,6 +2,8 @@
 #define _GNU_SOURCE
 #include "conformance.h"
 
+#include "tern/ops.h"
+
 #include <fnmatch.h>
 #include <inttypes.h>
 #include <limits.h>
@@ -68,17 +70,37 @@ static bool is_listed(const conformance *run, const char *id) {
     return false;
 }
 
+/* The family of kernels of the operation that a case is about; what else a case is about, by the folder
+ * of its subject. */
+static const char *family_of(const conformance *run, const char *id) {
+    static char folder[REPORT_NAME];
+    char name[REPORT_NAME];
+    tern_op_info info;
+    bool is_operation = strncmp(run->now, "ops/", 4) == 0;
+    bool is_property = strncmp(run->now, "properties/", 11) == 0;
+    const char *text = is_operation ? run->now + 4 : id;
+    snprintf(name, sizeof name, "%.*s", (int)strcspn(text, is_property ? "#/:" : "/"), text);
+    int32_t row = is_operation || is_property ? tern_find_operation(name).first : 0;
+    if (row && tern_op_at((size_t)row - 1, &info)) return info.kernel[0] ? info.kernel : "composed";
+    snprintf(folder, sizeof folder, "%.*s", (int)strcspn(run->now, "/"), run->now);
+    return folder;
+}
+
 void conformance_case(conformance *run, const vectors_file *file, tern_value json, const char *id,
                       void (*fn)(test_case *t, void *user), void *user) {
     test_case t = {.run = run, .file = file, .json = json};
     if (run->case_id && strcmp(run->case_id, id) != 0) return;
+    if (run->listing) {
+        printf("%s:%s\n", run->now, id);
+        return;
+    }
     int64_t number = run->next++;
     if (number < run->first) return;
     if (run->given_up && strcmp(run->given_up, run->now) == 0) {
         report_skip(run->report, GIVEN_UP, 1);
         return;
     }
-    report_begin(run->report, number, id);
+    report_begin(run->report, number, id, family_of(run, id));
     snprintf(t.id, sizeof t.id, "%s", id);
     tern_scope scope = tern_scope_begin(run->ctx, 0);
     fn(&t, user);

@@ -16,13 +16,15 @@ enum { REPORT_NAME = 96, REPORT_WHAT = 400 };
 typedef struct report_event {
     enum report_event_kind {
         REPORT_DEVICE, /* text: the device's name */
-        REPORT_BEGIN,  /* number: the case that begins, counted over the run; text: its id */
+        REPORT_BEGIN, /* number: the case that begins, counted over the run; text: its id; what: its
+                          family */
         REPORT_SUBJECT,
         REPORT_PASS,
         REPORT_FAIL,
         REPORT_SKIP, /* number: how many */
         REPORT_ACCURACY,
-        REPORT_END, /* all has run; what: why not, where it says something */
+        REPORT_ADVICE, /* what: a line */
+        REPORT_END,    /* all has run; what: why not, where it says something */
     } kind;
     int32_t dtype;
     int64_t number;
@@ -51,8 +53,8 @@ void report_name(report *r, const char *device);
 /* The cases that follow belong to this subject ("ops/add"). */
 void report_subject(report *r, const char *subject);
 
-/* The case of this number, counted over the run, begins. */
-void report_begin(report *r, int64_t number, const char *id);
+/* The case of this number, counted over the run, begins; `family` is what it is scored with: "matmul". */
+void report_begin(report *r, int64_t number, const char *id, const char *family);
 
 void report_pass(report *r);
 
@@ -64,6 +66,9 @@ void report_skip(report *r, const char *reason, int64_t cases);
 
 /* A tensor of `dtype` was off by `error` at most where PyTorch's own was off by `torch_error`. */
 void report_accuracy(report *r, tern_dtype dtype, double error, double torch_error);
+
+/* A line on what to do next, printed behind the failures. */
+void report_advise(report *r, const char *advice);
 
 /* All has run, or could not, for this reason ("" where there is none). */
 void report_end(report *r, const char *why);
@@ -78,7 +83,10 @@ void report_verdict(const report *r, char *out_text, size_t size);
 
 void report_print_json(const report *r);
 
-/* Failures, skips and totals; the totals alone where quiet. */
+/* Every case as JUnit's XML, which build servers read. False where the file cannot be written. */
+bool report_write_junit(const report *r, const char *path);
+
+/* Failures, skips, scores by family and totals; the totals alone where quiet. */
 void report_print_text(const report *r, bool quiet);
 
 #endif
