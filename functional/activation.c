@@ -112,11 +112,9 @@ tern_value tern_op__prelu(tern_opcall *call) {
  * infinite weight or x says nothing of the other side. */
 void tern_grad__prelu(tern_node *node, tern_tensor *const *grad_out, tern_tensor **grads) {
     static const char *const formulas[] = {"where(x > 0, g, g * w)", "where(x > 0, 0, g * x)"};
-    for (int k = 0; k < 2; k++)
-        if (tern_node_needs(node, k))
-            grads[k] = FORMULA(tern_node_ctx(node), formulas[k], "x w g",
-                               ARG_TENSOR(tern_node_input(node, 0)),
-                               ARG_TENSOR(tern_node_input(node, 1)), ARG_TENSOR(grad_out[0]));
+    const tern_value values[] = {ARG_TENSOR(tern_node_input(node, 0)),
+                                 ARG_TENSOR(tern_node_input(node, 1)), ARG_TENSOR(grad_out[0])};
+    tern_formula_grads(node, formulas, "x w g", values, 3, grads);
 }
 
 /* ---- over a dimension ---- */

@@ -10,6 +10,7 @@
 #include "core/context/generator.h"
 #include "core/ops/compose.h"
 #include "functional.h"
+#include "programs/program.h"
 
 /* p and training at arguments 1 and 2; false after latching. */
 static bool drop_arguments(tern_opcall *call, bool default_training, double *out_p,
@@ -23,18 +24,26 @@ static bool drop_arguments(tern_opcall *call, bool default_training, double *out
     return false;
 }
 
-/* 1 with probability 1 - p, else 0: for each element, or for each channel (`features`). */
+/* 1 with probability 1 - p, else 0: for each element, or for each channel (`features`). The draw goes
+ * from the host to the device as it is. */
 static tern_tensor *noise_like(tern_tensor *input, double p, bool features) {
-    tern_tensor *noise;
+    tern_tensor *like = input;
     if (features) {
         tern_shape shape = {BODY(input)->rank, {0}};
         for (int d = 0; d < BODY(input)->rank; d++)
             shape.dim[d] = d < 2 ? BODY(input)->shape[d] : 1;
-        noise = TERN_CALL(new_zeros, ARG_TENSOR(input), ARG_SHAPE(shape));
-    } else {
-        noise = tern_empty_like(input);
+        like = TERN_CALL(new_zeros, ARG_TENSOR(input), ARG_SHAPE(shape));
+    } else if (!tern_is_contiguous(input)) {
+        like = tern_empty_like(input);
     }
-    return TERN_CALL_IN_PLACE(bernoulli_p, ARG_TENSOR(noise), ARG_FLOAT(1.0 - p));
+    return TERN_CALL(bernoulli_p, ARG_TENSOR(like), ARG_FLOAT(1.0 - p));
+}
+
+/* 1 / (1 - p), computed as the elements are and rounded once, to the input's dtype. */
+static double scale_of(tern_dtype dtype, double p) {
+    int wide = (int)tern_wide_dtype(dtype);
+    double scale = tern_num_as_f64(wide, 1.0 / tern_num_as_f64(wide, 1.0 - p));
+    return tern_num_as_f64((int)dtype, scale);
 }
 
 static tern_value drop(tern_opcall *call, bool features) {
@@ -44,10 +53,9 @@ static tern_value drop(tern_opcall *call, bool features) {
     if (!drop_arguments(call, true, &p, &active)) return tern_none();
     if (!active) return tern_tensor_value(input);
     if (p == 1.0) return tern_result(call, tern_mul_scalar(input, 0.0));
-    /* The factor is rounded once, to the input's dtype. */
-    tern_tensor *noise = tern_div_scalar(tern_widen(noise_like(input, p, features)), 1.0 - p);
-    noise = tern_to_dtype(noise, BODY(input)->dtype);
-    return tern_result(call, tern_mul(input, noise));
+    return tern_result(call, FORMULA(call->ctx, "x * (noise * scale)", "x noise scale",
+                                     ARG_TENSOR(input), ARG_TENSOR(noise_like(input, p, features)),
+                                     ARG_FLOAT(scale_of(BODY(input)->dtype, p))));
 }
 
 tern_value tern_op_dropout(tern_opcall *call) {
@@ -90,11 +98,10 @@ static tern_value alpha_drop(tern_opcall *call, bool features) {
     if (!active) return tern_tensor_value(input);
     if (p == 1.0) return tern_result(call, tern_mul_scalar(input, 0.0));
     double a = 1.0 / sqrt((alpha * alpha * p + 1.0) * (1.0 - p));
-    tern_tensor *noise = noise_like(input, p, features);
-    tern_tensor *shift = tern_mul_scalar(tern_sub_scalar(noise, 1.0), alpha * a);
-    shift = tern_add_scalar(shift, alpha * a * p);
-    tern_tensor *scaled = tern_mul(input, tern_mul_scalar(noise, a));
-    return tern_result(call, tern_add(scaled, shift));
+    return tern_result(call, FORMULA(call->ctx, "x * (noise * a) + ((noise - 1) * c + shift)",
+                                     "x noise a c shift", ARG_TENSOR(input),
+                                     ARG_TENSOR(noise_like(input, p, features)), ARG_FLOAT(a),
+                                     ARG_FLOAT(alpha * a), ARG_FLOAT(alpha * a * p)));
 }
 
 tern_value tern_op_alpha_dropout(tern_opcall *call) {
@@ -106,13 +113,9 @@ tern_value tern_op_feature_alpha_dropout(tern_opcall *call) {
 
 /* native_dropout_backward(grad_output, mask, scale) */
 tern_value tern_op_native_dropout_backward(tern_opcall *call) {
-    tern_tensor *grad = tern_arg_tensor(call, 0), *mask = tern_arg_tensor(call, 1);
-    if (!tern_dtype_is_floating(BODY(grad)->dtype)) grad = tern_to_dtype(grad, TERN_FLOAT32);
-    if (call->ctx->status != TERN_OK) return tern_none();
-    tern_tensor *kept =
-        tern_mul(tern_widen(grad), tern_to_dtype(mask, tern_wide_dtype(BODY(grad)->dtype)));
-    kept = tern_mul_scalar(kept, tern_arg_double(call, 2, 1.0));
-    return tern_result(call, tern_to_dtype(kept, BODY(grad)->dtype));
+    return tern_result(call,
+                       FORMULA(call->ctx, "g * mask * scale", "g mask scale", tern_arg(call, 0),
+                               tern_arg(call, 1), ARG_FLOAT(tern_arg_double(call, 2, 1.0))));
 }
 
 /* ---- rrelu: a slope drawn for each element that is not above 0 ---- */
@@ -147,9 +150,8 @@ tern_value tern_op_rrelu(tern_opcall *call) {
     tern_tensor *input = tern_arg_tensor(call, 0);
     double lower = tern_arg_double(call, 1, 1.0 / 8), upper = tern_arg_double(call, 2, 1.0 / 3);
     if (!tern_arg_bool(call, 3, false)) {
-        tern_tensor *x = tern_widen(input);
-        tern_tensor *below = tern_mul_scalar(x, (lower + upper) / 2.0);
-        x = tern_where(tern_gt_scalar(x, 0.0), x, below);
+        tern_value args[] = {ARG_TENSOR(input), ARG_FLOAT((lower + upper) / 2.0)};
+        tern_tensor *x = tern_op_tensor(call->ctx, TERN_ROW(leaky_relu), args, 2);
         return tern_result(call, tern_to_dtype(x, BODY(input)->dtype));
     }
     if (!tern_dtype_is_floating(BODY(input)->dtype) || !(lower <= upper))

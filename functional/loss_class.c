@@ -5,8 +5,7 @@
 #include <math.h>
 
 #include "core/ops/compose.h"
-#include "core/ops/loss.h"
-#include "functional.h"
+#include "loss.h"
 #include "programs/program.h"
 
 /* The loss in the dtype of the first argument. */
@@ -195,27 +194,21 @@ void tern_grad__bce(tern_node *node, tern_tensor *const *grad_out, tern_tensor *
         "p = (1 - x) * x; g * ((x - t) / where(p < 1e-12, 1e-12, p))",
         "yes = log(x); no = log1p(-x);"
         "g * (where(no < -100, -100, no) - where(yes < -100, -100, yes))"};
-    for (int k = 0; k < 2; k++)
-        if (tern_node_needs(node, k))
-            grads[k] = FORMULA(tern_node_ctx(node), formulas[k], "x t g",
-                               ARG_TENSOR(tern_node_input(node, 0)),
-                               ARG_TENSOR(tern_node_input(node, 1)), ARG_TENSOR(grad_out[0]));
+    const tern_value values[] = {ARG_TENSOR(tern_node_input(node, 0)),
+                                 ARG_TENSOR(tern_node_input(node, 1)), ARG_TENSOR(grad_out[0])};
+    tern_formula_grads(node, formulas, "x t g", values, 3, grads);
 }
 
 tern_value tern_op_binary_cross_entropy(tern_opcall *call) {
     tern_tensor *input = tern_arg_tensor(call, 0), *target = tern_arg_tensor(call, 1);
     tern_tensor *weight = tern_arg_tensor(call, 2);
-    tern_reduction reduction;
-    if (!tern_reduction_argument(call, 5, &reduction) || !same_shapes(call, input, target))
+    if (!same_shapes(call, input, target) ||
+        tern_loss_refuses(call, FORMULA(call->ctx, "x < 0 or x > 1", "x", ARG_TENSOR(input)),
+                          "all elements of input should be between 0 and 1"))
         return tern_none();
-    tern_tensor *outside = tern_logical_or(tern_lt_scalar(input, 0.0), tern_gt_scalar(input, 1.0));
-    if (BODY(input)->numel > 0 && tern_item(tern_any(outside)) != 0.0)
-        return tern_call_fail(call, TERN_ERR_ARGUMENT,
-                              "all elements of input should be between 0 and 1");
-    tern_tensor *loss =
-        TERN_CALL(_bce, ARG_TENSOR(tern_widen(input)), ARG_TENSOR(tern_widen(target)));
-    if (weight) loss = tern_mul(loss, tern_widen(weight));
-    return narrowed(call, tern_reduce_loss(loss, reduction));
+    tern_tensor *loss = TERN_CALL(_bce, ARG_TENSOR(input), ARG_TENSOR(target));
+    if (weight) loss = tern_mul(loss, weight);
+    return tern_loss_result(call, loss, 5);
 }
 
 /* By element: (1 - t) x - l log sigmoid(x), where l = 1 + (pos_weight - 1) t. */
@@ -235,35 +228,27 @@ void tern_grad__bce_logits(tern_node *node, tern_tensor *const *grad_out, tern_t
     static const char *const weighted[] = {"(((w * t + 1) - t) * sigmoid(x) - w * t) * g",
                                            "g * (logsigmoid(-x) - w * logsigmoid(x))",
                                            "-(g * (t * logsigmoid(x)))"};
-    int count = tern_node_n_inputs(node);
-    for (int k = 0; k < count; k++) {
-        if (!tern_node_needs(node, k)) continue;
-        tern_value weight = count > 2 ? ARG_TENSOR(tern_node_input(node, 2)) : ARG_FLOAT(1.0);
-        grads[k] = FORMULA(tern_node_ctx(node), count > 2 ? weighted[k] : plain[k], "x t w g",
-                           ARG_TENSOR(tern_node_input(node, 0)),
-                           ARG_TENSOR(tern_node_input(node, 1)), weight, ARG_TENSOR(grad_out[0]));
-    }
+    bool has_weight = tern_node_n_inputs(node) > 2;
+    const tern_value values[] = {ARG_TENSOR(tern_node_input(node, 0)),
+                                 ARG_TENSOR(tern_node_input(node, 1)),
+                                 has_weight ? ARG_TENSOR(tern_node_input(node, 2)) : ARG_FLOAT(1.0),
+                                 ARG_TENSOR(grad_out[0])};
+    tern_formula_grads(node, has_weight ? weighted : plain, "x t w g", values, 4, grads);
 }
 
 tern_value tern_op_binary_cross_entropy_with_logits(tern_opcall *call) {
-    tern_tensor *x = tern_widen(tern_arg_tensor(call, 0));
-    tern_tensor *target = tern_widen(tern_arg_tensor(call, 1));
-    tern_tensor *weight = tern_arg_tensor(call, 2), *pos_weight = tern_arg_tensor(call, 6);
-    tern_reduction reduction;
-    if (!tern_reduction_argument(call, 5, &reduction) || call->ctx->status != TERN_OK ||
-        !same_shapes(call, x, target))
-        return tern_none();
-    tern_tensor *loss = TERN_CALL(_bce_logits, ARG_TENSOR(x), ARG_TENSOR(target),
-                                  pos_weight ? ARG_TENSOR(tern_widen(pos_weight)) : tern_none());
-    if (weight) loss = tern_mul(loss, tern_widen(weight));
-    return narrowed(call, tern_reduce_loss(loss, reduction));
+    tern_value x = tern_arg(call, 0), target = tern_arg(call, 1);
+    tern_tensor *weight = tern_arg_tensor(call, 2);
+    if (!same_shapes(call, x.as.tensor, target.as.tensor)) return tern_none();
+    tern_tensor *loss = TERN_CALL(_bce_logits, x, target, tern_arg(call, 6));
+    if (weight) loss = tern_mul(loss, weight);
+    return tern_loss_result(call, loss, 5);
 }
 
 /* ---- kl_div ---- */
 
 tern_value tern_op_kl_div(tern_opcall *call) {
-    tern_tensor *x = tern_widen(tern_arg_tensor(call, 0));
-    tern_tensor *target = tern_widen(tern_arg_tensor(call, 1));
+    tern_tensor *x = tern_arg_tensor(call, 0);
     const char *name = tern_arg_text(call, 4, "mean");
     bool batchmean = name[0] == 'b';
     tern_reduction reduction = TERN_SUM;
@@ -271,7 +256,7 @@ tern_value tern_op_kl_div(tern_opcall *call) {
     /* t log t is 0 at 0 */
     bool log_target = tern_arg_bool(call, 5, false);
     tern_tensor *loss = FORMULA(call->ctx, log_target ? "exp(t) * (t - x)" : "xlogy(t, t) - t * x",
-                                "x t", ARG_TENSOR(x), ARG_TENSOR(target));
+                                "x t", ARG_TENSOR(x), tern_arg(call, 1));
     loss = tern_reduce_loss(loss, reduction);
     if (call->ctx->status != TERN_OK) return tern_none();
     if (batchmean && BODY(x)->rank > 0) loss = tern_div_scalar(loss, (double)BODY(x)->shape[0]);
@@ -357,18 +342,12 @@ tern_value tern_op_multilabel_margin_loss(tern_opcall *call) {
 }
 
 tern_value tern_op_multilabel_soft_margin_loss(tern_opcall *call) {
-    tern_tensor *x = tern_widen(tern_arg_tensor(call, 0));
-    tern_tensor *y = tern_widen(tern_arg_tensor(call, 1));
     tern_tensor *weight = tern_arg_tensor(call, 2);
-    tern_reduction reduction;
-    if (!tern_reduction_argument(call, 5, &reduction)) return tern_none();
-    tern_tensor *yes = tern_mul(y, TERN_CALL(logsigmoid, ARG_TENSOR(x)));
-    tern_tensor *no =
-        tern_mul(tern_rsub_scalar(y, 1.0), TERN_CALL(logsigmoid, ARG_TENSOR(tern_neg(x))));
-    tern_tensor *loss = tern_neg(tern_add(yes, no));
+    tern_tensor *loss =
+        FORMULA(call->ctx, "-(y * logsigmoid(x) + (1 - y) * logsigmoid(-x))", "x y",
+                ARG_TENSOR(tern_widen(tern_arg_tensor(call, 0))), tern_arg(call, 1));
     if (weight) loss = tern_mul(loss, tern_widen(weight));
-    loss = tern_mean_dims(loss, TERN_SHAPE(-1), false);
-    return narrowed(call, tern_reduce_loss(loss, reduction));
+    return tern_loss_result(call, tern_mean_dims(loss, TERN_SHAPE(-1), false), 5);
 }
 
 /* ---- C functions ---- */

@@ -3,35 +3,30 @@
  * embedding, triplet, Poisson and Gaussian likelihoods; pairwise_distance and cosine_similarity, which
  * they are made of.
  */
-#include <math.h>
-
 #include "core/ops/compose.h"
-#include "core/ops/loss.h"
-#include "functional.h"
-#include "programs/program.h"
+#include "loss.h"
 
-/* An argument in the dtype to compute in; integers count as float32. */
-static tern_tensor *wide(tern_opcall *call, int index) {
-    tern_tensor *x = tern_arg_tensor(call, index);
-    return tern_dtype_is_floating(BODY(x)->dtype) ? tern_widen(x) : tern_to_dtype(x, TERN_FLOAT32);
-}
-
-/* The same, but integers stay: their differences wrap as PyTorch's do. */
+/* An argument in the dtype to compute in; integers stay: their differences wrap as PyTorch's do. */
 static tern_tensor *operand(tern_opcall *call, int index) {
     return tern_widen(tern_arg_tensor(call, index));
 }
 
-static tern_value narrowed(tern_opcall *call, tern_tensor *loss) {
-    if (call->ctx->status != TERN_OK) return tern_none();
-    tern_dtype dtype = BODY(tern_arg_tensor(call, 0))->dtype;
-    return tern_result(call, tern_dtype_is_floating(dtype) ? tern_to_dtype(loss, dtype) : loss);
+/* The same, but integers count as float32. */
+static tern_tensor *wide(tern_opcall *call, int index) {
+    return tern_widen(tern_loss_floats(call, index));
 }
 
-static tern_value reduced(tern_opcall *call, tern_tensor *loss, int reduction_index) {
-    tern_reduction reduction;
-    if (!tern_reduction_argument(call, reduction_index, &reduction)) return tern_none();
-    return narrowed(call, tern_reduce_loss(loss, reduction));
+static tern_value narrowed(tern_opcall *call, tern_tensor *x) {
+    if (call->ctx->status != TERN_OK) return tern_none();
+    tern_dtype dtype = BODY(tern_arg_tensor(call, 0))->dtype;
+    return tern_result(call, tern_dtype_is_floating(dtype) ? tern_to_dtype(x, dtype) : x);
 }
+
+/* max(0, h), whose slope at 0 is 0: clamp's own would be 1. */
+#define POSITIVE "where(h == 0, 0, clamp(h, 0, inf))"
+
+/* Argument `index` as an operand of a formula that computes in floats. */
+#define FLOATS(index) ARG_TENSOR(tern_loss_floats(call, index))
 
 /* ---- differences ---- */
 
@@ -42,8 +37,8 @@ static tern_tensor *quadratic_then_linear(tern_opcall *call, double bound, doubl
     return FORMULA(call->ctx,
                    "d = x - t; s = abs(d); beyond = s >= bound; near = where(beyond, 0, d);"
                    "where(beyond, (s - 0.5 * bound) * outer, near * near * (0.5 * inner))",
-                   "x t bound inner outer", ARG_TENSOR(wide(call, 0)), ARG_TENSOR(wide(call, 1)),
-                   ARG_FLOAT(bound), ARG_FLOAT(inner), ARG_FLOAT(outer));
+                   "x t bound inner outer", FLOATS(0), FLOATS(1), ARG_FLOAT(bound),
+                   ARG_FLOAT(inner), ARG_FLOAT(outer));
 }
 
 tern_value tern_op_smooth_l1_loss(tern_opcall *call) {
@@ -52,11 +47,9 @@ tern_value tern_op_smooth_l1_loss(tern_opcall *call) {
         return tern_call_fail(call, TERN_ERR_ARGUMENT,
                               "does not support negative values for beta, got %g", beta);
     if (beta == 0.0)
-        return reduced(call,
-                       FORMULA(call->ctx, "abs(x - t)", "x t", ARG_TENSOR(wide(call, 0)),
-                               ARG_TENSOR(wide(call, 1))),
-                       4);
-    return reduced(call, quadratic_then_linear(call, beta, 1.0 / beta, 1.0), 4);
+        return tern_loss_result(call, FORMULA(call->ctx, "abs(x - t)", "x t", FLOATS(0), FLOATS(1)),
+                                4);
+    return tern_loss_result(call, quadratic_then_linear(call, beta, 1.0 / beta, 1.0), 4);
 }
 
 tern_value tern_op_huber_loss(tern_opcall *call) {
@@ -64,31 +57,37 @@ tern_value tern_op_huber_loss(tern_opcall *call) {
     if (!(delta > 0.0))
         return tern_call_fail(call, TERN_ERR_ARGUMENT,
                               "does not support non-positive values for delta, got %g", delta);
-    return reduced(call, quadratic_then_linear(call, delta, 1.0, delta), 2);
+    return tern_loss_result(call, quadratic_then_linear(call, delta, 1.0, delta), 2);
 }
 
 tern_value tern_op_soft_margin_loss(tern_opcall *call) {
-    tern_tensor *loss = FORMULA(call->ctx, "log1p(exp(-(y * x)))", "x y", ARG_TENSOR(wide(call, 0)),
-                                ARG_TENSOR(wide(call, 1)));
-    return reduced(call, loss, 4);
+    tern_tensor *loss = FORMULA(call->ctx, "log1p(exp(-(y * x)))", "x y", FLOATS(0), FLOATS(1));
+    return tern_loss_result(call, loss, 4);
 }
 
+/* max(0, margin - y (a - b)). What is made of integers wraps, and the margin makes a float of it. */
 tern_value tern_op_margin_ranking_loss(tern_opcall *call) {
-    tern_tensor *d = tern_sub(operand(call, 0), operand(call, 1));
-    tern_tensor *loss = tern_neg(tern_mul(operand(call, 2), d));
-    /* The margin is a float: integers become float32 here. */
-    loss = tern_at_least(TERN_CALL(add, ARG_TENSOR(loss), ARG_FLOAT(tern_arg_double(call, 3, 0.0))),
-                         0.0);
-    return reduced(call, loss, 6);
+    tern_value a = tern_arg(call, 0), b = tern_arg(call, 1), y = tern_arg(call, 2);
+    tern_value margin = ARG_FLOAT(tern_arg_double(call, 3, 0.0));
+    tern_tensor *loss;
+    if (tern_dtype_is_floating(tern_result_type(call->args, 2))) {
+        loss = FORMULA(call->ctx, "h = -(y * (a - b)) + margin; " POSITIVE, "a b y margin", a, b, y,
+                       margin);
+    } else {
+        tern_tensor *product = tern_mul(y.as.tensor, tern_sub(a.as.tensor, b.as.tensor));
+        loss = FORMULA(call->ctx, "h = p + margin; " POSITIVE, "p margin",
+                       ARG_TENSOR(tern_neg(product)), margin);
+    }
+    return tern_loss_result(call, loss, 6);
 }
 
 /* y = 1: x; y = -1: max(0, margin - x) */
 tern_value tern_op_hinge_embedding_loss(tern_opcall *call) {
     tern_tensor *loss = FORMULA(
         call->ctx, "h = margin - x; where(y == 1, 0, clamp(h, 0, inf)) + where(y == -1, 0, x)",
-        "x y margin", ARG_TENSOR(wide(call, 0)), ARG_TENSOR(tern_arg_tensor(call, 1)),
+        "x y margin", FLOATS(0), ARG_TENSOR(tern_arg_tensor(call, 1)),
         ARG_FLOAT(tern_arg_double(call, 2, 1.0)));
-    return reduced(call, loss, 5);
+    return tern_loss_result(call, loss, 5);
 }
 
 /* ---- likelihoods ---- */
@@ -101,31 +100,39 @@ tern_value tern_op_poisson_nll_loss(tern_opcall *call) {
         {"exp(x) - t * x",
          "exp(x) - t * x + where(t <= 1, 0, t * log(t) - t + log(t * (2 * pi)) * 0.5)"}};
     bool log_input = tern_arg_bool(call, 2, true), full = tern_arg_bool(call, 3, false);
-    tern_tensor *loss =
-        FORMULA(call->ctx, formulas[log_input][full], "x t eps", ARG_TENSOR(wide(call, 0)),
-                ARG_TENSOR(wide(call, 1)), ARG_FLOAT(tern_arg_double(call, 5, 1e-8)));
-    return reduced(call, loss, 7);
+    tern_tensor *loss = FORMULA(call->ctx, formulas[log_input][full], "x t eps", FLOATS(0),
+                                FLOATS(1), ARG_FLOAT(tern_arg_double(call, 5, 1e-8)));
+    return tern_loss_result(call, loss, 7);
 }
 
+/* The variance may lack the last dimension. */
+static tern_tensor *variance(tern_opcall *call, const tern_tensor *x) {
+    tern_tensor *var = tern_loss_floats(call, 2);
+    if (BODY(var)->rank != BODY(x)->rank - 1 ||
+        (BODY(var)->rank > 0 &&
+         BODY(var)->shape[BODY(var)->rank - 1] != BODY(x)->shape[BODY(x)->rank - 2]))
+        return var;
+    return tern_unsqueeze(var, -1);
+}
+
+/* (log v + (x - t)^2 / v) / 2, where v is the variance raised to eps: that changes the value, and lets the
+ * gradient through. */
 tern_value tern_op_gaussian_nll_loss(tern_opcall *call) {
-    tern_tensor *x = wide(call, 0), *t = wide(call, 1), *var = wide(call, 2);
-    double eps = tern_arg_double(call, 4, 1e-6);
+    static const char *const formulas[] = {
+        "v = var + (clamp(own, eps, inf) - own); d = x - t; (log(v) + d * d / v) * 0.5",
+        "v = var + (clamp(own, eps, inf) - own); d = x - t;"
+        "(log(v) + d * d / v) * 0.5 + 0.5 * log(2 * pi)"};
+    tern_tensor *x = tern_loss_floats(call, 0), *t = tern_loss_floats(call, 1);
     if (call->ctx->status != TERN_OK) return tern_none();
-    if (BODY(var)->rank == BODY(x)->rank - 1 && BODY(x)->rank > 0 && !tern_same_shape(var, x) &&
-        (BODY(var)->rank == 0 ||
-         BODY(var)->shape[BODY(var)->rank - 1] == BODY(x)->shape[BODY(x)->rank - 2]))
-        var = tern_unsqueeze(var, -1);
-    if (BODY(var)->numel > 0 && tern_item(tern_any(tern_lt_scalar(var, 0.0))) != 0.0)
-        return tern_call_fail(call, TERN_ERR_ARGUMENT, "var has negative entry/entries");
-    /* The bound changes the value, and lets the gradient through. */
-    tern_tensor *raised = tern_detach(tern_sub(tern_at_least(var, eps), var));
-    var = tern_add(var, raised);
-    tern_tensor *d = tern_sub(x, t);
-    tern_tensor *loss = tern_add(tern_log(var), tern_div(tern_mul(d, d), var));
-    loss = tern_mul_scalar(loss, 0.5);
-    if (tern_arg_bool(call, 3, false))
-        loss = tern_add_scalar(loss, 0.5 * log(2.0 * 3.14159265358979323846));
-    return reduced(call, loss, 5);
+    tern_tensor *var = variance(call, x);
+    if (tern_loss_refuses(call, FORMULA(call->ctx, "var < 0", "var", ARG_TENSOR(var)),
+                          "var has negative entry/entries"))
+        return tern_none();
+    tern_tensor *loss =
+        FORMULA(call->ctx, formulas[tern_arg_bool(call, 3, false)], "x t var own eps",
+                ARG_TENSOR(x), ARG_TENSOR(t), ARG_TENSOR(var), ARG_TENSOR(tern_detach(var)),
+                ARG_FLOAT(tern_arg_double(call, 4, 1e-6)));
+    return tern_loss_result(call, loss, 5);
 }
 
 /* ---- distances ---- */
@@ -167,22 +174,28 @@ tern_value tern_op_cosine_similarity(tern_opcall *call) {
 tern_value tern_op_cosine_embedding_loss(tern_opcall *call) {
     const double eps = 1e-12;
     tern_tensor *a = wide(call, 0), *b = wide(call, 1), *y = tern_arg_tensor(call, 2);
+    if (BODY(y)->dtype == TERN_UINT8) y = tern_to_dtype(y, TERN_INT8); /* 255 stands for -1 */
     tern_shape last = TERN_SHAPE(-1);
     tern_tensor *product = tern_sum_dims(tern_mul(a, b), last, false);
     tern_tensor *size_a = tern_add_scalar(tern_sum_dims(tern_mul(a, a), last, false), eps);
     tern_tensor *size_b = tern_add_scalar(tern_sum_dims(tern_mul(b, b), last, false), eps);
-    tern_tensor *cosine = tern_div(product, tern_sqrt(tern_mul(size_a, size_b)));
-    tern_tensor *apart = tern_at_least(tern_sub_scalar(cosine, tern_arg_double(call, 3, 0.0)), 0.0);
-    tern_tensor *close = tern_rsub_scalar(cosine, 1.0);
-    close = tern_where(tern_eq_scalar(y, 1.0), close, tern_zeros_like(close));
-    apart = tern_where(tern_eq_scalar(y, -1.0), apart, tern_zeros_like(apart));
-    return reduced(call, tern_add(close, apart), 6);
+    tern_tensor *loss =
+        FORMULA(call->ctx,
+                "c = p / sqrt(a * b);"
+                "h = c - margin; where(y == 1, 1 - c, 0) + where(y == -1, " POSITIVE ", 0)",
+                "p a b y margin", ARG_TENSOR(product), ARG_TENSOR(size_a), ARG_TENSOR(size_b),
+                ARG_TENSOR(y), ARG_FLOAT(tern_arg_double(call, 3, 0.0)));
+    return tern_loss_result(call, loss, 6);
 }
 
-static tern_tensor *triplet(tern_tensor *positive, tern_tensor *negative, tern_tensor *between,
-                            double margin) {
-    if (between) negative = tern_minimum(negative, between);
-    return tern_at_least(tern_add_scalar(tern_sub(positive, negative), margin), 0.0);
+/* max(0, positive - negative + margin); `between`, where there is one, may be the nearer negative. */
+static tern_tensor *triplet(tern_opcall *call, tern_tensor *positive, tern_tensor *negative,
+                            tern_tensor *between, double margin) {
+    return FORMULA(call->ctx,
+                   between ? "h = p - minimum(n, b) + margin; " POSITIVE
+                           : "h = p - n + margin; " POSITIVE,
+                   "p n margin b", ARG_TENSOR(positive), ARG_TENSOR(negative), ARG_FLOAT(margin),
+                   between ? ARG_TENSOR(between) : ARG_FLOAT(0));
 }
 
 tern_value tern_op_triplet_margin_loss(tern_opcall *call) {
@@ -190,9 +203,9 @@ tern_value tern_op_triplet_margin_loss(tern_opcall *call) {
     double order = tern_arg_double(call, 4, 2.0), eps = tern_arg_double(call, 5, 1e-6);
     bool swap = tern_arg_bool(call, 6, false);
     tern_tensor *loss =
-        triplet(distance(a, p, order, eps, false), distance(a, n, order, eps, false),
+        triplet(call, distance(a, p, order, eps, false), distance(a, n, order, eps, false),
                 swap ? distance(p, n, order, eps, false) : NULL, tern_arg_double(call, 3, 1.0));
-    return reduced(call, loss, 9);
+    return tern_loss_result(call, loss, 9);
 }
 
 /* With the distance that PyTorch takes where none is given. */
@@ -200,9 +213,9 @@ tern_value tern_op_triplet_margin_with_distance_loss(tern_opcall *call) {
     tern_tensor *a = operand(call, 0), *p = operand(call, 1), *n = operand(call, 2);
     bool swap = tern_arg_bool(call, 4, false);
     tern_tensor *loss =
-        triplet(distance(a, p, 2.0, 1e-6, false), distance(a, n, 2.0, 1e-6, false),
+        triplet(call, distance(a, p, 2.0, 1e-6, false), distance(a, n, 2.0, 1e-6, false),
                 swap ? distance(p, n, 2.0, 1e-6, false) : NULL, tern_arg_double(call, 3, 1.0));
-    return reduced(call, loss, 5);
+    return tern_loss_result(call, loss, 5);
 }
 
 /* ---- C functions ---- */

@@ -3,8 +3,8 @@
  *
  *     out[kept] = f(all in[kept, reduced]), the reduced ones in row-major order
  *
- * Floating dtypes accumulate in double and round once; sums of them follow PyTorch's order instead
- * (reduce_sum.c). Integers accumulate in int64 and wrap. A floating output may be wider than the input.
+ * Floating dtypes accumulate in double and round once; sums and means of them follow PyTorch's order
+ * instead (reduce_sum.c). Integers accumulate in int64 and wrap. A floating output may be wider than the input.
  */
 #include <math.h>
 
@@ -155,6 +155,7 @@ static const member members[] = {
     [TERN_REDUCE_ALL] = {all, all_i, 1, 1},
     [TERN_REDUCE_VAR] = {squared_deviation, NULL, 0, 0},
     [TERN_REDUCE_NORM] = {norm, NULL, 0, 0},
+    [TERN_REDUCE_MEAN] = {NULL, NULL, 0, 0},
 };
 
 /* Feeds the elements of one output to f or g, chunk by chunk. */
@@ -219,7 +220,8 @@ int32_t tern_ref_reduce(const tern_kit_call *call) {
     const tern_kit_tensor *in = &call->inputs[0], *out = &call->outputs[0];
     const tern_reduce_attrs *attrs = call->attrs;
     bool floating = tern_kit_is_floating(in->dtype);
-    if (floating && attrs->fn == TERN_REDUCE_SUM) return tern_ref_sum_floating(call);
+    if (floating && (attrs->fn == TERN_REDUCE_SUM || attrs->fn == TERN_REDUCE_MEAN))
+        return tern_ref_sum_floating(call);
 
     const member *m = &members[attrs->fn];
     const tern_kit_tensor *operands[] = {in, out};
@@ -245,6 +247,6 @@ int32_t tern_ref_reduce(const tern_kit_call *call) {
 }
 
 bool tern_ref_reduce_has(int32_t fn, int32_t dtype) {
-    if (fn < TERN_REDUCE_SUM || fn > TERN_REDUCE_NORM) return false;
+    if (fn < TERN_REDUCE_SUM || fn > TERN_REDUCE_MEAN) return false;
     return tern_kit_is_floating(dtype) || members[fn].integer != NULL;
 }

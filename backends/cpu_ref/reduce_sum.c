@@ -1,5 +1,5 @@
 /*
- * REDUCE SUM of floating dtypes, in PyTorch's order, so that sums and means equal PyTorch's bit for
+ * REDUCE SUM and MEAN of floating dtypes, in PyTorch's order, so that sums and means equal PyTorch's bit for
  * bit (one CPU thread).
  *
  * PyTorch sorts and merges the dimensions before it sums, and its sum kernel gets two of them at a
@@ -151,6 +151,23 @@ static tern_kit_tensor wide_like(const tern_kit_tensor *tensor, int32_t dtype, i
     return (tern_kit_tensor){memory, dtype, tensor->rank, tensor->shape, strides};
 }
 
+/* MEAN: sums of float32 or float64 divided by how many elements are in each, a number of that dtype. */
+static void divide(const tern_kit_call *call, const tern_kit_tensor *sums) {
+    const tern_reduce_attrs *attrs = call->attrs;
+    if (attrs->fn != TERN_REDUCE_MEAN) return;
+    double count = (double)(tern_kit_count(&call->inputs[0]) / tern_kit_count(sums));
+    if (sums->dtype == TERN_BT_FLOAT32) count = (double)(float)count;
+    tern_kit_walk walk;
+    tern_kit_walk_begin(&walk, &sums, 1, 0);
+    do {
+        double mean;
+        void *at = tern_kit_at(sums, walk.offset[0]);
+        tern_kit_load_f64(sums->dtype, at, 1, 1, &mean);
+        mean /= count;
+        tern_kit_store_f64(sums->dtype, at, 1, 1, &mean);
+    } while (tern_kit_walk_next(&walk));
+}
+
 /* The whole sum in the dtype `wide`, rounded to the output's at the end. */
 static int32_t sum_in(int32_t wide, const tern_kit_call *call, uint32_t reduced) {
     const tern_kit_tensor *in = &call->inputs[0], *out = &call->outputs[0];
@@ -163,6 +180,7 @@ static int32_t sum_in(int32_t wide, const tern_kit_call *call, uint32_t reduced)
     run_copy(call, in, &wide_in);
     clear(call, &wide_out);
     sum(&wide_in, &wide_out, reduced);
+    divide(call, &wide_out);
     run_copy(call, &wide_out, out);
     tern_kit_give(call, memory);
     return TERN_BACKEND_OK;
@@ -177,5 +195,6 @@ int32_t tern_ref_sum_floating(const tern_kit_call *call) {
     if (in->dtype != out->dtype) return sum_in(out->dtype, call, reduced);
     clear(call, out);
     sum(in, out, reduced);
+    divide(call, out);
     return TERN_BACKEND_OK;
 }

@@ -150,7 +150,7 @@ static const char *const reduce_members[] = {
     [TERN_REDUCE_SUM] = "sum",   [TERN_REDUCE_PROD] = "prod",     [TERN_REDUCE_MAX] = "max",
     [TERN_REDUCE_MIN] = "min",   [TERN_REDUCE_ARGMAX] = "argmax", [TERN_REDUCE_ARGMIN] = "argmin",
     [TERN_REDUCE_ANY] = "any",   [TERN_REDUCE_ALL] = "all",       [TERN_REDUCE_VAR] = "var",
-    [TERN_REDUCE_NORM] = "norm",
+    [TERN_REDUCE_NORM] = "norm", [TERN_REDUCE_MEAN] = "mean",
 };
 
 static const char *const scan_members[] = {

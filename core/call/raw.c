@@ -8,6 +8,7 @@
 #include "core/memory/storage.h"
 #include "core/tensor/tensor.h"
 #include "launch.h"
+#include "numerics/dtype_convert.h"
 #include "operand.h"
 
 void tern_fill_raw(tern_tensor *tensor, double f, int64_t i) {
@@ -57,13 +58,23 @@ static tern_status copy_across(tern_tensor *dst, tern_tensor *src) {
     return ctx->status;
 }
 
+/* True where both are floating and all of `src` is one number that no kernel has written yet. */
+static bool copies_number(const tern_tensor_body *dst, const tern_tensor_body *src) {
+    return src->storage->traits & TERN_STORAGE_UNIFORM &&
+           src->storage->uniform_dtype == src->dtype && tern_is_float(src->dtype) &&
+           tern_is_float(dst->dtype);
+}
+
 tern_status tern_copy_raw(tern_tensor *dst, tern_tensor *src) {
     tern_ctx *ctx = BODY(dst)->ctx;
     if (tern_is_nil(dst) || tern_is_nil(src) || ctx->status != TERN_OK) return ctx->status;
     tern_shape shape = tern_shape_of(dst);
     tern_tensor *from = tern_broadcast_view(src, &shape);
     if (tern_is_nil(from) || BODY(dst)->numel == 0) return ctx->status;
-    if (BODY(from)->lane != BODY(dst)->lane)
+    if (copies_number(BODY(dst), BODY(from)))
+        tern_fill_raw(dst, tern_num_as_f64((int)BODY(dst)->dtype, BODY(from)->storage->uniform_f),
+                      0);
+    else if (BODY(from)->lane != BODY(dst)->lane)
         copy_across(dst, from);
     else
         tern_launch(BODY(dst)->lane, TERN_KERNEL_COPY, 0, &from, 1, &dst, 1, NULL, 0);

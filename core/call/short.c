@@ -6,6 +6,7 @@
 #include "numerics/dtype_convert.h"
 #include "operand.h"
 #include "plan.h"
+#include "raw.h"
 
 /* ---- what may go this way -------------------------------------------------------------------- */
 
@@ -58,6 +59,19 @@ static inline tern_tensor *run(const tern_op *op, const tern_tensor_body *like, 
     if (status == TERN_BACKEND_OK) return out;
     tern_launch_failed(lane, op->kernel, status, &err);
     return lane->ctx->nil;
+}
+
+/* A product or quotient of one number that stands for all of `like`: a number again, for which no kernel
+ * runs; NULL for another operation. A gradient that begins as 1 comes this way through a mean. */
+static tern_tensor *of_numbers(const tern_op *op, const tern_tensor_body *like, double a,
+                               double b) {
+    if (op->kernel != TERN_KERNEL_BINARY ||
+        (op->fn != TERN_BINARY_MUL && op->fn != TERN_BINARY_DIV))
+        return NULL;
+    double number = op->fn == TERN_BINARY_MUL ? a * b : a / b;
+    tern_tensor *out = tern_tensor_like(like, like->dtype);
+    tern_fill_raw(out, tern_num_as_f64((int)like->dtype, number), 0);
+    return out;
 }
 
 static inline bool records(const tern_op *op, const tern_tensor_body *input) {
@@ -115,8 +129,10 @@ tern_tensor *tern_short_scalar(const tern_op *op, tern_tensor *input, double num
     if (!tern_input_operand(a, true, &operands[0])) return a->ctx->nil;
     tern_immediate_operand(a->dtype, tern_num_as_f64((int)a->dtype, number), 0,
                            tern_new_stamp(a->ctx), &operands[1]);
+    tern_tensor *out =
+        operands[0].buffer ? NULL : of_numbers(op, a, operands[0].at.f, operands[1].at.f);
     tern_binary_attrs attrs = {op->fn, 0, 1, 1};
-    tern_tensor *out = run(op, a, result, operands, 2, &attrs, sizeof attrs);
+    if (!out) out = run(op, a, result, operands, 2, &attrs, sizeof attrs);
     if (!records(op, a)) return out;
     tern_value args[] = {ARG_TENSOR(input), tern_number(number)};
     return record(op, args, 2, &input, 1, out);

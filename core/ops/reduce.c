@@ -107,6 +107,23 @@ void tern_grad_sum(tern_node *node, tern_tensor *const *grad_out, tern_tensor **
     grads[0] = tern_expand(tern_to_dtype(grad, tern_node_input_dtype(node, 0)), shape);
 }
 
+/* In one launch, or where the device has no such member as a sum that is divided: 16-bit types add and
+ * divide in float32, and round once. */
+static tern_tensor *mean_over(tern_opcall *call, tern_tensor *input, uint32_t mask, bool keepdim,
+                              tern_dtype dtype) {
+    tern_tensor *x = tern_to_dtype(input, dtype);
+    if (call->ctx->status != TERN_OK) return call->ctx->nil;
+    if (tern_has_kernel(call->lane, TERN_KERNEL_REDUCE, TERN_REDUCE_MEAN, &x, 1, &x, 1,
+                        sizeof(tern_reduce_attrs), NULL))
+        return tern_reduce_raw(call, x, TERN_REDUCE_MEAN, mask, keepdim, dtype, 0.0, (double)NAN);
+    tern_dtype wide = tern_dtype_size(dtype) == 2 ? TERN_FLOAT32 : dtype;
+    tern_shape shape = tern_shape_of(input);
+    tern_tensor *sum = tern_reduce_raw(call, tern_to_dtype(input, wide), TERN_REDUCE_SUM, mask,
+                                       keepdim, wide, 0.0, 0.0);
+    tern_tensor *mean = tern_div_scalar(sum, (double)tern_reduced_count(&shape, mask));
+    return tern_to_dtype(mean, dtype);
+}
+
 tern_value tern_op_mean(tern_opcall *call) {
     tern_tensor *input = tern_arg_tensor(call, 0);
     tern_dtype dtype = tern_arg_dtype(call, 3, BODY(input)->dtype);
@@ -118,20 +135,17 @@ tern_value tern_op_mean(tern_opcall *call) {
                               tern_dtype_class(dtype));
     if (!tern_reduce_mask(call->ctx, BODY(input)->rank, tern_arg(call, 1), &mask))
         return tern_none();
-    /* The 16-bit types add and divide in float32, and round once. */
-    bool narrow = tern_dtype_size(dtype) == 2;
-    tern_dtype wide = narrow ? TERN_FLOAT32 : dtype;
-    tern_shape shape = tern_shape_of(input);
-    tern_tensor *sum = tern_reduce_raw(call, tern_to_dtype(input, wide), TERN_REDUCE_SUM, mask,
-                                       tern_arg_bool(call, 2, false), wide, 0.0, 0.0);
-    tern_tensor *mean = tern_div_scalar(sum, (double)tern_reduced_count(&shape, mask));
-    return tern_result(call, tern_to_dtype(mean, dtype));
+    return tern_result(call, mean_over(call, input, mask, tern_arg_bool(call, 2, false), dtype));
 }
 
 void tern_grad_mean(tern_node *node, tern_tensor *const *grad_out, tern_tensor **grads) {
     tern_shape shape = tern_node_input_shape(node, 0);
     uint32_t mask = tern_node_mask(node, 1);
-    tern_tensor *grad = tern_div_scalar(grad_out[0], (double)tern_reduced_count(&shape, mask));
+    /* A count may be beyond what 16 bits hold. */
+    tern_dtype dtype = BODY(grad_out[0])->dtype;
+    tern_tensor *wide =
+        tern_dtype_size(dtype) == 2 ? tern_to_dtype(grad_out[0], TERN_FLOAT32) : grad_out[0];
+    tern_tensor *grad = tern_div_scalar(wide, (double)tern_reduced_count(&shape, mask));
     grad = tern_to_dtype(tern_unreduce(grad, &shape, mask), tern_node_input_dtype(node, 0));
     grads[0] = tern_expand(grad, shape);
 }

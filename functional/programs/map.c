@@ -10,7 +10,7 @@ void tern_program_dtypes(const tern_program *p, const tern_value *args, int coun
     tern_dtype result = tern_result_type(args, count);
     if (!tern_dtype_is_floating(result) && p->floats) result = TERN_FLOAT32;
     *out_compute = tern_dtype_is_floating(result) ? tern_wide_dtype(result) : TERN_INT64;
-    *out_result = tern_program_is_logical(p, p->outputs[0]) ? TERN_BOOL : result;
+    *out_result = result;
 }
 
 tern_value tern_program_call(tern_ctx *ctx, const tern_program *p, const tern_value *args,
@@ -18,7 +18,10 @@ tern_value tern_program_call(tern_ctx *ctx, const tern_program *p, const tern_va
     tern_dtype result, compute;
     tern_lane *lane = NULL;
     tern_tensor *operands[TERN_P_INPUTS];
+    int64_t dtypes[TERN_P_OUTPUTS];
     tern_program_dtypes(p, args, count, &result, &compute);
+    for (int k = 0; k < p->n_outputs; k++)
+        dtypes[k] = tern_program_is_logical(p, p->outputs[k]) ? TERN_BOOL : (int64_t)result;
     for (int k = 0; k < count && !lane; k++)
         if (args[k].kind == TERN_VALUE_TENSOR && tern_is_live(args[k].as.tensor))
             lane = BODY(args[k].as.tensor)->lane;
@@ -32,8 +35,7 @@ tern_value tern_program_call(tern_ctx *ctx, const tern_program *p, const tern_va
         operands[k] = tern_tensor_number(lane, compute, f, tern_value_as_int(args[k]));
     }
     tern_value bytes = tern_program_finish(ctx, p, compute);
-    int64_t dtype = (int64_t)result;
-    return tern_program_apply(ctx, bytes, &dtype, 1, operands, count);
+    return tern_program_apply(ctx, bytes, dtypes, p->n_outputs, operands, count);
 }
 
 typedef struct bound {
@@ -96,26 +98,4 @@ tern_value tern_op_map(tern_opcall *call) {
 
 tern_tensor *tern_map(tern_ctx *ctx, const char *formula, tern_value values) {
     return TERN_CALL_CTX(ctx, map, formula ? tern_text(formula) : tern_none(), values);
-}
-
-tern_tensor *tern_formula_call(tern_ctx *ctx, const char *formula, const char *names,
-                               const tern_value *values, int count) {
-    tern_program_name named[TERN_P_INPUTS];
-    tern_program program;
-    char message[200];
-    if (ctx->status != TERN_OK) return ctx->nil;
-    for (int k = 0; k < count; k++) {
-        size_t length = strcspn(names, " ");
-        named[k] = (tern_program_name){names, length, (int16_t)k, false};
-        names += length + strspn(names + length, " ");
-    }
-    tern_program_begin(&program, count, TERN_P_FORMULA_STEPS);
-    int16_t value = tern_program_parse(&program, formula, named, count, message, sizeof message);
-    if (value < 0) {
-        tern_fail(ctx, TERN_ERR_UNSUPPORTED, "'%s': %s", formula, message);
-        return ctx->nil;
-    }
-    program.outputs[program.n_outputs++] = value;
-    tern_value result = tern_program_call(ctx, &program, values, count);
-    return ctx->status == TERN_OK ? result.as.tensor : ctx->nil;
 }

@@ -107,11 +107,14 @@ bool tern_program_gradient(tern_ctx *ctx, const tern_map_attrs *attrs, const boo
 /* ---- running (run.c) ------------------------------------------------------------------------- */
 
 /*
- * Runs a program of one output over tensors and numbers, recorded: the dtype is PyTorch's promotion,
- * integers computed as float32 where the program needs it. None after latching.
+ * Runs a program over tensors and numbers, recorded: the dtype is PyTorch's promotion, integers computed
+ * as float32 where the program needs it. A tensor, a tuple where there are several outputs, none after
+ * latching.
  */
 tern_value tern_program_call(tern_ctx *ctx, const tern_program *p, const tern_value *args,
                              int count);
+
+/* ---- the library's own (formula.c) ----------------------------------------------------------- */
 
 /*
  * A formula of the library's over tensors and numbers, recorded: one launch, and one for its gradients.
@@ -123,5 +126,16 @@ tern_tensor *tern_formula_call(tern_ctx *ctx, const char *formula, const char *n
 #define FORMULA(ctx, formula, names, ...)                                                          \
     tern_formula_call(ctx, formula, names, (const tern_value[]){__VA_ARGS__},                      \
                       (int)(sizeof((const tern_value[]){__VA_ARGS__}) / sizeof(tern_value)))
+
+/* The same for several formulas over the same values, in one launch; a part that two of them name is
+ * computed once. False after latching, all outputs nil. */
+bool tern_formulas_call(tern_ctx *ctx, const char *const *formulas, int n_formulas,
+                        const char *names, const tern_value *values, int count,
+                        tern_tensor **outputs);
+
+/* Written derivatives: the gradients of a node by formulas, one for each tensor input, of which those are
+ * run that are needed; in one launch. */
+void tern_formula_grads(tern_node *node, const char *const *formulas, const char *names,
+                        const tern_value *values, int count, tern_tensor **grads);
 
 #endif

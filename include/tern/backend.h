@@ -343,10 +343,14 @@ enum {
     TERN_REDUCE_ARGMAX = 5, /* out int64: the first position of the maximum (NaN is greatest), in
                                row-major order of the reduced dimensions */
     TERN_REDUCE_ARGMIN = 6,
-    TERN_REDUCE_ANY = 7,  /* i -> bool */
-    TERN_REDUCE_ALL = 8,  /* i -> bool */
-    TERN_REDUCE_VAR = 9,  /* sum((x - mean)^2) / (n - correction), two passes or Welford */
-    TERN_REDUCE_NORM = 10 /* (sum |x|^p)^(1/p) with p = value: 0 counts, inf and -inf max and min */
+    TERN_REDUCE_ANY = 7, /* i -> bool */
+    TERN_REDUCE_ALL = 8, /* i -> bool */
+    TERN_REDUCE_VAR = 9, /* sum((x - mean)^2) / (n - correction), two passes or Welford */
+    /* (sum |x|^p)^(1/p) with p = value: 0 counts, inf and -inf max and min */
+    TERN_REDUCE_NORM = 10,
+    /* Optional; floating alone: SUM, divided by how many elements are in it. The count and the quotient
+     * are rounded to the dtype that SUM adds in, the result to that of out. */
+    TERN_REDUCE_MEAN = 11
 };
 typedef struct tern_reduce_attrs {
     int32_t fn;

@@ -34,6 +34,15 @@ static void *reach(tern_bdevice *device, tern_bbuffer *buffer, tern_backend_erro
 
 static const tern_kit_memory memory = {reach, NULL};
 
+/* Without MEAN, which is no primitive. */
+static bool supports(tern_bdevice *device, const tern_kernel_query *query,
+                     const char **out_reason) {
+    if (query->kernel != TERN_KERNEL_REDUCE || query->fn != TERN_REDUCE_MEAN)
+        return tern_kit_supports(device, query, out_reason);
+    *out_reason = "minimal: no means";
+    return false;
+}
+
 static void close_device(tern_bdevice *device) {
     tern_kit_device_fini((tern_kit_device *)device);
     host->free(device);
@@ -49,7 +58,7 @@ static const tern_bdevice_vtable vtable = {
     .buffer_free = buffer_free,
     .copy_to_device = tern_kit_copy_to_device,
     .copy_to_host = tern_kit_copy_to_host,
-    .supports = tern_kit_supports,
+    .supports = supports,
     .launch = tern_kit_launch,
 };
 

@@ -1,5 +1,6 @@
 /*
- * launches: an operation with a number for an operand starts one kernel, as one with a tensor does.
+ * launches: an operation with a number for an operand starts one kernel, as one with a tensor does; and
+ * the steps of small models start as many as they must.
  *
  * Runs on the device `counting`. Every operation that takes a number is called out of place and,
  * where it has such a form, in place, of float32 and int64, and with a gradient recorded.
@@ -93,6 +94,42 @@ static uint64_t launches_of(tern_ctx *ctx, const row *r, const form *f) {
     return tern_get_stats(ctx).launches - before;
 }
 
+/* ---- steps of models ------------------------------------------------------------------------- */
+
+typedef struct step {
+    const char *module;
+    int64_t inputs; /* features */
+    uint64_t forward, backward;
+} step;
+
+/* With L1Loss, which is two launches forward and one backward; the input needs no gradient. */
+static const step steps[] = {
+    {"Linear(1, 1)", 1, 3, 3}, /* the product and its bias; two gradients */
+    {"Sequential(Linear(4, 8), SiLU(), Linear(8, 1))", 4, 5, 7},
+    {"Sequential(Linear(4, 8), Dropout(0.25), Linear(8, 1))", 4, 5, 7},
+    {"Sequential(Linear(4, 8), GLU(), Linear(4, 1))", 4, 5, 8}, /* the halves of GLU are joined */
+};
+
+/* True where a step starts as many kernels as it must. */
+static bool step_fits(tern_ctx *ctx, const step *s) {
+    tern_module *model = tern_nn(ctx, s->module);
+    tern_tensor *x = tern_ones(ctx, TERN_SHAPE(16, s->inputs), TERN_FLOAT32);
+    tern_tensor *y = tern_ones(ctx, TERN_SHAPE(16, 1), TERN_FLOAT32);
+    tern_item(tern_sum(x)); /* no longer a number, which would be free */
+    uint64_t begin = tern_get_stats(ctx).launches;
+    tern_tensor *loss = tern_l1_loss(tern_forward(model, x), y, TERN_MEAN);
+    uint64_t forward = tern_get_stats(ctx).launches - begin;
+    tern_backward(loss);
+    uint64_t backward = tern_get_stats(ctx).launches - begin - forward;
+    if (forward == s->forward && backward == s->backward) return true;
+    printf("%s: %llu launches forward, %llu backward; expected %llu, %llu\n", s->module,
+           (unsigned long long)forward, (unsigned long long)backward,
+           (unsigned long long)s->forward, (unsigned long long)s->backward);
+    return false;
+}
+
+/* ---- all ------------------------------------------------------------------------------------- */
+
 int main(void) {
     unsigned calls = 0, wrong = 0;
     tern_ctx *ctx = tern_open("counting");
@@ -111,6 +148,8 @@ int main(void) {
         }
     }
     printf("%u of %u calls start one kernel\n", calls - wrong, calls);
+    for (size_t i = 0; i < sizeof steps / sizeof steps[0]; i++)
+        if (tern_check(ctx) == TERN_OK && !step_fits(ctx, &steps[i])) wrong++;
     bool failed = tern_check(ctx) != TERN_OK;
     if (failed) fprintf(stderr, "launches: %s\n", tern_error(ctx));
     failed = tern_close(ctx) != TERN_OK || failed;

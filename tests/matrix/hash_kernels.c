@@ -251,7 +251,7 @@ static void reduce(int32_t dtype) {
     static const char *const names[8] = {"",         "reduce_0",  "reduce_1",  "reduce_01",
                                          "reduce_2", "reduce_02", "reduce_12", "reduce_012"};
     static const int64_t shape[3] = {7, 33, 13};
-    for (int32_t fn = TERN_REDUCE_SUM; fn <= TERN_REDUCE_NORM; fn++)
+    for (int32_t fn = TERN_REDUCE_SUM; fn <= TERN_REDUCE_MEAN; fn++)
         for (uint32_t dims = 1; dims < 8; dims++) {
             /* The core converts integers to int64 before it adds or multiplies. */
             bool adds = fn == TERN_REDUCE_SUM || fn == TERN_REDUCE_PROD;

@@ -92,6 +92,21 @@ Test(cpu_ref_reduce, variance_and_norms) {
     driver_close(&d);
 }
 
+Test(cpu_ref_reduce, means_divide_the_sum_in_the_dtype_that_it_adds_in) {
+    driver d = driver_open("cpu_ref");
+    for (int dtype = 0; dtype <= TERN_BT_BFLOAT16; dtype++) {
+        tensor in = tensor_new(&d, dtype, SHAPE(3), (double[]){100, 2, -1});
+        double mean = dtype == TERN_BT_FLOAT64 ? 101.0 / 3.0 : (double)(float)(101.0 / 3.0);
+        tensor rounded = tensor_new(&d, dtype, SHAPE(1), &mean);
+        double expected = 0;
+        tensor_read(&d, &rounded, &expected);
+        reduce(&d, TERN_REDUCE_MEAN, &in, 1, 0, dtype, &expected, 0, "mean");
+        tensor_free(&d, &rounded);
+        tensor_free(&d, &in);
+    }
+    driver_close(&d);
+}
+
 /* The order of PyTorch's sum over a contiguous run of less than 128 float32: 8 lanes, four
  * accumulators of vectors, then the tail and the lanes in order. */
 static float lane_sum(const float *x, int n) {
@@ -272,6 +287,8 @@ Test(cpu_ref_reduce, reductions_may_write_a_wider_dtype_exactly) {
         const double norm = sqrt(128 * 128 + 0.25 + 33 * 33);
         const int wide = TERN_BT_FLOAT32;
         reduce(&d, TERN_REDUCE_SUM, &in, 1, 0, wide, (double[]){161.5}, 0, "wide sum");
+        reduce(&d, TERN_REDUCE_MEAN, &in, 1, 0, wide, (double[]){(double)(161.5f / 3)}, 0,
+               "wide mean");
         reduce(&d, TERN_REDUCE_PROD, &in, 1, 0, wide, (double[]){2112}, 0, "wide prod");
         reduce(&d, TERN_REDUCE_VAR, &in, 1, 1, wide, (double[]){(double)(float)var}, 0, "wide var");
         reduce(&d, TERN_REDUCE_NORM, &in, 1, 2, wide, (double[]){(double)(float)norm}, 0,

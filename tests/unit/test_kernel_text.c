@@ -15,7 +15,7 @@ Test(kernel_text, has_a_name_for_every_kernel_and_member) {
     } families[] = {{TERN_KERNEL_UNARY, TERN_UNARY_TRIGAMMA},
                     {TERN_KERNEL_BINARY, TERN_BINARY_HEAVISIDE},
                     {TERN_KERNEL_TERNARY, TERN_TERNARY_LERP},
-                    {TERN_KERNEL_REDUCE, TERN_REDUCE_NORM},
+                    {TERN_KERNEL_REDUCE, TERN_REDUCE_MEAN},
                     {TERN_KERNEL_SCAN, TERN_SCAN_LOGCUMSUMEXP}};
     tern_ctx *ctx = tern_open("cpu");
     tern_tensor *x = tern_ones(ctx, TERN_SHAPE(1), TERN_INT64), *all[] = {x, x, x, x, x, x};

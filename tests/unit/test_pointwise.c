@@ -76,38 +76,54 @@ Test(pointwise, every_row_is_one_launch_forward_and_one_backward) {
     check_launches(gelu_tanh, &rows[0]);
 }
 
-/* ---- the pointwise part of losses: without a reduction it is all there is ---- */
+/* ---- losses: the elements in one launch, their mean in another; all gradients in one ---- */
 
-static void check_loss(tern_ctx *ctx, const char *function) {
-    static const double data[] = {-2, -0.5, 0.25, 0.5, 2, 7}, ones[] = {1, 1, -1, 1, -1, 1};
+static const struct {
+    const char *name;
+    int tensors; /* all of them with a gradient */
+} losses[] = {
+    {"l1_loss", 2},
+    {"mse_loss", 2},
+    {"smooth_l1_loss", 2},
+    {"huber_loss", 2},
+    {"soft_margin_loss", 2},
+    {"poisson_nll_loss", 2},
+    {"kl_div", 2},
+    {"hinge_embedding_loss", 1},
+    {"margin_ranking_loss", 3},
+    {"binary_cross_entropy_with_logits", 2},
+};
+
+static void check_loss(tern_ctx *ctx, int which, const char *reduction) {
+    static const double data[] = {0.1, 0.25, 0.3, 0.5, 0.7, 0.8};
     char name[64] = "nn.functional.";
-    tern_tensor *x = leaf(ctx, data, 6, TERN_FLOAT32), *grad;
-    tern_tensor *t =
-        tern_to_dtype(tern_from_data(ctx, ones, TERN_SHAPE(6), TERN_FLOAT64), TERN_FLOAT32);
-    tern_value args[] = {tern_tensor_value(x), tern_tensor_value(t)};
-    tern_value named = tern_dict_new(ctx, false);
-    tern_dict_set(named, "reduction", tern_text("none"));
+    const char *function = losses[which].name;
+    tern_value args[3], named = tern_dict_new(ctx, false);
+    tern_tensor *inputs[3], *grads[3], *ones = tern_ones(ctx, TERN_SHAPE(6), TERN_FLOAT32);
+    for (int i = 0; i < 3; i++) {
+        inputs[i] = leaf(ctx, data, 6, TERN_FLOAT32);
+        args[i] = tern_tensor_value(inputs[i]);
+    }
+    tern_dict_set(named, "reduction", tern_text(reduction));
+    bool whole = strcmp(reduction, "none") == 0;
+    int count = losses[which].tensors;
     uint64_t before = tern_get_stats(ctx).launches;
-    tern_value y = tern_call(ctx, strcat(name, function), args, 2, named);
+    tern_value y = tern_call(ctx, strcat(name, function), args, count < 2 ? 2 : count, named);
     cr_assert_eq(tern_check(ctx), TERN_OK, "%s: %s", function, tern_error(ctx));
     uint64_t middle = tern_get_stats(ctx).launches;
-    tern_grad(&y.as.tensor, 1, &x, 1, &t, 0, &grad);
+    tern_grad(&y.as.tensor, 1, inputs, count, whole ? &ones : NULL, 0, grads);
     cr_assert_eq(tern_check(ctx), TERN_OK, "%s: %s", function, tern_error(ctx));
-    cr_assert_eq(middle - before, 1, "%s: %d launches", function, (int)(middle - before));
-    cr_assert_eq(tern_get_stats(ctx).launches - middle, 1, "%s: %d launches backward", function,
-                 (int)(tern_get_stats(ctx).launches - middle));
+    cr_assert_eq(middle - before, whole ? 1 : 2, "%s, %s: %d launches", function, reduction,
+                 (int)(middle - before));
+    cr_assert_eq(tern_get_stats(ctx).launches - middle, 1, "%s, %s: %d launches backward", function,
+                 reduction, (int)(tern_get_stats(ctx).launches - middle));
 }
 
-Test(pointwise, losses_are_one_launch_forward_and_one_backward) {
-    static const char *const losses[] = {"smooth_l1_loss",
-                                         "huber_loss",
-                                         "soft_margin_loss",
-                                         "poisson_nll_loss",
-                                         "kl_div",
-                                         "hinge_embedding_loss",
-                                         "binary_cross_entropy_with_logits"};
+Test(pointwise, losses_are_two_launches_forward_and_one_backward) {
+    static const char *const reductions[] = {"none", "mean", "sum"};
     tern_ctx *ctx = tern_open("counting");
-    for (size_t i = 0; i < sizeof losses / sizeof losses[0]; i++) check_loss(ctx, losses[i]);
+    for (size_t i = 0; i < sizeof losses / sizeof losses[0]; i++)
+        for (int k = 0; k < 3; k++) check_loss(ctx, (int)i, reductions[k]);
     tern_close(ctx);
 }
 
