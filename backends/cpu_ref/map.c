@@ -141,7 +141,9 @@ static void run_chunk(const tern_kit_call *call, const tern_map_attrs *program, 
     bool floating = program->compute != TERN_BT_INT64;
     for (int32_t k = 0; k < program->n_inputs; k++) {
         transfer(&call->inputs[k], first, n, floating, false, &values[k]);
-        if (program->compute == TERN_BT_FLOAT32) convert(TERN_BT_FLOAT32, &values[k], n);
+        int32_t dtype = call->inputs[k].dtype;
+        bool rounds = dtype == TERN_BT_FLOAT64 || !tern_kit_is_floating(dtype);
+        if (rounds && program->compute == TERN_BT_FLOAT32) convert(TERN_BT_FLOAT32, &values[k], n);
     }
     row *out = values + program->n_inputs + program->n_constants;
     for (int32_t k = 0; k < program->n_steps; k++) {

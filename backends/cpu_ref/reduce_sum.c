@@ -155,7 +155,8 @@ static tern_kit_tensor wide_like(const tern_kit_tensor *tensor, int32_t dtype, i
 static void divide(const tern_kit_call *call, const tern_kit_tensor *sums) {
     const tern_reduce_attrs *attrs = call->attrs;
     if (attrs->fn != TERN_REDUCE_MEAN) return;
-    double count = (double)(tern_kit_count(&call->inputs[0]) / tern_kit_count(sums));
+    int64_t elements = tern_kit_count(&call->inputs[0]) / tern_kit_count(sums);
+    double count = (double)elements;
     if (sums->dtype == TERN_BT_FLOAT32) count = (double)(float)count;
     tern_kit_walk walk;
     tern_kit_walk_begin(&walk, &sums, 1, 0);

@@ -45,7 +45,6 @@ static void run_f64(const tern_ternary_attrs *attrs, double *x, const double *y,
     for (int64_t i = 0; i < n; i++) {
         double a = x[i], b = y[i], c = z[i];
         switch (attrs->fn) {
-        case TERN_TERNARY_WHERE: x[i] = a != 0 ? b : c; break;
         case TERN_TERNARY_CLAMP: x[i] = clamp(a, b, c); break;
         case TERN_TERNARY_ADDCMUL: x[i] = fma(attrs->value * b, c, a); break;
         case TERN_TERNARY_ADDCDIV: x[i] = a + attrs->value * b / c; break;
@@ -60,7 +59,6 @@ static void run_f32(const tern_ternary_attrs *attrs, double *x, const double *y,
     for (int64_t i = 0; i < n; i++) {
         float a = (float)x[i], b = (float)y[i], c = (float)z[i];
         switch (attrs->fn) {
-        case TERN_TERNARY_WHERE: x[i] = (double)(a != 0 ? b : c); break;
         case TERN_TERNARY_CLAMP: x[i] = clamp((double)a, (double)b, (double)c); break;
         case TERN_TERNARY_ADDCMUL: x[i] = (double)fmaf(value * b, c, a); break;
         case TERN_TERNARY_ADDCDIV: x[i] = (double)(a + value * b / c); break;
@@ -86,9 +84,16 @@ void tern_ref_ternary_integer(const tern_ternary_attrs *attrs, int64_t *x, const
     }
 }
 
+/* In a loop of its own: it is in most formulas. */
+static void where(double *x, const double *y, const double *z, int64_t n) {
+    for (int64_t i = 0; i < n; i++) x[i] = x[i] != 0 ? y[i] : z[i];
+}
+
 void tern_ref_ternary_floating(const tern_ternary_attrs *attrs, int32_t dtype, double *a,
                                const double *b, const double *c, int64_t n) {
-    if (dtype == TERN_BT_FLOAT64)
+    if (attrs->fn == TERN_TERNARY_WHERE)
+        where(a, b, c, n);
+    else if (dtype == TERN_BT_FLOAT64)
         run_f64(attrs, a, b, c, n);
     else
         run_f32(attrs, a, b, c, n);
