@@ -10,6 +10,7 @@
 
 #include "core/ops/compose.h"
 #include "functional.h"
+#include "norm_given.h"
 
 /* What a normalisation gives. */
 typedef struct normalised {
@@ -256,10 +257,11 @@ static bool batch_norm_of(tern_opcall *call, const batch_arguments *a, normalise
         if (a->running_var)
             update_running(a->running_var, tern_mul_scalar(out->var, n / (n - 1.0)), a->momentum);
     } else {
-        out->mean = tern_reshape(tern_widen(a->running_mean), shape);
-        out->var = tern_reshape(tern_widen(a->running_var), shape);
-        out->rstd = tern_rsqrt(tern_add_scalar(out->var, a->eps));
-        out->out = tern_mul(tern_sub(x, out->mean), out->rstd);
+        out->mean = a->running_mean;
+        out->rstd = a->running_var;
+        out->out = tern_norm_given(tern_arg_tensor(call, 0), a->running_mean, a->running_var,
+                                   a->weight, a->bias, a->eps);
+        return call->ctx->status == TERN_OK;
     }
     out->out = affine(out->out, a->weight, a->bias, shape);
     return call->ctx->status == TERN_OK;

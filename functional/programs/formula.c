@@ -26,23 +26,28 @@ static bool parse(tern_ctx *ctx, const char *const *formulas, int n_formulas, co
     return true;
 }
 
-bool tern_formulas_call(tern_ctx *ctx, const char *const *formulas, int n_formulas,
-                        const char *names, const tern_value *values, int count,
-                        tern_tensor **outputs) {
+static bool call(tern_ctx *ctx, tern_dtype dtype, const char *const *formulas, int n_formulas,
+                 const char *names, const tern_value *values, int count, tern_tensor **outputs) {
     tern_program program;
     for (int k = 0; k < n_formulas; k++) outputs[k] = ctx->nil;
     if (ctx->status != TERN_OK || !parse(ctx, formulas, n_formulas, names, count, &program))
         return false;
-    tern_value result = tern_program_call(ctx, &program, values, count);
+    tern_value result = tern_program_call(ctx, &program, values, count, dtype);
     for (int k = 0; k < n_formulas && ctx->status == TERN_OK; k++)
         outputs[k] = (n_formulas == 1 ? result : tern_value_at(result, (size_t)k)).as.tensor;
     return ctx->status == TERN_OK;
 }
 
-tern_tensor *tern_formula_call(tern_ctx *ctx, const char *formula, const char *names,
-                               const tern_value *values, int count) {
+bool tern_formulas_call(tern_ctx *ctx, const char *const *formulas, int n_formulas,
+                        const char *names, const tern_value *values, int count,
+                        tern_tensor **outputs) {
+    return call(ctx, TERN_DTYPE_DEFAULT, formulas, n_formulas, names, values, count, outputs);
+}
+
+tern_tensor *tern_formula_call(tern_ctx *ctx, tern_dtype dtype, const char *formula,
+                               const char *names, const tern_value *values, int count) {
     tern_tensor *output;
-    tern_formulas_call(ctx, &formula, 1, names, values, count, &output);
+    call(ctx, dtype, &formula, 1, names, values, count, &output);
     return output;
 }
 

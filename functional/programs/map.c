@@ -14,14 +14,16 @@ void tern_program_dtypes(const tern_program *p, const tern_value *args, int coun
 }
 
 tern_value tern_program_call(tern_ctx *ctx, const tern_program *p, const tern_value *args,
-                             int count) {
-    tern_dtype result, compute;
+                             int count, tern_dtype result) {
+    tern_dtype promoted, compute;
     tern_lane *lane = NULL;
     tern_tensor *operands[TERN_P_INPUTS];
     int64_t dtypes[TERN_P_OUTPUTS];
-    tern_program_dtypes(p, args, count, &result, &compute);
+    tern_program_dtypes(p, args, count, &promoted, &compute);
     for (int k = 0; k < p->n_outputs; k++)
-        dtypes[k] = tern_program_is_logical(p, p->outputs[k]) ? TERN_BOOL : (int64_t)result;
+        dtypes[k] = result != TERN_DTYPE_DEFAULT                ? (int64_t)result
+                    : tern_program_is_logical(p, p->outputs[k]) ? (int64_t)TERN_BOOL
+                                                                : (int64_t)promoted;
     for (int k = 0; k < count && !lane; k++)
         if (args[k].kind == TERN_VALUE_TENSOR && tern_is_live(args[k].as.tensor))
             lane = BODY(args[k].as.tensor)->lane;
@@ -93,7 +95,7 @@ tern_value tern_op_map(tern_opcall *call) {
             return tern_call_fail(call, TERN_ERR_ARGUMENT, "'%s' is not in the formula",
                                   b.names[k].name);
     program.outputs[program.n_outputs++] = value;
-    return tern_program_call(call->ctx, &program, b.values, b.count);
+    return tern_program_call(call->ctx, &program, b.values, b.count, TERN_DTYPE_DEFAULT);
 }
 
 tern_tensor *tern_map(tern_ctx *ctx, const char *formula, tern_value values) {

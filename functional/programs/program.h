@@ -108,11 +108,11 @@ bool tern_program_gradient(tern_ctx *ctx, const tern_map_attrs *attrs, const boo
 
 /*
  * Runs a program over tensors and numbers, recorded: the dtype is PyTorch's promotion, integers computed
- * as float32 where the program needs it. A tensor, a tuple where there are several outputs, none after
- * latching.
+ * as float32 where the program needs it; the result is rounded to `result` where that is not
+ * TERN_DTYPE_DEFAULT. A tensor, a tuple where there are several outputs, none after latching.
  */
 tern_value tern_program_call(tern_ctx *ctx, const tern_program *p, const tern_value *args,
-                             int count);
+                             int count, tern_dtype result);
 
 /* ---- the library's own (formula.c) ----------------------------------------------------------- */
 
@@ -121,10 +121,15 @@ tern_value tern_program_call(tern_ctx *ctx, const tern_program *p, const tern_va
  * names are separated by spaces, in the order of the values: FORMULA(ctx, "exp(x) - t * x", "x t",
  * ARG_TENSOR(x), ARG_TENSOR(t)). nil after latching.
  */
-tern_tensor *tern_formula_call(tern_ctx *ctx, const char *formula, const char *names,
-                               const tern_value *values, int count);
+tern_tensor *tern_formula_call(tern_ctx *ctx, tern_dtype dtype, const char *formula,
+                               const char *names, const tern_value *values, int count);
 #define FORMULA(ctx, formula, names, ...)                                                          \
-    tern_formula_call(ctx, formula, names, (const tern_value[]){__VA_ARGS__},                      \
+    FORMULA_AS(ctx, TERN_DTYPE_DEFAULT, formula, names, __VA_ARGS__)
+
+/* The same with a dtype for the result: float32 parameters beside a float16 input widen what is computed,
+ * and not what comes out. */
+#define FORMULA_AS(ctx, dtype, formula, names, ...)                                                \
+    tern_formula_call(ctx, dtype, formula, names, (const tern_value[]){__VA_ARGS__},               \
                       (int)(sizeof((const tern_value[]){__VA_ARGS__}) / sizeof(tern_value)))
 
 /* The same for several formulas over the same values, in one launch; a part that two of them name is
