@@ -245,25 +245,24 @@ static bool batch_fits(tern_opcall *call, const tern_tensor *x, const batch_argu
 }
 
 static bool batch_norm_of(tern_opcall *call, const batch_arguments *a, normalised *out) {
-    tern_tensor *x = tern_widen(tern_arg_tensor(call, 0));
-    if (call->ctx->status != TERN_OK || !batch_fits(call, x, a)) return false;
-    tern_shape shape = channel_shape(x);
-    if (a->training) {
-        *out = normalise_over(x, channel_dims(x), a->eps);
-        int64_t channels = BODY(x)->shape[1];
-        int64_t count = channels ? BODY(x)->numel / channels : 0;
-        double n = (double)count;
-        if (a->running_mean) update_running(a->running_mean, out->mean, a->momentum);
-        if (a->running_var)
-            update_running(a->running_var, tern_mul_scalar(out->var, n / (n - 1.0)), a->momentum);
-    } else {
+    if (!batch_fits(call, tern_arg_tensor(call, 0), a)) return false;
+    if (!a->training) {
         out->mean = a->running_mean;
         out->rstd = a->running_var;
         out->out = tern_norm_given(tern_arg_tensor(call, 0), a->running_mean, a->running_var,
                                    a->weight, a->bias, a->eps);
         return call->ctx->status == TERN_OK;
     }
-    out->out = affine(out->out, a->weight, a->bias, shape);
+    tern_tensor *x = tern_widen(tern_arg_tensor(call, 0));
+    if (call->ctx->status != TERN_OK) return false;
+    *out = normalise_over(x, channel_dims(x), a->eps);
+    int64_t channels = BODY(x)->shape[1];
+    int64_t count = channels ? BODY(x)->numel / channels : 0;
+    double n = (double)count;
+    if (a->running_mean) update_running(a->running_mean, out->mean, a->momentum);
+    if (a->running_var)
+        update_running(a->running_var, tern_mul_scalar(out->var, n / (n - 1.0)), a->momentum);
+    out->out = affine(out->out, a->weight, a->bias, channel_shape(x));
     return call->ctx->status == TERN_OK;
 }
 
