@@ -119,8 +119,19 @@ void tern_grad__prelu(tern_node *node, tern_tensor *const *grad_out, tern_tensor
 
 /* ---- over a dimension ---- */
 
+/* The halves of x along argument 1, whose dimension is returned. */
+static int halves(tern_ctx *ctx, tern_tensor *x, tern_value where, tern_tensor **out) {
+    int dim = 0;
+    tern_wrap_dim(ctx, BODY(x)->rank, where.kind == TERN_VALUE_NONE ? -1 : tern_value_as_int(where),
+                  &dim);
+    int64_t half = BODY(x)->shape[dim] / 2;
+    out[0] = tern_narrow(x, dim, 0, half);
+    out[1] = tern_narrow(x, dim, half, half);
+    return dim;
+}
+
 tern_value tern_op_glu(tern_opcall *call) {
-    tern_tensor *x = tern_arg_tensor(call, 0);
+    tern_tensor *x = tern_arg_tensor(call, 0), *half[2];
     int dim;
     if (!tern_wrap_dim(call->ctx, BODY(x)->rank, tern_arg_int(call, 1, -1), &dim))
         return tern_none();
@@ -128,10 +139,19 @@ tern_value tern_op_glu(tern_opcall *call) {
         return tern_call_fail(call, TERN_ERR_ARGUMENT,
                               "Halving dimension must be even, but dimension %d is size %lld", dim,
                               (long long)(BODY(x)->rank ? BODY(x)->shape[dim] : 1));
-    int64_t half = BODY(x)->shape[dim] / 2;
-    return tern_result(call, FORMULA(call->ctx, "a * sigmoid(b)", "a b",
-                                     ARG_TENSOR(tern_narrow(x, dim, 0, half)),
-                                     ARG_TENSOR(tern_narrow(x, dim, half, half))));
+    halves(call->ctx, x, tern_arg(call, 1), half);
+    return tern_result(call, FORMULA(call->ctx, "a * sigmoid(b)", "a b", ARG_TENSOR(half[0]),
+                                     ARG_TENSOR(half[1])));
+}
+
+void tern_grad_glu(tern_node *node, tern_tensor *const *grad_out, tern_tensor **grads) {
+    static const char *const formulas[] = {"g * sigmoid(b)",
+                                           "s = sigmoid(b); g * a * ((1 - s) * s)"};
+    tern_tensor *half[2];
+    tern_ctx *ctx = tern_node_ctx(node);
+    int dim = halves(ctx, tern_node_input(node, 0), tern_node_arg(node, 1), half);
+    const tern_value values[] = {ARG_TENSOR(half[0]), ARG_TENSOR(half[1]), ARG_TENSOR(grad_out[0])};
+    grads[0] = tern_formulas_joined(ctx, dim, formulas, 2, "a b g", values, 3);
 }
 
 tern_value tern_op_softmin(tern_opcall *call) {

@@ -32,7 +32,7 @@ static bool call(tern_ctx *ctx, tern_dtype dtype, const char *const *formulas, i
     for (int k = 0; k < n_formulas; k++) outputs[k] = ctx->nil;
     if (ctx->status != TERN_OK || !parse(ctx, formulas, n_formulas, names, count, &program))
         return false;
-    tern_value result = tern_program_call(ctx, &program, values, count, dtype);
+    tern_value result = tern_program_call(ctx, &program, values, count, dtype, -1);
     for (int k = 0; k < n_formulas && ctx->status == TERN_OK; k++)
         outputs[k] = (n_formulas == 1 ? result : tern_value_at(result, (size_t)k)).as.tensor;
     return ctx->status == TERN_OK;
@@ -49,6 +49,16 @@ tern_tensor *tern_formula_call(tern_ctx *ctx, tern_dtype dtype, const char *form
     tern_tensor *output;
     call(ctx, dtype, &formula, 1, names, values, count, &output);
     return output;
+}
+
+tern_tensor *tern_formulas_joined(tern_ctx *ctx, int dim, const char *const *formulas,
+                                  int n_formulas, const char *names, const tern_value *values,
+                                  int count) {
+    tern_program program;
+    if (ctx->status != TERN_OK || !parse(ctx, formulas, n_formulas, names, count, &program))
+        return ctx->nil;
+    tern_value whole = tern_program_call(ctx, &program, values, count, TERN_DTYPE_DEFAULT, dim);
+    return ctx->status == TERN_OK ? whole.as.tensor : ctx->nil;
 }
 
 void tern_formula_grads(tern_node *node, const char *const *formulas, const char *names,

@@ -14,7 +14,7 @@ void tern_program_dtypes(const tern_program *p, const tern_value *args, int coun
 }
 
 tern_value tern_program_call(tern_ctx *ctx, const tern_program *p, const tern_value *args,
-                             int count, tern_dtype result) {
+                             int count, tern_dtype result, int join) {
     tern_dtype promoted, compute;
     tern_lane *lane = NULL;
     tern_tensor *operands[TERN_P_INPUTS];
@@ -37,7 +37,7 @@ tern_value tern_program_call(tern_ctx *ctx, const tern_program *p, const tern_va
         operands[k] = tern_tensor_number(lane, compute, f, tern_value_as_int(args[k]));
     }
     tern_value bytes = tern_program_finish(ctx, p, compute);
-    return tern_program_apply(ctx, bytes, dtypes, p->n_outputs, operands, count);
+    return tern_program_apply_joined(ctx, bytes, dtypes, p->n_outputs, operands, count, join);
 }
 
 typedef struct bound {
@@ -95,7 +95,7 @@ tern_value tern_op_map(tern_opcall *call) {
             return tern_call_fail(call, TERN_ERR_ARGUMENT, "'%s' is not in the formula",
                                   b.names[k].name);
     program.outputs[program.n_outputs++] = value;
-    return tern_program_call(call->ctx, &program, b.values, b.count, TERN_DTYPE_DEFAULT);
+    return tern_program_call(call->ctx, &program, b.values, b.count, TERN_DTYPE_DEFAULT, -1);
 }
 
 tern_tensor *tern_map(tern_ctx *ctx, const char *formula, tern_value values) {

@@ -109,10 +109,11 @@ bool tern_program_gradient(tern_ctx *ctx, const tern_map_attrs *attrs, const boo
 /*
  * Runs a program over tensors and numbers, recorded: the dtype is PyTorch's promotion, integers computed
  * as float32 where the program needs it; the result is rounded to `result` where that is not
- * TERN_DTYPE_DEFAULT. A tensor, a tuple where there are several outputs, none after latching.
+ * TERN_DTYPE_DEFAULT. A tensor, a tuple where there are several outputs, none after latching. With a
+ * dimension in place of -1 the outputs are one behind the other along it in one tensor.
  */
 tern_value tern_program_call(tern_ctx *ctx, const tern_program *p, const tern_value *args,
-                             int count, tern_dtype result);
+                             int count, tern_dtype result, int join);
 
 /* ---- the library's own (formula.c) ----------------------------------------------------------- */
 
@@ -137,6 +138,11 @@ tern_tensor *tern_formula_call(tern_ctx *ctx, tern_dtype dtype, const char *form
 bool tern_formulas_call(tern_ctx *ctx, const char *const *formulas, int n_formulas,
                         const char *names, const tern_value *values, int count,
                         tern_tensor **outputs);
+
+/* One tensor of the results, one behind the other along `dim`. nil after latching. */
+tern_tensor *tern_formulas_joined(tern_ctx *ctx, int dim, const char *const *formulas,
+                                  int n_formulas, const char *names, const tern_value *values,
+                                  int count);
 
 /* Written derivatives: the gradients of a node by formulas, one for each tensor input, of which those are
  * run that are needed; in one launch. */

@@ -14,6 +14,11 @@ bool tern_program_run(tern_opcall *call, const tern_map_attrs *attrs, size_t att
 tern_value tern_program_apply(tern_ctx *ctx, tern_value bytes, const int64_t *dtypes, int n_outputs,
                               tern_tensor *const *operands, int count);
 
+/* The same, its outputs one behind the other along a dimension of one tensor; -1 is no such dimension. */
+tern_value tern_program_apply_joined(tern_ctx *ctx, tern_value bytes, const int64_t *dtypes,
+                                     int n_outputs, tern_tensor *const *operands, int count,
+                                     int dim);
+
 /* The gradients of a node that ran a program over `operands`, of which its inputs are the first; in one
  * program of their own. */
 void tern_program_backward(tern_node *node, const tern_map_attrs *attrs,
