@@ -7,7 +7,8 @@
 #include <string.h>
 
 #include "core/ops/compose.h"
-#include "functional.h"
+#include "pointwise.h"
+#include "programs/program.h"
 
 #define PI 3.14159265358979323846
 
@@ -204,53 +205,16 @@ tern_value tern_op_angle(tern_opcall *call) {
 
 /* ---- special functions ---- */
 
-/* log(x / (1 - x)); with eps, x is moved to [eps, 1 - eps], and what moved, or is NaN, has no slope. */
+/* With the bound where there is one. */
+static tern_pointwise_row logit_row(tern_value eps) {
+    return eps.kind == TERN_VALUE_NONE ? TERN_POINTWISE_logit : TERN_POINTWISE_logit_between;
+}
+
 tern_value tern_op_logit(tern_opcall *call) {
-    tern_tensor *x = wide_input(call);
-    if (!tern_arg_given(call, 1)) return narrowed(call, TERN_CALL(_logit, ARG_TENSOR(x)));
-    double eps = tern_arg_double(call, 1, 0.0);
-    tern_tensor *low = tern_lt_scalar(x, eps), *high = tern_gt_scalar(x, 1.0 - eps);
-    tern_tensor *nan = tern_isnan(x);
-    x = tern_fill_where(tern_fill_where(x, high, 1.0 - eps), low, eps);
-    tern_tensor *out = TERN_CALL(_logit, ARG_TENSOR(tern_fill_where(x, nan, 0.5)));
-    return narrowed(call, tern_fill_where(out, nan, (double)NAN));
+    return tern_pointwise(call, logit_row(tern_arg(call, 1)), NULL);
 }
-
-tern_value tern_op__logit(tern_opcall *call) {
-    tern_tensor *x = tern_arg_tensor(call, 0);
-    return tern_result(call, tern_log(tern_div(x, tern_rsub_scalar(x, 1.0))));
-}
-
-/* g / (x (1 - x)): infinite, with the sign of g, at 0 and 1, NaN beyond them */
-void tern_grad__logit(tern_node *node, tern_tensor *const *grad_out, tern_tensor **grads) {
-    tern_tensor *x = tern_node_input(node, 0), *g = grad_out[0];
-    tern_tensor *product = tern_abs(tern_mul(x, tern_rsub_scalar(x, 1.0)));
-    tern_tensor *outside = tern_logical_or(tern_lt_scalar(x, 0.0), tern_gt_scalar(x, 1.0));
-    grads[0] = tern_fill_where(tern_div(g, product), outside, (double)NAN);
-}
-
-tern_value tern_op_entr(tern_opcall *call) {
-    return narrowed(call, TERN_CALL(_entr, ARG_TENSOR(wide_input(call))));
-}
-
-/* -x log x above 0, 0 at 0, -inf below */
-tern_value tern_op__entr(tern_opcall *call) {
-    tern_tensor *x = tern_arg_tensor(call, 0), *above = tern_gt_scalar(x, 0.0);
-    tern_tensor *safe = tern_fill_where(x, tern_logical_not(above), 1.0);
-    tern_tensor *value = tern_neg(tern_mul(safe, tern_log(safe)));
-    value = tern_fill_where(value, tern_lt_scalar(x, 0.0), -INFINITY);
-    return tern_result(call, tern_where(tern_isnan(x), x, value));
-}
-
-/* -g (1 + log x): infinite at 0, NaN below */
-void tern_grad__entr(tern_node *node, tern_tensor *const *grad_out, tern_tensor **grads) {
-    tern_tensor *log = tern_log(tern_node_input(node, 0));
-    grads[0] = tern_mul(grad_out[0], tern_neg(tern_add_scalar(log, 1.0)));
-}
-
-tern_value tern_op_ndtr(tern_opcall *call) {
-    tern_tensor *scaled = tern_mul_scalar(wide_input(call), -sqrt(0.5));
-    return narrowed(call, tern_mul_scalar(tern_erfc(scaled), 0.5));
+void tern_grad_logit(tern_node *node, tern_tensor *const *grad_out, tern_tensor **grads) {
+    tern_pointwise_grad(node, logit_row(tern_node_arg(node, 1)), grad_out, grads);
 }
 
 tern_value tern_op_ndtri(tern_opcall *call) {
@@ -259,11 +223,8 @@ tern_value tern_op_ndtri(tern_opcall *call) {
 
 /* x log(1 + y), 0 where x is 0 and y is no NaN */
 tern_value tern_op_xlog1py(tern_opcall *call) {
-    tern_value y = tensor_of(call, 1);
-    if (call->ctx->status != TERN_OK) return tern_none();
-    tern_tensor *next = TERN_CALL(add, y, ARG_INT(1));
-    if (BODY(y.as.tensor)->flags & TERN_T_NUMBER) BODY(next)->flags |= TERN_T_NUMBER;
-    return ARG_TENSOR(TERN_CALL(xlogy, tensor_of(call, 0), ARG_TENSOR(next)));
+    return tern_result(
+        call, FORMULA(call->ctx, "xlogy(x, y + 1)", "x y", tern_arg(call, 0), tern_arg(call, 1)));
 }
 
 /* ---- replacing and rounding ---- */
@@ -281,12 +242,12 @@ tern_value tern_op_nan_to_num(tern_opcall *call) {
     tern_tensor *x = tern_arg_tensor(call, 0);
     if (!tern_dtype_is_floating(BODY(x)->dtype)) return tern_result(call, tern_clone(x));
     double max = largest(BODY(x)->dtype);
-    tern_tensor *infinite = tern_isinf(x), *above = tern_gt_scalar(x, 0.0);
-    tern_tensor *out = tern_fill_where(x, tern_isnan(x), tern_arg_double(call, 1, 0.0));
-    out = tern_fill_where(out, tern_logical_and(infinite, above), tern_arg_double(call, 2, max));
-    out = tern_fill_where(out, tern_logical_and(infinite, tern_logical_not(above)),
-                          tern_arg_double(call, 3, -max));
-    return tern_result(call, out);
+    return tern_result(
+        call, FORMULA(call->ctx,
+                      "where(isnan(x), nan, where(x == inf, above, where(x == -inf, below, x)))",
+                      "x nan above below", ARG_TENSOR(x), ARG_FLOAT(tern_arg_double(call, 1, 0.0)),
+                      ARG_FLOAT(tern_arg_double(call, 2, max)),
+                      ARG_FLOAT(tern_arg_double(call, 3, -max))));
 }
 
 tern_value tern_op_round_decimals(tern_opcall *call) {
@@ -306,14 +267,10 @@ tern_value tern_op_round_decimals(tern_opcall *call) {
 /* ---- tests ---- */
 
 tern_value tern_op_isposinf(tern_opcall *call) {
-    tern_tensor *x = tern_arg_tensor(call, 0);
-    return tern_result(call,
-                       tern_logical_and(tern_isinf(x), TERN_CALL(gt, ARG_TENSOR(x), ARG_INT(0))));
+    return tern_result(call, FORMULA(call->ctx, "x == inf", "x", tern_arg(call, 0)));
 }
 tern_value tern_op_isneginf(tern_opcall *call) {
-    tern_tensor *x = tern_arg_tensor(call, 0);
-    return tern_result(call,
-                       tern_logical_and(tern_isinf(x), TERN_CALL(lt, ARG_TENSOR(x), ARG_INT(0))));
+    return tern_result(call, FORMULA(call->ctx, "x == -inf", "x", tern_arg(call, 0)));
 }
 tern_value tern_op_isreal(tern_opcall *call) {
     tern_tensor *x = tern_arg_tensor(call, 0);

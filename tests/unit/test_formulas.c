@@ -97,6 +97,9 @@ static const formula_case cases[] = {
     {F "feature_alpha_dropout", "X", "training=True", true},
     {F "rrelu", "X", "", false},
     {"native_dropout_backward", "Xm", "scale=1.25", false},
+    /* elementwise_composed.c */
+    {"special.xlog1py", "XU", "", false},
+    {"nan_to_num", "X", "", false},
     /* norm_given.c */
     {F "batch_norm", "Xcd", "", true},
     {F "batch_norm", "XCDE", "", true},
@@ -111,7 +114,7 @@ static const struct {
     const char *file;
     int calls;
 } known[] = {
-    {"activation.c", 4}, {"dropout.c", 3},        {"loss.c", 2},
+    {"activation.c", 4}, {"dropout.c", 3},        {"elementwise_composed.c", 4}, {"loss.c", 2},
     {"loss_class.c", 7}, {"loss_distance.c", 11}, {"norm_given.c", 1},
 };
 
