@@ -14,14 +14,16 @@ typedef enum tern_functional_op_id {
     TERN_FUNCTIONAL_OP_COUNT
 } tern_functional_op_id;
 
-extern const tern_op tern_functional_ops[];
+/* All of them, in the order of the table. */
+extern const tern_op *const tern_functional_ops[];
 
 #undef TERN_OP
 #undef TERN_OP_GRAD
 #define TERN_OP(id, schema, kind, saves, kernel, fn)                                               \
     tern_value tern_op_##id(tern_opcall *call);                                                    \
+    extern const tern_op tern_functional_row_##id;                                                 \
     static inline const tern_op *tern_row_##id(void) {                                             \
-        return &tern_functional_ops[TERN_FUNCTIONAL_ID_##id];                                      \
+        return &tern_functional_row_##id;                                                          \
     }
 #define TERN_OP_GRAD(id, schema, kind, saves, kernel, fn)                                          \
     TERN_OP(id, schema, kind, saves, kernel, fn)                                                   \

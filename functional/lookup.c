@@ -32,7 +32,7 @@ static int row_count(void) {
 
 static const tern_op *row_of(int id) {
     return id < TERN_CORE_OP_COUNT ? &tern_core_ops[id]
-                                   : &tern_functional_ops[id - TERN_CORE_OP_COUNT];
+                                   : tern_functional_ops[id - TERN_CORE_OP_COUNT];
 }
 
 /* ---- schemas, parsed when first needed ------------------------------------------------------- */

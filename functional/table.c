@@ -1,8 +1,9 @@
-/* table.c: the rows of functional.def as data. */
+/* table.c: all rows of functional.def, in their order, for calls by name. */
 #include "functional.h"
 
-#include "core/call/op_row.h" /* last: it says what a line of the table becomes */
+#define TERN_OP(id, schema, kind, saves, kernel, fn)      &tern_functional_row_##id,
+#define TERN_OP_GRAD(id, schema, kind, saves, kernel, fn) &tern_functional_row_##id,
 
-const tern_op tern_functional_ops[] = {
+const tern_op *const tern_functional_ops[] = {
 #include "tern/functional.def"
 };

@@ -1,4 +1,4 @@
-/* op_row.h: what turns the lines of ops.def and functional.def into rows; for the two tables only. */
+/* op_row.h: what turns the lines of ops.def and functional.def into rows; for their files only. */
 #ifndef TERN_CORE_OP_ROW_H
 #define TERN_CORE_OP_ROW_H
 
@@ -21,10 +21,10 @@
  * pointer serves for both, since each costs the library a relocation. */
 #define TEXT(id, schema) (&("\0" #id "\0" schema)[sizeof #id + 1])
 
-/* The row of one line of a table. */
-#define TERN_OP(id, schema, kind, saves, kernel, fn)                                               \
-    {TEXT(id, schema), kind, saves, TERN_KERNEL_##kernel, fn, tern_op_##id, NULL},
-#define TERN_OP_GRAD(id, schema, kind, saves, kernel, fn)                                          \
-    {TEXT(id, schema), kind, saves, TERN_KERNEL_##kernel, fn, tern_op_##id, tern_grad_##id},
+/* The row of one line of a table, without and with a gradient. */
+#define ROW(id, text, kind, saves, kernel, fn)                                                     \
+    { text, kind, saves, TERN_KERNEL_##kernel, fn, tern_op_##id, NULL }
+#define ROW_GRAD(id, text, kind, saves, kernel, fn)                                                \
+    { text, kind, saves, TERN_KERNEL_##kernel, fn, tern_op_##id, tern_grad_##id }
 
 #endif
