@@ -65,7 +65,7 @@ bool tern_call_is_recorded(const tern_opcall *call) {
     tern_operands tensors;
     return call->ctx->grad_enabled &&
            tern_operands_collect(call->ctx, call->args, call->n_args, &tensors) &&
-           tern_call_records(call, &tensors);
+           tern_operands_need_grad(&tensors);
 }
 
 tern_tensor *tern_op_tensor(tern_ctx *ctx, const tern_op *op, const tern_value *args, int n_args) {

@@ -161,9 +161,12 @@ bool tern_operands_check(tern_opcall *call, const tern_operands *tensors) {
     return call->lane != NULL;
 }
 
-bool tern_call_records(const tern_opcall *call, const tern_operands *tensors) {
-    if (!call->ctx->grad_enabled || !call->op->grad) return false;
+bool tern_operands_need_grad(const tern_operands *tensors) {
     for (int k = 0; k < tensors->count; k++)
         if (tern_needs_grad(tensors->all[k])) return true;
     return false;
+}
+
+bool tern_call_records(const tern_opcall *call, const tern_operands *tensors) {
+    return call->ctx->grad_enabled && call->op->grad && tern_operands_need_grad(tensors);
 }

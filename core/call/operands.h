@@ -24,6 +24,9 @@ bool tern_operands_check(tern_opcall *call, const tern_operands *tensors);
 /* The context of the first tensor; NULL where there is none. */
 tern_ctx *tern_first_context(const tern_value *args, int n_args);
 
+/* True where one of them takes part in a graph. */
+bool tern_operands_need_grad(const tern_operands *tensors);
+
 /* True where the call must be recorded. */
 bool tern_call_records(const tern_opcall *call, const tern_operands *tensors);
 
