@@ -112,6 +112,10 @@ static bool saves_input(const tern_op *op, int k) {
     return op->saves & TERN_SAVE_INPUT(k < 29 ? k : 29);
 }
 
+static bool saves_output(const tern_op *op, int k) {
+    return op->saves & (k > 0 ? TERN_SAVE_OUTPUTS | TERN_SAVE_BESIDES : TERN_SAVE_OUTPUTS);
+}
+
 /* The most integers that a node over these tensors holds. */
 static size_t count_numbers(tern_tensor *const *inputs, int n_inputs, tern_tensor *const *outputs,
                             int n_outputs) {
@@ -150,7 +154,7 @@ static bool fill_node(tern_node *node, const tern_value *args, tern_tensor *cons
         tern_node_output_slot *slot = &node->outputs[k];
         describe(p, BODY(outputs[k]), before, &slot->meta);
         before = &slot->meta;
-        if (op->saves & TERN_SAVE_OUTPUTS) save(p, node, BODY(outputs[k]), &slot->saved);
+        if (saves_output(op, k)) save(p, node, BODY(outputs[k]), &slot->saved);
         point_to(node, k, BODY(outputs[k]));
     }
     return node->ctx->status == TERN_OK;

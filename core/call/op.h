@@ -72,10 +72,12 @@ static inline const char *tern_op_id(const tern_op *op) {
 #define TERN_GRAD_NAME_TEXT 64
 const char *tern_op_grad_name(const tern_op *op, char *out_text);
 
-/* Which tensors a node keeps: input k (counted over all tensor arguments), all of them, outputs. */
+/* Which tensors a node keeps: input k (counted over all tensor arguments), all of them, outputs, all
+ * outputs but the first. */
 #define TERN_SAVE_INPUT(k) (1u << (k))
 #define TERN_SAVE_INPUTS   0x3fffffffu
 #define TERN_SAVE_OUTPUTS  0x40000000u
+#define TERN_SAVE_BESIDES  0x80000000u
 
 /* The core's rows, in the order of ops.def. Those of functional/ are in functional/functional.h. */
 typedef enum tern_core_op_id {
@@ -201,7 +203,7 @@ TERN_API tern_tensor *tern_node_output(tern_node *node, int k);
 
 /* What is known of input k without saving it. */
 TERN_API tern_shape tern_node_input_shape(const tern_node *node, int k);
-tern_dtype tern_node_input_dtype(const tern_node *node, int k);
+TERN_API tern_dtype tern_node_input_dtype(const tern_node *node, int k);
 TERN_API tern_ctx *tern_node_ctx(const tern_node *node);
 
 /* How many tensor inputs the node has. */

@@ -14,6 +14,7 @@
 #define IN(k)     TERN_SAVE_INPUT(k)
 #define INS       TERN_SAVE_INPUTS
 #define OUT       TERN_SAVE_OUTPUTS
+#define BESIDES   TERN_SAVE_BESIDES
 
 #define TERN_KERNEL_NONE 0
 
