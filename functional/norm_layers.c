@@ -2,38 +2,24 @@
  * norm_layers.c: layer, group, batch, instance and root-mean-square normalisation, local response
  * normalisation, and their native forms, which also return the statistics.
  *
- * (x - mean) / sqrt(var + eps) * weight + bias, with the biased variance, composed and differentiated
- * through its parts. 16-bit inputs compute in float32.
+ * (x - mean) / sqrt(var + eps) * weight + bias, with the biased variance: each says over which dimensions,
+ * and views its parameters so that they broadcast; the rest is the operation _norm (normalise.h).
  */
 #include <float.h>
 #include <math.h>
 
-#include "core/ops/compose.h"
-#include "functional.h"
 #include "norm_given.h"
+#include "normalise.h"
 
-/* What a normalisation gives. */
-typedef struct normalised {
-    tern_tensor *out, *mean, *rstd; /* the statistics keep the reduced dimensions at size 1 */
-    tern_tensor *var;
-} normalised;
-
-static normalised normalise_over(tern_tensor *x, tern_shape dims, double eps) {
-    normalised n;
-    n.mean = tern_mean_dims(x, dims, true);
-    tern_tensor *d = tern_sub(x, n.mean);
-    n.var = tern_mean_dims(tern_mul(d, d), dims, true);
-    n.rstd = tern_rsqrt(tern_add_scalar(n.var, eps));
-    n.out = tern_mul(d, n.rstd);
-    return n;
+/* A parameter, or NULL, viewed as `shape`. */
+static tern_tensor *viewed(tern_tensor *parameter, tern_shape shape) {
+    return parameter ? tern_reshape(parameter, shape) : NULL;
 }
 
-/* x * weight + bias, either of which may be NULL, viewed as `shape`. */
-static tern_tensor *affine(tern_tensor *x, tern_tensor *weight, tern_tensor *bias,
-                           tern_shape shape) {
-    if (weight) x = tern_mul(x, tern_reshape(tern_widen(weight), shape));
-    if (bias) x = tern_add(x, tern_reshape(tern_widen(bias), shape));
-    return x;
+/* The output of a normalisation. */
+static tern_value output_of(tern_opcall *call, tern_tensor *x, const tern_norm_by *by) {
+    tern_normalised n;
+    return tern_normalise(call, x, by, &n) ? tern_tensor_value(n.out) : tern_none();
 }
 
 static tern_value narrowed(tern_opcall *call, tern_tensor *x) {
@@ -54,6 +40,13 @@ static tern_shape channel_dims(const tern_tensor *x) {
     for (int d = 0; d < BODY(x)->rank; d++)
         if (d != 1) dims.dim[dims.rank++] = d;
     return dims;
+}
+
+/* Elements of one channel of one sample. */
+static int64_t spatial_elements(const tern_tensor *x) {
+    int64_t count = 1;
+    for (int d = 2; d < BODY(x)->rank; d++) count *= BODY(x)->shape[d];
+    return count;
 }
 
 /* ---- layer_norm, rms_norm ---- */
@@ -94,51 +87,56 @@ static bool parameter_fits(tern_opcall *call, const tern_tensor *parameter, cons
     return false;
 }
 
-static bool layer_norm_of(tern_opcall *call, normalised *out) {
-    tern_tensor *x = tern_widen(tern_arg_tensor(call, 0));
-    tern_tensor *weight = tern_arg_tensor(call, 2), *bias = tern_arg_tensor(call, 3);
-    tern_shape shape, dims;
-    if (call->ctx->status != TERN_OK || !trailing_dims(call, x, &shape, &dims) ||
+/* A parameter over the last dimensions, or NULL, in the rank of x. */
+static tern_tensor *over_trailing(const tern_tensor *x, tern_tensor *parameter, tern_shape shape) {
+    tern_shape own = {BODY(x)->rank, {0}};
+    int leading = own.rank - shape.rank;
+    for (int d = 0; d < own.rank; d++) own.dim[d] = d < leading ? 1 : shape.dim[d - leading];
+    return viewed(parameter, own);
+}
+
+/* What layer norm and its root-mean-square form normalise by; false after latching. */
+static bool by_trailing(tern_opcall *call, bool rms, tern_tensor *bias, double eps,
+                        tern_norm_by *out) {
+    tern_tensor *x = tern_arg_tensor(call, 0), *weight = tern_arg_tensor(call, 2);
+    tern_shape shape;
+    *out = (tern_norm_by){.rms = rms, .eps = eps};
+    if (!trailing_dims(call, x, &shape, &out->dims) ||
         !parameter_fits(call, weight, "weight", &shape) ||
         !parameter_fits(call, bias, "bias", &shape))
         return false;
-    *out = normalise_over(x, dims, tern_arg_double(call, 4, 1e-5));
-    out->out = affine(out->out, weight, bias, shape);
+    out->weight = over_trailing(x, weight, shape);
+    out->bias = over_trailing(x, bias, shape);
     return call->ctx->status == TERN_OK;
 }
 
+static bool by_layer(tern_opcall *call, tern_norm_by *out) {
+    return by_trailing(call, false, tern_arg_tensor(call, 3), tern_arg_double(call, 4, 1e-5), out);
+}
+
 tern_value tern_op_layer_norm(tern_opcall *call) {
-    normalised n;
-    return layer_norm_of(call, &n) ? narrowed(call, n.out) : tern_none();
+    tern_norm_by by;
+    return by_layer(call, &by) ? output_of(call, tern_arg_tensor(call, 0), &by) : tern_none();
 }
 
-/* x with the history of `other` as well, whose gradient is 0: PyTorch's native forms record one node
- * for all results, so each of them depends on every parameter. */
-static tern_tensor *tied(tern_tensor *x, tern_tensor *other) {
-    if (!other) return x;
-    tern_tensor *nowhere =
-        TERN_CALL(new_zeros, ARG_TENSOR(x), ARG_SHAPE(TERN_SCALAR_SHAPE), ARG_DTYPE(TERN_BOOL));
-    return tern_where(nowhere, tern_to_dtype(tern_sum(other), BODY(x)->dtype), x);
-}
-
-/* The output and the statistics, as one tuple in the input's dtype. */
-static tern_value with_statistics(tern_opcall *call, const normalised *n, tern_tensor *weight,
-                                  tern_tensor *bias) {
+/* The output and the statistics, these in `shape`, as one tuple in the input's dtype. */
+static tern_value with_statistics(tern_opcall *call, const tern_normalised *n, tern_shape shape) {
     tern_dtype dtype = BODY(tern_arg_tensor(call, 0))->dtype;
     /* Where an infinity makes the variance NaN, PyTorch's running mean is NaN too. */
-    tern_shape own = tern_shape_of(n->mean);
-    tern_tensor *lost = tern_isnan(tern_reshape(tern_detach(n->var), own));
-    tern_tensor *mean = tern_fill_where(n->mean, lost, NAN);
-    tern_tensor *all[3] = {n->out, mean, n->rstd};
-    for (int i = 0; i < 3; i++) all[i] = tern_to_dtype(all[i], dtype);
-    for (int i = 1; i < 3; i++) all[i] = tied(tied(all[i], weight), bias);
+    tern_tensor *mean = tern_fill_where(n->mean, tern_isnan(tern_detach(n->var)), NAN);
+    tern_tensor *all[3] = {n->out, tern_to_dtype(tern_reshape(mean, shape), dtype),
+                           tern_to_dtype(tern_reshape(n->rstd, shape), dtype)};
     return call->ctx->status == TERN_OK ? tern_tensors_value(call->ctx, all, 3) : tern_none();
 }
 
 tern_value tern_op_native_layer_norm(tern_opcall *call) {
-    normalised n;
-    if (!layer_norm_of(call, &n)) return tern_none();
-    return with_statistics(call, &n, tern_arg_tensor(call, 2), tern_arg_tensor(call, 3));
+    tern_normalised n;
+    tern_norm_by by;
+    if (!by_layer(call, &by)) return tern_none();
+    by.variance = true;
+    return tern_normalise(call, tern_arg_tensor(call, 0), &by, &n)
+               ? with_statistics(call, &n, tern_shape_of(n.mean))
+               : tern_none();
 }
 
 /* The distance from 1 to the next number: rms_norm's eps where none is given. */
@@ -152,60 +150,65 @@ static double epsilon_of(tern_dtype dtype) {
 }
 
 tern_value tern_op_rms_norm(tern_opcall *call) {
-    tern_tensor *input = tern_arg_tensor(call, 0), *x = tern_widen(input);
-    tern_tensor *weight = tern_arg_tensor(call, 2);
-    tern_shape shape, dims;
-    if (call->ctx->status != TERN_OK || !trailing_dims(call, x, &shape, &dims) ||
-        !parameter_fits(call, weight, "weight", &shape))
-        return tern_none();
-    double eps = tern_arg_double(call, 3, epsilon_of(BODY(x)->dtype));
-    tern_tensor *square = tern_mean_dims(tern_mul(x, x), dims, true);
-    tern_tensor *out = tern_mul(x, tern_rsqrt(tern_add_scalar(square, eps)));
-    return narrowed(call, affine(out, weight, NULL, shape));
+    tern_tensor *x = tern_arg_tensor(call, 0);
+    double eps = tern_arg_double(call, 3, epsilon_of(tern_wide_dtype(BODY(x)->dtype)));
+    tern_norm_by by;
+    return by_trailing(call, true, NULL, eps, &by) ? output_of(call, x, &by) : tern_none();
 }
 
-/* ---- group_norm ---- */
+/* ---- group_norm: over the last two dimensions of [n, groups, c / groups, rest] ---- */
 
-static bool group_norm_of(tern_opcall *call, int64_t groups, tern_tensor *weight, tern_tensor *bias,
-                          double eps, normalised *out) {
-    tern_tensor *x = tern_widen(tern_arg_tensor(call, 0));
-    if (call->ctx->status != TERN_OK) return false;
-    if (BODY(x)->rank < 2 || groups <= 0 || BODY(x)->shape[1] % groups != 0) {
+typedef struct group_arguments {
+    int64_t groups;
+    tern_tensor *weight, *bias;
+    double eps;
+    bool variance;
+} group_arguments;
+
+static bool groups_fit(tern_opcall *call, const tern_tensor *x, const group_arguments *a) {
+    if (BODY(x)->rank < 2 || a->groups <= 0 || BODY(x)->shape[1] % a->groups != 0) {
         tern_call_fail(
             call, TERN_ERR_ARGUMENT,
             "Expected number of channels in input to be divisible by num_groups, but got "
             "an input of %lld channels and num_groups=%lld",
-            (long long)(BODY(x)->rank > 1 ? BODY(x)->shape[1] : 0), (long long)groups);
+            (long long)(BODY(x)->rank > 1 ? BODY(x)->shape[1] : 0), (long long)a->groups);
         return false;
     }
     tern_shape channels = {1, {BODY(x)->shape[1]}};
-    if (!parameter_fits(call, weight, "weight", &channels) ||
-        !parameter_fits(call, bias, "bias", &channels))
-        return false;
-    int64_t batch = BODY(x)->shape[0];
-    int64_t per_group = batch > 0 ? BODY(x)->numel / (batch * groups) : 0;
-    tern_tensor *split = tern_reshape(x, TERN_SHAPE(batch, groups, per_group));
-    *out = normalise_over(split, TERN_SHAPE(2), eps);
-    out->out = affine(tern_reshape(out->out, tern_shape_of(x)), weight, bias, channel_shape(x));
-    out->mean = tern_squeeze(out->mean, 2);
-    out->rstd = tern_squeeze(out->rstd, 2);
+    return parameter_fits(call, a->weight, "weight", &channels) &&
+           parameter_fits(call, a->bias, "bias", &channels);
+}
+
+static bool group_norm_of(tern_opcall *call, const group_arguments *a, tern_normalised *out) {
+    tern_tensor *x = tern_arg_tensor(call, 0);
+    if (!groups_fit(call, x, a)) return false;
+    int64_t each = BODY(x)->shape[1] / a->groups, rest = spatial_elements(x);
+    tern_shape shape = TERN_SHAPE(1, a->groups, each, 1);
+    tern_norm_by by = {.dims = TERN_SHAPE(2, 3),
+                       .weight = viewed(a->weight, shape),
+                       .bias = viewed(a->bias, shape),
+                       .eps = a->eps,
+                       .variance = a->variance};
+    tern_tensor *split = tern_reshape(x, TERN_SHAPE(BODY(x)->shape[0], a->groups, each, rest));
+    if (!tern_normalise(call, split, &by, out)) return false;
+    out->out = tern_reshape(out->out, tern_shape_of(x));
     return call->ctx->status == TERN_OK;
 }
 
 tern_value tern_op_group_norm(tern_opcall *call) {
-    normalised n;
-    bool done = group_norm_of(call, tern_arg_int(call, 1, 1), tern_arg_tensor(call, 2),
-                              tern_arg_tensor(call, 3), tern_arg_double(call, 4, 1e-5), &n);
-    return done ? narrowed(call, n.out) : tern_none();
+    group_arguments a = {tern_arg_int(call, 1, 1), tern_arg_tensor(call, 2),
+                         tern_arg_tensor(call, 3), tern_arg_double(call, 4, 1e-5), false};
+    tern_normalised n;
+    return group_norm_of(call, &a, &n) ? tern_tensor_value(n.out) : tern_none();
 }
 
 /* native_group_norm(input, weight, bias, N, C, HxW, group, eps) */
 tern_value tern_op_native_group_norm(tern_opcall *call) {
-    normalised n;
-    bool done = group_norm_of(call, tern_arg_int(call, 6, 1), tern_arg_tensor(call, 1),
-                              tern_arg_tensor(call, 2), tern_arg_double(call, 7, 1e-5), &n);
-    if (!done) return tern_none();
-    return with_statistics(call, &n, tern_arg_tensor(call, 1), tern_arg_tensor(call, 2));
+    group_arguments a = {tern_arg_int(call, 6, 1), tern_arg_tensor(call, 1),
+                         tern_arg_tensor(call, 2), tern_arg_double(call, 7, 1e-5), true};
+    tern_normalised n;
+    if (!group_norm_of(call, &a, &n)) return tern_none();
+    return with_statistics(call, &n, TERN_SHAPE(BODY(n.mean)->shape[0], a.groups));
 }
 
 /* ---- batch_norm ---- */
@@ -215,15 +218,6 @@ typedef struct batch_arguments {
     bool training;
     double momentum, eps;
 } batch_arguments;
-
-/* running = (1 - momentum) running + momentum * new, in place and without history. */
-static void update_running(tern_tensor *running, tern_tensor *fresh, double momentum) {
-    tern_scope quiet = tern_scope_begin(BODY(fresh)->ctx, TERN_NO_GRAD);
-    tern_tensor *kept = tern_mul_scalar(tern_widen(running), 1.0 - momentum);
-    tern_tensor *added = tern_mul_scalar(tern_reshape(fresh, tern_shape_of(running)), momentum);
-    tern_copy_in_place(running, tern_add(kept, added));
-    tern_scope_end(quiet);
-}
 
 static bool batch_fits(tern_opcall *call, const tern_tensor *x, const batch_arguments *a) {
     if (BODY(x)->rank < 2) {
@@ -244,26 +238,41 @@ static bool batch_fits(tern_opcall *call, const tern_tensor *x, const batch_argu
            parameter_fits(call, a->running_var, "running_var", &channels);
 }
 
-static bool batch_norm_of(tern_opcall *call, const batch_arguments *a, normalised *out) {
-    if (!batch_fits(call, tern_arg_tensor(call, 0), a)) return false;
-    if (!a->training) {
-        out->mean = a->running_mean;
-        out->rstd = a->running_var;
-        out->out = tern_norm_given(tern_arg_tensor(call, 0), a->running_mean, a->running_var,
-                                   a->weight, a->bias, a->eps);
-        return call->ctx->status == TERN_OK;
-    }
-    tern_tensor *x = tern_widen(tern_arg_tensor(call, 0));
-    if (call->ctx->status != TERN_OK) return false;
-    *out = normalise_over(x, channel_dims(x), a->eps);
-    int64_t channels = BODY(x)->shape[1];
-    int64_t count = channels ? BODY(x)->numel / channels : 0;
-    double n = (double)count;
-    if (a->running_mean) update_running(a->running_mean, out->mean, a->momentum);
-    if (a->running_var)
-        update_running(a->running_var, tern_mul_scalar(out->var, n / (n - 1.0)), a->momentum);
-    out->out = affine(out->out, a->weight, a->bias, channel_shape(x));
+/* With the statistics of the batch, over `dims`, of which the running ones learn. Over fewer dimensions than
+ * all but the channels it is their mean over samples that counts. */
+static bool with_own(tern_opcall *call, const batch_arguments *a, tern_shape dims,
+                     tern_normalised *out) {
+    tern_tensor *x = tern_arg_tensor(call, 0);
+    bool of_batch = dims.rank == BODY(x)->rank - 1;
+    tern_norm_by by = {.dims = dims,
+                       .weight = viewed(a->weight, channel_shape(x)),
+                       .bias = viewed(a->bias, channel_shape(x)),
+                       .eps = a->eps,
+                       .variance = a->running_var != NULL};
+    if (!tern_normalise(call, x, &by, out)) return false;
+    tern_tensor *mean = a->running_mean ? tern_detach(out->mean) : NULL;
+    tern_tensor *var = a->running_var ? tern_detach(out->var) : NULL;
+    double n = (double)BODY(x)->numel / (double)BODY(out->mean)->numel;
+    if (mean && !of_batch) mean = tern_mean_dims(mean, TERN_SHAPE(0), true);
+    if (var && !of_batch) var = tern_mean_dims(var, TERN_SHAPE(0), true);
+    tern_update_running(call, a->running_mean, mean, a->running_var, var, a->momentum,
+                        n / (n - 1.0));
     return call->ctx->status == TERN_OK;
+}
+
+/* With the running statistics. */
+static bool with_given(tern_opcall *call, const batch_arguments *a, tern_normalised *out) {
+    out->mean = a->running_mean;
+    out->rstd = a->running_var;
+    out->out = tern_norm_given(tern_arg_tensor(call, 0), a->running_mean, a->running_var, a->weight,
+                               a->bias, a->eps);
+    return call->ctx->status == TERN_OK;
+}
+
+static bool batch_norm_of(tern_opcall *call, const batch_arguments *a, tern_normalised *out) {
+    const tern_tensor *x = tern_arg_tensor(call, 0);
+    if (!batch_fits(call, x, a)) return false;
+    return a->training ? with_own(call, a, channel_dims(x), out) : with_given(call, a, out);
 }
 
 /* batch_norm(input, running_mean, running_var, weight, bias, training, momentum, eps) */
@@ -272,14 +281,14 @@ tern_value tern_op_batch_norm(tern_opcall *call) {
                          tern_arg_tensor(call, 1),      tern_arg_tensor(call, 2),
                          tern_arg_bool(call, 5, false), tern_arg_double(call, 6, 0.1),
                          tern_arg_double(call, 7, 1e-5)};
-    normalised n;
+    tern_normalised n;
     tern_tensor *x = tern_arg_tensor(call, 0);
     if (BODY(x)->numel == 0) return tern_result(call, tern_clone(x));
     if (a.training && BODY(x)->rank >= 2 && BODY(x)->shape[1] &&
         BODY(x)->numel / BODY(x)->shape[1] == 1)
         return tern_call_fail(call, TERN_ERR_ARGUMENT,
                               "Expected more than 1 value per channel when training");
-    return batch_norm_of(call, &a, &n) ? narrowed(call, n.out) : tern_none();
+    return batch_norm_of(call, &a, &n) ? tern_tensor_value(n.out) : tern_none();
 }
 
 /* native_batch_norm(input, weight, bias, running_mean, running_var, training, momentum, eps): with
@@ -289,7 +298,7 @@ tern_value tern_op_native_batch_norm(tern_opcall *call) {
                          tern_arg_tensor(call, 3),      tern_arg_tensor(call, 4),
                          tern_arg_bool(call, 5, false), tern_arg_double(call, 6, 0.1),
                          tern_arg_double(call, 7, 1e-5)};
-    normalised n;
+    tern_normalised n;
     if (!batch_norm_of(call, &a, &n)) return tern_none();
     tern_tensor *all[3] = {tern_to_dtype(n.out, BODY(tern_arg_tensor(call, 0))->dtype)};
     tern_shape flat = {1, {a.training ? BODY(n.mean)->numel : 0}};
@@ -305,32 +314,23 @@ tern_value tern_op_native_batch_norm(tern_opcall *call) {
 /* ---- instance_norm: batch_norm with each sample's channels for themselves ---- */
 
 tern_value tern_op_instance_norm(tern_opcall *call) {
-    tern_tensor *input = tern_arg_tensor(call, 0), *x = tern_widen(input);
-    tern_tensor *mean = tern_arg_tensor(call, 1), *var = tern_arg_tensor(call, 2);
-    batch_arguments a = {tern_arg_tensor(call, 3),
-                         tern_arg_tensor(call, 4),
-                         mean,
-                         var,
-                         tern_arg_bool(call, 5, true),
-                         tern_arg_double(call, 6, 0.1),
+    char size[TERN_SHAPE_TEXT];
+    tern_tensor *x = tern_arg_tensor(call, 0);
+    batch_arguments a = {tern_arg_tensor(call, 3),      tern_arg_tensor(call, 4),
+                         tern_arg_tensor(call, 1),      tern_arg_tensor(call, 2),
+                         tern_arg_bool(call, 5, true),  tern_arg_double(call, 6, 0.1),
                          tern_arg_double(call, 7, 1e-5)};
-    if (call->ctx->status != TERN_OK || !batch_fits(call, x, &a)) return tern_none();
-    normalised n;
-    tern_shape dims = {0, {0}}, shape = channel_shape(x);
+    if (!batch_fits(call, x, &a)) return tern_none();
+    if (a.training && spatial_elements(x) == 1)
+        return tern_call_fail(call, TERN_ERR_ARGUMENT,
+                              "Expected more than 1 spatial element when training, got input size "
+                              "%s",
+                              tern_shape_text(BODY(x)->rank, BODY(x)->shape, size));
+    tern_normalised n;
+    tern_shape dims = {0, {0}};
     for (int d = 2; d < BODY(x)->rank; d++) dims.dim[dims.rank++] = d;
-    if (!a.training) {
-        return batch_norm_of(call, &a, &n) ? narrowed(call, n.out) : tern_none();
-    }
-    n = normalise_over(x, dims, a.eps);
-    int64_t rows = BODY(x)->shape[0] * BODY(x)->shape[1];
-    int64_t each = rows > 0 ? BODY(x)->numel / rows : 0;
-    double count = (double)each;
-    if (mean) update_running(mean, tern_mean_dims(n.mean, TERN_SHAPE(0), false), a.momentum);
-    if (var) {
-        tern_tensor *unbiased = tern_mul_scalar(n.var, count / (count - 1.0));
-        update_running(var, tern_mean_dims(unbiased, TERN_SHAPE(0), false), a.momentum);
-    }
-    return narrowed(call, affine(n.out, a.weight, a.bias, shape));
+    bool done = a.training ? with_own(call, &a, dims, &n) : with_given(call, &a, &n);
+    return done ? tern_tensor_value(n.out) : tern_none();
 }
 
 /* ---- local_response_norm: x / (k + alpha * mean of squares over `size` channels)^beta ---- */

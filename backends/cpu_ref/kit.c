@@ -83,6 +83,8 @@ static const family families[] = {
     [TERN_KERNEL_RESIZE] = {tern_ref_resize, SIZE(resize), 1, 1, 1, floating_or_uint8, 0},
     [TERN_KERNEL_RESIZE_GRAD] = {tern_ref_resize_grad, SIZE(resize), 1, 1, 1, floating_only, 0},
     [TERN_KERNEL_MAP] = {tern_ref_map, 0, 1, TERN_KIT_OPERANDS, TERN_KIT_OPERANDS, short_enough, 0},
+    [TERN_KERNEL_NORM] = {tern_ref_norm, SIZE(norm), 1, 3, 4, floating_only, 0},
+    [TERN_KERNEL_NORM_GRAD] = {tern_ref_norm_grad, SIZE(norm_grad), 3, 5, 3, floating_only, 0},
 };
 
 /* NULL where the kit has no such kernel. */
@@ -157,13 +159,27 @@ static bool is_wider(int32_t wide, int32_t dtype) {
            (wide == TERN_BT_FLOAT64 && dtype == TERN_BT_FLOAT32);
 }
 
-/* Whether the dtypes of a product or a reduction go together; other families convert or have one. */
+/* Of a norm the statistics, which come after the output, or before the weight, are wide. */
+static bool norm_dtypes_fit(const tern_kernel_query *query) {
+    int32_t own = query->input_dtypes[0], wide = tern_kit_wide(own);
+    bool forward = query->kernel == TERN_KERNEL_NORM, fits = true;
+    int32_t weight = query->fn == TERN_NORM_RMS ? 3 : 4;
+    for (int32_t i = 0; i < query->n_inputs; i++)
+        fits = fits && query->input_dtypes[i] == (forward || i < 2 || i >= weight ? own : wide);
+    for (int32_t i = 0; i < query->n_outputs; i++)
+        fits = fits && query->output_dtypes[i] == (forward && i > 0 ? wide : own);
+    return fits;
+}
+
+/* Whether the dtypes of a product, a reduction or a norm go together; other families convert or have one. */
 static bool dtypes_fit(const tern_kernel_query *query) {
     const int32_t *in = query->input_dtypes, out = query->output_dtypes[0];
     if (query->kernel == TERN_KERNEL_MATMUL) {
         if (in[0] != in[1] || (query->n_inputs > 2 && in[2] != out)) return false;
         return out == in[0] || is_wider(out, in[0]);
     }
+    if (query->kernel == TERN_KERNEL_NORM || query->kernel == TERN_KERNEL_NORM_GRAD)
+        return norm_dtypes_fit(query);
     if (query->kernel != TERN_KERNEL_REDUCE) return true;
     switch (query->fn) {
     case TERN_REDUCE_ARGMAX:

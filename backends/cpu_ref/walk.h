@@ -18,7 +18,7 @@
 
 #include "kernel.h"
 
-#define TERN_KIT_WALK_OPERANDS 4
+#define TERN_KIT_WALK_OPERANDS 8
 
 typedef struct tern_kit_walk {
     int32_t rank;
@@ -65,6 +65,11 @@ static inline int64_t tern_kit_size(int32_t dtype) {
 /* float32, float64, float16, bfloat16. */
 static inline bool tern_kit_is_floating(int32_t dtype) {
     return dtype >= 0 && dtype <= TERN_BT_BFLOAT16;
+}
+
+/* The floating dtype that sums and statistics of one are in. */
+static inline int32_t tern_kit_wide(int32_t dtype) {
+    return dtype == TERN_BT_FLOAT64 ? TERN_BT_FLOAT64 : TERN_BT_FLOAT32;
 }
 
 /* The element `offset` elements behind the first. */

@@ -70,7 +70,7 @@ static inline uint64_t tern_new_stamp(tern_ctx *ctx) {
  * The program's memory may be imported more than once: what is written through one storage is written
  * in all of the context that overlap it. */
 
-void tern_storage_raise_twins(tern_storage *storage);
+TERN_API void tern_storage_raise_twins(tern_storage *storage);
 void tern_storage_stamp_twins(tern_storage *storage);
 
 /* Raises the version: what was saved of the contents is stale. */
