@@ -47,8 +47,8 @@ static const sample *sample_of(char letter) {
 
 /* ---- cases ---- */
 
-/* Tensors by the letters of their samples, '-' for none; capitals get a gradient. Numbers, texts and one
- * tensor follow by name. `names` without a tensor's letter in capitals is not differentiated. */
+/* Tensors by the letters of their samples, '-' for none; capitals get a gradient. Numbers, texts and
+ * tensors follow by name. `names` without a tensor's letter in capitals is not differentiated. */
 typedef struct formula_case {
     const char *operation, *tensors, *named;
     bool matrix;
@@ -106,6 +106,14 @@ static const formula_case cases[] = {
     {F "batch_norm", "XCD-F", "", true},
     {F "batch_norm", "XCDEF", "eps=0.1", true},
     {F "instance_norm", "XCDEF", "use_input_stats=False", true},
+    /* normalise.c */
+    {F "layer_norm", "X", "normalized_shape=3", true},
+    {F "layer_norm", "X", "normalized_shape=3 weight=D", true},
+    {F "layer_norm", "X", "normalized_shape=3 weight=D bias=E", true},
+    {F "rms_norm", "X", "normalized_shape=3 weight=D eps=0.1", true},
+    {F "group_norm", "X", "num_groups=1 weight=D", true},
+    {F "batch_norm", "X--EF", "training=True", true},
+    {"native_layer_norm", "X", "normalized_shape=3 weight=D bias=E eps=0.1", true},
 };
 enum { N_CASES = sizeof cases / sizeof cases[0], MOST = 6 };
 
@@ -115,7 +123,7 @@ static const struct {
     int calls;
 } known[] = {
     {"activation.c", 4}, {"dropout.c", 3},        {"elementwise_composed.c", 4}, {"loss.c", 2},
-    {"loss_class.c", 7}, {"loss_distance.c", 11}, {"norm_given.c", 1},
+    {"loss_class.c", 7}, {"loss_distance.c", 11}, {"norm_given.c", 1},           {"normalise.c", 9},
 };
 
 /* ---- running a case ---- */
@@ -145,9 +153,11 @@ static tern_value named_arguments(tern_ctx *ctx, const char *text, tern_tensor *
     for (int used; sscanf(text, " %63[^=]=%63s%n", key, word, &used) == 2; text += used) {
         char *end;
         double number = strtod(word, &end);
+        bool whole = !*end && !strchr(word, '.');
         bool truth = strcmp(word, "True") == 0;
         tern_dict_set(dict, key,
-                      !*end                                 ? tern_float(number)
+                      whole                                 ? tern_int((int64_t)number)
+                      : !*end                               ? tern_float(number)
                       : truth || strcmp(word, "False") == 0 ? tern_bool(truth)
                       : word[1]                             ? tern_text(word)
                                                             : tern_tensor_value(*next++));
@@ -168,7 +178,7 @@ static tern_tensor *apply(tern_ctx *ctx, tern_tensor *const *in, int count, void
                                 : tern_tensor_value(made(ctx, c, *at, dtype));
     tern_value out = tern_call(ctx, c->operation, args, n, named_arguments(ctx, c->named, in));
     cr_assert_eq(tern_check(ctx), TERN_OK, "%s: %s", c->operation, tern_error(ctx));
-    return out.as.tensor;
+    return out.kind == TERN_VALUE_TENSOR ? out.as.tensor : tern_value_at(out, 0).as.tensor;
 }
 
 Test(formulas, derivatives_and_their_own_are_right) {
