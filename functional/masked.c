@@ -180,26 +180,26 @@ tern_value tern_op_masked_cumprod(tern_opcall *call) {
     return in_dtype(call, 2, TERN_CALL(cumprod, ARG_TENSOR(tern_widen(x)), tern_arg(call, 1)));
 }
 
-/* The input in the dtype to compute in: 16 bits widen. */
-static tern_tensor *wide_input(tern_opcall *call, int dtype_index, int mask_index, identity kind) {
+/* The input in the dtype that is asked for. */
+static tern_tensor *converted(tern_opcall *call, identity kind) {
     tern_tensor *x = tern_arg_tensor(call, 0);
-    x = tern_to_dtype(x, tern_wide_dtype(tern_arg_dtype(call, dtype_index, BODY(x)->dtype)));
-    return combined(x, tern_arg_tensor(call, mask_index), kind);
+    x = tern_to_dtype(x, tern_arg_dtype(call, 2, BODY(x)->dtype));
+    return combined(x, tern_arg_tensor(call, 3), kind);
 }
 
 tern_value tern_op_masked_softmax(tern_opcall *call) {
-    tern_tensor *x = wide_input(call, 2, 3, LOWEST);
-    return in_dtype(call, 2, TERN_CALL(softmax, ARG_TENSOR(x), tern_arg(call, 1)));
+    tern_tensor *x = converted(call, LOWEST);
+    return tern_result(call, TERN_CALL(softmax, ARG_TENSOR(x), tern_arg(call, 1)));
 }
 
 tern_value tern_op_masked_log_softmax(tern_opcall *call) {
-    tern_tensor *x = wide_input(call, 2, 3, LOWEST);
-    return in_dtype(call, 2, TERN_CALL(log_softmax, ARG_TENSOR(x), tern_arg(call, 1)));
+    tern_tensor *x = converted(call, LOWEST);
+    return tern_result(call, TERN_CALL(log_softmax, ARG_TENSOR(x), tern_arg(call, 1)));
 }
 
 tern_value tern_op_masked_softmin(tern_opcall *call) {
-    tern_tensor *x = wide_input(call, 2, 3, HIGHEST);
-    return in_dtype(call, 2, TERN_CALL(softmin, ARG_TENSOR(x), tern_arg(call, 1)));
+    tern_tensor *x = converted(call, HIGHEST);
+    return tern_result(call, TERN_CALL(softmin, ARG_TENSOR(x), tern_arg(call, 1)));
 }
 
 /* ---- logarithms of sums ---- */

@@ -82,6 +82,11 @@ static const family families[] = {
     [TERN_KERNEL_AVG_POOL_GRAD] = {tern_ref_avg_pool_grad, SIZE(pool), 1, 1, 1, floating_only, 0},
     [TERN_KERNEL_RESIZE] = {tern_ref_resize, SIZE(resize), 1, 1, 1, floating_or_uint8, 0},
     [TERN_KERNEL_RESIZE_GRAD] = {tern_ref_resize_grad, SIZE(resize), 1, 1, 1, floating_only, 0},
+    [TERN_KERNEL_SOFTMAX] = {tern_ref_softmax, SIZE(softmax), 1, 1, 1, floating_only, 0},
+    [TERN_KERNEL_LOG_SOFTMAX] = {tern_ref_softmax, SIZE(softmax), 1, 1, 1, floating_only, 0},
+    [TERN_KERNEL_SOFTMAX_GRAD] = {tern_ref_softmax_grad, SIZE(softmax), 2, 2, 1, floating_only, 0},
+    [TERN_KERNEL_LOG_SOFTMAX_GRAD] = {tern_ref_softmax_grad, SIZE(softmax), 2, 2, 1, floating_only,
+                                      0},
     [TERN_KERNEL_MAP] = {tern_ref_map, 0, 1, TERN_KIT_OPERANDS, TERN_KIT_OPERANDS, short_enough, 0},
     [TERN_KERNEL_NORM] = {tern_ref_norm, SIZE(norm), 1, 3, 4, floating_only, 0},
     [TERN_KERNEL_NORM_GRAD] = {tern_ref_norm_grad, SIZE(norm_grad), 3, 5, 3, floating_only, 0},
@@ -152,7 +157,7 @@ static bool knows_dtypes(const tern_kernel_query *query) {
     return true;
 }
 
-/* The floating dtype that a product or a reduction may write instead of its own. */
+/* The floating dtype that a product, a reduction or a softmax may write instead of its own. */
 static bool is_wider(int32_t wide, int32_t dtype) {
     bool narrow = dtype == TERN_BT_FLOAT16 || dtype == TERN_BT_BFLOAT16;
     return (wide == TERN_BT_FLOAT32 && narrow) ||
@@ -171,22 +176,32 @@ static bool norm_dtypes_fit(const tern_kernel_query *query) {
     return fits;
 }
 
-/* Whether the dtypes of a product, a reduction or a norm go together; other families convert or have one. */
-static bool dtypes_fit(const tern_kernel_query *query) {
-    const int32_t *in = query->input_dtypes, out = query->output_dtypes[0];
-    if (query->kernel == TERN_KERNEL_MATMUL) {
-        if (in[0] != in[1] || (query->n_inputs > 2 && in[2] != out)) return false;
-        return out == in[0] || is_wider(out, in[0]);
-    }
-    if (query->kernel == TERN_KERNEL_NORM || query->kernel == TERN_KERNEL_NORM_GRAD)
-        return norm_dtypes_fit(query);
-    if (query->kernel != TERN_KERNEL_REDUCE) return true;
-    switch (query->fn) {
+static bool reduction_fits(int32_t fn, int32_t in, int32_t out) {
+    switch (fn) {
     case TERN_REDUCE_ARGMAX:
     case TERN_REDUCE_ARGMIN: return out == TERN_BT_INT64;
     case TERN_REDUCE_ANY:
     case TERN_REDUCE_ALL: return out == TERN_BT_BOOL;
-    default: return out == in[0] || is_wider(out, in[0]);
+    default: return out == in || is_wider(out, in);
+    }
+}
+
+/* Whether the operands' dtypes go together; the other families convert or have one. */
+static bool dtypes_fit(const tern_kernel_query *query) {
+    const int32_t *in = query->input_dtypes, out = query->output_dtypes[0];
+    switch (query->kernel) {
+    case TERN_KERNEL_MATMUL:
+        if (in[0] != in[1] || (query->n_inputs > 2 && in[2] != out)) return false;
+        return out == in[0] || is_wider(out, in[0]);
+    case TERN_KERNEL_REDUCE: return reduction_fits(query->fn, in[0], out);
+    case TERN_KERNEL_SOFTMAX:
+    case TERN_KERNEL_LOG_SOFTMAX: return out == in[0] || is_wider(out, in[0]);
+    case TERN_KERNEL_SOFTMAX_GRAD:
+    case TERN_KERNEL_LOG_SOFTMAX_GRAD:
+        return in[0] == in[1] && (out == in[0] || is_wider(in[0], out));
+    case TERN_KERNEL_NORM:
+    case TERN_KERNEL_NORM_GRAD: return norm_dtypes_fit(query);
+    default: return true;
     }
 }
 

@@ -37,7 +37,10 @@ enum {
 /*
  * SOFTMAX: y = exp(x - max) / sum(exp(x - max)) along dim.
  * LOG_SOFTMAX: y = (x - max) - log(sum(exp(x - max))).
- * SOFTMAX_GRAD: inputs g, y -> g y - y sum(g y). LOG_SOFTMAX_GRAD: inputs g, y -> g - exp(y) sum(g).
+ * SOFTMAX_GRAD: inputs g, y -> (g - sum(g y)) y. LOG_SOFTMAX_GRAD: inputs g, y -> g - exp(y) sum(g).
+ *
+ * x, and the gradient of it, may be narrower than y and g: float16 or bfloat16 beside float32, float32
+ * beside float64. A device that takes one dtype alone says so by `supports`, and gets x converted.
  */
 typedef struct tern_softmax_attrs {
     int32_t dim;
