@@ -1,6 +1,6 @@
 /*
- * loss_class.c: losses over classes and probabilities: nll_loss, cross_entropy, binary cross entropy
- * with and without logits, kl_div, and the margin losses over classes.
+ * loss_class.c: losses over classes and probabilities: binary cross entropy with and without logits,
+ * kl_div, and the margin losses over classes. cross_entropy.c has the others.
  */
 #include <math.h>
 
@@ -12,159 +12,6 @@
 static tern_value narrowed(tern_opcall *call, tern_tensor *loss) {
     if (call->ctx->status != TERN_OK) return tern_none();
     return tern_result(call, tern_to_dtype(loss, BODY(tern_arg_tensor(call, 0))->dtype));
-}
-
-/* ---- nll_loss ---- */
-
-/* What a target by class index says: where it counts, and a weight for each position. */
-typedef struct targets {
-    tern_tensor *index;   /* 0 where ignored */
-    tern_tensor *ignored; /* bool */
-    tern_tensor *weight;  /* of the class, 0 where ignored */
-    int class_dim;
-} targets;
-
-static bool target_shape_fits(tern_opcall *call, const tern_tensor *x, const tern_tensor *target,
-                              int class_dim) {
-    bool fits = BODY(target)->rank == BODY(x)->rank - 1;
-    for (int d = 0; fits && d < BODY(target)->rank; d++)
-        fits = BODY(target)->shape[d] == BODY(x)->shape[d < class_dim ? d : d + 1];
-    if (fits) return true;
-    char a[TERN_SHAPE_TEXT], b[TERN_SHAPE_TEXT];
-    if (BODY(x)->rank > 1 && BODY(target)->rank > 0 && BODY(x)->shape[0] != BODY(target)->shape[0])
-        tern_call_fail(call, TERN_ERR_ARGUMENT,
-                       "Expected input batch_size (%lld) to match target batch_size (%lld).",
-                       (long long)BODY(x)->shape[0], (long long)BODY(target)->shape[0]);
-    else
-        tern_call_fail(call, TERN_ERR_ARGUMENT,
-                       "target %s must be input %s without its class dimension %d",
-                       tern_shape_text(BODY(target)->rank, BODY(target)->shape, b),
-                       tern_shape_text(BODY(x)->rank, BODY(x)->shape, a), class_dim);
-    return false;
-}
-
-static bool read_targets(tern_opcall *call, tern_tensor *x, tern_tensor *target,
-                         tern_tensor *weight, int64_t ignore_index, targets *out) {
-    out->class_dim = BODY(x)->rank == 1 ? 0 : 1;
-    if (BODY(x)->rank == 0) {
-        tern_call_fail(call, TERN_ERR_ARGUMENT, "input must have a class dimension");
-        return false;
-    }
-    if (BODY(target)->dtype != TERN_INT64 && BODY(target)->dtype != TERN_UINT8) {
-        tern_call_fail(call, TERN_ERR_ARGUMENT, "expected scalar type Long but found %s",
-                       tern_dtype_class(BODY(target)->dtype));
-        return false;
-    }
-    if (!target_shape_fits(call, x, target, out->class_dim)) return false;
-    int64_t classes = BODY(x)->shape[out->class_dim];
-    if (weight && (BODY(weight)->rank != 1 || BODY(weight)->shape[0] != classes)) {
-        tern_call_fail(call, TERN_ERR_ARGUMENT,
-                       "weight tensor should be defined either for all %lld classes or no classes",
-                       (long long)classes);
-        return false;
-    }
-    target = tern_to_dtype(target, TERN_INT64);
-    out->ignored = TERN_CALL(eq, ARG_TENSOR(target), ARG_INT(ignore_index));
-    out->index = TERN_CALL(masked_fill, ARG_TENSOR(target), ARG_TENSOR(out->ignored), ARG_INT(0));
-    if (weight) {
-        tern_tensor *flat = tern_reshape(out->index, TERN_SHAPE(-1));
-        out->weight =
-            tern_reshape(tern_index_select(tern_widen(weight), 0, flat), tern_shape_of(target));
-    } else {
-        out->weight = TERN_CALL(new_ones, ARG_TENSOR(x), ARG_SHAPE(tern_shape_of(target)),
-                                ARG_DTYPE(tern_wide_dtype(BODY(x)->dtype)));
-    }
-    out->weight = tern_fill_where(out->weight, out->ignored, 0.0);
-    return call->ctx->status == TERN_OK;
-}
-
-/* -weight * x[target] by position. */
-static tern_tensor *picked_loss(tern_tensor *x, const targets *t) {
-    tern_tensor *index = tern_unsqueeze(t->index, t->class_dim);
-    tern_tensor *picked = tern_squeeze(tern_gather(x, t->class_dim, index), t->class_dim);
-    /* An ignored position is 0 whatever x holds there. */
-    tern_tensor *loss = tern_neg(tern_mul(tern_fill_where(picked, t->ignored, 0.0), t->weight));
-    return loss;
-}
-
-static tern_tensor *reduce_by_weight(tern_tensor *loss, const targets *t,
-                                     tern_reduction reduction) {
-    if (reduction != TERN_MEAN) return tern_reduce_loss(loss, reduction);
-    return tern_div(tern_sum(loss), tern_sum(t->weight));
-}
-
-/* The arguments are PyTorch's: size_average and reduce, long deprecated, stay at 3 and 5. */
-tern_value tern_op_nll_loss(tern_opcall *call) {
-    tern_tensor *x = tern_widen(tern_arg_tensor(call, 0));
-    tern_reduction reduction;
-    targets t;
-    if (!tern_reduction_argument(call, 6, &reduction) ||
-        !read_targets(call, x, tern_arg_tensor(call, 1), tern_arg_tensor(call, 2),
-                      tern_arg_int(call, 4, -100), &t))
-        return tern_none();
-    return narrowed(call, reduce_by_weight(picked_loss(x, &t), &t, reduction));
-}
-
-/* ---- cross_entropy ---- */
-
-/* A vector over classes in the shape that broadcasts to x. */
-static tern_tensor *along_classes(tern_tensor *vector, const tern_tensor *x, int class_dim) {
-    tern_shape shape = {BODY(x)->rank, {0}};
-    for (int d = 0; d < BODY(x)->rank; d++) shape.dim[d] = d == class_dim ? BODY(x)->shape[d] : 1;
-    return tern_reshape(vector, shape);
-}
-
-/* Targets that are probabilities: -sum(log p * target * weight), the mean over the batch. */
-static tern_value by_probability(tern_opcall *call, tern_tensor *log_p, tern_tensor *target,
-                                 tern_tensor *weight, double smoothing, tern_reduction reduction) {
-    int dim = BODY(log_p)->rank == 1 ? 0 : 1;
-    char a[TERN_SHAPE_TEXT], b[TERN_SHAPE_TEXT];
-    if (!tern_same_shape(log_p, target))
-        return tern_call_fail(call, TERN_ERR_ARGUMENT,
-                              "target %s of probabilities must have the shape of input %s",
-                              tern_shape_text(BODY(target)->rank, BODY(target)->shape, b),
-                              tern_shape_text(BODY(log_p)->rank, BODY(log_p)->shape, a));
-    int64_t classes = BODY(log_p)->shape[dim];
-    target = tern_widen(target);
-    if (smoothing > 0.0)
-        target =
-            tern_add_scalar(tern_mul_scalar(target, 1.0 - smoothing), smoothing / (double)classes);
-    tern_tensor *terms = tern_mul(log_p, target);
-    if (weight) terms = tern_mul(terms, along_classes(tern_widen(weight), log_p, dim));
-    tern_tensor *loss = tern_neg(tern_sum_dims(terms, TERN_SHAPE(dim), false));
-    if (reduction == TERN_MEAN) {
-        int64_t batch = classes ? BODY(log_p)->numel / classes : 0;
-        return narrowed(call, tern_div_scalar(tern_sum(loss), (double)batch));
-    }
-    return narrowed(call, tern_reduce_loss(loss, reduction));
-}
-
-tern_value tern_op_cross_entropy(tern_opcall *call) {
-    tern_tensor *x = tern_widen(tern_arg_tensor(call, 0)), *target = tern_arg_tensor(call, 1);
-    tern_tensor *weight = tern_arg_tensor(call, 2);
-    double smoothing = tern_arg_double(call, 7, 0.0);
-    tern_reduction reduction;
-    targets t;
-    if (!tern_reduction_argument(call, 6, &reduction)) return tern_none();
-    if (!(smoothing >= 0.0 && smoothing <= 1.0))
-        return tern_call_fail(call, TERN_ERR_ARGUMENT,
-                              "label_smoothing must be between 0.0 and 1.0. Got: %g", smoothing);
-    tern_tensor *log_p = tern_log_softmax(x, BODY(x)->rank == 1 ? 0 : 1);
-    if (call->ctx->status != TERN_OK) return tern_none();
-    if (tern_dtype_is_floating(BODY(target)->dtype))
-        return by_probability(call, log_p, target, weight, smoothing, reduction);
-    if (!read_targets(call, log_p, target, weight, tern_arg_int(call, 4, -100), &t))
-        return tern_none();
-    tern_tensor *loss = reduce_by_weight(picked_loss(log_p, &t), &t, reduction);
-    if (smoothing == 0.0) return narrowed(call, loss);
-    /* (1 - e) nll + e / C times the sum over all classes */
-    tern_tensor *terms = log_p;
-    if (weight) terms = tern_mul(terms, along_classes(tern_widen(weight), log_p, t.class_dim));
-    tern_tensor *all = tern_neg(tern_sum_dims(terms, TERN_SHAPE(t.class_dim), false));
-    all = reduce_by_weight(tern_fill_where(all, t.ignored, 0.0), &t, reduction);
-    double classes = (double)BODY(log_p)->shape[t.class_dim];
-    return narrowed(call, tern_add(tern_mul_scalar(loss, 1.0 - smoothing),
-                                   tern_mul_scalar(all, smoothing / classes)));
 }
 
 /* ---- binary cross entropy ---- */
@@ -352,14 +199,6 @@ tern_value tern_op_multilabel_soft_margin_loss(tern_opcall *call) {
 
 /* ---- C functions ---- */
 
-tern_tensor *tern_nll_loss(tern_tensor *input, tern_tensor *target, tern_reduction reduction) {
-    return TERN_CALL(nll_loss, ARG_TENSOR(input), ARG_TENSOR(target), tern_none(), tern_none(),
-                     ARG_INT(-100), tern_none(), tern_reduction_value(reduction));
-}
-tern_tensor *tern_cross_entropy(tern_tensor *input, tern_tensor *target, tern_reduction reduction) {
-    return TERN_CALL(cross_entropy, ARG_TENSOR(input), ARG_TENSOR(target), tern_none(), tern_none(),
-                     ARG_INT(-100), tern_none(), tern_reduction_value(reduction));
-}
 tern_tensor *tern_binary_cross_entropy_with_logits(tern_tensor *input, tern_tensor *target,
                                                    tern_reduction reduction) {
     return TERN_CALL(binary_cross_entropy_with_logits, ARG_TENSOR(input), ARG_TENSOR(target),

@@ -87,6 +87,10 @@ static const family families[] = {
     [TERN_KERNEL_SOFTMAX_GRAD] = {tern_ref_softmax_grad, SIZE(softmax), 2, 2, 1, floating_only, 0},
     [TERN_KERNEL_LOG_SOFTMAX_GRAD] = {tern_ref_softmax_grad, SIZE(softmax), 2, 2, 1, floating_only,
                                       0},
+    [TERN_KERNEL_CROSS_ENTROPY] = {tern_ref_cross_entropy, SIZE(cross_entropy), 2, 3, 4,
+                                   floating_only, 0},
+    [TERN_KERNEL_CROSS_ENTROPY_GRAD] = {tern_ref_cross_entropy_grad, SIZE(cross_entropy), 6, 7, 1,
+                                        floating_only, 0},
     [TERN_KERNEL_MAP] = {tern_ref_map, 0, 1, TERN_KIT_OPERANDS, TERN_KIT_OPERANDS, short_enough, 0},
     [TERN_KERNEL_NORM] = {tern_ref_norm, SIZE(norm), 1, 3, 4, floating_only, 0},
     [TERN_KERNEL_NORM_GRAD] = {tern_ref_norm_grad, SIZE(norm_grad), 3, 5, 3, floating_only, 0},
@@ -112,6 +116,13 @@ void tern_kit_bad_index(const tern_kit_call *call, int64_t index, int64_t dim, i
     snprintf(call->flag->message, sizeof call->flag->message,
              "index %" PRId64 " is out of bounds for dimension %" PRId64 " with size %" PRId64,
              index, dim, size);
+}
+
+void tern_kit_bad_target(const tern_kit_call *call, int64_t target) {
+    if (call->flag->status != TERN_BACKEND_OK) return;
+    call->flag->status = TERN_BACKEND_BAD_INDEX;
+    snprintf(call->flag->message, sizeof call->flag->message,
+             "Target %" PRId64 " is out of bounds.", target);
 }
 
 void tern_kit_zero_division(const tern_kit_call *call) {
@@ -186,6 +197,19 @@ static bool reduction_fits(int32_t fn, int32_t in, int32_t out) {
     }
 }
 
+/* x at `at` and the target behind it; the loss or its gradient has x's dtype, the other outputs, and what
+ * comes between the target and the weights, that of statistics. */
+static bool cross_entropy_fits(const tern_kernel_query *query, int32_t at) {
+    const int32_t *in = query->input_dtypes, *out = query->output_dtypes;
+    int32_t x = in[at], statistics = x == TERN_BT_FLOAT64 ? TERN_BT_FLOAT64 : TERN_BT_FLOAT32;
+    bool fits = in[0] == x && out[0] == x;
+    fits = fits && in[at + 1] == (query->fn == TERN_CROSS_ENTROPY_INDEX ? TERN_BT_INT64 : x);
+    for (int32_t i = 1; i < query->n_outputs; i++) fits = fits && out[i] == statistics;
+    for (int32_t i = at + 2; i < query->n_inputs; i++)
+        fits = fits && in[i] == (at > 0 && i < 6 ? statistics : x);
+    return fits;
+}
+
 /* Whether the operands' dtypes go together; the other families convert or have one. */
 static bool dtypes_fit(const tern_kernel_query *query) {
     const int32_t *in = query->input_dtypes, out = query->output_dtypes[0];
@@ -201,6 +225,8 @@ static bool dtypes_fit(const tern_kernel_query *query) {
         return in[0] == in[1] && (out == in[0] || is_wider(in[0], out));
     case TERN_KERNEL_NORM:
     case TERN_KERNEL_NORM_GRAD: return norm_dtypes_fit(query);
+    case TERN_KERNEL_CROSS_ENTROPY: return cross_entropy_fits(query, 0);
+    case TERN_KERNEL_CROSS_ENTROPY_GRAD: return cross_entropy_fits(query, 1);
     default: return true;
     }
 }

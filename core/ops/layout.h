@@ -46,7 +46,7 @@ static inline tern_tensor *tern_new_shaped(tern_opcall *call, tern_dtype dtype,
 
 /* Gives a fresh contiguous tensor another shape of as many elements. A result of an operation that
  * is not a view must not come from one: it would share an alias. Returns nil after latching. */
-tern_tensor *tern_set_shape(tern_tensor *tensor, const tern_shape *shape);
+TERN_API tern_tensor *tern_set_shape(tern_tensor *tensor, const tern_shape *shape);
 
 /* A bit mask of one dimension; 0 for a 0-dim tensor, which has none to name. */
 static inline uint32_t tern_dim_bit(const tern_tensor *tensor, int dim) {

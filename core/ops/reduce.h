@@ -20,8 +20,9 @@ int64_t tern_reduced_count(const tern_shape *shape, uint32_t mask);
  * REDUCE fn over `mask` into `dtype`, which is what the kernel writes for the input's dtype. A
  * reduction of nothing is filled with `empty`. `value` is the kernel's (VAR, NORM). No recording.
  */
-tern_tensor *tern_reduce_raw(tern_opcall *call, tern_tensor *input, int32_t fn, uint32_t mask,
-                             bool keepdim, tern_dtype dtype, double value, double empty);
+TERN_API tern_tensor *tern_reduce_raw(tern_opcall *call, tern_tensor *input, int32_t fn,
+                                      uint32_t mask, bool keepdim, tern_dtype dtype, double value,
+                                      double empty);
 
 /* A reduced tensor in the shape that broadcasts to what was reduced: keepdim is put back. */
 tern_tensor *tern_unreduce(tern_tensor *reduced, const tern_shape *shape, uint32_t mask);

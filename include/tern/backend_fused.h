@@ -95,13 +95,13 @@ typedef struct tern_norm_grad_attrs {
  *
  *     INDEX          t = target[n, m]; nothing (loss 0, weight 0) where t is ignore_index, else
  *                    loss = -(1 - s) w[t] p[t] - s / c sum_c(w p)       weight of the element: w[t]
- *     PROBABILITIES  q = (1 - s) target + s / c;  loss = -sum_c(w p q)  weight of the element: 1 / m
+ *     PROBABILITIES  q = (1 - s) target + s / c;  loss = -sum_c(w p q)  weight of the element: 1
  *
  * w is 1 without weights. A target outside of [0, c) that is not ignore_index sets the queue's error:
  * BAD_INDEX, "Target 7 is out of bounds.".
  *
  * Outputs: the loss, [n, m] or, reduced, rank 0 (MEAN: the sum over the sum of the elements' weights,
- * which for PROBABILITIES is n; SUM); the maximum of x along c and log(sum(exp(x - max))), both [n, m],
+ * which for PROBABILITIES is n m; SUM); the maximum of x along c and log(sum(exp(x - max))), both [n, m],
  * float32 or float64; and the sum of the weights, rank 0, float32 or float64.
  *
  * CROSS_ENTROPY_GRAD: inputs g (of the loss's shape), x, target, the maximum, the logarithm, the sum of
