@@ -6,9 +6,9 @@
  * recorded one by one.
  */
 #include "core/ops/compose.h"
-#include "core/ops/loss.h"
 #include "core/ops/reduce.h"
 #include "functional.h"
+#include "loss.h"
 #include "programs/program.h"
 #include "tern/grad.h"
 

@@ -87,6 +87,9 @@ static const formula_case cases[] = {
     {F "kl_div", "XP", "", false},
     {F "kl_div", "XY", "log_target=True", false},
     {F "multilabel_soft_margin_loss", "XM", "", true},
+    /* cross_entropy.c */
+    {F "cross_entropy", "XP", "label_smoothing=0.1", true},
+    {F "cross_entropy", "XP", "weight=D", true},
     /* activation.c */
     {F "prelu", "XO", "", false},
     {F "glu", "X", "", false},
@@ -122,8 +125,9 @@ static const struct {
     const char *file;
     int calls;
 } known[] = {
-    {"activation.c", 4}, {"dropout.c", 3},        {"elementwise_composed.c", 4}, {"loss.c", 2},
-    {"loss_class.c", 7}, {"loss_distance.c", 11}, {"norm_given.c", 1},           {"normalise.c", 9},
+    {"activation.c", 4},     {"dropout.c", 3},    {"elementwise_composed.c", 4},
+    {"loss.c", 2},           {"loss_class.c", 7}, {"cross_entropy.c", 1},
+    {"loss_distance.c", 11}, {"norm_given.c", 1}, {"normalise.c", 9},
 };
 
 /* ---- running a case ---- */
