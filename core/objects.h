@@ -107,6 +107,12 @@ typedef struct tern_waiting {
 /* Sizes of blocks: four for each power of two that an address has room for. */
 #define TERN_BLOCK_CLASSES (32 * (int)sizeof(size_t) - 56)
 
+/* Who hears of an error that a lane's kernels met, once its work is done (tern_watch_add). */
+typedef struct tern_watch {
+    struct tern_watch *next;
+    void (*failed)(struct tern_watch *watch, tern_lane *lane);
+} tern_watch;
+
 #ifndef NDEBUG
 /* The thread that is in a context, how deep and in what, and another one that came (entered.c). */
 typedef struct tern_entered {
@@ -136,7 +142,8 @@ struct tern_ctx {
     bool inference;
 
     tern_lane *lanes[TERN_MAX_LANES];
-    int n_lanes;        /* lanes[0] is the default device */
+    int n_lanes; /* lanes[0] is the default device */
+    tern_watch *watches;
     uint64_t n_pending; /* of memory that goes back when queued work is done, over all lanes */
     tern_generator_body *generator; /* the default one */
     tern_tensor *nil;
@@ -202,6 +209,7 @@ struct tern_lane {
     tern_plans *plans;       /* NULL before the first */
     tern_bbuffer *skip_flag; /* what kernels that update weights read; NULL where there is none */
     uint64_t skip_flag_offset;
+    uint64_t waits; /* how often all of the queue's work was waited for */
     bool mapped[TERN_MAP_FAMILIES][TERN_MAP_MEMBERS][TERN_DTYPE_COUNT]; /* known to be supported */
     tern_resolved resolved[TERN_RESOLVED_SLOTS];
 };

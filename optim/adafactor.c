@@ -8,12 +8,13 @@
  *     u = g / sqrt(max(v, eps1^2))
  *     p = p (1 - lr wd) - max(eps2, |p| / sqrt(numel)) rho / max(1, |u| / (sqrt(numel) d)) u
  *
- * The means and norms are no in-place operations. `propose` computes them for all parameters; what it
+ * The means and norms are no formulas over a tuple. `propose` computes them for all parameters; what it
  * keeps of a matrix are vectors, so that the memory that the method saves stays saved. The matrix u is
  * then computed a second time, by the update.
  */
 #include <float.h>
 #include <math.h>
+#include <string.h>
 
 #include "classes.h"
 
@@ -78,11 +79,6 @@ static tern_shape adafactor_shape(const tern_tensor *param, int tensor) {
     return shape;
 }
 
-static int adafactor_scratch(const void *options) {
-    (void)options;
-    return 2;
-}
-
 static double epsilon1(const tern_update_call *u) {
     const tern_adafactor_options *o = u->options;
     if (o->eps.first.has) return o->eps.first.value;
@@ -99,19 +95,11 @@ static double new_weight(const tern_adafactor_options *o, double step) {
     return pow(step, o->beta2_decay);
 }
 
-/* u in scratch[1] from its variance there. */
-static tern_tensor *direction(tern_update_call *u, tern_tensor *grad) {
+/* u from the gradient and its variance. */
+static tern_tensor *direction(tern_update_call *u, tern_tensor *variance, tern_tensor *grad) {
     double eps1 = epsilon1(u);
-    tern_tensor *out = tern_clamp_in_place(u->scratch[1], eps1 * eps1, (double)INFINITY);
-    tern_reciprocal_in_place(tern_sqrt_in_place(out));
-    return tern_mul_in_place(out, grad);
-}
-
-/* row_var * col_var / divisor, as they are kept, into scratch[1]. */
-static void factored_variance(tern_update_call *u) {
-    tern_copy_in_place(u->scratch[1], u->kept[ROW_VAR]);
-    tern_mul_in_place(u->scratch[1], u->kept[COL_VAR]);
-    tern_div_in_place(u->scratch[1], u->kept[DIVISOR]);
+    tern_tensor *root = tern_sqrt(tern_clamp(variance, eps1 * eps1, (double)INFINITY));
+    return tern_mul(tern_reciprocal(root), grad);
 }
 
 /* ---- before the first update ----------------------------------------------------------------- */
@@ -139,15 +127,17 @@ static tern_tensor *room(const tern_update_call *u, tern_shape shape) {
                           tern_device_of(u->param));
 }
 
-static void propose_factored(tern_update_call *u, tern_tensor *grad, double weight) {
+/* Keeps the new row_var, col_var and the divisor; returns row_var col_var / divisor. */
+static tern_tensor *propose_factored(tern_update_call *u, tern_tensor *grad, double weight) {
     tern_tensor *squares = tern_mul(grad, grad);
     tern_tensor *rows = lerped_mean(u->state->tensor[ROW_VAR], squares, -1, weight);
+    tern_tensor *cols = lerped_mean(u->state->tensor[COL_VAR], squares, -2, weight);
     tern_tensor *mean = tern_mean_dims(rows, TERN_SHAPE(-2), true);
+    tern_tensor *divisor = tern_clamp(mean, epsilon1(u), (double)INFINITY);
     tern_copy_in_place(u->kept[ROW_VAR], rows);
-    tern_copy_in_place(u->kept[COL_VAR],
-                       lerped_mean(u->state->tensor[COL_VAR], squares, -2, weight));
-    tern_copy_in_place(u->kept[DIVISOR], tern_clamp(mean, epsilon1(u), (double)INFINITY));
-    factored_variance(u);
+    tern_copy_in_place(u->kept[COL_VAR], cols);
+    tern_copy_in_place(u->kept[DIVISOR], divisor);
+    return tern_div(tern_mul(rows, cols), divisor);
 }
 
 static void adafactor_propose(tern_update_call *u) {
@@ -163,35 +153,35 @@ static void adafactor_propose(tern_update_call *u) {
     }
     u->kept[FACTOR] = room(u, TERN_SCALAR_SHAPE);
     tern_scope scope = tern_scope_begin(u->ctx, TERN_NO_GRAD);
-    tern_tensor *grad = tern_update_gradient(u, o->maximize, 0);
-    if (factored)
-        propose_factored(u, grad, weight);
-    else
-        tern_copy_in_place(u->scratch[1],
-                           tern_lerp(u->state->tensor[VARIANCE], tern_mul(grad, grad), weight));
-    tern_copy_in_place(u->kept[FACTOR], step_factor(u, direction(u, grad)));
+    tern_tensor *grad = o->maximize ? tern_neg(u->grad) : u->grad;
+    tern_tensor *variance =
+        factored ? propose_factored(u, grad, weight)
+                 : tern_lerp(u->state->tensor[VARIANCE], tern_mul(grad, grad), weight);
+    tern_copy_in_place(u->kept[FACTOR], step_factor(u, direction(u, variance, grad)));
     tern_scope_end(scope);
 }
 
 /* ---- the update ------------------------------------------------------------------------------ */
 
-static void adafactor_update(tern_update_call *u) {
+static const tern_update_rule adafactor_rule = {
+    .tensors = "p g row col variance new_row new_col divisor factor",
+    .numbers = "weight smallest shrink rate",
+    .flags = "maximize decays factored",
+    .formula = "d = -g if maximize else g;"
+               "variance = variance if factored else lerp(variance, d * d, weight);"
+               "v = new_row * new_col / divisor if factored else variance;"
+               "u = reciprocal(sqrt(clamp(v, smallest, inf))) * d;"
+               "p = p * shrink if decays else p;"
+               "p = add(p, u * factor, rate)",
+};
+
+static uint32_t adafactor_plan(tern_update_call *u) {
     const tern_adafactor_options *o = u->options;
-    double step = ++u->state->scalar[0];
-    tern_tensor *grad = tern_update_gradient(u, o->maximize, 0);
-    if (is_factored(u->param)) {
-        tern_copy_in_place(u->state->tensor[ROW_VAR], u->kept[ROW_VAR]);
-        tern_copy_in_place(u->state->tensor[COL_VAR], u->kept[COL_VAR]);
-        factored_variance(u);
-    } else {
-        tern_tensor *squares = tern_copy_in_place(u->scratch[1], grad);
-        tern_mul_in_place(squares, grad);
-        tern_lerp_in_place(u->state->tensor[VARIANCE], squares, new_weight(o, step));
-        tern_copy_in_place(u->scratch[1], u->state->tensor[VARIANCE]);
-    }
-    tern_tensor *change = tern_mul_in_place(direction(u, grad), u->kept[FACTOR]);
-    if (o->weight_decay != 0) tern_mul_scalar_in_place(u->param, 1 - o->lr * o->weight_decay);
-    tern_add_alpha_in_place(u->param, change, -fmin(o->lr, 1 / sqrt(step)));
+    double step = ++u->scalar[0], eps1 = epsilon1(u);
+    const double numbers[] = {new_weight(o, step), eps1 * eps1, 1 - o->lr * o->weight_decay,
+                              -fmin(o->lr, 1 / sqrt(step))};
+    memcpy(u->number, numbers, sizeof numbers);
+    return TERN_FLAGS(o->maximize, o->weight_decay != 0, is_factored(u->param));
 }
 
 const tern_optim_class tern_adafactor_class = {
@@ -206,9 +196,10 @@ const tern_optim_class tern_adafactor_class = {
     .check = adafactor_check,
     .needs = adafactor_needs,
     .state_shape = adafactor_shape,
-    .scratch = adafactor_scratch,
     .propose = adafactor_propose,
-    .update = adafactor_update,
+    .replaced = 1u << ROW_VAR | 1u << COL_VAR,
+    .rule = &adafactor_rule,
+    .plan = adafactor_plan,
 };
 
 tern_optim *tern_adafactor_new(tern_ctx *ctx, tern_value params,

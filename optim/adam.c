@@ -1,5 +1,6 @@
 /* adam.c: Adam (Kingma and Ba 2015), AMSGrad (Reddi et al. 2018), AdamW (Loshchilov and Hutter 2019). */
 #include <math.h>
+#include <string.h>
 
 #include "classes.h"
 
@@ -40,29 +41,27 @@ static uint32_t adam_needs(const void *options, const tern_tensor *param) {
     return ((const tern_adam_options *)options)->amsgrad ? 7u : 3u;
 }
 
-static int adam_scratch(const void *options) {
-    (void)options;
-    return 2;
-}
+/* m and v are the moments, x the largest v, each corrected for having begun at zero. */
+static const tern_update_rule adam_rule = {
+    .tensors = "p g m v x",
+    .numbers = "weight_decay shrink w1 beta2 w2 root eps rate",
+    .flags = "maximize decays decoupled amsgrad",
+    .formula = TERN_DESCENT "p = p * shrink if decoupled else p;"
+                            "m = lerp(m, d, w1);"
+                            "v = addcmul(v * beta2, d, d, w2);"
+                            "x = maximum(x, v) if amsgrad else x;"
+                            "p = addcdiv(p, m, sqrt(x if amsgrad else v) / root + eps, rate)",
+};
 
-static void adam_update(tern_update_call *u) {
+static uint32_t adam_plan(tern_update_call *u) {
     const tern_adam_options *o = u->options;
-    tern_tensor *mean = u->state->tensor[0], *square = u->state->tensor[1];
-    double b1 = o->betas.first, b2 = o->betas.second, step = ++u->state->scalar[0];
-    bool decoupled = o->decoupled_weight_decay;
-    tern_tensor *grad = tern_update_gradient(u, o->maximize, decoupled ? 0 : o->weight_decay);
-    if (decoupled && o->weight_decay != 0)
-        tern_mul_scalar_in_place(u->param, 1 - o->lr * o->weight_decay);
-    tern_lerp_in_place(mean, grad, 1 - b1);
-    tern_mul_scalar_in_place(square, b2);
-    tern_addcmul_in_place(square, grad, grad, 1 - b2);
-    double step_size = o->lr / (1 - pow(b1, step)), correction = sqrt(1 - pow(b2, step));
-    if (o->amsgrad) square = tern_maximum_in_place(u->state->tensor[2], square);
-    tern_tensor *denominator = tern_copy_in_place(u->scratch[1], square);
-    tern_sqrt_in_place(denominator);
-    tern_div_scalar_in_place(denominator, correction);
-    tern_add_scalar_in_place(denominator, o->eps);
-    tern_addcdiv_in_place(u->param, mean, denominator, -step_size);
+    double b1 = o->betas.first, b2 = o->betas.second, step = ++u->scalar[0];
+    const double numbers[] = {
+        o->weight_decay, 1 - o->lr * o->weight_decay, 1 - b1, b2,
+        1 - b2,          sqrt(1 - pow(b2, step)),     o->eps, -(o->lr / (1 - pow(b1, step)))};
+    memcpy(u->number, numbers, sizeof numbers);
+    bool decays = o->weight_decay != 0, decoupled = o->decoupled_weight_decay;
+    return TERN_FLAGS(o->maximize, decays && !decoupled, decays && decoupled, o->amsgrad);
 }
 
 #define ADAM_KEYWORDS                                                                              \
@@ -79,8 +78,8 @@ const tern_optim_class tern_adam_class = {
     .keys = adam_keys,
     .rules = adam_rules,
     .needs = adam_needs,
-    .scratch = adam_scratch,
-    .update = adam_update,
+    .rule = &adam_rule,
+    .plan = adam_plan,
 };
 
 const tern_optim_class tern_adamw_class = {
@@ -93,8 +92,8 @@ const tern_optim_class tern_adamw_class = {
     .keys = adam_keys,
     .rules = adam_rules,
     .needs = adam_needs,
-    .scratch = adam_scratch,
-    .update = adam_update,
+    .rule = &adam_rule,
+    .plan = adam_plan,
 };
 
 tern_optim *tern_adam_new(tern_ctx *ctx, tern_value params, const tern_adam_options *options) {

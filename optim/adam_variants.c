@@ -1,5 +1,6 @@
 /* adam_variants.c: Adamax (Kingma and Ba 2015), NAdam (Dozat 2016), RAdam (Liu et al. 2020). */
 #include <math.h>
+#include <string.h>
 
 #include "classes.h"
 
@@ -27,11 +28,6 @@ static uint32_t two_tensors(const void *options, const tern_tensor *param) {
     return 3u;
 }
 
-static int two(const void *options) {
-    (void)options;
-    return 2;
-}
-
 /* ---- Adamax ---------------------------------------------------------------------------------- */
 
 static const adam_variant_options adamax_defaults = {
@@ -52,16 +48,22 @@ static const tern_field adamax_fields[] = {
 static const tern_state_key adamax_keys[] = {
     {"step", true, 0}, {"exp_avg", false, 0}, {"exp_inf", false, 1}, {NULL, false, 0}};
 
-static void adamax_update(tern_update_call *u) {
+static const tern_update_rule adamax_rule = {
+    .tensors = "p g m u",
+    .numbers = "weight_decay w1 beta2 eps rate",
+    .flags = "maximize decays",
+    .formula = TERN_DESCENT "m = lerp(m, d, w1);"
+                            "u = maximum(u * beta2, abs(d) + eps);"
+                            "p = addcdiv(p, m, u, rate)",
+};
+
+static uint32_t adamax_plan(tern_update_call *u) {
     const adam_variant_options *o = u->options;
-    tern_tensor *mean = u->state->tensor[0], *largest = u->state->tensor[1];
-    tern_tensor *grad = tern_update_gradient(u, o->maximize, o->weight_decay);
-    double step = ++u->state->scalar[0];
-    tern_lerp_in_place(mean, grad, 1 - o->betas.first);
-    tern_tensor *size = tern_abs_in_place(tern_copy_in_place(u->scratch[1], grad));
-    tern_add_scalar_in_place(size, o->eps);
-    tern_maximum_in_place(tern_mul_scalar_in_place(largest, o->betas.second), size);
-    tern_addcdiv_in_place(u->param, mean, largest, -(o->lr / (1 - pow(o->betas.first, step))));
+    double step = ++u->scalar[0];
+    const double numbers[] = {o->weight_decay, 1 - o->betas.first, o->betas.second, o->eps,
+                              -(o->lr / (1 - pow(o->betas.first, step)))};
+    memcpy(u->number, numbers, sizeof numbers);
+    return TERN_FLAGS(o->maximize, o->weight_decay != 0);
 }
 
 const tern_optim_class tern_adamax_class = {
@@ -75,24 +77,30 @@ const tern_optim_class tern_adamax_class = {
     .keys = adamax_keys,
     .rules = kin_rules,
     .needs = two_tensors,
-    .scratch = two,
-    .update = adamax_update,
+    .rule = &adamax_rule,
+    .plan = adamax_plan,
 };
 
 /* ---- what NAdam and RAdam share -------------------------------------------------------------- */
 
-/* The gradient after weight decay, and both moments moved on. */
-static tern_tensor *move_moments(tern_update_call *u) {
+#define MOMENTS                                                                                    \
+    TERN_DESCENT                                                                                   \
+    "p = p * shrink if decoupled else p;"                                                          \
+    "m = lerp(m, d, w1);"                                                                          \
+    "v = addcmul(v * beta2, d, d, w2);"
+#define MOMENTS_NUMBERS "weight_decay shrink w1 beta2 w2 "
+#define MOMENTS_FLAGS   "maximize decays decoupled "
+
+enum { MOMENTS_COUNT = 5 };
+
+static uint32_t plan_moments(tern_update_call *u) {
     const adam_variant_options *o = u->options;
-    tern_tensor *square = u->state->tensor[1];
-    double decay = o->decoupled_weight_decay ? 0 : o->weight_decay;
-    tern_tensor *grad = tern_update_gradient(u, o->maximize, decay);
-    if (o->decoupled_weight_decay && o->weight_decay != 0)
-        tern_mul_scalar_in_place(u->param, 1 - o->lr * o->weight_decay);
-    tern_lerp_in_place(u->state->tensor[0], grad, 1 - o->betas.first);
-    tern_mul_scalar_in_place(square, o->betas.second);
-    tern_addcmul_in_place(square, grad, grad, 1 - o->betas.second);
-    return grad;
+    double b2 = o->betas.second;
+    const double numbers[MOMENTS_COUNT] = {o->weight_decay, 1 - o->lr * o->weight_decay,
+                                           1 - o->betas.first, b2, 1 - b2};
+    memcpy(u->number, numbers, sizeof numbers);
+    bool decays = o->weight_decay != 0, decoupled = o->decoupled_weight_decay;
+    return TERN_FLAGS(o->maximize, decays && !decoupled, decays && decoupled);
 }
 
 /* ---- NAdam ----------------------------------------------------------------------------------- */
@@ -128,22 +136,27 @@ static void nadam_fresh(const void *options, double *out_scalars) {
     out_scalars[1] = 1;
 }
 
-static void nadam_update(tern_update_call *u) {
+static const tern_update_rule nadam_rule = {
+    .tensors = "p g m v",
+    .numbers = MOMENTS_NUMBERS "correction eps rate_of_gradient rate",
+    .flags = MOMENTS_FLAGS,
+    .formula = MOMENTS "s = sqrt(v / correction) + eps;"
+                       "p = addcdiv(p, d, s, rate_of_gradient);"
+                       "p = addcdiv(p, m, s, rate)",
+};
+
+static uint32_t nadam_plan(tern_update_call *u) {
     const adam_variant_options *o = u->options;
-    double step = ++u->state->scalar[0], b1 = o->betas.first;
-    tern_tensor *grad = move_moments(u);
+    double step = ++u->scalar[0], b1 = o->betas.first;
     double mu = b1 * (1 - 0.5 * pow(0.96, step * o->momentum_decay));
     double mu_next = b1 * (1 - 0.5 * pow(0.96, (step + 1) * o->momentum_decay));
     /* PyTorch keeps the product as a float32 tensor. */
-    double product = (double)((float)u->state->scalar[1] * (float)mu);
-    u->state->scalar[1] = product;
-    tern_tensor *denominator = tern_copy_in_place(u->scratch[1], u->state->tensor[1]);
-    tern_div_scalar_in_place(denominator, 1 - pow(o->betas.second, step));
-    tern_sqrt_in_place(denominator);
-    tern_add_scalar_in_place(denominator, o->eps);
-    tern_addcdiv_in_place(u->param, grad, denominator, -o->lr * (1 - mu) / (1 - product));
-    tern_addcdiv_in_place(u->param, u->state->tensor[0], denominator,
-                          (-o->lr * mu_next) / (1 - product * mu_next));
+    double product = u->scalar[1] = (double)((float)u->scalar[1] * (float)mu);
+    const double numbers[] = {1 - pow(o->betas.second, step), o->eps,
+                              -o->lr * (1 - mu) / (1 - product),
+                              (-o->lr * mu_next) / (1 - product * mu_next)};
+    memcpy(u->number + MOMENTS_COUNT, numbers, sizeof numbers);
+    return plan_moments(u);
 }
 
 const tern_optim_class tern_nadam_class = {
@@ -158,9 +171,9 @@ const tern_optim_class tern_nadam_class = {
     .keys = nadam_keys,
     .rules = kin_rules,
     .needs = two_tensors,
-    .scratch = two,
     .fresh_scalars = nadam_fresh,
-    .update = nadam_update,
+    .rule = &nadam_rule,
+    .plan = nadam_plan,
 };
 
 /* ---- RAdam ----------------------------------------------------------------------------------- */
@@ -184,25 +197,29 @@ static const tern_field radam_fields[] = {
 static const tern_state_key radam_keys[] = {
     {"step", true, 0}, {"exp_avg", false, 0}, {"exp_avg_sq", false, 1}, {NULL, false, 0}};
 
-static void radam_update(tern_update_call *u) {
+/* Early steps have too few squares to go by, and take the mean alone. */
+static const tern_update_rule radam_rule = {
+    .tensors = "p g m v",
+    .numbers = MOMENTS_NUMBERS "correction lr eps root rectified",
+    .flags = MOMENTS_FLAGS "rectifies",
+    .formula = MOMENTS "move = m / correction * lr;"
+                       "adapted = move * (reciprocal(sqrt(v) + eps) * root) * rectified;"
+                       "p = p - (adapted if rectifies else move)",
+};
+
+static uint32_t radam_plan(tern_update_call *u) {
     const adam_variant_options *o = u->options;
-    double step = ++u->state->scalar[0], b2 = o->betas.second, power = pow(b2, step);
-    move_moments(u);
+    double step = ++u->scalar[0], b2 = o->betas.second, power = pow(b2, step);
     double correction = 1 - power, rho_inf = 2 / (1 - b2) - 1;
     double rho = rho_inf - 2 * step * power / correction;
-    /* The gradient is used up: scratch[0] holds the step. */
-    tern_tensor *move = tern_copy_in_place(u->scratch[0], u->state->tensor[0]);
-    tern_div_scalar_in_place(move, 1 - pow(o->betas.first, step));
-    tern_mul_scalar_in_place(move, o->lr);
-    if (rho > 5) {
-        double rectified =
-            sqrt((rho - 4) * (rho - 2) * rho_inf / ((rho_inf - 4) * (rho_inf - 2) * rho));
-        tern_tensor *root = tern_copy_in_place(u->scratch[1], u->state->tensor[1]);
-        tern_add_scalar_in_place(tern_sqrt_in_place(root), o->eps);
-        tern_mul_scalar_in_place(tern_reciprocal_in_place(root), sqrt(correction));
-        tern_mul_scalar_in_place(tern_mul_in_place(move, root), rectified);
-    }
-    tern_add_alpha_in_place(u->param, move, -1);
+    bool rectifies = rho > 5;
+    double rectified =
+        rectifies ? sqrt((rho - 4) * (rho - 2) * rho_inf / ((rho_inf - 4) * (rho_inf - 2) * rho))
+                  : 1;
+    const double numbers[] = {1 - pow(o->betas.first, step), o->lr, o->eps, sqrt(correction),
+                              rectified};
+    memcpy(u->number + MOMENTS_COUNT, numbers, sizeof numbers);
+    return plan_moments(u) | (rectifies ? 1u << 3 : 0);
 }
 
 const tern_optim_class tern_radam_class = {
@@ -217,6 +234,6 @@ const tern_optim_class tern_radam_class = {
     .keys = radam_keys,
     .rules = kin_rules,
     .needs = two_tensors,
-    .scratch = two,
-    .update = radam_update,
+    .rule = &radam_rule,
+    .plan = radam_plan,
 };

@@ -1,4 +1,6 @@
 /* adaptive.c: RMSprop (Hinton's lecture 6), Adagrad (Duchi et al. 2011), Adadelta (Zeiler 2012). */
+#include <string.h>
+
 #include "classes.h"
 
 /* ---- RMSprop --------------------------------------------------------------------------------- */
@@ -39,32 +41,24 @@ static uint32_t rmsprop_needs(const void *options, const tern_tensor *param) {
     return 1u | (o->momentum > 0 ? 2u : 0u) | (o->centered ? 4u : 0u);
 }
 
-static int two(const void *options) {
-    (void)options;
-    return 2;
-}
+static const tern_update_rule rmsprop_rule = {
+    .tensors = "p g square buf mean",
+    .numbers = "weight_decay alpha w eps momentum rate",
+    .flags = "maximize decays centered moves",
+    .formula = TERN_DESCENT "square = addcmul(square * alpha, d, d, w);"
+                            "mean = lerp(mean, d, w) if centered else mean;"
+                            "variance = addcmul(square, mean, mean, -1) if centered else square;"
+                            "s = sqrt(variance) + eps;"
+                            "buf = addcdiv(buf * momentum, d, s) if moves else buf;"
+                            "p = add(p, buf, rate) if moves else addcdiv(p, d, s, rate)",
+};
 
-static void rmsprop_update(tern_update_call *u) {
+static uint32_t rmsprop_plan(tern_update_call *u) {
     const tern_rmsprop_options *o = u->options;
-    tern_tensor *square = u->state->tensor[0], *buffer = u->state->tensor[1];
-    tern_tensor *grad = tern_update_gradient(u, o->maximize, o->weight_decay);
-    u->state->scalar[0]++;
-    tern_mul_scalar_in_place(square, o->alpha);
-    tern_addcmul_in_place(square, grad, grad, 1 - o->alpha);
-    tern_tensor *average = tern_copy_in_place(u->scratch[1], square);
-    if (o->centered) {
-        tern_tensor *mean = tern_lerp_in_place(u->state->tensor[2], grad, 1 - o->alpha);
-        tern_addcmul_in_place(average, mean, mean, -1);
-    }
-    tern_sqrt_in_place(average);
-    tern_add_scalar_in_place(average, o->eps);
-    if (o->momentum > 0) {
-        tern_mul_scalar_in_place(buffer, o->momentum);
-        tern_addcdiv_in_place(buffer, grad, average, 1);
-        tern_add_alpha_in_place(u->param, buffer, -o->lr);
-    } else {
-        tern_addcdiv_in_place(u->param, grad, average, -o->lr);
-    }
+    const double numbers[] = {o->weight_decay, o->alpha, 1 - o->alpha, o->eps, o->momentum, -o->lr};
+    memcpy(u->number, numbers, sizeof numbers);
+    u->scalar[0]++;
+    return TERN_FLAGS(o->maximize, o->weight_decay != 0, o->centered, o->momentum > 0);
 }
 
 const tern_optim_class tern_rmsprop_class = {
@@ -78,8 +72,8 @@ const tern_optim_class tern_rmsprop_class = {
     .keys = rmsprop_keys,
     .rules = rmsprop_rules,
     .needs = rmsprop_needs,
-    .scratch = two,
-    .update = rmsprop_update,
+    .rule = &rmsprop_rule,
+    .plan = rmsprop_plan,
 };
 
 tern_optim *tern_rmsprop_new(tern_ctx *ctx, tern_value params,
@@ -128,14 +122,20 @@ static double adagrad_fresh(const void *options, int tensor) {
     return ((const tern_adagrad_options *)options)->initial_accumulator_value;
 }
 
-static void adagrad_update(tern_update_call *u) {
+static const tern_update_rule adagrad_rule = {
+    .tensors = "p g sum",
+    .numbers = "weight_decay eps rate",
+    .flags = "maximize decays",
+    .formula = TERN_DESCENT "sum = addcmul(sum, d, d);"
+                            "p = addcdiv(p, d, sqrt(sum) + eps, rate)",
+};
+
+static uint32_t adagrad_plan(tern_update_call *u) {
     const tern_adagrad_options *o = u->options;
-    tern_tensor *grad = tern_update_gradient(u, o->maximize, o->weight_decay);
-    double step = ++u->state->scalar[0], lr = o->lr / (1 + (step - 1) * o->lr_decay);
-    tern_tensor *sum = tern_addcmul_in_place(u->state->tensor[0], grad, grad, 1);
-    tern_tensor *root = tern_sqrt_in_place(tern_copy_in_place(u->scratch[1], sum));
-    tern_add_scalar_in_place(root, o->eps);
-    tern_addcdiv_in_place(u->param, grad, root, -lr);
+    double step = ++u->scalar[0];
+    const double numbers[] = {o->weight_decay, o->eps, -(o->lr / (1 + (step - 1) * o->lr_decay))};
+    memcpy(u->number, numbers, sizeof numbers);
+    return TERN_FLAGS(o->maximize, o->weight_decay != 0);
 }
 
 const tern_optim_class tern_adagrad_class = {
@@ -149,10 +149,10 @@ const tern_optim_class tern_adagrad_class = {
     .keys = adagrad_keys,
     .rules = adagrad_rules,
     .needs = one_tensor,
-    .scratch = two,
     .fresh = adagrad_fresh,
     .eager = true,
-    .update = adagrad_update,
+    .rule = &adagrad_rule,
+    .plan = adagrad_plan,
 };
 
 tern_optim *tern_adagrad_new(tern_ctx *ctx, tern_value params,
@@ -202,29 +202,22 @@ static uint32_t two_tensors(const void *options, const tern_tensor *param) {
     return 3u;
 }
 
-static int three(const void *options) {
-    (void)options;
-    return 3;
-}
+static const tern_update_rule adadelta_rule = {
+    .tensors = "p g square acc",
+    .numbers = "weight_decay rho w eps rate",
+    .flags = "maximize decays",
+    .formula = TERN_DESCENT "square = addcmul(square * rho, d, d, w);"
+                            "delta = sqrt(acc + eps) / sqrt(square + eps) * d;"
+                            "acc = addcmul(acc * rho, delta, delta, w);"
+                            "p = add(p, delta, rate)",
+};
 
-static tern_tensor *shifted_root(tern_tensor *out, tern_tensor *tensor, double eps) {
-    tern_add_scalar_in_place(tern_copy_in_place(out, tensor), eps);
-    return tern_sqrt_in_place(out);
-}
-
-static void adadelta_update(tern_update_call *u) {
+static uint32_t adadelta_plan(tern_update_call *u) {
     const adadelta_options *o = u->options;
-    tern_tensor *square = u->state->tensor[0], *accumulated = u->state->tensor[1];
-    tern_tensor *grad = tern_update_gradient(u, o->maximize, o->weight_decay);
-    u->state->scalar[0]++;
-    tern_mul_scalar_in_place(square, o->rho);
-    tern_addcmul_in_place(square, grad, grad, 1 - o->rho);
-    tern_tensor *std = shifted_root(u->scratch[1], square, o->eps);
-    tern_tensor *delta = shifted_root(u->scratch[2], accumulated, o->eps);
-    tern_mul_in_place(tern_div_in_place(delta, std), grad);
-    tern_mul_scalar_in_place(accumulated, o->rho);
-    tern_addcmul_in_place(accumulated, delta, delta, 1 - o->rho);
-    tern_add_alpha_in_place(u->param, delta, -o->lr);
+    const double numbers[] = {o->weight_decay, o->rho, 1 - o->rho, o->eps, -o->lr};
+    memcpy(u->number, numbers, sizeof numbers);
+    u->scalar[0]++;
+    return TERN_FLAGS(o->maximize, o->weight_decay != 0);
 }
 
 const tern_optim_class tern_adadelta_class = {
@@ -238,6 +231,6 @@ const tern_optim_class tern_adadelta_class = {
     .keys = adadelta_keys,
     .rules = adadelta_rules,
     .needs = two_tensors,
-    .scratch = three,
-    .update = adadelta_update,
+    .rule = &adadelta_rule,
+    .plan = adadelta_plan,
 };

@@ -1,12 +1,8 @@
 /* asgd_rprop.c: ASGD (Polyak and Juditsky 1992) and Rprop (Riedmiller and Braun 1993). */
 #include <math.h>
+#include <string.h>
 
 #include "classes.h"
-
-static int two(const void *options) {
-    (void)options;
-    return 2;
-}
 
 /* ---- ASGD ------------------------------------------------------------------------------------ */
 
@@ -58,23 +54,23 @@ static void asgd_fresh(const void *options, double *out_scalars) {
     out_scalars[ASGD_MU] = 1;
 }
 
-static void asgd_update(tern_update_call *u) {
+static const tern_update_rule asgd_rule = {
+    .tensors = "p g ax",
+    .numbers = "weight_decay shrink rate mu",
+    .flags = "maximize decays averages",
+    .formula = TERN_DESCENT "p = add(p * shrink, d, rate);"
+                            "ax = ax + (p - ax) * mu if averages else p",
+};
+
+static uint32_t asgd_plan(tern_update_call *u) {
     const asgd_options *o = u->options;
-    tern_tensor *average = u->state->tensor[0];
-    double *scalar = u->state->scalar, step = ++scalar[ASGD_STEP], eta = scalar[ASGD_ETA];
-    tern_tensor *grad = tern_update_gradient(u, o->maximize, o->weight_decay);
-    tern_mul_scalar_in_place(u->param, 1 - o->lambd * eta);
-    tern_add_alpha_in_place(u->param, grad, -eta);
-    if (scalar[ASGD_MU] != 1) {
-        tern_tensor *gap = tern_copy_in_place(u->scratch[1], u->param);
-        tern_mul_scalar_in_place(tern_sub_in_place(gap, average), scalar[ASGD_MU]);
-        tern_add_in_place(average, gap);
-    } else {
-        tern_copy_in_place(average, u->param);
-    }
+    double step = ++u->scalar[ASGD_STEP], eta = u->scalar[ASGD_ETA], mu = u->scalar[ASGD_MU];
+    const double numbers[] = {o->weight_decay, 1 - o->lambd * eta, -eta, mu};
+    memcpy(u->number, numbers, sizeof numbers);
     /* PyTorch keeps both as float32 tensors. */
-    scalar[ASGD_ETA] = (double)(float)(o->lr / pow(1 + o->lambd * o->lr * step, o->alpha));
-    scalar[ASGD_MU] = (double)(float)(1 / (step - o->t0 > 1 ? step - o->t0 : 1));
+    u->scalar[ASGD_ETA] = (double)(float)(o->lr / pow(1 + o->lambd * o->lr * step, o->alpha));
+    u->scalar[ASGD_MU] = (double)(float)(1 / (step - o->t0 > 1 ? step - o->t0 : 1));
+    return TERN_FLAGS(o->maximize, o->weight_decay != 0, mu != 1);
 }
 
 const tern_optim_class tern_asgd_class = {
@@ -88,9 +84,9 @@ const tern_optim_class tern_asgd_class = {
     .keys = asgd_keys,
     .rules = asgd_rules,
     .needs = asgd_needs,
-    .scratch = two,
     .fresh_scalars = asgd_fresh,
-    .update = asgd_update,
+    .rule = &asgd_rule,
+    .plan = asgd_plan,
 };
 
 /* ---- Rprop ----------------------------------------------------------------------------------- */
@@ -145,28 +141,27 @@ static double rprop_fresh(const void *options, int tensor) {
     return tensor == 1 ? ((const rprop_options *)options)->lr : 0;
 }
 
-/*
- * The step size of an element grows where the gradient keeps its sign and shrinks where it changes;
- * there the element rests for a step. sign(g * prev) in {-1, 0, 1} chooses the factor.
- */
-static void rprop_update(tern_update_call *u) {
+/* The step size of an element grows where the gradient keeps its sign and shrinks where it changes;
+ * there the element rests for a step. */
+static const tern_update_rule rprop_rule = {
+    .tensors = "p g prev size",
+    .numbers = "shrink grow smallest largest",
+    .flags = "maximize",
+    .formula = "d = -g if maximize else g;"
+               "turn = d * prev;"
+               "prev = 0 if turn < 0 else d;"
+               "factor = shrink if turn < 0 else grow if turn > 0 else 1;"
+               "size = clamp(size * factor, smallest, largest);"
+               "p = addcmul(p, sign(prev), size, -1)",
+};
+
+static uint32_t rprop_plan(tern_update_call *u) {
     const rprop_options *o = u->options;
-    tern_tensor *previous = u->state->tensor[0], *size = u->state->tensor[1];
-    tern_tensor *grad = tern_update_gradient(u, o->maximize, 0);
-    u->state->scalar[0]++;
-    tern_tensor *sign = tern_mul_in_place(tern_copy_in_place(u->scratch[1], grad), previous);
-    tern_tensor *grows = tern_gt_scalar(sign, 0), *shrinks = tern_lt_scalar(sign, 0);
-    tern_tensor *one = tern_ones_like(sign);
-    tern_tensor *factor = tern_where(grows, tern_mul_scalar(one, o->etas.second), one);
-    factor = tern_where(shrinks, tern_mul_scalar(one, o->etas.first), factor);
-    tern_tensor *kept = tern_where(shrinks, tern_zeros_like(grad), grad);
-    tern_tensor *direction = tern_sign(kept);
-    tern_tensor *bounded =
-        tern_clamp(tern_mul(size, factor), o->step_sizes.first, o->step_sizes.second);
-    if (tern_is_nil(bounded) || tern_is_nil(direction)) return;
-    tern_copy_in_place(size, bounded);
-    tern_addcmul_in_place(u->param, direction, size, -1);
-    tern_copy_in_place(previous, kept);
+    const double numbers[] = {o->etas.first, o->etas.second, o->step_sizes.first,
+                              o->step_sizes.second};
+    memcpy(u->number, numbers, sizeof numbers);
+    u->scalar[0]++;
+    return TERN_FLAGS(o->maximize);
 }
 
 const tern_optim_class tern_rprop_class = {
@@ -181,7 +176,7 @@ const tern_optim_class tern_rprop_class = {
     .rules = rprop_rules,
     .check = rprop_check,
     .needs = rprop_needs,
-    .scratch = two,
     .fresh = rprop_fresh,
-    .update = rprop_update,
+    .rule = &rprop_rule,
+    .plan = rprop_plan,
 };

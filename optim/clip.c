@@ -3,6 +3,10 @@
 
 #include "internal.h"
 
+tern_tensor *tern_norm2(tern_tensor *tensor) {
+    return tern_sqrt(tern_sum(tern_mul(tensor, tensor)));
+}
+
 /* A 0-dim norm over all elements; NULL for a tensor without elements under the infinity norm. */
 static tern_tensor *norm_of(tern_tensor *tensor, double norm_type) {
     if (isinf(norm_type)) {

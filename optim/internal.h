@@ -1,10 +1,13 @@
 /*
  * internal.h: what an optimizer holds, and how one kind of optimizer is described.
  *
- * A step first prepares every parameter (state that is missing, scratch space, what an update wants
- * computed beforehand), then updates them one by one with in-place operations alone: nothing is
- * allocated once the first weight has changed. The first step of each kind is rehearsed on single
- * elements, so that a kernel that is missing is known.
+ * The update of a parameter is a formula (tern/update.h) over the parameter, its gradient, its state and
+ * numbers that the host works out before each step. A step first makes everything ready: state that is
+ * missing, what an update wants computed beforehand, the launches. Then it writes, in one launch for all
+ * parameters of the same program, dtype and device: nothing is allocated once the first weight has changed.
+ *
+ * A device that reports errors late skips the steps behind one; what the host counted for them is taken
+ * back when the error surfaces (undo.c).
  *
  * An optimizer over all parameters at once (LBFGS) evaluates its closure between the writes; it steps
  * by functions of its own.
@@ -16,12 +19,21 @@
 #include "tern/memory.h"
 #include "tern/ops.h"
 #include "tern/optim.h"
+#include "tern/update.h"
 
 #define TERN_STATE_TENSORS 3
 #define TERN_STATE_SCALARS 3
-#define TERN_REHEARSED     8 /* weights and biases of a few dtypes and stages */
-#define TERN_SCRATCH       3
 #define TERN_KEPT          4
+
+/* The tensors of an update's tuple, in the order in which a rule names them. */
+enum {
+    TERN_TUPLE_PARAM,
+    TERN_TUPLE_GRAD,
+    TERN_TUPLE_STATE,
+    TERN_TUPLE_KEPT = TERN_TUPLE_STATE + TERN_STATE_TENSORS,
+    TERN_TUPLE_TENSORS = TERN_TUPLE_KEPT + TERN_KEPT
+};
+#define TERN_TUPLE_NUMBERS 12
 
 /* The state of one parameter. Scalars are what PyTorch keeps as 0-dim float32 tensors. */
 typedef struct tern_param_state {
@@ -44,11 +56,28 @@ typedef struct tern_group {
     tern_param *params;
     size_t count;
     bool has_names;
-    uint64_t rehearsed[TERN_REHEARSED]; /* kinds of update, 0 for none; in turn */
-    size_t next_rehearsed;
 } tern_group;
 
 typedef struct tern_optim_class tern_optim_class;
+
+/* A program of a rule, kept from step to step. */
+typedef struct tern_program_kept {
+    struct tern_program_kept *next;
+    const tern_update_rule *rule;
+    uint32_t flags;
+    tern_dtype dtype;
+    tern_updater *update;
+} tern_program_kept;
+
+/* What a step counted from, for all parameters in the order of the groups. */
+typedef struct tern_counted {
+    size_t count, capacity;
+    struct {
+        bool exists;
+        uint32_t live;
+        double scalar[TERN_STATE_SCALARS];
+    } * params;
+} tern_counted;
 
 /* What an optimizer's handle stands for. */
 typedef struct tern_optim_body {
@@ -61,6 +90,10 @@ typedef struct tern_optim_body {
     tern_group *groups;
     size_t n_groups, groups_capacity;
     void *whole; /* the state of a class with `whole`, in state_owner; NULL before the first step */
+    tern_program_kept *programs;
+    uint64_t steps;                         /* since it was made */
+    tern_skips *skips;                      /* NULL before a step on a device that may skip one */
+    tern_counted counted[TERN_SKIPS_STEPS]; /* step number n is at n modulo their number */
 } tern_optim_body;
 
 /* The optimizer; NULL for NULL, and after latching that it is gone. */
@@ -72,11 +105,12 @@ static inline tern_optim_body *tern_optim_of(const tern_optim *optim, const char
 typedef struct tern_update_call {
     tern_ctx *ctx;
     const void *options;
-    tern_group *group;
     tern_param_state *state;
     tern_tensor *param, *grad;
-    tern_tensor *scratch[TERN_SCRATCH]; /* of the parameter's shape, contents open */
-    tern_tensor *kept[TERN_KEPT];       /* what `propose` leaves for `update` */
+    tern_tensor *kept[TERN_KEPT];      /* what `propose` leaves for the update */
+    bool started;                      /* every state tensor that it needs has a value */
+    double scalar[TERN_STATE_SCALARS]; /* the state's, which become those of the step's end */
+    double number[TERN_TUPLE_NUMBERS]; /* those of the rule, in its order */
 } tern_update_call;
 
 /* A member of the state by PyTorch's name: tensor or scalar number `index`. */
@@ -126,9 +160,8 @@ struct tern_optim_class {
     /* Where the state is over all parameters at once. Nothing below is looked at then. */
     const tern_whole_class *whole;
 
-    /* Which state tensors a parameter needs (bit i), and how many scratch tensors an update uses. */
+    /* Which state tensors a parameter needs (bit i). */
     uint32_t (*needs)(const void *options, const tern_tensor *param);
-    int (*scratch)(const void *options);
 
     /* The shape of a state tensor; the parameter's where NULL. */
     tern_shape (*state_shape)(const tern_tensor *param, int tensor);
@@ -140,12 +173,19 @@ struct tern_optim_class {
     /* State exists from construction on (Adagrad). */
     bool eager;
 
-    /* What an update wants that cannot be computed in place: for every parameter before the first
-     * `update`. May allocate; writes to scratch alone, whose contents do not last, and leaves its
-     * results in `kept`. May be NULL. */
+    /* What an update wants that is no formula over its tensors: for every parameter before the first write.
+     * Makes tensors of the open scope and leaves them in `kept`. May be NULL. */
     void (*propose)(tern_update_call *u);
 
-    void (*update)(tern_update_call *u);
+    /* Bit i: kept tensor i becomes state tensor i, where there is one; for state of another shape than the
+     * parameter's, which the formula cannot write. */
+    uint32_t replaced;
+
+    /* The formula; its tensors are those of a tuple. */
+    const tern_update_rule *rule;
+
+    /* Works out the numbers of a step, from scalars that it moves on. Returns the rule's flags. */
+    uint32_t (*plan)(tern_update_call *u);
 };
 
 /* ---- classes.c ---- */
@@ -186,13 +226,31 @@ static inline bool tern_optim_latched(const tern_ctx *ctx) {
     return *tern_error(ctx) != '\0';
 }
 
-/* ---- what updates share (update.c) ---- */
+/* ---- undo.c ---- */
 
-/* The gradient with PyTorch's first two steps: negated where maximize, plus weight_decay * param. Uses
- * scratch[0] where it differs from .grad. */
-tern_tensor *tern_update_gradient(tern_update_call *u, bool maximize, double weight_decay);
+/* Keeps what step number optim->steps counts from, which a device may skip. False after latching. */
+bool tern_undo_keep(tern_optim_body *optim);
 
-/* The 2-norm over all elements, 0-dim. */
+/* Waits until it is known which steps were skipped: for whoever looks at what is counted. */
+void tern_undo_settle(const tern_optim_body *optim);
+
+/* ---- what updates share ---- */
+
+/* The gradient as formulas begin: negated where maximize, plus weight_decay * param. */
+#define TERN_DESCENT                                                                               \
+    "d = -g if maximize else g;"                                                                   \
+    "d = add(d, p, weight_decay) if decays else d;"
+
+/* Conditions as the flags of a rule, in its order. */
+static inline uint32_t tern_flags(const bool *set, size_t count) {
+    uint32_t flags = 0;
+    for (size_t i = 0; i < count; i++) flags |= (uint32_t)set[i] << i;
+    return flags;
+}
+#define TERN_FLAGS(...)                                                                            \
+    tern_flags((const bool[]){__VA_ARGS__}, sizeof((const bool[]){__VA_ARGS__}) / sizeof(bool))
+
+/* The 2-norm over all elements, 0-dim (clip.c). */
 tern_tensor *tern_norm2(tern_tensor *tensor);
 
 #endif

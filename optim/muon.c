@@ -6,9 +6,8 @@
  *     ns_steps times:   A = X X^T   B = b A + c A A   X = a X + B X       all bfloat16
  *     p = p (1 - lr wd) - lr adjusted X
  *
- * The iteration brings every singular value of u near 1. It needs products of matrices, which are not
- * in-place operations: `propose` makes the X of all parameters, 2 bytes an element, before the first
- * weight changes.
+ * The iteration brings every singular value of u near 1. It needs products of matrices: `propose` makes
+ * the X of all parameters, 2 bytes an element, before the first weight changes.
  */
 #include <math.h>
 #include <string.h>
@@ -103,11 +102,6 @@ static uint32_t muon_needs(const void *options, const tern_tensor *param) {
     return 1u;
 }
 
-static int muon_scratch(const void *options) {
-    (void)options;
-    return 1;
-}
-
 /* ---- the step -------------------------------------------------------------------------------- */
 
 /* beta input + alpha mat1 mat2 */
@@ -146,13 +140,20 @@ static void muon_propose(tern_update_call *u) {
     u->kept[0] = tern_scope_return(scope, orthogonal(u->ctx, update, o));
 }
 
-static void muon_update(tern_update_call *u) {
+static const tern_update_rule muon_rule = {
+    .tensors = "p g b - - x",
+    .numbers = "w shrink rate",
+    .flags = "",
+    .formula = "b = lerp(b, g, w); p = add(p * shrink, x, rate)",
+};
+
+static uint32_t muon_plan(tern_update_call *u) {
     const tern_muon_options *o = u->options;
     double rows = (double)tern_size(u->param, 0), cols = (double)tern_size(u->param, 1);
-    tern_lerp_in_place(u->state->tensor[0], u->grad, 1 - o->momentum);
-    tern_tensor *update = tern_copy_in_place(u->scratch[0], u->kept[0]);
-    tern_mul_scalar_in_place(u->param, 1 - o->lr * o->weight_decay);
-    tern_add_alpha_in_place(u->param, update, -o->lr * adjustment(o->adjust_lr_fn)(rows, cols));
+    const double numbers[] = {1 - o->momentum, 1 - o->lr * o->weight_decay,
+                              -o->lr * adjustment(o->adjust_lr_fn)(rows, cols)};
+    memcpy(u->number, numbers, sizeof numbers);
+    return 0;
 }
 
 const tern_optim_class tern_muon_class = {
@@ -168,9 +169,9 @@ const tern_optim_class tern_muon_class = {
     .check = muon_check,
     .accepts = muon_accepts,
     .needs = muon_needs,
-    .scratch = muon_scratch,
     .propose = muon_propose,
-    .update = muon_update,
+    .rule = &muon_rule,
+    .plan = muon_plan,
 };
 
 tern_optim *tern_muon_new(tern_ctx *ctx, tern_value params, const tern_muon_options *options) {

@@ -1,4 +1,6 @@
 /* sgd.c: stochastic gradient descent with momentum (Sutskever et al. 2013 for Nesterov's form). */
+#include <string.h>
+
 #include "classes.h"
 
 static const tern_sgd_options sgd_defaults = TERN_SGD_OPTIONS;
@@ -37,30 +39,21 @@ static uint32_t sgd_needs(const void *options, const tern_tensor *param) {
     return ((const tern_sgd_options *)options)->momentum != 0 ? 1u : 0u;
 }
 
-static int sgd_scratch(const void *options) {
-    const tern_sgd_options *o = options;
-    return o->maximize || o->weight_decay != 0 || o->nesterov;
-}
+static const tern_update_rule sgd_rule = {
+    .tensors = "p g buf",
+    .numbers = "rate momentum undampened weight_decay",
+    .flags = "maximize decays moves started nesterov",
+    .formula = TERN_DESCENT
+    "buf = (add(buf * momentum, d, undampened) if started else d) if moves else buf;"
+    "d = (add(d, buf, momentum) if nesterov else buf) if moves else d;"
+    "p = add(p, d, rate)",
+};
 
-static void sgd_update(tern_update_call *u) {
+static uint32_t sgd_plan(tern_update_call *u) {
     const tern_sgd_options *o = u->options;
-    tern_tensor *grad = tern_update_gradient(u, o->maximize, o->weight_decay);
-    if (o->momentum != 0) {
-        tern_tensor *buffer = u->state->tensor[0];
-        if (u->state->live & 1u) {
-            tern_mul_scalar_in_place(buffer, o->momentum);
-            tern_add_alpha_in_place(buffer, grad, 1 - o->dampening);
-        } else {
-            tern_copy_in_place(buffer, grad);
-        }
-        if (!o->nesterov) {
-            grad = buffer;
-        } else {
-            if (grad != u->scratch[0]) grad = tern_copy_in_place(u->scratch[0], grad);
-            tern_add_alpha_in_place(grad, buffer, o->momentum);
-        }
-    }
-    tern_add_alpha_in_place(u->param, grad, -o->lr);
+    const double numbers[] = {-o->lr, o->momentum, 1 - o->dampening, o->weight_decay};
+    memcpy(u->number, numbers, sizeof numbers);
+    return TERN_FLAGS(o->maximize, o->weight_decay != 0, o->momentum != 0, u->started, o->nesterov);
 }
 
 const tern_optim_class tern_sgd_class = {
@@ -75,8 +68,8 @@ const tern_optim_class tern_sgd_class = {
     .rules = sgd_rules,
     .check = sgd_check,
     .needs = sgd_needs,
-    .scratch = sgd_scratch,
-    .update = sgd_update,
+    .rule = &sgd_rule,
+    .plan = sgd_plan,
 };
 
 tern_optim *tern_sgd_new(tern_ctx *ctx, tern_value params, const tern_sgd_options *options) {

@@ -72,6 +72,7 @@ static tern_tensor *tensor_of_whole(const tern_optim_body *optim, const char *na
 tern_tensor *tern_optim_state(const tern_optim *handle, size_t parameter, const char *name) {
     const tern_optim_body *optim = tern_optim_of(handle, "tern_optim_state");
     const tern_param *param = optim ? param_number(optim, parameter) : NULL;
+    if (optim) tern_undo_settle(optim);
     if (param && optim->cls->whole && parameter == 0) return tensor_of_whole(optim, name);
     if (!param || !param->state.exists) return NULL;
     const tern_param_state *state = &param->state;
@@ -128,6 +129,7 @@ static tern_value group_of(const tern_optim_body *optim, const tern_group *group
 
 tern_value tern_optim_state_dict(tern_optim *handle) {
     tern_optim_body *optim = tern_optim_of(handle, "tern_optim_state_dict");
+    if (optim) tern_undo_settle(optim);
     if (!optim || tern_optim_latched(optim->ctx)) return tern_none();
     tern_ctx *ctx = optim->ctx;
     tern_value dict = tern_dict_new(ctx, false), state = tern_dict_new(ctx, false);
@@ -287,6 +289,7 @@ tern_status tern_optim_load_state_dict(tern_optim *handle, tern_value state) {
     tern_optim_body *optim = tern_optim_of(handle, "tern_optim_load_state_dict");
     if (!optim) return tern_handle_status(handle);
     tern_ctx *ctx = optim->ctx;
+    tern_undo_settle(optim);
     if (tern_check(ctx) != TERN_OK) return tern_check(ctx);
     load l = {.optim = optim};
     tern_value params = tern_dict_get(state, "state");

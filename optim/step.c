@@ -14,21 +14,47 @@ tern_status tern_optim_zero_grad(tern_optim *handle) {
     return status;
 }
 
-/* ---- scratch space --------------------------------------------------------------------------- */
+/* ---- programs -------------------------------------------------------------------------------- */
 
-/* Scratch tensors are views of a few buffers as large as the largest parameter of their dtype and
- * device: a step's extra memory does not grow with the number of parameters. */
-typedef struct scratch_pool {
-    tern_tensor *largest; /* the parameter that sets the size */
-    tern_tensor *buffers[TERN_SCRATCH];
-} scratch_pool;
+/* For state of another shape than its parameter's. */
+static const tern_update_rule replace_rule = {
+    .tensors = "to from", .numbers = "", .flags = "", .formula = "to = from"};
+
+/* The program of a rule, made when it is first needed. NULL after latching. */
+static tern_updater *program_of(tern_optim_body *optim, const tern_update_rule *rule,
+                                uint32_t flags, tern_dtype dtype) {
+    for (const tern_program_kept *p = optim->programs; p; p = p->next)
+        if (p->rule == rule && p->flags == flags && p->dtype == dtype) return p->update;
+    tern_scope scope = tern_owner_begin(optim->owner, TERN_NO_GRAD);
+    if (!scope.serial) return NULL;
+    tern_program_kept *kept = tern_scope_alloc(optim->ctx, sizeof *kept);
+    tern_updater *update = kept ? tern_updater_new(optim->ctx, rule, flags, dtype) : NULL;
+    tern_scope_end(scope);
+    if (!update) return NULL;
+    *kept = (tern_program_kept){optim->programs, rule, flags, dtype, update};
+    optim->programs = kept;
+    return update;
+}
+
+/* ---- batches --------------------------------------------------------------------------------- */
+
+/* The tuples of one program on one device: a launch. */
+typedef struct batch {
+    const tern_update_rule *rule;
+    uint32_t flags;
+    tern_tensor *first; /* a tensor that is written */
+    int n_tensors, n_numbers;
+    size_t count, capacity;
+    tern_tensor **tensors;
+    double *numbers;
+    tern_update_run *run;
+} batch;
 
 typedef struct step {
     tern_optim_body *optim;
-    scratch_pool *pools;
-    size_t n_pools;
     tern_update_call *calls;
-    size_t n_calls;
+    size_t n_calls, n_batches, batches_capacity;
+    batch *batches;
 } step;
 
 static bool same_place(const tern_tensor *a, const tern_tensor *b) {
@@ -36,105 +62,59 @@ static bool same_place(const tern_tensor *a, const tern_tensor *b) {
            strcmp(tern_device_of(a), tern_device_of(b)) == 0;
 }
 
-static scratch_pool *pool_of(step *s, const tern_tensor *param) {
-    for (size_t i = 0; i < s->n_pools; i++)
-        if (same_place(s->pools[i].largest, param)) return &s->pools[i];
-    return NULL;
+/* A larger copy of an array, in the open scope; NULL after latching. */
+static void *grown(tern_ctx *ctx, const void *array, size_t count, size_t capacity, size_t size) {
+    void *larger = capacity > SIZE_MAX / 4 / size ? NULL : tern_scope_alloc(ctx, capacity * size);
+    if (larger && count) memcpy(larger, array, count * size);
+    return larger;
 }
 
-static void note_size(step *s, tern_tensor *param) {
-    scratch_pool *pool = pool_of(s, param);
-    if (!pool) {
-        pool = &s->pools[s->n_pools++];
-        pool->largest = param;
-    }
-    if (tern_numel(param) > tern_numel(pool->largest)) pool->largest = param;
+/* How many names a text has, separated by spaces. */
+static int count_names(const char *text) {
+    int count = *text != '\0';
+    for (; *text; text++) count += *text == ' ';
+    return count;
 }
 
-static tern_shape contiguous_strides(tern_shape shape) {
-    tern_shape strides = shape;
-    int64_t step_size = 1;
-    for (int i = shape.rank; i-- > 0;) {
-        strides.dim[i] = step_size;
-        step_size *= shape.dim[i] > 1 ? shape.dim[i] : 1;
+static batch *batch_of(step *s, const tern_update_rule *rule, uint32_t flags, tern_tensor *like) {
+    for (size_t i = 0; i < s->n_batches; i++) {
+        batch *b = &s->batches[i];
+        if (b->rule == rule && b->flags == flags && same_place(b->first, like)) return b;
     }
-    return strides;
+    if (s->n_batches == s->batches_capacity) {
+        size_t capacity = s->batches_capacity ? 2 * s->batches_capacity : 4;
+        s->batches = grown(s->optim->ctx, s->batches, s->n_batches, capacity, sizeof *s->batches);
+        if (!s->batches) return NULL;
+        s->batches_capacity = capacity;
+    }
+    batch *b = &s->batches[s->n_batches++];
+    *b = (batch){.rule = rule,
+                 .flags = flags,
+                 .first = like,
+                 .n_tensors = count_names(rule->tensors),
+                 .n_numbers = count_names(rule->numbers)};
+    return b;
 }
 
-static bool give_scratch(step *s, tern_update_call *call, int count) {
-    scratch_pool *pool = pool_of(s, call->param);
-    tern_shape shape = tern_shape_of(call->param);
-    for (int i = 0; i < count; i++) {
-        if (!pool->buffers[i]) {
-            tern_shape flat = TERN_SHAPE(tern_numel(pool->largest));
-            pool->buffers[i] = tern_reshape(tern_empty_like(pool->largest), flat);
-        }
-        call->scratch[i] =
-            tern_view_of_storage(pool->buffers[i], shape, contiguous_strides(shape), 0);
-        if (tern_is_nil(call->scratch[i])) return false;
+/* Adds a tuple. False after latching. */
+static bool add_tuple(step *s, batch *b, tern_tensor *const *tensors, const double *numbers) {
+    size_t n_tensors = (size_t)b->n_tensors, n_numbers = (size_t)b->n_numbers;
+    if (b->count == b->capacity) {
+        size_t capacity = b->capacity ? 2 * b->capacity : 16;
+        b->tensors = grown(s->optim->ctx, b->tensors, b->count * n_tensors, capacity * n_tensors,
+                           sizeof *tensors);
+        b->numbers = grown(s->optim->ctx, b->numbers, b->count * n_numbers,
+                           capacity * n_numbers + 1, sizeof *numbers);
+        if (!b->tensors || !b->numbers) return false;
+        b->capacity = capacity;
     }
+    memcpy(b->tensors + b->count * n_tensors, tensors, n_tensors * sizeof *tensors);
+    if (n_numbers) memcpy(b->numbers + b->count * n_numbers, numbers, n_numbers * sizeof *numbers);
+    b->count++;
     return true;
 }
 
-/* ---- the rehearsal --------------------------------------------------------------------------- */
-
-/*
- * What decides which kernels an update starts: the dtype, device and rank of the parameter, which
- * state is live, and of the options whether they are zero, not how large they are. Never 0.
- */
-static uint64_t kind_of(const tern_optim_body *optim, const tern_update_call *call) {
-    uint64_t kind = 1 + (uint64_t)tern_dtype_of(call->param);
-    for (const char *c = tern_device_of(call->param); *c; c++) kind = kind * 31 + (unsigned char)*c;
-    kind = kind * 31 + call->state->live;
-    kind = kind * 31 + (uint64_t)tern_rank(call->param);
-    for (const tern_field *field = optim->cls->fields; field->name; field++) {
-        const char *member = (const char *)call->options + field->offset;
-        bool is_set = true;
-        if (field->type == TERN_FIELD_FLOAT) is_set = *(const double *)(const void *)member != 0;
-        if (field->type == TERN_FIELD_BOOL) is_set = *(const bool *)(const void *)member;
-        kind = kind * 2 + is_set + (kind >> 57);
-    }
-    return kind | (uint64_t)1 << 63;
-}
-
-/*
- * The kernel of an in-place operation may be missing. So the first update of each kind runs on tensors
- * of one element and the parameter's rank: what fails fails before a weight has changed.
- */
-static tern_shape single_element(const tern_tensor *param) {
-    tern_shape shape = tern_shape_of(param);
-    for (int i = 0; i < shape.rank; i++) shape.dim[i] = 1;
-    return shape;
-}
-
-static bool rehearse(step *s, const tern_update_call *call) {
-    tern_ctx *ctx = s->optim->ctx;
-    uint64_t kind = kind_of(s->optim, call);
-    tern_group *group = call->group;
-    for (size_t i = 0; i < TERN_REHEARSED; i++)
-        if (group->rehearsed[i] == kind) return true;
-    tern_scope scope = tern_scope_begin(ctx, 0);
-    tern_tensor *ones[2 + TERN_SCRATCH + TERN_STATE_TENSORS];
-    int count = (int)(sizeof ones / sizeof ones[0]);
-    tern_tensor *one = tern_ones(ctx, single_element(call->param), tern_dtype_of(call->param));
-    for (int i = 0; i < count; i++)
-        ones[i] = tern_to_device(tern_clone(one), tern_device_of(call->param));
-    tern_param_state state = *call->state;
-    tern_update_call trial = *call;
-    trial.state = &state;
-    trial.param = ones[0];
-    trial.grad = ones[1];
-    for (int i = 0; i < TERN_SCRATCH; i++) trial.scratch[i] = ones[2 + i];
-    for (int i = 0; i < TERN_STATE_TENSORS; i++) state.tensor[i] = ones[2 + TERN_SCRATCH + i];
-    if (!tern_optim_latched(ctx) && s->optim->cls->propose) s->optim->cls->propose(&trial);
-    if (!tern_optim_latched(ctx)) s->optim->cls->update(&trial);
-    tern_scope_end(scope);
-    if (tern_optim_latched(ctx)) return false;
-    group->rehearsed[group->next_rehearsed++ % TERN_REHEARSED] = kind;
-    return true;
-}
-
-/* ---- the step -------------------------------------------------------------------------------- */
+/* ---- getting ready --------------------------------------------------------------------------- */
 
 static size_t count_params(const tern_optim_body *optim) {
     size_t count = 0;
@@ -159,13 +139,12 @@ bool tern_optim_check_gradient(const tern_optim_body *optim, const tern_tensor *
     return false;
 }
 
-/* Collects the parameters that have a gradient, with all that their update needs. */
-static bool prepare(step *s) {
+/* Collects the parameters that have a gradient, with their state. */
+static bool collect(step *s) {
     tern_optim_body *optim = s->optim;
     size_t count = count_params(optim);
-    s->calls = tern_scope_alloc(optim->ctx, (count + 1) * sizeof *s->calls);
-    s->pools = tern_scope_alloc(optim->ctx, (count + 1) * sizeof *s->pools);
-    if (!s->calls || !s->pools) return false;
+    s->calls = grown(optim->ctx, NULL, 0, count + 1, sizeof *s->calls);
+    if (!s->calls) return false;
     for (size_t g = 0; g < optim->n_groups; g++) {
         tern_group *group = &optim->groups[g];
         for (size_t i = 0; i < group->count; i++) {
@@ -174,40 +153,93 @@ static bool prepare(step *s) {
             if (!grad) continue;
             if (!tern_optim_check_gradient(optim, param->tensor, grad)) return false;
             if (!tern_state_prepare(optim, group, param)) return false;
-            note_size(s, param->tensor);
-            s->calls[s->n_calls++] = (tern_update_call){.ctx = optim->ctx,
-                                                        .options = group->options,
-                                                        .group = group,
-                                                        .state = &param->state,
-                                                        .param = param->tensor,
-                                                        .grad = grad};
+            uint32_t needs = optim->cls->needs(group->options, param->tensor);
+            s->calls[s->n_calls++] =
+                (tern_update_call){.ctx = optim->ctx,
+                                   .options = group->options,
+                                   .state = &param->state,
+                                   .param = param->tensor,
+                                   .grad = grad,
+                                   .started = (param->state.live & needs) == needs};
         }
     }
-    for (size_t i = 0; i < s->n_calls; i++)
-        if (!give_scratch(s, &s->calls[i], optim->cls->scratch(s->calls[i].options))) return false;
-    for (size_t i = 0; i < s->n_calls; i++)
-        if (!rehearse(s, &s->calls[i])) return false;
-    for (size_t i = 0; i < s->n_calls && optim->cls->propose; i++) {
-        optim->cls->propose(&s->calls[i]);
-        if (tern_optim_latched(optim->ctx)) return false;
-    }
-    return tern_reserve(optim->ctx) == TERN_OK;
+    return true;
 }
 
-/* An update writes only in place, and reads state that `prepare` made. */
-static void update(const tern_optim_body *optim, tern_update_call *call) {
+/* Works out one update and puts its tuples where they belong. */
+static bool plan(step *s, tern_update_call *call) {
+    const tern_optim_class *cls = s->optim->cls;
+    tern_tensor *tensors[TERN_TUPLE_TENSORS] = {call->param, call->grad};
+    memcpy(call->scalar, call->state->scalar, sizeof call->scalar);
+    if (cls->propose) cls->propose(call);
+    uint32_t flags = cls->plan(call);
+    if (tern_optim_latched(s->optim->ctx)) return false;
+    memcpy(tensors + TERN_TUPLE_STATE, call->state->tensor, sizeof call->state->tensor);
+    memcpy(tensors + TERN_TUPLE_KEPT, call->kept, sizeof call->kept);
+    batch *b = batch_of(s, cls->rule, flags, call->param);
+    if (!b || !add_tuple(s, b, tensors, call->number)) return false;
+    for (int i = 0; i < TERN_STATE_TENSORS; i++) {
+        if (!(cls->replaced >> i & 1u) || !call->kept[i]) continue;
+        tern_tensor *both[] = {call->state->tensor[i], call->kept[i]};
+        b = batch_of(s, &replace_rule, 0, both[0]);
+        if (!b || !add_tuple(s, b, both, NULL)) return false;
+    }
+    return true;
+}
+
+static bool prepare(step *s) {
+    tern_optim_body *optim = s->optim;
+    bool may_skip = false;
+    if (!collect(s)) return false;
+    for (size_t i = 0; i < s->n_calls; i++)
+        if (!plan(s, &s->calls[i])) return false;
+    for (size_t i = 0; i < s->n_batches; i++) {
+        batch *b = &s->batches[i];
+        tern_updater *program = program_of(optim, b->rule, b->flags, tern_dtype_of(b->first));
+        b->run = program ? tern_updater_prepare(program, b->tensors, b->numbers, b->count) : NULL;
+        if (!b->run) return false;
+        may_skip = may_skip || tern_skips_possible(b->first);
+    }
+    return !may_skip || tern_undo_keep(optim);
+}
+
+/* ---- the step -------------------------------------------------------------------------------- */
+
+/* What the step counted becomes the state's. */
+static void count(const tern_optim_body *optim, const tern_update_call *call) {
+    tern_param_state *state = call->state;
     uint32_t needs = optim->cls->needs(call->options, call->param);
-    optim->cls->update(call);
-    call->state->live |= needs;
+    memcpy(state->scalar, call->scalar, sizeof state->scalar);
+    state->live |= needs;
     for (const tern_state_key *key = optim->cls->keys; key->name; key++)
-        call->state->exists = call->state->exists || key->is_scalar || needs != 0;
+        state->exists = state->exists || key->is_scalar || needs != 0;
+}
+
+/* The step's device, or devices. */
+static void note_devices(const step *s) {
+    for (size_t i = 0; i < s->n_batches; i++) {
+        const tern_tensor *first = s->batches[i].first;
+        bool noted = false;
+        for (size_t k = 0; k < i && !noted; k++)
+            noted = strcmp(tern_device_of(s->batches[k].first), tern_device_of(first)) == 0;
+        if (!noted) tern_skips_note(s->optim->skips, first, s->optim->steps);
+    }
+}
+
+static void write_all(step *s) {
+    tern_optim_body *optim = s->optim;
+    for (size_t i = 0; i < s->n_batches; i++)
+        if (tern_update_start(s->batches[i].run) != TERN_OK) return;
+    for (size_t i = 0; i < s->n_calls; i++) count(optim, &s->calls[i]);
+    if (optim->skips) note_devices(s);
+    optim->steps++;
 }
 
 tern_status tern_optim_step(tern_optim *handle) {
     tern_optim_body *optim = tern_optim_of(handle, "tern_optim_step");
     if (!optim) return tern_handle_status(handle);
     tern_ctx *ctx = optim->ctx;
-    if (tern_check(ctx) != TERN_OK) return tern_check(ctx);
+    if (tern_optim_latched(ctx)) return tern_check(ctx);
     if (optim->cls->whole)
         return tern_fail(ctx, TERN_ERR_ARGUMENT,
                          "%s: a step needs a closure that evaluates the loss: call "
@@ -215,9 +247,7 @@ tern_status tern_optim_step(tern_optim *handle) {
                          optim->cls->name);
     step s = {.optim = optim};
     tern_scope scope = tern_scope_begin(ctx, TERN_NO_GRAD);
-    if (scope.serial && prepare(&s))
-        for (size_t i = 0; i < s.n_calls && !tern_optim_latched(ctx); i++)
-            update(optim, &s.calls[i]);
+    if (scope.serial && prepare(&s)) write_all(&s);
     tern_scope_end(scope);
     return tern_optim_latched(ctx) ? tern_check(ctx) : TERN_OK;
 }

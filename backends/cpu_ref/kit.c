@@ -367,6 +367,7 @@ static int32_t run_tuples(tern_kit_device *device, const tern_operand *inputs, i
     int32_t in = program->n_inputs, out = program->n_outputs, tuples = out ? n_outputs / out : 0;
     if (tuples < 1 || n_inputs != tuples * in || n_outputs != tuples * out)
         return tern_kit_fail(err, TERN_BACKEND_INVALID, "map: operands that are no tuples");
+    if (program->flags & TERN_MAP_SKIPS && flag->status != TERN_BACKEND_OK) return TERN_BACKEND_OK;
     int32_t status = TERN_BACKEND_OK;
     for (int32_t t = 0; t < tuples && status == TERN_BACKEND_OK; t++)
         status = run_once(device, TERN_KERNEL_MAP, inputs + (ptrdiff_t)t * in, in,

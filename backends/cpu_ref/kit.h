@@ -23,7 +23,8 @@
 /* One more than the largest kernel id. */
 #define TERN_KIT_KERNELS 160
 
-/* The most operands that a launch may have: an output or input for each dimension, and a few. */
+/* The most operands that a launch may have, or a tuple of MAP: an output or input for each dimension, and
+ * a few. */
 #define TERN_KIT_OPERANDS 24
 
 /* The longest program of MAP: its values, of a chunk of positions, lie in scratch memory. */
@@ -120,7 +121,7 @@ int32_t tern_kit_copy_to_host(tern_bdevice *device, tern_bqueue *queue, void *ds
                               tern_backend_error *err);
 
 /* Runs one launch now. What the kernel meets (a bad index) goes into `flag`, which is the caller's:
- * a queue has one of its own. */
+ * a queue has one of its own. While that is set, launches that skip (TERN_MAP_SKIPS) do nothing. */
 int32_t tern_kit_run(tern_kit_device *device, int32_t kernel, const tern_operand *inputs,
                      int32_t n_inputs, const tern_operand *outputs, int32_t n_outputs,
                      const void *attrs, uint32_t attrs_size, tern_kit_flag *flag,

@@ -81,6 +81,15 @@ bool tern_has_map(tern_lane *lane, int32_t kernel, int32_t fn, int n_inputs, ter
     return resolve(lane, &key, size)->reason == NULL;
 }
 
+bool tern_has_program(tern_lane *lane, int n_steps, const uint8_t *dtypes, int n_inputs,
+                      int n_outputs, size_t attrs_size) {
+    if (n_inputs + n_outputs > TERN_MAX_OPERANDS) return false;
+    tern_resolved key = {
+        NULL, TERN_KERNEL_MAP, (int16_t)n_steps, (uint8_t)n_inputs, (uint8_t)n_outputs, {0}};
+    memcpy(key.dtypes, dtypes, (size_t)n_inputs + (size_t)n_outputs);
+    return resolve(lane, &key, attrs_size)->reason == NULL;
+}
+
 /* ---- starting -------------------------------------------------------------------------------- */
 
 static bool takes_immediates(int32_t kernel) {
@@ -121,7 +130,7 @@ static int32_t launch_here(tern_lane *lane, int32_t kernel, int32_t fn, tern_ten
     lane->ctx->stats.launches++;
     if (tern_is_planned(lane, kernel)) {
         bool handled;
-        int32_t status = tern_plan_launch(lane, kernel, fn, operands, n_inputs, out, n_outputs,
+        int32_t status = tern_plan_launch(lane, kernel, fn, operands, n_inputs, out, n_outputs, 1,
                                           attrs, (uint32_t)attrs_size, err, &handled);
         if (handled) return status;
         err->message[0] = 0;

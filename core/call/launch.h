@@ -34,6 +34,10 @@ bool tern_has_kernel(tern_lane *lane, int32_t kernel, int32_t fn, tern_tensor *c
 bool tern_has_map(tern_lane *lane, int32_t kernel, int32_t fn, int n_inputs, tern_dtype dtype,
                   tern_dtype result);
 
+/* The same for a program of `n_steps` steps whose inputs and outputs have these dtypes. */
+bool tern_has_program(tern_lane *lane, int n_steps, const uint8_t *dtypes, int n_inputs,
+                      int n_outputs, size_t attrs_size);
+
 /* Whether a member of a family writes bool (include/tern/backend.h marks them "-> bool"). */
 static inline bool tern_kernel_gives_bool(int32_t kernel, int32_t fn) {
     switch (kernel) {

@@ -223,8 +223,9 @@ static plan *plan_for(tern_lane *lane, const tern_plan_query *query, int32_t *ou
 /* ---- launching ------------------------------------------------------------------------------ */
 
 int32_t tern_plan_launch(tern_lane *lane, int32_t kernel, int32_t fn, const tern_operand *in,
-                         int n_in, const tern_operand *out, int n_out, const void *attrs,
-                         uint32_t size, tern_backend_error *err, bool *out_handled) {
+                         int n_in, const tern_operand *out, int n_out, int n_tuples,
+                         const void *attrs, uint32_t size, tern_backend_error *err,
+                         bool *out_handled) {
     tern_bdevice_vtable *vt = &lane->device->vtable;
     tern_plan_query query = {(uint32_t)sizeof query, kernel, fn, n_in, n_out, size, in, out, attrs};
     int32_t status;
@@ -241,8 +242,8 @@ int32_t tern_plan_launch(tern_lane *lane, int32_t kernel, int32_t fn, const tern
         *out_handled = false;
         return TERN_BACKEND_OUT_OF_MEMORY;
     }
-    status = vt->launch_plan(lane->device->object, lane->queue, p->object, in, n_in, out, n_out,
-                             workspace ? workspace->buffer : NULL,
+    status = vt->launch_plan(lane->device->object, lane->queue, p->object, in, n_in * n_tuples, out,
+                             n_out * n_tuples, workspace ? workspace->buffer : NULL,
                              workspace ? workspace->offset : 0, err);
     tern_storage_release(workspace);
     return status;

@@ -20,10 +20,12 @@ static inline bool tern_is_planned(const tern_lane *lane, int32_t kernel) {
  * Launches a kernel of such a family by its plan, which is made where there is none yet. What the device
  * answers, DECLINED and UNSUPPORTED (with the reason in `err`) included. `*out_handled` is false, and
  * nothing was launched, where memory for the plan or its workspace is out: the caller launches without.
+ * Of MAP, in and out have the operands of `n_tuples` tuples, the counts are those of one.
  */
 int32_t tern_plan_launch(tern_lane *lane, int32_t kernel, int32_t fn, const tern_operand *in,
-                         int n_in, const tern_operand *out, int n_out, const void *attrs,
-                         uint32_t size, tern_backend_error *err, bool *out_handled);
+                         int n_in, const tern_operand *out, int n_out, int n_tuples,
+                         const void *attrs, uint32_t size, tern_backend_error *err,
+                         bool *out_handled);
 
 /* The end of a lane. */
 void tern_plans_free(tern_lane *lane);

@@ -122,15 +122,30 @@ tern_lane *tern_lane_cpu(tern_ctx *ctx) {
     return tern_lane_open(ctx, "cpu");
 }
 
+void tern_watch_add(tern_ctx *ctx, tern_watch *watch) {
+    watch->next = ctx->watches;
+    ctx->watches = watch;
+}
+
+void tern_watch_remove(tern_ctx *ctx, const tern_watch *watch) {
+    tern_watch **link = &ctx->watches;
+    while (*link && *link != watch) link = &(*link)->next;
+    if (*link) *link = watch->next;
+}
+
 tern_status tern_lane_synchronize(tern_lane *lane) {
     tern_bdevice_vtable *vt = &lane->device->vtable;
     tern_backend_error err;
     err.message[0] = 0;
     int32_t status = TERN_BACKEND_OK;
     if (lane->queue) status = vt->queue_synchronize(lane->device->object, lane->queue, &err);
+    lane->waits++;
     if (status == TERN_BACKEND_OK && vt->take_error)
         status = vt->take_error(lane->device->object, lane->queue, &err);
-    if (status != TERN_BACKEND_OK) tern_lane_fail(lane, "work on the device", status, &err);
+    if (status != TERN_BACKEND_OK) {
+        for (tern_watch *w = lane->ctx->watches; w; w = w->next) w->failed(w, lane);
+        tern_lane_fail(lane, "work on the device", status, &err);
+    }
     tern_pending_look(lane->ctx);
     return lane->ctx->status;
 }

@@ -15,11 +15,15 @@ tern_lane *tern_lane_of(const tern_tensor *tensor);
 tern_lane *tern_lane_cpu(tern_ctx *ctx);
 
 /* Waits for the lane's work and latches what kernels report. */
-tern_status tern_lane_synchronize(tern_lane *lane);
+TERN_API tern_status tern_lane_synchronize(tern_lane *lane);
+
+/* From now on `watch`, which stays the caller's, hears of the errors of the context's lanes. */
+TERN_API void tern_watch_add(tern_ctx *ctx, tern_watch *watch);
+TERN_API void tern_watch_remove(tern_ctx *ctx, const tern_watch *watch);
 
 /* Latches a slot's failure: "cpu_ref: copy to host: MESSAGE". */
-tern_status tern_lane_fail(tern_lane *lane, const char *what, int32_t status,
-                           const tern_backend_error *err);
+TERN_API tern_status tern_lane_fail(tern_lane *lane, const char *what, int32_t status,
+                                    const tern_backend_error *err);
 
 tern_status tern_upload(tern_lane *lane, tern_storage *dst, uint64_t offset, const void *src,
                         uint64_t bytes);

@@ -16,7 +16,7 @@ tern_frame *tern_scope_frame(tern_scope scope);
 tern_frame *tern_graph_frame(tern_ctx *ctx);
 
 /* Moves a tensor to another frame, whatever its history (internal results). */
-void tern_tensor_move(tern_tensor *tensor, tern_frame *frame);
+TERN_API void tern_tensor_move(tern_tensor *tensor, tern_frame *frame);
 
 /* Moves what lives in `frame`, or inside it, to the frame around it and returns it. Nil, and latched,
  * where its graph ends with the frame. */

@@ -61,7 +61,7 @@ bool tern_tensor_set_geometry(tern_tensor *tensor, int rank, const int64_t *shap
 /* Replaces the storage and geometry of `tensor` by those of `source` (retained). */
 tern_status tern_tensor_assign(tern_tensor *tensor, const tern_tensor *source);
 
-void tern_contiguous_strides(int rank, const int64_t *shape, int64_t *out_strides);
+TERN_API void tern_contiguous_strides(int rank, const int64_t *shape, int64_t *out_strides);
 TERN_API bool tern_same_shape(const tern_tensor *a, const tern_tensor *b);
 
 /* Number of elements, false on overflow or a negative size. A size of 0 does not excuse the others:

@@ -2,6 +2,7 @@
  * parse.c: formulas, Python's notation with a few names for the parts.
  *
  *     formula := {name '=' choice ';'} choice
+ *     update  := name '=' choice {';' name '=' choice}
  *     choice  := or ['if' or 'else' choice]
  *     or      := and {'or' and}          and := not {'and' not}      not := ['not'] compare
  *     compare := sum [('<' | '<=' | '>' | '>=' | '==' | '!=') sum]
@@ -11,7 +12,8 @@
  *     power   := atom ['**' unary]
  *     atom    := number | pi | inf | name | function '(' choice {',' choice} ')' | '(' choice ')'
  *
- * Both arms of a choice are computed; nothing here has an effect.
+ * Both arms of a choice are computed; nothing here has an effect. A name that is given again has its new
+ * value from there on.
  */
 #include <ctype.h>
 #include <math.h>
@@ -415,14 +417,23 @@ static bool part_begins(parser *f, const char **out_name, size_t *out_length) {
     return false;
 }
 
-static void parts(parser *f) {
+static bool at_end(parser *f) {
+    skip_space(f);
+    return *f->at == '\0';
+}
+
+/* An update is parts alone: behind its last there is no value. */
+static void parts(parser *f, bool update) {
     const char *name;
     size_t length;
     while (!f->failed && part_begins(f, &name, &length)) {
-        if (f->n_parts == MAX_PARTS) fail_at(f, name, "more than 32 names");
         int16_t value = choice(f);
-        if (!f->failed && !take(f, ";")) fail(f, "expected ';'");
-        if (!f->failed) f->parts[f->n_parts++] = (tern_program_name){name, length, value, false};
+        if (!f->failed && !take(f, ";") && !(update && at_end(f))) fail(f, "expected ';'");
+        if (f->failed) return;
+        tern_program_name *known = find(f->parts, f->n_parts, name, length);
+        if (!known && f->n_parts == MAX_PARTS) fail_at(f, name, "more than 32 names");
+        if (!known && !f->failed) known = &f->parts[f->n_parts++];
+        if (known) *known = (tern_program_name){name, length, value, false};
     }
 }
 
@@ -437,10 +448,27 @@ int16_t tern_program_parse(tern_program *p, const char *formula, tern_program_na
                 .n_names = n_names,
                 .message = out_message,
                 .message_size = message_size};
-    parts(&f);
+    parts(&f, false);
     int16_t value = choice(&f);
-    skip_space(&f);
-    if (!f.failed && *f.at) fail(&f, "expected the end of the formula");
+    if (!f.failed && !at_end(&f)) fail(&f, "expected the end of the formula");
     return f.failed ? TERN_P_NONE : value;
+}
+
+bool tern_program_parse_update(tern_program *p, const char *formula, tern_program_name *names,
+                               int n_names, char *out_message, size_t message_size) {
+    parser f = {.text = formula,
+                .at = formula,
+                .program = p,
+                .names = names,
+                .n_names = n_names,
+                .message = out_message,
+                .message_size = message_size};
+    parts(&f, true);
+    if (!f.failed && !at_end(&f)) fail(&f, "expected a name and '='");
+    for (int k = 0; k < n_names && !f.failed; k++) {
+        const tern_program_name *part = find(f.parts, f.n_parts, names[k].name, names[k].length);
+        if (part) names[k].value = part->value;
+    }
+    return !f.failed;
 }
 /* NOLINTEND(readability-non-const-parameter) */

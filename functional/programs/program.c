@@ -151,6 +151,30 @@ static void number_values(const tern_program *p, numbering *n) {
         if (n->steps[k] >= 0) n->steps[k] = (int16_t)(next + n->n_steps++);
 }
 
+void tern_program_reads(const tern_program *p, bool *out_read) {
+    numbering n;
+    number_values(p, &n);
+    memset(out_read, 0, (size_t)p->n_inputs * sizeof *out_read);
+    for (int k = 0; k < p->n_outputs; k++)
+        if (p->outputs[k] < p->n_inputs) out_read[p->outputs[k]] = true;
+    for (int k = 0; k < p->n_steps; k++)
+        for (int i = 0; n.steps[k] >= 0 && i < 4; i++) {
+            int16_t source = p->steps[k].source[i];
+            if (source >= 0 && source < p->n_inputs) out_read[source] = true;
+        }
+}
+
+void tern_program_reorder(tern_program *p, int n_inputs, const int16_t *order) {
+    for (int k = 0; k < p->n_steps; k++)
+        for (int i = 0; i < 4; i++) {
+            int16_t *source = &p->steps[k].source[i];
+            if (*source >= 0 && *source < p->n_inputs) *source = order[*source];
+        }
+    for (int k = 0; k < p->n_outputs; k++)
+        if (p->outputs[k] < p->n_inputs) p->outputs[k] = order[p->outputs[k]];
+    p->n_inputs = n_inputs;
+}
+
 static int16_t renumbered(numbering *n, int16_t value) {
     const int16_t *at = value >= 0 ? place(n, value) : NULL;
     return at ? *at : value;

@@ -68,6 +68,12 @@ bool tern_program_is_integral(int family, int fn);
  * bytes; none after latching. */
 tern_value tern_program_finish(tern_ctx *ctx, const tern_program *p, tern_dtype compute);
 
+/* Which inputs an output needs, to `out_read`. */
+void tern_program_reads(const tern_program *p, bool *out_read);
+
+/* Numbers the inputs anew: input k becomes `order[k]`. */
+void tern_program_reorder(tern_program *p, int n_inputs, const int16_t *order);
+
 /* A finished program; NULL where the bytes are none. */
 const tern_map_attrs *tern_program_of(tern_value bytes);
 
@@ -93,6 +99,11 @@ typedef struct tern_program_name {
  */
 int16_t tern_program_parse(tern_program *p, const char *formula, tern_program_name *names,
                            int n_names, char *out_message, size_t message_size);
+
+/* The same for an update, whose names are its results: each name's value becomes what the formula makes
+ * of it. */
+bool tern_program_parse_update(tern_program *p, const char *formula, tern_program_name *names,
+                               int n_names, char *out_message, size_t message_size);
 
 /* ---- derivatives (gradient.c) ---------------------------------------------------------------- */
 

@@ -10,6 +10,24 @@ bool tern_program_run(tern_opcall *call, const tern_map_attrs *attrs, size_t att
                       tern_tensor *const *operands, const tern_dtype *dtypes,
                       tern_tensor **outputs);
 
+/*
+ * Memory for the tensors between steps: buffers of so many bytes, which are made when they are asked for and
+ * used again. One run leaves all that a further run of the same program needs.
+ */
+#define TERN_STEP_BUFFERS 64
+typedef struct tern_step_pool {
+    tern_frame *frame; /* where the buffers live */
+    int64_t bytes;
+    int count;
+    tern_tensor *buffers[TERN_STEP_BUFFERS];
+} tern_step_pool;
+
+/* Runs a program step by step: `views` are the operands, broadcast. All steps come before the first output
+ * is written. Latches. */
+void tern_program_run_steps(tern_lane *lane, const tern_map_attrs *attrs, tern_step_pool *pool,
+                            const tern_shape *shape, tern_tensor *const *operands,
+                            tern_tensor *const *views, tern_tensor *const *outputs);
+
 /* The operation _map over a finished program: recorded. A tensor, or a tuple of several. */
 tern_value tern_program_apply(tern_ctx *ctx, tern_value bytes, const int64_t *dtypes, int n_outputs,
                               tern_tensor *const *operands, int count);

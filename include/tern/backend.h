@@ -490,8 +490,18 @@ typedef struct tern_resize_attrs {
  *
  * TUPLES. The inputs of the launch are those of the first tuple, of the second, and so on, and so are
  * the outputs. The operands of a tuple have one shape, tuples may differ in it, and all have the same
- * dtypes at the same place. supports and prepare see one tuple; `fn` is the number of steps there.
+ * dtypes at the same place, and the same choice there of a buffer or an immediate; what an immediate
+ * is differs from tuple to tuple. There may be any number of tuples. They have no order: what one
+ * writes no other reads or writes. supports and prepare see one tuple; `fn` is the number of steps
+ * there. A plan serves any tuples of its program and dtypes, whatever their shapes.
+ *
+ * SKIPPING. A launch with TERN_MAP_SKIPS writes nothing where the queue's error is set when its turn
+ * has come: it updates weights, which must not take up what follows from a bad index. The kernel reads
+ * the four bytes that skip_flag gives out; they are the backend's, so no operand names them. A device
+ * without queues has refused the launch that met the error, and has nothing to look at.
  */
+enum { TERN_MAP_SKIPS = 1u };
+
 typedef struct tern_map_step {
     int16_t family;    /* TERN_KERNEL_UNARY, _BINARY, _TERNARY or _COPY */
     int16_t fn;        /* its member; of COPY a dtype */
@@ -510,7 +520,7 @@ typedef struct tern_map_attrs {
     int32_t n_outputs;
     int32_t n_constants;
     int32_t n_steps;
-    int32_t reserved;
+    uint32_t flags; /* TERN_MAP_* */
 } tern_map_attrs;
 
 static inline const tern_map_constant *tern_map_constants(const tern_map_attrs *attrs) {

@@ -16,6 +16,7 @@
 #include "tern/optim.h"
 #include "tern/summary.h"
 #include "tern/tensor.h"
+#include "tern/update.h"
 #include "tern/value.h"
 
 #endif

@@ -145,5 +145,9 @@ tern_tensor *square(tern_ctx *ctx, tern_tensor *const *inputs, int n_inputs, voi
 bool visit(void *user, const char *name, tern_module *module);
 double lambda(int64_t epoch, void *user);
 tern_tensor *loss_of(void *user);
+tern_updater *updater(struct call *c);
+tern_update_run *update_run(struct call *c);
+extern const tern_update_rule update_rule;
+void ignore_step(void *user, const char *device, uint64_t step);
 
 #endif

@@ -249,6 +249,22 @@ tern_ctx *another(struct call *c) {
     return ctx;
 }
 
+/* Of two tensors and a number, as tensors() and doubles() give. */
+const tern_update_rule update_rule = {
+    .tensors = "p g", .numbers = "rate", .flags = "", .formula = "p = add(p, g, rate)"};
+
+tern_updater *updater(struct call *c) {
+    return tern_updater_new(c->ctx, &update_rule, 0, TERN_FLOAT32);
+}
+
+tern_update_run *update_run(struct call *c) {
+    return tern_updater_prepare(updater(c), tensors(c), doubles(c), 1);
+}
+
+void ignore_step(void *user, const char *device, uint64_t step) {
+    (void)user, (void)device, (void)step;
+}
+
 void ignore_user(void *user) {
     (void)user;
 }

@@ -32,16 +32,20 @@ static int32_t broken(delaying *self, const char *fault, tern_backend_error *err
 
 static command *launch_new(int32_t kernel, int32_t n_inputs, int32_t n_outputs, const void *attrs,
                            uint32_t attrs_size) {
-    command *work = command_new(COMMAND_LAUNCH, sizeof(launch_work) + attrs_size);
+    size_t count = (size_t)n_inputs + (size_t)n_outputs;
+    size_t each = sizeof(tern_operand) + sizeof(int64_t[2][TERN_BACKEND_MAX_RANK]);
+    command *work = command_new(COMMAND_LAUNCH, sizeof(launch_work) + count * each + attrs_size);
     if (!work) return NULL;
     launch_work *launch = (launch_work *)(work + 1);
     memset(launch, 0, sizeof *launch);
+    launch->operands = (tern_operand *)(launch + 1);
+    launch->extents = (int64_t(*)[2][TERN_BACKEND_MAX_RANK])(launch->operands + count);
     launch->kernel = kernel;
     launch->n_inputs = n_inputs;
     launch->n_outputs = n_outputs;
     launch->attrs_size = attrs_size;
-    launch->attrs = launch + 1;
-    if (attrs_size) memcpy(launch + 1, attrs, attrs_size);
+    launch->attrs = launch->extents + count;
+    if (attrs_size) memcpy(launch->extents + count, attrs, attrs_size);
     work->launch = launch;
     return work;
 }
@@ -91,7 +95,8 @@ static int32_t launch(tern_bdevice *base, tern_bqueue *handle, int32_t kernel,
     delaying *self = (delaying *)base;
     if (kernel < 0 || kernel >= TERN_KIT_KERNELS || !self->kit.kernels[kernel])
         return tern_kit_fail(err, TERN_BACKEND_UNSUPPORTED, "delaying: no kernel %d", (int)kernel);
-    if (n_inputs < 0 || n_outputs < 0 || n_inputs + n_outputs > TERN_KIT_OPERANDS)
+    if (n_inputs < 0 || n_outputs < 0 ||
+        (kernel != TERN_KERNEL_MAP && n_inputs + n_outputs > TERN_KIT_OPERANDS))
         return tern_kit_fail(err, TERN_BACKEND_INVALID, "delaying: too many operands");
     command *work = launch_new(kernel, n_inputs, n_outputs, attrs, attrs_size);
     if (!work) return delaying_out_of_memory(err);

@@ -68,11 +68,11 @@ typedef struct launch_work {
     test_plan *plan; /* NULL: by launch */
     buffer *workspace;
     uint64_t workspace_offset;
-    tern_operand operands[TERN_KIT_OPERANDS];
-    int64_t extents[TERN_KIT_OPERANDS][2][TERN_BACKEND_MAX_RANK]; /* shapes and strides */
+    tern_operand *operands;                       /* inputs, then outputs: MAP has any number */
+    int64_t (*extents)[2][TERN_BACKEND_MAX_RANK]; /* their shapes and strides */
 } launch_work;
 
-/* One piece of work. A launch, its attributes and uploaded bytes follow in the same block. */
+/* One piece of work. A launch, its operands and attributes, and uploaded bytes follow in the same block. */
 typedef struct command {
     struct command *next;
     command_kind kind;

@@ -43,7 +43,7 @@ static int32_t launch(tern_bdevice *base, tern_bqueue *queue, int32_t kernel,
     int32_t status = check_operands(self, kernel, inputs, n_inputs, err);
     if (status == TERN_BACKEND_OK) status = check_operands(self, kernel, outputs, n_outputs, err);
     if (status != TERN_BACKEND_OK) return status;
-    tern_kit_flag flag = {TERN_BACKEND_OK, ""};
+    tern_kit_flag flag = own->flag; /* what skips looks at it */
     status = tern_kit_run(&self->kit, kernel, inputs, n_inputs, outputs, n_outputs, attrs,
                           attrs_size, &flag, err);
     keep_flag(own, &flag);

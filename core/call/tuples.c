@@ -1,0 +1,97 @@
+/* tuples.c: one launch of MAP over many tuples. */
+#include "tuples.h"
+
+#include "core/context/lane.h"
+#include "core/ground/error.h"
+#include "core/memory/storage.h"
+#include "launch.h"
+#include "operand.h"
+#include "plan.h"
+
+bool tern_tuples_supported(tern_lane *lane, const tern_tuples *t) {
+    const tern_map_attrs *program = t->program;
+    uint8_t dtypes[TERN_MAX_OPERANDS];
+    int n = 0;
+    if (program->n_inputs + program->n_outputs > TERN_MAX_OPERANDS) return false;
+    for (int i = 0; i < program->n_inputs; i++, n++)
+        dtypes[n] = t->inputs[i] < 0 ? (uint8_t)program->compute
+                                     : (uint8_t)BODY(t->tensors[t->inputs[i]])->dtype;
+    for (int i = 0; i < program->n_outputs; i++, n++)
+        dtypes[n] = (uint8_t)BODY(t->tensors[t->outputs[i]])->dtype;
+    return tern_has_program(lane, program->n_steps, dtypes, program->n_inputs, program->n_outputs,
+                            t->program_size);
+}
+
+static void number_operand(tern_ctx *ctx, const tern_map_attrs *program, double number,
+                           tern_operand *out) {
+    tern_dtype compute = (tern_dtype)program->compute;
+    bool floating = tern_is_float(compute);
+    if (compute == TERN_FLOAT32) number = (double)(float)number;
+    tern_immediate_operand(compute, number, floating ? 0 : (int64_t)number, tern_new_stamp(ctx),
+                           out);
+}
+
+/* One tuple's. False after latching. */
+static bool fill(tern_ctx *ctx, const tern_tuples *t, int which, tern_operand *in,
+                 tern_operand *out) {
+    const tern_map_attrs *program = t->program;
+    tern_tensor *const *tensors = t->tensors + (size_t)which * (size_t)t->tensor_stride;
+    const double *numbers = t->numbers + (size_t)which * (size_t)t->number_stride;
+    for (int i = 0; i < program->n_inputs; i++) {
+        if (t->inputs[i] < 0) {
+            number_operand(ctx, program, numbers[~t->inputs[i]], &in[i]);
+            continue;
+        }
+        const tern_tensor_body *body = BODY(tensors[t->inputs[i]]);
+        if (!tern_input_operand(body, false, &in[i])) return false;
+        for (int k = 0; k < program->n_outputs; k++)
+            if (tern_same_elements(body, BODY(tensors[t->outputs[k]])))
+                in[i].flags |= TERN_OPERAND_ALIASES_OUTPUT;
+    }
+    for (int k = 0; k < program->n_outputs; k++)
+        if (!tern_output_operand(BODY(tensors[t->outputs[k]]), false, &out[k])) return false;
+    return true;
+}
+
+bool tern_tuples_prepare(tern_lane *lane, tern_tuples *t) {
+    const tern_map_attrs *program = t->program;
+    size_t each = (size_t)(program->n_inputs + program->n_outputs);
+    if ((size_t)t->count > (size_t)INT32_MAX / each ||
+        (size_t)t->count > SIZE_MAX / sizeof *t->operands / each) {
+        tern_fail_memory(lane->ctx, SIZE_MAX);
+        return false;
+    }
+    t->operands = tern_scope_alloc(lane->ctx, (size_t)t->count * each * sizeof *t->operands);
+    if (!t->operands) return false;
+    tern_operand *out = t->operands + (size_t)t->count * (size_t)program->n_inputs;
+    for (int i = 0; i < t->count; i++)
+        if (!fill(lane->ctx, t, i, t->operands + (size_t)i * (size_t)program->n_inputs,
+                  out + (size_t)i * (size_t)program->n_outputs))
+            return false;
+    return true;
+}
+
+bool tern_tuples_launch(tern_lane *lane, const tern_tuples *t) {
+    const tern_map_attrs *program = t->program;
+    int n_in = program->n_inputs, n_out = program->n_outputs;
+    const tern_operand *in = t->operands, *out = in + (size_t)t->count * (size_t)n_in;
+    uint32_t size = (uint32_t)t->program_size;
+    tern_backend_error err;
+    bool handled = false;
+    int32_t status = TERN_BACKEND_OK;
+    if (lane->ctx->status != TERN_OK) return false;
+    err.message[0] = 0;
+    lane->ctx->stats.launches++;
+    if (tern_is_planned(lane, TERN_KERNEL_MAP))
+        status = tern_plan_launch(lane, TERN_KERNEL_MAP, program->n_steps, in, n_in, out, n_out,
+                                  t->count, program, size, &err, &handled);
+    if (!handled) {
+        err.message[0] = 0;
+        status = lane->device->vtable.launch(lane->device->object, lane->queue, TERN_KERNEL_MAP, in,
+                                             n_in * t->count, out, n_out * t->count, program, size,
+                                             &err);
+    }
+    if (status != TERN_BACKEND_OK && status != TERN_BACKEND_DECLINED)
+        tern_launch_failed(lane, TERN_KERNEL_MAP, status, &err);
+    return status == TERN_BACKEND_OK;
+}
