@@ -163,6 +163,7 @@ struct tern_ctx {
     tern_alias *free_aliases;
     void *alias_blocks;
     void *free_dims;     /* shapes and strides of high ranks that were given back */
+    void *updaters;      /* programs that write: whoever makes them keeps them here */
     void *schemas;       /* of operations called by name: whoever parses them keeps them here */
     void *backward_heap; /* the engine's queue, kept from step to step */
     size_t backward_capacity;

@@ -7,35 +7,65 @@ tern_tensor *tern_norm2(tern_tensor *tensor) {
     return tern_sqrt(tern_sum(tern_mul(tensor, tensor)));
 }
 
-/* A 0-dim norm over all elements; NULL for a tensor without elements under the infinity norm. */
-static tern_tensor *norm_of(tern_tensor *tensor, double norm_type) {
-    if (isinf(norm_type)) {
-        if (tern_numel(tensor) == 0) return NULL;
-        return norm_type > 0 ? tern_max(tern_abs(tensor)) : tern_min(tern_abs(tensor));
+/* The tensors of one dtype and device, with their norms. */
+typedef struct group {
+    tern_tensor **tensors;
+    size_t count, n_norms; /* how many have elements */
+    tern_tensor *norms;    /* a vector; NULL where there are none */
+} group;
+
+typedef struct groups {
+    group *all;
+    size_t count;
+} groups;
+
+/* Sorts the tensors into groups, in PyTorch's order: those of the first tensor's place first. False after
+ * latching. */
+static bool sort(tern_ctx *ctx, tern_tensor *const *tensors, size_t count, groups *out) {
+    out->count = 0;
+    out->all = tern_scope_alloc(ctx, (count + 1) * sizeof *out->all);
+    tern_tensor **sorted = tern_scope_alloc(ctx, (count + 1) * sizeof *sorted);
+    bool *taken = tern_scope_alloc(ctx, count + 1);
+    if (!out->all || !sorted || !taken) return false;
+    for (size_t first = 0; first < count; first++) {
+        if (taken[first]) continue;
+        group *g = &out->all[out->count++];
+        g->tensors = sorted;
+        for (size_t i = first; i < count; i++) {
+            if (taken[i] || !tern_optim_same_place(tensors[first], tensors[i])) continue;
+            taken[i] = true;
+            *sorted++ = tensors[i];
+            g->count++;
+        }
     }
-    if (norm_type == 2) return tern_norm2(tensor);
-    if (norm_type == 0) { /* counts what is not 0 */
-        tern_tensor *there = tern_ne(tensor, tern_zeros_like(tensor));
-        return tern_sum(tern_to_dtype(there, tern_dtype_of(tensor)));
-    }
-    if (norm_type == 1) return tern_sum(tern_abs(tensor));
-    return tern_pow_scalar(tern_sum(tern_pow_scalar(tern_abs(tensor), norm_type)), 1.0 / norm_type);
+    return true;
 }
 
-/* The norm of the tensors' norms, which lie on the first one's device. */
-static tern_tensor *norm_of_norms(tern_ctx *ctx, tern_tensor *const *tensors, size_t count,
-                                  double norm_type) {
-    tern_tensor **norms = tern_scope_alloc(ctx, (count + 1) * sizeof(tern_tensor *));
-    int n_norms = 0;
-    if (!norms) return tern_nil(ctx);
-    for (size_t i = 0; i < count; i++) {
-        tern_tensor *norm = norm_of(tensors[i], norm_type);
-        if (!norm) continue;
-        norm = tern_to_dtype(norm, tern_dtype_of(tensors[0]));
-        norms[n_norms++] = tern_to_device(norm, tern_device_of(tensors[0]));
+/* The norms of a group's tensors that have elements. False after latching. */
+static bool measure(tern_ctx *ctx, group *g, double norm_type) {
+    tern_tensor **full = tern_scope_alloc(ctx, (g->count + 1) * sizeof(tern_tensor *));
+    if (!full) return false;
+    for (size_t i = 0; i < g->count; i++)
+        if (tern_numel(g->tensors[i]) > 0) full[g->n_norms++] = g->tensors[i];
+    if (g->n_norms > 0) g->norms = tern_norms(ctx, full, g->n_norms, norm_type);
+    return !tern_optim_latched(ctx);
+}
+
+/* The norm of the tensors' norms, which lie in the place of the first one. */
+static tern_tensor *norm_of_norms(tern_ctx *ctx, groups *gs, double norm_type) {
+    tern_tensor **parts = tern_scope_alloc(ctx, (gs->count + 1) * sizeof(tern_tensor *));
+    int n_parts = 0;
+    if (!parts) return tern_nil(ctx);
+    for (size_t i = 0; i < gs->count; i++) {
+        if (!measure(ctx, &gs->all[i], norm_type)) return tern_nil(ctx);
+        if (!gs->all[i].norms) continue;
+        tern_tensor *like = gs->all[0].tensors[0];
+        tern_tensor *norms = tern_to_dtype(gs->all[i].norms, tern_dtype_of(like));
+        parts[n_parts++] = tern_to_device(norms, tern_device_of(like));
     }
-    if (n_norms == 0) return tern_scalar_tensor(ctx, 0, TERN_FLOAT32);
-    return norm_of(tern_stack(norms, n_norms, 0), norm_type);
+    if (n_parts == 0) return tern_scalar_tensor(ctx, 0, TERN_FLOAT32);
+    tern_tensor *all = n_parts == 1 ? parts[0] : tern_cat(parts, n_parts, 0);
+    return tern_reshape(tern_norms(ctx, &all, 1, norm_type), TERN_SCALAR_SHAPE);
 }
 
 static tern_tensor *checked_norm(tern_ctx *ctx, tern_tensor *norm, double norm_type,
@@ -80,30 +110,54 @@ tern_tensor *tern_total_norm(tern_ctx *ctx, tern_value tensors, double norm_type
     if (tern_optim_latched(ctx)) return tern_nil(ctx);
     tern_scope scope = tern_scope_inner(ctx);
     tern_tensor **list = collect(ctx, tensors, false, &count);
-    tern_tensor *norm = list ? norm_of_norms(ctx, list, count, norm_type) : tern_nil(ctx);
+    groups gs;
+    bool ok = list && sort(ctx, list, count, &gs);
+    tern_tensor *norm = ok ? norm_of_norms(ctx, &gs, norm_type) : tern_nil(ctx);
     return tern_scope_return(scope, checked_norm(ctx, norm, norm_type, error_if_nonfinite));
 }
 
-/* grad *= min(max_norm / (norm + 1e-6), 1), the factor staying on the device. */
-static void scale(tern_tensor *const *grads, size_t count, tern_tensor *norm, double max_norm) {
-    tern_tensor *factor = tern_mul_scalar(tern_reciprocal(tern_add_scalar(norm, 1e-6)), max_norm);
-    factor = tern_minimum(factor, tern_ones_like(factor));
-    for (size_t i = 0; i < count; i++) {
-        tern_tensor *local = tern_to_device(factor, tern_device_of(grads[i]));
-        tern_mul_in_place(grads[i], tern_to_dtype(local, tern_dtype_of(grads[i])));
+/* The factor stays on the device. */
+static const tern_update_rule scale_rule = {
+    .tensors = "g norm",
+    .numbers = "most",
+    .flags = "",
+    .formula = "g = g * minimum(reciprocal(norm + 1e-6) * most, 1)"};
+
+/* What it takes to scale a group's gradients; NULL after latching. */
+static tern_update_run *scaling(tern_ctx *ctx, const group *g, tern_tensor *norm, double max_norm) {
+    tern_tensor **tuples = tern_scope_alloc(ctx, (g->count + 1) * 2 * sizeof(tern_tensor *));
+    double *most = tern_scope_alloc(ctx, (g->count + 1) * sizeof *most);
+    if (!tuples || !most) return NULL;
+    tern_tensor *local = tern_to_device(norm, tern_device_of(g->tensors[0]));
+    for (size_t i = 0; i < g->count; i++) {
+        tuples[2 * i] = g->tensors[i];
+        tuples[2 * i + 1] = local;
+        most[i] = max_norm;
     }
+    tern_updater *updater = tern_updater_of(ctx, &scale_rule, 0, tern_dtype_of(g->tensors[0]));
+    return updater ? tern_updater_prepare(updater, tuples, most, g->count) : NULL;
+}
+
+static void scale(tern_ctx *ctx, const groups *gs, tern_tensor *norm, double max_norm) {
+    tern_update_run **runs = tern_scope_alloc(ctx, (gs->count + 1) * sizeof(tern_update_run *));
+    for (size_t i = 0; i < gs->count && runs; i++)
+        if (!(runs[i] = scaling(ctx, &gs->all[i], norm, max_norm))) return;
+    for (size_t i = 0; i < gs->count && runs; i++)
+        if (tern_update_start(runs[i]) != TERN_OK) return;
 }
 
 tern_tensor *tern_clip_grad_norm(tern_ctx *ctx, tern_value params, double max_norm,
                                  double norm_type, bool error_if_nonfinite) {
     size_t count;
-    if (tern_check(ctx) != TERN_OK) return tern_nil(ctx);
+    if (*tern_error(ctx)) return tern_nil(ctx);
     tern_scope scope = tern_scope_inner(ctx);
     tern_scope no_grad = tern_scope_begin(ctx, TERN_NO_GRAD);
     tern_tensor **grads = collect(ctx, params, true, &count);
-    tern_tensor *norm = grads ? norm_of_norms(ctx, grads, count, norm_type) : tern_nil(ctx);
+    groups gs;
+    bool ok = grads && sort(ctx, grads, count, &gs);
+    tern_tensor *norm = ok ? norm_of_norms(ctx, &gs, norm_type) : tern_nil(ctx);
     norm = checked_norm(ctx, norm, norm_type, error_if_nonfinite);
-    if (!tern_is_nil(norm)) scale(grads, count, norm, max_norm);
+    if (!tern_is_nil(norm)) scale(ctx, &gs, norm, max_norm);
     norm = tern_scope_return(no_grad, norm);
     return tern_scope_return(scope, tern_optim_latched(ctx) ? tern_nil(ctx) : norm);
 }

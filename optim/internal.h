@@ -60,15 +60,6 @@ typedef struct tern_group {
 
 typedef struct tern_optim_class tern_optim_class;
 
-/* A program of a rule, kept from step to step. */
-typedef struct tern_program_kept {
-    struct tern_program_kept *next;
-    const tern_update_rule *rule;
-    uint32_t flags;
-    tern_dtype dtype;
-    tern_updater *update;
-} tern_program_kept;
-
 /* What a step counted from, for all parameters in the order of the groups. */
 typedef struct tern_counted {
     size_t count, capacity;
@@ -90,7 +81,6 @@ typedef struct tern_optim_body {
     tern_group *groups;
     size_t n_groups, groups_capacity;
     void *whole; /* the state of a class with `whole`, in state_owner; NULL before the first step */
-    tern_program_kept *programs;
     uint64_t steps;                         /* since it was made */
     tern_skips *skips;                      /* NULL before a step on a device that may skip one */
     tern_counted counted[TERN_SKIPS_STEPS]; /* step number n is at n modulo their number */
@@ -249,6 +239,9 @@ static inline uint32_t tern_flags(const bool *set, size_t count) {
 }
 #define TERN_FLAGS(...)                                                                            \
     tern_flags((const bool[]){__VA_ARGS__}, sizeof((const bool[]){__VA_ARGS__}) / sizeof(bool))
+
+/* Whether two tensors have one dtype and device. */
+bool tern_optim_same_place(const tern_tensor *a, const tern_tensor *b);
 
 /* The 2-norm over all elements, 0-dim (clip.c). */
 tern_tensor *tern_norm2(tern_tensor *tensor);

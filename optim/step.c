@@ -14,29 +14,11 @@ tern_status tern_optim_zero_grad(tern_optim *handle) {
     return status;
 }
 
-/* ---- programs -------------------------------------------------------------------------------- */
+/* ---- batches --------------------------------------------------------------------------------- */
 
 /* For state of another shape than its parameter's. */
 static const tern_update_rule replace_rule = {
     .tensors = "to from", .numbers = "", .flags = "", .formula = "to = from"};
-
-/* The program of a rule, made when it is first needed. NULL after latching. */
-static tern_updater *program_of(tern_optim_body *optim, const tern_update_rule *rule,
-                                uint32_t flags, tern_dtype dtype) {
-    for (const tern_program_kept *p = optim->programs; p; p = p->next)
-        if (p->rule == rule && p->flags == flags && p->dtype == dtype) return p->update;
-    tern_scope scope = tern_owner_begin(optim->owner, TERN_NO_GRAD);
-    if (!scope.serial) return NULL;
-    tern_program_kept *kept = tern_scope_alloc(optim->ctx, sizeof *kept);
-    tern_updater *update = kept ? tern_updater_new(optim->ctx, rule, flags, dtype) : NULL;
-    tern_scope_end(scope);
-    if (!update) return NULL;
-    *kept = (tern_program_kept){optim->programs, rule, flags, dtype, update};
-    optim->programs = kept;
-    return update;
-}
-
-/* ---- batches --------------------------------------------------------------------------------- */
 
 /* The tuples of one program on one device: a launch. */
 typedef struct batch {
@@ -57,7 +39,7 @@ typedef struct step {
     batch *batches;
 } step;
 
-static bool same_place(const tern_tensor *a, const tern_tensor *b) {
+bool tern_optim_same_place(const tern_tensor *a, const tern_tensor *b) {
     return tern_dtype_of(a) == tern_dtype_of(b) &&
            strcmp(tern_device_of(a), tern_device_of(b)) == 0;
 }
@@ -79,7 +61,7 @@ static int count_names(const char *text) {
 static batch *batch_of(step *s, const tern_update_rule *rule, uint32_t flags, tern_tensor *like) {
     for (size_t i = 0; i < s->n_batches; i++) {
         batch *b = &s->batches[i];
-        if (b->rule == rule && b->flags == flags && same_place(b->first, like)) return b;
+        if (b->rule == rule && b->flags == flags && tern_optim_same_place(b->first, like)) return b;
     }
     if (s->n_batches == s->batches_capacity) {
         size_t capacity = s->batches_capacity ? 2 * s->batches_capacity : 4;
@@ -130,7 +112,7 @@ bool tern_optim_check_gradient(const tern_optim_body *optim, const tern_tensor *
                   optim->cls->name);
         return false;
     }
-    if (same_place(param, grad)) return true;
+    if (tern_optim_same_place(param, grad)) return true;
     tern_fail(optim->ctx, TERN_ERR_STATE,
               "%s: a parameter is %s on %s, its gradient %s on %s: clear gradients after moving "
               "parameters by hand",
@@ -195,7 +177,8 @@ static bool prepare(step *s) {
         if (!plan(s, &s->calls[i])) return false;
     for (size_t i = 0; i < s->n_batches; i++) {
         batch *b = &s->batches[i];
-        tern_updater *program = program_of(optim, b->rule, b->flags, tern_dtype_of(b->first));
+        tern_updater *program =
+            tern_updater_of(optim->ctx, b->rule, b->flags, tern_dtype_of(b->first));
         b->run = program ? tern_updater_prepare(program, b->tensors, b->numbers, b->count) : NULL;
         if (!b->run) return false;
         may_skip = may_skip || tern_skips_possible(b->first);

@@ -94,6 +94,7 @@ static const family families[] = {
     [TERN_KERNEL_MAP] = {tern_ref_map, 0, 1, TERN_KIT_OPERANDS, TERN_KIT_OPERANDS, short_enough, 0},
     [TERN_KERNEL_NORM] = {tern_ref_norm, SIZE(norm), 1, 3, 4, floating_only, 0},
     [TERN_KERNEL_NORM_GRAD] = {tern_ref_norm_grad, SIZE(norm_grad), 3, 5, 3, floating_only, 0},
+    [TERN_KERNEL_REDUCE_LIST] = {tern_ref_reduce, SIZE(reduce), 1, 1, 1, tern_ref_reduce_has, 0},
 };
 
 /* NULL where the kit has no such kernel. */
@@ -217,6 +218,7 @@ static bool dtypes_fit(const tern_kernel_query *query) {
     case TERN_KERNEL_MATMUL:
         if (in[0] != in[1] || (query->n_inputs > 2 && in[2] != out)) return false;
         return out == in[0] || is_wider(out, in[0]);
+    case TERN_KERNEL_REDUCE_LIST:
     case TERN_KERNEL_REDUCE: return reduction_fits(query->fn, in[0], out);
     case TERN_KERNEL_SOFTMAX:
     case TERN_KERNEL_LOG_SOFTMAX: return out == in[0] || is_wider(out, in[0]);
@@ -375,14 +377,39 @@ static int32_t run_tuples(tern_kit_device *device, const tern_operand *inputs, i
     return status;
 }
 
+/* The inputs of a list, each by a reduction of its own over all dimensions. */
+static int32_t run_list(tern_kit_device *device, const tern_operand *inputs, int32_t n_inputs,
+                        const tern_operand *output, const tern_reduce_attrs *attrs,
+                        tern_kit_flag *flag, tern_backend_error *err) {
+    int64_t ones[TERN_BACKEND_MAX_RANK];
+    int32_t status = TERN_BACKEND_OK;
+    for (int32_t d = 0; d < TERN_BACKEND_MAX_RANK; d++) ones[d] = 1;
+    if (output->rank != 1 || output->shape[0] != n_inputs)
+        return tern_kit_fail(err, TERN_BACKEND_INVALID, "reduce list: not an element an input");
+    for (int32_t i = 0; i < n_inputs && status == TERN_BACKEND_OK; i++) {
+        tern_operand one = *output;
+        tern_reduce_attrs all = *attrs;
+        one.rank = inputs[i].rank;
+        one.shape = one.strides = ones;
+        one.at.byte_offset += (uint64_t)(i * output->strides[0] * tern_kit_size(output->dtype));
+        all.dims = (UINT32_C(1) << inputs[i].rank) - 1;
+        status = run_once(device, TERN_KERNEL_REDUCE_LIST, &inputs[i], 1, &one, 1, &all, sizeof all,
+                          flag, err);
+    }
+    return status;
+}
+
 int32_t tern_kit_run(tern_kit_device *device, int32_t kernel, const tern_operand *inputs,
                      int32_t n_inputs, const tern_operand *outputs, int32_t n_outputs,
                      const void *attrs, uint32_t attrs_size, tern_kit_flag *flag,
                      tern_backend_error *err) {
-    return kernel == TERN_KERNEL_MAP ? run_tuples(device, inputs, n_inputs, outputs, n_outputs,
-                                                  attrs, attrs_size, flag, err)
-                                     : run_once(device, kernel, inputs, n_inputs, outputs,
-                                                n_outputs, attrs, attrs_size, flag, err);
+    if (kernel == TERN_KERNEL_MAP)
+        return run_tuples(device, inputs, n_inputs, outputs, n_outputs, attrs, attrs_size, flag,
+                          err);
+    if (kernel == TERN_KERNEL_REDUCE_LIST)
+        return run_list(device, inputs, n_inputs, outputs, attrs, flag, err);
+    return run_once(device, kernel, inputs, n_inputs, outputs, n_outputs, attrs, attrs_size, flag,
+                    err);
 }
 
 int32_t tern_kit_launch(tern_bdevice *device, tern_bqueue *queue, int32_t kernel,

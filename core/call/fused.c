@@ -30,6 +30,7 @@ typedef struct family {
 
 static const family families[] = {
     {"map", {TERN_KERNEL_MAP, 1, "f", "f", SIZE(map)}, {0}},
+    {"reduce_list", {TERN_KERNEL_REDUCE_LIST, TERN_REDUCE_NORM, "f", "f", SIZE(reduce)}, {0}},
     {"softmax",
      {TERN_KERNEL_SOFTMAX, 0, "f", "f", SIZE(softmax)},
      {TERN_KERNEL_SOFTMAX_GRAD, 0, "ff", "f", SIZE(softmax)}},

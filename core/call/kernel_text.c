@@ -48,6 +48,7 @@ static const char *const families[] = {
     [TERN_KERNEL_EMBEDDING_GRAD] = "embedding gradient",
     [TERN_KERNEL_RECURRENT] = "recurrent layer",
     [TERN_KERNEL_RECURRENT_GRAD] = "recurrent layer gradient",
+    [TERN_KERNEL_REDUCE_LIST] = "reduce list",
 };
 
 static const char *const unary_members[] = {
@@ -178,6 +179,7 @@ static const char *member_name(int32_t kernel, int32_t fn) {
     case TERN_KERNEL_UNARY: return entry(unary_members, COUNT(unary_members), fn);
     case TERN_KERNEL_BINARY: return entry(binary_members, COUNT(binary_members), fn);
     case TERN_KERNEL_TERNARY: return entry(ternary_members, COUNT(ternary_members), fn);
+    case TERN_KERNEL_REDUCE_LIST:
     case TERN_KERNEL_REDUCE: return entry(reduce_members, COUNT(reduce_members), fn);
     case TERN_KERNEL_SCAN: return entry(scan_members, COUNT(scan_members), fn);
     default: return NULL;

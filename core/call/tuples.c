@@ -1,9 +1,10 @@
-/* tuples.c: one launch of MAP over many tuples. */
+/* tuples.c: launches over any number of tensors. */
 #include "tuples.h"
 
 #include "core/context/lane.h"
 #include "core/ground/error.h"
 #include "core/memory/storage.h"
+#include "fused.h"
 #include "launch.h"
 #include "operand.h"
 #include "plan.h"
@@ -12,6 +13,7 @@ bool tern_tuples_supported(tern_lane *lane, const tern_tuples *t) {
     const tern_map_attrs *program = t->program;
     uint8_t dtypes[TERN_MAX_OPERANDS];
     int n = 0;
+    if (tern_is_composed(lane->ctx, TERN_KERNEL_MAP)) return false;
     if (program->n_inputs + program->n_outputs > TERN_MAX_OPERANDS) return false;
     for (int i = 0; i < program->n_inputs; i++, n++)
         dtypes[n] = t->inputs[i] < 0 ? (uint8_t)program->compute
@@ -53,15 +55,19 @@ static bool fill(tern_ctx *ctx, const tern_tuples *t, int which, tern_operand *i
     return true;
 }
 
+/* `count` times `each` operands in the open scope; NULL after latching. */
+static tern_operand *operands_new(tern_lane *lane, int count, int each) {
+    if (count > INT32_MAX / each ||
+        (size_t)count > SIZE_MAX / sizeof(tern_operand) / (size_t)each) {
+        tern_fail_memory(lane->ctx, SIZE_MAX);
+        return NULL;
+    }
+    return tern_scope_alloc(lane->ctx, (size_t)count * (size_t)each * sizeof(tern_operand));
+}
+
 bool tern_tuples_prepare(tern_lane *lane, tern_tuples *t) {
     const tern_map_attrs *program = t->program;
-    size_t each = (size_t)(program->n_inputs + program->n_outputs);
-    if ((size_t)t->count > (size_t)INT32_MAX / each ||
-        (size_t)t->count > SIZE_MAX / sizeof *t->operands / each) {
-        tern_fail_memory(lane->ctx, SIZE_MAX);
-        return false;
-    }
-    t->operands = tern_scope_alloc(lane->ctx, (size_t)t->count * each * sizeof *t->operands);
+    t->operands = operands_new(lane, t->count, program->n_inputs + program->n_outputs);
     if (!t->operands) return false;
     tern_operand *out = t->operands + (size_t)t->count * (size_t)program->n_inputs;
     for (int i = 0; i < t->count; i++)
@@ -69,6 +75,14 @@ bool tern_tuples_prepare(tern_lane *lane, tern_tuples *t) {
                   out + (size_t)i * (size_t)program->n_outputs))
             return false;
     return true;
+}
+
+/* True where the launch is done. */
+static bool is_done(tern_lane *lane, int32_t kernel, int32_t status,
+                    const tern_backend_error *err) {
+    if (status != TERN_BACKEND_OK && status != TERN_BACKEND_DECLINED)
+        tern_launch_failed(lane, kernel, status, err);
+    return status == TERN_BACKEND_OK;
 }
 
 bool tern_tuples_launch(tern_lane *lane, const tern_tuples *t) {
@@ -91,7 +105,25 @@ bool tern_tuples_launch(tern_lane *lane, const tern_tuples *t) {
                                              n_in * t->count, out, n_out * t->count, program, size,
                                              &err);
     }
-    if (status != TERN_BACKEND_OK && status != TERN_BACKEND_DECLINED)
-        tern_launch_failed(lane, TERN_KERNEL_MAP, status, &err);
-    return status == TERN_BACKEND_OK;
+    return is_done(lane, TERN_KERNEL_MAP, status, &err);
+}
+
+bool tern_try_reduce_list(tern_lane *lane, int32_t fn, double value, tern_tensor *const *inputs,
+                          int count, tern_tensor *out) {
+    tern_reduce_attrs attrs = {fn, 0, value};
+    tern_operand *in, to;
+    tern_backend_error err;
+    if (lane->ctx->status != TERN_OK || tern_is_composed(lane->ctx, TERN_KERNEL_REDUCE_LIST) ||
+        !tern_has_kernel(lane, TERN_KERNEL_REDUCE_LIST, fn, inputs, 1, &out, 1, sizeof attrs, NULL))
+        return false;
+    in = operands_new(lane, count, 1);
+    for (int i = 0; i < count && in; i++)
+        if (!tern_input_operand(BODY(inputs[i]), false, &in[i])) return false;
+    if (!in || !tern_output_operand(BODY(out), true, &to)) return false;
+    err.message[0] = 0;
+    lane->ctx->stats.launches++;
+    int32_t status =
+        lane->device->vtable.launch(lane->device->object, lane->queue, TERN_KERNEL_REDUCE_LIST, in,
+                                    count, &to, 1, &attrs, sizeof attrs, &err);
+    return is_done(lane, TERN_KERNEL_REDUCE_LIST, status, &err);
 }

@@ -1,7 +1,7 @@
 /*
- * tuples.h: one launch of MAP over many tuples of tensors and numbers.
+ * tuples.h: launches over any number of tensors: of MAP over many tuples, and of REDUCE_LIST.
  *
- * What a launch needs is made by prepare, so that between several launches that belong together nothing
+ * What a launch of MAP needs is made by prepare, so that between several launches that belong together nothing
  * is allocated.
  */
 #ifndef TERN_CORE_TUPLES_H
@@ -31,5 +31,10 @@ TERN_API bool tern_tuples_prepare(tern_lane *lane, tern_tuples *tuples);
 /* Launches what was prepared. False where the device declined (nothing was written), and after
  * latching. */
 TERN_API bool tern_tuples_launch(tern_lane *lane, const tern_tuples *tuples);
+
+/* out[k] = all elements of inputs[k], none of which is empty, reduced by REDUCE's member `fn`. False where
+ * the device has no REDUCE_LIST or declined, and after latching. */
+TERN_API bool tern_try_reduce_list(tern_lane *lane, int32_t fn, double value,
+                                   tern_tensor *const *inputs, int count, tern_tensor *out);
 
 #endif

@@ -5,7 +5,7 @@
 #include "core/objects.h"
 
 /* Zeroed memory of a frame; latches and returns NULL when there is none. */
-void *tern_frame_alloc(tern_frame *frame, size_t bytes);
+TERN_API void *tern_frame_alloc(tern_frame *frame, size_t bytes);
 
 /* The same with contents open. */
 void *tern_frame_take(tern_frame *frame, size_t bytes);

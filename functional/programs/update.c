@@ -11,28 +11,33 @@
 
 #include <string.h>
 
+#include "core/call/fused.h"
 #include "core/call/tuples.h"
 #include "core/context/lane.h"
 #include "core/context/scope.h"
+#include "core/memory/arena.h"
 #include "core/ops/compose.h"
 #include "run.h"
 
 enum { MOST_TENSORS = 16, MOST_NUMBERS = TERN_P_INPUTS - MOST_TENSORS };
 
-typedef struct updater {
-    tern_updater *handle;
+struct tern_updater {
+    tern_updater *next;
     tern_ctx *ctx;
-    const tern_map_attrs *attrs;
+    tern_update_rule rule;
+    uint32_t flags;
+    tern_dtype dtype;
+    const tern_map_attrs *attrs; /* behind this */
     size_t size;
     int n_tensors, n_numbers;      /* of the rule: how far a tuple is from the next */
     int16_t inputs[TERN_P_INPUTS]; /* tensor i, or ~i: number i */
     int16_t outputs[MOST_TENSORS]; /* tensor i */
     uint32_t rehearsed, in_steps;  /* bit i: lane i of the context; whether it has no MAP */
-} updater;
+};
 
 typedef struct update_run {
     tern_update_run *handle;
-    updater *update;
+    tern_updater *update;
     tern_lane *lane;
     tern_tuples tuples; /* without those that are empty */
     bool in_steps;
@@ -60,7 +65,7 @@ static int read_names(names *out, const char *text) {
 
 /* The tensors that get a value are outputs. One that only takes another's is copied by a step, so that all
  * is read before anything is written. */
-static void find_outputs(updater *u, const names *n, tern_dtype compute, tern_program *p) {
+static void find_outputs(tern_updater *u, const names *n, tern_dtype compute, tern_program *p) {
     for (int k = 0; k < u->n_tensors; k++) {
         int16_t value = n->all[k].value;
         if (value == k) continue;
@@ -73,7 +78,7 @@ static void find_outputs(updater *u, const names *n, tern_dtype compute, tern_pr
 }
 
 /* Leaves only the inputs that are read. */
-static void find_inputs(updater *u, tern_program *p) {
+static void find_inputs(tern_updater *u, tern_program *p) {
     bool read[TERN_P_INPUTS];
     int16_t order[TERN_P_INPUTS] = {0};
     int count = 0;
@@ -91,45 +96,66 @@ static bool refuse(tern_ctx *ctx, const char *formula, const char *problem) {
     return false;
 }
 
-/* The program of a rule, its numbers of tensors and numbers. False after latching. */
-static bool parse(updater *u, const tern_update_rule *rule, uint32_t flags, tern_dtype dtype,
-                  names *n, tern_program *p) {
+/* The updater's rule as a program, and its numbers of tensors and numbers. False after latching. */
+static bool parse(tern_updater *u, names *n, tern_program *p) {
     char message[200];
-    u->n_tensors = read_names(n, rule->tensors);
-    u->n_numbers = read_names(n, rule->numbers);
-    int inputs = n->count, n_flags = read_names(n, rule->flags);
-    if (!rule->formula || !tern_dtype_is_floating(dtype) || u->n_tensors > MOST_TENSORS)
-        return refuse(u->ctx, rule->formula,
-                      !rule->formula                ? "there is no formula"
-                      : u->n_tensors > MOST_TENSORS ? "more than 16 tensors"
-                                                    : "its tensors are no floats");
+    const char *formula = u->rule.formula;
+    u->n_tensors = read_names(n, u->rule.tensors);
+    u->n_numbers = read_names(n, u->rule.numbers);
+    int inputs = n->count, n_flags = read_names(n, u->rule.flags);
+    if (u->n_tensors > MOST_TENSORS) return refuse(u->ctx, formula, "more than 16 tensors");
+    if (!tern_dtype_is_floating(u->dtype)) return refuse(u->ctx, formula, "of integers");
     tern_program_begin(p, inputs, TERN_P_FORMULA_STEPS);
     for (int k = 0; k < n_flags; k++)
-        n->all[inputs + k].value = tern_program_number(p, flags >> k & 1u);
-    return tern_program_parse_update(p, rule->formula, n->all, n->count, message, sizeof message) ||
-           refuse(u->ctx, rule->formula, message);
+        n->all[inputs + k].value = tern_program_number(p, u->flags >> k & 1u);
+    return tern_program_parse_update(p, formula, n->all, n->count, message, sizeof message) ||
+           refuse(u->ctx, formula, message);
 }
 
-tern_updater *tern_updater_new(tern_ctx *ctx, const tern_update_rule *rule, uint32_t flags,
-                               tern_dtype dtype) {
-    updater *u = tern_scope_alloc(ctx, sizeof *u);
+static bool same_rule(const tern_update_rule *a, const tern_update_rule *b) {
+    return a->formula == b->formula && a->tensors == b->tensors && a->numbers == b->numbers &&
+           a->flags == b->flags;
+}
+
+/* A program in the memory of the context. NULL after latching. */
+static tern_updater *updater_new(tern_ctx *ctx, const tern_update_rule *rule, uint32_t flags,
+                                 tern_dtype dtype) {
+    tern_updater made = {.ctx = ctx, .rule = *rule, .flags = flags, .dtype = dtype};
     tern_program p;
     names n = {.count = 0};
-    if (!u || ctx->status != TERN_OK) return NULL;
-    u->ctx = ctx;
-    if (!rule) refuse(ctx, NULL, "there is no rule");
-    if (!rule || !parse(u, rule, flags, dtype, &n, &p)) return NULL;
-    find_outputs(u, &n, tern_wide_dtype(dtype), &p);
-    find_inputs(u, &p);
-    tern_value bytes = tern_program_finish(ctx, &p, tern_wide_dtype(dtype));
-    u->attrs = tern_program_of(bytes);
-    u->size = bytes.length;
-    if (!u->attrs) {
+    if (!parse(&made, &n, &p)) return NULL;
+    find_outputs(&made, &n, tern_wide_dtype(dtype), &p);
+    find_inputs(&made, &p);
+    if (p.n_inputs == 0 || p.n_outputs == 0) {
         refuse(ctx, rule->formula, "it reads or writes nothing");
         return NULL;
     }
-    ((tern_map_attrs *)(uintptr_t)u->attrs)->flags = TERN_MAP_SKIPS;
-    return u->handle = tern_handle_new(ctx, "updater", u);
+    tern_value bytes = tern_program_finish(ctx, &p, tern_wide_dtype(dtype));
+    if (ctx->status != TERN_OK) return NULL;
+    tern_updater *u = tern_frame_alloc(ctx->root, sizeof *u + bytes.length);
+    if (!u) return NULL;
+    made.size = bytes.length;
+    made.next = ctx->updaters;
+    *u = made;
+    tern_map_attrs *attrs = memcpy(u + 1, bytes.as.s, bytes.length);
+    attrs->flags = TERN_MAP_SKIPS;
+    u->attrs = attrs;
+    return ctx->updaters = u;
+}
+
+tern_updater *tern_updater_of(tern_ctx *ctx, const tern_update_rule *rule, uint32_t flags,
+                              tern_dtype dtype) {
+    if (*tern_error(ctx)) return NULL;
+    if (!rule || !rule->formula) {
+        refuse(ctx, NULL, "there is no formula");
+        return NULL;
+    }
+    for (tern_updater *u = ctx->updaters; u; u = u->next)
+        if (same_rule(&u->rule, rule) && u->flags == flags && u->dtype == dtype) return u;
+    tern_scope scope = tern_scope_inner(ctx);
+    tern_updater *u = scope.serial ? updater_new(ctx, rule, flags, dtype) : NULL;
+    tern_scope_end(scope);
+    return u;
 }
 
 /* ---- tuples ---------------------------------------------------------------------------------- */
@@ -143,7 +169,7 @@ static const double *numbers_of(const update_run *run, int which) {
     return run->tuples.numbers + (size_t)which * (size_t)run->tuples.number_stride;
 }
 
-static tern_shape shape_of(const updater *u, tern_tensor *const *tensors) {
+static tern_shape shape_of(const tern_updater *u, tern_tensor *const *tensors) {
     return tern_shape_of(tensors[u->outputs[0]]);
 }
 
@@ -161,7 +187,7 @@ static bool fits(const update_run *run, const tern_tensor *tensor, bool written)
 
 /* One tuple, checked, its inputs broadcast. False after latching. */
 static bool add_tuple(update_run *run, tern_tensor *const *tensors, const double *numbers) {
-    const updater *u = run->update;
+    const tern_updater *u = run->update;
     tern_tensor **out = tuple_of(run, run->tuples.count);
     for (int k = 0; k < u->attrs->n_outputs; k++)
         if (!fits(run, tensors[u->outputs[k]], true)) return false;
@@ -189,7 +215,7 @@ static void *array(tern_ctx *ctx, size_t count, int each, size_t size) {
     return tern_scope_alloc(ctx, (count < most ? count : most) * (size_t)(each + 1) * size);
 }
 
-static update_run *run_new(updater *u, tern_tensor *const *tensors, const double *numbers,
+static update_run *run_new(tern_updater *u, tern_tensor *const *tensors, const double *numbers,
                            size_t count) {
     update_run *run = tern_scope_alloc(u->ctx, sizeof *run);
     if (!run) return NULL;
@@ -216,7 +242,7 @@ static update_run *run_new(updater *u, tern_tensor *const *tensors, const double
 /* ---- step by step ---------------------------------------------------------------------------- */
 
 static void run_in_steps(update_run *run, tern_tensor *const *tensors, const double *numbers) {
-    const updater *u = run->update;
+    const tern_updater *u = run->update;
     const tern_map_attrs *attrs = u->attrs;
     tern_tensor *operands[TERN_P_INPUTS], *views[TERN_P_INPUTS], *outputs[MOST_TENSORS];
     tern_dtype compute = (tern_dtype)attrs->compute;
@@ -253,9 +279,14 @@ static uint32_t bit_of(const tern_lane *lane) {
     return 1u << i;
 }
 
+static bool is_in_steps(const update_run *run) {
+    const tern_updater *u = run->update;
+    return u->in_steps & bit_of(run->lane) || tern_is_composed(u->ctx, TERN_KERNEL_MAP);
+}
+
 /* Tensors of one element in the place of the first tuple's. */
 static void make_trial(const update_run *run, tern_tensor **out) {
-    const updater *u = run->update;
+    const tern_updater *u = run->update;
     tern_tensor *const *like = tuple_of(run, 0);
     int64_t ones[TERN_MAX_RANK];
     for (int d = 0; d < TERN_MAX_RANK; d++) ones[d] = 1;
@@ -270,7 +301,7 @@ static void make_trial(const update_run *run, tern_tensor **out) {
 
 /* False after latching. Finds out whether the program runs step by step. */
 static bool rehearse(update_run *run) {
-    updater *u = run->update;
+    tern_updater *u = run->update;
     tern_ctx *ctx = u->ctx;
     tern_tensor *trial[MOST_TENSORS];
     tern_tuples one = run->tuples;
@@ -279,14 +310,14 @@ static bool rehearse(update_run *run) {
     make_trial(run, trial);
     one.count = 1;
     one.tensors = trial;
-    if (ctx->status == TERN_OK && !(u->rehearsed & bit) &&
+    if (ctx->status == TERN_OK && !(u->rehearsed & bit) && !is_in_steps(run) &&
         (!tern_tuples_supported(run->lane, &one) || !tern_tuples_prepare(run->lane, &one) ||
          !tern_tuples_launch(run->lane, &one)))
         u->in_steps |= bit;
-    run->in_steps = u->in_steps & bit;
+    run->in_steps = is_in_steps(run);
     if (ctx->status == TERN_OK && run->in_steps) run_in_steps(run, trial, numbers_of(run, 0));
     tern_scope_end(scope);
-    if (ctx->status == TERN_OK) u->rehearsed |= bit;
+    if (ctx->status == TERN_OK && !tern_is_composed(ctx, TERN_KERNEL_MAP)) u->rehearsed |= bit;
     return ctx->status == TERN_OK;
 }
 
@@ -301,18 +332,17 @@ static bool wait_where_it_cannot_skip(const update_run *run) {
 
 /* Makes the run's steps and launches known to work. False after latching. */
 static bool make_sure(update_run *run) {
-    const updater *u = run->update;
+    const tern_updater *u = run->update;
     uint32_t bit = bit_of(run->lane);
     size_pool(run);
-    run->in_steps = u->in_steps & bit;
+    run->in_steps = is_in_steps(run);
     if ((!(u->rehearsed & bit) || run->in_steps) && !rehearse(run)) return false;
     return wait_where_it_cannot_skip(run) &&
            (run->in_steps || tern_tuples_prepare(run->lane, &run->tuples));
 }
 
-tern_update_run *tern_updater_prepare(tern_updater *handle, tern_tensor *const *tensors,
+tern_update_run *tern_updater_prepare(tern_updater *u, tern_tensor *const *tensors,
                                       const double *numbers, size_t count) {
-    updater *u = tern_handle_object(handle, "updater", "tern_updater_prepare");
     if (!u || u->ctx->status != TERN_OK) return NULL;
     bool given = tensors && (numbers || u->n_numbers == 0);
     if (!given || count > INT32_MAX) {
@@ -328,7 +358,7 @@ tern_update_run *tern_updater_prepare(tern_updater *handle, tern_tensor *const *
 tern_status tern_update_start(tern_update_run *handle) {
     update_run *run = tern_handle_object(handle, "run of an updater", "tern_update_start");
     if (!run) return tern_handle_status(handle);
-    const updater *u = run->update;
+    const tern_updater *u = run->update;
     tern_ctx *ctx = u->ctx;
     bool done = ctx->status == TERN_OK && run->tuples.count > 0 && !run->in_steps &&
                 tern_tuples_launch(run->lane, &run->tuples);

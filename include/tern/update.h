@@ -22,18 +22,19 @@
 extern "C" {
 #endif
 
-/* Names are separated by spaces; at most 16 tensors, and 64 names in all. */
+/* Names are separated by spaces; at most 16 tensors, and 64 names in all. The texts are static: a rule is
+ * known by them. */
 typedef struct tern_update_rule {
     const char *formula, *tensors, *numbers, *flags;
 } tern_update_rule;
 
-/* A program of a rule, a handle. */
+/* A program of a rule. The context makes it when it is first asked for, and keeps it. */
 typedef struct tern_updater tern_updater;
 
-/* The program for tensors of a floating dtype; `flags` has bit i where flag i is set. Made in the open
- * scope, with which it ends. NULL after latching: the formula is malformed, say. */
-TERN_API tern_updater *tern_updater_new(tern_ctx *ctx, const tern_update_rule *rule, uint32_t flags,
-                                        tern_dtype dtype);
+/* The program for tensors of a floating dtype; `flags` has bit i where flag i is set. NULL after latching:
+ * the formula is malformed, say. */
+TERN_API tern_updater *tern_updater_of(tern_ctx *ctx, const tern_update_rule *rule, uint32_t flags,
+                                       tern_dtype dtype);
 
 /* A program with the tuples it will run over, a handle of the open scope. */
 typedef struct tern_update_run tern_update_run;
@@ -53,6 +54,14 @@ TERN_API tern_update_run *tern_updater_prepare(tern_updater *update, tern_tensor
 
 /* Writes. A device whose queue has met an error skips it. */
 TERN_API tern_status tern_update_start(tern_update_run *run);
+
+/* ---- norms ---- */
+
+/* The p-norms of tensors of one floating dtype on one device, as a vector of it: (sum |x|^p)^(1/p), for p = 0
+ * how many elements are not 0, for inf and -inf the largest and the smallest magnitude. None is empty. One
+ * launch where the device has the kernel, else one a tensor. Not recorded. */
+TERN_API tern_tensor *tern_norms(tern_ctx *ctx, tern_tensor *const *tensors, size_t count,
+                                 double p);
 
 /* ---- steps that a device skips ---- */
 

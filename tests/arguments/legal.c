@@ -254,7 +254,7 @@ const tern_update_rule update_rule = {
     .tensors = "p g", .numbers = "rate", .flags = "", .formula = "p = add(p, g, rate)"};
 
 tern_updater *updater(struct call *c) {
-    return tern_updater_new(c->ctx, &update_rule, 0, TERN_FLOAT32);
+    return tern_updater_of(c->ctx, &update_rule, 0, TERN_FLOAT32);
 }
 
 tern_update_run *update_run(struct call *c) {

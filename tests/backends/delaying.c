@@ -95,8 +95,8 @@ static int32_t launch(tern_bdevice *base, tern_bqueue *handle, int32_t kernel,
     delaying *self = (delaying *)base;
     if (kernel < 0 || kernel >= TERN_KIT_KERNELS || !self->kit.kernels[kernel])
         return tern_kit_fail(err, TERN_BACKEND_UNSUPPORTED, "delaying: no kernel %d", (int)kernel);
-    if (n_inputs < 0 || n_outputs < 0 ||
-        (kernel != TERN_KERNEL_MAP && n_inputs + n_outputs > TERN_KIT_OPERANDS))
+    bool any_number = kernel == TERN_KERNEL_MAP || kernel == TERN_KERNEL_REDUCE_LIST;
+    if (n_inputs < 0 || n_outputs < 0 || (!any_number && n_inputs + n_outputs > TERN_KIT_OPERANDS))
         return tern_kit_fail(err, TERN_BACKEND_INVALID, "delaying: too many operands");
     command *work = launch_new(kernel, n_inputs, n_outputs, attrs, attrs_size);
     if (!work) return delaying_out_of_memory(err);

@@ -146,12 +146,9 @@ void faulty_catch_up(faulty_device *self) {
     memset(&self->late, 0, sizeof self->late);
 }
 
-static int32_t launch(tern_bdevice *base, tern_bqueue *queue, int32_t kernel,
-                      const tern_operand *inputs, int32_t n_inputs, const tern_operand *outputs,
-                      int32_t n_outputs, const void *attrs, uint32_t attrs_size,
-                      tern_backend_error *err) {
-    (void)queue;
-    faulty_device *self = (faulty_device *)base;
+static int32_t launch_one(faulty_device *self, int32_t kernel, const tern_operand *inputs,
+                          int32_t n_inputs, const tern_operand *outputs, int32_t n_outputs,
+                          const void *attrs, uint32_t attrs_size, tern_backend_error *err) {
     launch_state state = {.kernel = kernel};
     if (!state_fill(&state, inputs, n_inputs, outputs, n_outputs, attrs, attrs_size))
         return tern_kit_fail(err, TERN_BACKEND_INVALID, "faulty: a launch too large");
@@ -162,6 +159,37 @@ static int32_t launch(tern_bdevice *base, tern_bqueue *queue, int32_t kernel,
     int32_t status = faulty_run(self, &state, err);
     faulty_catch_up(self); /* an upload that came too late for this launch */
     return status;
+}
+
+/* A program's tuples, each a launch of its own. */
+static int32_t launch_tuples(faulty_device *self, const tern_operand *inputs,
+                             const tern_operand *outputs, int32_t n_outputs,
+                             const tern_map_attrs *program, uint32_t attrs_size,
+                             tern_backend_error *err) {
+    int32_t in = program->n_inputs, out = program->n_outputs, tuples = n_outputs / out;
+    int32_t status = TERN_BACKEND_OK;
+    if (self->bug == BUG_LAST_TUPLE_DROPPED && tuples > 1) tuples--;
+    for (int32_t t = 0; t < tuples && status == TERN_BACKEND_OK; t++) {
+        tern_operand own[TERN_KIT_OPERANDS];
+        for (int32_t i = 0; i < in && i < TERN_KIT_OPERANDS; i++) {
+            own[i] = inputs[(ptrdiff_t)t * in + i];
+            if (self->bug == BUG_FIRST_NUMBERS_FOR_ALL && !own[i].buffer) own[i].at = inputs[i].at;
+        }
+        status = launch_one(self, TERN_KERNEL_MAP, own, in, outputs + (ptrdiff_t)t * out, out,
+                            program, attrs_size, err);
+    }
+    return status;
+}
+
+static int32_t launch(tern_bdevice *base, tern_bqueue *queue, int32_t kernel,
+                      const tern_operand *inputs, int32_t n_inputs, const tern_operand *outputs,
+                      int32_t n_outputs, const void *attrs, uint32_t attrs_size,
+                      tern_backend_error *err) {
+    (void)queue;
+    faulty_device *self = (faulty_device *)base;
+    if (kernel == TERN_KERNEL_MAP)
+        return launch_tuples(self, inputs, outputs, n_outputs, attrs, attrs_size, err);
+    return launch_one(self, kernel, inputs, n_inputs, outputs, n_outputs, attrs, attrs_size, err);
 }
 
 /* ---- the device ------------------------------------------------------------------------------ */
@@ -227,6 +255,7 @@ static int32_t device_open(int32_t index, tern_bdevice **out_device, tern_backen
     /* A fused kernel would pass by the members that have the bug. */
     for (int32_t id = TERN_KERNEL_FUSED; id < TERN_KIT_KERNELS; id++)
         if (d && d->kernel < TERN_KERNEL_FUSED) tern_kit_replace(&self->kit, id, NULL);
+    tern_kit_replace(&self->kit, TERN_KERNEL_REDUCE_LIST, NULL); /* a state has no room for lists */
     *out_device = &self->kit.base;
     return TERN_BACKEND_OK;
 }

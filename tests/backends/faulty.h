@@ -56,6 +56,9 @@ typedef enum bug {
     BUG_PLAN_OF_FIRST_SHAPE,
     BUG_PLAN_KEEPS_OPERANDS,
     BUG_PLAN_KEEPS_CONSTANT,
+    /* tuples */
+    BUG_LAST_TUPLE_DROPPED,
+    BUG_FIRST_NUMBERS_FOR_ALL,
     /* how a run ends */
     BUG_CRASHES,
     BUG_HANGS,

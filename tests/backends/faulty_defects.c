@@ -233,6 +233,8 @@ static void outputs_alike(launch_state *s) {
 /* ---- the table ------------------------------------------------------------------------------- */
 
 #define CODE(id, name, text) [BUG_##id] = {name, text, 0, 0, 0, 0, NULL, NULL, NULL}
+#define TUPLES(id, name, text)                                                                     \
+    [BUG_##id] = { name, text, TERN_KERNEL_MAP, 0, 0, 0, NULL, NULL, NULL }
 #define MEMBER(name, text, kernel, from, to)                                                       \
     {                                                                                              \
         name, text, TERN_KERNEL_##kernel, TERN_##kernel##_##from, TERN_##kernel##_##to, 0, NULL,   \
@@ -279,6 +281,8 @@ static const defect defects[] = {
     CODE(PLAN_OF_FIRST_SHAPE, "plan_of_first_shape", "a plan keeps the first shape it is made for"),
     CODE(PLAN_KEEPS_OPERANDS, "plan_keeps_operands", "a plan reads its first launch's operands"),
     CODE(PLAN_KEEPS_CONSTANT, "plan_keeps_constant", "a plan keeps a constant that has changed"),
+    TUPLES(LAST_TUPLE_DROPPED, "last_tuple_dropped", "the last of several tuples is left out"),
+    TUPLES(FIRST_NUMBERS_FOR_ALL, "first_numbers_for_all", "all tuples have the first's numbers"),
     CODE(CRASHES, "crashes", "a sort ends the process"),
     CODE(HANGS, "hangs", "a sort never returns"),
 

@@ -1,6 +1,7 @@
 /*
- * launches: an operation with a number for an operand starts one kernel, as one with a tensor does; and
- * the steps of small models start as many as they must.
+ * launches: an operation with a number for an operand starts one kernel, as one with a tensor does; the
+ * steps of small models start as many as they must; an optimizer's step is one launch over all parameters,
+ * clipping by their norm is three.
  *
  * Runs on the device `counting`. Every operation that takes a number is called out of place and,
  * where it has such a form, in place, of float32 and int64, and with a gradient recorded.
@@ -128,6 +129,51 @@ static bool step_fits(tern_ctx *ctx, const step *s) {
     return false;
 }
 
+/* ---- optimizers ------------------------------------------------------------------------------ */
+
+enum { LAYERS = 20, MOST_CLIPPING = 3 };
+
+static const char *const optimizers[] = {"SGD(lr=0.1)", "SGD(lr=0.1, momentum=0.9)", "Adam()",
+                                         "AdamW()"};
+
+/* Weights and biases of 20 layers, which grow. */
+static tern_module *many_layers(tern_ctx *ctx) {
+    tern_module *model = tern_nn_sequential(ctx, NULL, 0);
+    for (int i = 0; i < LAYERS; i++)
+        tern_module_append(model, tern_nn_linear(ctx, 1 + i, 2 + i, NULL));
+    return model;
+}
+
+static uint64_t launches_now(const tern_ctx *ctx) {
+    return tern_get_stats(ctx).launches;
+}
+
+/* How many of the optimizers' steady steps start another number of kernels than they should. */
+static unsigned check_optimizers(tern_ctx *ctx) {
+    unsigned wrong = 0;
+    for (size_t i = 0; i < sizeof optimizers / sizeof optimizers[0]; i++) {
+        tern_scope scope = tern_scope_begin(ctx, 0);
+        tern_module *model = many_layers(ctx);
+        tern_optim *optim = tern_optim_new(model, optimizers[i]);
+        uint64_t clipping = 0, stepping = 0;
+        for (int round = 0; round < 3; round++) {
+            tern_backward(
+                tern_sum(tern_forward(model, tern_ones(ctx, TERN_SHAPE(1, 1), TERN_FLOAT32))));
+            uint64_t before = launches_now(ctx);
+            tern_clip_grad_norm(ctx, tern_module_parameters(model), 1, 2, false);
+            clipping = launches_now(ctx) - before;
+            before = launches_now(ctx);
+            tern_optim_step(optim);
+            stepping = launches_now(ctx) - before;
+        }
+        tern_scope_end(scope);
+        printf("%s of %d tensors: %llu launches to clip, %llu to step\n", optimizers[i], 2 * LAYERS,
+               (unsigned long long)clipping, (unsigned long long)stepping);
+        wrong += clipping > MOST_CLIPPING || stepping != 1;
+    }
+    return wrong;
+}
+
 /* ---- all ------------------------------------------------------------------------------------- */
 
 int main(void) {
@@ -150,6 +196,7 @@ int main(void) {
     printf("%u of %u calls start one kernel\n", calls - wrong, calls);
     for (size_t i = 0; i < sizeof steps / sizeof steps[0]; i++)
         if (tern_check(ctx) == TERN_OK && !step_fits(ctx, &steps[i])) wrong++;
+    wrong += check_optimizers(ctx);
     bool failed = tern_check(ctx) != TERN_OK;
     if (failed) fprintf(stderr, "launches: %s\n", tern_error(ctx));
     failed = tern_close(ctx) != TERN_OK || failed;

@@ -1,4 +1,5 @@
 /* Updates: formulas that write, over many tuples in one launch, and step by step with the same bits. */
+#include <math.h>
 #include <string.h>
 
 #include "patched_device.h"
@@ -300,11 +301,67 @@ Test(updates, allocate_nothing_between_the_writes_of_steps) {
     }
 }
 
+/* ---- clipping -------------------------------------------------------------------------------- */
+
+static bool supports_no_list(tern_bdevice *device, const tern_kernel_query *query,
+                             const char **out_reason) {
+    *out_reason = "the test says no";
+    return query->kernel != TERN_KERNEL_REDUCE_LIST && query->kernel != TERN_KERNEL_MAP &&
+           real.supports(device, query, out_reason);
+}
+
+/* The norm and a sum over the clipped gradients. */
+static uint64_t clip(double norm_type, double max_norm, double out[2]) {
+    tern_tensor *p[PARAMETERS], *sums[PARAMETERS];
+    tern_manual_seed(ctx, 9);
+    tern_value list = make_parameters(TERN_FLOAT32, p, PARAMETERS);
+    set_gradients(p, PARAMETERS);
+    uint64_t before = tern_get_stats(ctx).launches;
+    tern_tensor *norm = tern_clip_grad_norm(ctx, list, max_norm, norm_type, false);
+    uint64_t launches = tern_get_stats(ctx).launches - before;
+    for (int i = 0; i < PARAMETERS; i++)
+        sums[i] = tern_sum(tern_mul_scalar(tern_grad_of(p[i]), i + 1));
+    out[0] = tern_item(norm);
+    out[1] = tern_item(tern_sum(tern_stack(sums, PARAMETERS, 0)));
+    return launches;
+}
+
+Test(updates, clipping_is_three_launches_and_the_same_bits_in_many) {
+    static const double types[] = {2, 1, 0, 3, 0.5, INFINITY, -INFINITY};
+    double warm_up[2], fused[2], composed[2];
+    clip(2, 1, warm_up); /* tries its program out */
+    for (size_t i = 0; i < sizeof types / sizeof *types; i++) {
+        tern_ctx *with_lists = ctx;
+        cr_assert_leq(clip(types[i], 0.5, fused), 3);
+        table->supports = supports_no_list;
+        ctx = open_patched();
+        cr_assert_gt(clip(types[i], 0.5, composed), 3);
+        cr_assert(memcmp(fused, composed, sizeof fused) == 0, "norm of order %g: %g, %g", types[i],
+                  fused[0], composed[0]);
+        tern_close(ctx);
+        table->supports = real.supports;
+        ctx = with_lists;
+    }
+}
+
+/* Tensors of two dtypes are measured apart, and their norms together. */
+Test(updates, norms_of_two_dtypes_are_one) {
+    const float data[] = {3, 4};
+    tern_value list = tern_list_new(ctx);
+    tern_tensor *x = tern_from_data(ctx, data, TERN_SHAPE(2), TERN_FLOAT32);
+    for (int i = 0; i < 3; i++)
+        tern_list_append(list, tern_tensor_value(i == 1 ? tern_to_dtype(x, TERN_FLOAT64) : x));
+    tern_list_append(list, tern_tensor_value(tern_zeros(ctx, TERN_SHAPE(0), TERN_FLOAT32)));
+    tern_tensor *norm = tern_total_norm(ctx, list, 2, false);
+    cr_assert_float_eq(tern_item(norm), sqrt(75), 1e-6, "%s", tern_error(ctx));
+    cr_assert_eq(tern_dtype_of(norm), TERN_FLOAT32);
+}
+
 /* ---- rules ----------------------------------------------------------------------------------- */
 
 static tern_updater *updater(const char *formula) {
     tern_update_rule rule = {formula, "a b c", "n", "yes"};
-    return tern_updater_new(ctx, &rule, 1, TERN_FLOAT32);
+    return tern_updater_of(ctx, &rule, 1, TERN_FLOAT32);
 }
 
 static tern_tensor *three(float x) {
