@@ -2,7 +2,8 @@
  * program.h: programs, the straight lines of steps that a MAP kernel applies at every position.
  *
  * A formula becomes a program (parse.c), a program its gradient program (gradient.c), and the operation
- * _map runs one (run.c), in one launch where the device has MAP and step by step elsewhere.
+ * _map runs one (run.c), in one launch where the device has MAP and step by step elsewhere (steps.c). An
+ * update writes into tensors that are there (update.c).
  *
  * While it is built, a program numbers its inputs from 0, its constants from TERN_P_CONSTANT and its
  * steps from TERN_P_STEP. Finished, it is the attributes of a MAP launch (tern/backend.h): one piece of

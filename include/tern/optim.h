@@ -55,9 +55,14 @@ TERN_API void tern_optim_free(tern_optim *optim);
 TERN_API tern_status tern_optim_zero_grad(tern_optim *optim);
 
 /*
- * step(): waits for the device's error flag, allocates all it needs, and only then writes: on
- * failure no parameter has changed. Parameters without a gradient are passed over. State follows a
- * parameter that has moved to another device. LBFGS is an error: it needs a closure.
+ * step(): allocates all it needs, and only then writes, in one launch for the parameters of one dtype,
+ * device and variant of the update: on failure no parameter has changed. It does not wait. A device that
+ * has met an error (a bad index) and has not told it yet skips the step: when the error surfaces,
+ * parameters, state and step numbers are those before the first step that was skipped.
+ *
+ * float16 and bfloat16 are computed in float32 and rounded once a step, as with PyTorch's fused=True.
+ * Parameters without a gradient are passed over. State follows a parameter that has moved to another
+ * device. LBFGS is an error: it needs a closure.
  */
 TERN_API tern_status tern_optim_step(tern_optim *optim);
 

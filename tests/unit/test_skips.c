@@ -175,6 +175,31 @@ Test(skips, are_taken_back_once) {
     close_device();
 }
 
+/* Of an optimizer on two devices, the steps of the one that met the error. The other is not waited for in
+ * between, so that its steps stay under way. */
+Test(skips, are_those_of_one_device) {
+    open_device("delaying");
+    tern_tensor *p[2];
+    tern_value list = tern_list_new(ctx);
+    for (int i = 0; i < 2; i++) {
+        tern_tensor *values = tern_ones(ctx, TERN_SHAPE(3), TERN_FLOAT32);
+        p[i] = tern_requires_grad(tern_to_device(values, i ? "delaying:1" : "delaying:0"), true);
+        tern_list_append(list, tern_tensor_value(p[i]));
+    }
+    tern_optim *optim = tern_optim_make(ctx, list, "Adam", tern_none());
+    for (int i = 0; i < 2; i++) tern_set_grad(p[i], tern_ones_like(tern_detach(p[i])));
+    for (int round = 0; round < 3; round++) {
+        cr_assert_eq(tern_optim_step(optim), TERN_OK, "%s", tern_error(ctx));
+        go_wrong();
+        cr_assert_eq(tern_optim_step(optim), TERN_OK, "%s", tern_error(ctx));
+        cr_assert_eq(tern_check(ctx), TERN_ERR_INDEX);
+        tern_error_clear(ctx);
+    }
+    cr_assert_eq(tern_item(tern_optim_state(optim, 0, "step")), 3);
+    cr_assert_eq(tern_item(tern_optim_state(optim, 1, "step")), 6);
+    close_device();
+}
+
 /* State that is looked at is known to be right. */
 Test(skips, are_known_to_who_looks_at_the_state) {
     open_device("delaying");
