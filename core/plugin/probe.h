@@ -14,7 +14,7 @@
 
 #include "discovery.h"
 
-#define TERN_PROBE_DEVICES 128 /* more are not looked at */
+#define TERN_PROBE_DEVICES 160 /* more are not looked at */
 
 typedef struct tern_probed_device {
     int32_t index;

@@ -310,10 +310,10 @@ static bool rehearse(update_run *run) {
     make_trial(run, trial);
     one.count = 1;
     one.tensors = trial;
-    if (ctx->status == TERN_OK && !(u->rehearsed & bit) && !is_in_steps(run) &&
-        (!tern_tuples_supported(run->lane, &one) || !tern_tuples_prepare(run->lane, &one) ||
-         !tern_tuples_launch(run->lane, &one)))
-        u->in_steps |= bit;
+    bool fused = is_in_steps(run) || u->rehearsed & bit ||
+                 (ctx->status == TERN_OK && tern_tuples_supported(run->lane, &one) &&
+                  tern_tuples_prepare(run->lane, &one) && tern_tuples_launch(run->lane, &one));
+    if (ctx->status == TERN_OK && !fused) u->in_steps |= bit;
     run->in_steps = is_in_steps(run);
     if (ctx->status == TERN_OK && run->in_steps) run_in_steps(run, trial, numbers_of(run, 0));
     tern_scope_end(scope);

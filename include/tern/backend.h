@@ -358,12 +358,6 @@ typedef struct tern_reduce_attrs {
     double value; /* VAR: the correction; NORM: p */
 } tern_reduce_attrs;
 
-/*
- * REDUCE_LIST: any number of inputs of one dtype and of shapes of their own, and one vector with an element
- * for each: out[k] = all elements of input k, reduced as REDUCE's member `fn` does. attrs are those of REDUCE,
- * with dims 0. supports sees one input; the family has no plans.
- */
-
 /* SCAN members: out, and for CUMMAX and CUMMIN a second output of int64 indices (the last on
  * ties). */
 enum {

@@ -191,4 +191,10 @@ typedef struct tern_recurrent_attrs {
     int32_t reserved;
 } tern_recurrent_attrs;
 
+/*
+ * REDUCE_LIST: any number of inputs of one dtype, each of a shape of its own, and one vector with an element
+ * for each: out[k] = all elements of input k, reduced as REDUCE's member `fn` does. The attributes are
+ * tern_reduce_attrs, with dims 0. supports sees one input; the family has no plans.
+ */
+
 #endif

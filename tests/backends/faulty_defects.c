@@ -232,9 +232,8 @@ static void outputs_alike(launch_state *s) {
 
 /* ---- the table ------------------------------------------------------------------------------- */
 
-#define CODE(id, name, text) [BUG_##id] = {name, text, 0, 0, 0, 0, NULL, NULL, NULL}
-#define TUPLES(id, name, text)                                                                     \
-    [BUG_##id] = { name, text, TERN_KERNEL_MAP, 0, 0, 0, NULL, NULL, NULL }
+#define CODE(id, name, text)   [BUG_##id] = {name, text, 0, 0, 0, 0, NULL, NULL, NULL}
+#define TUPLES(id, name, text) [BUG_##id] = {name, text, TERN_KERNEL_MAP, 0, 0, 0, NULL, NULL, NULL}
 #define MEMBER(name, text, kernel, from, to)                                                       \
     {                                                                                              \
         name, text, TERN_KERNEL_##kernel, TERN_##kernel##_##from, TERN_##kernel##_##to, 0, NULL,   \
