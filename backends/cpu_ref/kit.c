@@ -53,6 +53,10 @@ static bool floating_or_uint8(int32_t fn, int32_t dtype) {
 
 #define SIZE(attrs) (uint32_t)sizeof(tern_##attrs##_attrs)
 
+/* Between the primitives and the fused kernels ids are free; the table has no room for them. */
+#define PRIMITIVES (TERN_KERNEL_RESIZE_GRAD + 1)
+#define FUSED(id)  ((id)-TERN_KERNEL_FUSED + PRIMITIVES)
+
 static const family families[] = {
     [TERN_KERNEL_FILL] = {tern_ref_fill, SIZE(fill), 0, 0, 1, NULL, 0},
     [TERN_KERNEL_COPY] = {tern_ref_copy, 0, 1, 1, 1, NULL, 0},
@@ -82,25 +86,30 @@ static const family families[] = {
     [TERN_KERNEL_AVG_POOL_GRAD] = {tern_ref_avg_pool_grad, SIZE(pool), 1, 1, 1, floating_only, 0},
     [TERN_KERNEL_RESIZE] = {tern_ref_resize, SIZE(resize), 1, 1, 1, floating_or_uint8, 0},
     [TERN_KERNEL_RESIZE_GRAD] = {tern_ref_resize_grad, SIZE(resize), 1, 1, 1, floating_only, 0},
-    [TERN_KERNEL_SOFTMAX] = {tern_ref_softmax, SIZE(softmax), 1, 1, 1, floating_only, 0},
-    [TERN_KERNEL_LOG_SOFTMAX] = {tern_ref_softmax, SIZE(softmax), 1, 1, 1, floating_only, 0},
-    [TERN_KERNEL_SOFTMAX_GRAD] = {tern_ref_softmax_grad, SIZE(softmax), 2, 2, 1, floating_only, 0},
-    [TERN_KERNEL_LOG_SOFTMAX_GRAD] = {tern_ref_softmax_grad, SIZE(softmax), 2, 2, 1, floating_only,
+    [FUSED(TERN_KERNEL_SOFTMAX)] = {tern_ref_softmax, SIZE(softmax), 1, 1, 1, floating_only, 0},
+    [FUSED(TERN_KERNEL_LOG_SOFTMAX)] = {tern_ref_softmax, SIZE(softmax), 1, 1, 1, floating_only, 0},
+    [FUSED(TERN_KERNEL_SOFTMAX_GRAD)] = {tern_ref_softmax_grad, SIZE(softmax), 2, 2, 1,
+                                         floating_only, 0},
+    [FUSED(TERN_KERNEL_LOG_SOFTMAX_GRAD)] = {tern_ref_softmax_grad, SIZE(softmax), 2, 2, 1,
+                                             floating_only, 0},
+    [FUSED(TERN_KERNEL_CROSS_ENTROPY)] = {tern_ref_cross_entropy, SIZE(cross_entropy), 2, 3, 4,
+                                          floating_only, 0},
+    [FUSED(TERN_KERNEL_CROSS_ENTROPY_GRAD)] = {tern_ref_cross_entropy_grad, SIZE(cross_entropy), 6,
+                                               7, 1, floating_only, 0},
+    [FUSED(TERN_KERNEL_MAP)] = {tern_ref_map, 0, 1, TERN_KIT_OPERANDS, TERN_KIT_OPERANDS,
+                                short_enough, 0},
+    [FUSED(TERN_KERNEL_NORM)] = {tern_ref_norm, SIZE(norm), 1, 3, 4, floating_only, 0},
+    [FUSED(TERN_KERNEL_NORM_GRAD)] = {tern_ref_norm_grad, SIZE(norm_grad), 3, 5, 3, floating_only,
                                       0},
-    [TERN_KERNEL_CROSS_ENTROPY] = {tern_ref_cross_entropy, SIZE(cross_entropy), 2, 3, 4,
-                                   floating_only, 0},
-    [TERN_KERNEL_CROSS_ENTROPY_GRAD] = {tern_ref_cross_entropy_grad, SIZE(cross_entropy), 6, 7, 1,
-                                        floating_only, 0},
-    [TERN_KERNEL_MAP] = {tern_ref_map, 0, 1, TERN_KIT_OPERANDS, TERN_KIT_OPERANDS, short_enough, 0},
-    [TERN_KERNEL_NORM] = {tern_ref_norm, SIZE(norm), 1, 3, 4, floating_only, 0},
-    [TERN_KERNEL_NORM_GRAD] = {tern_ref_norm_grad, SIZE(norm_grad), 3, 5, 3, floating_only, 0},
-    [TERN_KERNEL_REDUCE_LIST] = {tern_ref_reduce, SIZE(reduce), 1, 1, 1, tern_ref_reduce_has, 0},
+    [FUSED(TERN_KERNEL_REDUCE_LIST)] = {tern_ref_reduce, SIZE(reduce), 1, 1, 1, tern_ref_reduce_has,
+                                        0},
 };
 
 /* NULL where the kit has no such kernel. */
 static const family *find_family(int32_t kernel) {
-    bool known = kernel >= 0 && kernel < (int32_t)(sizeof families / sizeof *families);
-    return known && families[kernel].run ? &families[kernel] : NULL;
+    int32_t at = kernel < PRIMITIVES ? kernel : kernel < TERN_KERNEL_FUSED ? -1 : FUSED(kernel);
+    bool known = at >= 0 && at < (int32_t)(sizeof families / sizeof *families);
+    return known && families[at].run ? &families[at] : NULL;
 }
 
 int32_t tern_kit_fail(tern_backend_error *err, int32_t status, const char *format, ...) {
@@ -144,9 +153,9 @@ void tern_kit_device_init(tern_kit_device *device, const tern_bdevice_vtable *vt
     device->base.vtable = vtable;
     device->host = host;
     device->memory = memory;
-    memset(device->kernels, 0, sizeof device->kernels);
-    for (size_t i = 0; i < sizeof families / sizeof *families; i++) {
-        device->kernels[i] = families[i].run;
+    for (int32_t id = 0; id < TERN_KIT_KERNELS; id++) {
+        const family *own = find_family(id);
+        device->kernels[id] = own ? own->run : NULL;
     }
     tern_kit_scratch_init(&device->scratch, host);
 }
