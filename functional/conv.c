@@ -118,15 +118,33 @@ static bool output_shape(tern_opcall *call, const tern_tensor *x, const tern_ten
     return fits;
 }
 
-static tern_tensor *launch_conv(tern_opcall *call, int32_t kernel, tern_tensor *a, tern_tensor *b,
-                                tern_tensor *out, const tern_conv_attrs *attrs) {
+static tern_tensor *launch_conv(tern_opcall *call, int32_t kernel, tern_tensor *const *operands,
+                                int count, tern_tensor *out, const tern_conv_attrs *attrs) {
     if (call->ctx->status != TERN_OK || BODY(out)->numel == 0) return out;
-    tern_tensor *operands[2] = {a, b};
-    if (BODY(a)->numel == 0 || BODY(b)->numel == 0)
+    if (BODY(operands[0])->numel == 0 || BODY(operands[1])->numel == 0)
         tern_fill_raw(out, 0.0, 0);
     else
-        tern_launch(call->lane, kernel, 0, operands, 2, &out, 1, attrs, sizeof *attrs);
+        tern_launch(call->lane, kernel, 0, operands, count, &out, 1, attrs, sizeof *attrs);
     return out;
+}
+
+/* x * w + bias (or NULL) in one launch where the device adds a bias; else in two, rounded once. */
+static tern_tensor *convolve(tern_opcall *call, const geometry *g, tern_tensor *x, tern_tensor *w,
+                             tern_tensor *bias, const tern_shape *shape) {
+    int32_t kernel = g->transposed ? TERN_KERNEL_CONV_GRAD_INPUT : TERN_KERNEL_CONV;
+    tern_tensor *operands[3] = {x, w, bias};
+    tern_tensor *out = tern_new_shaped(call, BODY(x)->dtype, shape);
+    if (call->ctx->status != TERN_OK) return out;
+    bool empty = BODY(x)->numel == 0 || BODY(w)->numel == 0;
+    if (!bias || (!empty && tern_has_kernel(call->lane, kernel, 0, operands, 3, &out, 1,
+                                            sizeof g->attrs, NULL)))
+        return launch_conv(call, kernel, operands, bias ? 3 : 2, out, &g->attrs);
+    tern_shape column = {shape->rank, {0}};
+    for (int d = 0; d < shape->rank; d++) column.dim[d] = d == 1 ? shape->dim[1] : 1;
+    tern_tensor *wide[2] = {tern_widen(x), tern_widen(w)};
+    out = tern_new_shaped(call, tern_wide_dtype(BODY(x)->dtype), shape);
+    launch_conv(call, kernel, wide, 2, out, &g->attrs);
+    return tern_to_dtype(tern_add(out, tern_reshape(tern_widen(bias), column)), BODY(x)->dtype);
 }
 
 tern_value tern_op_convolution(tern_opcall *call) {
@@ -145,18 +163,13 @@ tern_value tern_op_convolution(tern_opcall *call) {
     tern_value args[9];
     for (int i = 0; i < 9; i++) args[i] = tern_arg(call, i);
     geometry g = read_geometry(args, spatial);
-    tern_shape shape, column = {BODY(x)->rank, {0}};
+    tern_shape shape;
     if (!positive_geometry(call, &g) || !output_shape(call, x, w, &g, &shape)) return tern_none();
     if (bias && (BODY(bias)->rank != 1 || BODY(bias)->shape[0] != shape.dim[1]))
         return tern_call_fail(call, TERN_ERR_ARGUMENT,
                               "expected bias to be 1-dimensional with %lld elements",
                               (long long)shape.dim[1]);
-    tern_tensor *out = tern_new_shaped(call, BODY(x)->dtype, &shape);
-    launch_conv(call, g.transposed ? TERN_KERNEL_CONV_GRAD_INPUT : TERN_KERNEL_CONV, x, w, out,
-                &g.attrs);
-    if (!bias) return tern_result(call, out);
-    for (int d = 0; d < BODY(x)->rank; d++) column.dim[d] = d == 1 ? shape.dim[1] : 1;
-    return tern_result(call, tern_add(out, tern_reshape(bias, column)));
+    return tern_result(call, convolve(call, &g, x, w, bias, &shape));
 }
 
 /* The call's geometry as the arguments of another convolution. */
@@ -237,9 +250,9 @@ tern_value tern_op__conv_weight_gradient(tern_opcall *call) {
     if (!fits)
         return tern_call_fail(call, TERN_ERR_ARGUMENT,
                               "gradient, input, weight size and groups do not belong together");
-    tern_tensor *out = tern_new_shaped(call, BODY(x)->dtype, &shape);
+    tern_tensor *out = tern_new_shaped(call, BODY(x)->dtype, &shape), *operands[2] = {grad, x};
     return tern_result(call,
-                       launch_conv(call, TERN_KERNEL_CONV_GRAD_WEIGHT, grad, x, out, &g.attrs));
+                       launch_conv(call, TERN_KERNEL_CONV_GRAD_WEIGHT, operands, 2, out, &g.attrs));
 }
 
 void tern_grad__conv_weight_gradient(tern_node *node, tern_tensor *const *grad_out,

@@ -5,10 +5,12 @@
  *
  * where C = channels of x / groups and g is the group of o. The three kernels visit the same triples
  * (out, x, w) in the same order and differ in which of the three they add to. Sums are in double, or
- * in int64; taps outside x are skipped.
+ * in int64; taps outside x are skipped. A bias is added to the sum as an operation of its own would:
+ * to float32 for float32, float16 and bfloat16.
  */
 #include "image.h"
 #include "kernels.h"
+#include "numerics/dtype_convert.h"
 
 typedef enum target { TO_OUT, TO_INPUT, TO_WEIGHT } target;
 
@@ -92,6 +94,23 @@ static void each_tap(const convolution *conv, target to, int64_t n, int64_t o, i
     }
 }
 
+/* image[n, c, ...] += bias[c] */
+static void add_bias(const tern_ref_image *image, const tern_kit_tensor *bias) {
+    for (int64_t plane = 0; plane < image->n * image->c; plane++) {
+        int64_t at = plane % image->c * bias->strides[0], first = plane * image->pixels;
+        if (image->i) {
+            uint64_t b = (uint64_t)tern_num_load_i64(bias->dtype, bias->data, at);
+            for (int64_t p = first; p < first + image->pixels; p++)
+                image->i[p] = (int64_t)((uint64_t)image->i[p] + b);
+            continue;
+        }
+        double b = tern_num_load_f64(bias->dtype, bias->data, at);
+        bool narrow = bias->dtype != TERN_BT_FLOAT64;
+        for (int64_t p = first; p < first + image->pixels; p++)
+            image->f[p] = (narrow ? (double)(float)image->f[p] : image->f[p]) + b;
+    }
+}
+
 static int32_t run(const tern_kit_call *call, target to, const tern_kit_tensor *x,
                    const tern_kit_tensor *w, const tern_kit_tensor *out) {
     const tern_conv_attrs *attrs = call->attrs;
@@ -109,6 +128,7 @@ static int32_t run(const tern_kit_call *call, target to, const tern_kit_tensor *
         }
     }
     const tern_ref_image *result = to == TO_OUT ? &conv.out : to == TO_INPUT ? &conv.x : &conv.w;
+    if (done && call->n_inputs > 2) add_bias(result, &call->inputs[2]);
     if (done) tern_ref_image_store(call, result, &call->outputs[0]);
     tern_ref_image_free(call, &conv.x);
     tern_ref_image_free(call, &conv.w);

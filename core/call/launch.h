@@ -26,9 +26,9 @@ TERN_API bool tern_try_launch(tern_lane *lane, int32_t kernel, int32_t fn,
                               int n_outputs, const void *attrs, size_t attrs_size);
 
 /* Whether the lane's device has a kernel for these dtypes; out_reason may be NULL. */
-bool tern_has_kernel(tern_lane *lane, int32_t kernel, int32_t fn, tern_tensor *const *inputs,
-                     int n_inputs, tern_tensor *const *outputs, int n_outputs, size_t attrs_size,
-                     const char **out_reason);
+TERN_API bool tern_has_kernel(tern_lane *lane, int32_t kernel, int32_t fn,
+                              tern_tensor *const *inputs, int n_inputs, tern_tensor *const *outputs,
+                              int n_outputs, size_t attrs_size, const char **out_reason);
 
 /* The same for an element-wise family whose operands all have `dtype`. */
 bool tern_has_map(tern_lane *lane, int32_t kernel, int32_t fn, int n_inputs, tern_dtype dtype,

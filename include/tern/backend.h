@@ -431,8 +431,9 @@ typedef struct tern_multi_index_attrs {
 /*
  * CONV: inputs x [n, c, spatial...], w [o, c/groups, k...] and, where there are three, a bias [o]
  * -> out [n, o, ...], spatial 1 to 3. float16 and bfloat16 add the bias before they round.
- * CONV_GRAD_INPUT: inputs grad_out, w -> grad of x. CONV_GRAD_WEIGHT: inputs grad_out, x -> grad of
- * w.
+ * CONV_GRAD_INPUT: inputs grad_out, w -> grad of x; it serves transposed convolutions too, and so takes
+ * a bias [c] likewise. CONV_GRAD_WEIGHT: inputs grad_out, x -> grad of w. Where supports does not take
+ * three inputs, the core adds the bias.
  */
 typedef struct tern_conv_attrs {
     int32_t spatial;
