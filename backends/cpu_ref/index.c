@@ -165,7 +165,7 @@ int32_t tern_ref_index_select(const tern_kit_call *call) {
         if (pair.from_slice >= 0 && pair.from_slice < size)
             each_element(&pair, NULL);
         else
-            tern_kit_bad_index(call, pair.from_slice, pair.dim, size);
+            tern_kit_bad_slice(call, pair.from_slice, pair.dim, size);
     }
     return TERN_BACKEND_OK;
 }
@@ -182,7 +182,7 @@ int32_t tern_ref_index_add(const tern_kit_call *call) {
         if (pair.to_slice >= 0 && pair.to_slice < size)
             each_element(&pair, attrs);
         else
-            tern_kit_bad_index(call, pair.to_slice, pair.dim, size);
+            tern_kit_bad_slice(call, pair.to_slice, pair.dim, size);
     }
     return TERN_BACKEND_OK;
 }

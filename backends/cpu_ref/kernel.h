@@ -56,6 +56,8 @@ void tern_kit_give(const tern_kit_call *call, void *memory);
 
 /* Sets the flag, first come first kept. The messages are PyTorch's. */
 void tern_kit_bad_index(const tern_kit_call *call, int64_t index, int64_t dim, int64_t size);
+/* The same of a whole slice. */
+void tern_kit_bad_slice(const tern_kit_call *call, int64_t index, int64_t dim, int64_t size);
 void tern_kit_bad_target(const tern_kit_call *call, int64_t target);
 void tern_kit_zero_division(const tern_kit_call *call);
 

@@ -103,6 +103,8 @@ static const family families[] = {
                                       0},
     [FUSED(TERN_KERNEL_REDUCE_LIST)] = {tern_ref_reduce, SIZE(reduce), 1, 1, 1, tern_ref_reduce_has,
                                         0},
+    [FUSED(TERN_KERNEL_EMBEDDING_GRAD)] = {tern_ref_embedding_grad, SIZE(embedding_grad), 2, 2, 1,
+                                           floating_only, 0},
 };
 
 /* NULL where the kit has no such kernel. */
@@ -120,12 +122,21 @@ int32_t tern_kit_fail(tern_backend_error *err, int32_t status, const char *forma
     return status;
 }
 
-void tern_kit_bad_index(const tern_kit_call *call, int64_t index, int64_t dim, int64_t size) {
+static void bad_index(const tern_kit_call *call, const char *what, int64_t index, int64_t dim,
+                      int64_t size) {
     if (call->flag->status != TERN_BACKEND_OK) return;
     call->flag->status = TERN_BACKEND_BAD_INDEX;
     snprintf(call->flag->message, sizeof call->flag->message,
-             "index %" PRId64 " is out of bounds for dimension %" PRId64 " with size %" PRId64,
-             index, dim, size);
+             "%sindex %" PRId64 " is out of bounds for dimension %" PRId64 " with size %" PRId64,
+             what, index, dim, size);
+}
+
+void tern_kit_bad_index(const tern_kit_call *call, int64_t index, int64_t dim, int64_t size) {
+    bad_index(call, "", index, dim, size);
+}
+
+void tern_kit_bad_slice(const tern_kit_call *call, int64_t index, int64_t dim, int64_t size) {
+    bad_index(call, "index out of range in self: ", index, dim, size);
 }
 
 void tern_kit_bad_target(const tern_kit_call *call, int64_t target) {

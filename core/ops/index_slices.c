@@ -1,6 +1,6 @@
 /*
  * index_slices.c: whole slices along one dimension by a 1-dim index: index_select, index_add,
- * index_copy, index_fill, and embedding, which selects rows of a table.
+ * index_copy and index_fill.
  */
 #include "layout.h"
 
@@ -170,79 +170,8 @@ tern_value tern_op_index_fill(tern_opcall *call) {
                        tern_where(mask, tern_to_dtype(value.as.tensor, BODY(input)->dtype), input));
 }
 
-/* ---- embedding ---- */
-
-/* Rows of weight that the indices name are scaled down to max_norm, in place, as PyTorch does. */
-static void renorm_rows(tern_tensor *weight, tern_tensor *index, double max_norm, double p) {
-    tern_scope quiet = tern_scope_begin(BODY(weight)->ctx, TERN_NO_GRAD);
-    tern_tensor *rows = tern_index_select(weight, 0, index);
-    tern_tensor *norm =
-        TERN_CALL(vector_norm, ARG_TENSOR(rows), ARG_FLOAT(p), ARG_INT(1), ARG_BOOL(true));
-    tern_tensor *scale = tern_div(tern_full_like(norm, max_norm), tern_add_scalar(norm, 1e-7));
-    /* Rows that are short enough, or have no norm, stay as they are. */
-    tern_tensor *scaled = tern_where(tern_gt_scalar(norm, max_norm), tern_mul(rows, scale), rows);
-    tern_tensor *result = TERN_CALL(index_copy, ARG_TENSOR(weight), ARG_INT(0), ARG_TENSOR(index),
-                                    ARG_TENSOR(scaled));
-    tern_copy_in_place(weight, result);
-    tern_scope_end(quiet);
-}
-
-/* The same values, whose gradient is divided by how often their row is asked for. */
-static tern_tensor *by_frequency(tern_tensor *out, tern_tensor *weight, tern_tensor *index) {
-    tern_shape rows = TERN_SHAPE(BODY(weight)->shape[0]), asked = TERN_SHAPE(tern_numel(index));
-    tern_tensor *zeros = TERN_CALL(new_zeros, ARG_TENSOR(weight), ARG_SHAPE(rows));
-    tern_tensor *counts = tern_scatter_add(
-        zeros, 0, index, TERN_CALL(new_ones, ARG_TENSOR(weight), ARG_SHAPE(asked)));
-    counts = tern_unsqueeze(tern_index_select(counts, 0, index), 1);
-    return TERN_CALL(_divide_grad, ARG_TENSOR(out), ARG_TENSOR(counts));
-}
-
-/* The input as it is; its gradient is that of the result divided by the divisor. */
-tern_value tern_op__divide_grad(tern_opcall *call) {
-    return tern_result(call, tern_clone(tern_arg_tensor(call, 0)));
-}
-
-void tern_grad__divide_grad(tern_node *node, tern_tensor *const *grad_out, tern_tensor **grads) {
-    if (tern_node_needs(node, 0)) grads[0] = tern_div(grad_out[0], tern_node_input(node, 1));
-}
-
-tern_value tern_op_embedding(tern_opcall *call) {
-    tern_tensor *input = tern_arg_tensor(call, 0), *weight = tern_arg_tensor(call, 1);
-    if (BODY(weight)->rank != 2)
-        return tern_call_fail(call, TERN_ERR_ARGUMENT, "'weight' must be 2-D, but has %d dims",
-                              BODY(weight)->rank);
-    if (BODY(input)->dtype != TERN_INT64 && BODY(input)->dtype != TERN_INT32)
-        return tern_call_fail(call, TERN_ERR_ARGUMENT,
-                              "Expected tensor for argument #1 'indices' to have one of the "
-                              "following scalar types: Long, Int; but got %s instead",
-                              tern_dtype_class(BODY(input)->dtype));
-    tern_shape shape = tern_shape_of(input);
-    tern_tensor *flat = tern_to_dtype(tern_reshape(input, TERN_SHAPE(-1)), TERN_INT64);
-    if (tern_arg_given(call, 3))
-        renorm_rows(weight, flat, tern_arg_double(call, 3, 0.0), tern_arg_double(call, 4, 2.0));
-    if (shape.rank == TERN_MAX_RANK)
-        return tern_call_fail(call, TERN_ERR_ARGUMENT, "too many dimensions");
-    shape.dim[shape.rank++] = BODY(weight)->shape[1];
-    tern_tensor *out = tern_index_select(weight, 0, flat);
-    if (tern_arg_bool(call, 5, false)) out = by_frequency(out, weight, flat);
-    if (tern_arg_given(call, 2)) {
-        /* The padding row is read, but takes no gradient. */
-        int64_t padding = tern_arg_int(call, 2, 0);
-        if (padding < -BODY(weight)->shape[0] || padding >= BODY(weight)->shape[0])
-            return tern_call_fail(call, TERN_ERR_ARGUMENT,
-                                  "Padding_idx must be within num_embeddings");
-        if (padding < 0) padding += BODY(weight)->shape[0];
-        tern_tensor *is_padding = TERN_CALL(eq, ARG_TENSOR(flat), ARG_INT(padding));
-        out = tern_where(tern_unsqueeze(is_padding, 1), tern_detach(out), out);
-    }
-    return tern_result(call, tern_reshape(out, shape));
-}
-
 /* ---- C functions ---- */
 
 tern_tensor *tern_index_select(tern_tensor *input, int dim, tern_tensor *index) {
     return TERN_CALL(index_select, ARG_TENSOR(input), ARG_INT(dim), ARG_TENSOR(index));
-}
-tern_tensor *tern_embedding(tern_tensor *input, tern_tensor *weight) {
-    return TERN_CALL(embedding, ARG_TENSOR(input), ARG_TENSOR(weight));
 }

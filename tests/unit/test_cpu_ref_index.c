@@ -80,8 +80,9 @@ static void expect_bad_index(driver *d, int kernel, const tensor *in, int64_t ba
     cr_assert_eq(status, TERN_BACKEND_BAD_INDEX, "kernel %d: index %lld passed", kernel,
                  (long long)bad);
     char expected[128];
-    snprintf(expected, sizeof expected, "index %lld is out of bounds for dimension 0 with size 3",
-             (long long)bad);
+    bool slices = kernel == TERN_KERNEL_INDEX_SELECT || kernel == TERN_KERNEL_INDEX_ADD;
+    snprintf(expected, sizeof expected, "%sindex %lld is out of bounds for dimension 0 with size 3",
+             slices ? "index out of range in self: " : "", (long long)bad);
     cr_assert_str_eq(err.message, expected);
     double got[6];
     tensor_read(d, &whole, got);
