@@ -217,13 +217,6 @@ tern_value tern_op_max_pool3d(tern_opcall *call) {
     return max_pool(call, 3);
 }
 
-/* Whether a tensor has a shape. */
-static bool has_shape(const tern_tensor *tensor, const tern_shape *shape) {
-    bool same = BODY(tensor)->rank == shape->rank;
-    for (int d = 0; same && d < shape->rank; d++) same = BODY(tensor)->shape[d] == shape->dim[d];
-    return same;
-}
-
 /* (grad_output, input, kernel_size, stride, padding, dilation, ceil_mode, indices) */
 tern_value tern_op_max_pool2d_with_indices_backward(tern_opcall *call) {
     tern_tensor *grad = tern_arg_tensor(call, 0), *x = tern_arg_tensor(call, 1);
@@ -233,7 +226,7 @@ tern_value tern_op_max_pool2d_with_indices_backward(tern_opcall *call) {
     tern_shape shape = tern_shape_of(x), pooled;
     char have[TERN_SHAPE_TEXT], want[TERN_SHAPE_TEXT];
     if (!pooled_shape(call, x, &attrs, tern_arg_bool(call, 6, false), &pooled)) return tern_none();
-    if (!has_shape(grad, &pooled) || !has_shape(indices, &pooled))
+    if (!tern_has_shape(grad, &pooled) || !tern_has_shape(indices, &pooled))
         return tern_call_fail(call, TERN_ERR_ARGUMENT,
                               "Expected a gradient and indices of the pooled size %s, but got a "
                               "gradient of %s",
@@ -386,9 +379,7 @@ tern_value tern_op__avg_pool_gradient(tern_opcall *call) {
     if (call->ctx->status != TERN_OK ||
         !pooled_shape(call, like, &attrs, tern_arg_bool(call, 5, false), &pooled))
         return tern_none();
-    bool fits = pooled.rank == BODY(grad)->rank;
-    for (int d = 0; fits && d < BODY(grad)->rank; d++) fits = pooled.dim[d] == BODY(grad)->shape[d];
-    if (!fits)
+    if (!tern_has_shape(grad, &pooled))
         return tern_call_fail(call, TERN_ERR_ARGUMENT,
                               "the gradient does not have the shape of the pooled size");
     tern_tensor *out = tern_new_shaped(call, BODY(grad)->dtype, &shape);

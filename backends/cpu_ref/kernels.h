@@ -35,6 +35,8 @@ int32_t tern_ref_avg_pool(const tern_kit_call *call);
 int32_t tern_ref_avg_pool_grad(const tern_kit_call *call);
 int32_t tern_ref_resize(const tern_kit_call *call);
 int32_t tern_ref_resize_grad(const tern_kit_call *call);
+int32_t tern_ref_attention(const tern_kit_call *call);
+int32_t tern_ref_attention_grad(const tern_kit_call *call);
 int32_t tern_ref_embedding_grad(const tern_kit_call *call);
 int32_t tern_ref_map(const tern_kit_call *call);
 int32_t tern_ref_norm(const tern_kit_call *call);

@@ -105,6 +105,10 @@ static const family families[] = {
                                         0},
     [FUSED(TERN_KERNEL_EMBEDDING_GRAD)] = {tern_ref_embedding_grad, SIZE(embedding_grad), 2, 2, 1,
                                            floating_only, 0},
+    [FUSED(TERN_KERNEL_ATTENTION)] = {tern_ref_attention, SIZE(attention), 3, 4, 2, floating_only,
+                                      0},
+    [FUSED(TERN_KERNEL_ATTENTION_GRAD)] = {tern_ref_attention_grad, SIZE(attention), 6, 7, 3,
+                                           floating_only, 0},
 };
 
 /* NULL where the kit has no such kernel. */

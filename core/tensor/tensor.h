@@ -63,6 +63,11 @@ tern_status tern_tensor_assign(tern_tensor *tensor, const tern_tensor *source);
 
 TERN_API void tern_contiguous_strides(int rank, const int64_t *shape, int64_t *out_strides);
 TERN_API bool tern_same_shape(const tern_tensor *a, const tern_tensor *b);
+static inline bool tern_has_shape(const tern_tensor *tensor, const tern_shape *shape) {
+    bool same = BODY(tensor)->rank == shape->rank;
+    for (int d = 0; same && d < shape->rank; d++) same = BODY(tensor)->shape[d] == shape->dim[d];
+    return same;
+}
 
 /* Number of elements, false on overflow or a negative size. A size of 0 does not excuse the others:
  * the product of any of a tensor's sizes fits, and needs no check of its own. */

@@ -132,15 +132,16 @@ typedef struct tern_cross_entropy_attrs {
  *     score = scale q k^T + mask      -inf where j > i and `causal`
  *     lse = log(sum_s(exp(score)))    out = exp(score - lse) v
  *
- * Outputs out [b, h, l, f] and lse [b, h, l], float32 or float64. Where every score of a row is -inf:
- * lse is -inf and out 0.
+ * Outputs out [b, h, l, f] and lse [b, h, l], float32 or float64. In a row where no score is above -inf
+ * (every key is hidden, by whatever mask, or the scores are NaN) out and lse are 0.
  *
  * ATTENTION_GRAD: inputs g, q, k, v, out, lse, the mask where there is one -> dq, dk, dv. With
  * p = exp(score - lse) and d = sum_f(g out):
  *
  *     dv = p^T g     ds = p (g v^T - d)     dq = scale ds k     dk = scale ds^T q
  *
- * with dk and dv summed over the heads of q that share them.
+ * with dk and dv summed over the heads of q that share them. ds is 0, and no product, for pairs that
+ * `causal` or a bool mask hides; p and ds are 0 in the rows above. The mask gets no gradient.
  */
 typedef struct tern_attention_attrs {
     double scale;
