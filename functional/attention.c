@@ -111,13 +111,10 @@ static double scale_of(tern_value given, const tern_tensor *q) {
     return width ? 1.0 / sqrt((double)width) : 1.0;
 }
 
-/* Reads query, key and value at `first`, dropout and causal at `settings`, mask and scale behind. */
-static bool read_quartet(tern_opcall *call, int first, int settings, quartet *out) {
-    *out = (quartet){.q = tern_arg_tensor(call, first),
-                     .k = tern_arg_tensor(call, first + 1),
-                     .v = tern_arg_tensor(call, first + 2),
-                     .mask = tern_arg_tensor(call, settings + 2)};
-    if (!operands_fit(out->q, out->k, out->v, out->mask)) {
+/* Checks the operands, and completes them by the attributes and the view of the mask; false after
+ * latching. */
+static bool complete(tern_opcall *call, quartet *a, bool causal, tern_value scale) {
+    if (!operands_fit(a->q, a->k, a->v, a->mask)) {
         tern_call_fail(
             call, TERN_ERR_ARGUMENT,
             "query [b, h, l, e], key [b, h', s, e], value [b, h', s, f] of one floating "
@@ -125,20 +122,27 @@ static bool read_quartet(tern_opcall *call, int first, int settings, quartet *ou
             "their dtype and broadcasts to [b, h, l, s]");
         return false;
     }
+    a->attrs = (tern_attention_attrs){scale_of(scale, a->q), causal, a->mask != NULL};
+    if (!a->mask) return true;
+    tern_shape pairs = tern_shape_of(a->q);
+    pairs.dim[3] = BODY(a->k)->shape[2];
+    a->mask = tern_broadcast_view(a->mask, &pairs);
+    return call->ctx->status == TERN_OK;
+}
+
+/* Reads query, key and value at `first`, dropout and causal at `settings`, mask and scale behind. */
+static bool read_quartet(tern_opcall *call, int first, int settings, quartet *out) {
+    *out = (quartet){.q = tern_arg_tensor(call, first),
+                     .k = tern_arg_tensor(call, first + 1),
+                     .v = tern_arg_tensor(call, first + 2),
+                     .mask = tern_arg_tensor(call, settings + 2)};
     if (tern_arg_double(call, settings, 0.0) > 0.0) {
         tern_call_fail(call, TERN_ERR_UNSUPPORTED,
                        "dropout_p is 0 here: scaled_dot_product_attention composes dropout");
         return false;
     }
-    out->attrs =
-        (tern_attention_attrs){scale_of(tern_arg(call, settings + 3), out->q),
-                               tern_arg_bool(call, settings + 1, false), out->mask != NULL};
-    if (!out->mask) return true;
-    tern_shape pairs = {4,
-                        {BODY(out->q)->shape[0], BODY(out->q)->shape[1], BODY(out->q)->shape[2],
-                         BODY(out->k)->shape[2]}};
-    out->mask = tern_broadcast_view(out->mask, &pairs);
-    return call->ctx->status == TERN_OK;
+    return complete(call, out, tern_arg_bool(call, settings + 1, false),
+                    tern_arg(call, settings + 3));
 }
 
 /* out [b, h, l, f] in q's memory order, so that heads that were split are joined without a copy. */
@@ -162,19 +166,23 @@ static void compose_attention(const quartet *a, tern_tensor **both) {
     both[0] = tern_to_dtype(tern_matmul(w.weights, repeat_heads(v, q)), BODY(a->q)->dtype);
 }
 
+/* Output and logsumexp. */
+static tern_value attention_of(tern_opcall *call, const quartet *a) {
+    tern_shape rows = tern_shape_of(a->q);
+    rows.rank = 3;
+    tern_tensor *operands[4] = {a->q, a->k, a->v, a->mask};
+    tern_tensor *both[2] = {new_output(call, a),
+                            tern_new_shaped(call, tern_wide_dtype(BODY(a->q)->dtype), &rows)};
+    if (!tern_try_launch(call->lane, TERN_KERNEL_ATTENTION, 0, operands, a->mask ? 4 : 3, both, 2,
+                         &a->attrs, sizeof a->attrs))
+        compose_attention(a, both);
+    return call->ctx->status == TERN_OK ? tern_tensors_value(call->ctx, both, 2) : tern_none();
+}
+
 /* (query, key, value, dropout_p, is_causal, attn_mask, scale): output, logsumexp */
 tern_value tern_op__scaled_dot_product_flash_attention_for_cpu(tern_opcall *call) {
     quartet a;
-    if (!read_quartet(call, 0, 3, &a)) return tern_none();
-    tern_shape rows = tern_shape_of(a.q);
-    rows.rank = 3;
-    tern_tensor *operands[4] = {a.q, a.k, a.v, a.mask};
-    tern_tensor *both[2] = {new_output(call, &a),
-                            tern_new_shaped(call, tern_wide_dtype(BODY(a.q)->dtype), &rows)};
-    if (!tern_try_launch(call->lane, TERN_KERNEL_ATTENTION, 0, operands, a.mask ? 4 : 3, both, 2,
-                         &a.attrs, sizeof a.attrs))
-        compose_attention(&a, both);
-    return call->ctx->status == TERN_OK ? tern_tensors_value(call->ctx, both, 2) : tern_none();
+    return read_quartet(call, 0, 3, &a) ? attention_of(call, &a) : tern_none();
 }
 
 /* As in PyTorch, logsumexp passes no gradient on. */
@@ -224,31 +232,98 @@ static void compose_gradient(const quartet *a, tern_tensor *g, tern_tensor **all
     for (int i = 1; i < 3; i++) all[i] = tern_to_dtype(all[i], dtype);
 }
 
+/* What a gradient has beside the operands. */
+typedef struct results {
+    tern_tensor *g, *out, *lse;
+} results;
+
+/* False after latching. */
+static bool results_fit(tern_opcall *call, const quartet *a, const results *r) {
+    tern_shape shape = tern_shape_of(a->q), rows = shape;
+    tern_dtype dtype = BODY(a->q)->dtype;
+    shape.dim[3] = BODY(a->v)->shape[3];
+    rows.rank = 3;
+    if (tern_has_shape(r->g, &shape) && tern_has_shape(r->out, &shape) &&
+        tern_has_shape(r->lse, &rows) && BODY(r->g)->dtype == dtype &&
+        BODY(r->out)->dtype == dtype && BODY(r->lse)->dtype == tern_wide_dtype(dtype))
+        return true;
+    tern_call_fail(call, TERN_ERR_ARGUMENT,
+                   "grad_out, out and logsumexp do not belong to query and value");
+    return false;
+}
+
+static bool launch_gradient(tern_opcall *call, const quartet *a, const results *r,
+                            tern_tensor *const *all) {
+    tern_tensor *operands[7] = {r->g, a->q, a->k, a->v, r->out, r->lse, a->mask};
+    return tern_try_launch(call->lane, TERN_KERNEL_ATTENTION_GRAD, 0, operands, a->mask ? 7 : 6,
+                           all, 3, &a->attrs, sizeof a->attrs);
+}
+
 /* (grad_out, query, key, value, out, logsumexp, dropout_p, is_causal, attn_mask, scale) */
 tern_value tern_op__scaled_dot_product_flash_attention_for_cpu_backward(tern_opcall *call) {
-    tern_tensor *g = tern_arg_tensor(call, 0), *out = tern_arg_tensor(call, 4);
-    tern_tensor *lse = tern_arg_tensor(call, 5), *all[3];
+    results r = {tern_arg_tensor(call, 0), tern_arg_tensor(call, 4), tern_arg_tensor(call, 5)};
+    tern_tensor *all[3] = {NULL};
     quartet a;
-    if (!read_quartet(call, 1, 6, &a)) return tern_none();
-    tern_tensor *inputs[3] = {a.q, a.k, a.v};
-    tern_shape shape = tern_shape_of(a.q), rows = shape;
-    shape.dim[3] = BODY(a.v)->shape[3];
-    rows.rank = 3;
-    if (!tern_has_shape(g, &shape) || !tern_has_shape(out, &shape) || !tern_has_shape(lse, &rows) ||
-        BODY(g)->dtype != BODY(a.q)->dtype || BODY(out)->dtype != BODY(a.q)->dtype ||
-        BODY(lse)->dtype != tern_wide_dtype(BODY(a.q)->dtype))
-        return tern_call_fail(call, TERN_ERR_ARGUMENT,
-                              "grad_out, out and logsumexp do not belong to query and value");
+    if (!read_quartet(call, 1, 6, &a) || !results_fit(call, &a, &r)) return tern_none();
     bool done = false;
     if (!tern_call_is_recorded(call)) {
-        tern_tensor *operands[7] = {g, a.q, a.k, a.v, out, lse, a.mask};
+        tern_tensor *of[3] = {a.q, a.k, a.v};
         for (int i = 0; i < 3; i++)
-            all[i] = tern_new_dense_like(call->lane, inputs[i], BODY(a.q)->dtype);
-        done = tern_try_launch(call->lane, TERN_KERNEL_ATTENTION_GRAD, 0, operands, a.mask ? 7 : 6,
-                               all, 3, &a.attrs, sizeof a.attrs);
+            all[i] = tern_new_dense_like(call->lane, of[i], BODY(of[i])->dtype);
+        done = launch_gradient(call, &a, &r, all);
     }
-    if (!done && call->ctx->status == TERN_OK) compose_gradient(&a, g, all);
+    if (!done && call->ctx->status == TERN_OK) compose_gradient(&a, r.g, all);
     return call->ctx->status == TERN_OK ? tern_tensors_value(call->ctx, all, 3) : tern_none();
+}
+
+/* ---- query, key and value in one tensor, as one product makes them: one gradient ------------- */
+
+/* Of packed [3, b, h, l, e]; false after latching. */
+static bool unpack(tern_opcall *call, tern_tensor *packed, tern_tensor *mask, quartet *out) {
+    if (BODY(packed)->rank != 5 || BODY(packed)->shape[0] != 3) {
+        tern_call_fail(call, TERN_ERR_ARGUMENT, "query, key and value [3, b, h, l, e] are needed");
+        return false;
+    }
+    *out = (quartet){.q = tern_select(packed, 0, 0),
+                     .k = tern_select(packed, 0, 1),
+                     .v = tern_select(packed, 0, 2),
+                     .mask = mask};
+    return call->ctx->status == TERN_OK && complete(call, out, false, tern_none());
+}
+
+/* (packed, attn_mask): output, logsumexp */
+tern_value tern_op__packed_attention(tern_opcall *call) {
+    quartet a;
+    return unpack(call, tern_arg_tensor(call, 0), tern_arg_tensor(call, 1), &a)
+               ? attention_of(call, &a)
+               : tern_none();
+}
+
+void tern_grad__packed_attention(tern_node *node, tern_tensor *const *grad_out,
+                                 tern_tensor **grads) {
+    if (!grad_out[0]) return;
+    tern_tensor *mask = tern_node_n_inputs(node) > 1 ? tern_node_input(node, 1) : NULL;
+    grads[0] =
+        TERN_CALL(_packed_attention_gradient, ARG_TENSOR(grad_out[0]),
+                  ARG_TENSOR(tern_node_input(node, 0)), ARG_TENSOR(tern_node_output(node, 0)),
+                  ARG_TENSOR(tern_node_output(node, 1)), ARG_TENSOR(mask));
+}
+
+/* (grad, packed, out, logsumexp, attn_mask) */
+tern_value tern_op__packed_attention_gradient(tern_opcall *call) {
+    results r = {tern_arg_tensor(call, 0), tern_arg_tensor(call, 2), tern_arg_tensor(call, 3)};
+    tern_tensor *packed = tern_arg_tensor(call, 1), *all[3];
+    quartet a;
+    if (!unpack(call, packed, tern_arg_tensor(call, 4), &a) || !results_fit(call, &a, &r))
+        return tern_none();
+    if (!tern_call_is_recorded(call)) {
+        tern_tensor *whole = tern_new_dense_like(call->lane, packed, BODY(packed)->dtype);
+        for (int i = 0; i < 3; i++) all[i] = tern_select(whole, 0, i);
+        if (launch_gradient(call, &a, &r, all)) return tern_result(call, whole);
+    }
+    if (call->ctx->status != TERN_OK) return tern_none();
+    compose_gradient(&a, r.g, all);
+    return call->ctx->status == TERN_OK ? tern_result(call, tern_stack(all, 3, 0)) : tern_none();
 }
 
 /* ---- scaled_dot_product_attention ------------------------------------------------------------ */
