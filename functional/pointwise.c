@@ -1,18 +1,17 @@
 /*
  * pointwise.c: runs the rows of pointwise.def.
  *
- * A row's programs, of the value and of the gradient, are made once in the process, by the first call that
- * needs them; what differs from call to call are the operands and the dtype.
+ * A row's programs, of the value and of the gradient, are kept (kept.h).
  */
 #include "pointwise.h"
 
-#include <stdatomic.h>
 #include <string.h>
 
 #include "core/ops/compose.h"
+#include "programs/kept.h"
 #include "programs/run.h"
 
-enum { MOST_ARGS = 4, ROOM = 1536 };
+enum { MOST_ARGS = 4 };
 
 typedef struct row {
     const char *names, *formula, *derivative;
@@ -76,40 +75,19 @@ static bool derive(tern_ctx *ctx, tern_pointwise_row which, arguments *a, tern_p
                                  wanted, out);
 }
 
-typedef struct kept {
-    atomic_int state; /* 0: not made, 1: being made, 2: there */
-    uint32_t size;
-    union {
-        tern_map_attrs attrs;
-        tern_map_constant align;
-        char bytes[ROOM];
-    } as;
-} kept;
-
-static kept values[TERN_POINTWISE_COUNT], gradients[TERN_POINTWISE_COUNT];
+static tern_program_kept values[TERN_POINTWISE_COUNT], gradients[TERN_POINTWISE_COUNT];
 
 /* The row's program for floats that are computed in `compute`, a string of bytes; none after latching. */
 static tern_value program_of(tern_ctx *ctx, tern_pointwise_row which, bool gradient, arguments *a,
                              tern_dtype compute) {
-    kept *k = gradient ? &gradients[which] : &values[which];
-    tern_value bytes;
-    if (atomic_load_explicit(&k->state, memory_order_acquire) == 2) {
-        bytes = tern_string_n(ctx, k->as.bytes, k->size);
-    } else {
-        tern_program program;
-        bool made = gradient ? derive(ctx, which, a, &program)
-                             : parse(ctx, which, rows[which].formula, a, false, &program);
-        bytes = made ? tern_program_finish(ctx, &program, compute) : tern_none();
-        int none = 0;
-        if (ctx->status == TERN_OK && bytes.length <= sizeof k->as &&
-            atomic_compare_exchange_strong(&k->state, &none, 1)) {
-            memcpy(k->as.bytes, bytes.as.s, bytes.length);
-            k->size = bytes.length;
-            atomic_store_explicit(&k->state, 2, memory_order_release);
-        }
-    }
-    if (ctx->status != TERN_OK) return tern_none();
-    ((tern_map_attrs *)(uintptr_t)bytes.as.s)->compute = (int32_t)compute;
+    tern_program_kept *kept = gradient ? &gradients[which] : &values[which];
+    tern_program program;
+    tern_value bytes = tern_program_recall(ctx, kept, compute);
+    if (bytes.kind != TERN_VALUE_NONE || ctx->status != TERN_OK) return bytes;
+    bool made = gradient ? derive(ctx, which, a, &program)
+                         : parse(ctx, which, rows[which].formula, a, false, &program);
+    bytes = made ? tern_program_finish(ctx, &program, compute) : tern_none();
+    tern_program_keep(kept, bytes);
     return bytes;
 }
 

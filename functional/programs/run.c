@@ -48,6 +48,13 @@ bool tern_program_run(tern_opcall *call, const tern_map_attrs *attrs, size_t att
     return into(call, attrs, attrs_size, &shape, operands, views, outputs);
 }
 
+bool tern_program_run_into(tern_opcall *call, const tern_map_attrs *attrs, size_t attrs_size,
+                           tern_tensor *const *operands, tern_tensor *const *outputs) {
+    if (call->ctx->status != TERN_OK) return false;
+    tern_shape shape = tern_shape_of(outputs[0]);
+    return into(call, attrs, attrs_size, &shape, operands, operands, outputs);
+}
+
 /* The outputs one behind the other along `dim` of one tensor, which is returned; nil after latching. */
 static tern_tensor *run_joined(tern_opcall *call, const tern_map_attrs *attrs, size_t attrs_size,
                                tern_tensor *const *operands, tern_dtype dtype, int dim) {

@@ -28,6 +28,10 @@ void tern_program_run_steps(tern_lane *lane, const tern_map_attrs *attrs, tern_s
                             const tern_shape *shape, tern_tensor *const *operands,
                             tern_tensor *const *views, tern_tensor *const *outputs);
 
+/* Runs a program into tensors that are there, whose shape and the dtypes of the program all operands have. */
+bool tern_program_run_into(tern_opcall *call, const tern_map_attrs *attrs, size_t attrs_size,
+                           tern_tensor *const *operands, tern_tensor *const *outputs);
+
 /* The operation _map over a finished program: recorded. A tensor, or a tuple of several. */
 tern_value tern_program_apply(tern_ctx *ctx, tern_value bytes, const int64_t *dtypes, int n_outputs,
                               tern_tensor *const *operands, int count);
