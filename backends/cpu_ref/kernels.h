@@ -45,6 +45,8 @@ int32_t tern_ref_softmax(const tern_kit_call *call);
 int32_t tern_ref_softmax_grad(const tern_kit_call *call);
 int32_t tern_ref_cross_entropy(const tern_kit_call *call);
 int32_t tern_ref_cross_entropy_grad(const tern_kit_call *call);
+int32_t tern_ref_recurrent(const tern_kit_call *call);
+int32_t tern_ref_recurrent_grad(const tern_kit_call *call);
 
 /*
  * Whether a member of the family takes the dtype of its first floating or integer operand (b of

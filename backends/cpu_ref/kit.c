@@ -109,6 +109,10 @@ static const family families[] = {
                                       0},
     [FUSED(TERN_KERNEL_ATTENTION_GRAD)] = {tern_ref_attention_grad, SIZE(attention), 6, 7, 3,
                                            floating_only, 0},
+    [FUSED(TERN_KERNEL_RECURRENT)] = {tern_ref_recurrent, SIZE(recurrent), 4, 7, 3, floating_only,
+                                      0},
+    [FUSED(TERN_KERNEL_RECURRENT_GRAD)] = {tern_ref_recurrent_grad, SIZE(recurrent), 7, 11, 7,
+                                           floating_only, 0},
 };
 
 /* NULL where the kit has no such kernel. */

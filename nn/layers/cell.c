@@ -1,46 +1,33 @@
-/* cell.c: one step of recurrence: the formulas, and RNNCell, LSTMCell and GRUCell. */
+/* cell.c: one step of recurrence: RNNCell, LSTMCell and GRUCell. */
 #include <math.h>
 #include <string.h>
 
 #include "recurrent.h"
 
-/* ---- formulas -------------------------------------------------------------------------------- */
+/* ---- a step ---------------------------------------------------------------------------------- */
 
 int64_t tern_cell_gates(tern_cell_kind kind) {
     return kind == TERN_CELL_LSTM ? 4 : kind == TERN_CELL_GRU ? 3 : 1;
 }
 
-static tern_tensor *gate(tern_tensor *gates, int64_t index, int64_t size) {
-    return tern_narrow(gates, -1, index * size, size);
+tern_value tern_cell_name(tern_cell_kind kind) {
+    static const char *const names[] = {"tanh", "relu", "lstm", "gru"};
+    return tern_text(names[kind]);
 }
 
-static tern_tensor *lstm_step(tern_tensor *gates, const tern_cell_weights *w, tern_tensor **cell,
-                              int64_t size) {
-    tern_tensor *i = tern_sigmoid(gate(gates, 0, size)), *f = tern_sigmoid(gate(gates, 1, size));
-    tern_tensor *g = tern_tanh(gate(gates, 2, size)), *o = tern_sigmoid(gate(gates, 3, size));
-    *cell = tern_add(tern_mul(f, *cell), tern_mul(i, g));
-    tern_tensor *hidden = tern_mul(o, tern_tanh(*cell));
-    return w->projection ? tern_linear(hidden, w->projection, NULL) : hidden;
-}
-
-static tern_tensor *gru_step(tern_tensor *gates, tern_tensor *recurrent, tern_tensor *hidden,
-                             int64_t size) {
-    tern_tensor *r = tern_sigmoid(tern_add(gate(gates, 0, size), gate(recurrent, 0, size)));
-    tern_tensor *z = tern_sigmoid(tern_add(gate(gates, 1, size), gate(recurrent, 1, size)));
-    tern_tensor *n =
-        tern_tanh(tern_add(gate(gates, 2, size), tern_mul(r, gate(recurrent, 2, size))));
-    return tern_add(tern_mul(tern_sub(hidden, n), z), n);
-}
-
-tern_tensor *tern_cell_step(tern_cell_kind kind, tern_tensor *gates,
+tern_tensor *tern_cell_step(tern_module *self, tern_cell_kind kind, tern_tensor *gates,
                             const tern_cell_weights *weights, tern_tensor *hidden,
                             tern_tensor **cell) {
     tern_tensor *recurrent = tern_linear(hidden, weights->hidden, weights->hidden_bias);
-    int64_t size = tern_size(recurrent, -1) / tern_cell_gates(kind);
-    if (kind == TERN_CELL_GRU) return gru_step(gates, recurrent, hidden, size);
-    tern_tensor *sum = tern_add(gates, recurrent);
-    if (kind == TERN_CELL_LSTM) return lstm_step(sum, weights, cell, size);
-    return kind == TERN_CELL_RELU ? tern_relu(sum) : tern_tanh(sum);
+    bool has_cell = kind == TERN_CELL_LSTM;
+    const tern_value args[] = {tern_cell_name(kind), tern_tensor_value(gates),
+                               tern_tensor_value(recurrent),
+                               tern_tensor_value(has_cell ? *cell : hidden)};
+    tern_value next = tern_module_operation(self, "_recurrent_step", args, 4, tern_none());
+    if (!has_cell) return tern_layer_tensor(self, next);
+    *cell = tern_layer_tensor(self, tern_value_at(next, 1));
+    hidden = tern_layer_tensor(self, tern_value_at(next, 0));
+    return weights->projection ? tern_linear(hidden, weights->projection, NULL) : hidden;
 }
 
 /* ---- modules --------------------------------------------------------------------------------- */
@@ -137,7 +124,7 @@ static tern_value cell_call(tern_module *self, const tern_value *args) {
     if (!check_input(self, args[0].as.tensor)) return tern_none();
     tern_tensor *hidden = state_or_zeros(self, args[1], args[0].as.tensor);
     return tern_tensor_value(
-        tern_cell_step(m->kind, gates_of(m, args[0].as.tensor), &m->weights, hidden, NULL));
+        tern_cell_step(self, m->kind, gates_of(m, args[0].as.tensor), &m->weights, hidden, NULL));
 }
 
 static tern_value lstm_cell_call(tern_module *self, const tern_value *args) {
@@ -150,7 +137,8 @@ static tern_value lstm_cell_call(tern_module *self, const tern_value *args) {
     }
     tern_tensor *hidden = state_or_zeros(self, tern_value_at(args[1], 0), args[0].as.tensor);
     tern_tensor *state = state_or_zeros(self, tern_value_at(args[1], 1), args[0].as.tensor);
-    hidden = tern_cell_step(m->kind, gates_of(m, args[0].as.tensor), &m->weights, hidden, &state);
+    hidden =
+        tern_cell_step(self, m->kind, gates_of(m, args[0].as.tensor), &m->weights, hidden, &state);
     tern_value pair = tern_tuple_new(ctx);
     tern_list_append(pair, tern_tensor_value(hidden));
     tern_list_append(pair, tern_tensor_value(state));

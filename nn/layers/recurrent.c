@@ -116,24 +116,45 @@ typedef struct sequence {
     tern_tensor *x;                         /* [T, N, width] */
     tern_tensor *hidden, *cell;             /* at the start */
     tern_tensor **last_hidden, **last_cell; /* [N, size], layers * directions of each */
-    tern_tensor **steps;                    /* T of them */
 } sequence;
+
+/* With a projection, step by step. */
+static tern_tensor *run_projected(sequence *s, int64_t index, bool reverse) {
+    const tern_cell_weights *w = &s->m->weights[index];
+    tern_ctx *ctx = tern_module_context(s->self);
+    int64_t count = tern_size(s->x, 0);
+    tern_tensor *gates = tern_linear(s->x, w->input, w->input_bias);
+    tern_tensor *hidden = tern_select(s->hidden, 0, index);
+    tern_tensor *cell = tern_select(s->cell, 0, index);
+    tern_tensor **steps = tern_scope_alloc(ctx, (size_t)count * sizeof *steps);
+    if (!steps) return tern_nil(ctx);
+    for (int64_t i = 0; i < count; i++) {
+        int64_t t = reverse ? count - 1 - i : i;
+        hidden = tern_cell_step(s->self, s->m->kind, tern_select(gates, 0, t), w, hidden, &cell);
+        steps[t] = hidden;
+    }
+    s->last_hidden[index] = hidden;
+    s->last_cell[index] = cell;
+    return tern_stack(steps, (int)count, 0);
+}
 
 /* One layer in one direction: [T, N, width] to [T, N, size]. */
 static tern_tensor *run_direction(sequence *s, int64_t index, bool reverse) {
     const tern_cell_weights *w = &s->m->weights[index];
-    int64_t count = tern_size(s->x, 0);
-    tern_tensor *gates = tern_linear(s->x, w->input, w->input_bias);
-    tern_tensor *hidden = tern_select(s->hidden, 0, index);
-    tern_tensor *cell = s->cell ? tern_select(s->cell, 0, index) : NULL;
-    for (int64_t i = 0; i < count; i++) {
-        int64_t t = reverse ? count - 1 - i : i;
-        hidden = tern_cell_step(s->m->kind, tern_select(gates, 0, t), w, hidden, &cell);
-        s->steps[t] = hidden;
-    }
-    s->last_hidden[index] = hidden;
-    if (cell) s->last_cell[index] = cell;
-    return tern_stack(s->steps, (int)count, 0);
+    if (w->projection) return run_projected(s, index, reverse);
+    tern_value operands = tern_list_new(tern_module_context(s->self));
+    tern_list_append(operands, tern_tensor_value(s->x));
+    tern_list_append(operands, tern_tensor_value(tern_select(s->hidden, 0, index)));
+    if (s->cell) tern_list_append(operands, tern_tensor_value(tern_select(s->cell, 0, index)));
+    tern_list_append(operands, tern_tensor_value(w->input));
+    tern_list_append(operands, tern_tensor_value(w->hidden));
+    if (w->input_bias) tern_list_append(operands, tern_tensor_value(w->input_bias));
+    if (w->hidden_bias) tern_list_append(operands, tern_tensor_value(w->hidden_bias));
+    const tern_value args[] = {tern_cell_name(s->m->kind), tern_bool(reverse), operands};
+    tern_value results = tern_module_operation(s->self, "_recurrent", args, 3, tern_none());
+    s->last_hidden[index] = tern_layer_tensor(s->self, tern_value_at(results, 1));
+    if (s->cell) s->last_cell[index] = tern_layer_tensor(s->self, tern_value_at(results, 2));
+    return tern_layer_tensor(s->self, tern_value_at(results, 0));
 }
 
 static void run_layers(sequence *s) {
@@ -224,11 +245,13 @@ static tern_value run(tern_module *self, tern_tensor *input, tern_value hidden, 
                   .m = m,
                   .x = x,
                   .last_hidden = tern_scope_alloc(ctx, count * sizeof(tern_tensor *)),
-                  .last_cell = tern_scope_alloc(ctx, count * sizeof(tern_tensor *)),
-                  .steps = tern_scope_alloc(ctx, (size_t)tern_size(x, 0) * sizeof(tern_tensor *))};
-    if (!s.last_hidden || !s.last_cell || !s.steps) return tern_none();
+                  .last_cell = tern_scope_alloc(ctx, count * sizeof(tern_tensor *))};
+    if (!s.last_hidden || !s.last_cell) return tern_none();
     s.hidden = start(&s, hidden, batched, output_size(m));
-    if (m->kind == TERN_CELL_LSTM) s.cell = start(&s, cell, batched, m->hidden_size);
+    if (m->kind == TERN_CELL_LSTM) {
+        bool neither = hidden.kind == TERN_VALUE_NONE && cell.kind == TERN_VALUE_NONE;
+        s.cell = neither && !m->proj_size ? s.hidden : start(&s, cell, batched, m->hidden_size);
+    }
     if (tern_is_nil(s.hidden) || (s.cell && tern_is_nil(s.cell))) return tern_none();
     run_layers(&s);
     return results(&s, batched);
