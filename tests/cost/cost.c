@@ -3,7 +3,8 @@
  *
  * A case of an operation drops its results by ending a scope every 64 times, so that its count holds
  * what giving a result back costs, and a 64th of a scope. lstm_backward_64, or with another number of
- * time steps, goes backward through one graph N times.
+ * time steps, goes backward through one graph N times; projected_backward_64 through an LSTM that is
+ * composed step by step, of parts of a tensor.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -66,11 +67,13 @@ static void run_operation(subject *s, const operation *o, long n) {
 
 /* ---- an LSTM over a sequence ----------------------------------------------------------------- */
 
-static const char lstm_case[] = "lstm_backward_";
+static const char lstm_case[] = "lstm_backward_", projected_case[] = "projected_backward_";
 
-static void run_lstm(subject *s, long steps, long n) {
+static void run_lstm(subject *s, int64_t projection, long steps, long n) {
+    tern_recurrent_options options = TERN_RECURRENT_OPTIONS;
+    options.proj_size = projection;
     tern_tensor *x = tern_ones(s->ctx, TERN_SHAPE(steps, LSTM_BATCH, LSTM_INPUT), TERN_FLOAT32);
-    tern_module *lstm = tern_nn_lstm(s->ctx, LSTM_INPUT, LSTM_HIDDEN, NULL);
+    tern_module *lstm = tern_nn_lstm(s->ctx, LSTM_INPUT, LSTM_HIDDEN, &options);
     tern_value input = tern_tensor_value(x);
     tern_value output = tern_value_at(tern_module_call(lstm, &input, 1, tern_none()), 0);
     if (output.kind != TERN_VALUE_TENSOR) return;
@@ -89,8 +92,9 @@ static bool run(subject *s, const char *name, long n) {
         run_operation(s, &operations[i], n);
         return true;
     }
-    if (strncmp(name, lstm_case, strlen(lstm_case)) != 0) return false;
-    run_lstm(s, strtol(name + strlen(lstm_case), NULL, 10), n);
+    bool projected = strncmp(name, projected_case, strlen(projected_case)) == 0;
+    if (!projected && strncmp(name, lstm_case, strlen(lstm_case)) != 0) return false;
+    run_lstm(s, projected ? LSTM_HIDDEN / 2 : 0, strtol(strrchr(name, '_') + 1, NULL, 10), n);
     return true;
 }
 
