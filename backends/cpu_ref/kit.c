@@ -304,7 +304,8 @@ typedef union cell {
     char bytes[8];
 } cell;
 
-/* An immediate as a tensor of `like`'s shape that reads one cell everywhere. */
+/* An immediate as a tensor of `like`'s shape that reads one cell everywhere; of rank 0 where that is
+ * NULL. */
 static tern_kit_tensor of_immediate(const tern_operand *operand, const tern_operand *like,
                                     cell *out_cell) {
     static const int64_t standing[TERN_BACKEND_MAX_RANK];
@@ -312,7 +313,8 @@ static tern_kit_tensor of_immediate(const tern_operand *operand, const tern_oper
         tern_num_store_f64(operand->dtype, out_cell->bytes, 0, operand->at.f);
     else
         tern_num_store_i64(operand->dtype, out_cell->bytes, 0, operand->at.i);
-    return (tern_kit_tensor){out_cell->bytes, operand->dtype, like->rank, like->shape, standing};
+    return (tern_kit_tensor){out_cell->bytes, operand->dtype, like ? like->rank : 0,
+                             like ? like->shape : standing, standing};
 }
 
 static void leave(tern_kit_device *device, const tern_operand *operands, int32_t count) {
@@ -323,7 +325,7 @@ static void leave(tern_kit_device *device, const tern_operand *operands, int32_t
 }
 
 /* Reaches the buffers of `count` operands; on failure those before are left again. `out` has the shape
- * that immediates stand for. */
+ * that immediates stand for, NULL where they are single numbers. */
 static int32_t reach(tern_kit_device *device, const tern_operand *operands, int32_t count,
                      const tern_operand *out, cell *cells, tern_kit_tensor *tensors,
                      tern_backend_error *err) {
@@ -372,9 +374,10 @@ static int32_t run_once(tern_kit_device *device, int32_t kernel, const tern_oper
                              kernel);
     tern_kit_tensor tensors[TERN_KIT_OPERANDS];
     cell cells[TERN_KIT_OPERANDS];
-    status = reach(device, inputs, n_inputs, outputs, cells, tensors, err);
+    const tern_operand *like = kernel == TERN_KERNEL_CROSS_ENTROPY_GRAD ? NULL : outputs;
+    status = reach(device, inputs, n_inputs, like, cells, tensors, err);
     if (status != TERN_BACKEND_OK) return status;
-    status = reach(device, outputs, n_outputs, outputs, cells, tensors + n_inputs, err);
+    status = reach(device, outputs, n_outputs, NULL, cells, tensors + n_inputs, err);
     if (status != TERN_BACKEND_OK) {
         leave(device, inputs, n_inputs);
         return status;

@@ -92,9 +92,12 @@ bool tern_has_program(tern_lane *lane, int n_steps, const uint8_t *dtypes, int n
 
 /* ---- starting -------------------------------------------------------------------------------- */
 
-static bool takes_immediates(int32_t kernel) {
+/* Maps take a number for any input; cross entropy's gradient takes it for that of a single loss, which is 1
+ * in every training step. */
+static bool takes_immediate(int32_t kernel, int input, const tern_tensor_body *body) {
     return kernel == TERN_KERNEL_BINARY || kernel == TERN_KERNEL_TERNARY ||
-           kernel == TERN_KERNEL_MAP;
+           kernel == TERN_KERNEL_MAP ||
+           (kernel == TERN_KERNEL_CROSS_ENTROPY_GRAD && input == 0 && body->rank == 0);
 }
 
 /* Kernels that read what they write to. */
@@ -104,11 +107,11 @@ static bool updates_output(int32_t kernel) {
 }
 
 /* False after latching. */
-static bool inputs_ready(tern_tensor *const *inputs, int n_inputs, tern_tensor *const *outputs,
-                         int n_outputs, bool immediates, tern_operand *operands) {
+static bool inputs_ready(int32_t kernel, tern_tensor *const *inputs, int n_inputs,
+                         tern_tensor *const *outputs, int n_outputs, tern_operand *operands) {
     for (int i = 0; i < n_inputs; i++) {
         const tern_tensor_body *body = BODY(inputs[i]);
-        if (!tern_input_operand(body, immediates, &operands[i])) return false;
+        if (!tern_input_operand(body, takes_immediate(kernel, i, body), &operands[i])) return false;
         for (int k = 0; k < n_outputs && operands[i].buffer; k++)
             if (tern_same_elements(body, BODY(outputs[k])))
                 operands[i].flags |= TERN_OPERAND_ALIASES_OUTPUT;
@@ -121,7 +124,7 @@ static int32_t launch_here(tern_lane *lane, int32_t kernel, int32_t fn, tern_ten
                            int n_inputs, tern_tensor *const *outputs, int n_outputs,
                            const void *attrs, size_t attrs_size, tern_backend_error *err) {
     tern_operand operands[TERN_MAX_OPERANDS], *out = operands + n_inputs;
-    if (!inputs_ready(inputs, n_inputs, outputs, n_outputs, takes_immediates(kernel), operands))
+    if (!inputs_ready(kernel, inputs, n_inputs, outputs, n_outputs, operands))
         return TERN_BACKEND_INVALID;
     for (int i = 0; i < n_outputs; i++)
         if (!tern_output_operand(BODY(outputs[i]), !updates_output(kernel), &out[i]))

@@ -94,7 +94,8 @@ static bool is_rounded(const tern_operand *operand) {
 }
 
 static const char *immediate_fault(int32_t kernel, const tern_operand *operand) {
-    if (kernel != TERN_KERNEL_BINARY && kernel != TERN_KERNEL_TERNARY && kernel != TERN_KERNEL_MAP)
+    if (kernel != TERN_KERNEL_BINARY && kernel != TERN_KERNEL_TERNARY &&
+        kernel != TERN_KERNEL_MAP && kernel != TERN_KERNEL_CROSS_ENTROPY_GRAD)
         return "an operand of this kernel cannot be an immediate";
     if (operand->rank != 0) return "an immediate has rank 0";
     return is_rounded(operand) ? NULL : "an immediate is not rounded to its dtype";
