@@ -15,6 +15,7 @@ tern_check(symbols style ${checks}/style/symbols ${PROJECT_BINARY_DIR})
 tern_check(circles style ${checks}/style/circles ${PROJECT_BINARY_DIR})
 tern_check(headers style ${checks}/headers/self-contained
            ${CMAKE_C_COMPILER} c++ ${PROJECT_SOURCE_DIR}/include)
+tern_check(abi style ${checks}/abi/check ${PROJECT_SOURCE_DIR})
 tern_check(install install ${checks}/install/check
            ${CMAKE_COMMAND} ${PROJECT_BINARY_DIR} ${PROJECT_SOURCE_DIR} ${CMAKE_C_COMPILER})
 set_tests_properties(tidy PROPERTIES PROCESSORS 2)

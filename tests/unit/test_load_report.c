@@ -266,9 +266,7 @@ Test(load_report, a_probe_survives_every_wrong_plugin) {
         {"symbol_none", TERN_STAGE_LOAD, "it is not a Tern plugin"},
         {"symbol_undefined", TERN_STAGE_LOAD, "tern_test_nobody_has_this"},
         {"abi_other", TERN_STAGE_QUERY, "it was built for plugin ABI 7.0"},
-        {"abi_old", TERN_STAGE_QUERY,
-         "it was built for plugin ABI 0.1, but this Tern speaks ABI 0.3: install the plugin that "
-         "belongs to it"},
+        {"abi_0_1", TERN_STAGE_QUERY, "it was built for plugin ABI 0.1"},
         {"query_fails", TERN_STAGE_QUERY, "the moon is in the wrong phase"},
         {"queues_half", TERN_STAGE_OPEN, "queues and events must be there all or none"},
         {"plans_half", TERN_STAGE_OPEN, "plan_free must be there all or none"},

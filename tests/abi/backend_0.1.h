@@ -1,0 +1,623 @@
+/*
+ * tern/backend.h: the plugin ABI, the only header a backend includes.
+ *
+ * A backend is a shared object that exports one symbol, tern_backend_query. It links nothing of
+ * Tern: what it needs from the host comes in a table. The core negotiates; a backend fills in what
+ * it has and leaves the rest NULL.
+ *
+ * VERSIONS. The major number must be equal. Structs begin with their size; both sides read only
+ * the smaller of the two sizes, the rest counts as zero. Ids are append-only, and the attributes of
+ * a kernel never change once released: a new attribute that matters is a new kernel id.
+ *
+ * THREADS. A device object may be used from several host threads, one context (and so one queue)
+ * each; calls on one queue come from one thread at a time. A backend's own threads are its affair;
+ * shutdown joins them.
+ *
+ * MEMORY. Buffers are opaque handles; only the backend knows where the bytes are. Host memory that
+ * is handed to a copy is read or written before the call returns (copy_to_device), or before the
+ * next queue_synchronize returns (copy_to_host).
+ */
+#ifndef TERN_BACKEND_H
+#define TERN_BACKEND_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define TERN_BACKEND_ABI_MAJOR 0
+#define TERN_BACKEND_ABI_MINOR 1
+#define TERN_BACKEND_ABI       ((uint32_t)TERN_BACKEND_ABI_MAJOR << 16 | TERN_BACKEND_ABI_MINOR)
+
+#define TERN_BACKEND_MAX_RANK 16
+
+#if defined(__GNUC__)
+#define TERN_BACKEND_EXPORT __attribute__((visibility("default")))
+#else
+#define TERN_BACKEND_EXPORT
+#endif
+
+/*
+ * The sanitizer that changes what memory looks like to a library; a host and a plugin that differ
+ * here cannot share a process. Undefined-behaviour checks are compatible and do not count.
+ */
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define TERN_BACKEND_SANITIZERS "address"
+#elif __has_feature(thread_sanitizer)
+#define TERN_BACKEND_SANITIZERS "thread"
+#elif __has_feature(memory_sanitizer)
+#define TERN_BACKEND_SANITIZERS "memory"
+#endif
+#elif defined(__SANITIZE_ADDRESS__)
+#define TERN_BACKEND_SANITIZERS "address"
+#elif defined(__SANITIZE_THREAD__)
+#define TERN_BACKEND_SANITIZERS "thread"
+#endif
+#ifndef TERN_BACKEND_SANITIZERS
+#define TERN_BACKEND_SANITIZERS ""
+#endif
+
+/* ---- status -------------------------------------------------------------------------------- */
+
+enum {
+    TERN_BACKEND_OK = 0,
+    TERN_BACKEND_DECLINED = 1,      /* a fused kernel only: nothing was written, decompose */
+    TERN_BACKEND_OUT_OF_MEMORY = 2, /* the core empties its cache and asks once more */
+    TERN_BACKEND_UNSUPPORTED = 3,
+    TERN_BACKEND_INVALID = 4,   /* the core broke the contract */
+    TERN_BACKEND_BAD_INDEX = 5, /* an earlier kernel met an index outside its dimension */
+    TERN_BACKEND_LOST = 6,      /* the device is gone; every later call fails too */
+    TERN_BACKEND_FAILED = 7
+};
+
+/* Owned by the caller; a slot that fails writes one line without newline. */
+typedef struct tern_backend_error {
+    char message[256];
+} tern_backend_error;
+
+/* ---- element types, equal to tern_dtype ------------------------------------------------------ */
+
+enum {
+    TERN_BT_FLOAT32 = 0,
+    TERN_BT_FLOAT64 = 1,
+    TERN_BT_FLOAT16 = 2,
+    TERN_BT_BFLOAT16 = 3,
+    TERN_BT_INT64 = 4,
+    TERN_BT_INT32 = 5,
+    TERN_BT_INT16 = 6,
+    TERN_BT_INT8 = 7,
+    TERN_BT_UINT8 = 8,
+    TERN_BT_BOOL = 9, /* one byte, 0 or 1 */
+    TERN_BT_COUNT = 10
+};
+
+/* ---- objects --------------------------------------------------------------------------------- */
+
+typedef struct tern_bdevice tern_bdevice; /* begins with a const vtable pointer */
+typedef struct tern_bbuffer tern_bbuffer; /* opaque to the core */
+typedef struct tern_bqueue tern_bqueue;   /* opaque to the core */
+typedef struct tern_bevent tern_bevent;   /* opaque to the core */
+
+/*
+ * One tensor argument of a kernel. Shape and strides count elements, strides are never negative,
+ * stride 0 is a broadcast dimension (of inputs alone). Outputs never overlap themselves. The arrays
+ * are valid during the call only: a backend that runs later copies them.
+ */
+typedef struct tern_operand {
+    tern_bbuffer *buffer;
+    uint64_t byte_offset;
+    int32_t dtype;
+    int32_t rank; /* 0 for a scalar */
+    const int64_t *shape;
+    const int64_t *strides;
+} tern_operand;
+
+/* ---- kernels --------------------------------------------------------------------------------- */
+
+/*
+ * A kernel is a family with a member: (TERN_KERNEL_UNARY, TERN_UNARY_EXP). Every backend must have
+ * the primitives (ids below 128); the others are fused forms that the core can decompose.
+ *
+ * Arithmetic follows PyTorch: integers wrap, float16 and bfloat16 compute in float32 and round once
+ * at the end, NaN propagates. Unless said otherwise all inputs and outputs of one call have one
+ * shape (the core has broadcast them with stride 0) and one dtype.
+ */
+enum {
+    TERN_KERNEL_FILL = 1,          /* out = value */
+    TERN_KERNEL_COPY = 2,          /* out = in, between any strides and dtypes */
+    TERN_KERNEL_UNARY = 3,         /* out = f(in) */
+    TERN_KERNEL_BINARY = 4,        /* out = f(a, b) */
+    TERN_KERNEL_TERNARY = 5,       /* out = f(a, b, c) */
+    TERN_KERNEL_REDUCE = 6,        /* reduced dimensions have size 1 in out */
+    TERN_KERNEL_SCAN = 7,          /* running reductions along one dimension */
+    TERN_KERNEL_SORT = 8,          /* values, indices along one dimension, stable */
+    TERN_KERNEL_MATMUL = 9,        /* out[b, m, n] = alpha * a[b, m, k] x b[b, k, n] + beta * c */
+    TERN_KERNEL_GATHER = 10,       /* out = in[..., index, ...] */
+    TERN_KERNEL_SCATTER = 11,      /* out[..., index, ...] = reduce(out, src) */
+    TERN_KERNEL_INDEX_SELECT = 12, /* whole slices picked by a 1-dim index */
+    TERN_KERNEL_INDEX_ADD = 13,    /* whole slices added at a 1-dim index */
+    TERN_KERNEL_INDEX_GET = 14,    /* in[i0, i1, ...] over several index tensors */
+    TERN_KERNEL_INDEX_PUT = 15,    /* out[i0, i1, ...] = or += src */
+    TERN_KERNEL_NONZERO_COUNT = 16,
+    TERN_KERNEL_NONZERO = 17,
+    TERN_KERNEL_CONV = 18, /* convolution, forward */
+    TERN_KERNEL_CONV_GRAD_INPUT = 19,
+    TERN_KERNEL_CONV_GRAD_WEIGHT = 20,
+    TERN_KERNEL_MAX_POOL = 21, /* values and indices */
+    TERN_KERNEL_MAX_POOL_GRAD = 22,
+    TERN_KERNEL_AVG_POOL = 23,
+    TERN_KERNEL_AVG_POOL_GRAD = 24,
+    TERN_KERNEL_RESIZE = 25, /* interpolation */
+    TERN_KERNEL_RESIZE_GRAD = 26,
+    /* fused forms */
+    TERN_KERNEL_SOFTMAX = 128,
+    TERN_KERNEL_LOG_SOFTMAX = 129,
+    TERN_KERNEL_LAYER_NORM = 130
+};
+
+/* FILL: no input. The value in both forms; the kernel takes the one of its dtype. */
+typedef struct tern_fill_attrs {
+    double f;
+    int64_t i;
+} tern_fill_attrs;
+
+/*
+ * UNARY members. Integer and bool inputs reach only those marked i; the core has converted the
+ * others to a floating dtype. Those marked -> bool write bool.
+ */
+enum {
+    TERN_UNARY_NEG = 1,    /* i */
+    TERN_UNARY_ABS = 2,    /* i */
+    TERN_UNARY_SIGN = 3,   /* i; NaN gives 0, as torch.sign */
+    TERN_UNARY_SQUARE = 4, /* i */
+    TERN_UNARY_RECIPROCAL = 5,
+    TERN_UNARY_SQRT = 6,
+    TERN_UNARY_RSQRT = 7,
+    TERN_UNARY_EXP = 8,
+    TERN_UNARY_EXP2 = 9,
+    TERN_UNARY_EXPM1 = 10,
+    TERN_UNARY_LOG = 11,
+    TERN_UNARY_LOG2 = 12,
+    TERN_UNARY_LOG10 = 13,
+    TERN_UNARY_LOG1P = 14,
+    TERN_UNARY_SIN = 15,
+    TERN_UNARY_COS = 16,
+    TERN_UNARY_TAN = 17,
+    TERN_UNARY_ASIN = 18,
+    TERN_UNARY_ACOS = 19,
+    TERN_UNARY_ATAN = 20,
+    TERN_UNARY_SINH = 21,
+    TERN_UNARY_COSH = 22,
+    TERN_UNARY_TANH = 23,
+    TERN_UNARY_ASINH = 24,
+    TERN_UNARY_ACOSH = 25,
+    TERN_UNARY_ATANH = 26,
+    TERN_UNARY_ERF = 27,
+    TERN_UNARY_ERFC = 28,
+    TERN_UNARY_ERFINV = 29,
+    TERN_UNARY_LGAMMA = 30,
+    TERN_UNARY_DIGAMMA = 31,
+    TERN_UNARY_FLOOR = 32, /* i */
+    TERN_UNARY_CEIL = 33,  /* i */
+    TERN_UNARY_TRUNC = 34, /* i */
+    TERN_UNARY_ROUND = 35, /* i; half to even */
+    TERN_UNARY_FRAC = 36,
+    TERN_UNARY_SIGMOID = 37,
+    TERN_UNARY_RELU = 38,        /* i; NaN stays NaN */
+    TERN_UNARY_LOGICAL_NOT = 39, /* i -> bool */
+    TERN_UNARY_BITWISE_NOT = 40, /* i only */
+    TERN_UNARY_ISNAN = 41,       /* -> bool */
+    TERN_UNARY_ISINF = 42,       /* -> bool */
+    TERN_UNARY_ISFINITE = 43,    /* -> bool */
+    TERN_UNARY_SIGNBIT = 44,     /* i -> bool */
+    TERN_UNARY_LOG_SIGMOID = 45, /* min(x, 0) - log1p(exp(-|x|)) */
+    TERN_UNARY_SINC = 46,
+    TERN_UNARY_TRIGAMMA = 47
+};
+typedef struct tern_unary_attrs {
+    int32_t fn;
+    int32_t reserved;
+} tern_unary_attrs;
+
+/* BINARY members. Comparisons and logic write bool. Marks as above. */
+enum {
+    TERN_BINARY_ADD = 1,       /* i; a + alpha * b, fused in one rounding for floats */
+    TERN_BINARY_SUB = 2,       /* i; a - alpha * b, likewise */
+    TERN_BINARY_MUL = 3,       /* i; logical and for bool */
+    TERN_BINARY_DIV = 4,       /* true division */
+    TERN_BINARY_DIV_FLOOR = 5, /* i; toward minus infinity; integer division by zero sets the
+                                  queue's error (BAD_INDEX's sibling), "ZeroDivisionError" */
+    TERN_BINARY_DIV_TRUNC = 6, /* i; likewise */
+    TERN_BINARY_REMAINDER = 7, /* i; sign of the divisor (Python's %) */
+    TERN_BINARY_FMOD = 8,      /* i; sign of the dividend */
+    TERN_BINARY_POW = 9,       /* i; a negative integer exponent gives 0, 1 or -1 as PyTorch */
+    TERN_BINARY_MAXIMUM = 10,  /* i; NaN propagates */
+    TERN_BINARY_MINIMUM = 11,  /* i */
+    TERN_BINARY_FMAX = 12,     /* i; NaN loses */
+    TERN_BINARY_FMIN = 13,     /* i */
+    TERN_BINARY_ATAN2 = 14,
+    TERN_BINARY_HYPOT = 15,
+    TERN_BINARY_COPYSIGN = 16,
+    TERN_BINARY_NEXTAFTER = 17,
+    TERN_BINARY_EQ = 18, /* i -> bool, as are the next five */
+    TERN_BINARY_NE = 19,
+    TERN_BINARY_LT = 20,
+    TERN_BINARY_LE = 21,
+    TERN_BINARY_GT = 22,
+    TERN_BINARY_GE = 23,
+    TERN_BINARY_LOGICAL_AND = 24, /* i -> bool */
+    TERN_BINARY_LOGICAL_OR = 25,
+    TERN_BINARY_LOGICAL_XOR = 26,
+    TERN_BINARY_BITWISE_AND = 27, /* i only, as are the next four */
+    TERN_BINARY_BITWISE_OR = 28,
+    TERN_BINARY_BITWISE_XOR = 29,
+    TERN_BINARY_SHIFT_LEFT = 30,
+    TERN_BINARY_SHIFT_RIGHT = 31,
+    TERN_BINARY_GCD = 32,
+    TERN_BINARY_LCM = 33,
+    TERN_BINARY_XLOGY = 34,
+    TERN_BINARY_LOGADDEXP = 35,
+    TERN_BINARY_LOGADDEXP2 = 36,
+    TERN_BINARY_HEAVISIDE = 37 /* i */
+};
+typedef struct tern_binary_attrs {
+    int32_t fn;
+    int32_t reserved;
+    double alpha;    /* of ADD and SUB for floating dtypes */
+    int64_t alpha_i; /* of ADD and SUB for integers */
+} tern_binary_attrs;
+
+/* TERNARY members. */
+enum {
+    TERN_TERNARY_WHERE = 1,   /* a is bool: a ? b : c; i */
+    TERN_TERNARY_CLAMP = 2,   /* min(max(a, b), c); NaN in any operand gives NaN; i */
+    TERN_TERNARY_ADDCMUL = 3, /* fma(value * b, c, a); i */
+    TERN_TERNARY_ADDCDIV = 4, /* a + ((value * b) / c) */
+    TERN_TERNARY_LERP = 5     /* |c| < 0.5: fma(c, b - a, a), else fma(c - 1, b - a, b) */
+};
+typedef struct tern_ternary_attrs {
+    int32_t fn;
+    int32_t reserved;
+    double value;
+    int64_t value_i;
+} tern_ternary_attrs;
+
+/*
+ * REDUCE members. dims is a bit mask of the dimensions reduced (bit d for dimension d). Rank 0 is
+ * reduced with mask 0. A reduction is over at least one element; the core fills empty ones.
+ */
+enum {
+    TERN_REDUCE_SUM = 1, /* i to int64 (the core converts first); float16/bfloat16 add in float32 */
+    TERN_REDUCE_PROD = 2, /* likewise */
+    TERN_REDUCE_MAX = 3,  /* i; NaN propagates */
+    TERN_REDUCE_MIN = 4,
+    TERN_REDUCE_ARGMAX = 5, /* out int64: the first position of the maximum (NaN is greatest), in
+                               row-major order of the reduced dimensions */
+    TERN_REDUCE_ARGMIN = 6,
+    TERN_REDUCE_ANY = 7,  /* i -> bool */
+    TERN_REDUCE_ALL = 8,  /* i -> bool */
+    TERN_REDUCE_VAR = 9,  /* sum((x - mean)^2) / (n - correction), two passes or Welford */
+    TERN_REDUCE_NORM = 10 /* (sum |x|^p)^(1/p) with p = value: 0 counts, inf and -inf max and min */
+};
+typedef struct tern_reduce_attrs {
+    int32_t fn;
+    uint32_t dims;
+    double value; /* VAR: the correction; NORM: p */
+} tern_reduce_attrs;
+
+/* SCAN members: out, and for CUMMAX and CUMMIN a second output of int64 indices (the last on
+ * ties). */
+enum {
+    TERN_SCAN_CUMSUM = 1,
+    TERN_SCAN_CUMPROD = 2,
+    TERN_SCAN_CUMMAX = 3,
+    TERN_SCAN_CUMMIN = 4,
+    TERN_SCAN_LOGCUMSUMEXP = 5
+};
+typedef struct tern_scan_attrs {
+    int32_t fn;
+    int32_t dim;
+} tern_scan_attrs;
+
+/* SORT: outputs values and int64 indices. Stable; NaN is the greatest. */
+typedef struct tern_sort_attrs {
+    int32_t dim;
+    int32_t descending; /* 0 or 1 */
+} tern_sort_attrs;
+
+/*
+ * MATMUL: inputs a [b.., m, k], b [b.., k, n] and, where there are three, c broadcast to out; all
+ * of out's rank (2 or more). beta 0 means that c's values (NaN too) are ignored. alpha_i and beta_i
+ * serve integers.
+ */
+typedef struct tern_matmul_attrs {
+    double alpha;
+    double beta;
+    int64_t alpha_i;
+    int64_t beta_i;
+} tern_matmul_attrs;
+
+/* How SCATTER and INDEX_PUT combine; the mean is the core's (a sum and a count). */
+enum {
+    TERN_SCATTER_SET = 0, /* which of several writes wins is left open, except: the last in
+                             row-major order on a device of speed class reference */
+    TERN_SCATTER_ADD = 1,
+    TERN_SCATTER_MUL = 2,
+    TERN_SCATTER_MAX = 3,
+    TERN_SCATTER_MIN = 4
+};
+
+/*
+ * GATHER: inputs in, index (int64, out's shape); out[i][j] = in[index[i][j]][j] for dim 0.
+ * SCATTER: inputs index (int64), src (index's shape or larger); out is read and written.
+ * INDEX_SELECT: inputs in, index (int64, 1-dim). INDEX_ADD: inputs index, src; out += alpha * src.
+ * An index outside [0, size) sets the queue's error; nothing is read or written there.
+ */
+typedef struct tern_index_attrs {
+    int32_t dim;
+    int32_t reduce; /* SCATTER alone */
+    double alpha;   /* INDEX_ADD alone */
+    int64_t alpha_i;
+} tern_index_attrs;
+
+/*
+ * INDEX_GET: inputs in, then count int64 index tensors, all of one shape I of rank r, for the
+ * dimensions first .. first+count-1 of in; out has in's shape with those dimensions replaced by I.
+ * INDEX_PUT: inputs src (of that shape), then the index tensors; out is read and written.
+ * Indices may be negative down to -size.
+ */
+typedef struct tern_multi_index_attrs {
+    int32_t first;
+    int32_t count;
+    int32_t reduce; /* INDEX_PUT: TERN_SCATTER_SET or _ADD */
+    int32_t reserved;
+} tern_multi_index_attrs;
+
+/* NONZERO_COUNT: in -> one int64. NONZERO: in -> int64 [count, rank], row-major order. No attrs. */
+
+/*
+ * CONV: inputs x [n, c, spatial...], w [o, c/groups, k...] -> out [n, o, ...], spatial 1 to 3.
+ * CONV_GRAD_INPUT: inputs grad_out, w -> grad of x. CONV_GRAD_WEIGHT: inputs grad_out, x -> grad of
+ * w.
+ */
+typedef struct tern_conv_attrs {
+    int32_t spatial;
+    int32_t groups;
+    int64_t stride[3];
+    int64_t padding[3];
+    int64_t dilation[3];
+} tern_conv_attrs;
+
+/*
+ * MAX_POOL: x [n, c, spatial...] -> values, int64 indices into the flattened spatial input.
+ * MAX_POOL_GRAD: inputs grad_out, indices -> grad of x, zeroed by the kernel.
+ * AVG_POOL, AVG_POOL_GRAD: out reads or grad spreads; divisor 0 means the window's own count.
+ */
+typedef struct tern_pool_attrs {
+    int32_t spatial;
+    int32_t count_include_pad;
+    int64_t kernel[3];
+    int64_t stride[3];
+    int64_t padding[3];
+    int64_t dilation[3];
+    int64_t divisor;
+} tern_pool_attrs;
+
+/* RESIZE: x [n, c, spatial...] -> out. RESIZE_GRAD: grad_out -> grad of x. */
+enum {
+    TERN_RESIZE_NEAREST = 0,
+    TERN_RESIZE_NEAREST_EXACT = 1,
+    TERN_RESIZE_LINEAR = 2, /* linear, bilinear, trilinear */
+    TERN_RESIZE_CUBIC = 3
+};
+typedef struct tern_resize_attrs {
+    int32_t spatial;
+    int32_t mode;
+    int32_t align_corners;
+    int32_t reserved;
+    double scale[3]; /* the user's scale factors, 0 where sizes were given */
+} tern_resize_attrs;
+
+/* SOFTMAX, LOG_SOFTMAX: along one dimension. */
+typedef struct tern_softmax_attrs {
+    int32_t dim;
+    int32_t reserved;
+} tern_softmax_attrs;
+
+/* LAYER_NORM: inputs x, then weight and bias (broadcast to x), over the trailing dims; outputs y,
+ * and mean and rstd with those dims of size 1. */
+typedef struct tern_layer_norm_attrs {
+    int32_t dims;   /* how many trailing dimensions */
+    int32_t affine; /* 0: x alone, 1: weight, 2: weight and bias */
+    double eps;
+} tern_layer_norm_attrs;
+
+/* What supports() is asked. `fn` is the member of a family, 0 where there are none. */
+typedef struct tern_kernel_query {
+    uint32_t struct_size;
+    int32_t kernel;
+    int32_t fn;
+    int32_t n_inputs;
+    int32_t n_outputs;
+    uint32_t attrs_size; /* what the core will pass to launch */
+    const int32_t *input_dtypes;
+    const int32_t *output_dtypes;
+} tern_kernel_query;
+
+/* ---- what the host gives -------------------------------------------------------------------- */
+
+enum { TERN_BACKEND_LOG_DEBUG = 0, TERN_BACKEND_LOG_INFO = 1, TERN_BACKEND_LOG_WARNING = 2 };
+
+typedef struct tern_host {
+    uint32_t struct_size;
+    uint32_t abi;
+    /* Host memory, aligned to 64 bytes; NULL when there is none. Any thread. free takes NULL. */
+    void *(*alloc)(size_t bytes);
+    void (*free)(void *memory);
+    /* One line without newline. Any thread. */
+    void (*log)(int level, const char *message);
+    /* How many threads a backend should use (TERN_NUM_THREADS, else the CPUs there are). */
+    int (*thread_count)(void);
+} tern_host;
+
+/* ---- what a backend gives ------------------------------------------------------------------- */
+
+enum { TERN_SPEED_REFERENCE = 0, TERN_SPEED_FAST = 1 };
+enum {
+    TERN_MEMORY_HOST_VISIBLE = 1u, /* map() gives a host pointer */
+    TERN_MEMORY_COHERENT = 2u,     /* no flush is needed between map and unmap */
+    TERN_MEMORY_UNIFIED = 4u       /* host and device share the same bytes */
+};
+enum { TERN_DEVICE_CPU = 0, TERN_DEVICE_GPU = 1, TERN_DEVICE_ACCELERATOR = 2 };
+
+/* One device as enumerate() finds it. Text is UTF-8, cut to fit, always terminated. */
+typedef struct tern_device_info {
+    uint32_t struct_size;
+    int32_t type;
+    char name[64];     /* "NVIDIA H200" */
+    char identity[64]; /* a UUID or a full PCI address, "" where there is none */
+    uint64_t memory_bytes;
+} tern_device_info;
+
+/*
+ * A device's functions. A slot marked (optional) may be NULL. `err` is never NULL. Every slot may
+ * be called from any thread, one queue from one thread at a time; only queue_synchronize,
+ * event_synchronize and close may block on the device's work.
+ */
+typedef struct tern_bdevice_vtable {
+    uint32_t struct_size;
+    uint32_t memory_flags;       /* TERN_MEMORY_* */
+    uint32_t alignment;          /* of every buffer, a power of two */
+    uint32_t speed;              /* TERN_SPEED_* */
+    uint64_t largest_allocation; /* bytes; 0 is no limit */
+
+    /* Waits for the device's work and frees it. All buffers, queues and events are gone before. */
+    void (*close)(tern_bdevice *device);
+
+    /* Raw memory of `bytes` > 0, contents open. free never blocks and takes no NULL; the core has
+     * waited for all queued work that uses the buffer. */
+    int32_t (*buffer_alloc)(tern_bdevice *device, uint64_t bytes, tern_bbuffer **out_buffer,
+                            tern_backend_error *err);
+    void (*buffer_free)(tern_bdevice *device, tern_bbuffer *buffer);
+
+    /* Copies of raw bytes. `queue` is NULL exactly where the device has no queues: then the call is
+     * complete when it returns. */
+    int32_t (*copy_to_device)(tern_bdevice *device, tern_bqueue *queue, tern_bbuffer *dst,
+                              uint64_t dst_offset, const void *src, uint64_t bytes,
+                              tern_backend_error *err);
+    int32_t (*copy_to_host)(tern_bdevice *device, tern_bqueue *queue, void *dst, tern_bbuffer *src,
+                            uint64_t src_offset, uint64_t bytes, tern_backend_error *err);
+    int32_t (*copy_on_device)(tern_bdevice *device, tern_bqueue *queue, tern_bbuffer *dst,
+                              uint64_t dst_offset, tern_bbuffer *src, uint64_t src_offset,
+                              uint64_t bytes, tern_backend_error *err);
+
+    /* A host pointer to a buffer's bytes, valid until unmap (optional, both or none). */
+    int32_t (*buffer_map)(tern_bdevice *device, tern_bbuffer *buffer, void **out_pointer,
+                          tern_backend_error *err);
+    void (*buffer_unmap)(tern_bdevice *device, tern_bbuffer *buffer);
+
+    /* A buffer over memory of the caller's, which outlives it (optional). */
+    int32_t (*buffer_import)(tern_bdevice *device, void *memory, uint64_t bytes,
+                             tern_bbuffer **out_buffer, tern_backend_error *err);
+
+    /* Queues and events: all eight or none (optional). Work on one queue runs in order. */
+    int32_t (*queue_create)(tern_bdevice *device, tern_bqueue **out_queue, tern_backend_error *err);
+    void (*queue_destroy)(tern_bdevice *device, tern_bqueue *queue); /* waits for its work */
+    int32_t (*queue_synchronize)(tern_bdevice *device, tern_bqueue *queue, tern_backend_error *err);
+    int32_t (*event_create)(tern_bdevice *device, tern_bevent **out_event, tern_backend_error *err);
+    void (*event_destroy)(tern_bdevice *device, tern_bevent *event);
+    int32_t (*event_record)(tern_bdevice *device, tern_bqueue *queue, tern_bevent *event,
+                            tern_backend_error *err);
+    /* Later work of `queue` waits for the event, without blocking the host. */
+    int32_t (*event_wait)(tern_bdevice *device, tern_bqueue *queue, tern_bevent *event,
+                          tern_backend_error *err);
+    int32_t (*event_synchronize)(tern_bdevice *device, tern_bevent *event, tern_backend_error *err);
+
+    /* Returns and resets the error that kernels of this queue have set since the last call (a bad
+     * index, an integer division by zero): TERN_BACKEND_OK or BAD_INDEX with a message (optional).
+     * Devices whose launch returns before the work is done report it here or from
+     * queue_synchronize; others answer BAD_INDEX from launch itself, so that the error reaches the
+     * thread that caused it. */
+    int32_t (*take_error)(tern_bdevice *device, tern_bqueue *queue, tern_backend_error *err);
+
+    /* True where launch will take the call; else a static reason. Depends on the query alone, so
+     * that the core may cache the answer. Never blocks. */
+    bool (*supports)(tern_bdevice *device, const tern_kernel_query *query, const char **out_reason);
+
+    /* Starts a kernel. No operand is empty. A fused kernel may answer DECLINED before it writes. */
+    int32_t (*launch)(tern_bdevice *device, tern_bqueue *queue, int32_t kernel,
+                      const tern_operand *inputs, int32_t n_inputs, const tern_operand *outputs,
+                      int32_t n_outputs, const void *attrs, uint32_t attrs_size,
+                      tern_backend_error *err);
+} tern_bdevice_vtable;
+
+struct tern_bdevice {
+    const tern_bdevice_vtable *vtable;
+};
+
+/* A backend. Filled in by tern_backend_query; texts are static. */
+typedef struct tern_backend_desc {
+    uint32_t struct_size;
+    uint32_t abi;           /* the ABI that the backend was built for */
+    const char *name;       /* "cpu_ref": equals the manifest's device or variant */
+    const char *version;    /* "0.1.0" */
+    const char *build_id;   /* compiler and flags, for reports */
+    const char *sanitizers; /* TERN_BACKEND_SANITIZERS: must equal the host's */
+    uint32_t speed;         /* TERN_SPEED_* */
+    uint32_t can_unload;    /* 0 or 1: dlclose is safe after shutdown */
+
+    /* How many devices there are, and what they are. `index` < count. May start a driver. */
+    int32_t (*device_count)(int32_t *out_count, tern_backend_error *err);
+    int32_t (*device_info)(int32_t index, tern_device_info *out_info, tern_backend_error *err);
+    int32_t (*device_open)(int32_t index, tern_bdevice **out_device, tern_backend_error *err);
+
+    /* Joins the backend's threads (optional). No device is open; the core may query again later. */
+    void (*shutdown)(void);
+} tern_backend_desc;
+
+/*
+ * The one exported symbol. `host` outlives the backend; `out_desc->struct_size` holds the size the
+ * host knows, and the backend writes no more than that. Returns TERN_BACKEND_OK, or UNSUPPORTED
+ * with a message where `host_abi` is not one it can serve. Must not start a driver.
+ */
+typedef int32_t (*tern_backend_query_fn)(uint32_t host_abi, const tern_host *host,
+                                         tern_backend_desc *out_desc, tern_backend_error *err);
+#define TERN_BACKEND_QUERY_SYMBOL "tern_backend_query"
+
+/* A static build renames the symbol for each backend. */
+#ifndef TERN_BACKEND_QUERY_NAME
+#define TERN_BACKEND_QUERY_NAME tern_backend_query
+#endif
+TERN_BACKEND_EXPORT int32_t TERN_BACKEND_QUERY_NAME(uint32_t host_abi, const tern_host *host,
+                                                    tern_backend_desc *out_desc,
+                                                    tern_backend_error *err);
+
+/* ---- layout checks --------------------------------------------------------------------------- */
+
+#ifdef __cplusplus
+#define TERN_BACKEND_ASSERT static_assert
+#else
+#define TERN_BACKEND_ASSERT _Static_assert
+#endif
+#if UINTPTR_MAX == UINT64_MAX
+TERN_BACKEND_ASSERT(sizeof(tern_operand) == 40, "tern_operand layout");
+TERN_BACKEND_ASSERT(offsetof(tern_operand, shape) == 24, "tern_operand layout");
+TERN_BACKEND_ASSERT(sizeof(tern_kernel_query) == 40, "tern_kernel_query layout");
+TERN_BACKEND_ASSERT(sizeof(tern_device_info) == 144, "tern_device_info layout");
+TERN_BACKEND_ASSERT(sizeof(tern_host) == 40, "tern_host layout");
+TERN_BACKEND_ASSERT(sizeof(tern_backend_desc) == 80, "tern_backend_desc layout");
+TERN_BACKEND_ASSERT(offsetof(tern_bdevice_vtable, close) == 24, "tern_bdevice_vtable layout");
+TERN_BACKEND_ASSERT(sizeof(tern_bdevice_vtable) == 184, "tern_bdevice_vtable layout");
+#endif
+TERN_BACKEND_ASSERT(sizeof(tern_binary_attrs) == 24, "tern_binary_attrs layout");
+TERN_BACKEND_ASSERT(sizeof(tern_conv_attrs) == 80, "tern_conv_attrs layout");
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
