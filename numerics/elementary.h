@@ -34,6 +34,19 @@ double tern_num_log1p(double x);
 /* x^y, with the special cases of C11 F.10.4.4: pow(x, 0) and pow(1, y) are 1 even for NaN. */
 double tern_num_pow(double x, double y);
 
+/* x log(y); 0 where x is 0 and y is not NaN (torch.xlogy). */
+double tern_num_xlogy(double x, double y);
+
+/*
+ * log(e^x + e^y) and log2(2^x + 2^y) without overflow on the way. Near 0 the absolute error is small, below
+ * 2^-59, not the relative one.
+ */
+double tern_num_logaddexp(double x, double y);
+double tern_num_logaddexp2(double x, double y);
+
+/* 1 / sqrt(x). */
+double tern_num_rsqrt(double x);
+
 /* Radians of any size: large arguments are reduced with 1200 bits of 2 / pi (Payne, Hanek). */
 double tern_num_sin(double x);
 double tern_num_cos(double x);
@@ -41,6 +54,9 @@ double tern_num_tan(double x);
 
 /* sin(x) and cos(x) from one reduction; the bits of the two functions above. */
 void tern_num_sincos(double x, double *out_sin, double *out_cos);
+
+/* sin(pi x) / (pi x), 1 at 0 and exactly 0 at every other integer. */
+double tern_num_sinc(double x);
 
 double tern_num_asin(double x);
 double tern_num_acos(double x);
@@ -62,6 +78,9 @@ double tern_num_atanh(double x);
 /* 1 / (1 + e^-x), accurate in both tails (torch.sigmoid). */
 double tern_num_sigmoid(double x);
 
+/* Its logarithm, accurate in both tails too (torch.nn.functional.logsigmoid). */
+double tern_num_log_sigmoid(double x);
+
 /* The error function, its complement (accurate to the last subnormal) and its inverse on [-1, 1].
  */
 double tern_num_erf(double x);
@@ -80,5 +99,8 @@ double tern_num_lgamma(double x);
  * not the relative one.
  */
 double tern_num_digamma(double x);
+
+/* The derivative of digamma (torch.polygamma(1, x)): +inf at 0 and the negative integers, NaN at -inf. */
+double tern_num_trigamma(double x);
 
 #endif

@@ -36,6 +36,9 @@ tern_dd tern_num_dd_log1p(tern_dd f);
 tern_dd tern_num_dd_sin(tern_dd r);
 tern_dd tern_num_dd_cos(tern_dd r);
 
+/* |sin(pi x)| and |cos(pi x)| with the sign of their quotient moved to the cosine. */
+void tern_num_dd_sin_cos_pi(double x, tern_dd *out_sin, tern_dd *out_cos);
+
 /* The angle of (x, y), x >= 0, y >= 0, not both 0, both scaled so that no product underflows. */
 tern_dd tern_num_dd_atan2(tern_dd y, tern_dd x);
 

@@ -1,4 +1,4 @@
-/* exp, log, pow and their kernels. */
+/* exp, log, pow, what is made of them, and their kernels. */
 #include "numerics/elementary.h"
 
 #include <stdbool.h>
@@ -59,15 +59,18 @@ double tern_num_exp(double x) {
     return tern_num_dd_round_power(tern_num_dd_exp((tern_dd){x, 0.0}));
 }
 
+/* 2^x. LN2 as a pair: its third double is below the precision needed. */
+static tern_dd_power exp2_power(tern_dd x) {
+    double k = rint(x.hi);
+    tern_dd r = tern_dd_mul((tern_dd){LN2[0], LN2[1]}, tern_dd_two_sum(x.hi - k, x.lo));
+    return (tern_dd_power){tern_dd_mul(r, TERN_DD_POLY(r, EXPM1)), (int)k};
+}
+
 double tern_num_exp2(double x) {
     if (x != x) return x + x;
     if (x >= 1024.0) return HUGE_VAL;
     if (x < -1080.0) return 0.0;
-    double k = rint(x);
-    /* LN2 as a pair: its third double is below the precision needed. */
-    tern_dd r = tern_dd_mul_d((tern_dd){LN2[0], LN2[1]}, x - k);
-    tern_dd_power p = {tern_dd_mul(r, TERN_DD_POLY(r, EXPM1)), (int)k};
-    return tern_num_dd_round_power(p);
+    return tern_num_dd_round_power(exp2_power((tern_dd){x, 0.0}));
 }
 
 double tern_num_expm1(double x) {
@@ -208,4 +211,78 @@ double tern_num_sigmoid(double x) {
     tern_dd denominator = tern_dd_add_d(tern_num_dd_expm1((tern_dd){-x, 0.0}), 2.0);
     tern_dd r = tern_dd_div((tern_dd){1.0, 0.0}, denominator);
     return r.hi + r.lo;
+}
+
+/* log(1 + 2^k (1 + fraction)), 2^-1000 < the power < 2^100. */
+static tern_dd log1p_power(tern_dd_power p) {
+    tern_dd e = tern_dd_scale(tern_dd_add_d(p.fraction, 1.0), ldexp(1.0, p.k));
+    return p.k < -190 ? e : tern_num_dd_log1p(e);
+}
+
+/* Whether log(e^x + e^y) takes no sum of exponentials: NaN, an infinity, or a smaller number that is so far
+ * below the larger one that its exponential, `tail` of the difference, is all that it adds. */
+static bool logaddexp_special(double x, double y, double (*tail)(double), double *out) {
+    double large = x > y ? x : y;
+    double small = x > y ? y : x;
+    *out = x != x || y != y ? x + y : large;
+    if (*out != *out || fabs(large) == HUGE_VAL) return true;
+    if (large - small < 680.0) return false;
+    *out += tail(small - large);
+    return true;
+}
+
+/* -|x - y| */
+static tern_dd minus_distance(double x, double y) {
+    return tern_dd_neg(x > y ? tern_dd_two_sum(x, -y) : tern_dd_two_sum(y, -x));
+}
+
+double tern_num_logaddexp(double x, double y) {
+    double large;
+    if (logaddexp_special(x, y, tern_num_exp, &large)) return large;
+    tern_dd r = tern_dd_add_d(log1p_power(tern_num_dd_exp(minus_distance(x, y))), large);
+    return r.hi + r.lo;
+}
+
+/* Far below, log2(1 + t) = t / ln 2. */
+static double exp2_over_ln2(double x) {
+    return tern_num_exp2(x) * INV_LN2[0].hi;
+}
+
+double tern_num_logaddexp2(double x, double y) {
+    double large;
+    if (logaddexp_special(x, y, exp2_over_ln2, &large)) return large;
+    tern_dd log_of = tern_dd_mul(log1p_power(exp2_power(minus_distance(x, y))), INV_LN2[0]);
+    tern_dd r = tern_dd_add_d(log_of, large);
+    return r.hi + r.lo;
+}
+
+/* min(x, 0) - log(1 + e^-|x|), where the second is below 2^-57 of the first from |x| = 40 on. */
+double tern_num_log_sigmoid(double x) {
+    if (x != x || x < -40.0) return x;
+    if (x > 40.0) return -tern_num_exp(-x);
+    tern_dd r = tern_dd_neg(log1p_power(tern_num_dd_exp((tern_dd){-fabs(x), 0.0})));
+    if (x < 0.0) r = tern_dd_add_d(r, x);
+    return r.hi + r.lo;
+}
+
+double tern_num_xlogy(double x, double y) {
+    if (y != y) return y;
+    if (x == 0.0) return 0.0;
+    double special;
+    if (log_special(y, &special)) return x * special;
+    if (fabs(x) == HUGE_VAL || x != x) return x * tern_num_log(y);
+    int e;
+    tern_dd r = tern_dd_mul_d(tern_num_dd_log((tern_dd){y, 0.0}), frexp(x, &e));
+    return ldexp(r.hi + r.lo, e);
+}
+
+/* The reciprocal y of the double s = sqrt(x) - e, and one Newton step with what s and y lack:
+ * 1 / sqrt(x) = y + y (1 - s y) - y^2 e. */
+double tern_num_rsqrt(double x) {
+    double s = sqrt(x);
+    double y = 1.0 / s;
+    if (!(x > 0.0 && x < HUGE_VAL)) return y;
+    if (x < 0x1p-900) return 0x1p100 * tern_num_rsqrt(x * 0x1p200);
+    double e = fma(-s, s, x) / (2.0 * s);
+    return fma(y, fma(-s, y, 1.0) - y * e, y);
 }

@@ -1,4 +1,4 @@
-/* log |gamma| and digamma. */
+/* log |gamma|, digamma and trigamma. */
 #include "numerics/elementary.h"
 
 #include "numerics/elementary_dd.h"
@@ -46,19 +46,6 @@ static tern_dd lgamma_positive(double x) {
     return tern_dd_add(lgamma_around_2(x - 2.0), tern_num_dd_log(product));
 }
 
-/* |sin(pi x)| and |cos(pi x)| with the sign of their quotient moved to the cosine. */
-static void sin_cos_pi(double x, tern_dd *out_sin, tern_dd *out_cos) {
-    double r = x - rint(x);
-    double a = fabs(r);
-    double folded = a > 0.25 ? 0.5 - a : a;
-    tern_dd angle = tern_dd_mul_d(PI[0], folded);
-    tern_dd s = tern_num_dd_sin(angle);
-    tern_dd c = tern_num_dd_cos(angle);
-    *out_sin = a > 0.25 ? c : s;
-    *out_cos = a > 0.25 ? s : c;
-    if (r < 0.0) *out_cos = tern_dd_neg(*out_cos);
-}
-
 /* x (log x - 1), which is all that counts from 2^60 on; scaled against overflow on the way. */
 static double lgamma_huge(double x) {
     if (x == HUGE_VAL) return x;
@@ -78,7 +65,7 @@ double tern_num_lgamma(double x) {
         tern_dd s;
         tern_dd c;
         if (ax < 0x1p-100) return r.hi + r.lo;
-        sin_cos_pi(x, &s, &c);
+        tern_num_dd_sin_cos_pi(x, &s, &c);
         tern_dd log_product = tern_num_dd_log(tern_dd_mul_d(s, ax));
         r = tern_dd_sub(tern_dd_sub(LN_PI[0], log_product), r);
     }
@@ -112,9 +99,52 @@ double tern_num_digamma(double x) {
     if (x < 0.0) {
         tern_dd s;
         tern_dd c;
-        sin_cos_pi(x, &s, &c);
+        tern_num_dd_sin_cos_pi(x, &s, &c);
         r = tern_dd_add(r, tern_dd_div(ONE, (tern_dd){ax, 0.0}));
         r = tern_dd_sub(r, tern_dd_mul(PI[0], tern_dd_div(c, s)));
     }
     return r.hi + r.lo;
+}
+
+/*
+ * trigamma(x), x > 0: the recurrence trigamma(x) = 1 / x^2 + trigamma(x + 1) up to 20, then
+ * 1 / x + 1 / (2x^2) + sum B_2k / x^(2k + 1) (Abramowitz and Stegun 6.4.6, 6.4.12). The sum is below
+ * 2^-10 of the whole there, so it may be a double.
+ */
+static tern_dd trigamma_positive(tern_dd x) {
+    tern_dd shifted = {0.0, 0.0};
+    while (x.hi < 20.0) {
+        tern_dd inverse = tern_dd_div(ONE, x);
+        shifted = tern_dd_add(shifted, tern_dd_mul(inverse, inverse));
+        x = tern_dd_add_d(x, 1.0);
+    }
+    tern_dd inverse = tern_dd_div(ONE, x);
+    tern_dd square = tern_dd_mul(inverse, inverse);
+    double r = square.hi;
+    double series =
+        1.0 / 6 -
+        r * (1.0 / 30 - r * (1.0 / 42 - r * (1.0 / 30 - r * (5.0 / 66 - r * (691.0 / 2730)))));
+    tern_dd sum = tern_dd_add_d(tern_dd_scale(square, 0.5), r * inverse.hi * series);
+    return tern_dd_add(tern_dd_add(inverse, sum), shifted);
+}
+
+/* Negative x by reflection: trigamma(x) = (pi / sin(pi x))^2 - trigamma(1 - x). */
+double tern_num_trigamma(double x) {
+    if (x != x) return x + x;
+    if (fabs(x) == HUGE_VAL) return x > 0.0 ? 0.0 : NAN;
+    if (fabs(x) < 0x1p-513 || (x < 0.0 && floor(x) == x)) return HUGE_VAL;
+    if (x >= 0x1p60) return 1.0 / x;
+    tern_dd r;
+    if (x > 0.0) {
+        r = trigamma_positive((tern_dd){x, 0.0});
+    } else {
+        tern_dd s;
+        tern_dd c;
+        tern_num_dd_sin_cos_pi(x, &s, &c);
+        tern_dd quotient = tern_dd_div(PI[0], s);
+        r = tern_dd_mul(quotient, quotient);
+        r = tern_dd_sub(r, trigamma_positive(tern_dd_two_sum(1.0, -x)));
+    }
+    /* The low part of what is beyond the range is no number. */
+    return r.hi < HUGE_VAL ? r.hi + r.lo : HUGE_VAL;
 }

@@ -1,4 +1,4 @@
-/* sin, cos, tan: argument reduction and kernels. */
+/* sin, cos, tan, sinc: argument reduction and kernels. */
 #include "numerics/elementary.h"
 
 #include <stdbool.h>
@@ -17,6 +17,18 @@ tern_dd tern_num_dd_sin(tern_dd r) {
 tern_dd tern_num_dd_cos(tern_dd r) {
     tern_dd z = tern_dd_mul(r, r);
     return TERN_DD_POLY(z, COS);
+}
+
+void tern_num_dd_sin_cos_pi(double x, tern_dd *out_sin, tern_dd *out_cos) {
+    double r = x - rint(x);
+    double a = fabs(r);
+    double folded = a > 0.25 ? 0.5 - a : a;
+    tern_dd angle = tern_dd_mul_d((tern_dd){2.0 * PI_2[0], 2.0 * PI_2[1]}, folded);
+    tern_dd s = tern_num_dd_sin(angle);
+    tern_dd c = tern_num_dd_cos(angle);
+    *out_sin = a > 0.25 ? c : s;
+    *out_cos = a > 0.25 ? s : c;
+    if (r < 0.0) *out_cos = tern_dd_neg(*out_cos);
 }
 
 /* x = r + quadrant pi/2 (mod 2 pi), |r| <= pi/4 or a little more. */
@@ -163,4 +175,17 @@ double tern_num_tan(double x) {
     tern_dd c = tern_num_dd_cos(a.r);
     tern_dd t = (a.quadrant & 1) != 0 ? tern_dd_div(tern_dd_neg(c), s) : tern_dd_div(s, c);
     return t.hi + t.lo;
+}
+
+double tern_num_sinc(double x) {
+    double ax = fabs(x);
+    if (!(ax < HUGE_VAL)) return x - x;
+    if (ax < 0x1p-28) return 1.0;
+    if (floor(ax) == ax) return 0.0;
+    tern_dd s;
+    tern_dd c;
+    tern_num_dd_sin_cos_pi(ax, &s, &c);
+    tern_dd r = tern_dd_div(s, tern_dd_mul_d((tern_dd){2.0 * PI_2[0], 2.0 * PI_2[1]}, ax));
+    double value = r.hi + r.lo;
+    return fmod(floor(ax), 2.0) == 0.0 ? value : -value;
 }

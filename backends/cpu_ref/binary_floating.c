@@ -84,22 +84,6 @@ static double logical_xor(double a, double b) {
     return (a != 0) != (b != 0);
 }
 
-static double xlogy(double a, double b) {
-    if (isnan(b)) return b;
-    return a == 0 ? 0 : a * tern_num_log(b);
-}
-
-static double logaddexp(double a, double b) {
-    if (isinf(a) && a == b) return a;
-    return maximum(a, b) + tern_num_log1p(tern_num_exp(-fabs(a - b)));
-}
-
-static double logaddexp2(double a, double b) {
-    if (isinf(a) && a == b) return a;
-    const double log2_e = 1.44269504088896340736;
-    return maximum(a, b) + tern_num_log1p(tern_num_exp2(-fabs(a - b))) * log2_e;
-}
-
 static double heaviside(double a, double b) {
     return a == 0 ? b : (double)(a > 0);
 }
@@ -131,9 +115,9 @@ static const pair_fn functions[] = {
     [TERN_BINARY_LOGICAL_AND] = logical_and,
     [TERN_BINARY_LOGICAL_OR] = logical_or,
     [TERN_BINARY_LOGICAL_XOR] = logical_xor,
-    [TERN_BINARY_XLOGY] = xlogy,
-    [TERN_BINARY_LOGADDEXP] = logaddexp,
-    [TERN_BINARY_LOGADDEXP2] = logaddexp2,
+    [TERN_BINARY_XLOGY] = tern_num_xlogy,
+    [TERN_BINARY_LOGADDEXP] = tern_num_logaddexp,
+    [TERN_BINARY_LOGADDEXP2] = tern_num_logaddexp2,
     [TERN_BINARY_HEAVISIDE] = heaviside,
 };
 

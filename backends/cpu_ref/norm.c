@@ -7,9 +7,9 @@
  * the bits are those of the operations one by one. An operand that a form does not have is a number that
  * changes nothing: the weight 1, the bias -0, the mean 0.
  */
-#include <math.h>
 
 #include "kernels.h"
+#include "numerics/elementary.h"
 #include "walk.h"
 
 typedef struct norm {
@@ -107,7 +107,8 @@ static void over_n(const norm *s, double (*v)[TERN_KIT_CHUNK], int64_t n) {
 
 /* var -> rstd */
 static void inverse_root(const norm *s, double (*v)[TERN_KIT_CHUNK], int64_t n) {
-    for (int64_t i = 0; i < n; i++) v[0][i] = as_wide(s, 1 / sqrt(as_wide(s, v[0][i] + s->eps)));
+    for (int64_t i = 0; i < n; i++)
+        v[0][i] = as_wide(s, tern_num_rsqrt(as_wide(s, v[0][i] + s->eps)));
 }
 
 static double normal(const norm *s, double x, double mean, double rstd) {

@@ -10,8 +10,6 @@
 #include "numerics/elementary.h"
 #include "walk.h"
 
-#define PI 3.14159265358979323846
-
 static double neg(double x) {
     return -x;
 }
@@ -23,9 +21,6 @@ static double square(double x) {
 }
 static double reciprocal(double x) {
     return 1 / x;
-}
-static double rsqrt(double x) {
-    return 1 / sqrt(x);
 }
 static double frac(double x) {
     return x - trunc(x);
@@ -47,34 +42,6 @@ static double is_finite(double x) {
 }
 static double sign_bit(double x) {
     return signbit(x) != 0;
-}
-
-static double log_sigmoid(double x) {
-    return (x < 0 ? x : 0) - tern_num_log1p(tern_num_exp(-fabs(x)));
-}
-
-static double sinc(double x) {
-    return x == 0 ? 1 : tern_num_sin(PI * x) / (PI * x);
-}
-
-/*
- * The derivative of digamma: reflection to x >= 1/2, the recurrence psi1(x) = 1/x^2 + psi1(x + 1)
- * up to x >= 20, then the asymptotic series with Bernoulli numbers (Abramowitz and
- * Stegun 6.4.7, 6.4.6, 6.4.12).
- */
-static double trigamma(double x) {
-    if (isinf(x)) return x > 0 ? 0 : NAN;
-    double reflected = 0, sum = 0, side = 1;
-    if (x < 0.5) {
-        double s = tern_num_sin(PI * x);
-        reflected = PI * PI / (s * s);
-        x = 1 - x;
-        side = -1;
-    }
-    for (; x < 20; x += 1) sum += 1 / (x * x);
-    double r = 1 / (x * x);
-    double series = 1.0 / 6 - r * (1.0 / 30 - r * (1.0 / 42 - r * (1.0 / 30 - r * (5.0 / 66))));
-    return reflected + side * (sum + 1 / x + r / 2 + r / x * series);
 }
 
 /* Negation and squares in unsigned arithmetic: they wrap. */
@@ -118,7 +85,7 @@ static const member members[] = {
     [TERN_UNARY_SQUARE] = {square, square_i},
     [TERN_UNARY_RECIPROCAL] = {reciprocal, NULL},
     [TERN_UNARY_SQRT] = {sqrt, NULL},
-    [TERN_UNARY_RSQRT] = {rsqrt, NULL},
+    [TERN_UNARY_RSQRT] = {tern_num_rsqrt, NULL},
     [TERN_UNARY_EXP] = {tern_num_exp, NULL},
     [TERN_UNARY_EXP2] = {tern_num_exp2, NULL},
     [TERN_UNARY_EXPM1] = {tern_num_expm1, NULL},
@@ -156,9 +123,9 @@ static const member members[] = {
     [TERN_UNARY_ISINF] = {is_inf, NULL},
     [TERN_UNARY_ISFINITE] = {is_finite, NULL},
     [TERN_UNARY_SIGNBIT] = {sign_bit, sign_bit_i},
-    [TERN_UNARY_LOG_SIGMOID] = {log_sigmoid, NULL},
-    [TERN_UNARY_SINC] = {sinc, NULL},
-    [TERN_UNARY_TRIGAMMA] = {trigamma, NULL},
+    [TERN_UNARY_LOG_SIGMOID] = {tern_num_log_sigmoid, NULL},
+    [TERN_UNARY_SINC] = {tern_num_sinc, NULL},
+    [TERN_UNARY_TRIGAMMA] = {tern_num_trigamma, NULL},
 };
 
 bool tern_ref_unary_has(int32_t fn, int32_t dtype) {

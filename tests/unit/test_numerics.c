@@ -60,7 +60,12 @@ Test(elementary, exponentials_and_logarithms_are_correctly_rounded) {
     UNARY(log10);
     UNARY(log1p);
     UNARY(sigmoid);
+    UNARY(log_sigmoid);
+    UNARY(rsqrt);
     BINARY(pow);
+    BINARY(xlogy);
+    BINARY(logaddexp);
+    BINARY(logaddexp2);
 }
 
 Test(elementary, trigonometric_functions_are_correctly_rounded_at_any_size) {
@@ -70,6 +75,7 @@ Test(elementary, trigonometric_functions_are_correctly_rounded_at_any_size) {
     UNARY(asin);
     UNARY(acos);
     UNARY(atan);
+    UNARY(sinc);
     BINARY(atan2);
     BINARY(hypot);
 }
@@ -89,6 +95,7 @@ Test(elementary, error_and_gamma_functions_are_correctly_rounded) {
     UNARY(erfinv);
     UNARY(lgamma);
     UNARY(digamma);
+    UNARY(trigamma);
 }
 
 Test(elementary, sincos_gives_the_bits_of_sin_and_cos) {
@@ -103,11 +110,12 @@ Test(elementary, sincos_gives_the_bits_of_sin_and_cos) {
 
 Test(elementary, nan_gives_nan) {
     const unary all[] = {
-        tern_num_exp,   tern_num_exp2,  tern_num_expm1,  tern_num_log,    tern_num_log2,
-        tern_num_log10, tern_num_log1p, tern_num_sin,    tern_num_cos,    tern_num_tan,
-        tern_num_asin,  tern_num_acos,  tern_num_atan,   tern_num_sinh,   tern_num_cosh,
-        tern_num_tanh,  tern_num_asinh, tern_num_acosh,  tern_num_atanh,  tern_num_sigmoid,
-        tern_num_erf,   tern_num_erfc,  tern_num_erfinv, tern_num_lgamma, tern_num_digamma};
+        tern_num_exp,      tern_num_exp2,  tern_num_expm1,  tern_num_log,        tern_num_log2,
+        tern_num_log10,    tern_num_log1p, tern_num_sin,    tern_num_cos,        tern_num_tan,
+        tern_num_asin,     tern_num_acos,  tern_num_atan,   tern_num_sinh,       tern_num_cosh,
+        tern_num_tanh,     tern_num_asinh, tern_num_acosh,  tern_num_atanh,      tern_num_sigmoid,
+        tern_num_erf,      tern_num_erfc,  tern_num_erfinv, tern_num_lgamma,     tern_num_digamma,
+        tern_num_trigamma, tern_num_sinc,  tern_num_rsqrt,  tern_num_log_sigmoid};
     for (size_t i = 0; i < COUNT(all); i++) cr_assert(isnan(all[i](NAN)), "function %zu", i);
     cr_assert(isnan(tern_num_atan2(NAN, 1.0)));
     cr_assert(isnan(tern_num_pow(NAN, 1.0)));
@@ -157,6 +165,27 @@ Test(elementary, infinities_and_poles) {
     cr_assert_eq(tern_num_digamma(0.0), -INFINITY);
     cr_assert_eq(tern_num_digamma(-0.0), INFINITY);
     cr_assert(isnan(tern_num_digamma(-2.0)));
+    cr_assert_eq(tern_num_trigamma(-2.0), INFINITY);
+    cr_assert_eq(tern_num_trigamma(-0.0), INFINITY);
+    cr_assert_eq(tern_num_trigamma(1e-160), INFINITY);
+    cr_assert_eq(tern_num_trigamma(INFINITY), 0.0);
+    cr_assert(isnan(tern_num_trigamma(-INFINITY)));
+    cr_assert_eq(tern_num_sinc(-7.0), 0.0);
+    cr_assert_eq(tern_num_sinc(1e300), 0.0);
+    cr_assert(isnan(tern_num_sinc(INFINITY)));
+    cr_assert_eq(tern_num_rsqrt(-0.0), -INFINITY);
+    cr_assert_eq(tern_num_rsqrt(INFINITY), 0.0);
+    cr_assert(isnan(tern_num_rsqrt(-1.0)));
+    cr_assert_eq(tern_num_log_sigmoid(-INFINITY), -INFINITY);
+    cr_assert_eq(tern_num_log_sigmoid(INFINITY), 0.0);
+    cr_assert_eq(tern_num_xlogy(0.0, -1.0), 0.0);
+    cr_assert_eq(tern_num_logaddexp(-INFINITY, -INFINITY), -INFINITY);
+    cr_assert_eq(tern_num_logaddexp(INFINITY, -INFINITY), INFINITY);
+    cr_assert_eq(tern_num_logaddexp(-1e308, 1.5e308), 1.5e308);
+    cr_assert(isnan(tern_num_logaddexp2(INFINITY, NAN)));
+    cr_assert(isnan(tern_num_xlogy(0.0, NAN)));
+    cr_assert_eq(tern_num_xlogy(-2.0, 0.0), INFINITY);
+    cr_assert_eq(tern_num_xlogy(1e-300, INFINITY), INFINITY);
 }
 
 /* Bits, so that the sign of a zero counts. */
