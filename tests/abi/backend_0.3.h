@@ -139,9 +139,10 @@ enum { TERN_LAYOUT_STRIDED = 0 /* blocked forms later */ };
  * themselves; they may be the same elements as an input. The arrays are valid during the call only: a
  * backend that runs later copies them.
  *
- * IMMEDIATE. An input of BINARY, TERNARY or MAP may have no buffer: `buffer` is NULL, rank is 0, and the
- * value, which holds at every position, stands in place of the offset: `f` where the dtype is
- * floating, `i` elsewhere. It is a value of the dtype already, rounded or wrapped.
+ * IMMEDIATE. An input of BINARY, TERNARY or MAP, and a g of rank 0 of CROSS_ENTROPY_GRAD, may have no
+ * buffer: `buffer` is NULL, rank is 0, and the value, which holds at every position, stands in place of
+ * the offset: `f` where the dtype is floating, `i` elsewhere. It is a value of the dtype already, rounded
+ * or wrapped.
  *
  * STAMP. Names the contents of the storage that the operand lies in: unique in the process, renewed
  * when the storage is allocated and whenever it is written. Equal stamps mean equal contents.

@@ -169,15 +169,27 @@ typedef struct tern_embedding_grad_attrs {
  *     LSTM   a += u h + d;  i, f, o = s(a_0), s(a_1), s(a_3);  g = tanh(a_2)
  *            c = f c + i g;  h = o tanh(c)
  *     GRU    r, z = s(a_0 + u_0 h + d_0), s(a_1 + u_1 h + d_1);  m = u_2 h + d_2
- *            q = tanh(a_2 + r m);  h = (1 - z) q + z h
+ *            q = tanh(a_2 + r m);  h = (h - q) z + q
  *     TANH   h = tanh(a + u h + d)           RELU likewise
  *
  * Outputs y [t, n, h], every h; for LSTM and GRU what the gradient needs: LSTM the gates i, f, g, o and
  * GRU r, z, q, m, both [t, n, 4 h], and for LSTM every c, [t, n, h].
  *
+ * float16 and bfloat16: the h and c that the next step reads may be rounded or not.
+ *
  * RECURRENT_GRAD: inputs dy [t, n, h], dh [n, h] and (LSTM alone) dc [n, h], the gradients of the last
  * h and c; x, h0, (c0), w, u; y, (gates, cells) -> dx, dh0, (dc0), dw, du and, where `biased`, db and
- * dd: the chain rule over the formulas above.
+ * dd. Against the order of the steps, with h and c after a step, h' and c' before it, e = dh + dy_t and
+ * v = u h + d, the hidden state's share of the gates:
+ *
+ *     LSTM   dc += e o (1 - tanh(c)^2);  da_0 = dc g i (1 - i);  da_1 = dc c' f (1 - f)
+ *            da_2 = dc i (1 - g^2);  da_3 = e tanh(c) o (1 - o);  dv = da;  dc = dc f
+ *     GRU    da_2 = e (1 - z) (1 - q^2);  dv_2 = da_2 r;  dv_0 = da_0 = da_2 m r (1 - r)
+ *            dv_1 = da_1 = e (h' - q) z (1 - z)
+ *     TANH   dv = da = e (1 - h^2)          RELU   e where h > 0, else 0
+ *
+ *     dh = dv u, and for GRU e z more;  dx_t = da w;  over all steps and rows
+ *     dw = sum(da^T x_t)   du = sum(dv^T h')   db = sum(da)   dd = sum(dv)
  */
 enum {
     TERN_RECURRENT_LSTM = 1,
