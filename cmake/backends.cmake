@@ -17,7 +17,8 @@ function(tern_backend name)
     target_link_libraries(tern_backend_${name} PRIVATE tern_flags m Threads::Threads)
     target_include_directories(tern_backend_${name} PRIVATE
         ${PROJECT_SOURCE_DIR}/include ${PROJECT_SOURCE_DIR})
-    target_compile_definitions(tern_backend_${name} PRIVATE ${arg_DEFINITIONS})
+    target_compile_definitions(tern_backend_${name} PRIVATE ${arg_DEFINITIONS}
+        $<$<NOT:$<BOOL:${TERN_FUSED}>>:TERN_KIT_COMPOSES>)
     target_link_options(tern_backend_${name} PRIVATE
         ${tern_closed})
     set_target_properties(tern_backend_${name} PROPERTIES
@@ -30,7 +31,8 @@ function(tern_static_backend name)
     tern_room(tern_backend_${name}_objects ${ARGN})
     target_include_directories(tern_backend_${name}_objects PRIVATE ${PROJECT_SOURCE_DIR})
     target_compile_definitions(tern_backend_${name}_objects PRIVATE
-        TERN_STATIC TERN_BACKEND_QUERY_NAME=tern_backend_query_${name})
+        TERN_STATIC TERN_BACKEND_QUERY_NAME=tern_backend_query_${name}
+        $<$<NOT:$<BOOL:${TERN_FUSED}>>:TERN_KIT_COMPOSES>)
     target_sources(tern_core PRIVATE $<TARGET_OBJECTS:tern_backend_${name}_objects>)
 endfunction()
 

@@ -240,7 +240,7 @@ void tern_recurrent_compose_gradient(tern_recurrent *given, const tern_recurrent
 /* A program over tensors, recorded, and its results; false after latching. */
 static bool apply(const tern_recurrent *l, tern_value program, tern_tensor *const *operands,
                   int count, int n_results, tern_tensor **out_results) {
-    int64_t dtypes[MOST];
+    int64_t dtypes[MOST] = {0};
     for (int k = 0; k < n_results; k++) dtypes[k] = (int64_t)l->wide;
     if (l->call->ctx->status != TERN_OK) return false;
     tern_value all = tern_program_apply(l->call->ctx, program, dtypes, n_results, operands, count);

@@ -115,7 +115,9 @@ set_tests_properties(matrix-kernels PROPERTIES
 # One trained network on musl, within its size, and with the same losses as everywhere.
 if(TARGET tern_nn_objects AND TARGET tern_optim_objects)
     tern_variant(musl TARGETS tern_mlp,tern_device_list,tern_probe OPTIONS
-        -DCMAKE_C_COMPILER=musl-gcc -DTERN_STATIC=ON -DTERN_IO=OFF -DTERN_THREADS=OFF
+        -DCMAKE_C_COMPILER=musl-gcc -DTERN_STATIC=ON -DTERN_IO=OFF -DTERN_THREADS=OFF -DTERN_FUSED=OFF
+        -DCMAKE_INTERPROCEDURAL_OPTIMIZATION=ON -DCMAKE_C_COMPILER_AR=/usr/bin/gcc-ar
+        -DCMAKE_C_COMPILER_RANLIB=/usr/bin/gcc-ranlib -DCMAKE_EXE_LINKER_FLAGS=-Wl,-z,noseparate-code
         -DCMAKE_BUILD_TYPE=Release "-DCMAKE_C_FLAGS_RELEASE=-Os -DNDEBUG -fno-asynchronous-unwind-tables")
     tern_variant_test(size-musl musl size
         ${CMAKE_CURRENT_SOURCE_DIR}/size/check 400 @V@/bin/tern_mlp

@@ -86,6 +86,11 @@ static const family families[] = {
     [TERN_KERNEL_AVG_POOL_GRAD] = {tern_ref_avg_pool_grad, SIZE(pool), 1, 1, 1, floating_only, 0},
     [TERN_KERNEL_RESIZE] = {tern_ref_resize, SIZE(resize), 1, 1, 1, floating_or_uint8, 0},
     [TERN_KERNEL_RESIZE_GRAD] = {tern_ref_resize_grad, SIZE(resize), 1, 1, 1, floating_only, 0},
+    [FUSED(TERN_KERNEL_MAP)] = {tern_ref_map, 0, 1, TERN_KIT_OPERANDS, TERN_KIT_OPERANDS,
+                                short_enough, 0},
+    [FUSED(TERN_KERNEL_REDUCE_LIST)] = {tern_ref_reduce, SIZE(reduce), 1, 1, 1, tern_ref_reduce_has,
+                                        0},
+#ifndef TERN_KIT_COMPOSES /* a small build does without */
     [FUSED(TERN_KERNEL_SOFTMAX)] = {tern_ref_softmax, SIZE(softmax), 1, 1, 1, floating_only, 0},
     [FUSED(TERN_KERNEL_LOG_SOFTMAX)] = {tern_ref_softmax, SIZE(softmax), 1, 1, 1, floating_only, 0},
     [FUSED(TERN_KERNEL_SOFTMAX_GRAD)] = {tern_ref_softmax_grad, SIZE(softmax), 2, 2, 1,
@@ -96,13 +101,9 @@ static const family families[] = {
                                           floating_only, 0},
     [FUSED(TERN_KERNEL_CROSS_ENTROPY_GRAD)] = {tern_ref_cross_entropy_grad, SIZE(cross_entropy), 6,
                                                7, 1, floating_only, 0},
-    [FUSED(TERN_KERNEL_MAP)] = {tern_ref_map, 0, 1, TERN_KIT_OPERANDS, TERN_KIT_OPERANDS,
-                                short_enough, 0},
     [FUSED(TERN_KERNEL_NORM)] = {tern_ref_norm, SIZE(norm), 1, 3, 4, floating_only, 0},
     [FUSED(TERN_KERNEL_NORM_GRAD)] = {tern_ref_norm_grad, SIZE(norm_grad), 3, 5, 3, floating_only,
                                       0},
-    [FUSED(TERN_KERNEL_REDUCE_LIST)] = {tern_ref_reduce, SIZE(reduce), 1, 1, 1, tern_ref_reduce_has,
-                                        0},
     [FUSED(TERN_KERNEL_EMBEDDING_GRAD)] = {tern_ref_embedding_grad, SIZE(embedding_grad), 2, 2, 1,
                                            floating_only, 0},
     [FUSED(TERN_KERNEL_ATTENTION)] = {tern_ref_attention, SIZE(attention), 3, 4, 2, floating_only,
@@ -113,6 +114,7 @@ static const family families[] = {
                                       0},
     [FUSED(TERN_KERNEL_RECURRENT_GRAD)] = {tern_ref_recurrent_grad, SIZE(recurrent), 7, 11, 7,
                                            floating_only, 0},
+#endif
 };
 
 /* NULL where the kit has no such kernel. */
