@@ -163,7 +163,7 @@ static tern_value named_arguments(tern_ctx *ctx, const char *text, tern_tensor *
                       whole                                 ? tern_int((int64_t)number)
                       : !*end                               ? tern_float(number)
                       : truth || strcmp(word, "False") == 0 ? tern_bool(truth)
-                      : word[1]                             ? tern_text(word)
+                      : word[1]                             ? tern_string_n(ctx, word, strlen(word))
                                                             : tern_tensor_value(*next++));
     }
     return dict;
