@@ -138,7 +138,7 @@ static double double_at(const host_array *a, int64_t index) {
     }
 }
 
-static void default_tolerance(tern_dtype dtype, double *out_rtol, double *out_atol) {
+void default_tolerance(tern_dtype dtype, double *out_rtol, double *out_atol) {
     *out_atol = 1e-5;
     switch (dtype) {
     case TERN_FLOAT64:
@@ -201,8 +201,9 @@ static void compare_floats(const host_array *got, const host_array *want, const 
             x = fabs(x);
             y = fabs(y);
         }
-        if (x == y || (isnan(x) && isnan(y))) continue;
-        double off = fabs(x - y);
+        bool other_zero = t->signed_zeros && x == 0 && signbit(x) != signbit(y);
+        if ((x == y && !other_zero) || (isnan(x) && isnan(y))) continue;
+        double off = other_zero ? (double)INFINITY : fabs(x - y);
         double limit = fmax(8 * t->torch_error, atol + rtol * fabs(y));
         if (t->relative > 0 || t->absolute > 0) limit = t->absolute + t->relative * fabs(y);
         if (isfinite(off) && off > c->error) c->error = off;

@@ -15,6 +15,7 @@ typedef struct tolerance {
     double torch_error; /* of PyTorch's own result; NaN where the file does not say */
     bool exact;         /* equal values (NaN equals NaN), whatever the dtype */
     bool up_to_sign;    /* absolute values are compared */
+    bool signed_zeros;  /* 0 and -0 differ */
     double relative;    /* where above 0, the limit is this times |truth|, and nothing else */
     double absolute;    /* where above 0, the limit is this plus the one before, and nothing else */
 } tolerance;
@@ -25,6 +26,9 @@ typedef struct comparison {
     char what
         [320]; /* why not: "element [1, 2] is 3.5, but 3.25 is right (off by ..., allowed ...)" */
 } comparison;
+
+/* assert_close's defaults for a floating dtype. */
+void default_tolerance(tern_dtype dtype, double *out_rtol, double *out_atol);
 
 /* Compares a result (a tensor, a number, a size) of dtype `dtype` (TERN_DTYPE_DEFAULT: the truth's own)
  * with stored elements. False after the context latched an error. */

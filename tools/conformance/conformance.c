@@ -11,6 +11,7 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,7 +24,7 @@ typedef struct conformance_options {
     const char *replay;
     const char *composed;
     const char *mutants;
-    int64_t seconds;
+    int64_t seconds, sample;
     const char *junit;
     bool fail_fast, list;
 } conformance_options;
@@ -41,6 +42,8 @@ static const option table[] = {
      offsetof(conformance_options, composed), 0, 0, false},
     {"timeout", OPTION_INT, "SECONDS", "60", "give a case up that takes longer",
      offsetof(conformance_options, seconds), 1, 86400, false},
+    {"sample", OPTION_INT, "N", "1", "of the property checks, run one in N of each operation",
+     offsetof(conformance_options, sample), 1, 1000000, false},
     {"fail-fast", OPTION_FLAG, NULL, NULL, "end at the first failure",
      offsetof(conformance_options, fail_fast), 0, 0, false},
     {"junit", OPTION_TEXT, "FILE", NULL, "write the cases as JUnit's XML too",
@@ -207,8 +210,10 @@ static int list_cases(const verb *v, const conformance_options *o, conformance *
 static int run_verb(const verb *v, void *options) {
     conformance_options *o = options;
     char subject[SUBJECT_SIZE], replay[PATH_SIZE + SUBJECT_SIZE], problem[REPORT_WHAT];
+    char seed[32] = "";
     const char *environment = getenv("TERN_VECTORS");
-    conformance run = {.filter = o->filter, .stop = interrupt_watch()};
+    conformance run = {.filter = o->filter, .stop = interrupt_watch(), .sample = o->sample};
+    run.seed = (uint64_t)o->common.seed;
     run.folder = o->vectors ? o->vectors : environment && *environment ? environment : NULL;
     int status = check_folder(v, run.folder);
     if (status == EXIT_OK) status = read_replay(v, o->replay, subject, sizeof subject, &run);
@@ -220,7 +225,8 @@ static int run_verb(const verb *v, void *options) {
     }
     run.fail_fast = o->fail_fast;
     if (o->list) return list_cases(v, o, &run);
-    snprintf(replay, sizeof replay, "%s%s%s%s", o->composed ? " --composed=" : "",
+    if (o->common.seed != 0) snprintf(seed, sizeof seed, " --seed %" PRId64, o->common.seed);
+    snprintf(replay, sizeof replay, "%s%s%s%s%s", seed, o->composed ? " --composed=" : "",
              o->composed ? o->composed : "", run.folder ? " --vectors " : "",
              run.folder ? run.folder : "");
     run.report = report_new(replay);
@@ -235,15 +241,18 @@ const verb verb_conformance = {
     .name = "conformance",
     .arguments = "--device D [--vectors DIR] [--composed[=FAMILY]]",
     .summary = "checks a device against PyTorch's results, forward and backward",
-    .details = "Runs the cases of a folder of vectors, then property checks that need none: views "
-               "against\n"
-               "contiguous copies, in place against out of place, gradients against differences in "
-               "float64.\n"
-               "A subject that Tern does not have is skipped, counted and listed. Every failure "
-               "comes with a\n"
-               "line that replays it. No test run is a failure. A case that crashes or takes too "
-               "long is a\n"
-               "failed case; the others still run.",
+    .details =
+        "Runs the cases of a folder of vectors, then property checks that need none: every "
+        "operation\n"
+        "against cpu_ref in every dtype it takes, with drawn shapes, layouts and edge values; "
+        "gradients\n"
+        "against cpu_ref and differences; in place, fused and composed, repeated and in turn; bad\n"
+        "indices, memory that runs out, queues, copies and optimizers. --seed draws other ones.\n"
+        "A subject that Tern does not have is skipped, counted and listed. Every failure comes "
+        "with a\n"
+        "line that replays it. No test run is a failure. A case that crashes or takes too long is "
+        "a\n"
+        "failed case; the others still run.",
     .seed = "0",
     .options = table,
     .n_options = sizeof table / sizeof table[0],

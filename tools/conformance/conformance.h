@@ -25,13 +25,15 @@ typedef struct conformance {
     bool listing;             /* cases are printed by name and not run */
     bool fail_fast;           /* end at the first failure */
     const volatile int *stop; /* not zero: end soon */
+    uint64_t seed;            /* of the property checks */
+    int64_t sample;           /* of them one in so many is run */
 } conformance;
 
 typedef struct test_case {
     conformance *run;
     const vectors_file *file; /* NULL for schedulers and property checks */
     tern_value json;          /* the case's dict */
-    char id[64];
+    char id[REPORT_NAME];
     bool failed;
     char what[400];
     const char *skip; /* the reason why it cannot run */

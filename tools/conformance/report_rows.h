@@ -4,7 +4,7 @@
 
 #include "report.h"
 
-enum { MOST_REASONS = 8 };
+enum { MOST_REASONS = 16 };
 
 typedef struct subject_row {
     char name[REPORT_NAME];

@@ -84,9 +84,9 @@ static void fill_gaps(uint8_t *data, size_t bytes, tern_dtype dtype) {
 }
 
 /* Elements that a storage with these strides needs; false where they make no sense. */
-static bool storage_extent(const tern_shape *shape, const tern_shape *strides,
+static bool storage_extent(const tern_shape *shape, const tern_shape *strides, int64_t offset,
                            int64_t *out_extent) {
-    uint64_t extent = 1, reach;
+    uint64_t extent = 1 + (uint64_t)offset, reach;
     for (int32_t d = 0; d < shape->rank; d++) {
         if (strides->dim[d] < 0 || shape->dim[d] < 1) return false;
         if (!tern_size_mul((uint64_t)shape->dim[d] - 1, (uint64_t)strides->dim[d], &reach) ||
@@ -112,21 +112,22 @@ static void scatter(uint8_t *out, const stored_tensor *s, const tern_shape *stri
     }
 }
 
-static tern_tensor *upload_strided(tern_ctx *ctx, const stored_tensor *s,
-                                   const tern_shape *strides) {
+tern_tensor *stored_upload(tern_ctx *ctx, const stored_tensor *s, const tern_shape *strides,
+                           int64_t offset) {
     int64_t extent;
     size_t size = tern_dtype_size(s->dtype);
-    if (strides->rank != s->shape.rank || !storage_extent(&s->shape, strides, &extent)) {
+    if (strides->rank != s->shape.rank || offset < 0 ||
+        !storage_extent(&s->shape, strides, offset, &extent)) {
         tern_fail(ctx, TERN_ERR_FORMAT, "a layout does not fit its tensor");
         return tern_nil(ctx);
     }
     uint8_t *data = tern_scope_alloc(ctx, (size_t)extent * size);
     if (!data) return tern_nil(ctx);
     fill_gaps(data, (size_t)extent * size, s->dtype);
-    scatter(data, s, strides, size);
+    scatter(data + (size_t)offset * size, s, strides, size);
     tern_shape flat = {1, {extent}};
     tern_tensor *base = tern_from_data(ctx, data, flat, s->dtype);
-    return tern_view_of_storage(base, s->shape, *strides, 0);
+    return tern_view_of_storage(base, s->shape, *strides, offset);
 }
 
 tern_tensor *vectors_upload(const vectors_file *file, const char *reference, tern_value layout) {
@@ -138,5 +139,5 @@ tern_tensor *vectors_upload(const vectors_file *file, const char *reference, ter
         return tern_from_data(file->ctx, s.data, s.shape, s.dtype);
     strides.rank = (int32_t)count;
     for (size_t i = 0; i < count; i++) strides.dim[i] = tern_value_as_int(tern_value_at(layout, i));
-    return upload_strided(file->ctx, &s, &strides);
+    return stored_upload(file->ctx, &s, &strides, 0);
 }

@@ -28,9 +28,14 @@ tern_value vectors_cases(const vectors_file *file);
  * dtype that Tern has not. */
 bool vectors_tensor(const vectors_file *file, const char *reference, stored_tensor *out_tensor);
 
-/* The same, as a tensor on the context's device, laid out with the strides of `layout` (a list of
- * integers; none is row-major). Gaps between the elements hold NaN or large numbers, so that a kernel
- * that ignores strides is seen. Nil after latching an error. */
+/* Elements as a tensor on the context's device, with these strides and an offset over a storage whose other
+ * elements hold NaN or large numbers, so that a kernel that ignores strides is seen. Nil after latching an
+ * error. No size may be 0. */
+tern_tensor *stored_upload(tern_ctx *ctx, const stored_tensor *stored, const tern_shape *strides,
+                           int64_t offset);
+
+/* A tensor of the file on the context's device, laid out with the strides of `layout` (a list of
+ * integers; none is row-major). Nil after latching an error. */
 tern_tensor *vectors_upload(const vectors_file *file, const char *reference, tern_value layout);
 
 #endif
