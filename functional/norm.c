@@ -56,11 +56,17 @@ static double nuclear_norm(jacobi *j, double *out) {
         if (!isfinite(j->columns[i])) norm = NAN;
     for (int i = 0; i < SWEEPS && sweep(j); i++) continue;
     memset(out, 0, (size_t)(j->m * j->n) * sizeof *out);
+    /* A column that ought to be 0, as the last n - m are, holds rounding errors: no direction. */
+    double largest = 0.0;
+    for (int64_t k = 0; k < j->n; k++) {
+        const double *u = j->columns + k * j->m;
+        largest = fmax(largest, sqrt(dot(u, u, j->m)));
+    }
     for (int64_t k = 0; k < j->n; k++) {
         const double *u = j->columns + k * j->m, *v = j->rotations + k * j->n;
         double sigma = sqrt(dot(u, u, j->m));
         norm += sigma;
-        for (int64_t r = 0; sigma > 0.0 && r < j->m; r++)
+        for (int64_t r = 0; sigma > 1e-14 * largest && r < j->m; r++)
             for (int64_t c = 0; c < j->n; c++) out[r * j->n + c] += u[r] / sigma * v[c];
     }
     return norm;

@@ -216,6 +216,17 @@ Test(ops_edges, nuclear_norm_of_a_batch) {
     cr_assert_eq(tern_numel(call("norm", T(no_matrix), tern_text("nuc"), tern_none())), 0);
 }
 
+/* It is U V^T, whose rows are orthonormal where the matrix is wide: singular values that are 0 but for
+ * rounding have no part in it. */
+Test(ops_edges, nuclear_norm_gradient_of_a_wide_matrix) {
+    double numbers[] = {1.3, -0.7, 2.1, 0.4, -1.9, 0.6, 1.1, -0.3};
+    tern_tensor *x = tern_from_data(ctx, numbers, TERN_SHAPE(2, 4), TERN_FLOAT64);
+    leaf(x);
+    tern_backward(call("norm", T(x), tern_text("nuc"), tern_none()));
+    tern_tensor *g = tern_grad_of(x);
+    EXPECT(tern_matmul(g, tern_t(g)), 1, 0, 0, 1);
+}
+
 Test(ops_edges, distances_and_bilinear_forms_say_which_shapes_do_not_fit) {
     tern_tensor *a = tern_ones(ctx, TERN_SHAPE(2, 3), TERN_FLOAT64);
     tern_tensor *b = tern_zeros(ctx, TERN_SHAPE(4, 3), TERN_FLOAT64);
