@@ -250,7 +250,7 @@ static int32_t device_open(int32_t index, tern_bdevice **out_device, tern_backen
     memset(self, 0, sizeof *self);
     self->bug = d && index - 1 < BUG_WITH_CODE ? (bug)(index - 1) : BUG_WITH_CODE;
     self->defect = d;
-    bool plans = self->bug >= BUG_PLAN_OF_FIRST_SHAPE && self->bug <= BUG_PLAN_KEEPS_CONSTANT;
+    bool plans = self->bug >= BUG_PLAN_OF_FIRST_SHAPE && self->bug <= BUG_PLAN_KEEPS_OPERANDS;
     tern_kit_device_init(&self->kit, plans ? &planning : &plain, host, &memory);
     /* A fused kernel would pass by the members that have the bug. */
     for (int32_t id = TERN_KERNEL_FUSED; id < TERN_KIT_KERNELS; id++)

@@ -55,7 +55,6 @@ typedef enum bug {
     /* plans */
     BUG_PLAN_OF_FIRST_SHAPE,
     BUG_PLAN_KEEPS_OPERANDS,
-    BUG_PLAN_KEEPS_CONSTANT,
     /* tuples */
     BUG_LAST_TUPLE_DROPPED,
     BUG_FIRST_NUMBERS_FOR_ALL,

@@ -82,7 +82,8 @@ void bend_operands(launch_state *state) {
     if (state->bug == BUG_IGNORED_STRIDE && state->n_inputs > 0) make_contiguous(state, 0);
     if (state->bug == BUG_IGNORED_OUTPUT_STRIDE) make_contiguous(state, out);
     for (int32_t i = 0; i < state->n_inputs; i++) {
-        if (state->bug == BUG_IGNORED_OFFSET) state->operands[i].at.byte_offset = 0;
+        bool copied = state->bug == BUG_COPY_FROM_START && state->kernel == TERN_KERNEL_COPY;
+        if (copied || state->bug == BUG_IGNORED_OFFSET) state->operands[i].at.byte_offset = 0;
         if (state->bug == BUG_WRONG_BROADCAST) broadcast_by_one(state, i);
     }
     if (state->bug == BUG_DROPPED_RANK && is_map(state->kernel) && state->operands[out].rank > 4) {

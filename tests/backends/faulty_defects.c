@@ -211,12 +211,6 @@ static void first_constant_lost(launch_state *s) {
     if (s->attrs.map.n_constants > 0)
         ((tern_map_constant *)(uintptr_t)tern_map_constants(&s->attrs.map))[0].f = 0;
 }
-/* A step that rounds to a narrower dtype rounds to float32, which changes nothing. */
-static void rounding_steps_ignored(launch_state *s) {
-    tern_map_step *steps = (tern_map_step *)(uintptr_t)tern_map_steps(&s->attrs.map);
-    for (int32_t k = 0; k < s->attrs.map.n_steps; k++)
-        if (steps[k].family == TERN_KERNEL_COPY) steps[k].fn = TERN_BT_FLOAT32;
-}
 static void factors_ignored(launch_state *s) {
     tern_map_step *steps = (tern_map_step *)(uintptr_t)tern_map_steps(&s->attrs.map);
     for (int32_t k = 0; k < s->attrs.map.n_steps; k++) {
@@ -279,7 +273,6 @@ static const defect defects[] = {
     CODE(ERROR_REPEATED, "error_repeated", "a bad index is told by every later launch"),
     CODE(PLAN_OF_FIRST_SHAPE, "plan_of_first_shape", "a plan keeps the first shape it is made for"),
     CODE(PLAN_KEEPS_OPERANDS, "plan_keeps_operands", "a plan reads its first launch's operands"),
-    CODE(PLAN_KEEPS_CONSTANT, "plan_keeps_constant", "a plan keeps a constant that has changed"),
     TUPLES(LAST_TUPLE_DROPPED, "last_tuple_dropped", "the last of several tuples is left out"),
     TUPLES(FIRST_NUMBERS_FOR_ALL, "first_numbers_for_all", "all tuples have the first's numbers"),
     CODE(CRASHES, "crashes", "a sort ends the process"),
@@ -415,8 +408,6 @@ static const defect defects[] = {
     BEND("recurrent_forwards", "a reversed layer goes forwards", RECURRENT, forwards_alone),
     SCALED("recurrent_grad_more", "the gradient is a tenth too large", RECURRENT_GRAD, tenth_more),
     BEND("map_constant_lost", "a program's first constant is 0", MAP, first_constant_lost),
-    BEND("map_rounding_ignored", "a program's rounding steps do nothing", MAP,
-         rounding_steps_ignored),
     BEND("map_factors_ignored", "a program's factors count as 1", MAP, factors_ignored),
     BEND("map_outputs_alike", "all outputs of a program are its first", MAP, outputs_alike),
 };

@@ -86,10 +86,8 @@ int32_t faulty_launch_plan(tern_bdevice *base, tern_bqueue *queue, tern_bplan *p
     if (!state_fill(&state, inputs, n_inputs, outputs, n_outputs, plan->attrs, plan->attrs_size))
         return tern_kit_fail(err, TERN_BACKEND_INVALID, "faulty: a launch too large");
     const tern_bplan *first = self->first[plan->kernel];
-    bool constant = inputs[n_inputs - 1].flags & TERN_OPERAND_CONSTANT;
     if (self->bug == BUG_PLAN_OF_FIRST_SHAPE && first) take_first_sizes(&state, first);
-    if (self->bug == BUG_PLAN_KEEPS_OPERANDS || (self->bug == BUG_PLAN_KEEPS_CONSTANT && constant))
-        take_kept(self, &state, plan, &room);
+    if (self->bug == BUG_PLAN_KEEPS_OPERANDS) take_kept(self, &state, plan, &room);
     return faulty_run(self, &state, err);
 }
 
