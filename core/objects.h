@@ -32,6 +32,7 @@ typedef struct tern_plans tern_plans;     /* core/call/plan.h */
 typedef struct tern_node tern_node;
 typedef struct tern_alias tern_alias;
 typedef struct tern_op tern_op;
+typedef struct tern_made_program tern_made_program;
 typedef struct tern_block tern_block;
 typedef struct tern_object_body tern_object_body;
 typedef struct tern_generator_body tern_generator_body;
@@ -102,7 +103,8 @@ typedef struct tern_waiting {
 
 /* ---- context (context.c) -------------------------------------------------------------------- */
 
-#define TERN_MAX_LANES 16
+#define TERN_MAX_LANES     16
+#define TERN_MADE_PROGRAMS 64 /* lists of programs, by hash */
 
 /* Sizes of blocks: four for each power of two that an address has room for. */
 #define TERN_BLOCK_CLASSES (32 * (int)sizeof(size_t) - 56)
@@ -162,8 +164,10 @@ struct tern_ctx {
     tern_waiting waiting;
     tern_alias *free_aliases;
     void *alias_blocks;
-    void *free_dims;     /* shapes and strides of high ranks that were given back */
-    void *updaters;      /* programs that write: whoever makes them keeps them here */
+    void *free_dims; /* shapes and strides of high ranks that were given back */
+    void *updaters;  /* programs that write: whoever makes them keeps them here */
+    tern_made_program *made_programs[TERN_MADE_PROGRAMS]; /* functional/programs/made.h */
+    int n_made_programs;
     void *schemas;       /* of operations called by name: whoever parses them keeps them here */
     void *backward_heap; /* the engine's queue, kept from step to step */
     size_t backward_capacity;

@@ -1,7 +1,8 @@
 /* formula.c: the library's own formulas over tensors and numbers. */
 #include <string.h>
 
-#include "program.h"
+#include "made.h"
+#include "run.h"
 
 /* Puts `formulas` into a program of as many outputs, over names separated by spaces; false after
  * latching. */
@@ -26,13 +27,42 @@ static bool parse(tern_ctx *ctx, const char *const *formulas, int n_formulas, co
     return true;
 }
 
-static bool call(tern_ctx *ctx, tern_dtype dtype, const char *const *formulas, int n_formulas,
-                 const char *names, const tern_value *values, int count, tern_tensor **outputs) {
+static bool any_floating(const tern_value *values, int count) {
+    return tern_dtype_is_floating(tern_result_type(values, count));
+}
+
+/* Formulas over values: what they give, as one tensor along `join` where that is not -1. Up to two
+ * formulas, as most are, are parsed once in a context. None after latching. */
+static tern_value call(tern_ctx *ctx, tern_dtype dtype, const char *const *formulas, int n_formulas,
+                       const char *names, const tern_value *values, int count, int join) {
     tern_program program;
+    uint64_t packed = 0;
+    if (ctx->status != TERN_OK) return tern_none();
+    char kind[] = {(char)n_formulas, (char)any_floating(values, count)};
+    const char *second = n_formulas == 2 ? formulas[1] : "";
+    tern_program_source source = {
+        {formulas[0], second, names, kind},
+        {strlen(formulas[0]) + 1, strlen(second) + 1, strlen(names) + 1, sizeof kind}};
+    tern_value bytes = n_formulas <= 2 ? tern_program_made(ctx, &source, &packed) : tern_none();
+    tern_program_traits traits = {packed & 1u, n_formulas, (uint32_t)(packed >> 32)};
+    if (bytes.kind != TERN_VALUE_STRING) {
+        tern_dtype result, compute;
+        if (!parse(ctx, formulas, n_formulas, names, count, &program)) return tern_none();
+        traits = tern_program_traits_of(&program);
+        tern_program_dtypes(&program, values, count, &result, &compute);
+        bytes = tern_program_finish(ctx, &program, compute);
+        packed = (uint64_t)traits.logical << 32 | (uint64_t)traits.floats;
+        if (n_formulas <= 2) tern_program_was_made(ctx, &source, bytes, packed);
+    }
+    return tern_program_call_finished(ctx, bytes, traits, values, count, dtype, join);
+}
+
+/* The same, each output a tensor of its own. */
+static bool call_each(tern_ctx *ctx, tern_dtype dtype, const char *const *formulas, int n_formulas,
+                      const char *names, const tern_value *values, int count,
+                      tern_tensor **outputs) {
     for (int k = 0; k < n_formulas; k++) outputs[k] = ctx->nil;
-    if (ctx->status != TERN_OK || !parse(ctx, formulas, n_formulas, names, count, &program))
-        return false;
-    tern_value result = tern_program_call(ctx, &program, values, count, dtype, -1);
+    tern_value result = call(ctx, dtype, formulas, n_formulas, names, values, count, -1);
     for (int k = 0; k < n_formulas && ctx->status == TERN_OK; k++)
         outputs[k] = (n_formulas == 1 ? result : tern_value_at(result, (size_t)k)).as.tensor;
     return ctx->status == TERN_OK;
@@ -41,23 +71,21 @@ static bool call(tern_ctx *ctx, tern_dtype dtype, const char *const *formulas, i
 bool tern_formulas_call(tern_ctx *ctx, const char *const *formulas, int n_formulas,
                         const char *names, const tern_value *values, int count,
                         tern_tensor **outputs) {
-    return call(ctx, TERN_DTYPE_DEFAULT, formulas, n_formulas, names, values, count, outputs);
+    return call_each(ctx, TERN_DTYPE_DEFAULT, formulas, n_formulas, names, values, count, outputs);
 }
 
 tern_tensor *tern_formula_call(tern_ctx *ctx, tern_dtype dtype, const char *formula,
                                const char *names, const tern_value *values, int count) {
     tern_tensor *output;
-    call(ctx, dtype, &formula, 1, names, values, count, &output);
+    call_each(ctx, dtype, &formula, 1, names, values, count, &output);
     return output;
 }
 
 tern_tensor *tern_formulas_joined(tern_ctx *ctx, int dim, const char *const *formulas,
                                   int n_formulas, const char *names, const tern_value *values,
                                   int count) {
-    tern_program program;
-    if (ctx->status != TERN_OK || !parse(ctx, formulas, n_formulas, names, count, &program))
-        return ctx->nil;
-    tern_value whole = tern_program_call(ctx, &program, values, count, TERN_DTYPE_DEFAULT, dim);
+    tern_value whole =
+        call(ctx, TERN_DTYPE_DEFAULT, formulas, n_formulas, names, values, count, dim);
     return ctx->status == TERN_OK ? whole.as.tensor : ctx->nil;
 }
 

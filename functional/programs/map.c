@@ -5,25 +5,48 @@
 
 #include <string.h>
 
-void tern_program_dtypes(const tern_program *p, const tern_value *args, int count,
-                         tern_dtype *out_result, tern_dtype *out_compute) {
+static void dtypes_of(bool floats, const tern_value *args, int count, tern_dtype *out_result,
+                      tern_dtype *out_compute) {
     tern_dtype result = tern_result_type(args, count);
-    if (!tern_dtype_is_floating(result) && p->floats) result = TERN_FLOAT32;
+    if (!tern_dtype_is_floating(result) && floats) result = TERN_FLOAT32;
     *out_compute = tern_dtype_is_floating(result) ? tern_wide_dtype(result) : TERN_INT64;
     *out_result = result;
+}
+
+void tern_program_dtypes(const tern_program *p, const tern_value *args, int count,
+                         tern_dtype *out_result, tern_dtype *out_compute) {
+    dtypes_of(p->floats, args, count, out_result, out_compute);
+}
+
+tern_program_traits tern_program_traits_of(const tern_program *p) {
+    tern_program_traits traits = {p->floats, p->n_outputs, 0};
+    for (int k = 0; k < p->n_outputs; k++)
+        if (tern_program_is_logical(p, p->outputs[k])) traits.logical |= UINT32_C(1) << k;
+    return traits;
 }
 
 tern_value tern_program_call(tern_ctx *ctx, const tern_program *p, const tern_value *args,
                              int count, tern_dtype result, int join) {
     tern_dtype promoted, compute;
+    dtypes_of(p->floats, args, count, &promoted, &compute);
+    return tern_program_call_finished(ctx, tern_program_finish(ctx, p, compute),
+                                      tern_program_traits_of(p), args, count, result, join);
+}
+
+tern_value tern_program_call_finished(tern_ctx *ctx, tern_value bytes, tern_program_traits traits,
+                                      const tern_value *args, int count, tern_dtype result,
+                                      int join) {
+    tern_dtype promoted, compute;
     tern_lane *lane = NULL;
     tern_tensor *operands[TERN_P_INPUTS];
     int64_t dtypes[TERN_P_OUTPUTS];
-    tern_program_dtypes(p, args, count, &promoted, &compute);
-    for (int k = 0; k < p->n_outputs; k++)
-        dtypes[k] = result != TERN_DTYPE_DEFAULT                ? (int64_t)result
-                    : tern_program_is_logical(p, p->outputs[k]) ? (int64_t)TERN_BOOL
-                                                                : (int64_t)promoted;
+    if (ctx->status != TERN_OK) return tern_none();
+    dtypes_of(traits.floats, args, count, &promoted, &compute);
+    ((tern_map_attrs *)(uintptr_t)bytes.as.s)->compute = (int32_t)compute;
+    for (int k = 0; k < traits.n_outputs; k++)
+        dtypes[k] = result != TERN_DTYPE_DEFAULT ? (int64_t)result
+                    : traits.logical >> k & 1u   ? (int64_t)TERN_BOOL
+                                                 : (int64_t)promoted;
     for (int k = 0; k < count && !lane; k++)
         if (args[k].kind == TERN_VALUE_TENSOR && tern_is_live(args[k].as.tensor))
             lane = BODY(args[k].as.tensor)->lane;
@@ -36,8 +59,7 @@ tern_value tern_program_call(tern_ctx *ctx, const tern_program *p, const tern_va
         if (compute == TERN_FLOAT32) f = (double)(float)f;
         operands[k] = tern_tensor_number(lane, compute, f, tern_value_as_int(args[k]));
     }
-    tern_value bytes = tern_program_finish(ctx, p, compute);
-    return tern_program_apply_joined(ctx, bytes, dtypes, p->n_outputs, operands, count, join);
+    return tern_program_apply_joined(ctx, bytes, dtypes, traits.n_outputs, operands, count, join);
 }
 
 typedef struct bound {

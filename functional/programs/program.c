@@ -180,7 +180,7 @@ static int16_t renumbered(numbering *n, int16_t value) {
     return at ? *at : value;
 }
 
-static size_t size_of(const tern_map_attrs *attrs) {
+size_t tern_program_size(const tern_map_attrs *attrs) {
     return sizeof *attrs + (size_t)attrs->n_constants * sizeof(tern_map_constant) +
            (size_t)attrs->n_steps * sizeof(tern_map_step) +
            (size_t)attrs->n_outputs * sizeof(int16_t);
@@ -223,7 +223,7 @@ tern_value tern_program_finish(tern_ctx *ctx, const tern_program *p, tern_dtype 
     largest room;
     room.attrs = head;
     write_parts(p, &n, compute, &room.attrs);
-    return tern_string_n(ctx, (const char *)&room, size_of(&head));
+    return tern_string_n(ctx, (const char *)&room, tern_program_size(&head));
 }
 
 /* ---- reading it ------------------------------------------------------------------------------ */
@@ -263,7 +263,8 @@ const tern_map_attrs *tern_program_of(tern_value bytes) {
     bool sound = in_range(attrs->n_inputs, 1, TERN_P_INPUTS) &&
                  in_range(attrs->n_outputs, 1, TERN_P_OUTPUTS) &&
                  in_range(attrs->n_constants, 0, TERN_P_CONSTANTS) &&
-                 in_range(attrs->n_steps, 0, TERN_P_STEPS) && size_of(attrs) == bytes.length &&
+                 in_range(attrs->n_steps, 0, TERN_P_STEPS) &&
+                 tern_program_size(attrs) == bytes.length &&
                  (attrs->compute == TERN_BT_FLOAT32 || attrs->compute == TERN_BT_FLOAT64 ||
                   attrs->compute == TERN_BT_INT64);
     for (int k = 0; sound && k < attrs->n_steps; k++) sound = step_is_sound(attrs, k);

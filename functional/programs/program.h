@@ -127,6 +127,23 @@ bool tern_program_gradient(tern_ctx *ctx, const tern_map_attrs *attrs, const boo
 tern_value tern_program_call(tern_ctx *ctx, const tern_program *p, const tern_value *args,
                              int count, tern_dtype result, int join);
 
+/* What is known of a program beside its bytes: whether it needs floating arithmetic, and which of its
+ * outputs are 0 or 1 (a bit each). */
+typedef struct tern_program_traits {
+    bool floats;
+    int n_outputs;
+    uint32_t logical;
+} tern_program_traits;
+tern_program_traits tern_program_traits_of(const tern_program *p);
+
+/* The same call with a program that was finished before for such values: floating ones, or none. */
+tern_value tern_program_call_finished(tern_ctx *ctx, tern_value bytes, tern_program_traits traits,
+                                      const tern_value *args, int count, tern_dtype result,
+                                      int join);
+
+/* How many bytes a finished program has. */
+size_t tern_program_size(const tern_map_attrs *attrs);
+
 /* ---- the library's own (formula.c) ----------------------------------------------------------- */
 
 /*

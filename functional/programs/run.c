@@ -1,6 +1,8 @@
 /* run.c: running programs: in one launch where the device has MAP for them, step by step elsewhere. */
 #include "run.h"
 
+#include "made.h"
+
 #include "core/ops/layout.h"
 
 /* ---- in one launch --------------------------------------------------------------------------- */
@@ -123,6 +125,22 @@ static bool same_shape(tern_shape a, const tern_tensor *b) {
     return same;
 }
 
+/* The gradient's program: the one that was made before, where there is one. None after latching. */
+static tern_value gradient_of(tern_ctx *ctx, const tern_map_attrs *attrs, const bool *given,
+                              const bool *wanted) {
+    tern_program program;
+    uint64_t none = 0;
+    tern_program_source source = {
+        {attrs, given, wanted},
+        {tern_program_size(attrs), (size_t)attrs->n_outputs, (size_t)attrs->n_inputs}};
+    tern_value bytes = tern_program_made(ctx, &source, &none);
+    if (bytes.kind == TERN_VALUE_STRING || ctx->status != TERN_OK) return bytes;
+    if (!tern_program_gradient(ctx, attrs, given, wanted, &program)) return tern_none();
+    bytes = tern_program_finish(ctx, &program, (tern_dtype)attrs->compute);
+    tern_program_was_made(ctx, &source, bytes, 0);
+    return bytes;
+}
+
 void tern_program_backward(tern_node *node, const tern_map_attrs *attrs,
                            tern_tensor *const *operands, tern_tensor *const *grad_out,
                            tern_tensor **grads) {
@@ -144,9 +162,8 @@ void tern_program_backward(tern_node *node, const tern_map_attrs *attrs,
         bool whole = same_shape(tern_node_input_shape(node, k), like);
         dtypes[n_wanted++] = whole ? (int64_t)BODY(operands[k])->dtype : attrs->compute;
     }
-    tern_program program;
-    if (!n_wanted || !tern_program_gradient(ctx, attrs, given, wanted, &program)) return;
-    tern_value bytes = tern_program_finish(ctx, &program, (tern_dtype)attrs->compute);
+    tern_value bytes = n_wanted ? gradient_of(ctx, attrs, given, wanted) : tern_none();
+    if (bytes.kind != TERN_VALUE_STRING) return;
     tern_value result = tern_program_apply(ctx, bytes, dtypes, n_wanted, inputs, n);
     for (int k = 0, at = 0; k < attrs->n_inputs && ctx->status == TERN_OK; k++) {
         if (!wanted[k]) continue;
