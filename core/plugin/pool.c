@@ -80,7 +80,6 @@ static struct {
     pthread_cond_t done; /* the last helper of a job has left, or a stop is over */
     job *first;          /* the queue: jobs that may still have chunks to give */
     int started;         /* threads that run, in `threads` from 0 */
-    bool forks_known;    /* the handlers of fork are registered */
     pthread_t threads[TERN_MAX_THREADS];
 } pool = {.lock = PTHREAD_MUTEX_INITIALIZER,
           .work = PTHREAD_COND_INITIALIZER,
@@ -170,6 +169,21 @@ static void after_fork_in_child(void) {
     pthread_mutex_unlock(&pool.lock);
 }
 
+/* Known before the lock is taken for the first time: a child that was forked from a thread beside the one
+ * that holds it would find it held for ever. */
+static pthread_once_t forks = PTHREAD_ONCE_INIT;
+static int forks_error;
+
+static void watch_forks(void) {
+    forks_error = pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child);
+}
+
+/* For all but the pool's own threads, which start after that. */
+static void lock_pool(void) {
+    pthread_once(&forks, watch_forks);
+    pthread_mutex_lock(&pool.lock);
+}
+
 /* ---- starting and ending --------------------------------------------------------------------- */
 
 /* Starts the next thread. Signals go to the program's own threads, but for those that a fault of
@@ -198,17 +212,14 @@ static int start_thread(void) {
  * the pool as small as what has started. */
 static int start_threads(int wanted) {
     if (atomic_load(&stopping) || pool.started >= wanted) return 0;
-    int error = 0;
-    if (!pool.forks_known)
-        error = pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child);
-    if (!error) pool.forks_known = true;
+    int error = forks_error;
     while (!error && pool.started < wanted) error = start_thread();
     if (error) atomic_store(&size, pool.started + 1);
     return error;
 }
 
 int tern_pool_resize(int threads) {
-    pthread_mutex_lock(&pool.lock);
+    lock_pool();
     atomic_store(&size, threads < 1 ? 1 : threads > TERN_MAX_THREADS ? TERN_MAX_THREADS : threads);
     int used = atomic_load(&size);
     pthread_cond_broadcast(&pool.work);
@@ -226,7 +237,7 @@ void tern_pool_fail_after(int threads) {
 
 __attribute__((destructor)) void tern_pool_stop(void) {
     if (inside) return;
-    pthread_mutex_lock(&pool.lock);
+    lock_pool();
     while (atomic_load(&stopping)) pthread_cond_wait(&pool.done, &pool.lock);
     int started = pool.started;
     atomic_store(&stopping, started > 0);
@@ -234,7 +245,7 @@ __attribute__((destructor)) void tern_pool_stop(void) {
     pthread_mutex_unlock(&pool.lock);
     if (started == 0) return;
     for (int i = 0; i < started; i++) pthread_join(pool.threads[i], NULL);
-    pthread_mutex_lock(&pool.lock);
+    lock_pool();
     pool.started = 0;
     atomic_store(&stopping, false);
     pthread_cond_broadcast(&pool.done);
@@ -245,7 +256,7 @@ __attribute__((destructor)) void tern_pool_stop(void) {
 
 /* Puts the job into the queue and wakes as many threads as it has chunks for. */
 static void offer(job *j) {
-    pthread_mutex_lock(&pool.lock);
+    lock_pool();
     int room = atomic_load(&size) - 1;
     int wanted = j->chunks - 1 < room ? (int)(j->chunks - 1) : room;
     int error = start_threads(wanted);
@@ -273,7 +284,7 @@ void tern_parallel_for(int64_t n, int64_t grain, void (*fn)(void *arg, int64_t b
     inside = true;
     run_alone(&j);
     inside = false;
-    pthread_mutex_lock(&pool.lock);
+    lock_pool();
     take_out(&j);
     while (j.helpers > 0) pthread_cond_wait(&pool.done, &pool.lock);
     pthread_mutex_unlock(&pool.lock);

@@ -26,7 +26,7 @@ typedef struct conformance_options {
     const char *mutants;
     int64_t seconds, sample;
     const char *junit;
-    bool fail_fast, list;
+    bool fail_fast, list, huge;
 } conformance_options;
 
 static const option table[] = {
@@ -50,6 +50,8 @@ static const option table[] = {
      offsetof(conformance_options, junit), 0, 0, false},
     {"list", OPTION_FLAG, NULL, NULL, "print the cases that would run, and run none",
      offsetof(conformance_options, list), 0, 0, false},
+    {"huge", OPTION_FLAG, NULL, NULL, "with tensors of more than 2^31 elements: 2 GB of memory",
+     offsetof(conformance_options, huge), 0, 0, false},
     {"mutants", OPTION_LIST, "NAMES", "all",
      "run the suite on devices that are known to be wrong, and say what caught each",
      offsetof(conformance_options, mutants), 0, 0, false},
@@ -224,6 +226,7 @@ static int run_verb(const verb *v, void *options) {
         return mutants_run(v, &mutants, run.stop);
     }
     run.fail_fast = o->fail_fast;
+    run.huge = o->huge;
     if (o->list) return list_cases(v, o, &run);
     if (o->common.seed != 0) snprintf(seed, sizeof seed, " --seed %" PRId64, o->common.seed);
     snprintf(replay, sizeof replay, "%s%s%s%s%s", seed, o->composed ? " --composed=" : "",

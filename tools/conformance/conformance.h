@@ -23,6 +23,7 @@ typedef struct conformance {
     int64_t first;            /* where this process begins: those before have run in another */
     const char *given_up;     /* a subject whose further cases are not tried; NULL is none */
     bool listing;             /* cases are printed by name and not run */
+    bool huge;                /* with tensors beyond 2^31 elements */
     bool fail_fast;           /* end at the first failure */
     const volatile int *stop; /* not zero: end soon */
     uint64_t seed;            /* of the property checks */

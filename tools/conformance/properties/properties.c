@@ -259,6 +259,7 @@ void run_properties(conformance *run) {
     run_memory(&p);
     run_queues(&p);
     run_training(&p);
+    run_huge(&p);
     tern_close(p.composed);
     tern_close(p.reference);
 }

@@ -88,6 +88,7 @@ void run_errors(property *p);
 void run_memory(property *p);
 void run_queues(property *p);
 void run_training(property *p);
+void run_huge(property *p);
 
 /* ---- for a check ----------------------------------------------------------------------------- */
 
