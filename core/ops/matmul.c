@@ -230,6 +230,7 @@ tern_value tern_op_matmul(tern_opcall *call) {
 /* A tensor as one matrix: all but the last dimension become rows. */
 static tern_tensor *as_rows(tern_tensor *t) {
     int64_t rows = 1;
+    if (BODY(t)->rank == 2) return t;
     for (int d = 0; d < BODY(t)->rank - 1; d++) rows *= BODY(t)->shape[d];
     return tern_reshape(t, TERN_SHAPE(rows, BODY(t)->shape[BODY(t)->rank - 1]));
 }
@@ -263,6 +264,12 @@ static tern_tensor *as_weight(tern_tensor *w) {
     return BODY(w)->rank == 1 ? tern_unsqueeze(w, 0) : w;
 }
 
+/* The bias for every row of the result, without a copy. */
+static tern_tensor *for_rows(tern_tensor *bias, const tern_shape *shape) {
+    bool usual = BODY(bias)->rank == 1 && BODY(bias)->shape[0] == shape->dim[1];
+    return usual ? tern_broadcast_view(bias, shape) : tern_expand(bias, *shape);
+}
+
 static bool linear_fits(tern_opcall *call, tern_tensor *x, tern_tensor *w, tern_tensor *bias) {
     if (BODY(x)->rank == 0 || BODY(w)->rank == 0 || BODY(w)->rank > 2) {
         tern_call_fail(call, TERN_ERR_ARGUMENT,
@@ -287,13 +294,13 @@ tern_value tern_op_linear(tern_opcall *call) {
     tern_tensor *bias = tern_arg_tensor(call, 2);
     if (!linear_fits(call, x, w, bias)) return tern_none();
     tern_shape shape = tern_shape_of(x);
-    tern_tensor *w2 = as_weight(w), *x2 = tern_contiguous_raw(x);
+    tern_tensor *w2 = as_weight(w), *x2 = shape.rank == 2 ? x : tern_contiguous_raw(x);
     if (call->ctx->status != TERN_OK) return tern_none();
     int64_t rows = 1, out = BODY(w2)->shape[0], in = BODY(w2)->shape[1];
     for (int d = 0; d < shape.rank - 1; d++) rows *= shape.dim[d];
-    x2 = tern_view(x2, TERN_SHAPE(rows, in));
+    if (shape.rank != 2) x2 = tern_view(x2, TERN_SHAPE(rows, in));
     tern_shape flat = {2, {rows, out}};
-    tern_tensor *c = bias ? tern_expand(bias, flat) : NULL;
+    tern_tensor *c = bias ? for_rows(bias, &flat) : NULL;
     if (call->ctx->status != TERN_OK) return tern_none();
     tern_tensor *y = product(call, x2, tern_t(w2), c, &flat, &plain);
     shape.dim[shape.rank - 1] = out;
@@ -309,8 +316,9 @@ void tern_grad_linear(tern_node *node, tern_tensor *const *grad_out, tern_tensor
     if (BODY(w)->rank == 1) grad = tern_unsqueeze(grad, -1);
     if (tern_node_ctx(node)->status != TERN_OK) return;
     if (tern_node_needs(node, 0)) grads[0] = tern_matmul(grad, as_weight(w));
-    if (tern_node_needs(node, 1))
-        grads[1] = tern_reshape(tern_mm(tern_t(as_rows(grad)), as_rows(x)), tern_shape_of(w));
+    if (!tern_node_needs(node, 1)) return;
+    grads[1] = tern_mm(tern_t(as_rows(grad)), as_rows(x));
+    if (BODY(w)->rank == 1) grads[1] = tern_reshape(grads[1], tern_shape_of(w));
 }
 
 /* ---- C functions ---- */
