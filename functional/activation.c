@@ -14,14 +14,6 @@ static tern_tensor *wide_input(tern_opcall *call) {
     return tern_widen(tern_arg_tensor(call, 0));
 }
 
-/* A widened result in the dtype of the first argument. */
-static tern_value narrowed(tern_opcall *call, tern_tensor *result) {
-    if (call->ctx->status != TERN_OK) return tern_none();
-    tern_dtype dtype = BODY(tern_arg_tensor(call, 0))->dtype;
-    if (!tern_dtype_is_floating(dtype)) return tern_result(call, result);
-    return tern_result(call, tern_to_dtype(result, dtype));
-}
-
 /* ---- formulas with arguments to check: the others are in pointwise.def ---- */
 
 static bool is_tanh(const char *how) {
@@ -98,8 +90,8 @@ tern_value tern_op_prelu(tern_opcall *call) {
     } else {
         weight = tern_reshape(weight, TERN_SCALAR_SHAPE);
     }
-    return narrowed(call,
-                    TERN_CALL(_prelu, ARG_TENSOR(tern_widen(x)), ARG_TENSOR(tern_widen(weight))));
+    return tern_narrowed(
+        call, TERN_CALL(_prelu, ARG_TENSOR(tern_widen(x)), ARG_TENSOR(tern_widen(weight))));
 }
 
 /* x above 0, else weight x, also for NaN. The weight broadcasts to x. */
@@ -165,7 +157,7 @@ tern_value tern_op_normalize(tern_opcall *call) {
     tern_value dim = tern_arg_given(call, 2) ? tern_arg(call, 2) : ARG_INT(1);
     tern_tensor *norm = TERN_CALL(vector_norm, ARG_TENSOR(x),
                                   ARG_FLOAT(tern_arg_double(call, 1, 2.0)), dim, ARG_BOOL(true));
-    return narrowed(call, tern_div(x, tern_at_least(norm, tern_arg_double(call, 3, 1e-12))));
+    return tern_narrowed(call, tern_div(x, tern_at_least(norm, tern_arg_double(call, 3, 1e-12))));
 }
 
 /* ---- C functions ---- */

@@ -18,13 +18,6 @@ static tern_tensor *wide_input(tern_opcall *call) {
     return tern_dtype_is_floating(BODY(x)->dtype) ? tern_widen(x) : tern_to_dtype(x, TERN_FLOAT32);
 }
 
-/* The result in the first argument's dtype, float32 for integers. */
-static tern_value narrowed(tern_opcall *call, tern_tensor *result) {
-    if (call->ctx->status != TERN_OK) return tern_none();
-    tern_dtype dtype = BODY(tern_arg_tensor(call, 0))->dtype;
-    return tern_result(call, tern_dtype_is_floating(dtype) ? tern_to_dtype(result, dtype) : result);
-}
-
 /* ---- conversions ---- */
 
 static tern_value converted(tern_opcall *call, tern_dtype dtype) {
@@ -144,7 +137,7 @@ tern_value tern_op_ldexp(tern_opcall *call) {
     tern_tensor *wide = wide_input(call);
     tern_tensor *power =
         TERN_CALL(pow_scalar, ARG_FLOAT(2.0), ARG_TENSOR(tern_to_dtype(other, BODY(wide)->dtype)));
-    return narrowed(call, tern_mul(wide, power));
+    return tern_narrowed(call, tern_mul(wide, power));
 }
 
 /* input * 2^other in the dtypes as they are */
@@ -185,10 +178,10 @@ tern_value tern_op_remainder_number(tern_opcall *call) {
 }
 
 tern_value tern_op_deg2rad(tern_opcall *call) {
-    return narrowed(call, tern_mul_scalar(wide_input(call), PI / 180.0));
+    return tern_narrowed(call, tern_mul_scalar(wide_input(call), PI / 180.0));
 }
 tern_value tern_op_rad2deg(tern_opcall *call) {
-    return narrowed(call, tern_mul_scalar(wide_input(call), 180.0 / PI));
+    return tern_narrowed(call, tern_mul_scalar(wide_input(call), 180.0 / PI));
 }
 
 /* The angle of a real number: pi below 0, else 0; NaN stays. */
@@ -218,7 +211,7 @@ void tern_grad_logit(tern_node *node, tern_tensor *const *grad_out, tern_tensor 
 }
 
 tern_value tern_op_ndtri(tern_opcall *call) {
-    return narrowed(call, TERN_CALL(_ndtri, ARG_TENSOR(wide_input(call))));
+    return tern_narrowed(call, TERN_CALL(_ndtri, ARG_TENSOR(wide_input(call))));
 }
 
 /* x log(1 + y), 0 where x is 0 and y is no NaN */

@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "core/ops/compose.h"
+
 static const char *const names[] = {"none", "mean", "sum"};
 
 bool tern_reduction_argument(tern_opcall *call, int index, tern_reduction *out_reduction) {
@@ -29,10 +31,7 @@ tern_tensor *tern_reduce_loss(tern_tensor *loss, tern_reduction reduction) {
 tern_value tern_loss_result(tern_opcall *call, tern_tensor *loss, int reduction_index) {
     tern_reduction reduction;
     if (!tern_reduction_argument(call, reduction_index, &reduction)) return tern_none();
-    loss = tern_reduce_loss(loss, reduction);
-    if (call->ctx->status != TERN_OK) return tern_none();
-    tern_dtype dtype = BODY(tern_arg_tensor(call, 0))->dtype;
-    return tern_result(call, tern_dtype_is_floating(dtype) ? tern_to_dtype(loss, dtype) : loss);
+    return tern_narrowed(call, tern_reduce_loss(loss, reduction));
 }
 
 tern_tensor *tern_loss_floats(tern_opcall *call, int index) {

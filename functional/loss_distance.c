@@ -16,12 +16,6 @@ static tern_tensor *wide(tern_opcall *call, int index) {
     return tern_widen(tern_loss_floats(call, index));
 }
 
-static tern_value narrowed(tern_opcall *call, tern_tensor *x) {
-    if (call->ctx->status != TERN_OK) return tern_none();
-    tern_dtype dtype = BODY(tern_arg_tensor(call, 0))->dtype;
-    return tern_result(call, tern_dtype_is_floating(dtype) ? tern_to_dtype(x, dtype) : x);
-}
-
 /* max(0, h), whose slope at 0 is 0: clamp's own would be 1. */
 #define POSITIVE "where(h == 0, 0, clamp(h, 0, inf))"
 
@@ -146,9 +140,9 @@ static tern_tensor *distance(tern_tensor *a, tern_tensor *b, double p, double ep
 }
 
 tern_value tern_op_pairwise_distance(tern_opcall *call) {
-    return narrowed(call,
-                    distance(operand(call, 0), operand(call, 1), tern_arg_double(call, 2, 2.0),
-                             tern_arg_double(call, 3, 1e-6), tern_arg_bool(call, 4, false)));
+    return tern_narrowed(call,
+                         distance(operand(call, 0), operand(call, 1), tern_arg_double(call, 2, 2.0),
+                                  tern_arg_double(call, 3, 1e-6), tern_arg_bool(call, 4, false)));
 }
 
 tern_value tern_op_cosine_similarity(tern_opcall *call) {
@@ -167,7 +161,7 @@ tern_value tern_op_cosine_similarity(tern_opcall *call) {
         tern_tensor *raised = tern_add(norm, tern_detach(tern_rsub_scalar(norm, eps)));
         both[i] = tern_div(both[i], tern_where(tern_ge_scalar(norm, eps), norm, raised));
     }
-    return narrowed(call, TERN_CALL(sum, ARG_TENSOR(tern_mul(both[0], both[1])), dim));
+    return tern_narrowed(call, TERN_CALL(sum, ARG_TENSOR(tern_mul(both[0], both[1])), dim));
 }
 
 /* y = 1: 1 - cos; y = -1: max(0, cos - margin) */

@@ -8,6 +8,7 @@
 #include <float.h>
 #include <math.h>
 
+#include "core/ops/compose.h"
 #include "norm_given.h"
 #include "normalise.h"
 
@@ -20,11 +21,6 @@ static tern_tensor *viewed(tern_tensor *parameter, tern_shape shape) {
 static tern_value output_of(tern_opcall *call, tern_tensor *x, const tern_norm_by *by) {
     tern_normalised n;
     return tern_normalise(call, x, by, &n) ? tern_tensor_value(n.out) : tern_none();
-}
-
-static tern_value narrowed(tern_opcall *call, tern_tensor *x) {
-    if (call->ctx->status != TERN_OK) return tern_none();
-    return tern_result(call, tern_to_dtype(x, BODY(tern_arg_tensor(call, 0))->dtype));
 }
 
 /* A vector over channels (dimension 1) in the shape that broadcasts to x. */
@@ -365,7 +361,7 @@ tern_value tern_op_local_response_norm(tern_opcall *call) {
     tern_tensor *scale = TERN_CALL(mul, ARG_TENSOR(mean), ARG_FLOAT(alpha));
     scale = tern_pow_scalar(tern_add_scalar(scale, tern_arg_double(call, 4, 1.0)), beta);
     tern_tensor *out = tern_div(x, scale);
-    return floating ? narrowed(call, out) : tern_result(call, out);
+    return tern_narrowed(call, out);
 }
 
 /* ---- C functions ---- */

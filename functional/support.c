@@ -5,7 +5,7 @@
 
 #include "core/call/fused.h"
 
-/* The operands of a family: t the dtype that is asked for, i int64. */
+/* The operands of a family, as patterns of dtypes (fused.h). */
 typedef struct form {
     const char *inputs, *outputs;
     size_t attrs_size;
@@ -14,40 +14,33 @@ typedef struct form {
 #define SIZE(attrs) sizeof(tern_##attrs##_attrs)
 
 static const form forms[] = {
-    [TERN_KERNEL_FILL] = {"", "t", SIZE(fill)},
-    [TERN_KERNEL_COPY] = {"t", "t", 0},
-    [TERN_KERNEL_UNARY] = {"t", "t", SIZE(unary)},
-    [TERN_KERNEL_BINARY] = {"tt", "t", SIZE(binary)},
-    [TERN_KERNEL_TERNARY] = {"ttt", "t", SIZE(ternary)},
-    [TERN_KERNEL_REDUCE] = {"t", "t", SIZE(reduce)},
-    [TERN_KERNEL_SCAN] = {"t", "t", SIZE(scan)},
-    [TERN_KERNEL_SORT] = {"t", "ti", SIZE(sort)},
-    [TERN_KERNEL_MATMUL] = {"tt", "t", SIZE(matmul)},
-    [TERN_KERNEL_GATHER] = {"ti", "t", SIZE(index)},
-    [TERN_KERNEL_SCATTER] = {"it", "t", SIZE(index)},
-    [TERN_KERNEL_INDEX_SELECT] = {"ti", "t", SIZE(index)},
-    [TERN_KERNEL_INDEX_ADD] = {"it", "t", SIZE(index)},
-    [TERN_KERNEL_INDEX_GET] = {"ti", "t", SIZE(multi_index)},
-    [TERN_KERNEL_INDEX_PUT] = {"ti", "t", SIZE(multi_index)},
-    [TERN_KERNEL_NONZERO_COUNT] = {"t", "i", 0},
-    [TERN_KERNEL_NONZERO] = {"t", "i", 0},
-    [TERN_KERNEL_CONV] = {"tt", "t", SIZE(conv)},
-    [TERN_KERNEL_CONV_GRAD_INPUT] = {"tt", "t", SIZE(conv)},
-    [TERN_KERNEL_CONV_GRAD_WEIGHT] = {"tt", "t", SIZE(conv)},
-    [TERN_KERNEL_MAX_POOL] = {"t", "ti", SIZE(pool)},
-    [TERN_KERNEL_MAX_POOL_GRAD] = {"ti", "t", SIZE(pool)},
-    [TERN_KERNEL_AVG_POOL] = {"t", "t", SIZE(pool)},
-    [TERN_KERNEL_AVG_POOL_GRAD] = {"t", "t", SIZE(pool)},
-    [TERN_KERNEL_RESIZE] = {"t", "t", SIZE(resize)},
-    [TERN_KERNEL_RESIZE_GRAD] = {"t", "t", SIZE(resize)},
+    [TERN_KERNEL_FILL] = {"", "f", SIZE(fill)},
+    [TERN_KERNEL_COPY] = {"f", "f", 0},
+    [TERN_KERNEL_UNARY] = {"f", "f", SIZE(unary)},
+    [TERN_KERNEL_BINARY] = {"ff", "f", SIZE(binary)},
+    [TERN_KERNEL_TERNARY] = {"fff", "f", SIZE(ternary)},
+    [TERN_KERNEL_REDUCE] = {"f", "f", SIZE(reduce)},
+    [TERN_KERNEL_SCAN] = {"f", "f", SIZE(scan)},
+    [TERN_KERNEL_SORT] = {"f", "fi", SIZE(sort)},
+    [TERN_KERNEL_MATMUL] = {"ff", "f", SIZE(matmul)},
+    [TERN_KERNEL_GATHER] = {"fi", "f", SIZE(index)},
+    [TERN_KERNEL_SCATTER] = {"if", "f", SIZE(index)},
+    [TERN_KERNEL_INDEX_SELECT] = {"fi", "f", SIZE(index)},
+    [TERN_KERNEL_INDEX_ADD] = {"if", "f", SIZE(index)},
+    [TERN_KERNEL_INDEX_GET] = {"fi", "f", SIZE(multi_index)},
+    [TERN_KERNEL_INDEX_PUT] = {"fi", "f", SIZE(multi_index)},
+    [TERN_KERNEL_NONZERO_COUNT] = {"f", "i", 0},
+    [TERN_KERNEL_NONZERO] = {"f", "i", 0},
+    [TERN_KERNEL_CONV] = {"ff", "f", SIZE(conv)},
+    [TERN_KERNEL_CONV_GRAD_INPUT] = {"ff", "f", SIZE(conv)},
+    [TERN_KERNEL_CONV_GRAD_WEIGHT] = {"ff", "f", SIZE(conv)},
+    [TERN_KERNEL_MAX_POOL] = {"f", "fi", SIZE(pool)},
+    [TERN_KERNEL_MAX_POOL_GRAD] = {"fi", "f", SIZE(pool)},
+    [TERN_KERNEL_AVG_POOL] = {"f", "f", SIZE(pool)},
+    [TERN_KERNEL_AVG_POOL_GRAD] = {"f", "f", SIZE(pool)},
+    [TERN_KERNEL_RESIZE] = {"f", "f", SIZE(resize)},
+    [TERN_KERNEL_RESIZE_GRAD] = {"f", "f", SIZE(resize)},
 };
-
-static int32_t write_dtypes(const char *pattern, tern_dtype dtype, int32_t *out_dtypes) {
-    int32_t count = 0;
-    for (; *pattern; pattern++)
-        out_dtypes[count++] = (int32_t)(*pattern == 'i' ? TERN_INT64 : dtype);
-    return count;
-}
 
 /* Members whose operands differ from the family's. */
 static void adapt(const tern_op *op, int32_t *in, int32_t *out, int32_t *n_out) {
@@ -65,7 +58,8 @@ static void adapt(const tern_op *op, int32_t *in, int32_t *out, int32_t *n_out) 
 static bool device_has(tern_lane *lane, const tern_op *op, tern_dtype dtype) {
     const form *f = &forms[op->kernel];
     int32_t in[3], out[2];
-    int32_t n_in = write_dtypes(f->inputs, dtype, in), n_out = write_dtypes(f->outputs, dtype, out);
+    int32_t n_in = tern_pattern_dtypes(f->inputs, dtype, in);
+    int32_t n_out = tern_pattern_dtypes(f->outputs, dtype, out);
     adapt(op, in, out, &n_out);
     tern_kernel_query query = {(uint32_t)sizeof query,  op->kernel, op->fn, n_in, n_out,
                                (uint32_t)f->attrs_size, in,         out};

@@ -14,7 +14,7 @@
 #include "core/ground/error.h"
 #include "tern/context.h"
 
-/* One kernel with a usual number of operands: f the dtype, s that of statistics, i int64. */
+/* One kernel with a usual number of operands, as patterns of dtypes. */
 typedef struct kernel {
     int16_t id, fn;
     const char *inputs, *outputs;
@@ -112,8 +112,7 @@ void tern_fused_read_policy(tern_ctx *ctx) {
 
 /* ---- what a device has ----------------------------------------------------------------------- */
 
-/* The dtypes that a pattern stands for; how many. */
-static int32_t dtypes_of(const char *pattern, tern_dtype dtype, int32_t *out_dtypes) {
+int32_t tern_pattern_dtypes(const char *pattern, tern_dtype dtype, int32_t *out_dtypes) {
     int32_t count = 0, statistics = dtype == TERN_FLOAT64 ? TERN_FLOAT64 : TERN_FLOAT32;
     for (; *pattern; pattern++)
         out_dtypes[count++] = *pattern == 'i'   ? (int32_t)TERN_INT64
@@ -125,7 +124,8 @@ static int32_t dtypes_of(const char *pattern, tern_dtype dtype, int32_t *out_dty
 static bool has(tern_lane *lane, const kernel *k, tern_dtype dtype) {
     int32_t in[TERN_MAX_OPERANDS], out[TERN_MAX_OPERANDS];
     const char *reason = NULL;
-    int32_t n_in = dtypes_of(k->inputs, dtype, in), n_out = dtypes_of(k->outputs, dtype, out);
+    int32_t n_in = tern_pattern_dtypes(k->inputs, dtype, in);
+    int32_t n_out = tern_pattern_dtypes(k->outputs, dtype, out);
     tern_kernel_query query = {(uint32_t)sizeof query, k->id, k->fn, n_in, n_out,
                                k->attrs_size,          in,    out};
     return lane->device->vtable.supports(lane->device->object, &query, &reason);

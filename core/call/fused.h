@@ -16,6 +16,10 @@ static inline bool tern_is_composed(const tern_ctx *ctx, int32_t kernel) {
 /* Reads TERN_COMPOSED: names of families, separated by commas, or "all". Latches for another name. */
 void tern_fused_read_policy(tern_ctx *ctx);
 
+/* Writes the dtypes of operands that a pattern stands for, a letter each: f is `dtype`, s that of statistics
+ * over it, i int64. Returns how many. */
+TERN_API int32_t tern_pattern_dtypes(const char *pattern, tern_dtype dtype, int32_t *out_dtypes);
+
 /* Whether the device has a fused kernel for operands of `dtype`. */
 TERN_API bool tern_device_fuses(tern_lane *lane, int32_t kernel, tern_dtype dtype);
 

@@ -18,6 +18,13 @@ static inline tern_tensor *tern_widen(tern_tensor *x) {
     return x ? tern_to_dtype(x, tern_wide_dtype(BODY(x)->dtype)) : NULL;
 }
 
+/* A result in the dtype of the call's first argument, where that is floating. None after latching. */
+static inline tern_value tern_narrowed(const tern_opcall *call, tern_tensor *result) {
+    if (call->ctx->status != TERN_OK) return tern_none();
+    tern_dtype dtype = BODY(tern_arg_tensor(call, 0))->dtype;
+    return tern_result(call, tern_dtype_is_floating(dtype) ? tern_to_dtype(result, dtype) : result);
+}
+
 static inline tern_tensor *tern_at_least(tern_tensor *x, double min) {
     return TERN_CALL(clamp, ARG_TENSOR(x), ARG_FLOAT(min));
 }

@@ -439,15 +439,20 @@ static void parts(parser *f, bool update) {
 
 /* The message is written through the parser, which clang-tidy does not see. */
 /* NOLINTBEGIN(readability-non-const-parameter) */
+static parser begin(tern_program *p, const char *formula, tern_program_name *names, int n_names,
+                    char *out_message, size_t message_size) {
+    return (parser){.text = formula,
+                    .at = formula,
+                    .program = p,
+                    .names = names,
+                    .n_names = n_names,
+                    .message = out_message,
+                    .message_size = message_size};
+}
+
 int16_t tern_program_parse(tern_program *p, const char *formula, tern_program_name *names,
                            int n_names, char *out_message, size_t message_size) {
-    parser f = {.text = formula,
-                .at = formula,
-                .program = p,
-                .names = names,
-                .n_names = n_names,
-                .message = out_message,
-                .message_size = message_size};
+    parser f = begin(p, formula, names, n_names, out_message, message_size);
     parts(&f, false);
     int16_t value = choice(&f);
     if (!f.failed && !at_end(&f)) fail(&f, "expected the end of the formula");
@@ -456,13 +461,7 @@ int16_t tern_program_parse(tern_program *p, const char *formula, tern_program_na
 
 bool tern_program_parse_update(tern_program *p, const char *formula, tern_program_name *names,
                                int n_names, char *out_message, size_t message_size) {
-    parser f = {.text = formula,
-                .at = formula,
-                .program = p,
-                .names = names,
-                .n_names = n_names,
-                .message = out_message,
-                .message_size = message_size};
+    parser f = begin(p, formula, names, n_names, out_message, message_size);
     parts(&f, true);
     if (!f.failed && !at_end(&f)) fail(&f, "expected a name and '='");
     for (int k = 0; k < n_names && !f.failed; k++) {
