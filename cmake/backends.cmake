@@ -63,6 +63,10 @@ file(GLOB manifests CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/plugins.d/*)
 if(NOT TERN_STATIC)
     foreach(manifest IN LISTS manifests)
         cmake_path(GET manifest FILENAME name)
+        cmake_path(GET manifest STEM stem)
+        if(stem MATCHES "^cpu_simd_" AND NOT TARGET tern_backend_${stem})
+            continue() # for another architecture
+        endif()
         # A manifest that others may write to is not trusted, whatever the clone's umask was.
         configure_file(${manifest} ${manifest_dir}/${name} COPYONLY
                        FILE_PERMISSIONS OWNER_READ OWNER_WRITE GROUP_READ WORLD_READ)

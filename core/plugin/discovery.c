@@ -1,4 +1,4 @@
-#define _POSIX_C_SOURCE 200809L
+#define _GNU_SOURCE /* secure_getenv */
 #include "discovery.h"
 
 #include <dirent.h>
@@ -330,6 +330,32 @@ static void drop_duplicates(tern_discovery *d) {
     }
 }
 
+/*
+ * TERN_CPU_VARIANT=avx2 leaves of the CPU's plugins with variants that one. Where it cannot be used,
+ * "cpu" and "auto" must not turn to a slower device in silence, so the wish is remembered.
+ */
+static void keep_variant(tern_discovery *d) {
+    const char *wanted = secure_getenv("TERN_CPU_VARIANT");
+    d->variant_missing = wanted && wanted[0];
+    if (!d->variant_missing) return;
+    for (size_t i = 0; i < d->count; i++) {
+        tern_candidate *c = d->items[i];
+        if (!c->parsed || !c->manifest.variant[0] ||
+            !tern_device_in_family(c->manifest.device, "cpu"))
+            continue;
+        if (strcmp(c->manifest.variant, wanted) == 0) {
+            if (c->sound) d->variant_missing = false;
+            continue;
+        }
+        if (!c->sound) continue;
+        tern_fault fault = {0};
+        tern_fault_set(&fault, TERN_ERR_STATE,
+                       "not used: TERN_CPU_VARIANT asks for the variant '%s', this is '%s'", wanted,
+                       c->manifest.variant);
+        tern_candidate_fail(c, c->stage, &fault);
+    }
+}
+
 /* Priority, then the order of search, which is `i`. */
 static void choose_variants(tern_discovery *d) {
     for (size_t i = 0; i < d->count; i++) {
@@ -369,12 +395,14 @@ static tern_status discover(const char *only, tern_discovery **out_discovery, te
     d->search.count = 0;
     d->items = NULL;
     d->count = d->capacity = 0;
+    d->variant_missing = false;
     tern_status status = scan(d, only, fault);
     if (status != TERN_OK) {
         tern_discovery_free(d);
         return status;
     }
     drop_duplicates(d);
+    keep_variant(d);
     choose_variants(d);
     add_warnings(d);
     *out_discovery = d;
@@ -417,6 +445,9 @@ size_t tern_discovery_rank(const tern_discovery *discovery, const char *name,
     for (size_t i = 0; i < discovery->count; i++) {
         tern_candidate *c = discovery->items[i];
         if (!c->chosen || (name && !tern_device_in_family(c->manifest.device, name))) continue;
+        if (discovery->variant_missing && tern_device_in_family(c->manifest.device, "cpu") &&
+            !(name && strcmp(name, c->manifest.device) == 0))
+            continue;
         size_t at = count++;
         while (at > 0 && out_candidates[at - 1]->manifest.priority < c->manifest.priority) {
             out_candidates[at] = out_candidates[at - 1];
@@ -489,12 +520,15 @@ static tern_status unavailable(const tern_candidate *c, const char *name, tern_f
 
 tern_status tern_discovery_explain(const tern_discovery *discovery, const char *name,
                                    tern_fault *fault) {
+    const tern_candidate *speaker = NULL; /* one that was chosen has no reason to give */
     for (size_t i = 0; i < discovery->count; i++) {
         const tern_candidate *c = discovery->items[i];
-        if (c->parsed ? tern_device_in_family(c->manifest.device, name) : named_after(c, name))
-            return unavailable(
-                c->parsed ? tern_discovery_speaker(discovery, c->manifest.device) : c, name, fault);
+        if (!(c->parsed ? tern_device_in_family(c->manifest.device, name) : named_after(c, name)))
+            continue;
+        if (c->parsed) c = tern_discovery_speaker(discovery, c->manifest.device);
+        if (!speaker || (speaker->chosen && !c->chosen)) speaker = c;
     }
+    if (speaker) return unavailable(speaker, name, fault);
     char text[TERN_FAULT_SIZE - 128] = "";
     if (discovery->count == 0) {
         list_folders(discovery, text, sizeof text);

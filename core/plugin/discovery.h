@@ -33,6 +33,8 @@ typedef struct tern_discovery {
     tern_candidate **items; /* in the order of search; each owned */
     size_t count;
     size_t capacity;
+    bool variant_missing; /* TERN_CPU_VARIANT names none that can be used: "cpu" and "auto" then do
+                             not stand for another of the CPU's devices */
 } tern_discovery;
 
 /* Looks for plugins; an error only where memory is out. */

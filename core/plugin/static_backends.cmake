@@ -8,6 +8,9 @@ foreach(manifest IN LISTS static_manifests)
     set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${manifest})
     cmake_path(GET manifest STEM stem)
     set(query 0)
+    if(stem MATCHES "^cpu_simd_" AND NOT stem IN_LIST TERN_STATIC_BACKENDS)
+        continue() # variants that are not linked in need no mention
+    endif()
     if(stem IN_LIST TERN_STATIC_BACKENDS)
         set(query tern_backend_query_${stem})
         string(APPEND declarations

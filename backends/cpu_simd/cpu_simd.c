@@ -1,0 +1,71 @@
+/*
+ * cpu_simd: the fast device of a CPU: the kit's host memory, no queues, vector kernels.
+ *
+ * One source, a library for each instruction set (a variant, CMakeLists.txt). The core chooses the
+ * variant by the manifests, before any of them is opened.
+ */
+#include "../cpu_ref/kit.h"
+#include "kernels.h"
+
+static const tern_host *host;
+
+static void close_device(tern_bdevice *device) {
+    tern_kit_device_fini((tern_kit_device *)device);
+    host->free(device);
+}
+
+static const tern_bdevice_vtable vtable = {
+    .struct_size = sizeof vtable,
+    .alignment = 64,
+    .speed = TERN_SPEED_FAST,
+    .close = close_device,
+    .buffer_alloc = tern_kit_buffer_alloc,
+    .buffer_free = tern_kit_buffer_free,
+    .buffer_import = tern_kit_buffer_import,
+    .memory_info = tern_kit_memory_info,
+    .copy_to_device = tern_kit_copy_to_device,
+    .copy_to_host = tern_kit_copy_to_host,
+    .supports = tern_kit_supports,
+    .launch = tern_kit_launch,
+};
+
+static const struct {
+    int32_t kernel;
+    tern_kit_kernel run;
+} own_kernels[] = {
+    {TERN_KERNEL_FILL, tern_simd_fill},
+};
+
+static int32_t device_info(int32_t index, tern_device_info *out_info, tern_backend_error *err) {
+    if (index != 0) return tern_kit_fail(err, TERN_BACKEND_INVALID, "cpu_simd has one device");
+    return tern_kit_device_info(out_info, "vector CPU kernels (" TERN_SIMD_VARIANT ")", "");
+}
+
+static int32_t device_open(int32_t index, tern_bdevice **out_device, tern_backend_error *err) {
+    if (index != 0) return tern_kit_fail(err, TERN_BACKEND_INVALID, "cpu_simd has one device");
+    tern_kit_device *device = host->alloc(sizeof *device);
+    if (!device) {
+        return tern_kit_fail(err, TERN_BACKEND_OUT_OF_MEMORY, "cpu_simd: out of host memory");
+    }
+    tern_kit_device_init(device, &vtable, host, &tern_kit_host_memory);
+    for (size_t i = 0; i < sizeof own_kernels / sizeof own_kernels[0]; i++)
+        tern_kit_replace(device, own_kernels[i].kernel, own_kernels[i].run);
+    *out_device = &device->base;
+    return TERN_BACKEND_OK;
+}
+
+static const tern_backend_desc description = {
+    .name = "cpu_simd",
+    .version = "0.1.0",
+    .speed = TERN_SPEED_FAST,
+    .can_unload = 1,
+    .device_count = tern_kit_one_device,
+    .device_info = device_info,
+    .device_open = device_open,
+};
+
+int32_t TERN_BACKEND_QUERY_NAME(uint32_t host_abi, const tern_host *host_table,
+                                tern_backend_desc *out_desc, tern_backend_error *err) {
+    host = host_table;
+    return tern_kit_describe(host_abi, &description, out_desc, err);
+}
