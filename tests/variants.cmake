@@ -124,9 +124,9 @@ if(TARGET tern_nn_objects AND TARGET tern_optim_objects)
         ${record} @V@/training.txt @V@/bin/tern_mlp)
     set_tests_properties(size-musl PROPERTIES FIXTURES_SETUP hashes-musl)
     tern_variant_test(same-devices musl unit ${CMAKE_CURRENT_SOURCE_DIR}/loader/same-devices
-        ${PROJECT_BINARY_DIR}/bin/tern_device_list @V@/bin/tern_device_list)
-    set_tests_properties(same-devices PROPERTIES
-        ENVIRONMENT "TERN_PLUGIN_PATH=${PROJECT_BINARY_DIR}/lib/tern/plugins.d;TERN_DEVICE=")
+        ${PROJECT_BINARY_DIR}/bin/tern_device_list @V@/bin/tern_device_list
+        ${PROJECT_BINARY_DIR}/lib/tern)
+    set_tests_properties(same-devices PROPERTIES ENVIRONMENT "TERN_DEVICE=")
     add_test(NAME matrix-training COMMAND ${compare} 11
         ${PROJECT_BINARY_DIR}/variants/musl/training.txt ${training_files})
     set_tests_properties(matrix-training PROPERTIES

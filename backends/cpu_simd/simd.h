@@ -161,7 +161,7 @@ SIMD_INLINE f32half f32_of_f64(f64v x) {
     return __builtin_convertvector(x, f32half);
 }
 
-/* ---- what each instruction set does by an instruction of its own ------------------------------ */
+/* ---- what each instruction set has of its own ------------------------------------------------ */
 
 #if defined(__AVX512F__)
 #define SIMD_HAS_FMA 1
@@ -306,7 +306,7 @@ SIMD_INLINE f64v f64_ceil(f64v x) {
     return -f64_floor(-x);
 }
 
-/* ---- float16 and bfloat16 --------------------------------------------------------------------- */
+/* ---- float16 and bfloat16 -------------------------------------------------------------------- */
 
 SIMD_INLINE u16v u16_load(const void *from) {
     u16v x;
@@ -334,7 +334,8 @@ SIMD_INLINE u16v bf16_of_f32(f32v x) {
     u32v bits = (u32v)x;
     u32v rounded = bits + UINT32_C(0x7fff) + (bits >> 16 & 1);
     u32v quiet = bits | UINT32_C(0x400000);
-    u32v chosen = (u32v)i32_select(x == x, (i32v)rounded, (i32v)quiet);
+    u32v chosen =
+        (u32v)i32_select((i32v)(bits << 1 >> 1) > INT32_C(0x7f800000), (i32v)quiet, (i32v)rounded);
     return __builtin_convertvector(chosen >> 16, u16v);
 }
 

@@ -439,15 +439,20 @@ void tern_device_full_name(const char *device, int32_t index, char *out_name, si
         snprintf(out_name, size, "%s:%d", device, (int)index);
 }
 
+bool tern_discovery_stands(const tern_discovery *discovery, const tern_candidate *candidate,
+                           const char *name) {
+    const char *device = candidate->manifest.device;
+    if (name && !tern_device_in_family(device, name)) return false;
+    if (!discovery->variant_missing || !tern_device_in_family(device, "cpu")) return true;
+    return name && strcmp(name, device) == 0;
+}
+
 size_t tern_discovery_rank(const tern_discovery *discovery, const char *name,
                            tern_candidate **out_candidates) {
     size_t count = 0;
     for (size_t i = 0; i < discovery->count; i++) {
         tern_candidate *c = discovery->items[i];
-        if (!c->chosen || (name && !tern_device_in_family(c->manifest.device, name))) continue;
-        if (discovery->variant_missing && tern_device_in_family(c->manifest.device, "cpu") &&
-            !(name && strcmp(name, c->manifest.device) == 0))
-            continue;
+        if (!c->chosen || !tern_discovery_stands(discovery, c, name)) continue;
         size_t at = count++;
         while (at > 0 && out_candidates[at - 1]->manifest.priority < c->manifest.priority) {
             out_candidates[at] = out_candidates[at - 1];

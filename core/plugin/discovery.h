@@ -53,6 +53,10 @@ tern_status tern_discovery_of(const char *manifest, tern_discovery **out_discove
 size_t tern_discovery_rank(const tern_discovery *discovery, const char *name,
                            tern_candidate **out_candidates);
 
+/* Whether `name` (NULL for any device, "auto") may stand for a candidate's device. */
+bool tern_discovery_stands(const tern_discovery *discovery, const tern_candidate *candidate,
+                           const char *name);
+
 /* Whether a device string's name stands for a manifest's device. */
 bool tern_device_in_family(const char *device, const char *name);
 

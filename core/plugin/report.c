@@ -173,7 +173,7 @@ static row *auto_row(tern_load_report *report) {
     row *last_resort = NULL;
     for (size_t i = 0; i < report->row_count; i++) {
         row *r = &report->rows[i];
-        if (!usable(r)) continue;
+        if (!usable(r) || !tern_discovery_stands(report->discovery, r->candidate, NULL)) continue;
         bool disguised = r->index >= 0 && r->type == TERN_DEVICE_CPU &&
                          !tern_device_in_family(r->candidate->manifest.device, "cpu");
         if (!disguised) return r;
@@ -189,10 +189,12 @@ static row *named_row(tern_load_report *report, const tern_device_string *string
     int32_t index = string->index < 0 ? 0 : string->index;
     for (size_t i = 0; i < report->row_count; i++) {
         row *r = &report->rows[i];
-        if (!tern_device_in_family(r->candidate->manifest.device, string->name)) continue;
-        if (r->candidate->chosen && !best) best = r->candidate;
-        if (r->candidate == best && (r->index < 0 || r->index == index)) return r;
-        if (!r->candidate->chosen && !unavailable) unavailable = r;
+        const tern_candidate *c = r->candidate;
+        if (!tern_device_in_family(c->manifest.device, string->name)) continue;
+        bool opens = c->chosen && tern_discovery_stands(report->discovery, c, string->name);
+        if (opens && !best) best = c;
+        if (c == best && (r->index < 0 || r->index == index)) return r;
+        if (!opens && !unavailable) unavailable = r;
     }
     return best ? NULL : unavailable;
 }
