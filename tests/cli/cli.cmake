@@ -3,9 +3,12 @@ add_executable(tern_json_check cli/json_check.c)
 target_link_libraries(tern_json_check PRIVATE tern_flags PkgConfig::JANSSON)
 target_compile_definitions(tern_json_check PRIVATE _POSIX_C_SOURCE=200809L)
 
-# The devices that must print the same numbers: the reference and the test backends.
+# The devices that must print the same numbers: the CPU's and the test backends.
 set(cli_devices cpu_ref)
 set(cli_manifests ${PROJECT_BINARY_DIR}/lib/tern/plugins.d)
+if(TARGET tern_backend_cpu_simd_sse2 OR TARGET tern_backend_cpu_simd_neon)
+    list(APPEND cli_devices cpu_simd)
+endif()
 foreach(name discrete delaying minimal)
     if(TARGET tern_backend_${name})
         list(APPEND cli_devices ${name})
