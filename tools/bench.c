@@ -37,7 +37,7 @@ static const option table[] = {
 /* Tensors and modules of the case at hand; they live in the case's scope. */
 typedef struct subject {
     tern_ctx *ctx;
-    tern_tensor *a, *b, *target;
+    tern_tensor *a, *b, *target, *test_target;
     tern_module *model;
     tern_optim *optim;
 } subject;
@@ -57,17 +57,21 @@ static void prepare_line(subject *s, int64_t size) {
     s->a = tern_unsqueeze(tern_arange(s->ctx, 0, 0.8, 0.02), 1);
     s->target = tern_add_scalar(tern_mul_scalar(s->a, 0.7), 0.3);
     s->b = tern_unsqueeze(tern_arange(s->ctx, 0.8, 1, 0.02), 1);
+    s->test_target = tern_add_scalar(tern_mul_scalar(s->b, 0.7), 0.3);
     s->model = tern_nn(s->ctx, "Linear(1, 1)");
     s->optim = s->model ? tern_optim_new(s->model, "SGD(lr=0.01)") : NULL;
 }
 
+/* The tutorial's loop: one step of training, then the loss on the points kept for the test. */
 static void run_line_epoch(subject *s) {
+    tern_module_train(s->model, true);
     tern_tensor *loss = tern_l1_loss(tern_forward(s->model, s->a), s->target, TERN_MEAN);
     tern_optim_zero_grad(s->optim);
     tern_backward(loss);
     tern_optim_step(s->optim);
+    tern_module_eval(s->model);
     tern_scope inference = tern_scope_begin(s->ctx, TERN_INFERENCE);
-    tern_forward(s->model, s->b);
+    tern_l1_loss(tern_forward(s->model, s->b), s->test_target, TERN_MEAN);
     tern_scope_end(inference);
 }
 
