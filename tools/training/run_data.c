@@ -14,8 +14,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define FASHION_MNIST "/usr/share/datasets/fashion-mnist"
-
 static const char *const fashion_classes[] = {"T-shirt/top", "Trouser",   "Pullover", "Dress",
                                               "Coat",        "Sandal",    "Shirt",    "Sneaker",
                                               "Bag",         "Ankle boot"};
@@ -252,7 +250,7 @@ static bool load_inputs(source *s, run_data *out) {
 
 static bool load(source *s, run_data *out) {
     bool fashion = strcmp(s->path, "fashion-mnist") == 0;
-    if (fashion) s->path = FASHION_MNIST;
+    if (fashion) s->path = FASHION_MNIST_FOLDER;
     if (fashion && !is_folder(s->path)) {
         tern_fail(s->ctx, TERN_ERR_NOT_FOUND,
                   "%s: the images are not there; install dataset-fashion-mnist", s->path);

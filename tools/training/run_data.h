@@ -18,6 +18,9 @@
 #include "tern/data.h"
 #include "tern/value.h"
 
+/* Where Debian's package puts it. */
+#define FASHION_MNIST_FOLDER "/usr/share/datasets/fashion-mnist"
+
 /*
  * `facts` is what data seen later must be treated by, kept in the run's folder as data.json: a dict of
  * "classes" (a list of names), and of a table's "inputs", "target", "mean" and "deviation"; each where
