@@ -1,0 +1,207 @@
+"""What bench/compare makes of the measurements: rows with ratios and targets, a table, a chart."""
+import collections
+import os
+import shutil
+import statistics
+import subprocess
+
+Target = collections.namedtuple("Target", "ratio share most speedup limit work")
+NO_TARGET = Target(None, None, None, None, None, None)
+PER_SECOND = {"ns": 1e9, "us": 1e6, "ms": 1e3}
+
+
+def read_targets(path):
+    """The targets of targets.txt by (case, threads)."""
+    targets = {}
+    with open(path, encoding="utf-8") as file:
+        for number, line in enumerate(file, 1):
+            words = line.split("#")[0].split()
+            if not words:
+                continue
+            try:
+                given = dict(word.split("=") for word in words[1:])
+                key = words[0], int(given.pop("threads", 1))
+                limit = given.pop("limit", None)
+                targets[key] = NO_TARGET._replace(limit=limit, **{name: float(value) for name, value in given.items()})
+            except ValueError as error:
+                raise SystemExit(f"{path}:{number}: {line.strip()!r} is no target: {error}") from error
+    return targets
+
+
+def target_of(targets, case, threads):
+    """The target, with the limit of the row of one thread where it names none."""
+    alone, target = targets.get((case, 1), NO_TARGET), targets.get((case, threads), NO_TARGET)
+    return target if target.limit else target._replace(limit=alone.limit, work=alone.work)
+
+
+class Measurements:
+    """Values by case, threads and peer, over the rounds."""
+
+    def __init__(self):
+        self.values = collections.defaultdict(list)
+        self.units, self.order = {}, []
+
+    def add(self, result):
+        case, threads = result["case"], result["threads"]
+        if (case, threads) not in self.units:
+            self.order.append((case, threads))
+        self.units[case, threads] = result["unit"], result["better"]
+        self.values[case, threads, result["peer"]].append(result["value"])
+
+    def median(self, case, threads, peer):
+        values = self.values.get((case, threads, peer))
+        return statistics.median(values) if values else None
+
+    def peers(self, case, threads):
+        return {peer: self.median(case, threads, peer) for c, t, peer in self.values if (c, t) == (case, threads)}
+
+    def limits(self, threads):
+        """What the machine can do: the most of all rounds, since other work only ever slows it."""
+        return {case[len("limit_"):]: max(values) for (case, t, peer), values in self.values.items()
+                if peer == "machine" and t == threads}
+
+
+def times_as_fast(better, value, other):
+    """How many times `value` is as fast as `other`."""
+    return other / value if better == "less" else value / other
+
+
+def share_of_limit(value, unit, target, limits):
+    """Percent of the limit that bounds the case, or None."""
+    limit = limits.get(target.limit)
+    if not limit or value is None:
+        return None
+    if unit in PER_SECOND:
+        return 100 * target.work * PER_SECOND[unit] / value / limit if target.work else None
+    return 100 * value * (target.work or 1) / limit
+
+
+def is_met(target, row):
+    """True, False, or None where nothing is asked. One of ratio and share is enough; speedup is asked besides."""
+    either = [row[name] is not None and row[name] >= asked for name, asked in (("ratio", target.ratio),
+                                                                             ("share", target.share)) if asked]
+    asked = [any(either)] if either else []
+    if target.most:
+        asked.append(row["tern"] <= target.most)
+    if target.speedup and row["speedup"] is not None:
+        asked.append(row["speedup"] >= target.speedup)
+    return all(asked) if asked else None
+
+
+def make_rows(measured, targets, tern):
+    """A dict a case and number of threads, in the order of measuring; `tern` is the name of Tern's peer."""
+    rows = []
+    for case, threads in measured.order:
+        peers = measured.peers(case, threads)
+        own = peers.pop(tern, None)
+        if "machine" in peers:
+            continue
+        unit, better = measured.units[case, threads]
+        target = target_of(targets, case, threads)
+        fastest = min(peers, key=lambda peer: times_as_fast(better, 1, peers[peer]) if better == "more"
+                      else peers[peer]) if peers else None
+        row = {"case": case, "threads": threads, "unit": unit, "tern": own, "peers": peers, "fastest": fastest,
+               "ratio": None, "share": None, "speedup": None, "met": None,
+               "target": {name: value for name, value in target._asdict().items() if value is not None}}
+        if own is not None:
+            alone = measured.median(case, 1, tern)
+            row["ratio"] = times_as_fast(better, own, peers[fastest]) if fastest else None
+            row["share"] = share_of_limit(own, unit, target, measured.limits(threads))
+            row["speedup"] = times_as_fast(better, own, alone) if threads > 1 and alone else None
+            row["met"] = is_met(target, row)
+        rows.append(row)
+    return rows
+
+
+# ---- the table -------------------------------------------------------------------------------------
+
+
+def number(value, form="{:.4g}"):
+    return "" if value is None else form.format(value)
+
+
+def wanted(row):
+    """What the row is held to: ">= 1.5x or 90 %"."""
+    target = row["target"]
+    words = [text for text in (number(target.get("ratio"), ">= {:g}x"), number(target.get("share"), "{:g} %"),
+                               number(target.get("most"), "<= {:g}")) if text]
+    speedup = number(target.get("speedup"), "{:g}x of 1 thread")
+    return ", ".join(filter(None, (" or ".join(words), speedup)))
+
+
+HEADER = ("case", "threads", "tern", "fastest peer", "", "unit", "ratio", "limit", "target", "")
+
+
+def cells(row):
+    mark = {True: "met", False: "short", None: ""}[row["met"]]
+    if row["tern"] is None:
+        mark = "missing"
+    ratio = number(row["ratio"], "{:.2f}x")
+    if row["speedup"] is not None:
+        ratio += f" ({row['speedup']:.2f}x of 1)"
+    fastest = row["fastest"]
+    return (row["case"], str(row["threads"]), number(row["tern"]), number(row["peers"].get(fastest)), fastest or "",
+            row["unit"], ratio, number(row["share"], "{:.0f} %"), wanted(row), mark)
+
+
+def table(run):
+    """The whole report as text."""
+    lines = [HEADER, *(cells(row) for row in run["rows"])]
+    widths = [max(len(line[k]) for line in lines) for k in range(len(HEADER))]
+    numeric = {1, 2, 3, 6, 7}
+    text = [f"{run['tern']} on {run['cpu']}, {run['date']}, {run['rounds']} rounds, medians",
+            "; ".join(f"{name} {version}" for name, version in run["versions"].items())]
+    for threads, limits in run["limits"].items():
+        known = ", ".join(f"{name} {value:.4g} {'GF/s' if 'fma' in name else 'GB/s'}" for name, value in limits.items())
+        text.append(f"limits with {threads} thread{'s' if int(threads) > 1 else ''}: {known}")
+    text.append("ratio: how many times Tern is as fast as the fastest peer; limit: the share of the machine's")
+    text.append("")
+    for line in lines:
+        padded = (cell.rjust(width) if k in numeric else cell.ljust(width)
+                  for k, (cell, width) in enumerate(zip(line, widths)))
+        text.append("  ".join(padded).rstrip())
+    asked = [row["met"] for row in run["rows"] if row["met"] is not None]
+    text.append("")
+    text.append(f"{sum(asked)} of {len(asked)} targets met")
+    text.extend(f"missing: {case}: {reason}" for case, reason in run["missing"].items())
+    return "\n".join(text) + "\n"
+
+
+# ---- the chart -------------------------------------------------------------------------------------
+
+CHART = """\
+set terminal pngcairo size 1000,{height} font "sans,9"
+set output "{path}"
+set title "{title}" noenhanced
+set logscale x 2
+set xlabel "times as fast as the fastest peer (bars), and the target (marks)"
+set yrange [{last}:-0.5]
+set ytics noenhanced scale 0
+set grid x
+set key off
+set style fill solid 0.8
+$rows << END
+{rows}
+END
+set arrow from 1, graph 0 to 1, graph 1 nohead lc rgb "#444444"
+plot $rows using (1):0:(1):2:($0-0.35):($0+0.35):4:ytic(1) with boxxyerror lc rgb variable, \\
+     $rows using 3:0 with points pt 9 ps 1.2 lc rgb "black"
+"""
+GREEN, RED, GRAY = 0x2CA02C, 0xD62728, 0x7F7F7F
+
+
+def draw(run, path):
+    """A bar for each ratio, by gnuplot. Returns why there is no chart, or None."""
+    colors = {True: GREEN, False: RED, None: GRAY}
+    rows = [f'"{row["case"]}{"" if row["threads"] == 1 else " (" + str(row["threads"]) + ")"}" {row["ratio"]:.4g} '
+            f'{row["target"].get("ratio", "NaN")} {colors[row["met"]]}' for row in run["rows"] if row["ratio"]]
+    if not rows:
+        return "no case has both Tern and a peer"
+    if not shutil.which("gnuplot"):
+        return "gnuplot is not installed"
+    script = CHART.format(height=80 + 16 * len(rows), path=path, last=len(rows) - 0.5, rows="\n".join(rows),
+                          title=f"{run['tern']} on {run['cpu']}, {run['date']}")
+    drawn = subprocess.run(["gnuplot"], input=script, capture_output=True, text=True, check=False)
+    if drawn.returncode == 0 and os.path.exists(path):
+        return None
+    return "gnuplot: " + (drawn.stderr.strip().splitlines() or ["failed"])[-1]
