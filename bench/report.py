@@ -177,6 +177,7 @@ set logscale x 2
 set xlabel "times as fast as the fastest peer (bars), and the target (marks)"
 set yrange [{last}:-0.5]
 set ytics noenhanced scale 0
+set lmargin {margin}
 set grid x
 set key off
 set style fill solid 0.8
@@ -199,8 +200,10 @@ def draw(run, path):
         return "no case has both Tern and a peer"
     if not shutil.which("gnuplot"):
         return "gnuplot is not installed"
-    script = CHART.format(height=80 + 16 * len(rows), path=path, last=len(rows) - 0.5, rows="\n".join(rows),
-                          title=f"{run['tern']} on {run['cpu']}, {run['date']}")
+    margin = max(len(row.split('"')[1]) for row in rows) + 2
+    title = f"{run['tern']} on {run['cpu']}, {run['date']}"
+    script = CHART.format(margin=margin, height=80 + 16 * len(rows), last=len(rows) - 0.5, path=path, title=title,
+                          rows="\n".join(rows))
     drawn = subprocess.run(["gnuplot"], input=script, capture_output=True, text=True, check=False)
     if drawn.returncode == 0 and os.path.exists(path):
         return None

@@ -1,5 +1,5 @@
 #!/bin/bash
-# summary and bench: a model's rows and totals; cases by name; models, shapes and names that are wrong.
+# summary: a model's rows and totals; models and shapes that are wrong.
 . "$(dirname "$0")/common.sh"
 mlp='Sequential(Flatten(), Linear(784, 256), ReLU(), Linear(256, 10))'
 
@@ -29,16 +29,4 @@ run 2 summary "$mlp" --dtype floot
 complains "tern summary: " "floot"
 run 2 summary
 complains "tern summary: " "argument is missing"
-
-run 0 bench --only seed_epoch,op_add_1 --budget 0 --json
-json --lines case 'peer=tern cpu_ref' threads=1 value unit better=less
-check "$last: two lines" [ "$(wc -l <"$out")" -eq 2 ]
-run 0 bench --only gemm_32 --budget 0
-says "GF/s"
-run 2 bench --only gemm_33
-complains "tern bench: " "gemm_33" "did you mean"
-run 2 bench --budget -1
-complains "tern bench: " "--budget"
-run 2 bench --threads 0
-complains "tern bench: " "--threads"
 finish

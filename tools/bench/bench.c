@@ -38,7 +38,7 @@ static const option table[] = {
     {"list", OPTION_FLAG, NULL, NULL, "print groups and cases instead", AT(list), 0, 0, false},
 };
 
-/* ---- the cases ---------------------------------------------------------------------------------- */
+/* ---- the cases ------------------------------------------------------------------------------- */
 
 /* In the order in which they run: the machine's limits, then what must begin early (startup.c). */
 static const bench_group *const groups[] = {
@@ -112,7 +112,7 @@ static void print_list(const case_list *list) {
                    bench_unit_name(list->items[i].bench->unit));
 }
 
-/* ---- measuring ---------------------------------------------------------------------------------- */
+/* ---- measuring ------------------------------------------------------------------------------- */
 
 static void print_result(const bench_case *c, const bench_options *o, const tern_ctx *ctx,
                          double value) {
@@ -177,7 +177,7 @@ static void set_threads(int64_t threads) {
     setenv("TERN_NUM_THREADS", text, 1);
 }
 
-/* ---- the verb ----------------------------------------------------------------------------------- */
+/* ---- the verb -------------------------------------------------------------------------------- */
 
 static int run_cases(const verb *v, const bench_options *o, const case_list *list) {
     bench_session session = {.fashion = o->fashion,

@@ -86,7 +86,7 @@ extern const bench_group bench_roofline, bench_startup, bench_seed_loop, bench_o
     bench_bandwidth, bench_conv, bench_train_images, bench_gpt, bench_optim, bench_rnn, bench_infer,
     bench_files, bench_loader;
 
-/* ---- for the cases ------------------------------------------------------------------------------ */
+/* ---- for the cases --------------------------------------------------------------------------- */
 
 /* Says why the case cannot run here. */
 void bench_lacks(bench_subject *s, const char *format, ...) TERN_PRINTF(2, 3);
@@ -98,7 +98,7 @@ bool bench_fashion(bench_subject *s);
 /* A folder for files, which goes with the case's scope; NULL after latching an error. */
 const char *bench_folder(bench_subject *s);
 
-/* ---- for the runner ----------------------------------------------------------------------------- */
+/* ---- for the runner -------------------------------------------------------------------------- */
 
 const char *bench_unit_name(bench_unit unit);
 bool bench_less_is_better(bench_unit unit);

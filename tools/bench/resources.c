@@ -23,7 +23,7 @@ void bench_lacks(bench_subject *s, const char *format, ...) {
     va_end(arguments);
 }
 
-/* ---- Fashion-MNIST ------------------------------------------------------------------------------ */
+/* ---- Fashion-MNIST --------------------------------------------------------------------------- */
 
 static void load_images(bench_session *session, const char *images, const char *labels) {
     tern_scope lasting = tern_owner_begin(session->owner, TERN_NO_GRAD);
@@ -50,7 +50,7 @@ bool bench_fashion(bench_subject *s) {
     return tern_check(s->ctx) == TERN_OK;
 }
 
-/* ---- files -------------------------------------------------------------------------------------- */
+/* ---- files ----------------------------------------------------------------------------------- */
 
 static void remove_folder(void *path) {
     DIR *folder = opendir(path);

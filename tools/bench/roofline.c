@@ -13,8 +13,8 @@
 
 enum { WINDOWS = 10, FMA_STEPS = 20000 };
 
-/* Far beyond the caches, for all threads together. */
-static const size_t MEMORY = (size_t)256 << 20;
+/* For all threads together: far beyond the caches; a mere trial takes less. */
+static const size_t MEMORY = (size_t)256 << 20, TRIAL_MEMORY = (size_t)4 << 20;
 static const double LEAST_WINDOW = 1e-3;
 
 typedef enum memory_work { READ, COPY, COPY_PLAIN } memory_work;
@@ -112,13 +112,14 @@ static double measure_fma(bench_subject *s) {
 
 /* size: the kinds of work, from the first to the last */
 static double measure_memory(bench_subject *s) {
-    size_t each = MEMORY / sizeof(uint64_t) / (size_t)s->session->threads;
-    uint64_t *from = malloc(MEMORY), *to = malloc(MEMORY);
+    size_t bytes = s->session->budget > 0 ? MEMORY : TRIAL_MEMORY;
+    size_t each = bytes / sizeof(uint64_t) / (size_t)s->session->threads;
+    uint64_t *from = malloc(bytes), *to = malloc(bytes);
     worker *workers = workers_new(s);
     double most = 0;
     if (from && to && workers) {
-        memset(from, 1, MEMORY);
-        memset(to, 1, MEMORY);
+        memset(from, 1, bytes);
+        memset(to, 1, bytes);
         for (int64_t kind = s->size[0]; kind <= s->size[1]; kind++) {
             for (int i = 0; i < s->session->threads; i++)
                 workers[i] = (worker){.kind = (memory_work)kind,
@@ -129,7 +130,7 @@ static double measure_memory(bench_subject *s) {
             if (rate > most) most = rate;
         }
     } else {
-        bench_lacks(s, "there is no memory for two arrays of 256 MiB");
+        bench_lacks(s, "there is no memory for two arrays of %zu bytes", bytes);
     }
     free(workers);
     free(from);

@@ -3,7 +3,7 @@
 #include "tern/memory.h"
 #include "tern/ops.h"
 
-/* ---- a block ------------------------------------------------------------------------------------ */
+/* ---- a block --------------------------------------------------------------------------------- */
 
 typedef struct block {
     tern_module module;
@@ -62,7 +62,7 @@ static const tern_module_class block_class = {
     .forward = block_forward,
 };
 
-/* ---- the whole ---------------------------------------------------------------------------------- */
+/* ---- the whole ------------------------------------------------------------------------------- */
 
 typedef struct gpt {
     tern_module module;
@@ -118,7 +118,7 @@ tern_module *small_gpt_new(tern_ctx *ctx, const small_gpt_sizes *sizes) {
     return tern_module_new(ctx, &gpt_class, &config);
 }
 
-/* ---- token by token ----------------------------------------------------------------------------- */
+/* ---- token by token -------------------------------------------------------------------------- */
 
 struct small_gpt_cache {
     tern_tensor **keys, **values;

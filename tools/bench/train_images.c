@@ -9,13 +9,16 @@ enum { BATCHES = 900 };
 
 static void prepare_training(bench_subject *s) {
     if (!bench_fashion(s)) return;
+    if (tern_size(s->session->images, 0) < s->size[0])
+        bench_lacks(s, "there is no whole batch of images");
     s->model = tern_nn(s->ctx, s->text);
     if (s->model) s->optim = tern_optim_new(s->model, "SGD(lr=0.1)");
     s->work = (double)s->size[0];
 }
 
 static void run_step(bench_subject *s) {
-    int64_t batch = s->size[0], first = s->step++ % BATCHES * batch;
+    int64_t batch = s->size[0], all = tern_size(s->session->images, 0) / batch;
+    int64_t first = s->step++ % (all < BATCHES ? all : BATCHES) * batch;
     tern_tensor *images = tern_narrow(s->session->images, 0, first, batch);
     tern_tensor *labels = tern_narrow(s->session->labels, 0, first, batch);
     tern_optim_zero_grad(s->optim);
