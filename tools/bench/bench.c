@@ -144,15 +144,14 @@ static double value_of(const bench_case *c, bench_subject *s) {
     return bench_value(c->unit, seconds, s->work);
 }
 
-/* A case that this device cannot do is told on standard error, and is no failure. */
-static bool tell_missing(const verb *v, const bench_case *c, bench_subject *s) {
-    if (tern_check(s->ctx) == TERN_ERR_UNSUPPORTED) {
-        bench_lacks(s, "%s", tern_error(s->ctx));
-        tern_error_clear(s->ctx);
-    }
-    if (!s->missing[0]) return false;
+/* Why a case has no result goes to standard error, and the others go on. What the device cannot do is no
+ * failure; any other error is. */
+static void tell_missing(const verb *v, const bench_case *c, bench_subject *s) {
+    tern_status status = tern_check(s->ctx);
+    if (status != TERN_OK) bench_lacks(s, "%s", tern_error(s->ctx));
+    if (status != TERN_OK && status != TERN_ERR_UNSUPPORTED) s->session->failed = true;
+    tern_error_clear(s->ctx);
     fprintf(stderr, "tern %s: missing %s: %s\n", v->name, c->name, s->missing);
-    return true;
 }
 
 static void measure(const verb *v, const bench_case *c, const bench_options *o,
@@ -164,7 +163,9 @@ static void measure(const verb *v, const bench_case *c, const bench_options *o,
     tern_manual_seed(ctx, o->common.seed);
     if (c->prepare) c->prepare(&s);
     if (!s.missing[0] && tern_check(ctx) == TERN_OK) value = value_of(c, &s);
-    if (!tell_missing(v, c, &s) && tern_check(ctx) == TERN_OK && !*session->stop)
+    if (s.missing[0] || tern_check(ctx) != TERN_OK)
+        tell_missing(v, c, &s);
+    else if (!*session->stop)
         print_result(c, o, ctx, value);
     tern_scope_end(scope);
     tern_empty_cache(ctx);
@@ -187,13 +188,13 @@ static int run_cases(const verb *v, const bench_options *o, const case_list *lis
     set_threads(o->threads);
     session.ctx = tern_open(o->common.device);
     session.owner = tern_owner_new(session.ctx);
-    for (size_t i = 0; i < list->count && !*session.stop && tern_check(session.ctx) == TERN_OK; i++)
-        if (list->items[i].chosen) measure(v, list->items[i].bench, o, &session);
     int status = EXIT_OK;
     if (tern_check(session.ctx) != TERN_OK) status = work_failed(v, "%s", tern_error(session.ctx));
+    for (size_t i = 0; i < list->count && !*session.stop && status == EXIT_OK; i++)
+        if (list->items[i].chosen) measure(v, list->items[i].bench, o, &session);
     tern_close(session.ctx);
-    if (*session.stop && status == EXIT_OK) return work_failed(v, "interrupted");
-    return status;
+    if (status == EXIT_OK && *session.stop) return work_failed(v, "interrupted");
+    return session.failed ? EXIT_WORK_FAILED : status;
 }
 
 static int run(const verb *v, void *options) {

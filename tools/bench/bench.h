@@ -34,6 +34,7 @@ typedef struct bench_session {
     tern_tensor *images, *labels;
     double budget; /* seconds a case is measured; 0 calls it once */
     int threads;
+    bool failed; /* a case ended in an error */
     const volatile int *stop;
 } bench_session;
 
