@@ -11,6 +11,7 @@ class OnnxRuntime:
     peer = "onnxruntime " + version
 
     def __init__(self, threads):
+        onnxruntime.disable_telemetry_events()
         self.threads = threads
 
     def node(self, layer, name, source, result, weights):

@@ -565,9 +565,13 @@ def run_cases(text):
         if word not in known:
             print(f"peers: no case '{word}'", file=sys.stderr, flush=True)
     run = Run([*words, *(case for word in words if word in GROUPS for case in GROUPS[word][1])])
-    for function, cases in GROUPS.values():
-        if run.wants(*cases):
+    for name, (function, cases) in GROUPS.items():
+        if not run.wants(*cases):
+            continue
+        try:
             function(run)
+        except Exception as error:  # what one group lacks is no reason to lose the others
+            print(f"peers: {name} failed: {error!r}", file=sys.stderr, flush=True)
 
 
 def main():

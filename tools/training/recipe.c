@@ -70,6 +70,13 @@ recipe recipe_default(void) {
                     .standardize = 1};
 }
 
+recipe recipe_fashion_mnist(void) {
+    recipe r = recipe_default();
+    r.scheduler = "ExponentialLR(gamma=0.8)";
+    r.epochs = 10;
+    return r;
+}
+
 const char *recipe_model(const recipe *r) {
     if (strcmp(r->model, "mlp") == 0)
         return "Sequential(Flatten(), Linear(784, 128), ReLU(), Linear(128, 10))";

@@ -31,8 +31,11 @@ typedef struct recipe {
     int64_t standardize; /* of a table: 1 takes mean and deviation off the inputs */
 } recipe;
 
-/* The defaults, which are those of fashion-mnist. */
+/* The defaults of a recipe. */
 recipe recipe_default(void);
+
+/* The recipe that is built in: all of the images, in steps that grow smaller. */
+recipe recipe_fashion_mnist(void);
 
 /* Reads a file over the defaults. False, with the error latched, which names line and key. */
 bool recipe_read(tern_ctx *ctx, const char *path, recipe *out_recipe);

@@ -136,7 +136,7 @@ static int train(const verb *v, tern_ctx *ctx, recipe *r, const train_options *o
 /* Reads the recipe that the first argument names. */
 static int read_recipe(const verb *v, tern_ctx *ctx, const char *name, recipe *out_recipe) {
     static const char *const built_in[] = {"linear", "fashion-mnist"};
-    *out_recipe = recipe_default();
+    *out_recipe = recipe_fashion_mnist();
     if (strcmp(name, "fashion-mnist") == 0) return EXIT_OK;
     if (access(name, F_OK) != 0 && !strpbrk(name, "/.")) {
         const char *nearest = nearest_word(name, built_in, 2);
