@@ -72,6 +72,7 @@ recipe recipe_default(void) {
 
 recipe recipe_fashion_mnist(void) {
     recipe r = recipe_default();
+    r.optimizer = "SGD(lr=0.03, momentum=0.9)";
     r.scheduler = "ExponentialLR(gamma=0.8)";
     r.epochs = 10;
     return r;
