@@ -13,7 +13,17 @@ set(core_objects)
 if(numerics_sources)
     tern_room(tern_numerics_objects ${numerics_sources})
     target_include_directories(tern_numerics_objects PRIVATE ${PROJECT_SOURCE_DIR})
+    target_compile_options(tern_numerics_objects PRIVATE
+        "$<$<CONFIG:Release>:-fno-asynchronous-unwind-tables;-fno-unwind-tables>")
     list(APPEND core_objects tern_numerics_objects)
+    # Random numbers are made in a few loops, which become vectors; what is around them is small. The
+    # flags change no value: nobody reads errno or the floating-point exceptions.
+    foreach(around mt19937.c multinomial.c random_fill.c random_normal.c)
+        set_source_files_properties(${PROJECT_SOURCE_DIR}/numerics/${around} PROPERTIES
+            COMPILE_OPTIONS $<$<CONFIG:Release>:-Os>)
+    endforeach()
+    set_source_files_properties(${PROJECT_SOURCE_DIR}/numerics/random_block.c PROPERTIES
+        COMPILE_OPTIONS "$<$<CONFIG:Release>:-O3;-fno-math-errno;-fno-trapping-math>")
 endif()
 tern_room(tern_core_objects ${core_sources})
 target_include_directories(tern_core_objects PRIVATE ${PROJECT_SOURCE_DIR})

@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-enum { WORDS = TERN_NUM_MT19937_WORDS, MIDDLE = 397 };
+enum { WORDS = TERN_NUM_MT19937_WORDS };
 
 /* Offsets in the 5056 bytes. */
 enum {
@@ -26,21 +26,6 @@ void tern_num_mt19937_seed(tern_mt19937 *g, uint64_t seed) {
         g->state[j] = 1812433253U * (previous ^ (previous >> 30)) + j;
     }
     g->left = 1;
-    g->next = 0;
-}
-
-static uint32_t twist(uint32_t upper, uint32_t lower) {
-    uint32_t mixed = (upper & 0x80000000U) | (lower & 0x7fffffffU);
-    return (mixed >> 1) ^ ((lower & 1U) != 0U ? 0x9908b0dfU : 0U);
-}
-
-void tern_num_mt19937_twist(tern_mt19937 *g) {
-    uint32_t *s = g->state;
-    for (int j = 0; j < WORDS - MIDDLE; j++) s[j] = s[j + MIDDLE] ^ twist(s[j], s[j + 1]);
-    for (int j = WORDS - MIDDLE; j < WORDS - 1; j++)
-        s[j] = s[j + MIDDLE - WORDS] ^ twist(s[j], s[j + 1]);
-    s[WORDS - 1] = s[MIDDLE - 1] ^ twist(s[WORDS - 1], s[0]);
-    g->left = WORDS;
     g->next = 0;
 }
 

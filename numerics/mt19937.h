@@ -36,18 +36,25 @@ void tern_num_mt19937_seed(tern_mt19937 *g, uint64_t seed);
 /* Renews the 624 words; called by the draws. */
 void tern_num_mt19937_twist(tern_mt19937 *g);
 
+/* What a draw makes of a word of the state. */
+static inline uint32_t tern_num_mt19937_temper(uint32_t y) {
+    y ^= y >> 11;
+    y ^= (y << 7) & 0x9d2c5680U;
+    y ^= (y << 15) & 0xefc60000U;
+    return y ^ (y >> 18);
+}
+
 /*
  * 32 random bits. The second condition holds only for a state that was set with `left` and `next`
  * at odds, which PyTorch would read out of bounds.
  */
 static inline uint32_t tern_num_mt19937_u32(tern_mt19937 *g) {
     if (--g->left == 0 || g->next >= TERN_NUM_MT19937_WORDS) tern_num_mt19937_twist(g);
-    uint32_t y = g->state[g->next++];
-    y ^= y >> 11;
-    y ^= (y << 7) & 0x9d2c5680U;
-    y ^= (y << 15) & 0xefc60000U;
-    return y ^ (y >> 18);
+    return tern_num_mt19937_temper(g->state[g->next++]);
 }
+
+/* n draws of 32 bits at once. */
+void tern_num_mt19937_words(tern_mt19937 *g, uint32_t *out, int64_t n);
 
 /* 64 random bits: two draws, the first in the upper half. */
 static inline uint64_t tern_num_mt19937_u64(tern_mt19937 *g) {
@@ -55,9 +62,13 @@ static inline uint64_t tern_num_mt19937_u64(tern_mt19937 *g) {
     return high << 32 | tern_num_mt19937_u32(g);
 }
 
+static inline float tern_num_mt19937_to_f32(uint32_t word) {
+    return (float)(int32_t)(word & 0xffffffU) * 0x1p-24f;
+}
+
 /* Uniform on [0, 1): multiples of 2^-24 from one draw, of 2^-53 from two. */
 static inline float tern_num_mt19937_f32(tern_mt19937 *g) {
-    return (float)(tern_num_mt19937_u32(g) & 0xffffffU) * 0x1p-24f;
+    return tern_num_mt19937_to_f32(tern_num_mt19937_u32(g));
 }
 
 static inline double tern_num_mt19937_f64(tern_mt19937 *g) {

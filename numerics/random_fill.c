@@ -4,8 +4,16 @@
 #include <math.h>
 
 #include "numerics/elementary.h"
+#include "numerics/random_block.h"
 
 static const double PI = 0x1.921fb54442d18p+1;
+
+/* How many words are drawn at once; the most elements that are made of them. */
+enum { WORDS = 512 };
+
+static int64_t lesser(int64_t a, int64_t b) {
+    return a < b ? a : b;
+}
 
 static void fill_uniform_f64(tern_mt19937 *g, double *out, int64_t n, double from, double to) {
     double width = to - from;
@@ -16,10 +24,11 @@ static void fill_uniform_f64(tern_mt19937 *g, double *out, int64_t n, double fro
 }
 
 static void fill_uniform_f32(tern_mt19937 *g, float *out, int64_t n, float from, float to) {
-    float width = to - from;
-    for (int64_t i = 0; i < n; i++) {
-        float x = fmaf(tern_num_mt19937_f32(g), width, from);
-        out[i] = x == to ? from : x;
+    uint32_t words[WORDS];
+    for (int64_t i = 0; i < n; i += WORDS) {
+        int64_t some = lesser(n - i, WORDS);
+        tern_num_mt19937_words(g, words, some);
+        tern_num_block_uniform(words, out + i, some, from, to);
     }
 }
 
@@ -81,11 +90,32 @@ void tern_num_fill_random(tern_mt19937 *g, int dtype, void *out, int64_t n) {
     }
 }
 
+/* Draws of 32 bits from a range below 2^28. */
+static void fill_small_range(tern_mt19937 *g, int dtype, void *out, int64_t n, int64_t base,
+                             uint32_t range) {
+    uint32_t words[WORDS];
+    int64_t *to = out;
+    for (int64_t i = 0; i < n; i += WORDS) {
+        int64_t some = lesser(n - i, WORDS);
+        tern_num_mt19937_words(g, words, some);
+        for (int64_t k = 0; k < some; k++) {
+            int64_t value = tern_num_u64_to_i64((uint64_t)base + words[k] % range);
+            if (dtype == TERN_NUM_INT64)
+                to[i + k] = value;
+            else
+                tern_num_store_i64(dtype, out, i + k, value);
+        }
+    }
+}
+
 void tern_num_fill_randint(tern_mt19937 *g, int dtype, void *out, int64_t n, int64_t base,
                            uint64_t range) {
-    bool wide = range == 0 || range >= UINT64_C(1) << 28;
+    if (range != 0 && range < UINT64_C(1) << 28) {
+        fill_small_range(g, dtype, out, n, base, (uint32_t)range);
+        return;
+    }
     for (int64_t i = 0; i < n; i++) {
-        uint64_t u = wide ? tern_num_mt19937_u64(g) : tern_num_mt19937_u32(g);
+        uint64_t u = tern_num_mt19937_u64(g);
         if (range != 0) u %= range;
         tern_num_store_i64(dtype, out, i, tern_num_u64_to_i64((uint64_t)base + u));
     }
@@ -121,6 +151,14 @@ bool tern_num_randint_bounds(int dtype, int64_t *from, int64_t *to) {
     return *from != old_from || *to != old_to;
 }
 
+static void fetch(const void *at) {
+#if defined(__GNUC__)
+    __builtin_prefetch(at, 1);
+#else
+    (void)at;
+#endif
+}
+
 static void swap_elements(uint8_t *array, size_t size, int64_t i, int64_t j) {
     uint8_t cell[8];
     uint8_t *a = array + (size_t)i * size;
@@ -128,6 +166,24 @@ static void swap_elements(uint8_t *array, size_t size, int64_t i, int64_t j) {
     memcpy(cell, a, size);
     memmove(a, b, size);
     memcpy(b, cell, size);
+}
+
+/* Places to swap with lie anywhere: those of a block of draws are all fetched before the first swap. */
+static void shuffle_i64(tern_mt19937 *g, int64_t *out, int64_t n) {
+    uint32_t words[WORDS];
+    for (int64_t i = 0; i < n - 1; i += WORDS) {
+        int64_t some = lesser(n - 1 - i, WORDS);
+        tern_num_mt19937_words(g, words, some);
+        for (int64_t k = 0; k < some; k++) {
+            words[k] %= (uint32_t)(n - i - k);
+            fetch(out + i + k + words[k]);
+        }
+        for (int64_t k = 0; k < some; k++) {
+            int64_t *a = out + i + k, *b = a + words[k], value = *a;
+            *a = *b;
+            *b = value;
+        }
+    }
 }
 
 /* From n = (2^32 - 1) / 20 on PyTorch fills inside out with 64-bit draws; modulo bias is kept. */
@@ -142,14 +198,32 @@ void tern_num_fill_randperm(tern_mt19937 *g, int dtype, void *out, int64_t n) {
         return;
     }
     for (int64_t i = 0; i < n; i++) tern_num_store_i64(dtype, out, i, i);
+    if (dtype == TERN_NUM_INT64) {
+        shuffle_i64(g, out, n);
+        return;
+    }
     for (int64_t i = 0; i < n - 1; i++) {
         int64_t z = (int64_t)(tern_num_mt19937_u32(g) % (uint64_t)(n - i));
         swap_elements(out, size, i, i + z);
     }
 }
 
+/* u < p for u = k * 2^-53 is k < p * 2^53, which is exact, rounded up. */
 void tern_num_fill_bernoulli(tern_mt19937 *g, int dtype, void *out, int64_t n, double p) {
-    for (int64_t i = 0; i < n; i++) tern_num_store_i64(dtype, out, i, tern_num_mt19937_f64(g) < p);
+    uint32_t words[WORDS];
+    uint64_t limit = p > 0.0 ? (uint64_t)ceil(p * 0x1p53) : 0;
+    float *to = out;
+    for (int64_t i = 0; i < n; i += WORDS / 2) {
+        int64_t some = lesser(n - i, WORDS / 2);
+        tern_num_mt19937_words(g, words, 2 * some);
+        for (int64_t k = 0; k < some; k++) {
+            uint64_t u = (uint64_t)(words[2 * k] & 0x1fffffU) << 32 | words[2 * k + 1];
+            if (dtype == TERN_NUM_FLOAT32)
+                to[i + k] = u < limit ? 1.0f : 0.0f;
+            else
+                tern_num_store_i64(dtype, out, i + k, u < limit);
+        }
+    }
 }
 
 void tern_num_fill_bernoulli_each(tern_mt19937 *g, int p_dtype, const void *p, int dtype, void *out,
