@@ -34,6 +34,7 @@ static const struct {
     tern_kit_kernel run;
 } own_kernels[] = {
     {TERN_KERNEL_FILL, tern_simd_fill},
+    {TERN_KERNEL_COPY, tern_simd_copy},
 };
 
 static int32_t device_info(int32_t index, tern_device_info *out_info, tern_backend_error *err) {

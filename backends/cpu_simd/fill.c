@@ -1,5 +1,5 @@
 /*
- * FILL: out[...] = value.
+ * FILL: out[...] = value. Where there are gaps it is a copy of one element, broadcast.
  */
 #include <string.h>
 
@@ -23,9 +23,19 @@ static void fill_bytes(void *arg, int64_t begin, int64_t end) {
     memcpy(s->data + at, s->pattern, (size_t)(end - at));
 }
 
+static int32_t fill_strided(const tern_kit_call *call, char *element) {
+    static const int64_t standing[TERN_BACKEND_MAX_RANK];
+    tern_kit_tensor value = call->outputs[0];
+    value.data = element;
+    value.strides = standing;
+    tern_kit_call copy = *call;
+    copy.inputs = &value;
+    copy.n_inputs = 1;
+    return tern_simd_copy(&copy);
+}
+
 int32_t tern_simd_fill(const tern_kit_call *call) {
     const tern_kit_tensor *out = &call->outputs[0];
-    if (!tern_kit_is_contiguous(out)) return tern_ref_fill(call);
     const tern_fill_attrs *attrs = call->attrs;
     int64_t size = tern_kit_size(out->dtype);
     stretch s = {.data = out->data};
@@ -35,6 +45,11 @@ int32_t tern_simd_fill(const tern_kit_call *call) {
         else
             tern_kit_store_i64(out->dtype, s.pattern + at, 1, 1, &attrs->i);
     }
-    call->host->parallel_for(tern_kit_count(out) * size, GRAIN, fill_bytes, &s);
+    if (!tern_kit_is_contiguous(out)) return fill_strided(call, s.pattern);
+    int64_t bytes = tern_kit_count(out) * size;
+    if (bytes <= GRAIN)
+        fill_bytes(&s, 0, bytes);
+    else
+        call->host->parallel_for(bytes, GRAIN, fill_bytes, &s);
     return TERN_BACKEND_OK;
 }

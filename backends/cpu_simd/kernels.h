@@ -10,6 +10,7 @@
 
 #include "../cpu_ref/kernels.h"
 
+int32_t tern_simd_copy(const tern_kit_call *call);
 int32_t tern_simd_fill(const tern_kit_call *call);
 
 #endif

@@ -369,6 +369,7 @@ SIMD_INLINE f32v f32_of_f16(u16v x) {
     u32v scaled = (u32v)((f32v)magnitude * 0x1p112f);
     i32v special = (i32v)magnitude >= INT32_C(0x0f800000);
     scaled |= (u32v)special & UINT32_C(0x7f800000);
+    scaled |= (u32v)((i32v)magnitude > INT32_C(0x0f800000)) & UINT32_C(0x400000); /* quiet */
     return (f32v)(scaled | (wide & 0x8000) << 16);
 }
 /* Normal results round by adding half of the last place; subnormal ones by adding 0.5, whose last
