@@ -35,6 +35,14 @@ static const struct {
 } own_kernels[] = {
     {TERN_KERNEL_FILL, tern_simd_fill},
     {TERN_KERNEL_COPY, tern_simd_copy},
+    {TERN_KERNEL_GATHER, tern_simd_gather},
+    {TERN_KERNEL_SCATTER, tern_simd_scatter},
+    {TERN_KERNEL_INDEX_SELECT, tern_simd_index_select},
+    {TERN_KERNEL_INDEX_ADD, tern_simd_index_add},
+    {TERN_KERNEL_INDEX_GET, tern_simd_index_get},
+    {TERN_KERNEL_INDEX_PUT, tern_simd_index_put},
+    {TERN_KERNEL_NONZERO_COUNT, tern_simd_nonzero_count},
+    {TERN_KERNEL_NONZERO, tern_simd_nonzero},
 };
 
 static int32_t device_info(int32_t index, tern_device_info *out_info, tern_backend_error *err) {

@@ -12,5 +12,13 @@
 
 int32_t tern_simd_copy(const tern_kit_call *call);
 int32_t tern_simd_fill(const tern_kit_call *call);
+int32_t tern_simd_gather(const tern_kit_call *call);
+int32_t tern_simd_scatter(const tern_kit_call *call);
+int32_t tern_simd_index_select(const tern_kit_call *call);
+int32_t tern_simd_index_add(const tern_kit_call *call);
+int32_t tern_simd_index_get(const tern_kit_call *call);
+int32_t tern_simd_index_put(const tern_kit_call *call);
+int32_t tern_simd_nonzero_count(const tern_kit_call *call);
+int32_t tern_simd_nonzero(const tern_kit_call *call);
 
 #endif
