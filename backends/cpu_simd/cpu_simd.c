@@ -35,6 +35,8 @@ static const struct {
 } own_kernels[] = {
     {TERN_KERNEL_FILL, tern_simd_fill},
     {TERN_KERNEL_COPY, tern_simd_copy},
+    {TERN_KERNEL_SCAN, tern_simd_scan},
+    {TERN_KERNEL_SORT, tern_simd_sort},
     {TERN_KERNEL_GATHER, tern_simd_gather},
     {TERN_KERNEL_SCATTER, tern_simd_scatter},
     {TERN_KERNEL_INDEX_SELECT, tern_simd_index_select},

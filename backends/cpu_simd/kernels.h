@@ -12,6 +12,8 @@
 
 int32_t tern_simd_copy(const tern_kit_call *call);
 int32_t tern_simd_fill(const tern_kit_call *call);
+int32_t tern_simd_scan(const tern_kit_call *call);
+int32_t tern_simd_sort(const tern_kit_call *call);
 int32_t tern_simd_gather(const tern_kit_call *call);
 int32_t tern_simd_scatter(const tern_kit_call *call);
 int32_t tern_simd_index_select(const tern_kit_call *call);
