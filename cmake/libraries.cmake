@@ -22,8 +22,10 @@ if(numerics_sources)
         set_source_files_properties(${PROJECT_SOURCE_DIR}/numerics/${around} PROPERTIES
             COMPILE_OPTIONS $<$<CONFIG:Release>:-Os>)
     endforeach()
-    set_source_files_properties(${PROJECT_SOURCE_DIR}/numerics/random_block.c PROPERTIES
-        COMPILE_OPTIONS "$<$<CONFIG:Release>:-O3;-fno-math-errno;-fno-trapping-math>")
+    if(NOT CMAKE_C_FLAGS_RELEASE MATCHES "-Os") # a build that is asked to be small is
+        set_source_files_properties(${PROJECT_SOURCE_DIR}/numerics/random_block.c PROPERTIES
+            COMPILE_OPTIONS "$<$<CONFIG:Release>:-O3;-fno-math-errno;-fno-trapping-math>")
+    endif()
 endif()
 tern_room(tern_core_objects ${core_sources})
 target_include_directories(tern_core_objects PRIVATE ${PROJECT_SOURCE_DIR})

@@ -3,7 +3,7 @@
  *
  * fmaf is exact everywhere, but a build for every x86-64 must call a function for it. What needs it is
  * therefore compiled twice from one body, the second time for AVX2 and FMA, and chosen by the CPU. Both
- * give the same bits.
+ * give the same bits. A build for size (-Os) has the first alone.
  */
 #include "numerics/random_block.h"
 
@@ -20,7 +20,7 @@
 #define ONCE
 #endif
 
-#if defined(__x86_64__) && defined(__GNUC__) && !defined(__FMA__)
+#if defined(__x86_64__) && defined(__GNUC__) && !defined(__FMA__) && !defined(__OPTIMIZE_SIZE__)
 #define FUSED __attribute__((target("avx2,fma")))
 #define PLAIN __attribute__((cold)) /* rarely runs: made to be small */
 static bool cpu_has_fused(void) {
