@@ -55,42 +55,51 @@ void tern_simd_gemm_init(void);
 #define TERN_SIMD_PANEL_F64 (2 * F64_LANES)
 
 /*
- * What becomes of the sums s of a block: out = alpha * s + beta * c. Rows of out are contiguous; those of
- * c too (cs_c 1), or one number each (cs_c 0). c is NULL where nothing is added.
+ * What becomes of the sums s of a block: out = alpha * s + beta * c. Both are of the sums' type. Rows of
+ * out are contiguous; those of c too (cs_c 1), or one number each (cs_c 0). c is NULL where nothing is
+ * added.
  */
-typedef struct tern_simd_sink_f32 {
-    float *out;
-    const float *c;
-    int64_t rs_out, rs_c, cs_c;
-    float alpha, beta;
-} tern_simd_sink_f32;
-
-typedef struct tern_simd_sink_f64 {
-    double *out;
-    const double *c;
+typedef struct tern_simd_sink {
+    void *out;
+    const void *c;
     int64_t rs_out, rs_c, cs_c;
     double alpha, beta;
-} tern_simd_sink_f64;
+} tern_simd_sink;
+
+/* How many rows the tile has that begins at row i of m: as many as fit, but for the last two, which
+ * share what is left where it would leave one so low that its sums wait for each other. */
+static inline int64_t tern_simd_tile_rows(int64_t m, int64_t i) {
+    int64_t left = m - i;
+    if (left <= TERN_SIMD_ROWS) return left;
+    return left < TERN_SIMD_ROWS + 4 ? (left + 1) / 2 : TERN_SIMD_ROWS;
+}
 
 /*
- * Columns j, j + 1 and so on of b, [k, n], as panels of PANEL columns: [n / PANEL, k, PANEL], the last
- * one filled up with zeros. The address of a panel follows from j: panels + j * k.
+ * Packing. Element (i, p), where i counts rows of a or columns of b and p < k, is at from + i * stride +
+ * p * k_stride.
+ *
+ *   columns of b    [count / PANEL, k, PANEL], the last panel filled up with zeros
+ *   rows of a       for each tile (tern_simd_tile_rows) [k, its rows], one behind the other
  */
-void tern_simd_pack_f32(int64_t k, int64_t n, const float *b, int64_t rs_b, int64_t cs_b,
-                        float *panels);
-void tern_simd_pack_f64(int64_t k, int64_t n, const double *b, int64_t rs_b, int64_t cs_b,
-                        double *panels);
+void tern_simd_pack_columns_f32(int64_t count, int64_t k, const void *from, int64_t stride,
+                                int64_t k_stride, void *to);
+void tern_simd_pack_columns_f64(int64_t count, int64_t k, const void *from, int64_t stride,
+                                int64_t k_stride, void *to);
+void tern_simd_pack_rows_f32(int64_t count, int64_t k, const void *from, int64_t stride,
+                             int64_t k_stride, void *to);
+void tern_simd_pack_rows_f64(int64_t count, int64_t k, const void *from, int64_t stride,
+                             int64_t k_stride, void *to);
 
 /*
  * The product of a, [m, k], and of a b whose panel of columns j .. j + PANEL begins at b + j / PANEL *
- * panel_stride, its rows `ld` elements apart: k * PANEL and PANEL for packed panels; PANEL and rs_b for
- * rows of b as they are, where no row is read beyond its end (n is a multiple of PANEL).
+ * panel_stride, its rows `ld` elements apart: k * PANEL and PANEL for packed columns; PANEL and rs_b for
+ * rows of b as they are, which are read in whole vectors. cs_a 0 says that a's rows are packed.
  */
-void tern_simd_block_f32(int64_t m, int64_t n, int64_t k, const float *a, int64_t rs_a,
-                         int64_t cs_a, const float *b, int64_t panel_stride, int64_t ld,
-                         const tern_simd_sink_f32 *sink);
-void tern_simd_block_f64(int64_t m, int64_t n, int64_t k, const double *a, int64_t rs_a,
-                         int64_t cs_a, const double *b, int64_t panel_stride, int64_t ld,
-                         const tern_simd_sink_f64 *sink);
+void tern_simd_block_f32(int64_t m, int64_t n, int64_t k, const void *a, int64_t rs_a, int64_t cs_a,
+                         const void *b, int64_t panel_stride, int64_t ld,
+                         const tern_simd_sink *sink);
+void tern_simd_block_f64(int64_t m, int64_t n, int64_t k, const void *a, int64_t rs_a, int64_t cs_a,
+                         const void *b, int64_t panel_stride, int64_t ld,
+                         const tern_simd_sink *sink);
 
 #endif
