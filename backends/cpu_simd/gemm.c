@@ -266,15 +266,12 @@ static int64_t room_for(const gemm_job *job, int64_t *out_b, int64_t *out_sums) 
     return *out_sums + (job->sums_apart ? job->m1 * job->n1 : 0);
 }
 
-int32_t tern_simd_gemm(const tern_kit_call *call, const tern_simd_product *product) {
-    bool wide = product->out_dtype == TERN_BT_FLOAT64;
-    gemm_job job = {.p = *product,
+static int32_t multiply_parts(const tern_kit_call *call, const tern_simd_product *p) {
+    bool wide = p->out_dtype == TERN_BT_FLOAT64;
+    gemm_job job = {.p = *p,
                     .number = wide ? &tern_simd_number_f64 : &tern_simd_number_f32,
-                    .in_size = tern_kit_size(product->in)};
-    tern_simd_product *p = &job.p;
-    if (p->beta == 0) p->c = NULL;
-    if (p->rs_out == 1 && p->cs_out != 1) turn(p);
-    bool own = p->out_dtype == (wide ? TERN_BT_FLOAT64 : TERN_BT_FLOAT32);
+                    .in_size = tern_kit_size(p->in)};
+    bool own = wide || p->out_dtype == TERN_BT_FLOAT32;
     bool c_fits = !p->c || p->cs_c == 0 || p->cs_c == 1;
     job.sums_apart = !own || p->cs_out != 1 || !c_fits;
     choose_packing(&job);
@@ -288,4 +285,11 @@ int32_t tern_simd_gemm(const tern_kit_call *call, const tern_simd_product *produ
     run_parts(call, &job);
     tern_kit_give(call, scratch);
     return TERN_BACKEND_OK;
+}
+
+int32_t tern_simd_gemm(const tern_kit_call *call, tern_simd_product *p) {
+    int32_t status;
+    if (p->beta == 0) p->c = NULL;
+    if (p->rs_out == 1 && (p->cs_out != 1 || p->n == 1)) turn(p);
+    return tern_simd_gemm_small(call, p, &status) ? status : multiply_parts(call, p);
 }

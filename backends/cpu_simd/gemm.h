@@ -32,11 +32,11 @@ typedef struct tern_simd_product {
 } tern_simd_product;
 
 /*
- * Computes it with scratch memory and threads of the call's; OK or OUT_OF_MEMORY. The bits are the same
+ * Computes it, and may write it another way first, with scratch memory and threads of the call's; OK or OUT_OF_MEMORY. The bits are the same
  * for every number of threads. Inside of a chunk of parallel_for it runs on that thread alone, as every
  * nested parallel_for does.
  */
-int32_t tern_simd_gemm(const tern_kit_call *call, const tern_simd_product *product);
+int32_t tern_simd_gemm(const tern_kit_call *call, tern_simd_product *product);
 
 /* The sizes of blocks that suit this machine's caches; read once, when a device opens. */
 void tern_simd_gemm_init(void);

@@ -18,6 +18,7 @@
 #define WIDEN_SOME(from, n) f64_load_some(from, n)
 #define PACK(x)             x##_f64
 #include "gemm_pack.inc"
+#include "gemm_vector.inc"
 
 void tern_simd_pack_columns_f64(int64_t count, int64_t k, const void *from, int64_t stride,
                                 int64_t k_stride, void *to) {
@@ -41,11 +42,16 @@ static inline void store_vector(int32_t dtype, void *to, f64v x) {
 
 #include "gemm_finish.inc"
 
+#include "gemm_dots.inc"
+
 const tern_simd_number tern_simd_number_f64 = {
     .size = sizeof(double),
     .panel = PANEL,
     .block = tern_simd_block_f64,
     .finish = finish_f64,
+    .dots = dots_f64,
     .pack_rows = {[TERN_BT_FLOAT64] = pack_rows_f64},
     .pack_columns = {[TERN_BT_FLOAT64] = pack_columns_f64},
+    .multiply_rows = {[TERN_BT_FLOAT64] = multiply_rows_f64},
+    .multiply_columns = {[TERN_BT_FLOAT64] = multiply_columns_f64},
 };

@@ -11,8 +11,8 @@
 #include "kernels.h"
 
 /* Multiplications of a matrix that the threads share, and of one chunk of a batch. */
-#define LARGE (INT64_C(1) << 22)
-#define CHUNK (INT64_C(1) << 18)
+#define LARGE 0x1p22
+#define CHUNK 0x1p18
 
 typedef struct batch {
     const tern_kit_call *call;
@@ -35,14 +35,14 @@ static void seek(tern_kit_walk *walk, int64_t index) {
 static void multiply_some(void *arg, int64_t begin, int64_t end) {
     batch *b = arg;
     tern_kit_walk walk = b->walk;
-    tern_simd_product p = b->first;
-    const int64_t in = tern_kit_size(p.in), out = tern_kit_size(p.out_dtype);
+    const int64_t in = tern_kit_size(b->first.in), out = tern_kit_size(b->first.out_dtype);
     seek(&walk, begin);
     for (int64_t i = begin; i < end; i++) {
-        p.out = (char *)b->first.out + walk.offset[0] * out;
-        p.a = (const char *)b->first.a + walk.offset[1] * in;
-        p.b = (const char *)b->first.b + walk.offset[2] * in;
-        if (p.c) p.c = (const char *)b->first.c + walk.offset[3] * out;
+        tern_simd_product p = b->first;
+        p.out = (char *)p.out + walk.offset[0] * out;
+        p.a = (const char *)p.a + walk.offset[1] * in;
+        p.b = (const char *)p.b + walk.offset[2] * in;
+        if (p.c) p.c = (const char *)p.c + walk.offset[3] * out;
         int32_t status = tern_simd_gemm(b->call, &p);
         if (status != TERN_BACKEND_OK) atomic_store(&b->status, status);
         tern_kit_walk_next(&walk);
@@ -65,6 +65,25 @@ static void merge_rows(batch *b) {
     walk->rank = d;
 }
 
+static int32_t multiply_batch(const tern_kit_call *call, const tern_simd_product *first) {
+    const tern_kit_tensor *out = &call->outputs[0];
+    const tern_kit_tensor *operands[] = {out, &call->inputs[0], &call->inputs[1],
+                                         call->n_inputs > 2 ? &call->inputs[2] : out};
+    batch b;
+    b.call = call;
+    b.first = *first;
+    atomic_init(&b.status, TERN_BACKEND_OK);
+    tern_kit_walk_begin(&b.walk, operands, 4, 3u << (out->rank - 2));
+    merge_rows(&b);
+    int64_t count = tern_kit_walk_count(&b.walk);
+    double work = (double)(b.first.m * b.first.n) * (double)b.first.k;
+    if (work >= LARGE)
+        multiply_some(&b, 0, count);
+    else
+        call->host->parallel_for(count, (int64_t)(CHUNK / work) + 1, multiply_some, &b);
+    return atomic_load(&b.status);
+}
+
 int32_t tern_simd_matmul(const tern_kit_call *call) {
     const tern_kit_tensor *a = &call->inputs[0], *x = &call->inputs[1], *out = &call->outputs[0];
     const tern_kit_tensor *c = call->n_inputs > 2 ? &call->inputs[2] : NULL;
@@ -72,35 +91,15 @@ int32_t tern_simd_matmul(const tern_kit_call *call) {
     if (!tern_kit_is_floating(out->dtype) ||
         (out->dtype == TERN_BT_FLOAT64 && a->dtype != TERN_BT_FLOAT64))
         return tern_ref_matmul(call);
-    int32_t r = out->rank - 2, s = r + 1;
-    batch b = {.call = call,
-               .first = {.m = out->shape[r],
-                         .n = out->shape[s],
-                         .k = a->shape[s],
-                         .in = a->dtype,
-                         .out_dtype = out->dtype,
-                         .a = a->data,
-                         .b = x->data,
-                         .c = c ? c->data : NULL,
-                         .out = out->data,
-                         .rs_a = a->strides[r],
-                         .cs_a = a->strides[s],
-                         .rs_b = x->strides[r],
-                         .cs_b = x->strides[s],
-                         .rs_c = c ? c->strides[r] : 0,
-                         .cs_c = c ? c->strides[s] : 0,
-                         .rs_out = out->strides[r],
-                         .cs_out = out->strides[s],
-                         .alpha = attrs->alpha,
-                         .beta = attrs->beta}};
-    if (r == 0) return tern_simd_gemm(call, &b.first);
-    const tern_kit_tensor *operands[] = {out, a, x, c ? c : out};
-    tern_kit_walk_begin(&b.walk, operands, 4, 3u << r);
-    merge_rows(&b);
-    int64_t count = tern_kit_walk_count(&b.walk), work = b.first.m * b.first.n * b.first.k;
-    if (work >= LARGE)
-        multiply_some(&b, 0, count);
-    else
-        call->host->parallel_for(count, CHUNK / work + 1, multiply_some, &b);
-    return atomic_load(&b.status);
+    const int32_t r = out->rank - 2, s = r + 1;
+    tern_simd_product p = {
+        out->shape[r],   out->shape[s],   a->shape[s],     a->dtype,   out->dtype,
+        a->data,         x->data,         c ? c->data : 0, out->data,  a->strides[r],
+        a->strides[s],   x->strides[r],   x->strides[s],   0,          0,
+        out->strides[r], out->strides[s], attrs->alpha,    attrs->beta};
+    if (c) {
+        p.rs_c = c->strides[r];
+        p.cs_c = c->strides[s];
+    }
+    return r == 0 ? tern_simd_gemm(call, &p) : multiply_batch(call, &p);
 }

@@ -377,6 +377,36 @@ SIMD_INLINE f64v f64_ceil(f64v x) {
     return -f64_floor(-x);
 }
 
+/* ---- sums ------------------------------------------------------------------------------------ */
+
+/* Of all lanes, halves first. */
+SIMD_INLINE double f64_sum(f64v x) {
+#if SIMD_BYTES == 64
+    return _mm512_reduce_add_pd((__m512d)x);
+#elif SIMD_BYTES == 32
+    __m128d s =
+        _mm_add_pd(_mm256_castpd256_pd128((__m256d)x), _mm256_extractf128_pd((__m256d)x, 1));
+    return _mm_cvtsd_f64(_mm_add_sd(s, _mm_unpackhi_pd(s, s)));
+#else
+    return x[0] + x[1];
+#endif
+}
+SIMD_INLINE float f32_sum(f32v x) {
+#if SIMD_BYTES == 64
+    return _mm512_reduce_add_ps((__m512)x);
+#elif defined(__x86_64__)
+#if SIMD_BYTES == 32
+    __m128 s = _mm_add_ps(_mm256_castps256_ps128((__m256)x), _mm256_extractf128_ps((__m256)x, 1));
+#else
+    __m128 s = (__m128)x;
+#endif
+    s = _mm_add_ps(s, _mm_movehl_ps(s, s));
+    return _mm_cvtss_f32(_mm_add_ss(s, _mm_shuffle_ps(s, s, 1)));
+#else
+    return (x[0] + x[2]) + (x[1] + x[3]);
+#endif
+}
+
 /* ---- transposes ------------------------------------------------------------------------------- */
 
 /* Of each 128 bits the lower halves of a and b, or the upper ones, element by element. */
