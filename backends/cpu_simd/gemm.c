@@ -1,12 +1,11 @@
 /*
  * gemm.c: a product cut into blocks that the caches hold, and the blocks given to the threads.
  *
- *     for each part of out, m1 by n1, and of k, k1 (what is packed at once):
+ *     for each part of out, m1 by n1, and each k1 of k (what is packed at once):
  *         pack a [m1, k1] and b [k1, n1], block by block            (parallel)
- *         for each block of out, mc by nb:                          (parallel)
- *             for each kc of k1:  add its product to the block      (gemm_block.inc)
+ *         for each block of out, mc by nb:  add the product to it   (parallel, gemm_block.inc)
  *
- * A panel of b, kc long, stays in the first cache, mc rows of a in the second. Blocks follow from the
+ * A panel of b, k1 long, stays in the first cache, mc rows of a in the second. Blocks follow from the
  * sizes alone, and k is never shared among threads, so the bits are the same for any number of them.
  *
  * An operand that is small, or used only a few times, is read where it lies. Sums go to out directly where
@@ -22,19 +21,19 @@
 /* Bytes. Written when a device opens, always the same. */
 static _Atomic int64_t first_cache = 32 << 10, second_cache = 256 << 10;
 
-/* The most that is packed of an operand at once, in elements, and its length in k. */
-#define PACKED   (INT64_C(1) << 21)
-#define PACKED_K 1024
+/* The most that is packed of an operand at once, in elements, and the side of sums that wait apart. */
+#define PACKED (INT64_C(1) << 21)
+#define APART  1024
 /* Multiplications that are worth a thread, and a block's where all threads shall have one. */
 #define THREAD_WORK (INT64_C(1) << 19)
-#define BLOCK_WORK  (INT64_C(1) << 21)
+#define BLOCK_WORK  0x1p22
 
 typedef struct gemm_job {
     tern_simd_product p;
     const tern_simd_number *number;
     int64_t in_size;
     bool packs_a, packs_b, sums_apart;
-    int64_t mc, nb, kc;
+    int64_t mc, nb;
     int64_t i, j, k;    /* where the part begins */
     int64_t m1, n1, k1; /* its size */
     int64_t across;     /* blocks in a row of the part */
@@ -77,27 +76,19 @@ static int64_t unpacked(const gemm_job *job) {
 
 static void pack_a(const gemm_job *job, int64_t i) {
     const tern_simd_product *p = &job->p;
-    int64_t rows = least(job->mc, job->m1 - i), size = job->number->size;
-    for (int64_t k = 0; k < job->k1; k += job->kc) {
-        int64_t some = least(job->kc, job->k1 - k);
-        int64_t at = (job->i + i) * p->rs_a + (job->k + k) * p->cs_a;
-        job->number->pack_rows[p->in](rows, some, (const char *)p->a + at * job->in_size, p->rs_a,
-                                      p->cs_a, job->a + (k * job->m1 + i * some) * size);
-    }
+    int64_t rows = least(job->mc, job->m1 - i);
+    int64_t at = (job->i + i) * p->rs_a + job->k * p->cs_a;
+    job->number->pack_rows[p->in](rows, job->k1, (const char *)p->a + at * job->in_size, p->rs_a,
+                                  p->cs_a, job->a + i * job->k1 * job->number->size);
 }
 
 /* Columns j .. end of the part. */
 static void pack_b(const gemm_job *job, int64_t j, int64_t end) {
     const tern_simd_product *p = &job->p;
-    int64_t size = job->number->size, first = unpacked(job);
-    int64_t width = multiple(job->n1 - first, job->number->panel);
-    for (int64_t k = 0; k < job->k1; k += job->kc) {
-        int64_t some = least(job->kc, job->k1 - k);
-        int64_t at = (job->k + k) * p->rs_b + (job->j + j) * p->cs_b;
-        job->number->pack_columns[p->in](end - j, some, (const char *)p->b + at * job->in_size,
-                                         p->cs_b, p->rs_b,
-                                         job->b + (k * width + (j - first) * some) * size);
-    }
+    int64_t at = job->k * p->rs_b + (job->j + j) * p->cs_b;
+    job->number->pack_columns[p->in](end - j, job->k1, (const char *)p->b + at * job->in_size,
+                                     p->cs_b, p->rs_b,
+                                     job->b + (j - unpacked(job)) * job->k1 * job->number->size);
 }
 
 /* Blocks of rows of a, and behind them blocks of columns of b. */
@@ -130,40 +121,34 @@ static tern_simd_sink sink_at(const gemm_job *job, int64_t i, int64_t j) {
         (char *)p->out + at * size, c, p->rs_out, p->rs_c, p->cs_c, p->alpha, p->beta};
 }
 
-/* Adds the product of k .. k + some for a block of rows, and columns that are all packed or all not. */
-static void multiply(const gemm_job *job, int64_t i, int64_t m, int64_t j, int64_t n, int64_t k,
-                     int64_t some) {
+/* Adds the product for a block of rows, and columns that are all packed or all not. */
+static void multiply(const gemm_job *job, int64_t i, int64_t m, int64_t j, int64_t n) {
     const tern_simd_product *p = &job->p;
     const int64_t size = job->number->size, panel = job->number->panel, first = unpacked(job);
     tern_simd_sink sink = sink_at(job, i, j);
-    if (job->k + k > 0) { /* what there is already */
+    if (job->k > 0) { /* what there is already */
         sink.c = sink.out;
         sink.rs_c = sink.rs_out;
         sink.cs_c = 1;
         sink.beta = 1;
     }
-    const char *a = job->a + (k * job->m1 + i * some) * size;
-    if (!job->packs_a)
-        a = (const char *)p->a + ((job->i + i) * p->rs_a + (job->k + k) * p->cs_a) * size;
+    const char *a = job->a + i * job->k1 * size;
+    if (!job->packs_a) a = (const char *)p->a + ((job->i + i) * p->rs_a + job->k * p->cs_a) * size;
     int64_t cs_a = job->packs_a ? 0 : p->cs_a;
     if (j < first) {
-        const char *b = (const char *)p->b + ((job->k + k) * p->rs_b + job->j + j) * size;
-        job->number->block(m, n, some, a, p->rs_a, cs_a, b, panel, p->rs_b, &sink);
+        const char *b = (const char *)p->b + (job->k * p->rs_b + job->j + j) * size;
+        job->number->block(m, n, job->k1, a, p->rs_a, cs_a, b, panel, p->rs_b, &sink);
     } else {
-        int64_t width = multiple(job->n1 - first, panel);
-        const char *b = job->b + (k * width + (j - first) * some) * size;
-        job->number->block(m, n, some, a, p->rs_a, cs_a, b, panel * some, panel, &sink);
+        const char *b = job->b + (j - first) * job->k1 * size;
+        job->number->block(m, n, job->k1, a, p->rs_a, cs_a, b, panel * job->k1, panel, &sink);
     }
 }
 
 static void multiply_block(const gemm_job *job, int64_t i, int64_t j) {
     int64_t m = least(job->mc, job->m1 - i), end = least(j + job->nb, job->n1);
     int64_t first = unpacked(job), middle = j < first ? least(end, first) : j;
-    for (int64_t k = 0; k < job->k1; k += job->kc) {
-        int64_t some = least(job->kc, job->k1 - k);
-        if (middle > j) multiply(job, i, m, j, middle - j, k, some);
-        if (end > middle) multiply(job, i, m, middle, end - middle, k, some);
-    }
+    if (middle > j) multiply(job, i, m, j, middle - j);
+    if (end > middle) multiply(job, i, m, middle, end - middle);
     if (job->sums_apart && job->k + job->k1 == job->p.k)
         job->number->finish(&job->p, job->i + i, job->j + j, m, end - j,
                             job->sums + (i * job->n1 + j) * job->number->size, job->n1);
@@ -215,10 +200,11 @@ static void choose_packing(gemm_job *job) {
     const bool native = job->in_size == job->number->size;
     const int64_t l1 = first_cache, panel = job->number->panel, size = job->number->size;
     bool straight = p->cs_a == 1 || (p->rs_a == 1 && p->cs_a != 0);
+    /* rows that are a multiple of 4096 bytes apart displace each other in the caches */
     bool few = p->n <= 4 * panel, near = p->m * p->k * size <= l1;
-    job->packs_a = !(native && straight && (few || near));
-    job->packs_b =
-        !(native && p->cs_b == 1 && (p->m <= TERN_SIMD_ROWS || p->k * p->n * size <= l1));
+    bool some = p->n <= 32 * panel && p->cs_a == 1 && p->rs_a * size % 4096 != 0;
+    job->packs_a = !(native && straight && (few || near || some));
+    job->packs_b = !(native && p->cs_b == 1 && p->k * p->n * size <= 2 * l1);
 }
 
 /* Blocks that fit the caches, and are many enough for many threads where each has work. */
@@ -226,12 +212,11 @@ static void choose_blocks(gemm_job *job) {
     const tern_simd_product *p = &job->p;
     const int64_t size = job->number->size, panel = job->number->panel;
     int64_t kc = most(128, first_cache / 2 / (panel * size));
-    job->k1 = p->k <= PACKED_K + kc ? p->k : PACKED_K;
-    job->kc = divided(job->k1, divided(job->k1, kc));
-    int64_t mc = most(4 * TERN_SIMD_ROWS, second_cache / 2 / (job->kc * size)), nb = 16 * panel;
-    mc = least(mc, 256);
-    int64_t down = divided(p->m, mc), across = divided(p->n, nb);
-    while (down * across < 16 && p->m * p->n / (down * across) * p->k > 2 * BLOCK_WORK) {
+    job->k1 = divided(p->k, divided(p->k, kc));
+    int64_t mc = most(4 * TERN_SIMD_ROWS, least(256, second_cache / 2 / (job->k1 * size)));
+    int64_t down = divided(p->m, mc), across = divided(p->n, 16 * panel);
+    double work = (double)p->m * (double)p->n * (double)job->k1;
+    while (down * across < 16 && work / (double)(down * across) > BLOCK_WORK) {
         bool tall = p->m / down > p->n / across;
         if (tall && p->m / down > 4 * TERN_SIMD_ROWS)
             down++;
@@ -242,11 +227,11 @@ static void choose_blocks(gemm_job *job) {
     }
     job->mc = multiple(divided(p->m, down), TERN_SIMD_ROWS);
     job->nb = multiple(divided(p->n, across), panel);
-    int64_t room = PACKED / job->k1;
-    job->m1 = job->packs_a || job->sums_apart ? most(job->mc, room / job->mc * job->mc) : p->m;
-    job->n1 = job->packs_b || job->sums_apart ? most(job->nb, room / job->nb * job->nb) : p->n;
-    job->m1 = least(job->m1, p->m);
-    job->n1 = least(job->n1, p->n);
+    int64_t side = job->sums_apart ? APART : PACKED / job->k1;
+    bool limits_m = job->packs_a || job->sums_apart, limits_n = job->packs_b || job->sums_apart;
+    int64_t m1 = most(1, side / job->mc) * job->mc, n1 = most(1, side / job->nb) * job->nb;
+    job->m1 = limits_m ? least(m1, p->m) : p->m;
+    job->n1 = limits_n ? least(n1, p->n) : p->n;
 }
 
 /* out by columns is its transpose by rows. */

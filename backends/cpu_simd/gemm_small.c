@@ -18,8 +18,8 @@
 /* A k that is worth vectors along it. */
 #define LONG 64
 /* Multiplications of a small product, and bytes of a b that is read where it lies. */
-#define SMALL  0x1p19
-#define NEAR_B (32 << 10)
+#define SMALL  0x1p21
+#define NEAR_B (64 << 10)
 
 typedef struct vector_job {
     const tern_simd_product *p;
