@@ -409,6 +409,18 @@ SIMD_INLINE float f32_sum(f32v x) {
 
 /* ---- transposes ------------------------------------------------------------------------------- */
 
+/* The first n lanes of x, zeros behind them. */
+SIMD_INLINE f32v f32_first(f32v x, int64_t n) {
+    float lanes[F32_LANES] = {0};
+    f32_store_some(lanes, x, n);
+    return f32_load(lanes);
+}
+SIMD_INLINE f64v f64_first(f64v x, int64_t n) {
+    double lanes[F64_LANES] = {0};
+    f64_store_some(lanes, x, n);
+    return f64_load(lanes);
+}
+
 /* Of each 128 bits the lower halves of a and b, or the upper ones, element by element. */
 #if SIMD_BYTES == 64
 SIMD_INLINE f32v f32_zip_low(f32v a, f32v b) {
