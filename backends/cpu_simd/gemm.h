@@ -41,7 +41,7 @@ int32_t tern_simd_gemm(const tern_kit_call *call, tern_simd_product *product);
 /* The sizes of blocks that suit this machine's caches; read once, when a device opens. */
 void tern_simd_gemm_init(void);
 
-/* ---- by one thread, on packed panels ----------------------------------------------------------- */
+/* ---- by one thread, on packed panels --------------------------------------------------------- */
 
 /* A tile has up to ROWS rows and PANEL columns, which are two vectors. */
 #if SIMD_BYTES == 64

@@ -407,7 +407,7 @@ SIMD_INLINE float f32_sum(f32v x) {
 #endif
 }
 
-/* ---- transposes ------------------------------------------------------------------------------- */
+/* ---- transposes ------------------------------------------------------------------------------ */
 
 /* The first n lanes of x, zeros behind them. */
 SIMD_INLINE f32v f32_first(f32v x, int64_t n) {
