@@ -5,6 +5,7 @@
  * variant by the manifests, before any of them is opened.
  */
 #include "../cpu_ref/kit.h"
+#include "gemm.h"
 #include "kernels.h"
 
 static const tern_host *host;
@@ -45,6 +46,7 @@ static const struct {
     {TERN_KERNEL_INDEX_PUT, tern_simd_index_put},
     {TERN_KERNEL_NONZERO_COUNT, tern_simd_nonzero_count},
     {TERN_KERNEL_NONZERO, tern_simd_nonzero},
+    {TERN_KERNEL_MATMUL, tern_simd_matmul},
 };
 
 static int32_t device_info(int32_t index, tern_device_info *out_info, tern_backend_error *err) {
@@ -61,6 +63,7 @@ static int32_t device_open(int32_t index, tern_bdevice **out_device, tern_backen
     tern_kit_device_init(device, &vtable, host, &tern_kit_host_memory);
     for (size_t i = 0; i < sizeof own_kernels / sizeof own_kernels[0]; i++)
         tern_kit_replace(device, own_kernels[i].kernel, own_kernels[i].run);
+    tern_simd_gemm_init();
     *out_device = &device->base;
     return TERN_BACKEND_OK;
 }

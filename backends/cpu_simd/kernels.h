@@ -22,5 +22,6 @@ int32_t tern_simd_index_get(const tern_kit_call *call);
 int32_t tern_simd_index_put(const tern_kit_call *call);
 int32_t tern_simd_nonzero_count(const tern_kit_call *call);
 int32_t tern_simd_nonzero(const tern_kit_call *call);
+int32_t tern_simd_matmul(const tern_kit_call *call);
 
 #endif

@@ -1,0 +1,280 @@
+/*
+ * gemm.c: a product cut into blocks that the caches hold, and the blocks given to the threads.
+ *
+ *     for each part of out, m1 by n1, and each k1 of k (what is packed at once):
+ *         pack a [m1, k1] and b [k1, n1], block by block            (parallel)
+ *         for each block of out, mc by nb:  add the product to it   (parallel, gemm_block.inc)
+ *
+ * A panel of b, k1 long, stays in the first cache, mc rows of a in the second. Blocks follow from the
+ * sizes alone, and k is never shared among threads, so the bits are the same for any number of them.
+ *
+ * An operand that is small, or used only a few times, is read where it lies. Sums go to out directly where
+ * its rows are contiguous and of the type that is summed in, else to scratch memory, and from there
+ * through `finish`.
+ */
+#include <stdatomic.h>
+#include <unistd.h>
+
+#include "../cpu_ref/walk.h"
+#include "gemm_number.h"
+
+/* Bytes. Written when a device opens, always the same. */
+static _Atomic int64_t first_cache = 32 << 10, second_cache = 256 << 10;
+
+/* The most that is packed of an operand at once, in elements, and the side of sums that wait apart. */
+#define PACKED (INT64_C(1) << 21)
+#define APART  1024
+/* Multiplications that are worth a thread, and a block's where all threads shall have one. */
+#define THREAD_WORK (INT64_C(1) << 19)
+#define BLOCK_WORK  0x1p22
+
+typedef struct gemm_job {
+    tern_simd_product p;
+    const tern_simd_number *number;
+    int64_t in_size;
+    bool packs_a, packs_b, sums_apart;
+    int64_t mc, nb;
+    int64_t i, j, k;    /* where the part begins */
+    int64_t m1, n1, k1; /* its size */
+    int64_t across;     /* blocks in a row of the part */
+    char *a, *b, *sums; /* packed, and sums [m1, n1] */
+} gemm_job;
+
+static int64_t least(int64_t a, int64_t b) {
+    return a < b ? a : b;
+}
+static int64_t most(int64_t a, int64_t b) {
+    return a > b ? a : b;
+}
+static int64_t divided(int64_t n, int64_t by) {
+    return (n + by - 1) / by;
+}
+static int64_t multiple(int64_t n, int64_t of) {
+    return divided(n, of) * of;
+}
+
+static void look_up(int name, _Atomic int64_t *cache, int64_t low, int64_t high) {
+    int64_t bytes = sysconf(name);
+    if (bytes > 0) *cache = most(low, least(bytes, high));
+}
+
+void tern_simd_gemm_init(void) {
+#if defined(_SC_LEVEL1_DCACHE_SIZE) && defined(_SC_LEVEL2_CACHE_SIZE)
+    look_up(_SC_LEVEL1_DCACHE_SIZE, &first_cache, 16 << 10, 128 << 10);
+    look_up(_SC_LEVEL2_CACHE_SIZE, &second_cache, 128 << 10, 4 << 20);
+#else
+    (void)look_up;
+#endif
+}
+
+/* ---- packing --------------------------------------------------------------------------------- */
+
+/* The columns of b that lie in whole panels; those behind them are packed in any case. */
+static int64_t unpacked(const gemm_job *job) {
+    return job->packs_b ? 0 : job->n1 / job->number->panel * job->number->panel;
+}
+
+static void pack_a(const gemm_job *job, int64_t i) {
+    const tern_simd_product *p = &job->p;
+    int64_t rows = least(job->mc, job->m1 - i);
+    int64_t at = (job->i + i) * p->rs_a + job->k * p->cs_a;
+    job->number->pack_rows[p->in](rows, job->k1, (const char *)p->a + at * job->in_size, p->rs_a,
+                                  p->cs_a, job->a + i * job->k1 * job->number->size);
+}
+
+/* Columns j .. end of the part. */
+static void pack_b(const gemm_job *job, int64_t j, int64_t end) {
+    const tern_simd_product *p = &job->p;
+    int64_t at = job->k * p->rs_b + (job->j + j) * p->cs_b;
+    job->number->pack_columns[p->in](end - j, job->k1, (const char *)p->b + at * job->in_size,
+                                     p->cs_b, p->rs_b,
+                                     job->b + (j - unpacked(job)) * job->k1 * job->number->size);
+}
+
+/* Blocks of rows of a, and behind them blocks of columns of b. */
+static void pack(void *arg, int64_t begin, int64_t end) {
+    const gemm_job *job = arg;
+    int64_t blocks_a = job->packs_a ? divided(job->m1, job->mc) : 0, first = unpacked(job);
+    for (int64_t u = begin; u < end; u++) {
+        int64_t j = first + (u - blocks_a) * job->nb;
+        if (u < blocks_a)
+            pack_a(job, u * job->mc);
+        else
+            pack_b(job, j, least(j + job->nb, job->n1));
+    }
+}
+
+/* ---- multiplying ----------------------------------------------------------------------------- */
+
+/* Where the sums of element (i, j) of the part go. */
+static tern_simd_sink sink_at(const gemm_job *job, int64_t i, int64_t j) {
+    const tern_simd_product *p = &job->p;
+    int64_t size = job->number->size;
+    if (job->sums_apart) {
+        char *sums = job->sums + (i * job->n1 + j) * size;
+        return (tern_simd_sink){sums, NULL, job->n1, 0, 1, 1, 1};
+    }
+    int64_t at = (job->i + i) * p->rs_out + job->j + j;
+    int64_t c_at = (job->i + i) * p->rs_c + (job->j + j) * p->cs_c;
+    const char *c = p->c ? (const char *)p->c + c_at * size : NULL;
+    return (tern_simd_sink){
+        (char *)p->out + at * size, c, p->rs_out, p->rs_c, p->cs_c, p->alpha, p->beta};
+}
+
+/* Adds the product for a block of rows, and columns that are all packed or all not. */
+static void multiply(const gemm_job *job, int64_t i, int64_t m, int64_t j, int64_t n) {
+    const tern_simd_product *p = &job->p;
+    const int64_t size = job->number->size, panel = job->number->panel, first = unpacked(job);
+    tern_simd_sink sink = sink_at(job, i, j);
+    if (job->k > 0) { /* what there is already */
+        sink.c = sink.out;
+        sink.rs_c = sink.rs_out;
+        sink.cs_c = 1;
+        sink.beta = 1;
+    }
+    const char *a = job->a + i * job->k1 * size;
+    if (!job->packs_a) a = (const char *)p->a + ((job->i + i) * p->rs_a + job->k * p->cs_a) * size;
+    int64_t cs_a = job->packs_a ? 0 : p->cs_a;
+    if (j < first) {
+        const char *b = (const char *)p->b + (job->k * p->rs_b + job->j + j) * size;
+        job->number->block(m, n, job->k1, a, p->rs_a, cs_a, b, panel, p->rs_b, &sink);
+    } else {
+        const char *b = job->b + (j - first) * job->k1 * size;
+        job->number->block(m, n, job->k1, a, p->rs_a, cs_a, b, panel * job->k1, panel, &sink);
+    }
+}
+
+static void multiply_block(const gemm_job *job, int64_t i, int64_t j) {
+    int64_t m = least(job->mc, job->m1 - i), end = least(j + job->nb, job->n1);
+    int64_t first = unpacked(job), middle = j < first ? least(end, first) : j;
+    if (middle > j) multiply(job, i, m, j, middle - j);
+    if (end > middle) multiply(job, i, m, middle, end - middle);
+    if (job->sums_apart && job->k + job->k1 == job->p.k)
+        job->number->finish(&job->p, job->i + i, job->j + j, m, end - j,
+                            job->sums + (i * job->n1 + j) * job->number->size, job->n1);
+}
+
+static void multiply_blocks(void *arg, int64_t begin, int64_t end) {
+    const gemm_job *job = arg;
+    for (int64_t u = begin; u < end; u++)
+        multiply_block(job, u / job->across * job->mc, u % job->across * job->nb);
+}
+
+/* ---- the whole ------------------------------------------------------------------------------- */
+
+/* On the threads, but for what is done before one has woken up. */
+static void spread(const tern_kit_call *call, int64_t units, int64_t work,
+                   void (*fn)(void *, int64_t, int64_t), gemm_job *job) {
+    if (units < 2 || work < THREAD_WORK)
+        fn(job, 0, units);
+    else
+        call->host->parallel_for(units, 1, fn, job);
+}
+
+static void run_part(const tern_kit_call *call, gemm_job *job) {
+    int64_t work = job->m1 * job->n1 * job->k1, packed = job->n1 - unpacked(job);
+    int64_t to_pack = (job->packs_a ? job->m1 * job->k1 : 0) + packed * job->k1;
+    int64_t units = (job->packs_a ? divided(job->m1, job->mc) : 0) + divided(packed, job->nb);
+    job->across = divided(job->n1, job->nb);
+    spread(call, units, 8 * to_pack, pack, job);
+    spread(call, divided(job->m1, job->mc) * job->across, work, multiply_blocks, job);
+}
+
+/* The parts; each packs what it needs. */
+static void run_parts(const tern_kit_call *call, gemm_job *job) {
+    const tern_simd_product *p = &job->p;
+    const int64_t m1 = job->m1, n1 = job->n1, k1 = job->k1;
+    for (job->j = 0; job->j < p->n; job->j += n1)
+        for (job->i = 0; job->i < p->m; job->i += m1)
+            for (job->k = 0; job->k < p->k; job->k += k1) {
+                job->m1 = least(m1, p->m - job->i);
+                job->n1 = least(n1, p->n - job->j);
+                job->k1 = least(k1, p->k - job->k);
+                run_part(call, job);
+            }
+}
+
+/* What is packed, and what is read where it lies. */
+static void choose_packing(gemm_job *job) {
+    const tern_simd_product *p = &job->p;
+    const bool native = job->in_size == job->number->size;
+    const int64_t l1 = first_cache, panel = job->number->panel, size = job->number->size;
+    bool straight = p->cs_a == 1 || (p->rs_a == 1 && p->cs_a != 0);
+    /* rows that are a multiple of 4096 bytes apart displace each other in the caches */
+    bool few = p->n <= 4 * panel, near = p->m * p->k * size <= l1;
+    bool some = p->n <= 32 * panel && p->cs_a == 1 && p->rs_a * size % 4096 != 0;
+    job->packs_a = !(native && straight && (few || near || some));
+    job->packs_b = !(native && p->cs_b == 1 && p->k * p->n * size <= 2 * l1);
+}
+
+/* Blocks that fit the caches, and are many enough for many threads where each has work. */
+static void choose_blocks(gemm_job *job) {
+    const tern_simd_product *p = &job->p;
+    const int64_t size = job->number->size, panel = job->number->panel;
+    int64_t kc = most(128, first_cache / 2 / (panel * size));
+    job->k1 = divided(p->k, divided(p->k, kc));
+    int64_t mc = most(4 * TERN_SIMD_ROWS, least(256, second_cache / 2 / (job->k1 * size)));
+    int64_t down = divided(p->m, mc), across = divided(p->n, 16 * panel);
+    double work = (double)p->m * (double)p->n * (double)job->k1;
+    while (down * across < 16 && work / (double)(down * across) > BLOCK_WORK) {
+        bool tall = p->m / down > p->n / across;
+        if (tall && p->m / down > 4 * TERN_SIMD_ROWS)
+            down++;
+        else if (p->n / across > 2 * panel)
+            across++;
+        else
+            break;
+    }
+    job->mc = multiple(divided(p->m, down), TERN_SIMD_ROWS);
+    job->nb = multiple(divided(p->n, across), panel);
+    int64_t side = job->sums_apart ? APART : PACKED / job->k1;
+    bool limits_m = job->packs_a || job->sums_apart, limits_n = job->packs_b || job->sums_apart;
+    int64_t m1 = most(1, side / job->mc) * job->mc, n1 = most(1, side / job->nb) * job->nb;
+    job->m1 = limits_m ? least(m1, p->m) : p->m;
+    job->n1 = limits_n ? least(n1, p->n) : p->n;
+}
+
+/* out by columns is its transpose by rows. */
+static void turn(tern_simd_product *p) {
+    tern_simd_product t = *p;
+    *p = (tern_simd_product){t.n,    t.m,      t.k,      t.in,    t.out_dtype, t.b,    t.a,
+                             t.c,    t.out,    t.cs_b,   t.rs_b,  t.cs_a,      t.rs_a, t.cs_c,
+                             t.rs_c, t.cs_out, t.rs_out, t.alpha, t.beta};
+}
+
+/* Elements of scratch memory: packed a, packed b, sums. */
+static int64_t room_for(const gemm_job *job, int64_t *out_b, int64_t *out_sums) {
+    int64_t a = job->packs_a ? job->m1 * job->k1 : 0;
+    int64_t b = multiple(job->n1 - unpacked(job), job->number->panel) * job->k1;
+    *out_b = multiple(a, 16);
+    *out_sums = *out_b + multiple(b, 16);
+    return *out_sums + (job->sums_apart ? job->m1 * job->n1 : 0);
+}
+
+static int32_t multiply_parts(const tern_kit_call *call, const tern_simd_product *p) {
+    bool wide = p->out_dtype == TERN_BT_FLOAT64;
+    gemm_job job = {.p = *p,
+                    .number = wide ? &tern_simd_number_f64 : &tern_simd_number_f32,
+                    .in_size = tern_kit_size(p->in)};
+    bool own = wide || p->out_dtype == TERN_BT_FLOAT32;
+    bool c_fits = !p->c || p->cs_c == 0 || p->cs_c == 1;
+    job.sums_apart = !own || p->cs_out != 1 || !c_fits;
+    choose_packing(&job);
+    choose_blocks(&job);
+    int64_t b_at, sums_at, room = room_for(&job, &b_at, &sums_at);
+    char *scratch = room ? tern_kit_take(call, room, (size_t)job.number->size) : NULL;
+    if (room && !scratch) return TERN_BACKEND_OUT_OF_MEMORY;
+    job.a = scratch;
+    job.b = scratch ? scratch + b_at * job.number->size : NULL;
+    job.sums = scratch ? scratch + sums_at * job.number->size : NULL;
+    run_parts(call, &job);
+    tern_kit_give(call, scratch);
+    return TERN_BACKEND_OK;
+}
+
+int32_t tern_simd_gemm(const tern_kit_call *call, tern_simd_product *p) {
+    int32_t status;
+    if (p->beta == 0) p->c = NULL;
+    if (p->rs_out == 1 && (p->cs_out != 1 || p->n == 1)) turn(p);
+    return tern_simd_gemm_small(call, p, &status) ? status : multiply_parts(call, p);
+}
