@@ -94,22 +94,36 @@ SIMD_INLINE void i64_store(void *to, i64v x) {
     memcpy(to, &x, sizeof x);
 }
 
-/* The first n lanes, 0 <= n <= lanes; the others read as zero and are not written. */
-SIMD_INLINE f32v f32_load_some(const void *from, int64_t n) {
-    f32v x = {0};
-    memcpy(&x, from, (size_t)n * sizeof(float));
-    return x;
-}
-SIMD_INLINE f64v f64_load_some(const void *from, int64_t n) {
-    f64v x = {0};
-    memcpy(&x, from, (size_t)n * sizeof(double));
-    return x;
+/* The first n lanes are written, 0 <= n <= lanes, in pieces of a power of two. */
+SIMD_INLINE void simd_store_bytes(char *to, const char *from, int64_t bytes) {
+    if (SIMD_BYTES > 32 && bytes & 32) {
+        memcpy(to, from, 32);
+        to += 32;
+        from += 32;
+    }
+    if (SIMD_BYTES > 16 && bytes & 16) {
+        memcpy(to, from, 16);
+        to += 16;
+        from += 16;
+    }
+    if (bytes & 8) {
+        memcpy(to, from, 8);
+        to += 8;
+        from += 8;
+    }
+    if (bytes & 4) memcpy(to, from, 4);
 }
 SIMD_INLINE void f32_store_some(void *to, f32v x, int64_t n) {
-    memcpy(to, &x, (size_t)n * sizeof(float));
+    if (n >= F32_LANES)
+        f32_store(to, x);
+    else
+        simd_store_bytes(to, (const char *)&x, n * (int64_t)sizeof(float));
 }
 SIMD_INLINE void f64_store_some(void *to, f64v x, int64_t n) {
-    memcpy(to, &x, (size_t)n * sizeof(double));
+    if (n >= F64_LANES)
+        f64_store(to, x);
+    else
+        simd_store_bytes(to, (const char *)&x, n * (int64_t)sizeof(double));
 }
 
 /* a where the mask's bits are set, b where they are not. */
@@ -118,12 +132,6 @@ SIMD_INLINE i32v i32_select(i32v mask, i32v a, i32v b) {
 }
 SIMD_INLINE i64v i64_select(i64v mask, i64v a, i64v b) {
     return (mask & a) | (~mask & b);
-}
-SIMD_INLINE f32v f32_select(i32v mask, f32v a, f32v b) {
-    return (f32v)i32_select(mask, (i32v)a, (i32v)b);
-}
-SIMD_INLINE f64v f64_select(i64v mask, f64v a, f64v b) {
-    return (f64v)i64_select(mask, (i64v)a, (i64v)b);
 }
 
 SIMD_INLINE f32v f32_abs(f32v x) {
@@ -163,6 +171,14 @@ SIMD_INLINE f32half f32_of_f64(f64v x) {
 
 /* ---- what each instruction set has of its own ------------------------------------------------ */
 
+/*
+ * f32_load_some, f64_load_some: the first n lanes, 0 <= n <= lanes; the others are zero and are not read.
+ * f32_select, f64_select: a where the mask is set, b where it is not; a mask is set in a whole lane or not at all.
+ * f64_low, f64_high: a half of a vector of float32 as float64; f32_join: both together as one again.
+ * i32_any, i64_any: whether a mask is set in any lane.
+ * f32_min, f32_max: the lesser and the greater; where one is NaN, the second (NEON: NaN).
+ */
+
 #if defined(__AVX512F__)
 #define SIMD_HAS_FMA 1
 SIMD_INLINE f32v f32_fma(f32v a, f32v b, f32v c) {
@@ -176,6 +192,40 @@ SIMD_INLINE f32v f32_sqrt(f32v x) {
 }
 SIMD_INLINE f64v f64_sqrt(f64v x) {
     return (f64v)_mm512_sqrt_pd((__m512d)x);
+}
+SIMD_INLINE f32v f32_load_some(const void *from, int64_t n) {
+    return (f32v)_mm512_maskz_loadu_ps((__mmask16)((1u << n) - 1), from);
+}
+SIMD_INLINE f64v f64_load_some(const void *from, int64_t n) {
+    return (f64v)_mm512_maskz_loadu_pd((__mmask8)((1u << n) - 1), from);
+}
+SIMD_INLINE f32v f32_select(i32v mask, f32v a, f32v b) {
+    return (f32v)_mm512_mask_blend_ps(_mm512_movepi32_mask((__m512i)mask), (__m512)b, (__m512)a);
+}
+SIMD_INLINE f64v f64_select(i64v mask, f64v a, f64v b) {
+    return (f64v)_mm512_mask_blend_pd(_mm512_movepi64_mask((__m512i)mask), (__m512d)b, (__m512d)a);
+}
+SIMD_INLINE int i32_any(i32v mask) {
+    return _mm512_movepi32_mask((__m512i)mask) != 0;
+}
+SIMD_INLINE int i64_any(i64v mask) {
+    return _mm512_movepi64_mask((__m512i)mask) != 0;
+}
+SIMD_INLINE f64v f64_low(f32v x) {
+    return (f64v)_mm512_cvtps_pd(_mm512_castps512_ps256((__m512)x));
+}
+SIMD_INLINE f64v f64_high(f32v x) {
+    return (f64v)_mm512_cvtps_pd(_mm512_extractf32x8_ps((__m512)x, 1));
+}
+SIMD_INLINE f32v f32_join(f64v low, f64v high) {
+    __m512 x = _mm512_castps256_ps512(_mm512_cvtpd_ps((__m512d)low));
+    return (f32v)_mm512_insertf32x8(x, _mm512_cvtpd_ps((__m512d)high), 1);
+}
+SIMD_INLINE f32v f32_min(f32v x, f32v y) {
+    return (f32v)_mm512_min_ps((__m512)x, (__m512)y);
+}
+SIMD_INLINE f32v f32_max(f32v x, f32v y) {
+    return (f32v)_mm512_max_ps((__m512)x, (__m512)y);
 }
 #define F32_ROUND(x, mode) (f32v) _mm512_roundscale_ps((__m512)(x), mode)
 #define F64_ROUND(x, mode) (f64v) _mm512_roundscale_pd((__m512d)(x), mode)
@@ -192,6 +242,41 @@ SIMD_INLINE f32v f32_sqrt(f32v x) {
 }
 SIMD_INLINE f64v f64_sqrt(f64v x) {
     return (f64v)_mm256_sqrt_pd((__m256d)x);
+}
+SIMD_INLINE f32v f32_load_some(const void *from, int64_t n) {
+    i32v lane = {0, 1, 2, 3, 4, 5, 6, 7};
+    return (f32v)_mm256_maskload_ps(from, (__m256i)(lane < (int32_t)n));
+}
+SIMD_INLINE f64v f64_load_some(const void *from, int64_t n) {
+    i64v lane = {0, 1, 2, 3};
+    return (f64v)_mm256_maskload_pd(from, (__m256i)(lane < n));
+}
+SIMD_INLINE f32v f32_select(i32v mask, f32v a, f32v b) {
+    return (f32v)_mm256_blendv_ps((__m256)b, (__m256)a, (__m256)mask);
+}
+SIMD_INLINE f64v f64_select(i64v mask, f64v a, f64v b) {
+    return (f64v)_mm256_blendv_pd((__m256d)b, (__m256d)a, (__m256d)mask);
+}
+SIMD_INLINE int i32_any(i32v mask) {
+    return _mm256_movemask_ps((__m256)mask) != 0;
+}
+SIMD_INLINE int i64_any(i64v mask) {
+    return _mm256_movemask_pd((__m256d)mask) != 0;
+}
+SIMD_INLINE f64v f64_low(f32v x) {
+    return (f64v)_mm256_cvtps_pd(_mm256_castps256_ps128((__m256)x));
+}
+SIMD_INLINE f64v f64_high(f32v x) {
+    return (f64v)_mm256_cvtps_pd(_mm256_extractf128_ps((__m256)x, 1));
+}
+SIMD_INLINE f32v f32_join(f64v low, f64v high) {
+    return (f32v)_mm256_set_m128(_mm256_cvtpd_ps((__m256d)high), _mm256_cvtpd_ps((__m256d)low));
+}
+SIMD_INLINE f32v f32_min(f32v x, f32v y) {
+    return (f32v)_mm256_min_ps((__m256)x, (__m256)y);
+}
+SIMD_INLINE f32v f32_max(f32v x, f32v y) {
+    return (f32v)_mm256_max_ps((__m256)x, (__m256)y);
 }
 #define F32_ROUND(x, mode) (f32v) _mm256_round_ps((__m256)(x), (mode) | _MM_FROUND_NO_EXC)
 #define F64_ROUND(x, mode) (f64v) _mm256_round_pd((__m256d)(x), (mode) | _MM_FROUND_NO_EXC)
@@ -211,6 +296,27 @@ SIMD_INLINE f32v f32_sqrt(f32v x) {
 SIMD_INLINE f64v f64_sqrt(f64v x) {
     return (f64v)_mm_sqrt_pd((__m128d)x);
 }
+SIMD_INLINE f32v f32_min(f32v x, f32v y) {
+    return (f32v)_mm_min_ps((__m128)x, (__m128)y);
+}
+SIMD_INLINE f32v f32_max(f32v x, f32v y) {
+    return (f32v)_mm_max_ps((__m128)x, (__m128)y);
+}
+SIMD_INLINE int i32_any(i32v mask) {
+    return _mm_movemask_ps((__m128)mask) != 0;
+}
+SIMD_INLINE int i64_any(i64v mask) {
+    return _mm_movemask_pd((__m128d)mask) != 0;
+}
+SIMD_INLINE f64v f64_low(f32v x) {
+    return (f64v)_mm_cvtps_pd((__m128)x);
+}
+SIMD_INLINE f64v f64_high(f32v x) {
+    return (f64v)_mm_cvtps_pd(_mm_movehl_ps((__m128)x, (__m128)x));
+}
+SIMD_INLINE f32v f32_join(f64v low, f64v high) {
+    return (f32v)_mm_movelh_ps(_mm_cvtpd_ps((__m128d)low), _mm_cvtpd_ps((__m128d)high));
+}
 #elif defined(__aarch64__)
 #define SIMD_HAS_FMA 1
 SIMD_INLINE f32v f32_fma(f32v a, f32v b, f32v c) {
@@ -225,8 +331,51 @@ SIMD_INLINE f32v f32_sqrt(f32v x) {
 SIMD_INLINE f64v f64_sqrt(f64v x) {
     return (f64v)vsqrtq_f64((float64x2_t)x);
 }
+SIMD_INLINE f32v f32_min(f32v x, f32v y) {
+    return (f32v)vminq_f32((float32x4_t)x, (float32x4_t)y);
+}
+SIMD_INLINE f32v f32_max(f32v x, f32v y) {
+    return (f32v)vmaxq_f32((float32x4_t)x, (float32x4_t)y);
+}
+SIMD_INLINE int i32_any(i32v mask) {
+    return vmaxvq_u32((uint32x4_t)mask) != 0;
+}
+SIMD_INLINE int i64_any(i64v mask) {
+    return vmaxvq_u32((uint32x4_t)mask) != 0;
+}
+SIMD_INLINE f64v f64_low(f32v x) {
+    return (f64v)vcvt_f64_f32(vget_low_f32((float32x4_t)x));
+}
+SIMD_INLINE f64v f64_high(f32v x) {
+    return (f64v)vcvt_high_f64_f32((float32x4_t)x);
+}
+SIMD_INLINE f32v f32_join(f64v low, f64v high) {
+    return (f32v)vcvt_high_f32_f64(vcvt_f32_f64((float64x2_t)low), (float64x2_t)high);
+}
 #else
 #error "cpu_simd knows x86-64 and aarch64"
+#endif
+#if SIMD_BYTES == 16
+SIMD_INLINE f32v f32_select(i32v mask, f32v a, f32v b) {
+    return (f32v)i32_select(mask, (i32v)a, (i32v)b);
+}
+SIMD_INLINE f64v f64_select(i64v mask, f64v a, f64v b) {
+    return (f64v)i64_select(mask, (i64v)a, (i64v)b);
+}
+SIMD_INLINE f32v f32_load_some(const void *from, int64_t n) {
+    if (n >= 4) return f32_load(from);
+    float x[3] = {0};
+    memcpy(x, from, n > 0 ? sizeof *x : 0);
+    if (n > 1) memcpy(x + 1, (const float *)from + 1, sizeof *x);
+    if (n > 2) memcpy(x + 2, (const float *)from + 2, sizeof *x);
+    return (f32v){x[0], x[1], x[2], 0};
+}
+SIMD_INLINE f64v f64_load_some(const void *from, int64_t n) {
+    if (n >= 2) return f64_load(from);
+    double x = 0;
+    memcpy(&x, from, n > 0 ? sizeof x : 0);
+    return (f64v){x, 0};
+}
 #endif
 
 /* ---- rounding to integers -------------------------------------------------------------------- */
