@@ -35,6 +35,9 @@ static const struct {
     tern_kit_kernel run;
 } own_kernels[] = {
     {TERN_KERNEL_FILL, tern_simd_fill},
+    {TERN_KERNEL_UNARY, tern_simd_unary},
+    {TERN_KERNEL_BINARY, tern_simd_binary},
+    {TERN_KERNEL_TERNARY, tern_simd_ternary},
     {TERN_KERNEL_COPY, tern_simd_copy},
     {TERN_KERNEL_SCAN, tern_simd_scan},
     {TERN_KERNEL_SORT, tern_simd_sort},

@@ -4,6 +4,7 @@
 #include "../cpu_ref/walk.h"
 #include "gemm_number.h"
 #include "gemm_tile.h"
+#include "simd_lanes.h"
 
 #define NUMBER  double
 #define VECTOR  f64v

@@ -12,6 +12,9 @@
 
 int32_t tern_simd_copy(const tern_kit_call *call);
 int32_t tern_simd_fill(const tern_kit_call *call);
+int32_t tern_simd_unary(const tern_kit_call *call);
+int32_t tern_simd_binary(const tern_kit_call *call);
+int32_t tern_simd_ternary(const tern_kit_call *call);
 int32_t tern_simd_scan(const tern_kit_call *call);
 int32_t tern_simd_sort(const tern_kit_call *call);
 int32_t tern_simd_gather(const tern_kit_call *call);
