@@ -176,6 +176,7 @@ struct tern_ctx {
     void *updaters;  /* programs that write: whoever makes them keeps them here */
     tern_made_program *made_programs[TERN_MADE_PROGRAMS]; /* functional/programs/made.h */
     int n_made_programs;
+    void *known_formulas; /* where those of the library's own were found last */
     tern_nones nones[TERN_KNOWN_NONES];
     void *schemas;       /* of operations called by name: whoever parses them keeps them here */
     void *backward_heap; /* the engine's queue, kept from step to step */
@@ -191,14 +192,14 @@ struct tern_ctx {
  * dimension. */
 #define TERN_MAX_OPERANDS 24
 
-/* What a device answered for (kernel, member, dtypes), compared whole. */
+/* What a device answered for (kernel, member, dtypes), which are compared whole: 4 bits a dtype. */
 typedef struct tern_resolved {
+    uint64_t kernel; /* its id, member and numbers of operands; 0 is an empty slot */
+    uint64_t dtypes[2];
     const char *reason; /* NULL: supported */
-    int32_t kernel;     /* 0 is an empty slot */
-    int16_t fn;
-    uint8_t n_inputs, n_outputs;
-    uint8_t dtypes[TERN_MAX_OPERANDS];
 } tern_resolved;
+_Static_assert((int)TERN_DTYPE_COUNT <= 16, "a dtype fits into 4 bits");
+_Static_assert(TERN_MAX_OPERANDS <= 32, "the operands' dtypes fit into two words");
 
 #define TERN_RESOLVED_SLOTS 256
 

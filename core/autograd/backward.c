@@ -10,6 +10,7 @@
 #include "core/call/arg.h"
 #include "core/call/op.h"
 #include "core/context/entered.h"
+#include "core/ops/reduce.h"
 #include "graph.h"
 
 #define FEW 8 /* inputs or outputs of a node that need no memory of their own */
@@ -74,9 +75,10 @@ static tern_tensor *fit(tern_tensor *grad, const tern_meta *meta) {
     bool same = body->rank == meta->rank;
     for (int d = 0; same && d < meta->rank; d++) same = body->shape[d] == meta->shape[d];
     if (!same) {
-        tern_shape shape = {meta->rank, {0}};
+        tern_shape shape;
+        shape.rank = meta->rank;
         for (int d = 0; d < meta->rank; d++) shape.dim[d] = meta->shape[d];
-        grad = tern_sum_to_size(grad, shape);
+        grad = tern_sum_gradient(grad, &shape);
     }
     if (!tern_is_nil(grad) && BODY(grad)->dtype != meta->dtype)
         grad = tern_to_dtype(grad, meta->dtype);

@@ -70,7 +70,7 @@ struct tern_node {
 
 /* Records a call in the open graph: edges from `inputs`, outputs get their edge. False and latched
  * when memory is out. */
-bool tern_node_record(const tern_op *op, const tern_value *args, int n_args,
+TERN_API bool tern_node_record(const tern_op *op, const tern_value *args, int n_args,
                       tern_tensor *const *inputs, int n_inputs, tern_tensor *const *outputs,
                       int n_outputs);
 

@@ -65,20 +65,39 @@ uint32_t tern_node_mask(tern_node *node, int arg) {
     return mask;
 }
 
+/* Reduces into a tensor whose dimensions, those of size 1 that it lacks aside, are the kept ones. */
+static void reduce_into(tern_tensor *input, int32_t fn, uint32_t mask, double value,
+                        tern_tensor *out) {
+    tern_face face;
+    int64_t shape[TERN_MAX_RANK], strides[TERN_MAX_RANK], step = 1;
+    tern_tensor *kept = out;
+    if (BODY(out)->rank != BODY(input)->rank) {
+        for (int d = BODY(input)->rank; d-- > 0;) {
+            shape[d] = mask >> d & 1u ? 1 : BODY(input)->shape[d];
+            strides[d] = step;
+            step *= shape[d];
+        }
+        kept = tern_face_over(&face, out, BODY(input)->rank, shape, strides);
+    }
+    tern_reduce_attrs attrs = {fn, mask, value};
+    tern_launch(BODY(input)->lane, TERN_KERNEL_REDUCE, fn, &input, 1, &kept, 1, &attrs,
+                sizeof attrs);
+}
+
 tern_tensor *tern_reduce_raw(tern_opcall *call, tern_tensor *input, int32_t fn, uint32_t mask,
                              bool keepdim, tern_dtype dtype, double value, double empty) {
-    tern_shape shape = tern_shape_of(input), kept = tern_reduced_shape(&shape, mask, true);
-    tern_tensor *out = tern_new_shaped(call, dtype, &kept);
-    if (call->ctx->status != TERN_OK) return call->ctx->nil;
-    if (BODY(input)->numel == 0) {
-        tern_fill_raw(out, empty, (int64_t)(isfinite(empty) ? empty : 0.0));
-    } else {
-        tern_reduce_attrs attrs = {fn, mask, value};
-        tern_launch(call->lane, TERN_KERNEL_REDUCE, fn, &input, 1, &out, 1, &attrs, sizeof attrs);
+    tern_shape shape = {0, {0}};
+    for (int d = 0; d < BODY(input)->rank; d++) {
+        bool reduced = mask >> d & 1u;
+        if (!reduced || keepdim) shape.dim[shape.rank++] = reduced ? 1 : BODY(input)->shape[d];
     }
-    if (keepdim || mask == 0) return out;
-    tern_shape gone = tern_reduced_shape(&shape, mask, false);
-    return tern_set_shape(out, &gone);
+    tern_tensor *out = tern_new_shaped(call, dtype, &shape);
+    if (call->ctx->status != TERN_OK) return call->ctx->nil;
+    if (BODY(input)->numel == 0)
+        tern_fill_raw(out, empty, (int64_t)(isfinite(empty) ? empty : 0.0));
+    else
+        reduce_into(input, fn, mask, value, out);
+    return out;
 }
 
 /* ---- sum, mean ---- */
@@ -150,20 +169,26 @@ void tern_grad_mean(tern_node *node, tern_tensor *const *grad_out, tern_tensor *
     grads[0] = tern_expand(grad, shape);
 }
 
+/* The dimensions over which a tensor is summed to a size; false where it does not broadcast to it. */
+static bool summed_dims(const tern_tensor *input, const tern_shape *size, uint32_t *out_mask) {
+    int leading = BODY(input)->rank - size->rank;
+    bool fits = leading >= 0;
+    *out_mask = leading > 0 ? (1u << leading) - 1 : 0;
+    for (int d = 0; fits && d < size->rank; d++) {
+        int64_t from = BODY(input)->shape[d + leading];
+        if (from != size->dim[d] && size->dim[d] == 1) *out_mask |= 1u << (d + leading);
+        fits = from == size->dim[d] || size->dim[d] == 1;
+    }
+    return fits;
+}
+
 tern_value tern_op_sum_to_size(tern_opcall *call) {
     tern_tensor *input = tern_arg_tensor(call, 0);
     tern_shape size = tern_arg_ints(call, 1);
     char own[TERN_SHAPE_TEXT], wanted[TERN_SHAPE_TEXT];
+    uint32_t mask;
     if (size.rank < 0) return tern_none();
-    int leading = BODY(input)->rank - size.rank;
-    uint32_t mask = leading > 0 ? (1u << leading) - 1 : 0;
-    bool fits = leading >= 0;
-    for (int d = 0; fits && d < size.rank; d++) {
-        int64_t from = BODY(input)->shape[d + leading];
-        if (from != size.dim[d] && size.dim[d] == 1) mask |= 1u << (d + leading);
-        fits = from == size.dim[d] || size.dim[d] == 1;
-    }
-    if (!fits)
+    if (!summed_dims(input, &size, &mask))
         return tern_call_fail(call, TERN_ERR_ARGUMENT, "size {%s} is not expandable to size {%s}.",
                               tern_shape_text(size.rank, size.dim, wanted),
                               tern_shape_text(BODY(input)->rank, BODY(input)->shape, own));
@@ -173,7 +198,19 @@ tern_value tern_op_sum_to_size(tern_opcall *call) {
     for (int d = 0; d < BODY(input)->rank; d++)
         if (mask >> d & 1u) dims.dim[dims.rank++] = d;
     tern_tensor *sum = tern_sum_dims(input, dims, true);
-    return tern_result(call, leading > 0 ? tern_view(sum, size) : sum);
+    return tern_result(call, BODY(input)->rank > size.rank ? tern_view(sum, size) : sum);
+}
+
+tern_tensor *tern_sum_gradient(tern_tensor *grad, const tern_shape *size) {
+    const tern_tensor_body *body = BODY(grad);
+    uint32_t mask;
+    if (tern_is_nil(grad) || tern_has_shape(grad, size)) return grad;
+    if (body->ctx->grad_enabled || body->numel == 0 || !tern_is_float(body->dtype) ||
+        !summed_dims(grad, size, &mask))
+        return tern_sum_to_size(grad, *size);
+    tern_tensor *out = tern_tensor_new(body->lane, body->dtype, size->rank, size->dim);
+    if (!tern_is_nil(out)) reduce_into(grad, TERN_REDUCE_SUM, mask, 0, out);
+    return out;
 }
 
 /* ---- max, min ---- */
