@@ -36,6 +36,12 @@ function(tern_static_backend name)
     target_sources(tern_core PRIVATE $<TARGET_OBJECTS:tern_backend_${name}_objects>)
 endfunction()
 
+# The kernels' loops are over a few hundred numbers at a time, in buffers: worth vectors.
+foreach(loops map walk)
+    set_source_files_properties(${PROJECT_SOURCE_DIR}/backends/cpu_ref/${loops}.c PROPERTIES
+        COMPILE_OPTIONS $<$<CONFIG:Release>:-O3>)
+endforeach()
+
 add_custom_target(plugins)
 file(GLOB backend_dirs CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/backends/*)
 set(backend_names)

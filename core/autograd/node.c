@@ -311,8 +311,11 @@ static tern_tensor *unpack(tern_node *node, const tern_meta *meta, const tern_sa
     }
     if (saved->checked && saved->version != saved->storage->version)
         return stale(node, meta, saved, which, k);
-    int64_t contiguous[TERN_MAX_RANK];
-    if (!saved->strides) tern_contiguous_strides(meta->rank, meta->shape, contiguous);
+    int64_t contiguous[TERN_MAX_RANK], step = 1;
+    for (int d = saved->strides ? 0 : meta->rank; d-- > 0;) {
+        contiguous[d] = step;
+        step *= meta->shape[d] > 1 ? meta->shape[d] : 1;
+    }
     tern_tensor *tensor =
         tern_tensor_over(meta->lane, saved->storage, meta->dtype, meta->rank, meta->shape,
                          saved->strides ? saved->strides : contiguous, saved->offset);

@@ -34,9 +34,15 @@ static inline void add_dtype(tern_resolved *key, int operand, int32_t dtype) {
 static inline tern_resolved key_of(int32_t kernel, int32_t fn, tern_tensor *const *inputs,
                                    int n_inputs, tern_tensor *const *outputs, int n_outputs) {
     tern_resolved key = key_for(kernel, fn, n_inputs, n_outputs);
-    for (int i = 0; i < n_inputs; i++) add_dtype(&key, i, (int32_t)BODY(inputs[i])->dtype);
-    for (int i = 0; i < n_outputs; i++)
-        add_dtype(&key, n_inputs + i, (int32_t)BODY(outputs[i])->dtype);
+    uint64_t few = 0; /* as add_dtype has it */
+    int n = n_inputs + n_outputs;
+    for (int i = 0; i < n && i < 16; i++) {
+        const tern_tensor *operand = i < n_inputs ? inputs[i] : outputs[i - n_inputs];
+        few |= (uint64_t)BODY(operand)->dtype << i * 4;
+    }
+    key.dtypes[0] = few;
+    for (int i = 16; i < n; i++)
+        add_dtype(&key, i, (int32_t)BODY(i < n_inputs ? inputs[i] : outputs[i - n_inputs])->dtype);
     return key;
 }
 

@@ -302,19 +302,24 @@ static tern_tensor *for_rows(tern_face *face, tern_tensor *bias, const tern_shap
     return usual ? tern_face_broadcast(face, bias, shape) : tern_expand(bias, *shape);
 }
 
-/* All but the last dimension of a tensor as the rows of a matrix; of a copy where they do not lie at one
- * distance. Nil after latching. */
-static tern_tensor *rows_of(tern_face *face, tern_tensor *t) {
+/* All but the last dimension of a tensor as the rows of a matrix; of a copy, which goes to *out_copy, where
+ * they do not lie at one distance. Nil after latching. */
+static tern_tensor *rows_of(tern_face *face, tern_tensor *t, tern_tensor **out_copy) {
     const tern_tensor_body *body = BODY(t);
     int last = body->rank - 1;
-    int64_t shape[2] = {1, body->shape[last]}, strides[2] = {1, body->strides[last]};
+    *out_copy = NULL;
     if (body->rank == 2 || body->ctx->status != TERN_OK) return t;
+    int64_t shape[2] = {1, body->shape[last]}, strides[2] = {1, body->strides[last]};
     for (int d = last; d-- > 0;) {
         if (body->shape[d] == 1) continue;
-        if (shape[0] == 1)
+        if (shape[0] == 1) {
             strides[0] = body->strides[d];
-        else if (body->strides[d] != shape[0] * strides[0] && body->numel > 0)
-            return rows_of(face, tern_contiguous_raw(t));
+        } else if (body->strides[d] != shape[0] * strides[0] && body->numel > 0) {
+            tern_tensor *none, *copy = tern_contiguous_raw(t);
+            tern_tensor *rows = rows_of(face, copy, &none);
+            *out_copy = copy;
+            return rows;
+        }
         shape[0] *= body->shape[d];
     }
     if (shape[0] == 1 && shape[1] > 1) strides[0] = shape[1];
@@ -345,8 +350,8 @@ tern_value tern_op_linear(tern_opcall *call) {
     tern_tensor *bias = tern_arg_tensor(call, 2);
     tern_face faces[3];
     if (!linear_fits(call, x, w, bias)) return tern_none();
-    tern_shape shape = tern_shape_of(x), flat;
-    tern_tensor *x2 = rows_of(&faces[0], x);
+    tern_shape flat;
+    tern_tensor *copy, *x2 = rows_of(&faces[0], x, &copy);
     if (call->ctx->status != TERN_OK) return tern_none();
     tern_tensor *w2 = as_factor(&faces[1], w);
     flat.rank = 2;
@@ -355,7 +360,9 @@ tern_value tern_op_linear(tern_opcall *call) {
     tern_tensor *c = bias ? for_rows(&faces[2], bias, &flat) : NULL;
     if (call->ctx->status != TERN_OK) return tern_none();
     tern_tensor *y = product(call->lane, x2, w2, c, &flat, &plain);
-    if (shape.rank == 2 && BODY(w)->rank == 2) return tern_result(call, y);
+    tern_tensor_release(copy);
+    if (BODY(x)->rank == 2 && BODY(w)->rank == 2) return tern_result(call, y);
+    tern_shape shape = tern_shape_of(x);
     shape.dim[shape.rank - 1] = flat.dim[1];
     if (BODY(w)->rank == 1) shape.rank--;
     return tern_result(call, tern_set_shape(y, &shape));
@@ -385,7 +392,8 @@ void tern_grad_linear(tern_node *node, tern_tensor *const *grad_out, tern_tensor
         return;
     }
     tern_face faces[2];
-    grad = rows_of(&faces[0], grad);
+    tern_tensor *copy; /* lives as long as the formula's frame */
+    grad = rows_of(&faces[0], grad, &copy);
     if (ctx->status != TERN_OK) return;
     if (tern_node_needs(node, 0)) {
         grads[0] = grad_product(grad, false, w, false);
@@ -395,7 +403,7 @@ void tern_grad_linear(tern_node *node, tern_tensor *const *grad_out, tern_tensor
         }
     }
     if (!tern_node_needs(node, 1)) return;
-    x = rows_of(&faces[1], x);
+    x = rows_of(&faces[1], x, &copy);
     if (ctx->status == TERN_OK) grads[1] = grad_product(grad, true, x, false);
 }
 

@@ -120,27 +120,54 @@ tern_value tern_op_sum(tern_opcall *call) {
     return tern_result(call, out);
 }
 
-void tern_grad_sum(tern_node *node, tern_tensor *const *grad_out, tern_tensor **grads) {
-    tern_shape shape = tern_node_input_shape(node, 0);
-    tern_tensor *grad = tern_unreduce(grad_out[0], &shape, tern_node_mask(node, 1));
-    grads[0] = tern_expand(tern_to_dtype(grad, tern_node_input_dtype(node, 0)), shape);
+/* The gradient of what was summed over `mask`, in the shape of what was: recorded where gradients are,
+ * without a call where they are not. */
+static tern_tensor *spread_gradient(tern_tensor *grad, const tern_shape *shape, uint32_t mask) {
+    const tern_tensor_body *body = BODY(grad);
+    if (body->ctx->status != TERN_OK || body->ctx->grad_enabled)
+        return tern_expand(tern_unreduce(grad, shape, mask), *shape);
+    int64_t strides[TERN_MAX_RANK];
+    bool keepdim = body->rank == shape->rank;
+    for (int d = 0, at = 0; d < shape->rank; d++) {
+        bool reduced = mask >> d & 1u;
+        strides[d] = reduced ? 0 : body->strides[at];
+        at += keepdim || !reduced;
+    }
+    return tern_tensor_over(body->lane, body->storage, body->dtype, shape->rank, shape->dim,
+                            strides, body->offset);
 }
 
-/* In one launch, or where the device has no such member as a sum that is divided: 16-bit types add and
- * divide in float32, and round once. */
+void tern_grad_sum(tern_node *node, tern_tensor *const *grad_out, tern_tensor **grads) {
+    tern_shape shape = tern_node_input_shape(node, 0);
+    grads[0] = spread_gradient(tern_to_dtype(grad_out[0], tern_node_input_dtype(node, 0)), &shape,
+                               tern_node_mask(node, 1));
+}
+
+/* A sum that is divided, where the device has no such member: 16-bit types add and divide in float32, and
+ * round once. */
+static tern_tensor *divided_sum(tern_opcall *call, tern_tensor *input, uint32_t mask, bool keepdim,
+                                tern_dtype dtype) {
+    tern_dtype wide = tern_dtype_size(dtype) == 2 ? TERN_FLOAT32 : dtype;
+    tern_shape shape = tern_shape_of(input);
+    tern_frame frame;
+    tern_frame_open(call->ctx, &frame);
+    tern_tensor *sum = tern_reduce_raw(call, tern_to_dtype(input, wide), TERN_REDUCE_SUM, mask,
+                                       keepdim, wide, 0.0, 0.0);
+    tern_tensor *mean = tern_div_scalar(sum, (double)tern_reduced_count(&shape, mask));
+    return tern_frame_return(&frame, tern_result(call, tern_to_dtype(mean, dtype))).as.tensor;
+}
+
 static tern_tensor *mean_over(tern_opcall *call, tern_tensor *input, uint32_t mask, bool keepdim,
                               tern_dtype dtype) {
     tern_tensor *x = tern_to_dtype(input, dtype);
     if (call->ctx->status != TERN_OK) return call->ctx->nil;
-    if (tern_has_kernel(call->lane, TERN_KERNEL_REDUCE, TERN_REDUCE_MEAN, &x, 1, &x, 1,
-                        sizeof(tern_reduce_attrs), NULL))
-        return tern_reduce_raw(call, x, TERN_REDUCE_MEAN, mask, keepdim, dtype, 0.0, (double)NAN);
-    tern_dtype wide = tern_dtype_size(dtype) == 2 ? TERN_FLOAT32 : dtype;
-    tern_shape shape = tern_shape_of(input);
-    tern_tensor *sum = tern_reduce_raw(call, tern_to_dtype(input, wide), TERN_REDUCE_SUM, mask,
-                                       keepdim, wide, 0.0, 0.0);
-    tern_tensor *mean = tern_div_scalar(sum, (double)tern_reduced_count(&shape, mask));
-    return tern_to_dtype(mean, dtype);
+    tern_tensor *mean =
+        tern_has_kernel(call->lane, TERN_KERNEL_REDUCE, TERN_REDUCE_MEAN, &x, 1, &x, 1,
+                        sizeof(tern_reduce_attrs), NULL)
+            ? tern_reduce_raw(call, x, TERN_REDUCE_MEAN, mask, keepdim, dtype, 0.0, (double)NAN)
+            : divided_sum(call, input, mask, keepdim, dtype);
+    if (x != input) tern_tensor_release(x);
+    return mean;
 }
 
 tern_value tern_op_mean(tern_opcall *call) {
@@ -165,8 +192,8 @@ void tern_grad_mean(tern_node *node, tern_tensor *const *grad_out, tern_tensor *
     tern_tensor *wide =
         tern_dtype_size(dtype) == 2 ? tern_to_dtype(grad_out[0], TERN_FLOAT32) : grad_out[0];
     tern_tensor *grad = tern_div_scalar(wide, (double)tern_reduced_count(&shape, mask));
-    grad = tern_to_dtype(tern_unreduce(grad, &shape, mask), tern_node_input_dtype(node, 0));
-    grads[0] = tern_expand(grad, shape);
+    grad = tern_to_dtype(grad, tern_node_input_dtype(node, 0));
+    grads[0] = spread_gradient(grad, &shape, mask);
 }
 
 /* The dimensions over which a tensor is summed to a size; false where it does not broadcast to it. */

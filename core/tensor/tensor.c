@@ -53,53 +53,40 @@ const char *tern_dtype_class(tern_dtype dtype) {
     return (unsigned)dtype < TERN_DTYPE_COUNT ? names[dtype] : "?";
 }
 
-/* Sets numel and the contiguous flag. Sizes are checked where they may come from a program. */
-static bool measure(tern_tensor_body *body) {
-    int64_t step = 1;
-    bool contiguous = true, empty = false;
-    for (int d = body->rank; d-- > 0;) {
-        int64_t size = body->shape[d];
-        if (size < 0) return false;
-        if (size == 1) continue;
-        if (size == 0) {
-            empty = true;
-            continue;
-        }
-        contiguous = contiguous && body->strides[d] == step;
-        if (__builtin_mul_overflow(step, size, &step) || step > INT64_MAX / 16) return false;
-    }
-    body->numel = empty ? 0 : step;
-    if (contiguous || empty)
-        body->flags |= TERN_T_CONTIGUOUS;
-    else
-        body->flags &= ~(uint32_t)TERN_T_CONTIGUOUS;
-    return true;
-}
-
 static void free_dims(tern_tensor_body *body) {
     if (body->shape != body->dims) tern_slab_give_dims(body->ctx, body->shape);
 }
 
+/* Sizes are checked where they may come from a program. */
 bool tern_tensor_set_geometry(tern_tensor *tensor, int rank, const int64_t *shape,
                               const int64_t *strides) {
     tern_tensor_body *body = BODY(tensor);
-    int64_t *dims = body->dims;
+    int64_t *dims = body->dims, *to_strides = body->dims + TERN_INLINE_RANK, numel = 1;
+    bool contiguous = true, empty = false, sound = true;
     if (rank > TERN_INLINE_RANK) {
         dims = tern_slab_dims(body->ctx);
         if (!dims) return false;
+        to_strides = dims + TERN_MAX_RANK;
     }
-    /* The arrays may be the tensor's own. */
-    int64_t *to_strides = dims + (rank > TERN_INLINE_RANK ? TERN_MAX_RANK : TERN_INLINE_RANK);
-    for (int d = 0; d < rank; d++) {
+    for (int d = rank; d-- > 0;) { /* the arrays may be the tensor's own */
         int64_t size = shape[d], stride = strides[d];
         dims[d] = size;
         to_strides[d] = stride;
+        if (size == 1) continue;
+        contiguous = contiguous && stride == numel;
+        empty = empty || size == 0;
+        sound = sound && size >= 0 &&
+                (size == 0 ||
+                 (!__builtin_mul_overflow(numel, size, &numel) && numel <= INT64_MAX / 16));
     }
     if (dims != body->shape) free_dims(body);
     body->shape = dims;
     body->strides = to_strides;
     body->rank = rank;
-    return measure(body);
+    body->numel = empty ? 0 : numel;
+    body->flags = (body->flags & ~(uint32_t)TERN_T_CONTIGUOUS) |
+                  (contiguous || empty ? (uint32_t)TERN_T_CONTIGUOUS : 0u);
+    return sound;
 }
 
 /* ---- making ---------------------------------------------------------------------------------- */
