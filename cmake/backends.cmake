@@ -36,10 +36,14 @@ function(tern_static_backend name)
     target_sources(tern_core PRIVATE $<TARGET_OBJECTS:tern_backend_${name}_objects>)
 endfunction()
 
-# The kernels' loops are over a few hundred numbers at a time, in buffers: worth vectors.
+# The loops of these are over a few hundred numbers at a time, in buffers: worth vectors. Elsewhere two
+# pointers that were just written one by one must not be read as one vector: the processor waits for that.
+tern_sources(kit_sources backends/cpu_ref)
+set_source_files_properties(${kit_sources} PROPERTIES
+    COMPILE_OPTIONS $<$<CONFIG:Release>:-fno-tree-slp-vectorize>)
 foreach(loops map walk)
     set_source_files_properties(${PROJECT_SOURCE_DIR}/backends/cpu_ref/${loops}.c PROPERTIES
-        COMPILE_OPTIONS $<$<CONFIG:Release>:-O3>)
+        COMPILE_OPTIONS "$<$<CONFIG:Release>:-O3;-fno-tree-slp-vectorize>")
 endforeach()
 
 add_custom_target(plugins)

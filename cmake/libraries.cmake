@@ -31,11 +31,12 @@ target_compile_options(tern_core_objects PRIVATE $<$<CONFIG:Release>:${TERN_CORE
 target_compile_definitions(tern_core_objects PRIVATE
     TERN_INSTALL_LIBDIR="${CMAKE_INSTALL_FULL_LIBDIR}" $<$<BOOL:${TERN_STATIC}>:TERN_STATIC>
     $<$<NOT:$<BOOL:${TERN_THREADS}>>:TERN_NO_THREADS>)
-# What every operation goes through is made to be fast, the rest to be small.
+# What every operation goes through is made to be fast, the rest to be small. Two pointers that were just
+# written one by one must not be read as one vector: the processor waits for that.
 foreach(hot call/launch.c call/op_call.c call/operands.c call/results.c call/short.c tensor/live.c memory/arena.c memory/slab.c
         memory/storage.c context/scope.c tensor/tensor.c tensor/face.c autograd/node.c autograd/backward.c)
     set_source_files_properties(${PROJECT_SOURCE_DIR}/core/${hot} PROPERTIES
-        COMPILE_OPTIONS $<$<CONFIG:Release>:-O2>)
+        COMPILE_OPTIONS "$<$<CONFIG:Release>:-O2;-fno-tree-slp-vectorize>")
 endforeach()
 list(APPEND core_objects tern_core_objects)
 

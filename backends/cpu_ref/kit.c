@@ -336,32 +336,40 @@ typedef struct launch {
     tern_backend_error *err;
 } launch;
 
-static void leave(tern_kit_device *device, const tern_operand *operands, int32_t count) {
+/* Operand `i`, counted over the inputs and then the outputs. */
+static inline const tern_operand *operand_of(const launch *l, int32_t i) {
+    return i < l->n_inputs ? &l->inputs[i] : &l->outputs[i - l->n_inputs];
+}
+
+/* Leaves the buffers of the first `count` operands again. */
+static void leave(const launch *l, int32_t count) {
     for (int32_t i = 0; i < count; i++) {
-        if (operands[i].buffer) device->memory->leave(&device->base, operands[i].buffer);
+        const tern_operand *operand = operand_of(l, i);
+        if (operand->buffer) l->device->memory->leave(&l->device->base, operand->buffer);
     }
 }
 
 /* The address of a buffer's first byte; NULL, with a message, where it cannot be reached. */
-static inline char *address(tern_kit_device *device, tern_bbuffer *buffer,
-                            tern_backend_error *err) {
+static inline char *address(const launch *l, tern_bbuffer *buffer) {
+    tern_kit_device *device = l->device;
     if (device->memory == &tern_kit_host_memory) return tern_kit_host_address(buffer);
-    return device->memory->reach(&device->base, buffer, err);
+    return device->memory->reach(&device->base, buffer, l->err);
 }
 
-/* Reaches the buffers of `count` operands; on failure those before are left again. `out` has the shape
- * that immediates stand for, NULL where they are single numbers. */
-static inline bool reach(const launch *l, const tern_operand *operands, int32_t count,
-                         const tern_operand *out, cell *cells, tern_kit_tensor *tensors) {
+/* Reaches the buffers of all operands; false, and none is reached, where that fails. */
+static inline bool reach(const launch *l, cell *cells, tern_kit_tensor *tensors) {
+    /* what immediates stand for: the output's shape, or single numbers */
+    const tern_operand *like = l->kernel == TERN_KERNEL_CROSS_ENTROPY_GRAD ? NULL : l->outputs;
+    int32_t count = l->n_inputs + l->n_outputs;
     for (int32_t i = 0; i < count; i++) {
-        const tern_operand *operand = &operands[i];
+        const tern_operand *operand = operand_of(l, i);
         if (!operand->buffer) {
-            tensors[i] = of_immediate(operand, out, &cells[i]);
+            tensors[i] = of_immediate(operand, like, &cells[i]);
             continue;
         }
-        char *base = address(l->device, operand->buffer, l->err);
+        char *base = address(l, operand->buffer);
         if (!base) {
-            if (l->device->memory->leave) leave(l->device, operands, i);
+            if (l->device->memory->leave) leave(l, i);
             return false;
         }
         tensors[i].data = base + operand->at.byte_offset;
@@ -397,20 +405,12 @@ static int32_t compute(const launch *l, const void *attrs) {
     tern_kit_device *device = l->device;
     tern_kit_tensor tensors[TERN_KIT_OPERANDS];
     cell cells[TERN_KIT_OPERANDS];
-    const tern_operand *like = l->kernel == TERN_KERNEL_CROSS_ENTROPY_GRAD ? NULL : l->outputs;
-    if (!reach(l, l->inputs, l->n_inputs, like, cells, tensors)) return TERN_BACKEND_FAILED;
-    if (!reach(l, l->outputs, l->n_outputs, NULL, cells, tensors + l->n_inputs)) {
-        if (device->memory->leave) leave(device, l->inputs, l->n_inputs);
-        return TERN_BACKEND_FAILED;
-    }
+    if (!reach(l, cells, tensors)) return TERN_BACKEND_FAILED;
     tern_kit_call call = {
         l->kernel, l->n_inputs,  l->n_outputs,     0,      tensors, tensors + l->n_inputs,
         attrs,     device->host, &device->scratch, l->flag};
     int32_t status = device->kernels[l->kernel](&call);
-    if (device->memory->leave) {
-        leave(device, l->inputs, l->n_inputs);
-        leave(device, l->outputs, l->n_outputs);
-    }
+    if (device->memory->leave) leave(l, l->n_inputs + l->n_outputs);
     if (status == TERN_BACKEND_OUT_OF_MEMORY)
         tern_kit_fail(l->err, status, "kernel %" PRId32 ": no host memory for its scratch",
                       l->kernel);

@@ -41,6 +41,16 @@ typedef struct tern_kit_row {
 void tern_kit_walk_begin(tern_kit_walk *walk, const tern_kit_tensor *const *operands, int32_t count,
                          uint32_t skip);
 
+/* Whether operands of at most one dimension are a single row, for which no walk is needed. */
+static inline bool tern_kit_is_row(const tern_kit_tensor *const *operands, int32_t count,
+                                   tern_kit_row *out_row) {
+    int32_t rank = operands[0]->rank;
+    if (rank > 1) return false;
+    out_row->length = rank ? operands[0]->shape[0] : 1;
+    for (int32_t k = 0; k < count; k++) out_row->stride[k] = rank ? operands[k]->strides[0] : 0;
+    return true;
+}
+
 /* Takes the innermost dimension out of the walk; length 1 where there is none. */
 tern_kit_row tern_kit_walk_row(tern_kit_walk *walk);
 

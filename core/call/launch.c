@@ -80,11 +80,17 @@ static inline const char *resolve(tern_lane *lane, tern_resolved *key, size_t at
     return slot->reason;
 }
 
+static inline const char *lacks(tern_lane *lane, int32_t kernel, int32_t fn,
+                                tern_tensor *const *inputs, int n_inputs,
+                                tern_tensor *const *outputs, int n_outputs, size_t attrs_size) {
+    tern_resolved key = key_of(kernel, fn, inputs, n_inputs, outputs, n_outputs);
+    return resolve(lane, &key, attrs_size);
+}
+
 bool tern_has_kernel(tern_lane *lane, int32_t kernel, int32_t fn, tern_tensor *const *inputs,
                      int n_inputs, tern_tensor *const *outputs, int n_outputs, size_t attrs_size,
                      const char **out_reason) {
-    tern_resolved key = key_of(kernel, fn, inputs, n_inputs, outputs, n_outputs);
-    const char *reason = resolve(lane, &key, attrs_size);
+    const char *reason = lacks(lane, kernel, fn, inputs, n_inputs, outputs, n_outputs, attrs_size);
     if (out_reason) *out_reason = reason;
     return reason == NULL;
 }
@@ -233,7 +239,7 @@ bool tern_try_launch(tern_lane *lane, int32_t kernel, int32_t fn, tern_tensor *c
                      size_t attrs_size) {
     if (lane->ctx->status != TERN_OK || tern_is_composed(lane->ctx, kernel) ||
         is_empty(outputs, n_outputs) || n_inputs + n_outputs > TERN_MAX_OPERANDS ||
-        !tern_has_kernel(lane, kernel, fn, inputs, n_inputs, outputs, n_outputs, attrs_size, NULL))
+        lacks(lane, kernel, fn, inputs, n_inputs, outputs, n_outputs, attrs_size))
         return false;
     tern_backend_error err;
     int32_t status = launch_here(lane, kernel, fn, inputs, n_inputs, outputs, n_outputs, attrs,
@@ -251,10 +257,9 @@ tern_status tern_launch(tern_lane *lane, int32_t kernel, int32_t fn, tern_tensor
     if (n_inputs + n_outputs > TERN_MAX_OPERANDS)
         return refuse_operands(lane, kernel, n_inputs + n_outputs);
     if (is_empty(outputs, n_outputs)) return TERN_OK;
-    const char *reason;
+    const char *reason = lacks(lane, kernel, fn, inputs, n_inputs, outputs, n_outputs, attrs_size);
     tern_backend_error err;
-    if (tern_has_kernel(lane, kernel, fn, inputs, n_inputs, outputs, n_outputs, attrs_size,
-                        &reason)) {
+    if (!reason) {
         int32_t status = launch_here(lane, kernel, fn, inputs, n_inputs, outputs, n_outputs, attrs,
                                      attrs_size, &err);
         if (status == TERN_BACKEND_OK) return TERN_OK;
