@@ -36,7 +36,7 @@ target_compile_definitions(tern_core_objects PRIVATE
 foreach(hot call/launch.c call/op_call.c call/operands.c call/results.c call/short.c tensor/live.c memory/arena.c memory/slab.c
         memory/storage.c context/scope.c tensor/tensor.c tensor/face.c autograd/node.c autograd/backward.c)
     set_source_files_properties(${PROJECT_SOURCE_DIR}/core/${hot} PROPERTIES
-        COMPILE_OPTIONS "$<$<CONFIG:Release>:-O2;-fno-tree-slp-vectorize>")
+        COMPILE_OPTIONS "$<$<CONFIG:Release>:-O2;-fno-tree-slp-vectorize;-fno-align-loops;-fno-align-jumps>")
 endforeach()
 list(APPEND core_objects tern_core_objects)
 

@@ -3,6 +3,7 @@
  *
  * All are one kernel over [batch.., m, k] x [batch.., k, n]; transposes and broadcasts are strides.
  */
+#include "core/autograd/graph.h"
 #include "reduce.h"
 
 /* ---- the kernel's call ---- */
@@ -379,18 +380,10 @@ static void recorded_linear_grad(tern_node *node, tern_tensor *x, tern_tensor *w
     if (BODY(w)->rank == 1) grads[1] = tern_reshape(grads[1], tern_shape_of(w));
 }
 
-void tern_grad_linear(tern_node *node, tern_tensor *const *grad_out, tern_tensor **grads) {
-    tern_tensor *x = tern_node_input(node, 0), *w = tern_node_input(node, 1), *grad = grad_out[0];
+/* The gradient of the bias, of the input and of the weight, from what came in rows. */
+static void plain_linear_grad(tern_node *node, tern_tensor *x, tern_tensor *w, tern_tensor *grad,
+                              tern_tensor **grads) {
     tern_ctx *ctx = tern_node_ctx(node);
-    if (ctx->status != TERN_OK) return;
-    if (tern_node_n_inputs(node) > 2 && tern_node_needs(node, 2)) {
-        tern_shape size = tern_node_input_shape(node, 2);
-        grads[2] = tern_sum_gradient(grad, &size);
-    }
-    if (ctx->grad_enabled || BODY(w)->rank == 1) {
-        recorded_linear_grad(node, x, w, grad, grads);
-        return;
-    }
     tern_face faces[2];
     tern_tensor *copy; /* lives as long as the formula's frame */
     grad = rows_of(&faces[0], grad, &copy);
@@ -405,6 +398,23 @@ void tern_grad_linear(tern_node *node, tern_tensor *const *grad_out, tern_tensor
     if (!tern_node_needs(node, 1)) return;
     x = rows_of(&faces[1], x, &copy);
     if (ctx->status == TERN_OK) grads[1] = grad_product(grad, true, x, false);
+}
+
+void tern_grad_linear(tern_node *node, tern_tensor *const *grad_out, tern_tensor **grads) {
+    tern_ctx *ctx = tern_node_ctx(node);
+    tern_face faces[2];
+    bool plainly = !ctx->grad_enabled && tern_node_input_shape(node, 1).rank == 2;
+    tern_tensor *x = plainly ? tern_node_input_face(node, 0, &faces[0]) : tern_node_input(node, 0);
+    tern_tensor *w = plainly ? tern_node_input_face(node, 1, &faces[1]) : tern_node_input(node, 1);
+    if (ctx->status != TERN_OK) return;
+    if (tern_node_n_inputs(node) > 2 && tern_node_needs(node, 2)) {
+        tern_shape size = tern_node_input_shape(node, 2);
+        grads[2] = tern_sum_gradient(grad_out[0], &size);
+    }
+    if (plainly)
+        plain_linear_grad(node, x, w, grad_out[0], grads);
+    else
+        recorded_linear_grad(node, x, w, grad_out[0], grads);
 }
 
 /* ---- C functions ---- */

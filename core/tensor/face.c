@@ -1,9 +1,8 @@
 /* face.c: views for one launch, which lie with the function that needs them. */
 #include "tensor.h"
 
-tern_tensor *tern_face_over(tern_face *face, const tern_tensor *tensor, int rank,
-                            const int64_t *shape, const int64_t *strides) {
-    const tern_tensor_body *of = BODY(tensor);
+tern_tensor *tern_face_set(tern_face *face, int rank, const int64_t *shape,
+                           const int64_t *strides) {
     tern_tensor_body *body = &face->body;
     int64_t numel = 1;
     bool contiguous = true;
@@ -16,21 +15,27 @@ tern_tensor *tern_face_over(tern_face *face, const tern_tensor *tensor, int rank
         numel *= shape[d];
     }
     body->self = (const tern_tensor *)body;
-    body->ctx = of->ctx;
-    body->frame = of->frame;
-    body->storage = of->storage;
-    body->lane = of->lane;
-    body->offset = of->offset;
-    body->dtype = of->dtype;
     body->numel = numel;
     body->rank = rank;
-    body->flags = (of->flags & ~(uint32_t)TERN_T_CONTIGUOUS) |
-                  (contiguous || numel == 0 ? (uint32_t)TERN_T_CONTIGUOUS : 0u);
+    if (contiguous || numel == 0) body->flags |= TERN_T_CONTIGUOUS;
     body->edge.node = NULL;
     body->accumulator = NULL;
     body->alias = NULL;
     body->grad = NULL;
     return (tern_tensor *)(void *)body;
+}
+
+tern_tensor *tern_face_over(tern_face *face, const tern_tensor *tensor, int rank,
+                            const int64_t *shape, const int64_t *strides) {
+    const tern_tensor_body *of = BODY(tensor);
+    face->body.ctx = of->ctx;
+    face->body.frame = of->frame;
+    face->body.storage = of->storage;
+    face->body.lane = of->lane;
+    face->body.offset = of->offset;
+    face->body.dtype = of->dtype;
+    face->body.flags = of->flags & ~(uint32_t)TERN_T_CONTIGUOUS;
+    return tern_face_set(face, rank, shape, strides);
 }
 
 tern_tensor *tern_face_broadcast(tern_face *face, tern_tensor *tensor, const tern_shape *shape) {

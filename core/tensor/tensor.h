@@ -60,6 +60,9 @@ typedef struct tern_face {
 TERN_API tern_tensor *tern_face_over(tern_face *face, const tern_tensor *tensor, int rank,
                                      const int64_t *shape, const int64_t *strides);
 
+/* Sets the geometry of a face whose storage, offset, dtype, flags and owners are set. */
+tern_tensor *tern_face_set(tern_face *face, int rank, const int64_t *shape, const int64_t *strides);
+
 /* The same of a tensor as it is broadcast to a shape, or with its last two dimensions exchanged; the tensor
  * itself where that is the same. */
 TERN_API tern_tensor *tern_face_broadcast(tern_face *face, tern_tensor *tensor,

@@ -233,7 +233,11 @@ void tern_grad__map(tern_node *node, tern_tensor *const *grad_out, tern_tensor *
     tern_value program = tern_node_arg(node, 0);
     const tern_map_attrs *attrs = tern_program_of(program);
     tern_tensor *operands[TERN_P_INPUTS];
-    for (int k = 0; k < attrs->n_inputs; k++) operands[k] = tern_node_input(node, k);
+    tern_face faces[FEW];
+    bool recorded = tern_node_ctx(node)->grad_enabled;
+    for (int k = 0; k < attrs->n_inputs; k++)
+        operands[k] = recorded || k >= FEW ? tern_node_input(node, k)
+                                           : tern_node_input_face(node, k, &faces[k]);
     if (tern_node_ctx(node)->status != TERN_OK) return;
     tern_value joined = tern_node_arg(node, 3);
     if (!tern_value_is_number(joined)) {
