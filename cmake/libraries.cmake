@@ -33,10 +33,21 @@ target_compile_definitions(tern_core_objects PRIVATE
     $<$<NOT:$<BOOL:${TERN_THREADS}>>:TERN_NO_THREADS>)
 # What every operation goes through is made to be fast, the rest to be small. Two pointers that were just
 # written one by one must not be read as one vector: the processor waits for that.
+set(hot_flags $<$<CONFIG:Release>:-O2> $<$<CONFIG:Release>:-fno-tree-slp-vectorize>)
+set(small_flags)
+if(CMAKE_C_COMPILER_ID STREQUAL "GNU")
+    set(small_flags $<$<CONFIG:Release>:-fno-align-loops> $<$<CONFIG:Release>:-fno-align-jumps>)
+endif()
 foreach(hot call/launch.c call/op_call.c call/operands.c call/results.c call/short.c tensor/live.c memory/arena.c memory/slab.c
         memory/storage.c context/scope.c tensor/tensor.c tensor/face.c autograd/node.c autograd/backward.c)
     set_source_files_properties(${PROJECT_SOURCE_DIR}/core/${hot} PROPERTIES
-        COMPILE_OPTIONS "$<$<CONFIG:Release>:-O2;-fno-tree-slp-vectorize;-fno-align-loops;-fno-align-jumps>")
+        COMPILE_OPTIONS "${hot_flags};${small_flags}")
+endforeach()
+foreach(hot functional/programs/run functional/programs/made functional/programs/map
+        functional/programs/formula functional/programs/update functional/loss nn/call
+        optim/step optim/sgd)
+    set_source_files_properties(${PROJECT_SOURCE_DIR}/${hot}.c PROPERTIES
+        COMPILE_OPTIONS "${hot_flags}")
 endforeach()
 list(APPEND core_objects tern_core_objects)
 
