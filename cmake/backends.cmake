@@ -42,6 +42,9 @@ tern_sources(kit_sources backends/cpu_ref)
 set_source_files_properties(${kit_sources} PROPERTIES
     COMPILE_OPTIONS $<$<CONFIG:Release>:-fno-tree-slp-vectorize>)
 foreach(loops map walk)
+    if(CMAKE_C_FLAGS_RELEASE MATCHES "-Os") # a build that is to be small
+        break()
+    endif()
     set_source_files_properties(${PROJECT_SOURCE_DIR}/backends/cpu_ref/${loops}.c PROPERTIES
         COMPILE_OPTIONS "$<$<CONFIG:Release>:-O3;-fno-tree-slp-vectorize>")
 endforeach()
