@@ -36,6 +36,19 @@ function(tern_static_backend name)
     target_sources(tern_core PRIVATE $<TARGET_OBJECTS:tern_backend_${name}_objects>)
 endfunction()
 
+# The loops of these are over a few hundred numbers at a time, in buffers: worth vectors. Elsewhere two
+# pointers that were just written one by one must not be read as one vector: the processor waits for that.
+tern_sources(kit_sources backends/cpu_ref)
+set_source_files_properties(${kit_sources} PROPERTIES
+    COMPILE_OPTIONS $<$<CONFIG:Release>:-fno-tree-slp-vectorize>)
+foreach(loops map walk)
+    if(CMAKE_C_FLAGS_RELEASE MATCHES "-Os") # a build that is to be small
+        break()
+    endif()
+    set_source_files_properties(${PROJECT_SOURCE_DIR}/backends/cpu_ref/${loops}.c PROPERTIES
+        COMPILE_OPTIONS "$<$<CONFIG:Release>:-O3;-fno-tree-slp-vectorize>")
+endforeach()
+
 add_custom_target(plugins)
 file(GLOB backend_dirs CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/backends/*)
 set(backend_names)

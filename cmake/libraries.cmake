@@ -33,12 +33,27 @@ target_compile_options(tern_core_objects PRIVATE $<$<CONFIG:Release>:${TERN_CORE
 target_compile_definitions(tern_core_objects PRIVATE
     TERN_INSTALL_LIBDIR="${CMAKE_INSTALL_FULL_LIBDIR}" $<$<BOOL:${TERN_STATIC}>:TERN_STATIC>
     $<$<NOT:$<BOOL:${TERN_THREADS}>>:TERN_NO_THREADS>)
-# What every operation goes through is made to be fast, the rest to be small.
-foreach(hot call/launch.c call/op_call.c call/operands.c call/short.c memory/arena.c memory/slab.c
-        memory/storage.c context/scope.c tensor/tensor.c autograd/node.c autograd/backward.c)
-    set_source_files_properties(${PROJECT_SOURCE_DIR}/core/${hot} PROPERTIES
-        COMPILE_OPTIONS $<$<CONFIG:Release>:-O2>)
-endforeach()
+# What every operation goes through is made to be fast, the rest to be small, and all of it where the whole
+# build is. Two pointers that were just written one by one must not be read as one vector: the processor
+# waits for that. Loops here are of a few turns, and worth no padding.
+set(hot_core launch op_call operands results short)
+list(TRANSFORM hot_core PREPEND core/call/)
+list(APPEND hot_core core/tensor/live core/tensor/tensor core/tensor/face
+    core/memory/slab core/memory/storage core/autograd/node
+    core/autograd/backward)
+set(hot_upper functional/programs/run functional/programs/made functional/programs/map
+    functional/programs/formula functional/programs/update functional/loss nn/call optim/step
+    optim/sgd)
+set(hot_flags -O2 -fno-tree-slp-vectorize)
+if(CMAKE_C_COMPILER_ID STREQUAL "GNU")
+    list(APPEND hot_flags -fno-align-loops -fno-align-jumps)
+endif()
+if(NOT CMAKE_C_FLAGS_RELEASE MATCHES "-Os")
+    foreach(hot IN LISTS hot_core hot_upper)
+        set_source_files_properties(${PROJECT_SOURCE_DIR}/${hot}.c PROPERTIES
+            COMPILE_OPTIONS "$<$<CONFIG:Release>:${hot_flags}>")
+    endforeach()
+endif()
 list(APPEND core_objects tern_core_objects)
 
 # The upper rooms see public headers only: no include path leads into core. The exception is

@@ -63,8 +63,9 @@ struct tern_frame {
     tern_frame *target;
     uint64_t serial;
     int depth;
-    bool is_owner; /* of what a module or an optimizer keeps */
-    bool internal; /* of the library's own: graphs made inside belong to the frame outside */
+    bool is_owner;    /* of what a module or an optimizer keeps */
+    bool internal;    /* of the library's own: graphs made inside belong to the frame outside */
+    bool with_caller; /* a variable of the function that opened it: not to be recycled */
     bool outer_grad_enabled, outer_inference;
     tern_chunk *chunks;
     tern_tensor *tensors;
@@ -108,6 +109,13 @@ typedef struct tern_waiting {
 
 /* Sizes of blocks: four for each power of two that an address has room for. */
 #define TERN_BLOCK_CLASSES (32 * (int)sizeof(size_t) - 56)
+
+/* Which parameters of an operation take none, a bit each (call/operands.c). */
+typedef struct tern_nones {
+    const tern_op *op;
+    uint32_t taken;
+} tern_nones;
+#define TERN_KNOWN_NONES 16
 
 /* Who hears of an error that a lane's kernels met, once its work is done (tern_watch_add). */
 typedef struct tern_watch {
@@ -168,6 +176,8 @@ struct tern_ctx {
     void *updaters;  /* programs that write: whoever makes them keeps them here */
     tern_made_program *made_programs[TERN_MADE_PROGRAMS]; /* functional/programs/made.h */
     int n_made_programs;
+    void *known_formulas; /* where those of the library's own were found last */
+    tern_nones nones[TERN_KNOWN_NONES];
     void *schemas;       /* of operations called by name: whoever parses them keeps them here */
     void *backward_heap; /* the engine's queue, kept from step to step */
     size_t backward_capacity;
@@ -182,14 +192,14 @@ struct tern_ctx {
  * dimension. */
 #define TERN_MAX_OPERANDS 24
 
-/* What a device answered for (kernel, member, dtypes), compared whole. */
+/* What a device answered for (kernel, member, dtypes), which are compared whole: 4 bits a dtype. */
 typedef struct tern_resolved {
+    uint64_t kernel; /* its id, member and numbers of operands; 0 is an empty slot */
+    uint64_t dtypes[2];
     const char *reason; /* NULL: supported */
-    int32_t kernel;     /* 0 is an empty slot */
-    int16_t fn;
-    uint8_t n_inputs, n_outputs;
-    uint8_t dtypes[TERN_MAX_OPERANDS];
 } tern_resolved;
+_Static_assert((int)TERN_DTYPE_COUNT <= 16, "a dtype fits into 4 bits");
+_Static_assert(TERN_MAX_OPERANDS <= 32, "the operands' dtypes fit into two words");
 
 #define TERN_RESOLVED_SLOTS 256
 

@@ -1,14 +1,14 @@
 /*
  * pointwise.c: runs the rows of pointwise.def.
  *
- * A row's programs, of the value and of the gradient, are kept (kept.h).
+ * A row's programs, of the value and of the gradient, are kept (programs/made.h).
  */
 #include "pointwise.h"
 
 #include <string.h>
 
 #include "core/ops/compose.h"
-#include "programs/kept.h"
+#include "programs/made.h"
 #include "programs/run.h"
 
 enum { MOST_ARGS = 4 };
@@ -75,20 +75,20 @@ static bool derive(tern_ctx *ctx, tern_pointwise_row which, arguments *a, tern_p
                                  wanted, out);
 }
 
-static tern_program_kept values[TERN_POINTWISE_COUNT], gradients[TERN_POINTWISE_COUNT];
-
-/* The row's program for floats that are computed in `compute`, a string of bytes; none after latching. */
+/* The row's program for floats that are computed in `compute`; none after latching. */
 static tern_value program_of(tern_ctx *ctx, tern_pointwise_row which, bool gradient, arguments *a,
                              tern_dtype compute) {
-    tern_program_kept *kept = gradient ? &gradients[which] : &values[which];
+    const row *r = &rows[which];
+    const tern_made_key key = {{r->formula, gradient ? r->derivative : NULL, r->names},
+                               TERN_MADE_POINTWISE | (uint32_t)gradient << 8 | (uint32_t)compute};
+    const tern_made_program *made = tern_made_formula(ctx, &key);
+    if (made) return tern_made_value(made);
     tern_program program;
-    tern_value bytes = tern_program_recall(ctx, kept, compute);
-    if (bytes.kind != TERN_VALUE_NONE || ctx->status != TERN_OK) return bytes;
-    bool made = gradient ? derive(ctx, which, a, &program)
-                         : parse(ctx, which, rows[which].formula, a, false, &program);
-    bytes = made ? tern_program_finish(ctx, &program, compute) : tern_none();
-    tern_program_keep(kept, bytes);
-    return bytes;
+    bool done = gradient ? derive(ctx, which, a, &program)
+                         : parse(ctx, which, r->formula, a, false, &program);
+    if (!done) return tern_none();
+    return tern_made_keep(ctx, &key, tern_program_finish(ctx, &program, compute),
+                          tern_program_traits_of(&program));
 }
 
 /* ---- running --------------------------------------------------------------------------------- */
@@ -119,13 +119,14 @@ tern_value tern_pointwise(tern_opcall *call, tern_pointwise_row which, const ter
         tern_program program;
         a.values[0] = ARG_TENSOR(x);
         if (!parse(ctx, which, rows[which].formula, &a, false, &program)) return tern_none();
-        tern_program_dtypes(&program, a.values, a.count, &result, &compute);
+        tern_program_dtypes(program.floats, tern_result_type(a.values, a.count), &result, &compute);
         bytes = tern_program_finish(ctx, &program, compute);
     }
     fill_operands(x, &a, compute, operands);
     if (ctx->status != TERN_OK) return tern_none();
-    const tern_map_attrs *attrs = (const tern_map_attrs *)(const void *)bytes.as.s;
-    if (!tern_program_run(call, attrs, bytes.length, operands, &result, &out)) return tern_none();
+    const tern_map_attrs *attrs = tern_program_of(bytes);
+    if (!tern_program_run(call, attrs, tern_program_size(attrs), operands, &result, &out))
+        return tern_none();
     return tern_result(call, out);
 }
 
@@ -144,7 +145,7 @@ void tern_pointwise_grad(tern_node *node, tern_pointwise_row which, tern_tensor 
     operands[a.count] = grad_out[0];
     if (ctx->status != TERN_OK) return;
     int64_t result = (int64_t)dtype;
-    grads[0] = tern_program_apply(ctx, bytes, &result, 1, operands, a.count + 1).as.tensor;
+    tern_program_apply(ctx, bytes, &result, 1, operands, a.count + 1, &grads[0]);
 }
 
 /* ---- the operations -------------------------------------------------------------------------- */

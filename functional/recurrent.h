@@ -41,7 +41,7 @@ const tern_cell *tern_cell_of(const tern_opcall *call);
 /* The programs of a cell: a step, the same without what a gradient needs, and the gradient. */
 typedef enum tern_cell_part { TERN_CELL_STEP, TERN_CELL_STATES, TERN_CELL_GRADIENT } tern_cell_part;
 
-/* How many results a program has; the program, a string of bytes, none after latching. */
+/* How many results a program has; the program, kept or its bytes, none after latching. */
 int tern_cell_results(const tern_cell *cell, tern_cell_part part);
 tern_value tern_cell_program(tern_ctx *ctx, const tern_cell *cell, tern_cell_part part,
                              tern_dtype compute);

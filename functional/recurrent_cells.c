@@ -13,7 +13,7 @@
 #include <string.h>
 
 #include "core/ops/compose.h"
-#include "programs/kept.h"
+#include "programs/made.h"
 #include "programs/run.h"
 #include "recurrent.h"
 
@@ -126,17 +126,16 @@ static bool make(tern_ctx *ctx, const tern_cell_formula *formula, int n_results,
 
 tern_value tern_cell_program(tern_ctx *ctx, const tern_cell *cell, tern_cell_part part,
                              tern_dtype compute) {
-    static tern_program_kept all[sizeof cells / sizeof cells[0]][TERN_CELL_GRADIENT + 1];
-    tern_program_kept *kept = &all[cell - cells][part];
+    const tern_cell_formula *formula = part == TERN_CELL_GRADIENT ? &cell->gradient : &cell->step;
+    const tern_made_key key = {{formula->parts, formula->outputs, formula->inputs},
+                               TERN_MADE_CELL | (uint32_t)part << 8 | (uint32_t)compute};
     tern_program program;
     if (ctx->status != TERN_OK) return tern_none();
-    tern_value bytes = tern_program_recall(ctx, kept, compute);
-    if (bytes.kind != TERN_VALUE_NONE || ctx->status != TERN_OK) return bytes;
-    const tern_cell_formula *formula = part == TERN_CELL_GRADIENT ? &cell->gradient : &cell->step;
+    const tern_made_program *made = tern_made_formula(ctx, &key);
+    if (made) return tern_made_value(made);
     if (!make(ctx, formula, tern_cell_results(cell, part), &program)) return tern_none();
-    bytes = tern_program_finish(ctx, &program, compute);
-    tern_program_keep(kept, bytes);
-    return bytes;
+    return tern_made_keep(ctx, &key, tern_program_finish(ctx, &program, compute),
+                          tern_program_traits_of(&program));
 }
 
 /* ---- a single step --------------------------------------------------------------------------- */
@@ -158,5 +157,9 @@ tern_value tern_op__recurrent_step(tern_opcall *call) {
     tern_value program =
         tern_cell_program(call->ctx, cell, TERN_CELL_STATES, tern_wide_dtype(dtype));
     if (call->ctx->status != TERN_OK) return tern_none();
-    return tern_program_apply(call->ctx, program, dtypes, n_results, operands, count);
+    tern_tensor *states[2];
+    if (!tern_program_apply(call->ctx, program, dtypes, n_results, operands, count, states))
+        return tern_none();
+    return n_results == 1 ? ARG_TENSOR(states[0])
+                          : tern_tensors_value(call->ctx, states, n_results);
 }

@@ -63,7 +63,8 @@ static void product(const tern_recurrent *l, tern_tensor *a, tern_tensor *b, ter
 static void run(const tern_recurrent *l, tern_value program, tern_tensor *const *operands,
                 tern_tensor *const *outputs) {
     if (l->call->ctx->status == TERN_OK)
-        tern_program_run_into(l->call, tern_program_of(program), program.length, operands, outputs);
+        tern_program_run_into(l->call, tern_program_of(program),
+                              tern_program_size(tern_program_of(program)), operands, outputs);
 }
 
 /* ---- forward --------------------------------------------------------------------------------- */
@@ -243,10 +244,8 @@ static bool apply(const tern_recurrent *l, tern_value program, tern_tensor *cons
     int64_t dtypes[MOST] = {0};
     for (int k = 0; k < n_results; k++) dtypes[k] = (int64_t)l->wide;
     if (l->call->ctx->status != TERN_OK) return false;
-    tern_value all = tern_program_apply(l->call->ctx, program, dtypes, n_results, operands, count);
-    for (int k = 0; k < n_results && l->call->ctx->status == TERN_OK; k++)
-        out_results[k] = n_results == 1 ? all.as.tensor : tern_value_at(all, (size_t)k).as.tensor;
-    return l->call->ctx->status == TERN_OK;
+    return tern_program_apply(l->call->ctx, program, dtypes, n_results, operands, count,
+                              out_results);
 }
 
 /* All steps from the operands, to `moments`, and y. */

@@ -40,14 +40,31 @@ static bool prepare_tensor(tern_optim_body *optim, const tern_group *group, tern
     return true;
 }
 
-bool tern_state_prepare(tern_optim_body *optim, const tern_group *group, tern_param *param) {
-    uint32_t needs = optim->cls->needs(group->options, param->tensor);
+/* Whether all that `needs` names is there and where its parameter is. */
+static bool is_prepared(const tern_param *param, uint32_t needs) {
+    for (int i = 0; i < TERN_STATE_TENSORS; i++) {
+        const tern_tensor *state = param->state.tensor[i];
+        if (needs >> i & 1u && (!state || !tern_optim_same_place(state, param->tensor)))
+            return false;
+    }
+    return true;
+}
+
+/* Makes or moves it. */
+static bool prepare_tensors(tern_optim_body *optim, const tern_group *group, tern_param *param,
+                            uint32_t needs) {
     bool ok = true;
     tern_scope scope = tern_owner_begin(optim->state_owner, TERN_NO_GRAD);
     if (!scope.serial) return false;
     for (int i = 0; i < TERN_STATE_TENSORS && ok; i++)
         if (needs >> i & 1u) ok = prepare_tensor(optim, group, param, i);
     tern_scope_end(scope);
+    return ok;
+}
+
+bool tern_state_prepare(tern_optim_body *optim, const tern_group *group, tern_param *param) {
+    uint32_t needs = optim->cls->needs(group->options, param->tensor);
+    bool ok = is_prepared(param, needs) || prepare_tensors(optim, group, param, needs);
     if (ok && !param->state.exists && optim->cls->fresh_scalars)
         optim->cls->fresh_scalars(group->options, param->state.scalar);
     if (ok && optim->cls->eager) param->state.live |= needs;

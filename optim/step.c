@@ -40,8 +40,8 @@ typedef struct step {
 } step;
 
 bool tern_optim_same_place(const tern_tensor *a, const tern_tensor *b) {
-    return tern_dtype_of(a) == tern_dtype_of(b) &&
-           strcmp(tern_device_of(a), tern_device_of(b)) == 0;
+    const char *device = tern_device_of(a), *other = tern_device_of(b);
+    return tern_dtype_of(a) == tern_dtype_of(b) && (device == other || strcmp(device, other) == 0);
 }
 
 /* A larger copy of an array, in the open scope; NULL after latching. */

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "kernels.h"
+#include "kit_memory.h"
 #include "numerics/dtype_convert.h"
 #include "walk.h"
 
@@ -19,6 +20,9 @@
 
 /* The size of every attribute struct is at most this. */
 #define ATTRS_SIZE 256
+
+/* A program is as long as it says, and a kernel of the backend's own knows what it takes. */
+#define ANY_ATTRS (-1)
 
 /* What a kernel takes. Dtypes are checked by `has`, of the operand that decides. */
 typedef struct family {
@@ -177,6 +181,8 @@ void tern_kit_device_init(tern_kit_device *device, const tern_bdevice_vtable *vt
     for (int32_t id = 0; id < TERN_KIT_KERNELS; id++) {
         const family *own = find_family(id);
         device->kernels[id] = own ? own->run : NULL;
+        device->attrs_sizes[id] =
+            own && id != TERN_KERNEL_MAP ? (int32_t)own->attrs_size : ANY_ATTRS;
     }
     tern_kit_scratch_init(&device->scratch, host);
 }
@@ -312,137 +318,179 @@ static tern_kit_tensor of_immediate(const tern_operand *operand, const tern_oper
                                     cell *out_cell) {
     static const int64_t standing[TERN_BACKEND_MAX_RANK];
     if (tern_kit_is_floating(operand->dtype))
-        tern_num_store_f64(operand->dtype, out_cell->bytes, 0, operand->at.f);
+        tern_kit_store_f64(operand->dtype, out_cell->bytes, 1, 1, &operand->at.f);
     else
         tern_num_store_i64(operand->dtype, out_cell->bytes, 0, operand->at.i);
     return (tern_kit_tensor){out_cell->bytes, operand->dtype, like ? like->rank : 0,
                              like ? like->shape : standing, standing};
 }
 
-static void leave(tern_kit_device *device, const tern_operand *operands, int32_t count) {
-    if (!device->memory->leave) return;
+/* One launch, as the functions here hand it on. */
+typedef struct launch {
+    tern_kit_device *device;
+    int32_t kernel, n_inputs, n_outputs;
+    uint32_t attrs_size;
+    const tern_operand *inputs, *outputs;
+    const void *attrs;
+    tern_kit_flag *flag;
+    tern_backend_error *err;
+} launch;
+
+/* Operand `i`, counted over the inputs and then the outputs. */
+static inline const tern_operand *operand_of(const launch *l, int32_t i) {
+    return i < l->n_inputs ? &l->inputs[i] : &l->outputs[i - l->n_inputs];
+}
+
+/* Leaves the buffers of the first `count` operands again. */
+static void leave(const launch *l, int32_t count) {
     for (int32_t i = 0; i < count; i++) {
-        if (operands[i].buffer) device->memory->leave(&device->base, operands[i].buffer);
+        const tern_operand *operand = operand_of(l, i);
+        if (operand->buffer) l->device->memory->leave(&l->device->base, operand->buffer);
     }
 }
 
-/* Reaches the buffers of `count` operands; on failure those before are left again. `out` has the shape
- * that immediates stand for, NULL where they are single numbers. */
-static int32_t reach(tern_kit_device *device, const tern_operand *operands, int32_t count,
-                     const tern_operand *out, cell *cells, tern_kit_tensor *tensors,
-                     tern_backend_error *err) {
+/* The address of a buffer's first byte; NULL, with a message, where it cannot be reached. */
+static inline char *address(const launch *l, tern_bbuffer *buffer) {
+    tern_kit_device *device = l->device;
+    if (device->memory == &tern_kit_host_memory) return tern_kit_host_address(buffer);
+    return device->memory->reach(&device->base, buffer, l->err);
+}
+
+/* Reaches the buffers of all operands; false, and none is reached, where that fails. */
+static inline bool reach(const launch *l, cell *cells, tern_kit_tensor *tensors) {
+    /* what immediates stand for: the output's shape, or single numbers */
+    const tern_operand *like = l->kernel == TERN_KERNEL_CROSS_ENTROPY_GRAD ? NULL : l->outputs;
+    int32_t count = l->n_inputs + l->n_outputs;
     for (int32_t i = 0; i < count; i++) {
-        const tern_operand *operand = &operands[i];
+        const tern_operand *operand = operand_of(l, i);
         if (!operand->buffer) {
-            tensors[i] = of_immediate(operand, out, &cells[i]);
+            tensors[i] = of_immediate(operand, like, &cells[i]);
             continue;
         }
-        char *base = device->memory->reach(&device->base, operand->buffer, err);
+        char *base = address(l, operand->buffer);
         if (!base) {
-            leave(device, operands, i);
-            return TERN_BACKEND_FAILED;
+            if (l->device->memory->leave) leave(l, i);
+            return false;
         }
-        tensors[i] = (tern_kit_tensor){base + operand->at.byte_offset, operand->dtype,
-                                       operand->rank, operand->shape, operand->strides};
+        tensors[i].data = base + operand->at.byte_offset;
+        tensors[i].dtype = operand->dtype;
+        tensors[i].rank = operand->rank;
+        tensors[i].shape = operand->shape;
+        tensors[i].strides = operand->strides;
     }
-    return TERN_BACKEND_OK;
+    return true;
 }
 
 /* What is wrong with a launch, before anything is done. */
-static int32_t check_launch(const tern_kit_device *device, int32_t kernel, int32_t n_inputs,
-                            int32_t n_outputs, tern_backend_error *err) {
-    if (kernel < 0 || kernel >= TERN_KIT_KERNELS || !device->kernels[kernel])
-        return tern_kit_fail(err, TERN_BACKEND_UNSUPPORTED, "no kernel %" PRId32, kernel);
-    if (n_inputs < 0 || n_outputs < 1 || n_inputs + n_outputs > TERN_KIT_OPERANDS)
-        return tern_kit_fail(err, TERN_BACKEND_INVALID,
-                             "kernel %" PRId32 ": too many operands, or no output", kernel);
-    return TERN_BACKEND_OK;
+static int32_t refuse(const launch *l) {
+    if (l->kernel < 0 || l->kernel >= TERN_KIT_KERNELS || !l->device->kernels[l->kernel])
+        return tern_kit_fail(l->err, TERN_BACKEND_UNSUPPORTED, "no kernel %" PRId32, l->kernel);
+    return tern_kit_fail(l->err, TERN_BACKEND_INVALID,
+                         "kernel %" PRId32 ": too many operands, or no output", l->kernel);
 }
 
-static int32_t run_once(tern_kit_device *device, int32_t kernel, const tern_operand *inputs,
-                        int32_t n_inputs, const tern_operand *outputs, int32_t n_outputs,
-                        const void *attrs, uint32_t attrs_size, tern_kit_flag *flag,
-                        tern_backend_error *err) {
-    int32_t status = check_launch(device, kernel, n_inputs, n_outputs, err);
-    if (status != TERN_BACKEND_OK) return status;
-    const family *own = find_family(kernel);
-    max_align_t room[ATTRS_SIZE / sizeof(max_align_t)];
-    /* A program is as long as it says. */
-    if (own && kernel != TERN_KERNEL_MAP)
-        attrs = adapt_attrs(own->attrs_size, attrs, attrs_size, room);
-    if (own && !attrs)
-        return tern_kit_fail(err, TERN_BACKEND_UNSUPPORTED,
-                             "kernel %" PRId32 ": attributes that this backend does not know",
-                             kernel);
+static inline bool is_sound(const launch *l) {
+    return l->kernel >= 0 && l->kernel < TERN_KIT_KERNELS && l->device->kernels[l->kernel] &&
+           l->n_inputs >= 0 && l->n_outputs >= 1 && l->n_inputs + l->n_outputs <= TERN_KIT_OPERANDS;
+}
+
+static int32_t refuse_attrs(const launch *l) {
+    return tern_kit_fail(l->err, TERN_BACKEND_UNSUPPORTED,
+                         "kernel %" PRId32 ": attributes that this backend does not know",
+                         l->kernel);
+}
+
+/* The kernel over the launch's operands. */
+static int32_t compute(const launch *l, const void *attrs) {
+    tern_kit_device *device = l->device;
     tern_kit_tensor tensors[TERN_KIT_OPERANDS];
     cell cells[TERN_KIT_OPERANDS];
-    const tern_operand *like = kernel == TERN_KERNEL_CROSS_ENTROPY_GRAD ? NULL : outputs;
-    status = reach(device, inputs, n_inputs, like, cells, tensors, err);
-    if (status != TERN_BACKEND_OK) return status;
-    status = reach(device, outputs, n_outputs, NULL, cells, tensors + n_inputs, err);
-    if (status != TERN_BACKEND_OK) {
-        leave(device, inputs, n_inputs);
-        return status;
-    }
-    tern_kit_call call = {kernel, n_inputs,     n_outputs,        0,   tensors, tensors + n_inputs,
-                          attrs,  device->host, &device->scratch, flag};
-    status = device->kernels[kernel](&call);
-    leave(device, inputs, n_inputs);
-    leave(device, outputs, n_outputs);
+    if (!reach(l, cells, tensors)) return TERN_BACKEND_FAILED;
+    tern_kit_call call = {
+        l->kernel, l->n_inputs,  l->n_outputs,     0,      tensors, tensors + l->n_inputs,
+        attrs,     device->host, &device->scratch, l->flag};
+    int32_t status = device->kernels[l->kernel](&call);
+    if (device->memory->leave) leave(l, l->n_inputs + l->n_outputs);
     if (status == TERN_BACKEND_OUT_OF_MEMORY)
-        tern_kit_fail(err, status, "kernel %" PRId32 ": no host memory for its scratch", kernel);
+        tern_kit_fail(l->err, status, "kernel %" PRId32 ": no host memory for its scratch",
+                      l->kernel);
     return status;
 }
 
+/* With attributes of another size than the kernel's own. */
+static int32_t run_adapted(const launch *l, uint32_t declared) {
+    max_align_t room[ATTRS_SIZE / sizeof(max_align_t)];
+    const void *attrs = adapt_attrs(declared, l->attrs, l->attrs_size, room);
+    return attrs ? compute(l, attrs) : refuse_attrs(l);
+}
+
+static int32_t run_once(const launch *l) {
+    if (!is_sound(l)) return refuse(l);
+    int32_t declared = l->device->attrs_sizes[l->kernel];
+    if (declared == ANY_ATTRS || ((uint32_t)declared == l->attrs_size && declared > 0))
+        return compute(l, l->attrs);
+    return run_adapted(l, (uint32_t)declared);
+}
+
 /* The tuples of a program, one after the other. */
-static int32_t run_tuples(tern_kit_device *device, const tern_operand *inputs, int32_t n_inputs,
-                          const tern_operand *outputs, int32_t n_outputs,
-                          const tern_map_attrs *program, uint32_t attrs_size, tern_kit_flag *flag,
-                          tern_backend_error *err) {
-    int32_t in = program->n_inputs, out = program->n_outputs, tuples = out ? n_outputs / out : 0;
-    if (tuples < 1 || n_inputs != tuples * in || n_outputs != tuples * out)
-        return tern_kit_fail(err, TERN_BACKEND_INVALID, "map: operands that are no tuples");
-    if (program->flags & TERN_MAP_SKIPS && flag->status != TERN_BACKEND_OK) return TERN_BACKEND_OK;
-    int32_t status = TERN_BACKEND_OK;
-    for (int32_t t = 0; t < tuples && status == TERN_BACKEND_OK; t++)
-        status = run_once(device, TERN_KERNEL_MAP, inputs + (ptrdiff_t)t * in, in,
-                          outputs + (ptrdiff_t)t * out, out, program, attrs_size, flag, err);
+static int32_t run_tuples(const launch *l) {
+    const tern_map_attrs *program = l->attrs;
+    if (!program) return refuse_attrs(l);
+    int32_t in = program->n_inputs, out = program->n_outputs;
+    int32_t tuples = out ? l->n_outputs / out : 0, status = TERN_BACKEND_OK;
+    if (tuples < 1 || l->n_inputs != tuples * in || l->n_outputs != tuples * out)
+        return tern_kit_fail(l->err, TERN_BACKEND_INVALID, "map: operands that are no tuples");
+    if (program->flags & TERN_MAP_SKIPS && l->flag->status != TERN_BACKEND_OK)
+        return TERN_BACKEND_OK;
+    launch one = *l;
+    one.n_inputs = in;
+    one.n_outputs = out;
+    for (int32_t t = 0; t < tuples && status == TERN_BACKEND_OK; t++) {
+        status = run_once(&one);
+        one.inputs += in;
+        one.outputs += out;
+    }
     return status;
 }
 
 /* The inputs of a list, each by a reduction of its own over all dimensions. */
-static int32_t run_list(tern_kit_device *device, const tern_operand *inputs, int32_t n_inputs,
-                        const tern_operand *output, const tern_reduce_attrs *attrs,
-                        tern_kit_flag *flag, tern_backend_error *err) {
+static int32_t run_list(const launch *l) {
+    const tern_operand *output = l->outputs;
     int64_t ones[TERN_BACKEND_MAX_RANK];
     int32_t status = TERN_BACKEND_OK;
     for (int32_t d = 0; d < TERN_BACKEND_MAX_RANK; d++) ones[d] = 1;
-    if (output->rank != 1 || output->shape[0] != n_inputs)
-        return tern_kit_fail(err, TERN_BACKEND_INVALID, "reduce list: not an element an input");
-    for (int32_t i = 0; i < n_inputs && status == TERN_BACKEND_OK; i++) {
-        tern_operand one = *output;
-        tern_reduce_attrs all = *attrs;
-        one.rank = inputs[i].rank;
-        one.shape = one.strides = ones;
-        one.at.byte_offset += (uint64_t)(i * output->strides[0] * tern_kit_size(output->dtype));
-        all.dims = (UINT32_C(1) << inputs[i].rank) - 1;
-        status = run_once(device, TERN_KERNEL_REDUCE_LIST, &inputs[i], 1, &one, 1, &all, sizeof all,
-                          flag, err);
+    if (output->rank != 1 || output->shape[0] != l->n_inputs)
+        return tern_kit_fail(l->err, TERN_BACKEND_INVALID, "reduce list: not an element an input");
+    for (int32_t i = 0; i < l->n_inputs && status == TERN_BACKEND_OK; i++) {
+        tern_operand to = *output;
+        tern_reduce_attrs all = *(const tern_reduce_attrs *)l->attrs;
+        to.rank = l->inputs[i].rank;
+        to.shape = to.strides = ones;
+        to.at.byte_offset += (uint64_t)(i * output->strides[0] * tern_kit_size(output->dtype));
+        all.dims = (UINT32_C(1) << l->inputs[i].rank) - 1;
+        launch one = *l;
+        one.n_inputs = one.n_outputs = 1;
+        one.inputs = &l->inputs[i];
+        one.outputs = &to;
+        one.attrs = &all;
+        one.attrs_size = sizeof all;
+        status = run_once(&one);
     }
     return status;
+}
+
+static inline int32_t run(const launch *l) {
+    if (l->kernel == TERN_KERNEL_MAP) return run_tuples(l);
+    if (l->kernel == TERN_KERNEL_REDUCE_LIST) return run_list(l);
+    return run_once(l);
 }
 
 int32_t tern_kit_run(tern_kit_device *device, int32_t kernel, const tern_operand *inputs,
                      int32_t n_inputs, const tern_operand *outputs, int32_t n_outputs,
                      const void *attrs, uint32_t attrs_size, tern_kit_flag *flag,
                      tern_backend_error *err) {
-    if (kernel == TERN_KERNEL_MAP)
-        return run_tuples(device, inputs, n_inputs, outputs, n_outputs, attrs, attrs_size, flag,
-                          err);
-    if (kernel == TERN_KERNEL_REDUCE_LIST)
-        return run_list(device, inputs, n_inputs, outputs, attrs, flag, err);
-    return run_once(device, kernel, inputs, n_inputs, outputs, n_outputs, attrs, attrs_size, flag,
-                    err);
+    launch l = {device, kernel, n_inputs, n_outputs, attrs_size, inputs, outputs, attrs, flag, err};
+    return run(&l);
 }
 
 int32_t tern_kit_launch(tern_bdevice *device, tern_bqueue *queue, int32_t kernel,
@@ -450,11 +498,19 @@ int32_t tern_kit_launch(tern_bdevice *device, tern_bqueue *queue, int32_t kernel
                         int32_t n_outputs, const void *attrs, uint32_t attrs_size,
                         tern_backend_error *err) {
     (void)queue;
-    tern_kit_device *self = (tern_kit_device *)device;
     tern_kit_flag flag; /* its message counts where the status is not OK */
     flag.status = TERN_BACKEND_OK;
-    int32_t status = tern_kit_run(self, kernel, inputs, n_inputs, outputs, n_outputs, attrs,
-                                  attrs_size, &flag, err);
+    launch l = {(tern_kit_device *)device,
+                kernel,
+                n_inputs,
+                n_outputs,
+                attrs_size,
+                inputs,
+                outputs,
+                attrs,
+                &flag,
+                err};
+    int32_t status = run(&l);
     if (status != TERN_BACKEND_OK || flag.status == TERN_BACKEND_OK) return status;
     return tern_kit_take_flag(&flag, err);
 }

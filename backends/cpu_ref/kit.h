@@ -65,6 +65,7 @@ typedef struct tern_kit_device {
     const tern_host *host;
     const tern_kit_memory *memory;
     tern_kit_kernel kernels[TERN_KIT_KERNELS]; /* by id; NULL is a kernel that is not there */
+    int32_t attrs_sizes[TERN_KIT_KERNELS];     /* that a kernel declares; -1 for any */
     tern_kit_scratch scratch;
 } tern_kit_device;
 

@@ -5,12 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "kit.h"
-
-struct tern_bbuffer {
-    void *memory;
-    bool imported; /* the program's memory: never freed here */
-};
+#include "kit_memory.h"
 
 static const tern_host *host_of(tern_bdevice *device) {
     return ((tern_kit_device *)device)->host;
@@ -19,13 +14,13 @@ static const tern_host *host_of(tern_bdevice *device) {
 static int32_t make_buffer(tern_bdevice *device, void *memory, bool imported,
                            tern_bbuffer **out_buffer, tern_backend_error *err) {
     const tern_host *host = host_of(device);
-    tern_bbuffer *buffer = memory ? host->alloc(sizeof *buffer) : NULL;
+    tern_kit_host_buffer *buffer = memory ? host->alloc(sizeof *buffer) : NULL;
     if (!buffer) {
         if (!imported) host->free(memory);
         return tern_kit_fail(err, TERN_BACKEND_OUT_OF_MEMORY, "out of host memory");
     }
-    *buffer = (tern_bbuffer){memory, imported};
-    *out_buffer = buffer;
+    *buffer = (tern_kit_host_buffer){memory, imported};
+    *out_buffer = (tern_bbuffer *)(void *)buffer;
     return TERN_BACKEND_OK;
 }
 
@@ -43,13 +38,14 @@ int32_t tern_kit_buffer_import(tern_bdevice *device, void *memory, uint64_t byte
 void tern_kit_buffer_free(tern_bdevice *device, tern_bqueue *queue, tern_bbuffer *buffer) {
     (void)queue;
     const tern_host *host = host_of(device);
-    if (!buffer->imported) host->free(buffer->memory);
-    host->free(buffer);
+    tern_kit_host_buffer *own = (tern_kit_host_buffer *)(void *)buffer;
+    if (!own->imported) host->free(own->memory);
+    host->free(own);
 }
 
 static void *reach(tern_bdevice *device, tern_bbuffer *buffer, tern_backend_error *err) {
     (void)device, (void)err;
-    return buffer->memory;
+    return tern_kit_host_address(buffer);
 }
 
 const tern_kit_memory tern_kit_host_memory = {reach, NULL};

@@ -10,8 +10,9 @@
 #include "walk.h"
 
 /* Columns of x that are handled together: a panel [K, PANEL] is packed so that its rows are
- * contiguous, for whatever strides x has. */
-#define PANEL 64
+ * contiguous, for whatever strides x has. Of up to NARROW columns none is packed. */
+#define PANEL  64
+#define NARROW 2
 
 /* One batch entry's operands: element offsets, and strides of the last two dimensions. */
 typedef struct matrices {
@@ -84,6 +85,24 @@ static void store_i64(int32_t dtype, void *to, int64_t stride, int64_t n, const 
 }
 #include "matmul_typed.inc"
 
+/* Whether the operands are numbers that can be read where they lie, and so few columns need no panel. */
+static bool is_narrow(const matrices *mats) {
+    int32_t dtype = mats->out->dtype;
+    bool computed_in =
+        dtype == TERN_BT_FLOAT32 || dtype == TERN_BT_FLOAT64 || dtype == TERN_BT_INT64;
+    return mats->n <= NARROW && computed_in && mats->a->dtype == dtype && mats->x->dtype == dtype &&
+           (!mats->c || mats->c->dtype == dtype);
+}
+
+static void multiply(const matrices *mats, const tern_matmul_attrs *attrs, void *scratch) {
+    if (mats->out->dtype == TERN_BT_FLOAT64)
+        scratch ? multiply_f64(mats, attrs, scratch) : multiply_narrow_f64(mats, attrs);
+    else if (tern_kit_is_floating(mats->out->dtype))
+        scratch ? multiply_f32(mats, attrs, scratch) : multiply_narrow_f32(mats, attrs);
+    else
+        scratch ? multiply_i64(mats, attrs, scratch) : multiply_narrow_i64(mats, attrs);
+}
+
 int32_t tern_ref_matmul(const tern_kit_call *call) {
     const tern_kit_tensor *a = &call->inputs[0], *x = &call->inputs[1], *out = &call->outputs[0];
     const tern_kit_tensor *c = call->n_inputs > 2 ? &call->inputs[2] : NULL;
@@ -91,8 +110,11 @@ int32_t tern_ref_matmul(const tern_kit_call *call) {
     matrices mats = {
         out->shape[rank - 2], out->shape[rank - 1], a->shape[rank - 1], a, x, c, out, 0, 0, 0, 0};
     /* scratch: the panel, one row of a; 8 bytes hold any number */
-    uint64_t *scratch = tern_kit_take(call, mats.k, (PANEL + 1) * sizeof *scratch);
-    if (!scratch) return TERN_BACKEND_OUT_OF_MEMORY;
+    uint64_t *scratch = NULL;
+    if (!is_narrow(&mats)) {
+        scratch = tern_kit_take(call, mats.k, (PANEL + 1) * sizeof *scratch);
+        if (!scratch) return TERN_BACKEND_OUT_OF_MEMORY;
+    }
 
     /* the last two dimensions are the matrices', so they are left out of the walk */
     const tern_kit_tensor *operands[] = {out, a, x, c ? c : out};
@@ -103,12 +125,7 @@ int32_t tern_ref_matmul(const tern_kit_call *call) {
         mats.a_at = walk.offset[1];
         mats.x_at = walk.offset[2];
         mats.c_at = walk.offset[3];
-        if (out->dtype == TERN_BT_FLOAT64)
-            multiply_f64(&mats, call->attrs, scratch);
-        else if (tern_kit_is_floating(out->dtype))
-            multiply_f32(&mats, call->attrs, scratch);
-        else
-            multiply_i64(&mats, call->attrs, scratch);
+        multiply(&mats, call->attrs, scratch);
     } while (tern_kit_walk_next(&walk));
     tern_kit_give(call, scratch);
     return TERN_BACKEND_OK;

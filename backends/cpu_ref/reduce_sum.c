@@ -10,6 +10,8 @@
  *   2. Neighbours that are one contiguous run in both operands are merged.
  *   3. The two closest form columns; each index of the others adds one more piece to the output.
  */
+#include <string.h>
+
 #include "kernels.h"
 #include "numerics/sum_cascade.h"
 #include "walk.h"
@@ -133,6 +135,10 @@ static int32_t run_copy(const tern_kit_call *call, const tern_kit_tensor *from,
 }
 
 static void clear(const tern_kit_call *call, const tern_kit_tensor *out) {
+    if (tern_kit_is_contiguous(out)) { /* zero is no bit set */
+        memset(out->data, 0, (size_t)(tern_kit_count(out) * tern_kit_size(out->dtype)));
+        return;
+    }
     tern_fill_attrs zero = {0, 0};
     tern_kit_call fill = *call;
     fill.outputs = out;

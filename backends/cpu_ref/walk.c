@@ -29,11 +29,11 @@ void tern_kit_walk_begin(tern_kit_walk *walk, const tern_kit_tensor *const *oper
 }
 
 tern_kit_row tern_kit_walk_row(tern_kit_walk *walk) {
-    tern_kit_row row = {1, {0}};
-    if (walk->rank == 0) return row;
-    walk->rank--;
-    row.length = walk->shape[walk->rank];
-    for (int32_t k = 0; k < walk->operands; k++) row.stride[k] = walk->stride[k][walk->rank];
+    tern_kit_row row;
+    bool single = walk->rank == 0;
+    int32_t at = single ? 0 : --walk->rank;
+    row.length = single ? 1 : walk->shape[at];
+    for (int32_t k = 0; k < walk->operands; k++) row.stride[k] = single ? 0 : walk->stride[k][at];
     return row;
 }
 
@@ -72,14 +72,11 @@ bool tern_kit_is_contiguous(const tern_kit_tensor *tensor) {
 }
 
 /* The common types have loops of their own, so that the switch is outside. */
-void tern_kit_load_f64(int32_t dtype, const void *from, int64_t stride, int64_t n, double *out) {
-    const float *f32 = from;
+void tern_kit_load_any_f64(int32_t dtype, const void *from, int64_t stride, int64_t n,
+                           double *out) {
     const double *f64 = from;
     const uint16_t *u16 = from;
     switch (dtype) {
-    case TERN_BT_FLOAT32:
-        for (int64_t i = 0; i < n; i++) out[i] = (double)f32[i * stride];
-        return;
     case TERN_BT_FLOAT64:
         for (int64_t i = 0; i < n; i++) out[i] = f64[i * stride];
         return;
@@ -95,15 +92,12 @@ void tern_kit_load_f64(int32_t dtype, const void *from, int64_t stride, int64_t 
     }
 }
 
-void tern_kit_store_f64(int32_t dtype, void *to, int64_t stride, int64_t n, const double *values) {
-    float *f32 = to;
+void tern_kit_store_any_f64(int32_t dtype, void *to, int64_t stride, int64_t n,
+                            const double *values) {
     double *f64 = to;
     uint16_t *u16 = to;
     uint8_t *u8 = to;
     switch (dtype) {
-    case TERN_BT_FLOAT32:
-        for (int64_t i = 0; i < n; i++) f32[i * stride] = (float)values[i];
-        return;
     case TERN_BT_FLOAT64:
         for (int64_t i = 0; i < n; i++) f64[i * stride] = values[i];
         return;

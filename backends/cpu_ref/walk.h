@@ -41,6 +41,16 @@ typedef struct tern_kit_row {
 void tern_kit_walk_begin(tern_kit_walk *walk, const tern_kit_tensor *const *operands, int32_t count,
                          uint32_t skip);
 
+/* Whether operands of at most one dimension are a single row, for which no walk is needed. */
+static inline bool tern_kit_is_row(const tern_kit_tensor *const *operands, int32_t count,
+                                   tern_kit_row *out_row) {
+    int32_t rank = operands[0]->rank;
+    if (rank > 1) return false;
+    out_row->length = rank ? operands[0]->shape[0] : 1;
+    for (int32_t k = 0; k < count; k++) out_row->stride[k] = rank ? operands[k]->strides[0] : 0;
+    return true;
+}
+
 /* Takes the innermost dimension out of the walk; length 1 where there is none. */
 tern_kit_row tern_kit_walk_row(tern_kit_walk *walk);
 
@@ -83,10 +93,29 @@ static inline void *tern_kit_at(const tern_kit_tensor *tensor, int64_t offset) {
 /*
  * `n` elements, `stride` elements apart, as double or int64, and back. Conversions are those of
  * numerics/dtype_convert.h: to float16 and bfloat16 through float32, float to integer saturates,
- * integer to integer wraps, to bool compares with 0.
+ * integer to integer wraps, to bool compares with 0. The most common type is converted in place: of a
+ * few elements the call would be the larger part.
  */
-void tern_kit_load_f64(int32_t dtype, const void *from, int64_t stride, int64_t n, double *out);
-void tern_kit_store_f64(int32_t dtype, void *to, int64_t stride, int64_t n, const double *values);
+void tern_kit_load_any_f64(int32_t dtype, const void *from, int64_t stride, int64_t n, double *out);
+void tern_kit_store_any_f64(int32_t dtype, void *to, int64_t stride, int64_t n,
+                            const double *values);
+
+static inline void tern_kit_load_f64(int32_t dtype, const void *from, int64_t stride, int64_t n,
+                                     double *out) {
+    if (dtype == TERN_BT_FLOAT32)
+        for (int64_t i = 0; i < n; i++) out[i] = (double)((const float *)from)[i * stride];
+    else
+        tern_kit_load_any_f64(dtype, from, stride, n, out);
+}
+
+static inline void tern_kit_store_f64(int32_t dtype, void *to, int64_t stride, int64_t n,
+                                      const double *values) {
+    if (dtype == TERN_BT_FLOAT32)
+        for (int64_t i = 0; i < n; i++) ((float *)to)[i * stride] = (float)values[i];
+    else
+        tern_kit_store_any_f64(dtype, to, stride, n, values);
+}
+
 void tern_kit_load_i64(int32_t dtype, const void *from, int64_t stride, int64_t n, int64_t *out);
 void tern_kit_store_i64(int32_t dtype, void *to, int64_t stride, int64_t n, const int64_t *values);
 

@@ -10,6 +10,7 @@
 #include "core/call/arg.h"
 #include "core/call/op.h"
 #include "core/context/entered.h"
+#include "core/ops/reduce.h"
 #include "graph.h"
 
 #define FEW 8 /* inputs or outputs of a node that need no memory of their own */
@@ -74,9 +75,10 @@ static tern_tensor *fit(tern_tensor *grad, const tern_meta *meta) {
     bool same = body->rank == meta->rank;
     for (int d = 0; same && d < meta->rank; d++) same = body->shape[d] == meta->shape[d];
     if (!same) {
-        tern_shape shape = {meta->rank, {0}};
+        tern_shape shape;
+        shape.rank = meta->rank;
         for (int d = 0; d < meta->rank; d++) shape.dim[d] = meta->shape[d];
-        grad = tern_sum_to_size(grad, shape);
+        grad = tern_sum_gradient(grad, &shape);
     }
     if (!tern_is_nil(grad) && BODY(grad)->dtype != meta->dtype)
         grad = tern_to_dtype(grad, meta->dtype);
@@ -237,20 +239,20 @@ static bool is_own(tern_tensor *const *grads, int k, const tern_frame *formula) 
 static void run_formula(engine *e, tern_node *node, tern_tensor *const *incoming,
                         tern_frame *engine_frame) {
     tern_ctx *ctx = e->ctx;
-    tern_scope scope = tern_scope_inner(ctx);
+    tern_frame formula;
+    tern_frame_open(ctx, &formula);
     if (adds_a_part(e, node)) {
         deliver_part(e, node, incoming[0], engine_frame);
-        tern_scope_end(scope);
+        tern_frame_close(&formula);
         return;
     }
     tern_tensor *few[FEW] = {NULL}, **grads = few;
     if (node->n_inputs > FEW) grads = tern_scope_alloc(ctx, (size_t)node->n_inputs * sizeof *grads);
-    const tern_frame *formula = ctx->top;
     if (grads) node->op->grad(node, incoming, grads);
     for (int k = 0; grads && k < node->n_inputs && ctx->status == TERN_OK; k++)
         if (grads[k] && tern_node_needs(node, k))
-            deliver(e, node->inputs[k].edge, grads[k], !is_own(grads, k, formula), engine_frame);
-    tern_scope_end(scope);
+            deliver(e, node->inputs[k].edge, grads[k], !is_own(grads, k, &formula), engine_frame);
+    tern_frame_close(&formula);
 }
 
 static void run_node(engine *e, tern_node *node, tern_frame *engine_frame, tern_frame *results) {
@@ -370,10 +372,11 @@ tern_status tern_backward_with(tern_tensor *tensor, tern_tensor *gradient, unsig
     if (gradient && !of_context(ctx, gradient)) return ctx->status;
     if (flags & TERN_CREATE_GRAPH) flags |= TERN_RETAIN_GRAPH;
     engine e = {.ctx = ctx, .heap = ctx->backward_heap, .flags = flags};
-    tern_scope scope = tern_scope_inner(ctx);
-    if (ctx->status == TERN_OK && seed(&e, tensor, gradient, ctx->top)) run(&e, ctx->top, ctx->top);
+    tern_frame frame;
+    tern_frame_open(ctx, &frame);
+    if (ctx->status == TERN_OK && seed(&e, tensor, gradient, &frame)) run(&e, &frame, &frame);
     if (ctx->status != TERN_OK) abandon(&e);
-    tern_scope_end(scope);
+    tern_frame_close(&frame);
     return ctx->status;
 }
 

@@ -13,7 +13,7 @@
 #ifndef TERN_CORE_GRAPH_H
 #define TERN_CORE_GRAPH_H
 
-#include "core/objects.h"
+#include "core/tensor/tensor.h"
 
 /* What is known of a tensor without keeping it. The shape lies in the node. */
 typedef struct tern_meta {
@@ -70,9 +70,12 @@ struct tern_node {
 
 /* Records a call in the open graph: edges from `inputs`, outputs get their edge. False and latched
  * when memory is out. */
-bool tern_node_record(const tern_op *op, const tern_value *args, int n_args,
-                      tern_tensor *const *inputs, int n_inputs, tern_tensor *const *outputs,
-                      int n_outputs);
+TERN_API bool tern_node_record(const tern_op *op, const tern_value *args, int n_args,
+                               tern_tensor *const *inputs, int n_inputs,
+                               tern_tensor *const *outputs, int n_outputs);
+
+/* A saved input for one launch where nothing is recorded; NULL after latching. */
+TERN_API tern_tensor *tern_node_input_face(tern_node *node, int k, tern_face *face);
 
 /* Drops what a node holds: at the end of its frame. */
 void tern_node_fini(tern_node *node);

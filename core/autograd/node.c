@@ -96,9 +96,9 @@ static tern_node *node_new(tern_frame *frame, int n_args, int n_inputs, int n_ou
     return node;
 }
 
-static bool may_save(const tern_op *op, tern_tensor *const *tensors, int count, uint32_t which) {
+static bool may_save(const tern_op *op, tern_tensor *const *tensors, int count) {
     for (int k = 0; k < count; k++) {
-        bool kept = which & TERN_SAVE_OUTPUTS || (op->saves & TERN_SAVE_INPUT(k < 29 ? k : 29));
+        bool kept = op->saves & TERN_SAVE_INPUT(k < 29 ? k : 29);
         if (!kept || !(BODY(tensors[k])->flags & TERN_T_INFERENCE)) continue;
         tern_fail(BODY(tensors[k])->ctx, TERN_ERR_STATE,
                   "Inference tensors cannot be saved for backward. To work around you can make a "
@@ -164,7 +164,7 @@ bool tern_node_record(const tern_op *op, const tern_value *args, int n_args,
                       tern_tensor *const *inputs, int n_inputs, tern_tensor *const *outputs,
                       int n_outputs) {
     tern_frame *frame = tern_graph_frame(BODY(outputs[0])->ctx);
-    if (op->saves && !may_save(op, inputs, n_inputs, 0)) return false;
+    if (op->saves && !may_save(op, inputs, n_inputs)) return false;
     tern_edge few[TERN_SCHEMA_MAX_ARGS], *edges = few;
     if (n_inputs > TERN_SCHEMA_MAX_ARGS) {
         edges = tern_frame_take(frame, (size_t)n_inputs * sizeof *edges);
@@ -285,8 +285,8 @@ const char *tern_op_grad_name(const tern_op *op, char *out_text) {
     return out_text;
 }
 
-static tern_tensor *stale(tern_node *node, const tern_meta *meta, const tern_saved *saved,
-                          const char *which, int k) {
+static void stale(tern_node *node, const tern_meta *meta, const tern_saved *saved,
+                  const char *which, int k) {
     char shape[TERN_SHAPE_TEXT], name[TERN_GRAD_NAME_TEXT];
     tern_fail(
         node->ctx, TERN_ERR_STATE,
@@ -296,29 +296,60 @@ static tern_tensor *stale(tern_node *node, const tern_meta *meta, const tern_sav
         tern_dtype_class(meta->dtype), tern_shape_text(meta->rank, meta->shape, shape), which, k,
         tern_op_grad_name(node->op, name), (unsigned long long)saved->storage->version,
         (unsigned long long)saved->version);
-    return node->ctx->nil;
 }
 
-static tern_tensor *unpack(tern_node *node, const tern_meta *meta, const tern_saved *saved,
-                           tern_edge edge, const char *which, int k) {
+/* Whether what was saved is still there and what it was; latches. */
+static bool is_there(tern_node *node, const tern_meta *meta, const tern_saved *saved,
+                     const char *which, int k) {
     if (!saved->storage) {
         tern_fail(node->ctx, TERN_ERR_STATE,
                   "Trying to backward through the graph a second time (or directly access saved "
                   "tensors after they have already been freed). Saved intermediate values of the "
                   "graph are freed when you call .backward() or autograd.grad(). Specify "
                   "TERN_RETAIN_GRAPH if you need to backward through the graph a second time.");
-        return node->ctx->nil;
+        return false;
     }
-    if (saved->checked && saved->version != saved->storage->version)
-        return stale(node, meta, saved, which, k);
-    int64_t contiguous[TERN_MAX_RANK];
-    if (!saved->strides) tern_contiguous_strides(meta->rank, meta->shape, contiguous);
+    if (!saved->checked || saved->version == saved->storage->version) return true;
+    stale(node, meta, saved, which, k);
+    return false;
+}
+
+/* The strides of what was saved; `room` is where those of a contiguous tensor go. */
+static const int64_t *strides_of(const tern_meta *meta, const tern_saved *saved, int64_t *room) {
+    int64_t step = 1;
+    if (saved->strides) return saved->strides;
+    for (int d = meta->rank; d-- > 0;) {
+        room[d] = step;
+        step *= meta->shape[d] > 1 ? meta->shape[d] : 1;
+    }
+    return room;
+}
+
+static tern_tensor *unpack(tern_node *node, const tern_meta *meta, const tern_saved *saved,
+                           tern_edge edge, const char *which, int k) {
+    int64_t room[TERN_MAX_RANK];
+    if (!is_there(node, meta, saved, which, k)) return node->ctx->nil;
     tern_tensor *tensor =
         tern_tensor_over(meta->lane, saved->storage, meta->dtype, meta->rank, meta->shape,
-                         saved->strides ? saved->strides : contiguous, saved->offset);
+                         strides_of(meta, saved, room), saved->offset);
     if (tern_is_nil(tensor) || !edge.node) return tensor;
     BODY(tensor)->edge = edge; /* of a leaf too: the edge to its accumulator serves as a history */
     return tensor;
+}
+
+tern_tensor *tern_node_input_face(tern_node *node, int k, tern_face *face) {
+    const tern_meta *meta = &node->inputs[k].meta;
+    const tern_saved *saved = &node->inputs[k].saved;
+    int64_t room[TERN_MAX_RANK];
+    if (!is_there(node, meta, saved, "input", k)) return NULL;
+    face->body.ctx = node->ctx;
+    face->body.frame = NULL;
+    face->body.storage = saved->storage;
+    face->body.lane = meta->lane;
+    face->body.offset = saved->offset;
+    face->body.dtype = meta->dtype;
+    face->body.flags = 0;
+    return tern_face_set(face, meta->rank, meta->shape, strides_of(meta, saved, room));
 }
 
 tern_tensor *tern_node_input(tern_node *node, int k) {

@@ -106,7 +106,8 @@ static void run_in_place(tern_opcall *call, tern_tensor *target, tern_operands *
     bool recording = tern_call_records(call, tensors);
     if (recording && outlives(call, target)) return;
     bool retains = recording && tern_retained_leave(target);
-    tern_scope scope = tern_scope_inner(ctx);
+    tern_frame frame;
+    tern_frame_open(ctx, &frame);
     if (recording) keep_original(call, target, tensors);
     call->out = call->op->kind == TERN_OP_PRIMITIVE ? target : NULL;
     tern_value result = tern_run_silently(call);
@@ -130,7 +131,7 @@ static void run_in_place(tern_opcall *call, tern_tensor *target, tern_operands *
         if (ctx->status == TERN_OK) tern_rebase_history(target, written);
     }
     if (retains) tern_retained_join(target);
-    tern_scope_end(scope);
+    tern_frame_close(&frame);
 }
 
 tern_tensor *tern_op_call_in_place(const tern_op *op, const tern_value *args, int n_args) {
@@ -145,9 +146,7 @@ tern_tensor *tern_op_call_in_place(const tern_op *op, const tern_value *args, in
         return ctx->nil;
     }
     tern_operands tensors;
-    if (!tern_operands_collect(ctx, args, n_args, &tensors) ||
-        !tern_operands_check(&call, &tensors) || !may_write(&call, target))
-        return ctx->nil;
+    if (!tern_operands_take(&call, &tensors) || !may_write(&call, target)) return ctx->nil;
     if (call.op->kind == TERN_OP_THROUGH || call.op->kind == TERN_OP_VIEW ||
         call.op->kind == TERN_OP_PART) {
         /* Recorded through its parts; the copy into the target is the in-place step. */

@@ -20,74 +20,97 @@
 
 /* ---- what a device takes --------------------------------------------------------------------- */
 
-static tern_resolved key_of(int32_t kernel, int32_t fn, tern_tensor *const *inputs, int n_inputs,
-                            tern_tensor *const *outputs, int n_outputs) {
-    tern_resolved key = {NULL, kernel, (int16_t)fn, (uint8_t)n_inputs, (uint8_t)n_outputs, {0}};
-    for (int i = 0; i < n_inputs; i++) key.dtypes[i] = (uint8_t)BODY(inputs[i])->dtype;
-    for (int i = 0; i < n_outputs; i++) key.dtypes[n_inputs + i] = (uint8_t)BODY(outputs[i])->dtype;
+static inline tern_resolved key_for(int32_t kernel, int32_t fn, int n_inputs, int n_outputs) {
+    uint64_t what = (uint64_t)(uint32_t)kernel << 32 | (uint64_t)(uint16_t)fn << 16 |
+                    (uint64_t)n_inputs << 8 | (uint64_t)n_outputs;
+    return (tern_resolved){what, {0, 0}, NULL};
+}
+
+/* Notes the dtype of an operand, counted over the inputs and then the outputs. */
+static inline void add_dtype(tern_resolved *key, int operand, int32_t dtype) {
+    key->dtypes[operand >> 4] |= (uint64_t)dtype << (operand & 15) * 4;
+}
+
+static inline tern_resolved key_of(int32_t kernel, int32_t fn, tern_tensor *const *inputs,
+                                   int n_inputs, tern_tensor *const *outputs, int n_outputs) {
+    tern_resolved key = key_for(kernel, fn, n_inputs, n_outputs);
+    uint64_t few = 0; /* as add_dtype has it */
+    int n = n_inputs + n_outputs;
+    for (int i = 0; i < n && i < 16; i++) {
+        const tern_tensor *operand = i < n_inputs ? inputs[i] : outputs[i - n_inputs];
+        few |= (uint64_t)BODY(operand)->dtype << i * 4;
+    }
+    key.dtypes[0] = few;
+    for (int i = 16; i < n; i++)
+        add_dtype(&key, i, (int32_t)BODY(i < n_inputs ? inputs[i] : outputs[i - n_inputs])->dtype);
     return key;
 }
 
-static size_t slot_of(const tern_resolved *key) {
-    uint64_t hash = (uint64_t)key->kernel << 16 ^ (uint64_t)(uint16_t)key->fn;
-    for (int i = 0; i < key->n_inputs + key->n_outputs; i++) hash = hash * 31 + key->dtypes[i];
-    hash *= UINT64_C(0x9e3779b97f4a7c15);
-    return (size_t)(hash >> 56);
+static inline size_t slot_of(const tern_resolved *key) {
+    uint64_t hash = key->kernel ^ key->dtypes[0] * 31 ^ key->dtypes[1] * 961;
+    return (size_t)(hash * UINT64_C(0x9e3779b97f4a7c15) >> 56);
 }
 _Static_assert(TERN_RESOLVED_SLOTS == 256, "the upper 8 bits of a hash choose a slot");
 
-static bool same_key(const tern_resolved *a, const tern_resolved *b) {
-    return a->kernel == b->kernel && a->fn == b->fn && a->n_inputs == b->n_inputs &&
-           a->n_outputs == b->n_outputs && memcmp(a->dtypes, b->dtypes, sizeof a->dtypes) == 0;
-}
-
 static const char *ask(tern_lane *lane, const tern_resolved *key, size_t attrs_size) {
-    int32_t dtypes[TERN_MAX_OPERANDS];
-    for (int i = 0; i < TERN_MAX_OPERANDS; i++) dtypes[i] = key->dtypes[i];
-    tern_kernel_query query = {
-        (uint32_t)sizeof query, key->kernel,          key->fn, key->n_inputs,
-        key->n_outputs,         (uint32_t)attrs_size, dtypes,  dtypes + key->n_inputs};
+    int32_t dtypes[TERN_MAX_OPERANDS], n_inputs = (int32_t)(key->kernel >> 8 & 0xff);
+    for (int i = 0; i < TERN_MAX_OPERANDS; i++)
+        dtypes[i] = (int32_t)(key->dtypes[i >> 4] >> (i & 15) * 4 & 15);
+    tern_kernel_query query = {(uint32_t)sizeof query,
+                               (int32_t)(key->kernel >> 32),
+                               (int16_t)(key->kernel >> 16 & 0xffff),
+                               n_inputs,
+                               (int32_t)(key->kernel & 0xff),
+                               (uint32_t)attrs_size,
+                               dtypes,
+                               dtypes + n_inputs};
     const char *reason = NULL;
     if (lane->device->vtable.supports(lane->device->object, &query, &reason)) return NULL;
     return reason ? reason : "the device gave no reason";
 }
 
-/* The kept answer, asked for where there is none. */
-static const tern_resolved *resolve(tern_lane *lane, tern_resolved *key, size_t attrs_size) {
+/* Why the device has no such kernel, NULL where it has: the kept answer, asked for where there is none. */
+static inline const char *resolve(tern_lane *lane, tern_resolved *key, size_t attrs_size) {
     tern_resolved *slot = &lane->resolved[slot_of(key)];
-    if (!same_key(slot, key)) {
+    if (slot->kernel != key->kernel || slot->dtypes[0] != key->dtypes[0] ||
+        slot->dtypes[1] != key->dtypes[1]) {
         key->reason = ask(lane, key, attrs_size);
         *slot = *key;
     }
-    return slot;
+    return slot->reason;
+}
+
+static inline const char *lacks(tern_lane *lane, int32_t kernel, int32_t fn,
+                                tern_tensor *const *inputs, int n_inputs,
+                                tern_tensor *const *outputs, int n_outputs, size_t attrs_size) {
+    tern_resolved key = key_of(kernel, fn, inputs, n_inputs, outputs, n_outputs);
+    return resolve(lane, &key, attrs_size);
 }
 
 bool tern_has_kernel(tern_lane *lane, int32_t kernel, int32_t fn, tern_tensor *const *inputs,
                      int n_inputs, tern_tensor *const *outputs, int n_outputs, size_t attrs_size,
                      const char **out_reason) {
-    tern_resolved key = key_of(kernel, fn, inputs, n_inputs, outputs, n_outputs);
-    const char *reason = resolve(lane, &key, attrs_size)->reason;
+    const char *reason = lacks(lane, kernel, fn, inputs, n_inputs, outputs, n_outputs, attrs_size);
     if (out_reason) *out_reason = reason;
     return reason == NULL;
 }
 
 bool tern_has_map(tern_lane *lane, int32_t kernel, int32_t fn, int n_inputs, tern_dtype dtype,
                   tern_dtype result) {
-    tern_resolved key = {NULL, kernel, (int16_t)fn, (uint8_t)n_inputs, 1, {0}};
-    for (int i = 0; i < n_inputs; i++) key.dtypes[i] = (uint8_t)dtype;
-    key.dtypes[n_inputs] = (uint8_t)result;
+    tern_resolved key = key_for(kernel, fn, n_inputs, 1);
+    for (int i = 0; i < n_inputs; i++) add_dtype(&key, i, (int32_t)dtype);
+    add_dtype(&key, n_inputs, (int32_t)result);
     size_t size =
         kernel == TERN_KERNEL_UNARY ? sizeof(tern_unary_attrs) : sizeof(tern_binary_attrs);
-    return resolve(lane, &key, size)->reason == NULL;
+    return resolve(lane, &key, size) == NULL;
 }
 
 bool tern_has_program(tern_lane *lane, int n_steps, const uint8_t *dtypes, int n_inputs,
                       int n_outputs, size_t attrs_size) {
     if (n_inputs + n_outputs > TERN_MAX_OPERANDS) return false;
-    tern_resolved key = {
-        NULL, TERN_KERNEL_MAP, (int16_t)n_steps, (uint8_t)n_inputs, (uint8_t)n_outputs, {0}};
-    memcpy(key.dtypes, dtypes, (size_t)n_inputs + (size_t)n_outputs);
-    return resolve(lane, &key, attrs_size)->reason == NULL;
+    tern_resolved key = key_for(TERN_KERNEL_MAP, n_steps, n_inputs, n_outputs);
+    for (int i = 0; i < n_inputs + n_outputs; i++) add_dtype(&key, i, dtypes[i]);
+    return resolve(lane, &key, attrs_size) == NULL;
 }
 
 /* ---- starting -------------------------------------------------------------------------------- */
@@ -216,7 +239,7 @@ bool tern_try_launch(tern_lane *lane, int32_t kernel, int32_t fn, tern_tensor *c
                      size_t attrs_size) {
     if (lane->ctx->status != TERN_OK || tern_is_composed(lane->ctx, kernel) ||
         is_empty(outputs, n_outputs) || n_inputs + n_outputs > TERN_MAX_OPERANDS ||
-        !tern_has_kernel(lane, kernel, fn, inputs, n_inputs, outputs, n_outputs, attrs_size, NULL))
+        lacks(lane, kernel, fn, inputs, n_inputs, outputs, n_outputs, attrs_size))
         return false;
     tern_backend_error err;
     int32_t status = launch_here(lane, kernel, fn, inputs, n_inputs, outputs, n_outputs, attrs,
@@ -234,10 +257,9 @@ tern_status tern_launch(tern_lane *lane, int32_t kernel, int32_t fn, tern_tensor
     if (n_inputs + n_outputs > TERN_MAX_OPERANDS)
         return refuse_operands(lane, kernel, n_inputs + n_outputs);
     if (is_empty(outputs, n_outputs)) return TERN_OK;
-    const char *reason;
+    const char *reason = lacks(lane, kernel, fn, inputs, n_inputs, outputs, n_outputs, attrs_size);
     tern_backend_error err;
-    if (tern_has_kernel(lane, kernel, fn, inputs, n_inputs, outputs, n_outputs, attrs_size,
-                        &reason)) {
+    if (!reason) {
         int32_t status = launch_here(lane, kernel, fn, inputs, n_inputs, outputs, n_outputs, attrs,
                                      attrs_size, &err);
         if (status == TERN_BACKEND_OK) return TERN_OK;

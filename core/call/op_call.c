@@ -19,8 +19,9 @@ tern_value tern_run_silently(tern_opcall *call) {
     ctx->grad_enabled = false;
     tern_value result;
     if (call->op->kind == TERN_OP_COMPOSITE || call->op->kind == TERN_OP_HOST) {
-        tern_scope scope = tern_scope_inner(ctx);
-        result = tern_scope_return_value(scope, call->op->impl(call));
+        tern_frame frame;
+        tern_frame_open(ctx, &frame);
+        result = tern_frame_return(&frame, call->op->impl(call));
     } else {
         result = call->op->impl(call);
     }
@@ -30,20 +31,31 @@ tern_value tern_run_silently(tern_opcall *call) {
 
 static tern_value run(tern_opcall *call) {
     if (call->op->kind != TERN_OP_THROUGH) return tern_run_silently(call);
-    tern_scope scope = tern_scope_inner(call->ctx);
-    tern_value result = tern_scope_return_value(scope, call->op->impl(call));
+    tern_frame frame;
+    tern_frame_open(call->ctx, &frame);
+    tern_value result = tern_frame_return(&frame, call->op->impl(call));
     return call->ctx->status == TERN_OK ? result : tern_none();
 }
 
+/* Whether a node that leads to these is of use: nothing flows back through integers. */
+static bool any_floats(tern_tensor *const *outputs, int count) {
+    for (int k = 0; k < count; k++)
+        if (tern_is_float(BODY(outputs[k])->dtype)) return true;
+    return false;
+}
+
 void tern_call_record(const tern_opcall *call, const tern_operands *inputs, tern_value result) {
-    tern_operands outputs;
-    if (!tern_operands_collect(call->ctx, &result, 1, &outputs) || outputs.count == 0) return;
-    bool floating = false;
-    for (int k = 0; k < outputs.count; k++)
-        floating = floating || tern_dtype_is_floating(BODY(outputs.all[k])->dtype);
-    if (!floating) return;
-    tern_node_record(call->op, call->args, call->n_args, inputs->all, inputs->count, outputs.all,
-                     outputs.count);
+    tern_operands several;
+    tern_tensor *const *outputs = &result.as.tensor;
+    int count = 1;
+    if (result.kind != TERN_VALUE_TENSOR) {
+        if (!tern_operands_collect(call->ctx, &result, 1, &several)) return;
+        outputs = several.all;
+        count = several.count;
+    }
+    if (any_floats(outputs, count))
+        tern_node_record(call->op, call->args, call->n_args, inputs->all, inputs->count, outputs,
+                         count);
 }
 
 tern_value tern_op_call(tern_ctx *ctx, const tern_op *op, const tern_value *args, int n_args) {
@@ -52,9 +64,7 @@ tern_value tern_op_call(tern_ctx *ctx, const tern_op *op, const tern_value *args
     if (!ctx || ctx->status != TERN_OK) return tern_none();
     tern_opcall call = {ctx, op, NULL, args, n_args, NULL};
     tern_operands tensors;
-    if (!tern_operands_collect(ctx, args, n_args, &tensors) ||
-        !tern_operands_check(&call, &tensors))
-        return tern_none();
+    if (!tern_operands_take(&call, &tensors)) return tern_none();
     bool recording = tern_call_records(&call, &tensors);
     tern_value result = run(&call);
     if (recording && ctx->status == TERN_OK) tern_call_record(&call, &tensors, result);
@@ -69,8 +79,7 @@ bool tern_call_is_recorded(const tern_opcall *call) {
 }
 
 tern_tensor *tern_op_tensor(tern_ctx *ctx, const tern_op *op, const tern_value *args, int n_args) {
-    if (!ctx) ctx = tern_first_context(args, n_args);
     tern_value result = tern_op_call(ctx, op, args, n_args);
     if (result.kind == TERN_VALUE_TENSOR) return result.as.tensor;
-    return tern_nil(ctx);
+    return tern_nil(ctx ? ctx : tern_first_context(args, n_args));
 }

@@ -55,7 +55,9 @@ static tern_ctx *context_in(const tern_value *value, tern_ctx *fallback) {
 }
 
 tern_ctx *tern_first_context(const tern_value *args, int n_args) {
-    tern_ctx *ctx = NULL;
+    tern_ctx *ctx = n_args ? context_in(args, NULL) : NULL;
+    if (ctx && !ctx->is_static) return ctx;
+    ctx = NULL;
     for (int i = 0; i < n_args && (!ctx || ctx->is_static); i++) {
         ctx = context_in(&args[i], ctx);
         if (args[i].kind != TERN_VALUE_LIST && args[i].kind != TERN_VALUE_TUPLE) continue;
@@ -124,19 +126,42 @@ static bool generator_fits(const tern_opcall *call, const tern_generator *given)
     return false;
 }
 
-/* NULL stands for none, which a parameter of tensors takes only where its schema says so ("Tensor?", or a
- * default). Latches and returns false. */
+/* Whether a parameter takes none: one of tensors does only where its schema says so ("Tensor?", or a
+ * default). */
+static bool takes_none(const char *parameter) {
+    if (strncmp(parameter, "Tensor", 6) != 0) return true;
+    size_t type = strcspn(parameter, " "), length = strcspn(parameter + type + 1, ",)=");
+    return memchr(parameter, '?', type) || parameter[type + 1 + length] == '=';
+}
+
+/* A bit for each parameter of a row that takes none, read from its schema once in a while. */
+static uint32_t nones_of(tern_ctx *ctx, const tern_op *op) {
+    tern_nones *known = &ctx->nones[(uintptr_t)op / sizeof *op % TERN_KNOWN_NONES];
+    if (known->op == op) return known->taken;
+    const char *at = strchr(op->schema, '(') + 1;
+    *known = (tern_nones){op, 0};
+    for (int i = 0; i < 32 && *at && *at != ')'; at = next_parameter(at)) {
+        if (*at == '*') continue; /* "*, " is no parameter */
+        if (takes_none(at)) known->taken |= UINT32_C(1) << i;
+        i++;
+    }
+    return known->taken;
+}
+
+static bool none_fits(const tern_opcall *call, int i) {
+    return nones_of(call->ctx, call->op) >> i & 1u || !parameter(call->op->schema, i);
+}
+
+/* NULL stands for none. Latches where it is not taken and returns false. */
 static bool arguments_fit(const tern_opcall *call) {
     char name[64];
     for (int i = 0; i < call->n_args; i++) {
         tern_value given = call->args[i];
         if (given.kind == TERN_VALUE_GENERATOR && !generator_fits(call, given.as.generator))
             return false;
-        if (given.kind != TERN_VALUE_NONE) continue;
+        if (given.kind != TERN_VALUE_NONE || none_fits(call, i)) continue;
         const char *wanted = parameter(call->op->schema, i);
-        if (!wanted || strncmp(wanted, "Tensor", 6) != 0) continue;
         size_t type = strcspn(wanted, " "), length = strcspn(wanted + type + 1, ",)=");
-        if (memchr(wanted, '?', type) || wanted[type + 1 + length] == '=') continue;
         tern_fail(call->ctx, TERN_ERR_STATE,
                   "%s: argument '%.*s' is NULL: check the call that made it",
                   tern_op_name(call->op, name), (int)length, wanted + type + 1);
@@ -145,8 +170,9 @@ static bool arguments_fit(const tern_opcall *call) {
     return true;
 }
 
-bool tern_operands_check(tern_opcall *call, const tern_operands *tensors) {
+static bool check(tern_opcall *call, const tern_operands *tensors) {
     tern_ctx *ctx = call->ctx;
+    call->lane = NULL;
     if (!arguments_fit(call)) return false;
     for (int k = 0; k < tensors->count; k++) {
         const tern_tensor *t = tensors->all[k];
@@ -159,6 +185,38 @@ bool tern_operands_check(tern_opcall *call, const tern_operands *tensors) {
     }
     if (!call->lane) call->lane = ctx->n_lanes ? ctx->lanes[0] : NULL;
     return call->lane != NULL;
+}
+
+/* The tensors of arguments that are plain, all of one device: one look at each. False where one is not, or
+ * is wrong. */
+static bool take_plain(tern_opcall *call, tern_operands *out) {
+    tern_lane *lane = NULL;
+    out->count = 0;
+    out->all = out->few;
+    for (int i = 0; i < call->n_args; i++) {
+        const tern_value *arg = &call->args[i];
+        if (arg->kind == TERN_VALUE_TENSOR) {
+            if (!tern_is_live(arg->as.tensor)) return false;
+            const tern_tensor_body *body = BODY(arg->as.tensor);
+            if (body->flags & (TERN_T_NIL | TERN_T_DROPPED) || body->ctx != call->ctx ||
+                (lane && body->lane != lane))
+                return false;
+            lane = body->lane;
+            out->few[out->count++] = arg->as.tensor;
+        } else if (arg->kind == TERN_VALUE_NONE
+                       ? !none_fits(call, i)
+                       : arg->kind == TERN_VALUE_LIST || arg->kind == TERN_VALUE_TUPLE ||
+                             arg->kind == TERN_VALUE_GENERATOR) {
+            return false;
+        }
+    }
+    call->lane = lane;
+    return lane != NULL;
+}
+
+bool tern_operands_take(tern_opcall *call, tern_operands *out) {
+    return take_plain(call, out) ||
+           (tern_operands_collect(call->ctx, call->args, call->n_args, out) && check(call, out));
 }
 
 bool tern_operands_need_grad(const tern_operands *tensors) {

@@ -18,8 +18,9 @@ typedef struct tern_operands {
 /* False and latched when memory is out. */
 bool tern_operands_collect(tern_ctx *ctx, const tern_value *args, int n_args, tern_operands *out);
 
-/* All tensors alive, of one context and on one device; sets the call's lane. */
-bool tern_operands_check(tern_opcall *call, const tern_operands *tensors);
+/* The same for a call: all tensors alive, of one context and on one device, which is the call's lane; no
+ * argument NULL that must not be. False after latching. */
+bool tern_operands_take(tern_opcall *call, tern_operands *out);
 
 /* The context of the first tensor; NULL where there is none. */
 tern_ctx *tern_first_context(const tern_value *args, int n_args);

@@ -27,14 +27,17 @@ static tern_value handed_out(tern_frame *frame, tern_value value, int depth) {
     return copy;
 }
 
-tern_value tern_scope_return_value(tern_scope scope, tern_value result) {
-    tern_frame *frame = tern_scope_frame(scope);
-    if (!frame) return result;
-    tern_ctx *ctx = scope.ctx;
+tern_value tern_frame_return(tern_frame *frame, tern_value result) {
+    tern_ctx *ctx = frame->ctx;
     tern_frame *top = ctx->top;
     ctx->top = frame->parent;
     tern_value out = handed_out(frame, result, 0);
     ctx->top = top;
-    tern_scope_end(scope);
+    tern_frame_close(frame);
     return ctx->status == TERN_OK || result.kind == TERN_VALUE_TENSOR ? out : tern_none();
+}
+
+tern_value tern_scope_return_value(tern_scope scope, tern_value result) {
+    tern_frame *frame = tern_scope_frame(scope);
+    return frame ? tern_frame_return(frame, result) : result;
 }

@@ -50,7 +50,8 @@ static void frame_end(tern_frame *frame) {
     for (tern_node *node = frame->nodes; node; node = node->next_in_frame) tern_node_fini(node);
     tern_tensors_release(frame);
     if (frame->objects) tern_objects_end(frame);
-    tern_arena_end(frame);
+    if (frame->chunks) tern_arena_end(frame);
+    if (frame->with_caller) return;
     frame->next_free = ctx->free_frames;
     ctx->free_frames = frame;
 }
@@ -69,6 +70,27 @@ static tern_frame *push(tern_ctx *ctx, bool internal, unsigned flags) {
     if (flags & TERN_ENABLE_GRAD) ctx->grad_enabled = !ctx->inference;
     ctx->top = frame;
     return frame;
+}
+
+/* A frame of the library's own that lies with the function that opened it: what it costs is what an
+ * operation pays for its temporaries. */
+void tern_frame_open(tern_ctx *ctx, tern_frame *frame) {
+    frame->ctx = ctx;
+    frame->parent = ctx->top;
+    frame->target = frame;
+    frame->serial = ++ctx->next_serial;
+    frame->depth = ctx->top->depth;
+    frame->is_owner = false;
+    frame->internal = true;
+    frame->with_caller = true;
+    frame->outer_grad_enabled = ctx->grad_enabled;
+    frame->outer_inference = ctx->inference;
+    frame->chunks = NULL;
+    frame->tensors = NULL;
+    frame->objects = NULL;
+    frame->nodes = NULL;
+    frame->deferred = NULL;
+    ctx->top = frame;
 }
 
 static tern_scope scope_of(tern_ctx *ctx, tern_frame *frame) {
@@ -102,13 +124,17 @@ static void pop(tern_ctx *ctx) {
     tern_pending_look(ctx);
 }
 
+void tern_frame_close(tern_frame *frame) {
+    tern_ctx *ctx = frame->ctx;
+    while (ctx->top != frame) pop(ctx);
+    pop(ctx);
+}
+
 void tern_scope_end(tern_scope scope) {
     tern_frame *frame = tern_scope_frame(scope);
     if (!frame) return;
-    tern_ctx *ctx = scope.ctx;
-    TERN_ENTER(ctx, "scope_end", return );
-    while (ctx->top != frame) pop(ctx);
-    pop(ctx);
+    TERN_ENTER(scope.ctx, "scope_end", return );
+    tern_frame_close(frame);
 }
 
 /* Latches why a result cannot be handed out. */
@@ -129,6 +155,11 @@ tern_tensor *tern_scope_hand_out(tern_frame *frame, tern_tensor *tensor) {
     if (live && BODY(tensor)->flags & TERN_T_NIL) return tensor;
     if (!live || BODY(tensor)->ctx != frame->ctx) return no_result(frame, tensor);
     if (BODY(tensor)->frame->serial < frame->serial) return tensor;
+    if (BODY(tensor)->frame == frame &&
+        frame->internal) { /* its graph belongs to the frame outside */
+        tern_tensor_move(tensor, frame->parent->target);
+        return tensor;
+    }
     const tern_node *node = tern_is_leaf(tensor) ? NULL : tern_edge_of(tensor).node;
     if (node && node->frame->serial >= frame->serial) {
         tern_fail(frame->ctx, TERN_ERR_STATE,

@@ -12,6 +12,16 @@ TERN_API tern_status tern_defer_at_close(tern_ctx *ctx, void (*fn)(void *arg), v
 /* The open frame that a scope stands for; NULL where it has ended. */
 tern_frame *tern_scope_frame(tern_scope scope);
 
+/*
+ * A frame of the library's own, for what one function makes: `frame` is a variable of that function, which
+ * closes it before it returns. Graphs recorded inside belong to the frame outside.
+ */
+TERN_API void tern_frame_open(tern_ctx *ctx, tern_frame *frame);
+TERN_API void tern_frame_close(tern_frame *frame);
+
+/* Closes it and hands out what a call returns. */
+tern_value tern_frame_return(tern_frame *frame, tern_value result);
+
 /* The frame that owns graphs made now. */
 tern_frame *tern_graph_frame(tern_ctx *ctx);
 

@@ -5,6 +5,7 @@
  */
 #include <string.h>
 
+#include "core/autograd/graph.h"
 #include "core/call/short.h"
 #include "map.h"
 
@@ -98,10 +99,21 @@ tern_value tern_op_mul(tern_opcall *call) {
     return tern_map_binary(call, TERN_BINARY_MUL, call->args, dtype, dtype);
 }
 
+/* A gradient times saved input k, or the number that was passed as argument `arg` in its place. */
+static tern_tensor *times_saved(tern_tensor *grad, tern_node *node, int k, int arg) {
+    tern_ctx *ctx = tern_node_ctx(node);
+    if (!ctx->grad_enabled && !tern_value_is_number(tern_node_arg(node, arg))) {
+        tern_face face;
+        tern_tensor *saved = tern_node_input_face(node, k, &face);
+        tern_tensor *product = saved ? tern_short_binary(TERN_ROW(mul), grad, saved) : ctx->nil;
+        if (product) return product;
+    }
+    return tern_mul_value(grad, tern_node_operand(node, k, arg));
+}
+
 void tern_grad_mul(tern_node *node, tern_tensor *const *grad_out, tern_tensor **grads) {
-    if (tern_node_needs(node, 0))
-        grads[0] = tern_mul_value(grad_out[0], tern_node_operand(node, 1, 1));
-    if (tern_node_needs(node, 1)) grads[1] = tern_mul(grad_out[0], tern_node_input(node, 0));
+    if (tern_node_needs(node, 0)) grads[0] = times_saved(grad_out[0], node, 1, 1);
+    if (tern_node_needs(node, 1)) grads[1] = times_saved(grad_out[0], node, 0, 0);
 }
 
 tern_value tern_op_div(tern_opcall *call) {

@@ -3,6 +3,7 @@
  *
  * All are one kernel over [batch.., m, k] x [batch.., k, n]; transposes and broadcasts are strides.
  */
+#include "core/autograd/graph.h"
 #include "reduce.h"
 
 /* ---- the kernel's call ---- */
@@ -36,10 +37,10 @@ typedef struct scaling {
 static const scaling plain = {{TERN_VALUE_INT, 0, {.i = 1}}, {TERN_VALUE_INT, 0, {.i = 1}}};
 
 /* alpha * a x b + beta * c of `shape`; a, b, c (or NULL) broadcast to it over the batch already. */
-static tern_tensor *product(tern_opcall *call, tern_tensor *a, tern_tensor *b, tern_tensor *c,
+static tern_tensor *product(tern_lane *lane, tern_tensor *a, tern_tensor *b, tern_tensor *c,
                             const tern_shape *shape, const scaling *by) {
-    tern_tensor *out = tern_new_shaped(call, BODY(a)->dtype, shape);
-    if (call->ctx->status != TERN_OK || BODY(out)->numel == 0) return out;
+    tern_tensor *out = tern_tensor_new(lane, BODY(a)->dtype, shape->rank, shape->dim);
+    if (lane->ctx->status != TERN_OK || BODY(out)->numel == 0) return out;
     double beta = tern_value_as_double(by->beta);
     if (BODY(a)->shape[BODY(a)->rank - 1] == 0) {
         if (!c || beta == 0.0)
@@ -51,9 +52,25 @@ static tern_tensor *product(tern_opcall *call, tern_tensor *a, tern_tensor *b, t
     tern_matmul_attrs attrs = {tern_value_as_double(by->alpha), beta, tern_value_as_int(by->alpha),
                                tern_value_as_int(by->beta)};
     tern_tensor *operands[3] = {a, b, c};
-    tern_launch(call->lane, TERN_KERNEL_MATMUL, 0, operands, c ? 3 : 2, &out, 1, &attrs,
-                sizeof attrs);
+    tern_launch(lane, TERN_KERNEL_MATMUL, 0, operands, c ? 3 : 2, &out, 1, &attrs, sizeof attrs);
     return out;
+}
+
+/* The product of two matrices, or of what they are transposed, in a gradient: recorded where gradients
+ * are, a launch and no more where they are not. */
+static tern_tensor *grad_product(tern_tensor *a, bool transpose_a, tern_tensor *b,
+                                 bool transpose_b) {
+    tern_ctx *ctx = tern_context_of(a);
+    tern_face faces[2];
+    if (ctx->grad_enabled || ctx->status != TERN_OK)
+        return tern_mm(transpose_a ? tern_t(a) : a, transpose_b ? tern_t(b) : b);
+    if (transpose_a) a = tern_face_transposed(&faces[0], a);
+    if (transpose_b) b = tern_face_transposed(&faces[1], b);
+    tern_shape shape;
+    shape.rank = 2;
+    shape.dim[0] = BODY(a)->shape[0];
+    shape.dim[1] = BODY(b)->shape[1];
+    return product(BODY(a)->lane, a, b, NULL, &shape, &plain);
 }
 
 /* ---- mm, bmm ---- */
@@ -71,13 +88,15 @@ tern_value tern_op_mm(tern_opcall *call) {
         !inner_fits(call, a, b))
         return tern_none();
     tern_shape shape = {2, {BODY(a)->shape[0], BODY(b)->shape[1]}};
-    return tern_result(call, product(call, a, b, NULL, &shape, &plain));
+    return tern_result(call, product(call->lane, a, b, NULL, &shape, &plain));
 }
 
 void tern_grad_mm(tern_node *node, tern_tensor *const *grad_out, tern_tensor **grads) {
     tern_tensor *grad = grad_out[0];
-    if (tern_node_needs(node, 0)) grads[0] = tern_mm(grad, tern_t(tern_node_input(node, 1)));
-    if (tern_node_needs(node, 1)) grads[1] = tern_mm(tern_t(tern_node_input(node, 0)), grad);
+    if (tern_node_needs(node, 0))
+        grads[0] = grad_product(grad, false, tern_node_input(node, 1), true);
+    if (tern_node_needs(node, 1))
+        grads[1] = grad_product(tern_node_input(node, 0), true, grad, false);
 }
 
 static bool batches_fit(tern_opcall *call, const tern_tensor *a, const tern_tensor *b) {
@@ -98,7 +117,7 @@ tern_value tern_op_bmm(tern_opcall *call) {
     tern_tensor *a = tern_arg_tensor(call, 0), *b = tern_arg_tensor(call, 1);
     if (!batches_fit(call, a, b)) return tern_none();
     tern_shape shape = {3, {BODY(a)->shape[0], BODY(a)->shape[1], BODY(b)->shape[2]}};
-    return tern_result(call, product(call, a, b, NULL, &shape, &plain));
+    return tern_result(call, product(call->lane, a, b, NULL, &shape, &plain));
 }
 
 void tern_grad_bmm(tern_node *node, tern_tensor *const *grad_out, tern_tensor **grads) {
@@ -123,7 +142,7 @@ static tern_value add_product(tern_opcall *call, tern_tensor *a, tern_tensor *b,
     if (!same_dtype(call, input, a)) return tern_none();
     tern_tensor *c = tern_expand(input, *shape);
     if (call->ctx->status != TERN_OK) return tern_none();
-    return tern_result(call, product(call, a, b, c, shape, &by));
+    return tern_result(call, product(call->lane, a, b, c, shape, &by));
 }
 
 tern_value tern_op_addmm(tern_opcall *call) {
@@ -151,8 +170,8 @@ static tern_tensor *scaled(tern_tensor *grad, tern_value number) {
 void tern_grad_addmm(tern_node *node, tern_tensor *const *grad_out, tern_tensor **grads) {
     tern_tensor *grad = grad_out[0];
     tern_value beta = tern_node_arg(node, 3), alpha = tern_node_arg(node, 4);
-    if (tern_node_needs(node, 0))
-        grads[0] = tern_sum_to_size(scaled(grad, beta), tern_node_input_shape(node, 0));
+    tern_shape shape = tern_node_input_shape(node, 0);
+    if (tern_node_needs(node, 0)) grads[0] = tern_sum_gradient(scaled(grad, beta), &shape);
     if (tern_node_needs(node, 1))
         grads[1] =
             scaled(tern_matmul(grad, tern_transpose(tern_node_input(node, 2), -1, -2)), alpha);
@@ -220,7 +239,7 @@ tern_value tern_op_matmul(tern_opcall *call) {
     shape.dim[shape.rank++] = BODY(a)->shape[BODY(a)->rank - 2];
     shape.dim[shape.rank++] = BODY(b)->shape[BODY(b)->rank - 1];
     tern_tensor *out =
-        product(call, over_batch(a, &batch), over_batch(b, &batch), NULL, &shape, &plain);
+        product(call->lane, over_batch(a, &batch), over_batch(b, &batch), NULL, &shape, &plain);
     uint32_t gone = (BODY(input)->rank == 1 ? 1u << (shape.rank - 2) : 0u) |
                     (BODY(other)->rank == 1 ? 1u << (shape.rank - 1) : 0u);
     tern_shape final = tern_reduced_shape(&shape, gone, false);
@@ -242,6 +261,11 @@ void tern_grad_matmul(tern_node *node, tern_tensor *const *grad_out, tern_tensor
     if (BODY(other)->rank == 1) grad = tern_unsqueeze(grad, -1);
     if (BODY(input)->rank == 1) grad = tern_unsqueeze(grad, -2);
     if (tern_node_ctx(node)->status != TERN_OK) return;
+    if (BODY(input)->rank == 2 && BODY(other)->rank == 2) {
+        if (tern_node_needs(node, 0)) grads[0] = grad_product(grad, false, b, true);
+        if (tern_node_needs(node, 1)) grads[1] = grad_product(a, true, grad, false);
+        return;
+    }
     if (tern_node_needs(node, 0)) {
         tern_tensor *full = tern_matmul(grad, tern_transpose(b, -1, -2));
         grads[0] = tern_reshape(tern_sum_to_size(full, tern_shape_of(a)), tern_shape_of(input));
@@ -264,10 +288,43 @@ static tern_tensor *as_weight(tern_tensor *w) {
     return BODY(w)->rank == 1 ? tern_unsqueeze(w, 0) : w;
 }
 
+/* The weight as the right side of a product: [in, out]. */
+static tern_tensor *as_factor(tern_face *face, const tern_tensor *w) {
+    bool one = BODY(w)->rank == 1;
+    const int64_t *size = BODY(w)->shape, *step = BODY(w)->strides;
+    int64_t shape[] = {size[one ? 0 : 1], one ? 1 : size[0]};
+    int64_t strides[] = {step[one ? 0 : 1], one ? shape[0] : step[0]};
+    return tern_face_over(face, w, 2, shape, strides);
+}
+
 /* The bias for every row of the result, without a copy. */
-static tern_tensor *for_rows(tern_tensor *bias, const tern_shape *shape) {
+static tern_tensor *for_rows(tern_face *face, tern_tensor *bias, const tern_shape *shape) {
     bool usual = BODY(bias)->rank == 1 && BODY(bias)->shape[0] == shape->dim[1];
-    return usual ? tern_broadcast_view(bias, shape) : tern_expand(bias, *shape);
+    return usual ? tern_face_broadcast(face, bias, shape) : tern_expand(bias, *shape);
+}
+
+/* All but the last dimension of a tensor as the rows of a matrix; of a copy, which goes to *out_copy, where
+ * they do not lie at one distance. Nil after latching. */
+static tern_tensor *rows_of(tern_face *face, tern_tensor *t, tern_tensor **out_copy) {
+    const tern_tensor_body *body = BODY(t);
+    int last = body->rank - 1;
+    *out_copy = NULL;
+    if (body->rank == 2 || body->ctx->status != TERN_OK) return t;
+    int64_t shape[2] = {1, body->shape[last]}, strides[2] = {1, body->strides[last]};
+    for (int d = last; d-- > 0;) {
+        if (body->shape[d] == 1) continue;
+        if (shape[0] == 1) {
+            strides[0] = body->strides[d];
+        } else if (body->strides[d] != shape[0] * strides[0] && body->numel > 0) {
+            tern_tensor *none, *copy = tern_contiguous_raw(t);
+            tern_tensor *rows = rows_of(face, copy, &none);
+            *out_copy = copy;
+            return rows;
+        }
+        shape[0] *= body->shape[d];
+    }
+    if (shape[0] == 1 && shape[1] > 1) strides[0] = shape[1];
+    return tern_face_over(face, t, 2, shape, strides);
 }
 
 static bool linear_fits(tern_opcall *call, tern_tensor *x, tern_tensor *w, tern_tensor *bias) {
@@ -292,33 +349,72 @@ static bool linear_fits(tern_opcall *call, tern_tensor *x, tern_tensor *w, tern_
 tern_value tern_op_linear(tern_opcall *call) {
     tern_tensor *x = tern_arg_tensor(call, 0), *w = tern_arg_tensor(call, 1);
     tern_tensor *bias = tern_arg_tensor(call, 2);
+    tern_face faces[3];
     if (!linear_fits(call, x, w, bias)) return tern_none();
+    tern_shape flat;
+    tern_tensor *copy, *x2 = rows_of(&faces[0], x, &copy);
+    if (call->ctx->status != TERN_OK) return tern_none();
+    tern_tensor *w2 = as_factor(&faces[1], w);
+    flat.rank = 2;
+    flat.dim[0] = BODY(x2)->shape[0];
+    flat.dim[1] = BODY(w2)->shape[1];
+    tern_tensor *c = bias ? for_rows(&faces[2], bias, &flat) : NULL;
+    if (call->ctx->status != TERN_OK) return tern_none();
+    tern_tensor *y = product(call->lane, x2, w2, c, &flat, &plain);
+    tern_tensor_release(copy);
+    if (BODY(x)->rank == 2 && BODY(w)->rank == 2) return tern_result(call, y);
     tern_shape shape = tern_shape_of(x);
-    tern_tensor *w2 = as_weight(w), *x2 = shape.rank == 2 ? x : tern_contiguous_raw(x);
-    if (call->ctx->status != TERN_OK) return tern_none();
-    int64_t rows = 1, out = BODY(w2)->shape[0], in = BODY(w2)->shape[1];
-    for (int d = 0; d < shape.rank - 1; d++) rows *= shape.dim[d];
-    if (shape.rank != 2) x2 = tern_view(x2, TERN_SHAPE(rows, in));
-    tern_shape flat = {2, {rows, out}};
-    tern_tensor *c = bias ? for_rows(bias, &flat) : NULL;
-    if (call->ctx->status != TERN_OK) return tern_none();
-    tern_tensor *y = product(call, x2, tern_t(w2), c, &flat, &plain);
-    shape.dim[shape.rank - 1] = out;
+    shape.dim[shape.rank - 1] = flat.dim[1];
     if (BODY(w)->rank == 1) shape.rank--;
     return tern_result(call, tern_set_shape(y, &shape));
 }
 
-void tern_grad_linear(tern_node *node, tern_tensor *const *grad_out, tern_tensor **grads) {
-    tern_tensor *x = tern_node_input(node, 0), *w = tern_node_input(node, 1), *grad = grad_out[0];
-    if (tern_node_ctx(node)->status != TERN_OK) return;
-    if (tern_node_n_inputs(node) > 2 && tern_node_needs(node, 2))
-        grads[2] = tern_sum_to_size(grad, tern_node_input_shape(node, 2));
+/* The same as below by operations, which are recorded. */
+static void recorded_linear_grad(tern_node *node, tern_tensor *x, tern_tensor *w, tern_tensor *grad,
+                                 tern_tensor **grads) {
     if (BODY(w)->rank == 1) grad = tern_unsqueeze(grad, -1);
     if (tern_node_ctx(node)->status != TERN_OK) return;
     if (tern_node_needs(node, 0)) grads[0] = tern_matmul(grad, as_weight(w));
     if (!tern_node_needs(node, 1)) return;
     grads[1] = tern_mm(tern_t(as_rows(grad)), as_rows(x));
     if (BODY(w)->rank == 1) grads[1] = tern_reshape(grads[1], tern_shape_of(w));
+}
+
+/* The gradient of the bias, of the input and of the weight, from what came in rows. */
+static void plain_linear_grad(tern_node *node, tern_tensor *x, tern_tensor *w, tern_tensor *grad,
+                              tern_tensor **grads) {
+    tern_ctx *ctx = tern_node_ctx(node);
+    tern_face faces[2];
+    tern_tensor *copy; /* lives as long as the formula's frame */
+    grad = rows_of(&faces[0], grad, &copy);
+    if (ctx->status != TERN_OK) return;
+    if (tern_node_needs(node, 0)) {
+        grads[0] = grad_product(grad, false, w, false);
+        if (BODY(x)->rank != 2) {
+            tern_shape shape = tern_shape_of(x);
+            grads[0] = tern_set_shape(grads[0], &shape);
+        }
+    }
+    if (!tern_node_needs(node, 1)) return;
+    x = rows_of(&faces[1], x, &copy);
+    if (ctx->status == TERN_OK) grads[1] = grad_product(grad, true, x, false);
+}
+
+void tern_grad_linear(tern_node *node, tern_tensor *const *grad_out, tern_tensor **grads) {
+    tern_ctx *ctx = tern_node_ctx(node);
+    tern_face faces[2];
+    bool plainly = !ctx->grad_enabled && tern_node_input_shape(node, 1).rank == 2;
+    tern_tensor *x = plainly ? tern_node_input_face(node, 0, &faces[0]) : tern_node_input(node, 0);
+    tern_tensor *w = plainly ? tern_node_input_face(node, 1, &faces[1]) : tern_node_input(node, 1);
+    if (ctx->status != TERN_OK) return;
+    if (tern_node_n_inputs(node) > 2 && tern_node_needs(node, 2)) {
+        tern_shape size = tern_node_input_shape(node, 2);
+        grads[2] = tern_sum_gradient(grad_out[0], &size);
+    }
+    if (plainly)
+        plain_linear_grad(node, x, w, grad_out[0], grads);
+    else
+        recorded_linear_grad(node, x, w, grad_out[0], grads);
 }
 
 /* ---- C functions ---- */

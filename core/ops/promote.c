@@ -23,7 +23,17 @@ static tern_dtype combine(promotion higher, promotion lower) {
     return tern_promote_types(higher.dtype, lower.dtype);
 }
 
+/* Whether all are tensors of one dtype, as they mostly are. */
+static bool of_one_dtype(const tern_value *args, int count) {
+    for (int i = 0; i < count; i++)
+        if (args[i].kind != TERN_VALUE_TENSOR ||
+            BODY(args[i].as.tensor)->dtype != BODY(args[0].as.tensor)->dtype)
+            return false;
+    return count > 0;
+}
+
 tern_dtype tern_result_type(const tern_value *args, int count) {
+    if (of_one_dtype(args, count)) return BODY(args[0].as.tensor)->dtype;
     promotion dims = {TERN_FLOAT32, false}, zero = dims, number = dims;
     for (int i = 0; i < count; i++) {
         if (args[i].kind == TERN_VALUE_TENSOR) {

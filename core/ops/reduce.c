@@ -65,20 +65,39 @@ uint32_t tern_node_mask(tern_node *node, int arg) {
     return mask;
 }
 
+/* Reduces into a tensor whose dimensions, those of size 1 that it lacks aside, are the kept ones. */
+static void reduce_into(tern_tensor *input, int32_t fn, uint32_t mask, double value,
+                        tern_tensor *out) {
+    tern_face face;
+    int64_t shape[TERN_MAX_RANK], strides[TERN_MAX_RANK], step = 1;
+    tern_tensor *kept = out;
+    if (BODY(out)->rank != BODY(input)->rank) {
+        for (int d = BODY(input)->rank; d-- > 0;) {
+            shape[d] = mask >> d & 1u ? 1 : BODY(input)->shape[d];
+            strides[d] = step;
+            step *= shape[d];
+        }
+        kept = tern_face_over(&face, out, BODY(input)->rank, shape, strides);
+    }
+    tern_reduce_attrs attrs = {fn, mask, value};
+    tern_launch(BODY(input)->lane, TERN_KERNEL_REDUCE, fn, &input, 1, &kept, 1, &attrs,
+                sizeof attrs);
+}
+
 tern_tensor *tern_reduce_raw(tern_opcall *call, tern_tensor *input, int32_t fn, uint32_t mask,
                              bool keepdim, tern_dtype dtype, double value, double empty) {
-    tern_shape shape = tern_shape_of(input), kept = tern_reduced_shape(&shape, mask, true);
-    tern_tensor *out = tern_new_shaped(call, dtype, &kept);
-    if (call->ctx->status != TERN_OK) return call->ctx->nil;
-    if (BODY(input)->numel == 0) {
-        tern_fill_raw(out, empty, (int64_t)(isfinite(empty) ? empty : 0.0));
-    } else {
-        tern_reduce_attrs attrs = {fn, mask, value};
-        tern_launch(call->lane, TERN_KERNEL_REDUCE, fn, &input, 1, &out, 1, &attrs, sizeof attrs);
+    tern_shape shape = {0, {0}};
+    for (int d = 0; d < BODY(input)->rank; d++) {
+        bool reduced = mask >> d & 1u;
+        if (!reduced || keepdim) shape.dim[shape.rank++] = reduced ? 1 : BODY(input)->shape[d];
     }
-    if (keepdim || mask == 0) return out;
-    tern_shape gone = tern_reduced_shape(&shape, mask, false);
-    return tern_set_shape(out, &gone);
+    tern_tensor *out = tern_new_shaped(call, dtype, &shape);
+    if (call->ctx->status != TERN_OK) return call->ctx->nil;
+    if (BODY(input)->numel == 0)
+        tern_fill_raw(out, empty, (int64_t)(isfinite(empty) ? empty : 0.0));
+    else
+        reduce_into(input, fn, mask, value, out);
+    return out;
 }
 
 /* ---- sum, mean ---- */
@@ -101,27 +120,54 @@ tern_value tern_op_sum(tern_opcall *call) {
     return tern_result(call, out);
 }
 
-void tern_grad_sum(tern_node *node, tern_tensor *const *grad_out, tern_tensor **grads) {
-    tern_shape shape = tern_node_input_shape(node, 0);
-    tern_tensor *grad = tern_unreduce(grad_out[0], &shape, tern_node_mask(node, 1));
-    grads[0] = tern_expand(tern_to_dtype(grad, tern_node_input_dtype(node, 0)), shape);
+/* The gradient of what was summed over `mask`, in the shape of what was: recorded where gradients are,
+ * without a call where they are not. */
+static tern_tensor *spread_gradient(tern_tensor *grad, const tern_shape *shape, uint32_t mask) {
+    const tern_tensor_body *body = BODY(grad);
+    if (body->ctx->status != TERN_OK || body->ctx->grad_enabled)
+        return tern_expand(tern_unreduce(grad, shape, mask), *shape);
+    int64_t strides[TERN_MAX_RANK];
+    bool keepdim = body->rank == shape->rank;
+    for (int d = 0, at = 0; d < shape->rank; d++) {
+        bool reduced = mask >> d & 1u;
+        strides[d] = reduced ? 0 : body->strides[at];
+        at += keepdim || !reduced;
+    }
+    return tern_tensor_over(body->lane, body->storage, body->dtype, shape->rank, shape->dim,
+                            strides, body->offset);
 }
 
-/* In one launch, or where the device has no such member as a sum that is divided: 16-bit types add and
- * divide in float32, and round once. */
+void tern_grad_sum(tern_node *node, tern_tensor *const *grad_out, tern_tensor **grads) {
+    tern_shape shape = tern_node_input_shape(node, 0);
+    grads[0] = spread_gradient(tern_to_dtype(grad_out[0], tern_node_input_dtype(node, 0)), &shape,
+                               tern_node_mask(node, 1));
+}
+
+/* A sum that is divided, where the device has no such member: 16-bit types add and divide in float32, and
+ * round once. */
+static tern_tensor *divided_sum(tern_opcall *call, tern_tensor *input, uint32_t mask, bool keepdim,
+                                tern_dtype dtype) {
+    tern_dtype wide = tern_dtype_size(dtype) == 2 ? TERN_FLOAT32 : dtype;
+    tern_shape shape = tern_shape_of(input);
+    tern_frame frame;
+    tern_frame_open(call->ctx, &frame);
+    tern_tensor *sum = tern_reduce_raw(call, tern_to_dtype(input, wide), TERN_REDUCE_SUM, mask,
+                                       keepdim, wide, 0.0, 0.0);
+    tern_tensor *mean = tern_div_scalar(sum, (double)tern_reduced_count(&shape, mask));
+    return tern_frame_return(&frame, tern_result(call, tern_to_dtype(mean, dtype))).as.tensor;
+}
+
 static tern_tensor *mean_over(tern_opcall *call, tern_tensor *input, uint32_t mask, bool keepdim,
                               tern_dtype dtype) {
     tern_tensor *x = tern_to_dtype(input, dtype);
     if (call->ctx->status != TERN_OK) return call->ctx->nil;
-    if (tern_has_kernel(call->lane, TERN_KERNEL_REDUCE, TERN_REDUCE_MEAN, &x, 1, &x, 1,
-                        sizeof(tern_reduce_attrs), NULL))
-        return tern_reduce_raw(call, x, TERN_REDUCE_MEAN, mask, keepdim, dtype, 0.0, (double)NAN);
-    tern_dtype wide = tern_dtype_size(dtype) == 2 ? TERN_FLOAT32 : dtype;
-    tern_shape shape = tern_shape_of(input);
-    tern_tensor *sum = tern_reduce_raw(call, tern_to_dtype(input, wide), TERN_REDUCE_SUM, mask,
-                                       keepdim, wide, 0.0, 0.0);
-    tern_tensor *mean = tern_div_scalar(sum, (double)tern_reduced_count(&shape, mask));
-    return tern_to_dtype(mean, dtype);
+    tern_tensor *mean =
+        tern_has_kernel(call->lane, TERN_KERNEL_REDUCE, TERN_REDUCE_MEAN, &x, 1, &x, 1,
+                        sizeof(tern_reduce_attrs), NULL)
+            ? tern_reduce_raw(call, x, TERN_REDUCE_MEAN, mask, keepdim, dtype, 0.0, (double)NAN)
+            : divided_sum(call, input, mask, keepdim, dtype);
+    if (x != input) tern_tensor_release(x);
+    return mean;
 }
 
 tern_value tern_op_mean(tern_opcall *call) {
@@ -146,24 +192,30 @@ void tern_grad_mean(tern_node *node, tern_tensor *const *grad_out, tern_tensor *
     tern_tensor *wide =
         tern_dtype_size(dtype) == 2 ? tern_to_dtype(grad_out[0], TERN_FLOAT32) : grad_out[0];
     tern_tensor *grad = tern_div_scalar(wide, (double)tern_reduced_count(&shape, mask));
-    grad = tern_to_dtype(tern_unreduce(grad, &shape, mask), tern_node_input_dtype(node, 0));
-    grads[0] = tern_expand(grad, shape);
+    grad = tern_to_dtype(grad, tern_node_input_dtype(node, 0));
+    grads[0] = spread_gradient(grad, &shape, mask);
+}
+
+/* The dimensions over which a tensor is summed to a size; false where it does not broadcast to it. */
+static bool summed_dims(const tern_tensor *input, const tern_shape *size, uint32_t *out_mask) {
+    int leading = BODY(input)->rank - size->rank;
+    bool fits = leading >= 0;
+    *out_mask = leading > 0 ? (1u << leading) - 1 : 0;
+    for (int d = 0; fits && d < size->rank; d++) {
+        int64_t from = BODY(input)->shape[d + leading];
+        if (from != size->dim[d] && size->dim[d] == 1) *out_mask |= 1u << (d + leading);
+        fits = from == size->dim[d] || size->dim[d] == 1;
+    }
+    return fits;
 }
 
 tern_value tern_op_sum_to_size(tern_opcall *call) {
     tern_tensor *input = tern_arg_tensor(call, 0);
     tern_shape size = tern_arg_ints(call, 1);
     char own[TERN_SHAPE_TEXT], wanted[TERN_SHAPE_TEXT];
+    uint32_t mask;
     if (size.rank < 0) return tern_none();
-    int leading = BODY(input)->rank - size.rank;
-    uint32_t mask = leading > 0 ? (1u << leading) - 1 : 0;
-    bool fits = leading >= 0;
-    for (int d = 0; fits && d < size.rank; d++) {
-        int64_t from = BODY(input)->shape[d + leading];
-        if (from != size.dim[d] && size.dim[d] == 1) mask |= 1u << (d + leading);
-        fits = from == size.dim[d] || size.dim[d] == 1;
-    }
-    if (!fits)
+    if (!summed_dims(input, &size, &mask))
         return tern_call_fail(call, TERN_ERR_ARGUMENT, "size {%s} is not expandable to size {%s}.",
                               tern_shape_text(size.rank, size.dim, wanted),
                               tern_shape_text(BODY(input)->rank, BODY(input)->shape, own));
@@ -173,7 +225,19 @@ tern_value tern_op_sum_to_size(tern_opcall *call) {
     for (int d = 0; d < BODY(input)->rank; d++)
         if (mask >> d & 1u) dims.dim[dims.rank++] = d;
     tern_tensor *sum = tern_sum_dims(input, dims, true);
-    return tern_result(call, leading > 0 ? tern_view(sum, size) : sum);
+    return tern_result(call, BODY(input)->rank > size.rank ? tern_view(sum, size) : sum);
+}
+
+tern_tensor *tern_sum_gradient(tern_tensor *grad, const tern_shape *size) {
+    const tern_tensor_body *body = BODY(grad);
+    uint32_t mask;
+    if (tern_is_nil(grad) || tern_has_shape(grad, size)) return grad;
+    if (body->ctx->grad_enabled || body->numel == 0 || !tern_is_float(body->dtype) ||
+        !summed_dims(grad, size, &mask))
+        return tern_sum_to_size(grad, *size);
+    tern_tensor *out = tern_tensor_new(body->lane, body->dtype, size->rank, size->dim);
+    if (!tern_is_nil(out)) reduce_into(grad, TERN_REDUCE_SUM, mask, 0, out);
+    return out;
 }
 
 /* ---- max, min ---- */

@@ -24,6 +24,10 @@ TERN_API tern_tensor *tern_reduce_raw(tern_opcall *call, tern_tensor *input, int
                                       uint32_t mask, bool keepdim, tern_dtype dtype, double value,
                                       double empty);
 
+/* sum_to_size of a gradient, recorded where gradients are: a launch and no more where they are not. The
+ * gradient itself where it has the size. */
+tern_tensor *tern_sum_gradient(tern_tensor *grad, const tern_shape *size);
+
 /* A reduced tensor in the shape that broadcasts to what was reduced: keepdim is put back. */
 tern_tensor *tern_unreduce(tern_tensor *reduced, const tern_shape *shape, uint32_t mask);
 

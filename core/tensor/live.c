@@ -9,8 +9,9 @@ bool tern_looks_live(const tern_tensor *tensor, const char *function) {
 }
 
 bool tern_is_nil(const tern_tensor *tensor) {
-    return !tern_looks_live(tensor, "a call") ||
-           BODY(tensor)->flags & (TERN_T_NIL | TERN_T_DROPPED);
+    if (tern_is_live(tensor)) return BODY(tensor)->flags & (TERN_T_NIL | TERN_T_DROPPED);
+    if (tensor) tern_fail_stale(tensor, "a call");
+    return true;
 }
 
 tern_ctx *tern_context_of(const tern_tensor *tensor) {

@@ -27,14 +27,14 @@ bool tern_same_shape(const tern_tensor *a, const tern_tensor *b) {
 
 bool tern_shape_numel(int rank, const int64_t *shape, int64_t *out_numel) {
     bool empty = false;
-    uint64_t numel = 1;
+    int64_t numel = 1;
     for (int d = 0; d < rank; d++) {
         if (shape[d] < 0) return false;
         empty = empty || shape[d] == 0;
-        if (shape[d] > 0 && !tern_size_mul(numel, (uint64_t)shape[d], &numel)) return false;
-        if (numel > (uint64_t)INT64_MAX / 16) return false;
+        if (shape[d] > 0 && __builtin_mul_overflow(numel, shape[d], &numel)) return false;
+        if (numel > INT64_MAX / 16) return false;
     }
-    *out_numel = empty ? 0 : (int64_t)numel;
+    *out_numel = empty ? 0 : numel;
     return true;
 }
 
@@ -53,53 +53,40 @@ const char *tern_dtype_class(tern_dtype dtype) {
     return (unsigned)dtype < TERN_DTYPE_COUNT ? names[dtype] : "?";
 }
 
-/* Sets numel and the contiguous flag. Sizes are checked where they may come from a program. */
-static bool measure(tern_tensor_body *body) {
-    int64_t step = 1;
-    bool contiguous = true, empty = false;
-    for (int d = body->rank; d-- > 0;) {
-        int64_t size = body->shape[d];
-        if (size < 0) return false;
-        if (size == 1) continue;
-        if (size == 0) {
-            empty = true;
-            continue;
-        }
-        contiguous = contiguous && body->strides[d] == step;
-        if (__builtin_mul_overflow(step, size, &step) || step > INT64_MAX / 16) return false;
-    }
-    body->numel = empty ? 0 : step;
-    if (contiguous || empty)
-        body->flags |= TERN_T_CONTIGUOUS;
-    else
-        body->flags &= ~(uint32_t)TERN_T_CONTIGUOUS;
-    return true;
-}
-
 static void free_dims(tern_tensor_body *body) {
     if (body->shape != body->dims) tern_slab_give_dims(body->ctx, body->shape);
 }
 
+/* Sizes are checked where they may come from a program. */
 bool tern_tensor_set_geometry(tern_tensor *tensor, int rank, const int64_t *shape,
                               const int64_t *strides) {
     tern_tensor_body *body = BODY(tensor);
-    int64_t *dims = body->dims;
+    int64_t *dims = body->dims, *to_strides = body->dims + TERN_INLINE_RANK, numel = 1;
+    bool contiguous = true, empty = false, sound = true;
     if (rank > TERN_INLINE_RANK) {
         dims = tern_slab_dims(body->ctx);
         if (!dims) return false;
+        to_strides = dims + TERN_MAX_RANK;
     }
-    /* The arrays may be the tensor's own. */
-    int64_t *to_strides = dims + (rank > TERN_INLINE_RANK ? TERN_MAX_RANK : TERN_INLINE_RANK);
-    for (int d = 0; d < rank; d++) {
+    for (int d = rank; d-- > 0;) { /* the arrays may be the tensor's own */
         int64_t size = shape[d], stride = strides[d];
         dims[d] = size;
         to_strides[d] = stride;
+        if (size == 1) continue;
+        contiguous = contiguous && stride == numel;
+        empty = empty || size == 0;
+        sound = sound && size >= 0 &&
+                (size == 0 ||
+                 (!__builtin_mul_overflow(numel, size, &numel) && numel <= INT64_MAX / 16));
     }
     if (dims != body->shape) free_dims(body);
     body->shape = dims;
     body->strides = to_strides;
     body->rank = rank;
-    return measure(body);
+    body->numel = empty ? 0 : numel;
+    body->flags = (body->flags & ~(uint32_t)TERN_T_CONTIGUOUS) |
+                  (contiguous || empty ? (uint32_t)TERN_T_CONTIGUOUS : 0u);
+    return sound;
 }
 
 /* ---- making ---------------------------------------------------------------------------------- */
@@ -148,10 +135,11 @@ tern_tensor *tern_tensor_number(tern_lane *lane, tern_dtype dtype, double f, int
     return tensor;
 }
 
-tern_tensor *tern_tensor_like(const tern_tensor_body *like, tern_dtype dtype) {
-    tern_ctx *ctx = like->ctx;
-    tern_storage *storage =
-        tern_storage_new(like->lane, (uint64_t)like->numel * tern_bytes_of(dtype));
+/* A handle in the open scope over the whole of new storage, whose reference it takes over; its rank's dims
+ * are open. Nil after latching. */
+static inline tern_tensor *tensor_of(tern_lane *lane, tern_storage *storage, tern_dtype dtype,
+                                     int rank, int64_t numel) {
+    tern_ctx *ctx = lane->ctx;
     tern_tensor *tensor = storage ? tern_slab_tensor(ctx) : NULL;
     if (!tensor) {
         tern_storage_release(storage);
@@ -159,47 +147,75 @@ tern_tensor *tern_tensor_like(const tern_tensor_body *like, tern_dtype dtype) {
     }
     tern_tensor_body *body = BODY(tensor);
     body->storage = storage;
-    body->lane = like->lane;
+    body->lane = lane;
     body->dtype = dtype;
     body->offset = 0;
-    body->numel = like->numel;
-    body->rank = like->rank;
+    body->numel = numel;
+    body->rank = rank;
     body->flags = TERN_T_CONTIGUOUS | (ctx->inference ? TERN_T_INFERENCE : 0u);
     link_to(tensor, ctx->top->target);
-    if (like->rank <= TERN_INLINE_RANK) {
-        for (int d = 0; d < like->rank; d++) {
-            body->shape[d] = like->shape[d];
-            body->strides[d] = like->strides[d];
-        }
-        return tensor;
+    return tensor;
+}
+
+/* Room for a high rank; false after latching, the tensor given back. */
+static bool add_dims(tern_tensor *tensor) {
+    tern_tensor_body *body = BODY(tensor);
+    int64_t *dims = tern_slab_dims(body->ctx);
+    if (!dims) {
+        tern_tensor_release(tensor);
+        return false;
     }
-    bool done = tern_tensor_set_geometry(tensor, like->rank, like->shape, like->strides);
-    return done ? tensor : ctx->nil;
+    body->shape = dims;
+    body->strides = dims + TERN_MAX_RANK;
+    return true;
+}
+
+tern_tensor *tern_tensor_like(const tern_tensor_body *like, tern_dtype dtype) {
+    tern_storage *storage =
+        tern_storage_new(like->lane, (uint64_t)like->numel * tern_bytes_of(dtype));
+    tern_tensor *tensor = tensor_of(like->lane, storage, dtype, like->rank, like->numel);
+    tern_tensor_body *body = BODY(tensor);
+    if (body->flags & TERN_T_NIL) return tensor;
+    if (like->rank > TERN_INLINE_RANK && !add_dims(tensor)) return like->ctx->nil;
+    for (int d = 0; d < like->rank; d++) {
+        body->shape[d] = like->shape[d];
+        body->strides[d] = like->strides[d];
+    }
+    return tensor;
+}
+
+/* Says why there is no tensor of a shape. */
+static tern_tensor *refuse_shape(tern_ctx *ctx, tern_dtype dtype, int rank, const int64_t *shape) {
+    char text[TERN_SHAPE_TEXT];
+    tern_shape_text(rank, shape, text);
+    for (int d = 0; d < rank; d++) {
+        if (shape[d] >= 0) continue;
+        tern_fail(ctx, TERN_ERR_ARGUMENT,
+                  "Trying to create tensor with negative dimension %lld: %s", (long long)shape[d],
+                  text);
+        return ctx->nil;
+    }
+    tern_fail(ctx, TERN_ERR_OUT_OF_MEMORY, "a tensor of shape %s and dtype %s has too many bytes",
+              text, tern_dtype_name(dtype));
+    return ctx->nil;
 }
 
 tern_tensor *tern_tensor_new(tern_lane *lane, tern_dtype dtype, int rank, const int64_t *shape) {
     tern_ctx *ctx = lane->ctx;
     if (ctx->status != TERN_OK) return ctx->nil;
-    int64_t numel, strides[TERN_MAX_RANK];
-    char text[TERN_SHAPE_TEXT];
-    for (int d = 0; d < rank; d++) {
-        if (shape[d] >= 0) continue;
-        tern_fail(ctx, TERN_ERR_ARGUMENT,
-                  "Trying to create tensor with negative dimension %lld: %s", (long long)shape[d],
-                  tern_shape_text(rank, shape, text));
-        return ctx->nil;
-    }
-    if (!tern_shape_numel(rank, shape, &numel)) {
-        tern_fail(ctx, TERN_ERR_OUT_OF_MEMORY,
-                  "a tensor of shape %s and dtype %s has too many bytes",
-                  tern_shape_text(rank, shape, text), tern_dtype_name(dtype));
-        return ctx->nil;
-    }
+    int64_t numel;
+    if (!tern_shape_numel(rank, shape, &numel)) return refuse_shape(ctx, dtype, rank, shape);
     tern_storage *storage = tern_storage_new(lane, (uint64_t)numel * tern_dtype_size(dtype));
-    if (!storage) return ctx->nil;
-    tern_contiguous_strides(rank, shape, strides);
-    tern_tensor *tensor = tern_tensor_over(lane, storage, dtype, rank, shape, strides, 0);
-    tern_storage_release(storage);
+    tern_tensor *tensor = tensor_of(lane, storage, dtype, rank, numel);
+    tern_tensor_body *body = BODY(tensor);
+    if (body->flags & TERN_T_NIL) return tensor;
+    if (rank > TERN_INLINE_RANK && !add_dims(tensor)) return ctx->nil;
+    int64_t step = 1;
+    for (int d = rank; d-- > 0;) {
+        body->shape[d] = shape[d];
+        body->strides[d] = step;
+        step *= shape[d] > 1 ? shape[d] : 1;
+    }
     return tensor;
 }
 

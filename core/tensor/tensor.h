@@ -48,6 +48,27 @@ TERN_API tern_tensor *tern_tensor_view(tern_tensor *base, int rank, const int64_
 /* A view with stride 0 where broadcast; no recording, no alias. */
 TERN_API tern_tensor *tern_broadcast_view(tern_tensor *tensor, const tern_shape *shape);
 
+/*
+ * A view that lies with the function that needs it, for launches: other geometry over a tensor's storage. Its
+ * handle is valid as long as the face and the tensor; it is in no frame, retains nothing, and must go to no
+ * operation.
+ */
+typedef struct tern_face {
+    _Alignas(1 << TERN_HANDLE_LOW_BITS) tern_tensor_body body;
+    int64_t dims[2 * TERN_MAX_RANK];
+} tern_face;
+TERN_API tern_tensor *tern_face_over(tern_face *face, const tern_tensor *tensor, int rank,
+                                     const int64_t *shape, const int64_t *strides);
+
+/* Sets the geometry of a face whose storage, offset, dtype, flags and owners are set. */
+tern_tensor *tern_face_set(tern_face *face, int rank, const int64_t *shape, const int64_t *strides);
+
+/* The same of a tensor as it is broadcast to a shape, or with its last two dimensions exchanged; the tensor
+ * itself where that is the same. */
+TERN_API tern_tensor *tern_face_broadcast(tern_face *face, tern_tensor *tensor,
+                                          const tern_shape *shape);
+TERN_API tern_tensor *tern_face_transposed(tern_face *face, const tern_tensor *tensor);
+
 /* Gives the handle back at once (internal temporaries). NULL is fine. */
 TERN_API void tern_tensor_release(tern_tensor *tensor);
 

@@ -1,6 +1,7 @@
 /* formula.c: the library's own formulas over tensors and numbers. */
 #include <string.h>
 
+#include "core/ops/compose.h"
 #include "made.h"
 #include "run.h"
 
@@ -27,66 +28,63 @@ static bool parse(tern_ctx *ctx, const char *const *formulas, int n_formulas, co
     return true;
 }
 
-static bool any_floating(const tern_value *values, int count) {
-    return tern_dtype_is_floating(tern_result_type(values, count));
-}
+/* A kept or a finished program and what is known of it; none after latching. */
+typedef struct found {
+    tern_value program;
+    tern_program_traits traits;
+} found;
 
-/* Formulas over values: what they give, as one tensor along `join` where that is not -1. Up to two
- * formulas, as most are, are parsed once in a context. None after latching. */
-static tern_value call(tern_ctx *ctx, tern_dtype dtype, const char *const *formulas, int n_formulas,
-                       const char *names, const tern_value *values, int count, int join) {
+/* The program of formulas over values that promote to a dtype. Up to two formulas, as most are, are parsed
+ * once in a context for each dtype that is computed in. */
+static found find(tern_ctx *ctx, const char *const *formulas, int n_formulas, const char *names,
+                  tern_dtype promoted, int count) {
     tern_program program;
-    uint64_t packed = 0;
-    if (ctx->status != TERN_OK) return tern_none();
-    char kind[] = {(char)n_formulas, (char)any_floating(values, count)};
-    const char *second = n_formulas == 2 ? formulas[1] : "";
-    tern_program_source source = {
-        {formulas[0], second, names, kind},
-        {strlen(formulas[0]) + 1, strlen(second) + 1, strlen(names) + 1, sizeof kind}};
-    tern_value bytes = n_formulas <= 2 ? tern_program_made(ctx, &source, &packed) : tern_none();
-    tern_program_traits traits = {packed & 1u, n_formulas, (uint32_t)(packed >> 32)};
-    if (bytes.kind != TERN_VALUE_STRING) {
-        tern_dtype result, compute;
-        if (!parse(ctx, formulas, n_formulas, names, count, &program)) return tern_none();
-        traits = tern_program_traits_of(&program);
-        tern_program_dtypes(&program, values, count, &result, &compute);
-        bytes = tern_program_finish(ctx, &program, compute);
-        packed = (uint64_t)traits.logical << 32 | (uint64_t)traits.floats;
-        if (n_formulas <= 2) tern_program_was_made(ctx, &source, bytes, packed);
-    }
-    return tern_program_call_finished(ctx, bytes, traits, values, count, dtype, join);
+    uint32_t kind = tern_is_float(promoted) ? (uint32_t)tern_wide_dtype(promoted) : 0xffu;
+    const tern_made_key key = {{formulas[0], n_formulas == 2 ? formulas[1] : NULL, names},
+                               TERN_MADE_FORMULA | (uint32_t)n_formulas << 8 | kind};
+    const tern_made_program *made = n_formulas <= 2 ? tern_made_formula(ctx, &key) : NULL;
+    if (made) return (found){tern_made_value(made), made->traits};
+    found none = {{TERN_VALUE_NONE, 0, {0}}, {0}}, out;
+    tern_dtype result, compute;
+    if (!parse(ctx, formulas, n_formulas, names, count, &program)) return none;
+    out.traits = tern_program_traits_of(&program);
+    tern_program_dtypes(out.traits.floats, promoted, &result, &compute);
+    out.program = tern_program_finish(ctx, &program, compute);
+    if (n_formulas <= 2) out.program = tern_made_keep(ctx, &key, out.program, out.traits);
+    return out;
 }
 
-/* The same, each output a tensor of its own. */
-static bool call_each(tern_ctx *ctx, tern_dtype dtype, const char *const *formulas, int n_formulas,
-                      const char *names, const tern_value *values, int count,
-                      tern_tensor **outputs) {
-    for (int k = 0; k < n_formulas; k++) outputs[k] = ctx->nil;
-    tern_value result = call(ctx, dtype, formulas, n_formulas, names, values, count, -1);
-    for (int k = 0; k < n_formulas && ctx->status == TERN_OK; k++)
-        outputs[k] = (n_formulas == 1 ? result : tern_value_at(result, (size_t)k)).as.tensor;
-    return ctx->status == TERN_OK;
+/* Formulas over values: a tensor for each, or one for all along a dimension that is not -1. */
+static bool call(tern_ctx *ctx, tern_dtype dtype, const char *const *formulas, int n_formulas,
+                 const char *names, const tern_value *values, int count, int join,
+                 tern_tensor **outputs) {
+    for (int k = 0; k < (join < 0 ? n_formulas : 1); k++) outputs[k] = ctx->nil;
+    if (ctx->status != TERN_OK) return false;
+    tern_dtype promoted = tern_result_type(values, count);
+    found f = find(ctx, formulas, n_formulas, names, promoted, count);
+    return tern_program_call(ctx, f.program, f.traits, promoted, values, count, dtype, join,
+                             outputs);
 }
 
 bool tern_formulas_call(tern_ctx *ctx, const char *const *formulas, int n_formulas,
                         const char *names, const tern_value *values, int count,
                         tern_tensor **outputs) {
-    return call_each(ctx, TERN_DTYPE_DEFAULT, formulas, n_formulas, names, values, count, outputs);
+    return call(ctx, TERN_DTYPE_DEFAULT, formulas, n_formulas, names, values, count, -1, outputs);
 }
 
 tern_tensor *tern_formula_call(tern_ctx *ctx, tern_dtype dtype, const char *formula,
                                const char *names, const tern_value *values, int count) {
     tern_tensor *output;
-    call_each(ctx, dtype, &formula, 1, names, values, count, &output);
+    call(ctx, dtype, &formula, 1, names, values, count, -1, &output);
     return output;
 }
 
 tern_tensor *tern_formulas_joined(tern_ctx *ctx, int dim, const char *const *formulas,
                                   int n_formulas, const char *names, const tern_value *values,
                                   int count) {
-    tern_value whole =
-        call(ctx, TERN_DTYPE_DEFAULT, formulas, n_formulas, names, values, count, dim);
-    return ctx->status == TERN_OK ? whole.as.tensor : ctx->nil;
+    tern_tensor *whole;
+    call(ctx, TERN_DTYPE_DEFAULT, formulas, n_formulas, names, values, count, dim, &whole);
+    return whole;
 }
 
 void tern_formula_grads(tern_node *node, const char *const *formulas, const char *names,

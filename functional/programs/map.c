@@ -5,17 +5,11 @@
 
 #include <string.h>
 
-static void dtypes_of(bool floats, const tern_value *args, int count, tern_dtype *out_result,
-                      tern_dtype *out_compute) {
-    tern_dtype result = tern_result_type(args, count);
-    if (!tern_dtype_is_floating(result) && floats) result = TERN_FLOAT32;
-    *out_compute = tern_dtype_is_floating(result) ? tern_wide_dtype(result) : TERN_INT64;
-    *out_result = result;
-}
-
-void tern_program_dtypes(const tern_program *p, const tern_value *args, int count,
-                         tern_dtype *out_result, tern_dtype *out_compute) {
-    dtypes_of(p->floats, args, count, out_result, out_compute);
+void tern_program_dtypes(bool floats, tern_dtype promoted, tern_dtype *out_result,
+                         tern_dtype *out_compute) {
+    if (!tern_dtype_is_floating(promoted) && floats) promoted = TERN_FLOAT32;
+    *out_compute = tern_dtype_is_floating(promoted) ? tern_wide_dtype(promoted) : TERN_INT64;
+    *out_result = promoted;
 }
 
 tern_program_traits tern_program_traits_of(const tern_program *p) {
@@ -25,31 +19,26 @@ tern_program_traits tern_program_traits_of(const tern_program *p) {
     return traits;
 }
 
-tern_value tern_program_call(tern_ctx *ctx, const tern_program *p, const tern_value *args,
-                             int count, tern_dtype result, int join) {
-    tern_dtype promoted, compute;
-    dtypes_of(p->floats, args, count, &promoted, &compute);
-    return tern_program_call_finished(ctx, tern_program_finish(ctx, p, compute),
-                                      tern_program_traits_of(p), args, count, result, join);
+/* The lane of the first tensor. */
+static tern_lane *lane_of(const tern_value *args, int count) {
+    for (int k = 0; k < count; k++)
+        if (args[k].kind == TERN_VALUE_TENSOR && tern_is_live(args[k].as.tensor))
+            return BODY(args[k].as.tensor)->lane;
+    return NULL;
 }
 
-tern_value tern_program_call_finished(tern_ctx *ctx, tern_value bytes, tern_program_traits traits,
-                                      const tern_value *args, int count, tern_dtype result,
-                                      int join) {
-    tern_dtype promoted, compute;
-    tern_lane *lane = NULL;
+bool tern_program_call(tern_ctx *ctx, tern_value program, tern_program_traits traits,
+                       tern_dtype promoted, const tern_value *args, int count, tern_dtype result,
+                       int join, tern_tensor **outputs) {
     tern_tensor *operands[TERN_P_INPUTS];
     int64_t dtypes[TERN_P_OUTPUTS];
-    if (ctx->status != TERN_OK) return tern_none();
-    dtypes_of(traits.floats, args, count, &promoted, &compute);
-    ((tern_map_attrs *)(uintptr_t)bytes.as.s)->compute = (int32_t)compute;
+    tern_dtype compute;
+    if (ctx->status != TERN_OK) return false;
+    tern_program_dtypes(traits.floats, promoted, &promoted, &compute);
     for (int k = 0; k < traits.n_outputs; k++)
         dtypes[k] = result != TERN_DTYPE_DEFAULT ? (int64_t)result
                     : traits.logical >> k & 1u   ? (int64_t)TERN_BOOL
                                                  : (int64_t)promoted;
-    for (int k = 0; k < count && !lane; k++)
-        if (args[k].kind == TERN_VALUE_TENSOR && tern_is_live(args[k].as.tensor))
-            lane = BODY(args[k].as.tensor)->lane;
     for (int k = 0; k < count; k++) {
         if (args[k].kind == TERN_VALUE_TENSOR) {
             operands[k] = args[k].as.tensor;
@@ -57,9 +46,14 @@ tern_value tern_program_call_finished(tern_ctx *ctx, tern_value bytes, tern_prog
         }
         double f = tern_value_as_double(args[k]);
         if (compute == TERN_FLOAT32) f = (double)(float)f;
-        operands[k] = tern_tensor_number(lane, compute, f, tern_value_as_int(args[k]));
+        operands[k] =
+            tern_tensor_number(lane_of(args, count), compute, f, tern_value_as_int(args[k]));
     }
-    return tern_program_apply_joined(ctx, bytes, dtypes, traits.n_outputs, operands, count, join);
+    if (join < 0)
+        return tern_program_apply(ctx, program, dtypes, traits.n_outputs, operands, count, outputs);
+    outputs[0] =
+        tern_program_apply_joined(ctx, program, dtypes, traits.n_outputs, operands, count, join);
+    return ctx->status == TERN_OK;
 }
 
 typedef struct bound {
@@ -117,7 +111,14 @@ tern_value tern_op_map(tern_opcall *call) {
             return tern_call_fail(call, TERN_ERR_ARGUMENT, "'%s' is not in the formula",
                                   b.names[k].name);
     program.outputs[program.n_outputs++] = value;
-    return tern_program_call(call->ctx, &program, b.values, b.count, TERN_DTYPE_DEFAULT, -1);
+    tern_dtype promoted = tern_result_type(b.values, b.count), result, compute;
+    tern_tensor *output;
+    tern_program_dtypes(program.floats, promoted, &result, &compute);
+    tern_value bytes = tern_program_finish(call->ctx, &program, compute);
+    return tern_program_call(call->ctx, bytes, tern_program_traits_of(&program), promoted, b.values,
+                             b.count, TERN_DTYPE_DEFAULT, -1, &output)
+               ? ARG_TENSOR(output)
+               : tern_none();
 }
 
 tern_tensor *tern_map(tern_ctx *ctx, const char *formula, tern_value values) {

@@ -1,5 +1,5 @@
 /* program.c: building programs, and the form in which they are launched. */
-#include "program.h"
+#include "made.h"
 
 #include <string.h>
 
@@ -258,6 +258,8 @@ static bool step_is_sound(const tern_map_attrs *attrs, int k) {
 }
 
 const tern_map_attrs *tern_program_of(tern_value bytes) {
+    const tern_made_program *made = tern_made_of(bytes);
+    if (made) return made->attrs;
     const tern_map_attrs *attrs = (const tern_map_attrs *)(const void *)bytes.as.s;
     if (bytes.length < sizeof *attrs || (uintptr_t)attrs % sizeof(double)) return NULL;
     bool sound = in_range(attrs->n_inputs, 1, TERN_P_INPUTS) &&

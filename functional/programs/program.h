@@ -75,8 +75,9 @@ void tern_program_reads(const tern_program *p, bool *out_read);
 /* Numbers the inputs anew: input k becomes `order[k]`. */
 void tern_program_reorder(tern_program *p, int n_inputs, const int16_t *order);
 
-/* A finished program; NULL where the bytes are none. */
-const tern_map_attrs *tern_program_of(tern_value bytes);
+/* A finished program, by its bytes or, where it is kept (made.h), by its address; NULL where the bytes are
+ * none. */
+const tern_map_attrs *tern_program_of(tern_value program);
 
 /* The finished program's inputs, constants and steps in a program that begins with those inputs; where
  * its values are now goes to `out_values`. False where there is no room. */
@@ -118,15 +119,6 @@ bool tern_program_gradient(tern_ctx *ctx, const tern_map_attrs *attrs, const boo
 
 /* ---- running (run.c) ------------------------------------------------------------------------- */
 
-/*
- * Runs a program over tensors and numbers, recorded: the dtype is PyTorch's promotion, integers computed
- * as float32 where the program needs it; the result is rounded to `result` where that is not
- * TERN_DTYPE_DEFAULT. A tensor, a tuple where there are several outputs, none after latching. With a
- * dimension in place of -1 the outputs are one behind the other along it in one tensor.
- */
-tern_value tern_program_call(tern_ctx *ctx, const tern_program *p, const tern_value *args,
-                             int count, tern_dtype result, int join);
-
 /* What is known of a program beside its bytes: whether it needs floating arithmetic, and which of its
  * outputs are 0 or 1 (a bit each). */
 typedef struct tern_program_traits {
@@ -136,19 +128,14 @@ typedef struct tern_program_traits {
 } tern_program_traits;
 tern_program_traits tern_program_traits_of(const tern_program *p);
 
-/* The same call with a program that was finished before for such values: floating ones, or none. */
-tern_value tern_program_call_finished(tern_ctx *ctx, tern_value bytes, tern_program_traits traits,
-                                      const tern_value *args, int count, tern_dtype result,
-                                      int join);
-
 /* How many bytes a finished program has. */
 size_t tern_program_size(const tern_map_attrs *attrs);
 
 /* ---- the library's own (formula.c) ----------------------------------------------------------- */
 
 /*
- * A formula of the library's over tensors and numbers, recorded: one launch, and one for its gradients.
- * names are separated by spaces, in the order of the values: FORMULA(ctx, "exp(x) - t * x", "x t",
+ * A formula of the library's over tensors and numbers, recorded: one launch, and one for its gradients. The
+ * texts are literals: a program is found again by their addresses. names are separated by spaces, in the order of the values: FORMULA(ctx, "exp(x) - t * x", "x t",
  * ARG_TENSOR(x), ARG_TENSOR(t)). nil after latching.
  */
 tern_tensor *tern_formula_call(tern_ctx *ctx, tern_dtype dtype, const char *formula,

@@ -32,23 +32,32 @@ void tern_program_run_steps(tern_lane *lane, const tern_map_attrs *attrs, tern_s
 bool tern_program_run_into(tern_opcall *call, const tern_map_attrs *attrs, size_t attrs_size,
                            tern_tensor *const *operands, tern_tensor *const *outputs);
 
-/* The operation _map over a finished program: recorded. A tensor, or a tuple of several. */
-tern_value tern_program_apply(tern_ctx *ctx, tern_value bytes, const int64_t *dtypes, int n_outputs,
-                              tern_tensor *const *operands, int count);
+/* The operation _map over a program, kept or finished: recorded, a tensor for each output. False after
+ * latching. */
+bool tern_program_apply(tern_ctx *ctx, tern_value program, const int64_t *dtypes, int n_outputs,
+                        tern_tensor *const *operands, int count, tern_tensor **outputs);
 
-/* The same, its outputs one behind the other along a dimension of one tensor; -1 is no such dimension. */
-tern_value tern_program_apply_joined(tern_ctx *ctx, tern_value bytes, const int64_t *dtypes,
-                                     int n_outputs, tern_tensor *const *operands, int count,
-                                     int dim);
+/* The same, its outputs one behind the other along a dimension of one tensor; nil after latching. */
+tern_tensor *tern_program_apply_joined(tern_ctx *ctx, tern_value program, const int64_t *dtypes,
+                                       int n_outputs, tern_tensor *const *operands, int count,
+                                       int dim);
+
+/*
+ * A program over tensors and numbers that promote to a dtype, recorded: integers are computed as float32
+ * where the program needs it; results are rounded to `result` where that is not TERN_DTYPE_DEFAULT. With a
+ * dimension in place of -1 they are one tensor. False after latching.
+ */
+bool tern_program_call(tern_ctx *ctx, tern_value program, tern_program_traits traits,
+                       tern_dtype promoted, const tern_value *args, int count, tern_dtype result,
+                       int join, tern_tensor **outputs);
 
 /* The gradients of a node that ran a program over `operands`, of which its inputs are the first; in one
  * program of their own. */
-void tern_program_backward(tern_node *node, const tern_map_attrs *attrs,
-                           tern_tensor *const *operands, tern_tensor *const *grad_out,
-                           tern_tensor **grads);
+void tern_program_backward(tern_node *node, tern_value program, tern_tensor *const *operands,
+                           tern_tensor *const *grad_out, tern_tensor **grads);
 
-/* The dtype that a program over such values gives, and the one that it computes in. */
-void tern_program_dtypes(const tern_program *p, const tern_value *args, int count,
-                         tern_dtype *out_result, tern_dtype *out_compute);
+/* The dtype that a program over values that promote to a dtype gives, and the one that it computes in. */
+void tern_program_dtypes(bool floats, tern_dtype promoted, tern_dtype *out_result,
+                         tern_dtype *out_compute);
 
 #endif
