@@ -15,6 +15,18 @@ static void close_device(tern_bdevice *device) {
     host->free(device);
 }
 
+/* Tuples of MAP go to the threads together; other launches are the kit's. */
+static int32_t launch(tern_bdevice *device, tern_bqueue *queue, int32_t kernel,
+                      const tern_operand *inputs, int32_t n_inputs, const tern_operand *outputs,
+                      int32_t n_outputs, const void *attrs, uint32_t attrs_size,
+                      tern_backend_error *err) {
+    if (kernel == TERN_KERNEL_MAP)
+        return tern_simd_map((tern_kit_device *)device, inputs, n_inputs, outputs, n_outputs, attrs,
+                             err);
+    return tern_kit_launch(device, queue, kernel, inputs, n_inputs, outputs, n_outputs, attrs,
+                           attrs_size, err);
+}
+
 static const tern_bdevice_vtable vtable = {
     .struct_size = sizeof vtable,
     .alignment = 64,
@@ -27,7 +39,7 @@ static const tern_bdevice_vtable vtable = {
     .copy_to_device = tern_kit_copy_to_device,
     .copy_to_host = tern_kit_copy_to_host,
     .supports = tern_kit_supports,
-    .launch = tern_kit_launch,
+    .launch = launch,
 };
 
 static const struct {

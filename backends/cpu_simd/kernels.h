@@ -9,6 +9,7 @@
 #define TERN_CPU_SIMD_KERNELS_H
 
 #include "../cpu_ref/kernels.h"
+#include "../cpu_ref/kit.h"
 
 int32_t tern_simd_copy(const tern_kit_call *call);
 int32_t tern_simd_fill(const tern_kit_call *call);
@@ -26,5 +27,10 @@ int32_t tern_simd_index_put(const tern_kit_call *call);
 int32_t tern_simd_nonzero_count(const tern_kit_call *call);
 int32_t tern_simd_nonzero(const tern_kit_call *call);
 int32_t tern_simd_matmul(const tern_kit_call *call);
+
+/* MAP, all tuples of a launch: instead of tern_kit_launch. */
+int32_t tern_simd_map(tern_kit_device *device, const tern_operand *inputs, int32_t n_inputs,
+                      const tern_operand *outputs, int32_t n_outputs, const tern_map_attrs *program,
+                      tern_backend_error *err);
 
 #endif
