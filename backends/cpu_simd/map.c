@@ -57,10 +57,10 @@ static int32_t run_tuple(const job *j, int32_t which, int64_t begin, int64_t end
     const tern_operand *in = j->inputs + (ptrdiff_t)which * p->n_inputs, *out = output_of(j, which);
     char *reached[TERN_KIT_OPERANDS];
     map_tuple t;
+    if (j->compiled && tern_simd_map_run_plain(j->compiled, j->device, in, out, begin, end))
+        return TERN_BACKEND_OK;
     if (!reach(j, in, p->n_inputs, reached) || !reach(j, out, p->n_outputs, reached + p->n_inputs))
         return TERN_BACKEND_FAILED;
-    if (j->compiled && tern_simd_map_run_plain(j->compiled, in, out, reached, begin, end))
-        return TERN_BACKEND_OK;
     tern_simd_map_read(&t, p, in, out, reached);
     if (j->compiled)
         tern_simd_map_run_compiled(j->compiled, &t, begin, end, space);
@@ -144,7 +144,6 @@ static int32_t run_program(job *j) {
     int64_t total, most;
     int32_t status = find_starts(j, &total, &most);
     if (status != TERN_BACKEND_OK) return status;
-    j->compiled = tern_simd_map_find(j->program, j->inputs, j->tuples);
     if (!j->compiled) {
         size_t bytes = tern_simd_map_plan_size(j->program);
         bool fits = bytes <= sizeof stack;
@@ -171,12 +170,19 @@ int32_t tern_simd_map(tern_kit_device *device, const tern_operand *inputs, int32
     if (in + out > TERN_KIT_OPERANDS)
         return tern_kit_fail(err, TERN_BACKEND_INVALID, "map: %" PRId32 " operands in a tuple",
                              in + out);
+    const map_compiled *compiled = tern_simd_map_find(program, inputs, tuples);
+    if (compiled && tuples == 1) { /* most launches, and the small ones in a hurry */
+        int64_t count = count_of(outputs);
+        if (count <= SPAN && tern_simd_map_run_plain(compiled, device, inputs, outputs, 0, count))
+            return TERN_BACKEND_OK;
+    }
     tern_kit_call call = {
         .kernel = TERN_KERNEL_MAP, .host = device->host, .scratch = &device->scratch};
     job j;
     j.call = &call;
     j.device = device;
     j.program = program;
+    j.compiled = compiled;
     j.inputs = inputs;
     j.outputs = outputs;
     j.tuples = tuples;

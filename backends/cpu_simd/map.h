@@ -122,9 +122,9 @@ const map_compiled *tern_simd_map_find(const tern_map_attrs *program, const tern
                                        int32_t tuples);
 
 /* Positions begin to end of a tuple. The first does nothing, and says so, where an operand needs more than
- * a look: is of another dtype, say, or has gaps. */
-bool tern_simd_map_run_plain(const map_compiled *compiled, const tern_operand *inputs,
-                             const tern_operand *outputs, char *const *reached, int64_t begin,
+ * a look: has another dtype, say, or gaps, or memory that cannot be reached. */
+bool tern_simd_map_run_plain(const map_compiled *compiled, tern_kit_device *device,
+                             const tern_operand *inputs, const tern_operand *outputs, int64_t begin,
                              int64_t end);
 void tern_simd_map_run_compiled(const map_compiled *compiled, const map_tuple *t, int64_t begin,
                                 int64_t end, char *space);

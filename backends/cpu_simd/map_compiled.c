@@ -83,12 +83,17 @@ static void run_block(const map_compiled *c, const rows *r, int64_t n) {
     if (whole < n) run_rest(c, r, whole, n - whole);
 }
 
-static char *plain(const tern_operand *o, char *reached) {
-    return o->dtype == TERN_BT_FLOAT32 && o->flags & TERN_OPERAND_CONTIGUOUS ? reached : NULL;
+/* The first element of a tensor that is float32 without gaps; NULL of others. */
+static float *plain(tern_kit_device *device, const tern_operand *o) {
+    tern_backend_error err;
+    if (!o->buffer || o->dtype != TERN_BT_FLOAT32 || !(o->flags & TERN_OPERAND_CONTIGUOUS))
+        return NULL;
+    char *base = device->memory->reach(&device->base, o->buffer, &err);
+    return base ? (float *)(void *)(base + o->at.byte_offset) : NULL;
 }
 
-bool tern_simd_map_run_plain(const map_compiled *c, const tern_operand *inputs,
-                             const tern_operand *outputs, char *const *reached, int64_t begin,
+bool tern_simd_map_run_plain(const map_compiled *c, tern_kit_device *device,
+                             const tern_operand *inputs, const tern_operand *outputs, int64_t begin,
                              int64_t end) {
     rows r;
     int32_t n_in = c->program->n_inputs, n_numbers = 0;
@@ -96,18 +101,18 @@ bool tern_simd_map_run_plain(const map_compiled *c, const tern_operand *inputs,
     r.n_out = c->program->n_outputs;
     for (int32_t k = 0; k < n_in; k++) {
         if (c->numbers >> k & 1u) {
-            if (reached[k] || !tern_kit_is_floating(inputs[k].dtype)) return false;
+            if (inputs[k].buffer || !tern_kit_is_floating(inputs[k].dtype)) return false;
             r.number[n_numbers++] = f32_set((float)inputs[k].at.f);
         } else {
-            char *data = plain(&inputs[k], reached[k]);
+            const float *data = plain(device, &inputs[k]);
             if (!data) return false;
-            r.in[r.n_in++] = (const float *)(void *)data + begin;
+            r.in[r.n_in++] = data + begin;
         }
     }
     for (int32_t k = 0; k < r.n_out; k++) {
-        char *data = plain(&outputs[k], reached[n_in + k]);
+        float *data = plain(device, &outputs[k]);
         if (!data) return false;
-        r.out[k] = (float *)(void *)data + begin;
+        r.out[k] = data + begin;
     }
     run_block(c, &r, end - begin);
     return true;

@@ -20,7 +20,7 @@ static inline uint32_t map_hash(const tern_map_attrs *p, uint32_t bytes) {
     const char *end = (const char *)(p + 1) + bytes;
     uint64_t hash = (uint64_t)p->n_inputs << 48 | (uint64_t)p->n_outputs << 32 |
                     (uint64_t)p->n_steps << 16 | (uint64_t)p->n_constants;
-    for (uint32_t back = 8; back <= 48 && back <= bytes; back += 8) {
+    for (uint32_t back = 8; back <= 24 && back <= bytes; back += 8) {
         uint64_t word;
         memcpy(&word, end - back, sizeof word);
         hash = (hash ^ word) * UINT64_C(0x9e3779b97f4a7c15);
