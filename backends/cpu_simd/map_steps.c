@@ -173,12 +173,11 @@ static void note_reads(map_plan *plan) {
         if (step->a >= 0) plan->last[step->a] = (int16_t)k;
         if (step->b >= 0) plan->last[step->b] = (int16_t)k;
         if (step->c >= 0) plan->last[step->c] = (int16_t)k;
+        plan->row[step->to] = (int16_t)k; /* for a moment, its step */
     }
     for (int32_t o = 0; o < plan->program->n_outputs; o++) {
-        plan->writer[o] = -1;
+        plan->writer[o] = outputs[o] >= first ? plan->row[outputs[o]] : (int16_t)-1;
         plan->last[outputs[o]] = INT16_MAX;
-        for (int32_t k = 0; outputs[o] >= first && k < plan->n_steps; k++)
-            if (plan->steps[k].to == outputs[o]) plan->writer[o] = (int16_t)k;
     }
 }
 
@@ -269,9 +268,26 @@ static void load_inputs(const map_plan *plan, const map_tuple *t, int64_t i, int
     }
 }
 
+/* A block of n positions from i on, whose inputs are at their rows. */
+static void run_block(const map_plan *plan, const map_tuple *t, int64_t i, int64_t n,
+                      const bool *early, char *rows, char **at) {
+    const int16_t *outputs = tern_map_outputs(plan->program);
+    char *place[TERN_KIT_OPERANDS];
+    for (int32_t o = 0; o < t->n_outputs; o++) {
+        place[o] = tern_simd_map_place(t, o, i, n);
+        if (plan->writer[o] >= 0)
+            at[outputs[o]] = early[o] && place[o] ? place[o] : row_at(plan, rows, outputs[o]);
+    }
+    for (int32_t k = 0; k < plan->n_steps; k++) {
+        const map_step *s = &plan->steps[k];
+        s->run(s, n, at[s->to], at[s->a], s->b < 0 ? NULL : at[s->b], s->c < 0 ? NULL : at[s->c]);
+    }
+    for (int32_t o = 0; o < t->n_outputs; o++)
+        if (place[o] != at[outputs[o]]) tern_simd_map_store(t, o, i, n, at[outputs[o]]);
+}
+
 void tern_simd_map_run(const map_plan *plan, const map_tuple *t, int64_t begin, int64_t end,
                        char *space) {
-    const int16_t *outputs = tern_map_outputs(plan->program);
     char **at = (char **)(void *)(space + rows_bytes(plan));
     bool early[TERN_KIT_OPERANDS], repeats = tern_simd_map_repeats(t, plan->block);
     fill_rows(plan, t, end - begin < plan->block ? end - begin : plan->block, space, at);
@@ -279,19 +295,6 @@ void tern_simd_map_run(const map_plan *plan, const map_tuple *t, int64_t begin, 
     for (int64_t i = begin, n; i < end; i += n) {
         n = tern_simd_map_block(t, i, end, plan->block);
         load_inputs(plan, t, i, n, repeats && i > begin, space, at);
-        for (int32_t o = 0; o < t->n_outputs; o++) {
-            char *place = early[o] ? tern_simd_map_place(t, o, i, n) : NULL;
-            if (plan->writer[o] >= 0)
-                at[outputs[o]] = place ? place : row_at(plan, space, outputs[o]);
-        }
-        for (int32_t k = 0; k < plan->n_steps; k++) {
-            const map_step *s = &plan->steps[k];
-            s->run(s, n, at[s->to], at[s->a], s->b < 0 ? NULL : at[s->b],
-                   s->c < 0 ? NULL : at[s->c]);
-        }
-        for (int32_t o = 0; o < t->n_outputs; o++) {
-            if (tern_simd_map_place(t, o, i, n) != at[outputs[o]])
-                tern_simd_map_store(t, o, i, n, at[outputs[o]]);
-        }
+        run_block(plan, t, i, n, early, space, at);
     }
 }
