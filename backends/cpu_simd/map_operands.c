@@ -336,6 +336,20 @@ static char *own_elements(const map_tuple *t, const map_operand *o, int64_t at, 
     return element(o, &c);
 }
 
+/* Float32 that is one element a row of positions. A whole vector is stored where the rows behind this one
+ * are still to come. */
+static void spread_f32(const map_tuple *t, const map_operand *o, cursor c, int64_t n, float *row) {
+    for (int64_t done = 0; done < n; next_row(t, o, &c)) {
+        int64_t i = done, end = done + t->width - c.column;
+        const float *x = (const float *)(void *)element(o, &c);
+        f32v all = f32_set(*x);
+        if (end > n) end = n;
+        for (; i < end && i + F32_LANES <= n; i += F32_LANES) f32_store(row + i, all);
+        for (; i < end; i++) row[i] = *x;
+        done = end;
+    }
+}
+
 /* Moves n positions from `at` on between an operand and a row. */
 static void transfer(const map_tuple *t, const map_operand *o, int64_t at, int64_t n, bool stores,
                      char *row) {
@@ -348,6 +362,11 @@ static void transfer(const map_tuple *t, const map_operand *o, int64_t at, int64
         return;
     }
     cursor c = cursor_at(t, o, at);
+    bool is_f32 = o->dtype == TERN_BT_FLOAT32 && t->compute == TERN_BT_FLOAT32;
+    if (is_f32 && o->step == 0 && !stores) {
+        spread_f32(t, o, c, n, (float *)(void *)row);
+        return;
+    }
     for (int64_t done = 0; done < n; next_row(t, o, &c)) {
         int64_t piece = t->width - c.column < n - done ? t->width - c.column : n - done;
         char *part = row + done * bytes_of(t->compute);

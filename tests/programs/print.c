@@ -5,6 +5,7 @@
  *     tern_programs FILE          fails where the file is another, or the device computes something else
  *     tern_programs FILE write    writes it
  */
+#include <math.h>
 #include <stdio.h>
 
 #include "backends/cpu_simd/map_hash.h"
@@ -134,9 +135,9 @@ static void print_step(FILE *f, const tern_map_attrs *p, int value) {
 /* The constant as C, of float32. */
 static void print_constant(FILE *f, double constant) {
     float x = (float)constant;
-    if (x != x)
+    if (isnan(x))
         fprintf(f, "__builtin_nanf(\"\")");
-    else if (x - x != 0)
+    else if (isinf(x))
         fprintf(f, "%s__builtin_inff()", x < 0 ? "-" : "");
     else
         fprintf(f, "%aF", (double)x);
@@ -154,7 +155,7 @@ static void print_data(FILE *f, const recorded *r, int index) {
     for (int k = 0; k < p->n_constants; k++) {
         fprintf(f, "%s{.f = ", k ? ", " : "");
         double x = tern_map_constants(p)[k].f;
-        if (x != x || x - x != 0)
+        if (isnan(x) || isinf(x))
             fprintf(f, "%s}",
                     x != x  ? "__builtin_nan(\"\")"
                     : x < 0 ? "-__builtin_inf()"
