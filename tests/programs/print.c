@@ -157,9 +157,9 @@ static void print_data(FILE *f, const recorded *r, int index) {
         double x = tern_map_constants(p)[k].f;
         if (isnan(x) || isinf(x))
             fprintf(f, "%s}",
-                    x != x  ? "__builtin_nan(\"\")"
-                    : x < 0 ? "-__builtin_inf()"
-                            : "__builtin_inf()");
+                    isnan(x) ? "__builtin_nan(\"\")"
+                    : x < 0  ? "-__builtin_inf()"
+                             : "__builtin_inf()");
         else
             fprintf(f, "%a}", x);
     }

@@ -139,8 +139,7 @@ static void run_with(tern_ctx *ctx, const operation *o, int gradients) {
     int count = (int)strlen(o->arguments), wanted = 0;
     for (int i = 0; i < count; i++) {
         char kind = o->arguments[i];
-        tern_tensor *x =
-            tern_rand(ctx, kind == 'w' ? TERN_SHAPE(1) : TERN_SHAPE(4, 6), TERN_FLOAT32);
+        tern_tensor *x = tern_rand(ctx, kind == 'w' ? TERN_SHAPE(1) : TERN_SHAPE(4, 6), NULL);
         if (kind != 'y' && kind != 'n' && wanted < gradients) {
             tern_requires_grad(x, true);
             wanted++;
@@ -198,7 +197,7 @@ static void run_module(tern_ctx *ctx, const char *text) {
     tern_optim *optim = tern_optim_new(module, "SGD(lr=0.1)");
     for (int step = 0; step < 4 && tern_check(ctx) == TERN_OK; step++) {
         if (step == 3) tern_module_eval(module);
-        tern_tensor *x = tern_rand(ctx, TERN_SHAPE(4, 6), TERN_FLOAT32);
+        tern_tensor *x = tern_rand(ctx, TERN_SHAPE(4, 6), NULL);
         tern_requires_grad(x, true);
         tern_value input = tern_tensor_value(x),
                    result = tern_module_call(module, &input, 1, tern_none());
@@ -256,7 +255,7 @@ static void run_optimizer(tern_ctx *ctx, const char *text) {
     tern_module *module = tern_nn(ctx, "Linear(6, 5)");
     tern_optim *optim = tern_optim_new(module, text);
     for (int step = 0; step < 8 && tern_check(ctx) == TERN_OK; step++) {
-        tern_tensor *x = tern_rand(ctx, TERN_SHAPE(4, 6), TERN_FLOAT32);
+        tern_tensor *x = tern_rand(ctx, TERN_SHAPE(4, 6), NULL);
         tern_optim_zero_grad(optim);
         tern_backward(tern_sum(tern_forward(module, x)));
         tern_clip_grad_norm(ctx, tern_module_parameters(module), 1, 2, false);
