@@ -12,6 +12,13 @@
 
 int32_t tern_simd_copy(const tern_kit_call *call);
 int32_t tern_simd_fill(const tern_kit_call *call);
+int32_t tern_simd_conv(const tern_kit_call *call);
+int32_t tern_simd_conv_grad_input(const tern_kit_call *call);
+int32_t tern_simd_conv_grad_weight(const tern_kit_call *call);
+int32_t tern_simd_max_pool(const tern_kit_call *call);
+int32_t tern_simd_max_pool_grad(const tern_kit_call *call);
+int32_t tern_simd_avg_pool(const tern_kit_call *call);
+int32_t tern_simd_avg_pool_grad(const tern_kit_call *call);
 int32_t tern_simd_scan(const tern_kit_call *call);
 int32_t tern_simd_sort(const tern_kit_call *call);
 int32_t tern_simd_gather(const tern_kit_call *call);
