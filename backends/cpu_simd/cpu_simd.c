@@ -62,6 +62,13 @@ static const struct {
     {TERN_KERNEL_NONZERO_COUNT, tern_simd_nonzero_count},
     {TERN_KERNEL_NONZERO, tern_simd_nonzero},
     {TERN_KERNEL_MATMUL, tern_simd_matmul},
+    {TERN_KERNEL_CONV, tern_simd_conv},
+    {TERN_KERNEL_CONV_GRAD_INPUT, tern_simd_conv_grad_input},
+    {TERN_KERNEL_CONV_GRAD_WEIGHT, tern_simd_conv_grad_weight},
+    {TERN_KERNEL_MAX_POOL, tern_simd_max_pool},
+    {TERN_KERNEL_MAX_POOL_GRAD, tern_simd_max_pool_grad},
+    {TERN_KERNEL_AVG_POOL, tern_simd_avg_pool},
+    {TERN_KERNEL_AVG_POOL_GRAD, tern_simd_avg_pool_grad},
 };
 
 static int32_t device_info(int32_t index, tern_device_info *out_info, tern_backend_error *err) {

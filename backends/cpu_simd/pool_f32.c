@@ -1,0 +1,17 @@
+/*
+ * Pooling in float32, of float32, float16 and bfloat16.
+ */
+#include <math.h>
+
+#include "pool.h"
+
+#define NUMBER        float
+#define VECTOR        f32v
+#define LANES         F32_LANES
+#define DTYPE         TERN_BT_FLOAT32
+#define NAME(x)       x##_f32
+#define OP(x)         f32_##x
+#define INTEGER       int32_t
+#define INTEGERS      i32v
+#define INTEGER_OP(x) i32_##x
+#include "pool_typed.inc"
