@@ -69,6 +69,10 @@ static const struct {
     {TERN_KERNEL_MAX_POOL_GRAD, tern_simd_max_pool_grad},
     {TERN_KERNEL_AVG_POOL, tern_simd_avg_pool},
     {TERN_KERNEL_AVG_POOL_GRAD, tern_simd_avg_pool_grad},
+    {TERN_KERNEL_SOFTMAX, tern_simd_softmax},
+    {TERN_KERNEL_LOG_SOFTMAX, tern_simd_softmax},
+    {TERN_KERNEL_SOFTMAX_GRAD, tern_simd_softmax_grad},
+    {TERN_KERNEL_LOG_SOFTMAX_GRAD, tern_simd_softmax_grad},
 };
 
 static int32_t device_info(int32_t index, tern_device_info *out_info, tern_backend_error *err) {

@@ -39,5 +39,7 @@ int32_t tern_simd_matmul(const tern_kit_call *call);
 int32_t tern_simd_map(tern_kit_device *device, const tern_operand *inputs, int32_t n_inputs,
                       const tern_operand *outputs, int32_t n_outputs, const tern_map_attrs *program,
                       tern_backend_error *err);
+int32_t tern_simd_softmax(const tern_kit_call *call);
+int32_t tern_simd_softmax_grad(const tern_kit_call *call);
 
 #endif
