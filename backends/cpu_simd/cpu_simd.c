@@ -73,6 +73,8 @@ static const struct {
     {TERN_KERNEL_LOG_SOFTMAX, tern_simd_softmax},
     {TERN_KERNEL_SOFTMAX_GRAD, tern_simd_softmax_grad},
     {TERN_KERNEL_LOG_SOFTMAX_GRAD, tern_simd_softmax_grad},
+    {TERN_KERNEL_NORM, tern_simd_norm},
+    {TERN_KERNEL_NORM_GRAD, tern_simd_norm_grad},
 };
 
 static int32_t device_info(int32_t index, tern_device_info *out_info, tern_backend_error *err) {

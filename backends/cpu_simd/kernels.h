@@ -41,5 +41,7 @@ int32_t tern_simd_map(tern_kit_device *device, const tern_operand *inputs, int32
                       tern_backend_error *err);
 int32_t tern_simd_softmax(const tern_kit_call *call);
 int32_t tern_simd_softmax_grad(const tern_kit_call *call);
+int32_t tern_simd_norm(const tern_kit_call *call);
+int32_t tern_simd_norm_grad(const tern_kit_call *call);
 
 #endif
