@@ -10,20 +10,16 @@
  *   2. Neighbours that are one contiguous run in both operands are merged.
  *   3. The two closest form columns; each index of the others adds one more piece to the output.
  */
+#include "reduce_sum.h"
+
 #include <string.h>
 
 #include "kernels.h"
 #include "numerics/sum_cascade.h"
 #include "walk.h"
 
-typedef struct dimension {
-    int64_t size;
-    int64_t in;  /* stride */
-    int64_t out; /* stride, 0 where reduced */
-} dimension;
-
 /* Positive where x belongs farther out than y, negative where closer, 0 where that is open. */
-static int compare(const dimension *x, const dimension *y) {
+static int compare(const tern_ref_sum_dim *x, const tern_ref_sum_dim *y) {
     if ((x->out == 0) != (y->out == 0)) return y->out == 0 ? 1 : -1;
     if (x->out != y->out) return x->out < y->out ? -1 : 1;
     if (x->out != 0 && x->size > y->size) return 1;
@@ -33,14 +29,14 @@ static int compare(const dimension *x, const dimension *y) {
 }
 
 /* An insertion sort in which an open comparison neither moves nor stops. */
-static void sort_dimensions(dimension *dims, int32_t count) {
+static void sort_dimensions(tern_ref_sum_dim *dims, int32_t count) {
     for (int32_t i = 1; i < count; i++) {
         int32_t moving = i;
         for (int32_t j = i - 1; j >= 0; j--) {
             int order = compare(&dims[j], &dims[moving]);
             if (order < 0) break;
             if (order == 0) continue;
-            dimension swap = dims[j];
+            tern_ref_sum_dim swap = dims[j];
             dims[j] = dims[moving];
             dims[moving] = swap;
             moving = j;
@@ -48,10 +44,10 @@ static void sort_dimensions(dimension *dims, int32_t count) {
     }
 }
 
-static int32_t merge_dimensions(dimension *dims, int32_t count) {
+static int32_t merge_dimensions(tern_ref_sum_dim *dims, int32_t count) {
     int32_t kept = 0;
     for (int32_t i = 1; i < count; i++) {
-        dimension *inner = &dims[kept], *outer = &dims[i];
+        tern_ref_sum_dim *inner = &dims[kept], *outer = &dims[i];
         bool contiguous =
             inner->size * inner->in == outer->in && inner->size * inner->out == outer->out;
         if (inner->size == 1) {
@@ -65,25 +61,24 @@ static int32_t merge_dimensions(dimension *dims, int32_t count) {
     return count ? kept + 1 : 0;
 }
 
-/* The dimensions, closest first. */
-static int32_t plan(const tern_kit_tensor *in, const tern_kit_tensor *out, uint32_t reduced,
-                    dimension *dims) {
+int32_t tern_ref_sum_plan(const tern_kit_tensor *in, const tern_kit_tensor *out, uint32_t reduced,
+                          tern_ref_sum_dim *dims) {
     int32_t count = 0;
     for (int32_t d = in->rank - 1; d >= 0; d--) {
         int64_t to = (reduced >> d & 1u) ? 0 : out->strides[d];
-        dims[count++] = (dimension){in->shape[d], in->strides[d], to};
+        dims[count++] = (tern_ref_sum_dim){in->shape[d], in->strides[d], to};
     }
     sort_dimensions(dims, count);
     count = merge_dimensions(dims, count);
-    while (count < 2) dims[count++] = (dimension){1, 0, 0};
+    while (count < 2) dims[count++] = (tern_ref_sum_dim){1, 0, 0};
     return count;
 }
 
 /* out += in where nothing is reduced, else columns: the reduced dimension of the two is the sum's.
  */
-static void piece(int32_t dtype, const void *x, void *y, dimension a, dimension b) {
+static void piece(int32_t dtype, const void *x, void *y, tern_ref_sum_dim a, tern_ref_sum_dim b) {
     if (a.out != 0 && b.out == 0) {
-        dimension swap = a;
+        tern_ref_sum_dim swap = a;
         a = b;
         b = swap;
     }
@@ -107,9 +102,9 @@ static void piece(int32_t dtype, const void *x, void *y, dimension a, dimension 
 
 /* float32 or float64, out filled with 0 before. */
 static void sum(const tern_kit_tensor *in, const tern_kit_tensor *out, uint32_t reduced) {
-    dimension dims[TERN_BACKEND_MAX_RANK + 2];
-    int32_t count = plan(in, out, reduced, dims);
-    int64_t index[TERN_BACKEND_MAX_RANK + 2] = {0};
+    tern_ref_sum_dim dims[TERN_REF_SUM_DIMS];
+    int32_t count = tern_ref_sum_plan(in, out, reduced, dims);
+    int64_t index[TERN_REF_SUM_DIMS] = {0};
     int64_t from = 0, to = 0;
     for (;;) {
         piece(in->dtype, tern_kit_at(in, from), tern_kit_at(out, to), dims[0], dims[1]);

@@ -75,6 +75,8 @@ static const struct {
     {TERN_KERNEL_LOG_SOFTMAX_GRAD, tern_simd_softmax_grad},
     {TERN_KERNEL_NORM, tern_simd_norm},
     {TERN_KERNEL_NORM_GRAD, tern_simd_norm_grad},
+    {TERN_KERNEL_REDUCE, tern_simd_reduce},
+    {TERN_KERNEL_REDUCE_LIST, tern_simd_reduce},
 };
 
 static int32_t device_info(int32_t index, tern_device_info *out_info, tern_backend_error *err) {

@@ -43,5 +43,6 @@ int32_t tern_simd_softmax(const tern_kit_call *call);
 int32_t tern_simd_softmax_grad(const tern_kit_call *call);
 int32_t tern_simd_norm(const tern_kit_call *call);
 int32_t tern_simd_norm_grad(const tern_kit_call *call);
+int32_t tern_simd_reduce(const tern_kit_call *call);
 
 #endif
