@@ -44,5 +44,7 @@ int32_t tern_simd_softmax_grad(const tern_kit_call *call);
 int32_t tern_simd_norm(const tern_kit_call *call);
 int32_t tern_simd_norm_grad(const tern_kit_call *call);
 int32_t tern_simd_reduce(const tern_kit_call *call);
+int32_t tern_simd_cross_entropy(const tern_kit_call *call);
+int32_t tern_simd_cross_entropy_grad(const tern_kit_call *call);
 
 #endif
