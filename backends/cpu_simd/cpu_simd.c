@@ -79,6 +79,7 @@ static const struct {
     {TERN_KERNEL_REDUCE_LIST, tern_simd_reduce},
     {TERN_KERNEL_CROSS_ENTROPY, tern_simd_cross_entropy},
     {TERN_KERNEL_CROSS_ENTROPY_GRAD, tern_simd_cross_entropy_grad},
+    {TERN_KERNEL_EMBEDDING_GRAD, tern_simd_embedding_grad},
 };
 
 static int32_t device_info(int32_t index, tern_device_info *out_info, tern_backend_error *err) {

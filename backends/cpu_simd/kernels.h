@@ -46,5 +46,6 @@ int32_t tern_simd_norm_grad(const tern_kit_call *call);
 int32_t tern_simd_reduce(const tern_kit_call *call);
 int32_t tern_simd_cross_entropy(const tern_kit_call *call);
 int32_t tern_simd_cross_entropy_grad(const tern_kit_call *call);
+int32_t tern_simd_embedding_grad(const tern_kit_call *call);
 
 #endif
