@@ -34,11 +34,6 @@ int32_t tern_simd_index_put(const tern_kit_call *call);
 int32_t tern_simd_nonzero_count(const tern_kit_call *call);
 int32_t tern_simd_nonzero(const tern_kit_call *call);
 int32_t tern_simd_matmul(const tern_kit_call *call);
-
-/* MAP, all tuples of a launch: instead of tern_kit_launch. */
-int32_t tern_simd_map(tern_kit_device *device, const tern_operand *inputs, int32_t n_inputs,
-                      const tern_operand *outputs, int32_t n_outputs, const tern_map_attrs *program,
-                      tern_backend_error *err);
 int32_t tern_simd_softmax(const tern_kit_call *call);
 int32_t tern_simd_softmax_grad(const tern_kit_call *call);
 int32_t tern_simd_norm(const tern_kit_call *call);
@@ -47,5 +42,10 @@ int32_t tern_simd_reduce(const tern_kit_call *call);
 int32_t tern_simd_cross_entropy(const tern_kit_call *call);
 int32_t tern_simd_cross_entropy_grad(const tern_kit_call *call);
 int32_t tern_simd_embedding_grad(const tern_kit_call *call);
+
+/* MAP, all tuples of a launch: instead of tern_kit_launch. */
+int32_t tern_simd_map(tern_kit_device *device, const tern_operand *inputs, int32_t n_inputs,
+                      const tern_operand *outputs, int32_t n_outputs, const tern_map_attrs *program,
+                      tern_backend_error *err);
 
 #endif
