@@ -9,7 +9,7 @@ function(tern_variant name)
         ${CMAKE_CURRENT_SOURCE_DIR}/variants/build ${PROJECT_SOURCE_DIR}
         ${PROJECT_BINARY_DIR}/variants/${name} ${arg_TARGETS} ${arg_OPTIONS})
     set_tests_properties(build-${name} PROPERTIES
-        FIXTURES_SETUP ${name} LABELS build PROCESSORS 2 TIMEOUT 600)
+        FIXTURES_SETUP ${name} LABELS build PROCESSORS 2 TIMEOUT 1200)
 endfunction()
 
 # tern_variant_test(NAME VARIANT LABEL command...): a test in a variant; @V@ is its build folder.
@@ -20,7 +20,7 @@ function(tern_variant_test test variant label)
     string(REPLACE "${PROJECT_BINARY_DIR}/lib" "${PROJECT_BINARY_DIR}/variants/${variant}/lib"
            environment "${environment}")
     set_tests_properties(${test} PROPERTIES
-        FIXTURES_REQUIRED ${variant} LABELS ${label} ENVIRONMENT "${environment}" TIMEOUT 300)
+        FIXTURES_REQUIRED ${variant} LABELS ${label} ENVIRONMENT "${environment}" TIMEOUT 900)
 endfunction()
 
 set(sanitized ${CMAKE_CURRENT_SOURCE_DIR}/runner/sanitized)
@@ -28,7 +28,8 @@ set(expect_red ${CMAKE_CURRENT_SOURCE_DIR}/planted/expect-red)
 
 # ---- sanitizers ------------------------------------------------------------------------------
 tern_variant(asan TARGETS all OPTIONS
-    -DCMAKE_BUILD_TYPE=Debug -DCMAKE_C_FLAGS_DEBUG=-O1\ -g -DTERN_SANITIZE=address,undefined)
+    -DCMAKE_BUILD_TYPE=Debug -DCMAKE_C_FLAGS_DEBUG=-O1\ -g -DTERN_SANITIZE=address,undefined
+    -DTERN_SIMD_VARIANTS=avx2)
 tern_variant_test(unit-asan asan sanitizer ${sanitized} @V@/logs/unit @V@/bin/tern_unit_plain)
 
 # The count of allocations is printed; `tern_allocations FOLDER 100` by hand fails the whole tutorial's.
@@ -50,7 +51,7 @@ endforeach()
 
 tern_variant(tsan TARGETS tern_unit_plain,tern_planted,plugins OPTIONS
     -DCMAKE_BUILD_TYPE=Debug -DCMAKE_C_FLAGS_DEBUG=-O1\ -g -DTERN_SANITIZE=thread
-    -DTERN_EXAMPLES=OFF)
+    -DTERN_EXAMPLES=OFF -DTERN_SIMD_VARIANTS=avx2)
 tern_variant_test(unit-tsan tsan sanitizer ${sanitized} @V@/logs/unit @V@/bin/tern_unit_plain)
 
 # Each planted fault turns its run red, and without a sanitizer nobody would notice.
