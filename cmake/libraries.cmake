@@ -39,7 +39,7 @@ target_compile_definitions(tern_core_objects PRIVATE
 set(hot_core launch op_call operands results short)
 list(TRANSFORM hot_core PREPEND core/call/)
 list(APPEND hot_core core/tensor/live core/tensor/tensor core/tensor/face
-    core/memory/slab core/memory/storage core/autograd/node
+    core/memory/arena core/memory/slab core/memory/storage core/autograd/node
     core/autograd/backward)
 set(hot_upper functional/programs/run functional/programs/made functional/programs/map
     functional/programs/formula functional/programs/update functional/loss nn/call optim/step

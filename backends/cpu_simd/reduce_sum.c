@@ -244,7 +244,8 @@ int32_t tern_simd_sum(const tern_kit_call *call) {
     sums own = sums_of(in->dtype, out->dtype);
     int64_t elements = tern_kit_count(in), results = tern_kit_count(out);
     if (elements == 0 || results == 0) return tern_ref_sum_floating(call);
-    double divisor = attrs->fn == TERN_REDUCE_MEAN ? (double)(elements / results) : 0;
+    int64_t in_each = elements / results;
+    double divisor = attrs->fn == TERN_REDUCE_MEAN ? (double)in_each : 0;
     bool contiguous = tern_kit_is_contiguous(in);
     if (contiguous && results == 1) {
         own.all(call, elements, divisor);

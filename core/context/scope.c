@@ -196,11 +196,12 @@ tern_frame *tern_graph_frame(tern_ctx *ctx) {
 }
 
 void tern_tensor_unlink(tern_tensor *tensor) {
-    if (BODY(tensor)->prev)
-        BODY(BODY(tensor)->prev)->next = BODY(tensor)->next;
+    tern_tensor *prev = BODY(tensor)->prev, *next = BODY(tensor)->next;
+    if (prev)
+        BODY(prev)->next = next;
     else
-        BODY(tensor)->frame->tensors = BODY(tensor)->next;
-    if (BODY(tensor)->next) BODY(BODY(tensor)->next)->prev = BODY(tensor)->prev;
+        BODY(tensor)->frame->tensors = next;
+    if (next) BODY(next)->prev = prev;
     BODY(tensor)->prev = BODY(tensor)->next = NULL;
 }
 

@@ -152,7 +152,7 @@ static inline tern_tensor *tensor_of(tern_lane *lane, tern_storage *storage, ter
     body->offset = 0;
     body->numel = numel;
     body->rank = rank;
-    body->flags = TERN_T_CONTIGUOUS | (ctx->inference ? TERN_T_INFERENCE : 0u);
+    body->flags = TERN_T_CONTIGUOUS | (unsigned)ctx->inference * TERN_T_INFERENCE;
     link_to(tensor, ctx->top->target);
     return tensor;
 }
