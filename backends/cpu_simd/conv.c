@@ -1,7 +1,7 @@
 /*
  * CONV, CONV_GRAD_INPUT and CONV_GRAD_WEIGHT (conv.h has how): which type of number computes a launch.
  */
-#include "conv.h"
+#include "conv_product.h"
 
 /* A tensor with its spatial dimensions as one. */
 typedef struct line {
@@ -62,6 +62,10 @@ static int32_t run(const tern_simd_conv_call *c, conv_kind kind) {
     flat.source = &source.tensor;
     flat.result = &result.tensor;
     flat.weight = &flat_weight;
+    if (attrs->groups == 1 &&
+        tern_simd_conv_is_product(flat.source, flat.result, kind == BY_WEIGHT))
+        return kind == BY_WEIGHT ? tern_simd_conv_weight_product(&flat)
+                                 : tern_simd_conv_product(&flat, kind == BY_INPUT);
     return dispatch(&flat, &one, kind);
 }
 
