@@ -1,7 +1,8 @@
 /*
  * CONV, CONV_GRAD_INPUT and CONV_GRAD_WEIGHT (conv.h has how): which type of number computes a launch.
  */
-#include "conv.h"
+#include "conv_depthwise.h"
+#include "conv_product.h"
 
 /* A tensor with its spatial dimensions as one. */
 typedef struct line {
@@ -35,6 +36,21 @@ static bool has_one_tap(const tern_conv_attrs *attrs, const tern_kit_tensor *wei
 
 typedef enum conv_kind { FORWARD, BY_INPUT, BY_WEIGHT } conv_kind;
 
+/* False where it has to be computed otherwise. */
+static bool run_depthwise(const tern_simd_conv_call *c, const tern_conv_attrs *attrs,
+                          conv_kind kind) {
+    bool wide = c->source->dtype == TERN_BT_FLOAT64;
+    if (kind == BY_WEIGHT)
+        return wide ? tern_simd_conv_depthwise_weight_f64(c, attrs)
+                    : tern_simd_conv_depthwise_weight_f32(c, attrs);
+    if (!tern_simd_conv_depthwise_fits(c)) return false;
+    if (wide)
+        tern_simd_conv_depthwise_f64(c, attrs, kind == BY_INPUT);
+    else
+        tern_simd_conv_depthwise_f32(c, attrs, kind == BY_INPUT);
+    return true;
+}
+
 static int32_t dispatch(const tern_simd_conv_call *c, const tern_conv_attrs *attrs,
                         conv_kind kind) {
     bool wide = c->source->dtype == TERN_BT_FLOAT64;
@@ -54,6 +70,8 @@ static int32_t run(const tern_simd_conv_call *c, conv_kind kind) {
     if (!tern_kit_is_floating(dtype) || c->result->dtype != dtype || c->weight->dtype != dtype ||
         (c->bias && c->bias->dtype != dtype))
         return TERN_BACKEND_DECLINED;
+    if (tern_simd_conv_is_depthwise(c, attrs) && run_depthwise(c, attrs, kind))
+        return TERN_BACKEND_OK;
     bool lines = has_one_tap(attrs, c->weight) && make_line(c->source, &source) &&
                  make_line(c->result, &result) && source.shape[2] == result.shape[2];
     if (!lines) return dispatch(c, attrs, kind);
@@ -62,6 +80,10 @@ static int32_t run(const tern_simd_conv_call *c, conv_kind kind) {
     flat.source = &source.tensor;
     flat.result = &result.tensor;
     flat.weight = &flat_weight;
+    if (attrs->groups == 1 &&
+        tern_simd_conv_is_product(flat.source, flat.result, kind == BY_WEIGHT))
+        return kind == BY_WEIGHT ? tern_simd_conv_weight_product(&flat)
+                                 : tern_simd_conv_product(&flat, kind == BY_INPUT);
     return dispatch(&flat, &one, kind);
 }
 

@@ -99,12 +99,17 @@ Test(cpu_simd_image, convolutions_of_every_kind_have_the_bits_of_the_reference) 
         {1, 1, 7, 1, {1, 24}, {1, 1}, 1, 0, 1},     /* one tap, a line as long as a tile */
         {2, 33, 19, 1, {7, 7}, {1, 1}, 1, 0, 1},    /* one tap, a line shorter than some */
         {3, 17, 9, 1, {15, 15}, {1, 1}, 1, 0, 1},   /* one tap, by columns in two strips */
+        {3, 35, 70, 1, {9, 7}, {1, 1}, 1, 0, 1},    /* one tap, a product for each image */
+        {17, 18, 16, 1, {5, 11}, {1, 1}, 1, 0, 1},  /* the same, many images */
         {2, 5, 6, 1, {9, 9}, {1, 1}, 1, 2, 1},      /* one tap with padding */
         {2, 6, 5, 1, {17, 23}, {3, 3}, 2, 1, 1},    /* phases */
         {1, 3, 4, 1, {31, 31}, {7, 7}, 3, 3, 1},    /* phases and classes with other taps */
         {2, 4, 4, 1, {9, 9}, {2, 2}, 5, 0, 1},      /* a stride beyond the kernel */
         {2, 4, 6, 2, {13, 13}, {3, 3}, 1, 2, 2},    /* groups and dilation */
         {2, 19, 19, 19, {40, 40}, {3, 3}, 1, 1, 1}, /* depthwise, rows of whole vectors */
+        {2, 3, 3, 3, {9, 21}, {3, 3}, 1, 2, 1},     /* rows of parts of vectors, two zeros */
+        {1, 2, 2, 2, {2, 1030}, {3, 3}, 1, 1, 1},   /* strips of columns, nothing but edge rows */
+        {3, 4, 4, 4, {7, 5}, {3, 3}, 1, 0, 1},      /* rows shorter than a vector */
         {2, 19, 38, 19, {11, 11}, {3, 3}, 2, 1, 1}, /* two results a group */
         {1, 40, 33, 1, {40, 41}, {3, 3}, 1, 1, 1},  /* strips, k in blocks */
         {9, 2, 3, 1, {5, 5}, {3, 3}, 1, 5, 1},      /* padding beyond the kernel, small images */
