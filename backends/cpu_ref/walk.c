@@ -37,6 +37,16 @@ tern_kit_row tern_kit_walk_row(tern_kit_walk *walk) {
     return row;
 }
 
+void tern_kit_walk_seek(tern_kit_walk *walk, int64_t position) {
+    for (int32_t k = 0; k < walk->operands; k++) walk->offset[k] = 0;
+    for (int32_t d = walk->rank - 1; d >= 0; d--) {
+        walk->index[d] = position % walk->shape[d];
+        position /= walk->shape[d];
+        for (int32_t k = 0; k < walk->operands; k++)
+            walk->offset[k] += walk->index[d] * walk->stride[k][d];
+    }
+}
+
 bool tern_kit_walk_next(tern_kit_walk *walk) {
     for (int32_t dim = walk->rank - 1; dim >= 0; dim--) {
         walk->index[dim]++;

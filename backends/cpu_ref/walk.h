@@ -57,6 +57,9 @@ tern_kit_row tern_kit_walk_row(tern_kit_walk *walk);
 /* To the next position; false after the last. */
 bool tern_kit_walk_next(tern_kit_walk *walk);
 
+/* To a position, counted in row-major order from 0. */
+void tern_kit_walk_seek(tern_kit_walk *walk, int64_t position);
+
 /* How many positions a walk has, the row's not counted. */
 int64_t tern_kit_walk_count(const tern_kit_walk *walk);
 

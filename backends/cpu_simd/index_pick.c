@@ -93,7 +93,7 @@ static void run_others(void *arg, int64_t begin, int64_t end) {
     const picks *x = arg;
     int64_t size = tern_kit_size(x->dtype);
     tern_kit_walk walk = x->walk;
-    tern_simd_seek(&walk, begin);
+    tern_kit_walk_seek(&walk, begin);
     for (int64_t i = begin; i < end; i++) {
         char *small = x->small + walk.offset[0] * size, *large = x->large + walk.offset[1] * size;
         if (x->by_rows)

@@ -15,7 +15,7 @@ static void run(void *arg, int64_t begin, int64_t end) {
     const all_lines *l = arg;
     tern_kit_walk walk = l->walk;
     int64_t first = begin % l->row.length;
-    tern_simd_seek(&walk, begin / l->row.length);
+    tern_kit_walk_seek(&walk, begin / l->row.length);
     while (begin < end) {
         line_group group = l->whole;
         int64_t rest = l->row.length - first;

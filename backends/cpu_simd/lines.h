@@ -26,14 +26,4 @@ typedef struct line_group {
 void tern_simd_each_line(const tern_kit_call *call, int32_t dim, int64_t grain,
                          void (*work)(void *arg, const line_group *group), void *arg);
 
-/* A walk from its first position to another, counted in row-major order. */
-static inline void tern_simd_seek(tern_kit_walk *walk, int64_t position) {
-    for (int32_t d = walk->rank - 1; d >= 0; d--) {
-        walk->index[d] = position % walk->shape[d];
-        position /= walk->shape[d];
-        for (int32_t k = 0; k < walk->operands; k++)
-            walk->offset[k] += walk->index[d] * walk->stride[k][d];
-    }
-}
-
 #endif

@@ -21,22 +21,11 @@ typedef struct batch {
     atomic_int status;
 } batch;
 
-/* The walk at its index-th position. */
-static void seek(tern_kit_walk *walk, int64_t index) {
-    for (int32_t k = 0; k < walk->operands; k++) walk->offset[k] = 0;
-    for (int32_t d = walk->rank - 1; d >= 0; d--) {
-        walk->index[d] = index % walk->shape[d];
-        index /= walk->shape[d];
-        for (int32_t k = 0; k < walk->operands; k++)
-            walk->offset[k] += walk->index[d] * walk->stride[k][d];
-    }
-}
-
 static void multiply_some(void *arg, int64_t begin, int64_t end) {
     batch *b = arg;
     tern_kit_walk walk = b->walk;
     const int64_t in = tern_kit_size(b->first.in), out = tern_kit_size(b->first.out_dtype);
-    seek(&walk, begin);
+    tern_kit_walk_seek(&walk, begin);
     for (int64_t i = begin; i < end; i++) {
         tern_simd_product p = b->first;
         p.out = (char *)p.out + walk.offset[0] * out;

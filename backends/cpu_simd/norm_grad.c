@@ -113,7 +113,7 @@ static void add_pieces(const backward *q, target *targets) {
     tern_kit_walk walk = s->kept;
     const double *sums = q->sums;
     norm_place place;
-    tern_simd_walk_to(&walk, 0);
+    tern_kit_walk_seek(&walk, 0);
     do {
         for (int64_t j = 0; j < s->columns.length; j++) {
             tern_simd_norm_first(s, walk.offset, &place);

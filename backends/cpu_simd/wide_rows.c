@@ -2,16 +2,6 @@
 
 #include "simd.h"
 
-void tern_simd_walk_to(tern_kit_walk *walk, int64_t position) {
-    for (int32_t k = 0; k < walk->operands; k++) walk->offset[k] = 0;
-    for (int32_t d = walk->rank - 1; d >= 0; d--) {
-        int64_t index = d > 0 ? position % walk->shape[d] : position;
-        walk->index[d] = index;
-        for (int32_t k = 0; k < walk->operands; k++) walk->offset[k] += index * walk->stride[k][d];
-        position /= walk->shape[d];
-    }
-}
-
 static void load_narrow(bool brain, const uint16_t *from, int64_t n, float *out) {
     int64_t i = 0;
     for (; i + F32_LANES <= n; i += F32_LANES) {

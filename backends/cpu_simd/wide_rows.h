@@ -20,9 +20,6 @@ static inline void tern_simd_store_f64(int32_t dtype, void *to, int64_t stride, 
     tern_kit_store_f64(dtype, to, stride, n, values);
 }
 
-/* A walk goes on at its `position`-th position. */
-void tern_simd_walk_to(tern_kit_walk *walk, int64_t position);
-
 /* How many items of `elements` elements each are worth another thread. */
 static inline int64_t tern_simd_grain(int64_t elements) {
     int64_t enough = INT64_C(1) << 14;
