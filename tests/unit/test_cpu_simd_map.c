@@ -9,25 +9,9 @@
 #include <string.h>
 
 #include "kernel_driver.h"
-
-#if defined(__x86_64__)
-static const char *const variants[] = {"cpu_simd_sse2", "cpu_simd_avx2"};
-#elif defined(__aarch64__)
-static const char *const variants[] = {"cpu_simd_neon"};
-#else
-static const char *const variants[] = {NULL};
-#endif
+#include "simd_variants.h"
 
 enum { MOST_INPUTS = 6, MOST_STEPS = 40, MOST_OUTPUTS = 3, MOST_TUPLES = 3, MOST = 70000 };
-
-static bool runs_here(const char *variant) {
-#if defined(__x86_64__)
-    return strcmp(variant, "cpu_simd_avx2") != 0 ||
-           (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"));
-#else
-    return variant != NULL;
-#endif
-}
 
 /* ---- drawing --------------------------------------------------------------------------------- */
 
@@ -216,8 +200,9 @@ Test(cpu_simd_map, gives_the_bits_of_cpu_ref_for_any_program_and_operands, .time
     enum { DRAWS = 400, ROOM = MOST * MOST_TUPLES * MOST_OUTPUTS };
     double *expected = malloc(ROOM * sizeof(double)), *results = malloc(ROOM * sizeof(double));
     cr_assert(expected && results);
-    for (size_t v = 0; v < sizeof variants / sizeof variants[0]; v++) {
-        if (!runs_here(variants[v])) continue;
+    const char *variants[SIMD_VARIANTS_MOST];
+    int count = simd_variants(variants);
+    for (int v = 0; v < count; v++) {
         driver reference = driver_open("cpu_ref"), d = driver_open(variants[v]);
         for (uint64_t seed = 1; seed <= DRAWS; seed++) {
             int64_t n, m;

@@ -6,22 +6,7 @@
 
 #include "core/plugin/pool.h"
 #include "kernel_driver.h"
-
-#if defined(__x86_64__) && !defined(TERN_STATIC)
-
-/* The variants that this CPU runs, the best first. */
-static const char *const variants[] = {"cpu_simd_avx512", "cpu_simd_avx2", "cpu_simd_sse2"};
-
-static bool runs(int variant) {
-    __builtin_cpu_init();
-    switch (variant) {
-    case 0:
-        return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-               __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
-    case 1: return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
-    default: return true;
-    }
-}
+#include "simd_variants.h"
 
 static uint32_t next(uint32_t *state) {
     *state = *state * 1664525u + 1013904223u;
@@ -83,8 +68,9 @@ static void check(driver *d, int dtype, int64_t m, int64_t n, int64_t k, uint32_
 Test(cpu_simd_matmul, every_size_layout_and_dtype_gives_exact_sums) {
     static const int64_t sizes[] = {1, 2, 3, 6, 7, 8, 13, 15, 16, 17, 31, 33, 64, 65, 129, 300};
     const int count = (int)(sizeof sizes / sizeof *sizes);
-    for (int v = 0; v < 3; v++) {
-        if (!runs(v)) continue;
+    const char *variants[SIMD_VARIANTS_MOST];
+    int n_variants = simd_variants(variants);
+    for (int v = 0; v < n_variants; v++) {
         driver d = driver_open(variants[v]);
         uint32_t state = 1;
         for (int turn = 0; turn < 600; turn++) {
@@ -121,8 +107,9 @@ static double *product(driver *d, int threads, int64_t m, int64_t n, int64_t k) 
 Test(cpu_simd_matmul, the_bits_are_the_same_for_any_number_of_threads) {
     static const int64_t shapes[][3] = {
         {1, 3000, 700}, {200, 300, 600}, {8, 900, 500}, {700, 40, 1000}};
-    for (int v = 0; v < 3; v++) {
-        if (!runs(v)) continue;
+    const char *variants[SIMD_VARIANTS_MOST];
+    int n_variants = simd_variants(variants);
+    for (int v = 0; v < n_variants; v++) {
         driver d = driver_open(variants[v]);
         for (size_t s = 0; s < sizeof shapes / sizeof *shapes; s++) {
             const int64_t *shape = shapes[s];
@@ -139,4 +126,3 @@ Test(cpu_simd_matmul, the_bits_are_the_same_for_any_number_of_threads) {
     }
 }
 
-#endif
