@@ -8,8 +8,9 @@
 #include <string.h>
 
 #include "core/ops/compose.h"
-#include "functional.h"
+#include "epilogue.h"
 #include "sliding.h"
+#include "tern/formula.h"
 
 /* convolution(input, weight, bias, stride, padding, dilation, transposed, output_padding, groups) */
 typedef struct geometry {
@@ -147,29 +148,66 @@ static tern_tensor *convolve(tern_opcall *call, const geometry *g, tern_tensor *
     return tern_to_dtype(tern_add(out, tern_reshape(tern_widen(bias), column)), BODY(x)->dtype);
 }
 
-tern_value tern_op_convolution(tern_opcall *call) {
-    tern_tensor *x = tern_arg_tensor(call, 0), *w = tern_arg_tensor(call, 1);
-    tern_tensor *bias = tern_arg_tensor(call, 2);
+/* A convolution whose arguments fit together. */
+typedef struct checked {
+    tern_tensor *x, *w, *bias;
+    geometry g;
+    tern_shape shape; /* of the result */
+} checked;
+
+/* Reads input, weight and bias, and the geometry from `args`, numbered as convolution's; false after
+ * latching. */
+static bool check(tern_opcall *call, const tern_value *args, checked *out) {
+    tern_tensor *x = out->x = tern_arg_tensor(call, 0), *w = out->w = tern_arg_tensor(call, 1);
+    tern_tensor *bias = out->bias = tern_arg_tensor(call, 2);
     int spatial = BODY(w)->rank - 2;
     if (spatial < 1 || spatial > 3 || BODY(x)->rank != BODY(w)->rank)
-        return tern_call_fail(call, TERN_ERR_ARGUMENT,
-                              "Expected %d-dimensional input for %d-dimensional weight, but got %d "
-                              "dimensions",
-                              BODY(w)->rank, BODY(w)->rank, BODY(x)->rank);
-    if (BODY(x)->dtype != BODY(w)->dtype || (bias && BODY(bias)->dtype != BODY(x)->dtype))
-        return tern_call_fail(call, TERN_ERR_ARGUMENT,
-                              "Input type (%s) and weight type (%s) should be the same",
-                              tern_dtype_name(BODY(x)->dtype), tern_dtype_name(BODY(w)->dtype));
+        tern_call_fail(call, TERN_ERR_ARGUMENT,
+                       "Expected %d-dimensional input for %d-dimensional weight, but got %d "
+                       "dimensions",
+                       BODY(w)->rank, BODY(w)->rank, BODY(x)->rank);
+    else if (BODY(x)->dtype != BODY(w)->dtype || (bias && BODY(bias)->dtype != BODY(x)->dtype))
+        tern_call_fail(call, TERN_ERR_ARGUMENT,
+                       "Input type (%s) and weight type (%s) should be the same",
+                       tern_dtype_name(BODY(x)->dtype), tern_dtype_name(BODY(w)->dtype));
+    if (call->ctx->status != TERN_OK) return false;
+    out->g = read_geometry(args, spatial);
+    if (!positive_geometry(call, &out->g) || !output_shape(call, x, w, &out->g, &out->shape))
+        return false;
+    if (bias && (BODY(bias)->rank != 1 || BODY(bias)->shape[0] != out->shape.dim[1]))
+        tern_call_fail(call, TERN_ERR_ARGUMENT,
+                       "expected bias to be 1-dimensional with %lld elements",
+                       (long long)out->shape.dim[1]);
+    return call->ctx->status == TERN_OK;
+}
+
+tern_value tern_op_convolution(tern_opcall *call) {
     tern_value args[9];
+    checked c;
     for (int i = 0; i < 9; i++) args[i] = tern_arg(call, i);
-    geometry g = read_geometry(args, spatial);
-    tern_shape shape;
-    if (!positive_geometry(call, &g) || !output_shape(call, x, w, &g, &shape)) return tern_none();
-    if (bias && (BODY(bias)->rank != 1 || BODY(bias)->shape[0] != shape.dim[1]))
-        return tern_call_fail(call, TERN_ERR_ARGUMENT,
-                              "expected bias to be 1-dimensional with %lld elements",
-                              (long long)shape.dim[1]);
-    return tern_result(call, convolve(call, &g, x, w, bias, &shape));
+    if (!check(call, args, &c)) return tern_none();
+    return tern_result(call, convolve(call, &c.g, c.x, c.w, c.bias, &c.shape));
+}
+
+/* convolution_map(input, weight, bias, formula, stride, padding, dilation, groups) */
+tern_value tern_op_convolution_map(tern_opcall *call) {
+    const tern_value args[9] = {
+        [3] = tern_arg(call, 4), [4] = tern_arg(call, 5), [5] = tern_arg(call, 6),
+        [6] = ARG_BOOL(false),   [7] = ARG_INT(0),        [8] = tern_arg(call, 7)};
+    tern_epilogue epilogue;
+    checked c;
+    if (!tern_epilogue_read(call, 3, &epilogue) || !check(call, args, &c)) return tern_none();
+    if (BODY(c.x)->numel > 0 && BODY(c.w)->numel > 0 && tern_epilogue_may_fuse(call, &epilogue)) {
+        tern_tensor *operands[3] = {c.x, c.w, c.bias};
+        tern_tensor *out = tern_new_shaped(call, BODY(c.x)->dtype, &c.shape);
+        if (tern_epilogue_launch(call, &epilogue, TERN_KERNEL_CONV_MAP, operands, c.bias ? 3 : 2,
+                                 &c.g.attrs, sizeof c.g.attrs, out))
+            return tern_result(call, out);
+    }
+    tern_tensor *product = TERN_CALL(convolution, ARG_TENSOR(tern_widen(c.x)),
+                                     ARG_TENSOR(tern_widen(c.w)), ARG_TENSOR(tern_widen(c.bias)),
+                                     args[3], args[4], args[5], args[6], args[7], args[8]);
+    return tern_epilogue_apply(call, &epilogue, product);
 }
 
 /* The call's geometry as the arguments of another convolution. */
@@ -378,4 +416,11 @@ tern_tensor *tern_conv2d(tern_tensor *input, tern_tensor *weight, tern_tensor *b
                          int64_t padding) {
     return TERN_CALL(conv2d, ARG_TENSOR(input), ARG_TENSOR(weight), ARG_TENSOR(bias),
                      ARG_INT(stride), ARG_INT(padding));
+}
+tern_tensor *tern_convolution_map(tern_tensor *input, tern_tensor *weight, tern_tensor *bias,
+                                  const char *formula, tern_shape stride, tern_shape padding,
+                                  tern_shape dilation, int64_t groups) {
+    return TERN_CALL(convolution_map, ARG_TENSOR(input), ARG_TENSOR(weight), ARG_TENSOR(bias),
+                     formula ? tern_text(formula) : tern_none(), ARG_SHAPE(stride),
+                     ARG_SHAPE(padding), ARG_SHAPE(dilation), ARG_INT(groups));
 }

@@ -5,80 +5,42 @@
  */
 #include "pointwise.h"
 
-#include <string.h>
-
 #include "core/ops/compose.h"
 #include "programs/made.h"
 #include "programs/run.h"
 
-enum { MOST_ARGS = 4 };
-
-typedef struct row {
-    const char *names, *formula, *derivative;
-} row;
-
-static const row rows[] = {
-#define POINTWISE(id, names, formula, derivative)         {names, formula, derivative},
-#define POINTWISE_CHECKED(id, names, formula, derivative) {names, formula, derivative},
-#define POINTWISE_FORM(id, names, formula, derivative)    {names, formula, derivative},
-#include "pointwise.def"
-#undef POINTWISE
-#undef POINTWISE_CHECKED
-#undef POINTWISE_FORM
-};
-
-/* ---- arguments ------------------------------------------------------------------------------- */
-
-typedef struct arguments {
-    int count; /* g, the gradient, is one more name behind them */
-    tern_program_name names[MOST_ARGS + 1];
-    tern_value values[MOST_ARGS]; /* the defaults */
-} arguments;
-
-static void read_names(const char *text, arguments *out) {
-    out->count = 0;
-    while (*text) {
-        size_t length = strcspn(text, " "), name = strcspn(text, " =");
-        int k = out->count++;
-        out->names[k] = (tern_program_name){text, name, (int16_t)k, false};
-        out->values[k] = tern_none();
-        if (name < length) tern_number_parse(text + name + 1, length - name - 1, &out->values[k]);
-        text += length + strspn(text + length, " ");
-    }
-    out->names[out->count] = (tern_program_name){"g", 1, (int16_t)out->count, false};
-}
-
 /* ---- programs -------------------------------------------------------------------------------- */
 
-static bool parse(tern_ctx *ctx, tern_pointwise_row which, const char *formula, arguments *a,
-                  bool with_gradient, tern_program *out) {
+static bool parse(tern_ctx *ctx, tern_pointwise_row which, const char *formula,
+                  tern_defined_arguments *a, bool with_gradient, tern_program *out) {
     char message[200];
     int inputs = a->count + with_gradient;
     tern_program_begin(out, inputs, TERN_P_FORMULA_STEPS);
     int16_t value = tern_program_parse(out, formula, a->names, inputs, message, sizeof message);
     if (value < 0)
-        return tern_fail(ctx, TERN_ERR_UNSUPPORTED, "%s: %s", rows[which].names, message) ==
-               TERN_OK;
+        return tern_fail(ctx, TERN_ERR_UNSUPPORTED, "%s: %s", tern_defined_rows[which].names,
+                         message) == TERN_OK;
     out->outputs[out->n_outputs++] = value;
     return true;
 }
 
 /* The gradient by the tensor: the row's own formula, or reverse mode over the value's. */
-static bool derive(tern_ctx *ctx, tern_pointwise_row which, arguments *a, tern_program *out) {
-    const row *r = &rows[which];
+static bool derive(tern_ctx *ctx, tern_pointwise_row which, tern_defined_arguments *a,
+                   tern_program *out) {
+    const tern_defined *r = &tern_defined_rows[which];
     if (r->derivative) return parse(ctx, which, r->derivative, a, true, out);
     if (!parse(ctx, which, r->formula, a, false, out)) return false;
     tern_value value = tern_program_finish(ctx, out, TERN_FLOAT64);
-    const bool given[] = {true}, wanted[MOST_ARGS] = {true};
+    const bool given[] = {true}, wanted[TERN_DEFINED_ARGS] = {true};
     return ctx->status == TERN_OK &&
            tern_program_gradient(ctx, (const tern_map_attrs *)(const void *)value.as.s, given,
                                  wanted, out);
 }
 
 /* The row's program for floats that are computed in `compute`; none after latching. */
-static tern_value program_of(tern_ctx *ctx, tern_pointwise_row which, bool gradient, arguments *a,
-                             tern_dtype compute) {
-    const row *r = &rows[which];
+static tern_value program_of(tern_ctx *ctx, tern_pointwise_row which, bool gradient,
+                             tern_defined_arguments *a, tern_dtype compute) {
+    const tern_defined *r = &tern_defined_rows[which];
     const tern_made_key key = {{r->formula, gradient ? r->derivative : NULL, r->names},
                                TERN_MADE_POINTWISE | (uint32_t)gradient << 8 | (uint32_t)compute};
     const tern_made_program *made = tern_made_formula(ctx, &key);
@@ -94,7 +56,7 @@ static tern_value program_of(tern_ctx *ctx, tern_pointwise_row which, bool gradi
 /* ---- running --------------------------------------------------------------------------------- */
 
 /* The operands of a program: the tensor, and numbers as values of the dtype that is computed in. */
-static void fill_operands(tern_tensor *x, const arguments *a, tern_dtype compute,
+static void fill_operands(tern_tensor *x, const tern_defined_arguments *a, tern_dtype compute,
                           tern_tensor **out) {
     out[0] = x;
     for (int k = 1; k < a->count; k++) {
@@ -105,12 +67,12 @@ static void fill_operands(tern_tensor *x, const arguments *a, tern_dtype compute
 }
 
 tern_value tern_pointwise(tern_opcall *call, tern_pointwise_row which, const tern_value *args) {
-    arguments a;
+    tern_defined_arguments a;
     tern_ctx *ctx = call->ctx;
-    tern_tensor *x = tern_arg_tensor(call, 0), *operands[MOST_ARGS], *out;
+    tern_tensor *x = tern_arg_tensor(call, 0), *operands[TERN_DEFINED_ARGS], *out;
     tern_dtype result = BODY(x)->dtype, compute = tern_wide_dtype(result);
     tern_value bytes;
-    read_names(rows[which].names, &a);
+    tern_defined_read(&tern_defined_rows[which], &a);
     for (int k = 1; k < a.count; k++)
         if (args || tern_arg_given(call, k)) a.values[k] = args ? args[k - 1] : tern_arg(call, k);
     if (tern_dtype_is_floating(result)) {
@@ -118,7 +80,8 @@ tern_value tern_pointwise(tern_opcall *call, tern_pointwise_row which, const ter
     } else { /* a program of integers has other numbers in it */
         tern_program program;
         a.values[0] = ARG_TENSOR(x);
-        if (!parse(ctx, which, rows[which].formula, &a, false, &program)) return tern_none();
+        if (!parse(ctx, which, tern_defined_rows[which].formula, &a, false, &program))
+            return tern_none();
         tern_program_dtypes(program.floats, tern_result_type(a.values, a.count), &result, &compute);
         bytes = tern_program_finish(ctx, &program, compute);
     }
@@ -132,12 +95,12 @@ tern_value tern_pointwise(tern_opcall *call, tern_pointwise_row which, const ter
 
 void tern_pointwise_grad(tern_node *node, tern_pointwise_row which, tern_tensor *const *grad_out,
                          tern_tensor **grads) {
-    arguments a;
+    tern_defined_arguments a;
     tern_ctx *ctx = tern_node_ctx(node);
-    tern_tensor *x = tern_node_input(node, 0), *operands[MOST_ARGS + 1];
+    tern_tensor *x = tern_node_input(node, 0), *operands[TERN_DEFINED_ARGS + 1];
     if (ctx->status != TERN_OK) return;
     tern_dtype dtype = BODY(x)->dtype, compute = tern_wide_dtype(dtype);
-    read_names(rows[which].names, &a);
+    tern_defined_read(&tern_defined_rows[which], &a);
     for (int k = 1; k < a.count; k++)
         if (tern_value_is_number(tern_node_arg(node, k))) a.values[k] = tern_node_arg(node, k);
     tern_value bytes = program_of(ctx, which, true, &a, compute);

@@ -4,18 +4,7 @@
 #ifndef TERN_POINTWISE_H
 #define TERN_POINTWISE_H
 
-#include "functional.h"
-
-typedef enum tern_pointwise_row {
-#define POINTWISE(id, names, formula, derivative)         TERN_POINTWISE_##id,
-#define POINTWISE_CHECKED(id, names, formula, derivative) TERN_POINTWISE_##id,
-#define POINTWISE_FORM(id, names, formula, derivative)    TERN_POINTWISE_##id,
-#include "pointwise.def"
-#undef POINTWISE
-#undef POINTWISE_CHECKED
-#undef POINTWISE_FORM
-    TERN_POINTWISE_COUNT
-} tern_pointwise_row;
+#include "programs/defined.h"
 
 /* The value of a row for a call whose first argument is the tensor, and the numbers in place of the
  * call's own where `args` is not NULL. None after latching. */

@@ -64,6 +64,7 @@ struct tern_module_inner {
     size_t n_children, children_capacity;
     tern_schema *call_schema; /* parsed at the first call */
     tern_held_operation held[TERN_HELD_OPERATIONS];
+    const char *formula;     /* of an activation behind a product; NULL before it is needed */
     tern_summary_row *watch; /* takes the shapes of the next call; NULL but for summaries */
     tern_walk_memory walks;
 };

@@ -39,6 +39,8 @@ int32_t tern_ref_attention(const tern_kit_call *call);
 int32_t tern_ref_attention_grad(const tern_kit_call *call);
 int32_t tern_ref_embedding_grad(const tern_kit_call *call);
 int32_t tern_ref_map(const tern_kit_call *call);
+int32_t tern_ref_matmul_map(const tern_kit_call *call);
+int32_t tern_ref_conv_map(const tern_kit_call *call);
 int32_t tern_ref_norm(const tern_kit_call *call);
 int32_t tern_ref_norm_grad(const tern_kit_call *call);
 int32_t tern_ref_softmax(const tern_kit_call *call);

@@ -49,6 +49,10 @@ static bool short_enough(int32_t fn, int32_t dtype) {
     return fn <= TERN_KIT_MAP_STEPS;
 }
 
+static bool floating_program(int32_t fn, int32_t dtype) {
+    return short_enough(fn, dtype) && tern_kit_is_floating(dtype);
+}
+
 /* Resizing pictures of bytes is common. */
 static bool floating_or_uint8(int32_t fn, int32_t dtype) {
     (void)fn;
@@ -95,6 +99,10 @@ static const family families[] = {
     [FUSED(TERN_KERNEL_REDUCE_LIST)] = {tern_ref_reduce, SIZE(reduce), 1, 1, 1, tern_ref_reduce_has,
                                         0},
 #ifndef TERN_KIT_COMPOSES /* a small build does without */
+    [FUSED(TERN_KERNEL_MATMUL_MAP)] = {tern_ref_matmul_map, SIZE(matmul_map), 2, TERN_KIT_OPERANDS,
+                                       1, floating_program, 0},
+    [FUSED(TERN_KERNEL_CONV_MAP)] = {tern_ref_conv_map, SIZE(conv_map), 2, TERN_KIT_OPERANDS, 1,
+                                     floating_program, 0},
     [FUSED(TERN_KERNEL_SOFTMAX)] = {tern_ref_softmax, SIZE(softmax), 1, 1, 1, floating_only, 0},
     [FUSED(TERN_KERNEL_LOG_SOFTMAX)] = {tern_ref_softmax, SIZE(softmax), 1, 1, 1, floating_only, 0},
     [FUSED(TERN_KERNEL_SOFTMAX_GRAD)] = {tern_ref_softmax_grad, SIZE(softmax), 2, 2, 1,
@@ -173,6 +181,12 @@ int32_t tern_kit_take_flag(tern_kit_flag *flag, tern_backend_error *err) {
     return status;
 }
 
+/* Whether the attributes end with a program, of any size. */
+static bool has_program(int32_t kernel) {
+    return kernel == TERN_KERNEL_MAP || kernel == TERN_KERNEL_MATMUL_MAP ||
+           kernel == TERN_KERNEL_CONV_MAP;
+}
+
 void tern_kit_device_init(tern_kit_device *device, const tern_bdevice_vtable *vtable,
                           const tern_host *host, const tern_kit_memory *memory) {
     device->base.vtable = vtable;
@@ -181,8 +195,7 @@ void tern_kit_device_init(tern_kit_device *device, const tern_bdevice_vtable *vt
     for (int32_t id = 0; id < TERN_KIT_KERNELS; id++) {
         const family *own = find_family(id);
         device->kernels[id] = own ? own->run : NULL;
-        device->attrs_sizes[id] =
-            own && id != TERN_KERNEL_MAP ? (int32_t)own->attrs_size : ANY_ATTRS;
+        device->attrs_sizes[id] = own && !has_program(id) ? (int32_t)own->attrs_size : ANY_ATTRS;
     }
     tern_kit_scratch_init(&device->scratch, host);
 }

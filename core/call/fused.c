@@ -47,6 +47,8 @@ static const family families[] = {
     {"attention",
      {TERN_KERNEL_ATTENTION, 0, "fff", "fs", SIZE(attention)},
      {TERN_KERNEL_ATTENTION_GRAD, 0, "fffffs", "fff", SIZE(attention)}},
+    {"matmul_map", {TERN_KERNEL_MATMUL_MAP, 1, "ff", "f", SIZE(matmul_map)}, {0}},
+    {"conv_map", {TERN_KERNEL_CONV_MAP, 1, "ff", "f", SIZE(conv_map)}, {0}},
     {"embedding", {0}, {TERN_KERNEL_EMBEDDING_GRAD, 0, "fi", "f", SIZE(embedding_grad)}},
     {"recurrent",
      {TERN_KERNEL_RECURRENT, TERN_RECURRENT_LSTM, "fffffff", "fff", SIZE(recurrent)},

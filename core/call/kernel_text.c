@@ -48,6 +48,8 @@ static const char *const families[] = {
     [TERN_KERNEL_EMBEDDING_GRAD] = "embedding gradient",
     [TERN_KERNEL_RECURRENT] = "recurrent layer",
     [TERN_KERNEL_RECURRENT_GRAD] = "recurrent layer gradient",
+    [TERN_KERNEL_MATMUL_MAP] = "matmul and map",
+    [TERN_KERNEL_CONV_MAP] = "convolution and map",
     [TERN_KERNEL_REDUCE_LIST] = "reduce list",
 };
 

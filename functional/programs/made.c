@@ -128,6 +128,11 @@ tern_made_program *tern_made_formula(tern_ctx *ctx, const tern_made_key *key) {
     return made;
 }
 
+tern_made_program *tern_made_text(tern_ctx *ctx, const tern_made_key *key) {
+    source s = source_of(key);
+    return find(ctx, &s);
+}
+
 tern_value tern_made_keep(tern_ctx *ctx, const tern_made_key *key, tern_value bytes,
                           tern_program_traits traits) {
     source s = source_of(key);

@@ -31,6 +31,7 @@ enum {
     TERN_MADE_CELL = 0x30000,
     TERN_MADE_GRADIENT = 0x40000,
     TERN_MADE_BYTES = 0x50000,
+    TERN_MADE_EPILOGUE = 0x60000,
     TERN_MADE_TEXTS = 3
 };
 typedef struct tern_made_key {
@@ -50,6 +51,9 @@ static inline tern_made_program *tern_made_of(tern_value program) {
 
 /* The program of a formula; NULL where it was not made yet. */
 tern_made_program *tern_made_formula(tern_ctx *ctx, const tern_made_key *key);
+
+/* The same where the texts are a caller's, which come and go: by what they say. */
+tern_made_program *tern_made_text(tern_ctx *ctx, const tern_made_key *key);
 
 /* Keeps a finished program for later calls, until the context closes. Returns its value, which are the bytes
  * themselves where no more is kept, as beyond a few hundred; none after latching. */

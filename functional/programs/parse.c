@@ -12,6 +12,8 @@
  *     power   := atom ['**' unary]
  *     atom    := number | pi | inf | name | function '(' choice {',' choice} ')' | '(' choice ')'
  *
+ * A function is a primitive of MAP or a row of pointwise.def.
+ *
  * Both arms of a choice are computed; nothing here has an effect. A name that is given again has its new
  * value from there on.
  */
@@ -20,7 +22,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "program.h"
+#include "defined.h"
 
 enum { MAX_DEPTH = 64, MAX_PARTS = 32, MAX_SOURCES = 16 };
 #define PI 3.14159265358979323846
@@ -37,6 +39,8 @@ typedef struct parser {
 } parser;
 
 static int16_t choice(parser *f);
+static int16_t defined(parser *f, const char *at, const tern_defined *row, const int16_t *sources,
+                       int count);
 
 static int16_t fail_at(parser *f, const char *at, const char *what) {
     if (!f->failed)
@@ -253,7 +257,8 @@ static int16_t apply(parser *f, const char *at, const function *fn, const int16_
 /* From behind the opening bracket. */
 static int16_t call(parser *f, const char *name, size_t length) {
     const function *fn = find_function(name, length);
-    if (!fn) return fail_at(f, name, "there is no such function");
+    const tern_defined *row = fn ? NULL : tern_defined_find(name, length);
+    if (!fn && !row) return fail_at(f, name, "there is no such function");
     int16_t sources[MAX_SOURCES];
     int count = 0;
     do {
@@ -262,7 +267,7 @@ static int16_t call(parser *f, const char *name, size_t length) {
     } while (!f->failed && take(f, ","));
     if (f->failed) return TERN_P_NONE;
     if (!take(f, ")")) return fail(f, "expected ')'");
-    return apply(f, name, fn, sources, count);
+    return fn ? apply(f, name, fn, sources, count) : defined(f, name, row, sources, count);
 }
 
 static int16_t unknown(parser *f, const char *name, size_t length) {
@@ -471,3 +476,28 @@ bool tern_program_parse_update(tern_program *p, const char *formula, tern_progra
     return !f.failed;
 }
 /* NOLINTEND(readability-non-const-parameter) */
+
+/* A row's formula over what it is called with, and its defaults. */
+static int16_t defined(parser *f, const char *at, const tern_defined *row, const int16_t *sources,
+                       int count) {
+    tern_defined_arguments a;
+    char what[80];
+    tern_defined_read(row, &a);
+    int least = 1;
+    while (least < a.count && a.values[least].kind == TERN_VALUE_NONE) least++;
+    if (count < least || count > a.count) {
+        snprintf(what, sizeof what,
+                 least == a.count ? "%s takes %d argument%s, got %d"
+                                  : "%s takes %d argument%s and more, got %d",
+                 row->id, least, least == 1 ? "" : "s", count);
+        return fail_at(f, at, what);
+    }
+    for (int k = 0; k < a.count; k++)
+        a.names[k].value = k < count
+                               ? sources[k]
+                               : tern_program_number(f->program, tern_value_as_double(a.values[k]));
+    int16_t value = made(f, TERN_P_NONE);
+    if (!f->failed)
+        value = tern_program_parse(f->program, row->formula, a.names, a.count, what, sizeof what);
+    return value < 0 && !f->failed ? made(f, value) : value;
+}

@@ -6,8 +6,9 @@
  * clamp copysign cos cosh digamma erf erfc erfinv exp exp2 expm1 floor fmax fmin fmod frac hypot isfinite
  * isinf isnan lerp lgamma log log10 log1p log2 logaddexp logaddexp2 logsigmoid max maximum min minimum
  * reciprocal relu round rsqrt sigmoid sign signbit sin sinc sinh sqrt square sub tan tanh trigamma trunc
- * where xlogy. A part that occurs several times may get a name: "s = sigmoid(x); x * s". Both arms of a
- * choice are computed.
+ * where xlogy, and the activations celu elu gelu gelu_tanh leaky_relu mish selu silu softplus softsign
+ * tanhshrink threshold with the arguments of PyTorch's functions. A part that occurs several times may
+ * get a name: "s = sigmoid(x); x * s". Both arms of a choice are computed.
  */
 #ifndef TERN_FORMULA_H
 #define TERN_FORMULA_H
@@ -35,6 +36,19 @@ extern "C" {
  * are more than 256 steps, 64 names or 64 brackets in one another.
  */
 TERN_API tern_tensor *tern_map(tern_ctx *ctx, const char *formula, tern_value values);
+
+/*
+ * formula(linear(input, weight, bias)) and formula(convolution(input, weight, bias, ...)), where the formula
+ * has the one name x: tern_linear_map(x, w, b, "gelu(x)"). bias may be NULL. While no gradient is recorded
+ * it is one launch where the device has a product with such an epilogue; float16 and bfloat16 are then not
+ * rounded before the formula. Else, and with a gradient, it is the product and then tern_map.
+ */
+TERN_API tern_tensor *tern_linear_map(tern_tensor *input, tern_tensor *weight, tern_tensor *bias,
+                                      const char *formula);
+TERN_API tern_tensor *tern_convolution_map(tern_tensor *input, tern_tensor *weight,
+                                           tern_tensor *bias, const char *formula,
+                                           tern_shape stride, tern_shape padding,
+                                           tern_shape dilation, int64_t groups);
 
 /*
  * A formula in `epoch`: a number. False, and a message in `out_message` that names the column, where it is

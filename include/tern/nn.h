@@ -100,6 +100,11 @@ struct tern_module_class {
     int64_t version;
 
     unsigned flags;
+
+    /* For a forward that is a product: formula(forward(input)) in one operation, as tern_linear_map; NULL
+     * where this input needs the two steps. Sequential calls it where an activation follows and no gradient
+     * is recorded. May be NULL. */
+    tern_tensor *(*forward_map)(tern_module *self, tern_tensor *input, const char *formula);
 };
 
 enum {
@@ -108,7 +113,9 @@ enum {
     /* Printing collapses equal neighbours: "(0-1): 2 x Linear(...)" (ModuleList). */
     TERN_MODULE_COLLAPSE = 2u,
     /* Printing shows the parameters, a line each (ParameterList). */
-    TERN_MODULE_PARAMETERS = 4u
+    TERN_MODULE_PARAMETERS = 4u,
+    /* The operation is a function of formulas (tern/formula.h) with the numbers that it names. */
+    TERN_MODULE_FORMULA = 8u
 };
 
 /* The members every class begins with. */

@@ -40,6 +40,7 @@ static const tern_field fields[] = {
 /* ---- element by element ---------------------------------------------------------------------- */
 
 #define ELEMENTWISE(schema_text) TERN_MODULE_CLASS(schema_text, activation), .fields = fields
+#define FORMULA(schema_text)     ELEMENTWISE(schema_text), .flags = TERN_MODULE_FORMULA
 
 const tern_module_class tern_celu_class = {
     ELEMENTWISE("CELU(Number alpha=1.0, bool inplace=False)"),
@@ -47,12 +48,12 @@ const tern_module_class tern_celu_class = {
     .print = "alpha= inplace=?",
 };
 const tern_module_class tern_elu_class = {
-    ELEMENTWISE("ELU(Number alpha=1.0, bool inplace=False)"),
+    FORMULA("ELU(Number alpha=1.0, bool inplace=False)"),
     .operation = "nn.functional.elu alpha inplace",
     .print = "alpha= inplace=?",
 };
 const tern_module_class tern_gelu_class = {
-    ELEMENTWISE("GELU(str approximate='none')"),
+    FORMULA("GELU(str approximate='none')"),
     .operation = "nn.functional.gelu approximate",
     .print = "approximate=",
 };
@@ -75,7 +76,7 @@ const tern_module_class tern_hardtanh_class = {
     .print = "min_val= max_val= inplace=?",
 };
 const tern_module_class tern_leaky_relu_class = {
-    ELEMENTWISE("LeakyReLU(Number negative_slope=0.01, bool inplace=False)"),
+    FORMULA("LeakyReLU(Number negative_slope=0.01, bool inplace=False)"),
     .operation = "nn.functional.leaky_relu negative_slope inplace",
     .print = "negative_slope= inplace=?",
 };
@@ -84,12 +85,12 @@ const tern_module_class tern_log_sigmoid_class = {
     .operation = "nn.functional.logsigmoid",
 };
 const tern_module_class tern_mish_class = {
-    ELEMENTWISE("Mish(bool inplace=False)"),
+    FORMULA("Mish(bool inplace=False)"),
     .operation = "nn.functional.mish inplace",
     .print = "inplace=?",
 };
 const tern_module_class tern_relu_class = {
-    ELEMENTWISE("ReLU(bool inplace=False)"),
+    FORMULA("ReLU(bool inplace=False)"),
     .operation = "relu inplace",
     .print = "inplace=?",
 };
@@ -104,21 +105,21 @@ const tern_module_class tern_rrelu_class = {
     .print = "lower= upper= inplace=?",
 };
 const tern_module_class tern_selu_class = {
-    ELEMENTWISE("SELU(bool inplace=False)"),
+    FORMULA("SELU(bool inplace=False)"),
     .operation = "nn.functional.selu inplace",
     .print = "inplace=?",
 };
 const tern_module_class tern_silu_class = {
-    ELEMENTWISE("SiLU(bool inplace=False)"),
+    FORMULA("SiLU(bool inplace=False)"),
     .operation = "nn.functional.silu inplace",
     .print = "inplace=?",
 };
 const tern_module_class tern_sigmoid_class = {
-    ELEMENTWISE("Sigmoid()"),
+    FORMULA("Sigmoid()"),
     .operation = "sigmoid",
 };
 const tern_module_class tern_softplus_class = {
-    ELEMENTWISE("Softplus(Number beta=1.0, Number threshold=20.0)"),
+    FORMULA("Softplus(Number beta=1.0, Number threshold=20.0)"),
     .operation = "nn.functional.softplus beta threshold",
     .print = "beta= threshold=",
 };
@@ -128,19 +129,19 @@ const tern_module_class tern_softshrink_class = {
     .print = "lambd",
 };
 const tern_module_class tern_softsign_class = {
-    ELEMENTWISE("Softsign()"),
+    FORMULA("Softsign()"),
     .operation = "nn.functional.softsign",
 };
 const tern_module_class tern_tanh_class = {
-    ELEMENTWISE("Tanh()"),
+    FORMULA("Tanh()"),
     .operation = "tanh",
 };
 const tern_module_class tern_tanhshrink_class = {
-    ELEMENTWISE("Tanhshrink()"),
+    FORMULA("Tanhshrink()"),
     .operation = "nn.functional.tanhshrink",
 };
 const tern_module_class tern_threshold_class = {
-    ELEMENTWISE("Threshold(Number threshold, Number value, bool inplace=False)"),
+    FORMULA("Threshold(Number threshold, Number value, bool inplace=False)"),
     .operation = "nn.functional.threshold threshold value inplace",
     .print = "threshold= value= inplace=?",
 };

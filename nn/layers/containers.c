@@ -17,8 +17,12 @@ static tern_tensor *sequential_forward(tern_module *self, tern_tensor *input) {
     for (size_t i = count; i-- > 0;) scopes[i] = tern_scope_inner(ctx);
     tern_tensor *x = input;
     for (size_t i = 0; i < count; i++) {
-        x = tern_forward(self->inner->children[i].module, x);
+        const tern_child *child = self->inner->children + i;
+        tern_tensor *both =
+            i + 1 < count ? tern_layer_pair(child[0].module, child[1].module, x) : NULL;
+        x = both ? both : tern_forward(child->module, x);
         x = tern_scope_return(scopes[i], x);
+        if (both) x = tern_scope_return(scopes[++i], x);
     }
     return x;
 }

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "layers.h"
+#include "tern/formula.h"
 
 typedef struct conv {
     tern_module module;
@@ -186,6 +187,16 @@ static tern_tensor *conv_forward(tern_module *self, tern_tensor *input) {
         self, tern_module_operation(self, plain[m->kernel_size.rank - 1], args, 7, tern_none()));
 }
 
+/* NULL for what needs padding of its own, and for an input without a batch. */
+static tern_tensor *conv_forward_map(tern_module *self, tern_tensor *input, const char *formula) {
+    const conv *m = (conv *)self;
+    if (m->padding.kind == TERN_VALUE_STRING || strcmp(m->padding_mode, "zeros") != 0 ||
+        tern_rank(input) != m->kernel_size.rank + 2)
+        return NULL;
+    return tern_convolution_map(input, m->weight, m->bias, formula, m->stride, m->pad, m->dilation,
+                                m->groups);
+}
+
 /* The smallest output of dimension d: (size - 1) * stride - 2 * padding + dilation * (kernel - 1) + 1. A
  * stride more fits too. */
 static int64_t least_output(const conv *m, int d, int64_t size, bool *fits) {
@@ -254,7 +265,8 @@ static tern_value transposed_call(tern_module *self, const tern_value *args) {
                            "bool bias=True, str padding_mode='zeros', str? device=None, "          \
                            "dtype? dtype=None)",                                                   \
                       conv),                                                                       \
-        .fields = fields, .init = conv_init, .forward = conv_forward, .print = BEGIN END
+        .fields = fields, .init = conv_init, .forward = conv_forward,                              \
+        .forward_map = conv_forward_map, .print = BEGIN END
 #define TRANSPOSED(name)                                                                           \
     TERN_MODULE_CLASS(name "(int in_channels, int out_channels, int[] kernel_size, "               \
                            "int[] stride=1, int[] padding=0, int[] output_padding=0, "             \

@@ -57,6 +57,11 @@ bool tern_layer_table(tern_module *self, int64_t rows, int64_t width, tern_optio
 /* False, and a latched error, for a number below 1 or above what a tensor holds. */
 bool tern_layer_positive(tern_module *self, const char *what, int64_t value);
 
+/* ---- epilogue.c ---- */
+
+/* activation(layer(input)) in one operation; NULL where these two take two. */
+tern_tensor *tern_layer_pair(tern_module *layer, tern_module *activation, tern_tensor *input);
+
 /* ---- activation.c ---- */
 extern const tern_module_class tern_celu_class;
 extern const tern_module_class tern_elu_class;

@@ -2,6 +2,7 @@
 #include <math.h>
 
 #include "layers.h"
+#include "tern/formula.h"
 
 typedef struct linear {
     tern_module module;
@@ -42,6 +43,11 @@ static tern_tensor *linear_forward(tern_module *self, tern_tensor *input) {
     return tern_linear(input, m->weight, m->bias);
 }
 
+static tern_tensor *linear_forward_map(tern_module *self, tern_tensor *input, const char *formula) {
+    linear *m = (linear *)self;
+    return tern_linear_map(input, m->weight, m->bias, formula);
+}
+
 const tern_module_class tern_linear_class = {
     TERN_MODULE_CLASS("Linear(int in_features, int out_features, bool bias=True, str? device=None, "
                       "dtype? dtype=None)",
@@ -49,6 +55,7 @@ const tern_module_class tern_linear_class = {
     .fields = linear_fields,
     .init = linear_init,
     .forward = linear_forward,
+    .forward_map = linear_forward_map,
     .print = "in_features= out_features= bias=",
 };
 

@@ -407,6 +407,8 @@ static const defect defects[] = {
          frequency_ignored),
     BEND("recurrent_forwards", "a reversed layer goes forwards", RECURRENT, forwards_alone),
     SCALED("recurrent_grad_more", "the gradient is a tenth too large", RECURRENT_GRAD, tenth_more),
+    SCALED("matmul_map_doubled", "a product with a formula is doubled", MATMUL_MAP, doubled),
+    SCALED("conv_map_doubled", "a convolution with a formula is doubled", CONV_MAP, doubled),
     BEND("map_constant_lost", "a program's first constant is 0", MAP, first_constant_lost),
     BEND("map_factors_ignored", "a program's factors count as 1", MAP, factors_ignored),
     BEND("map_outputs_alike", "all outputs of a program are its first", MAP, outputs_alike),

@@ -125,4 +125,3 @@ Test(cpu_simd_matmul, the_bits_are_the_same_for_any_number_of_threads) {
         driver_close(&d);
     }
 }
-
