@@ -23,6 +23,9 @@ static int32_t launch(tern_bdevice *device, tern_bqueue *queue, int32_t kernel,
     if (kernel == TERN_KERNEL_MAP)
         return tern_simd_map((tern_kit_device *)device, inputs, n_inputs, outputs, n_outputs, attrs,
                              err);
+    if (kernel == TERN_KERNEL_MATMUL_MAP || kernel == TERN_KERNEL_CONV_MAP)
+        return tern_simd_epilogue((tern_kit_device *)device, kernel, inputs, n_inputs, outputs,
+                                  attrs, err);
     return tern_kit_launch(device, queue, kernel, inputs, n_inputs, outputs, n_outputs, attrs,
                            attrs_size, err);
 }

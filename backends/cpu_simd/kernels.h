@@ -48,4 +48,9 @@ int32_t tern_simd_map(tern_kit_device *device, const tern_operand *inputs, int32
                       const tern_operand *outputs, int32_t n_outputs, const tern_map_attrs *program,
                       tern_backend_error *err);
 
+/* MATMUL_MAP and CONV_MAP likewise. */
+int32_t tern_simd_epilogue(tern_kit_device *device, int32_t kernel, const tern_operand *inputs,
+                           int32_t n_inputs, const tern_operand *out, const void *attrs,
+                           tern_backend_error *err);
+
 #endif
