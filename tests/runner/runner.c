@@ -13,6 +13,7 @@
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdio.h>
+#include <time.h>
 
 static plain_test *tests;
 static plain_test **last_link = &tests;
@@ -86,6 +87,15 @@ static const plain_options *suite_options(const plain_test *test) {
     return &none;
 }
 
+/* Tests that take longer are named, so that a run that grows shows where. */
+#define SLOW_SECONDS 2.0
+
+static double now(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
+}
+
 static void run(const plain_test *test, const plain_options *suite) {
     running.test = test;
     running.failed = false;
@@ -111,7 +121,11 @@ int main(int argc, char **argv) {
             printf("%s/%s\n", test->suite, test->name);
             continue;
         }
+        double seconds = now();
         run(test, suite_options(test));
+        seconds = now() - seconds;
+        if (seconds > SLOW_SECONDS)
+            printf("SLOW %s/%s: %.1f s\n", test->suite, test->name, seconds);
         ran++;
         failed += running.failed;
         skipped += running.skipped;
