@@ -83,12 +83,13 @@ static const struct {
     {TERN_KERNEL_CROSS_ENTROPY, tern_simd_cross_entropy},
     {TERN_KERNEL_CROSS_ENTROPY_GRAD, tern_simd_cross_entropy_grad},
     {TERN_KERNEL_EMBEDDING_GRAD, tern_simd_embedding_grad},
+    {TERN_KERNEL_ATTENTION, tern_simd_attend},
+    {TERN_KERNEL_ATTENTION_GRAD, tern_simd_attend_grad},
 };
 
 /* Here the composition, whose products are this device's, is several times as fast as the reference's
  * fused kernel. */
-static const int32_t composed[] = {TERN_KERNEL_RECURRENT, TERN_KERNEL_RECURRENT_GRAD,
-                                   TERN_KERNEL_ATTENTION, TERN_KERNEL_ATTENTION_GRAD};
+static const int32_t composed[] = {TERN_KERNEL_RECURRENT, TERN_KERNEL_RECURRENT_GRAD};
 
 static int32_t device_info(int32_t index, tern_device_info *out_info, tern_backend_error *err) {
     if (index != 0) return tern_kit_fail(err, TERN_BACKEND_INVALID, "cpu_simd has one device");

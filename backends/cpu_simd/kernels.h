@@ -42,6 +42,8 @@ int32_t tern_simd_reduce(const tern_kit_call *call);
 int32_t tern_simd_cross_entropy(const tern_kit_call *call);
 int32_t tern_simd_cross_entropy_grad(const tern_kit_call *call);
 int32_t tern_simd_embedding_grad(const tern_kit_call *call);
+int32_t tern_simd_attend(const tern_kit_call *call);
+int32_t tern_simd_attend_grad(const tern_kit_call *call);
 
 /* MAP, all tuples of a launch: instead of tern_kit_launch. */
 int32_t tern_simd_map(tern_kit_device *device, const tern_operand *inputs, int32_t n_inputs,

@@ -1,0 +1,139 @@
+/*
+ * attention.c: ATTENTION, by blocks of queries; keys go by in blocks, and each query keeps the greatest score
+ * so far, the sum of exponentials below it and the sum of values weighted by them.
+ *
+ * A chunk for the threads is a head, so that results do not depend on them.
+ */
+#include "attention.h"
+
+#include <math.h>
+#include <stdatomic.h>
+
+#include "exp_below.h"
+#include "gemm.h"
+#include "numerics/elementary.h"
+
+enum { QUERIES = TERN_SIMD_QUERIES, KEYS = TERN_SIMD_KEYS };
+
+typedef struct job {
+    const tern_simd_attention *a;
+    atomic_int status;
+} job;
+
+/* Of a head: packed keys and values, and of the block at hand all else. */
+typedef struct scratch {
+    float *keys, *values, *queries, *scores, *out;
+    float max[QUERIES], sum[QUERIES];
+} scratch;
+
+static float *take(const tern_simd_attention *a, scratch *s) {
+    int64_t keys = tern_simd_packed(a->s, a->e), values = tern_simd_packed(a->f, a->s);
+    float *memory = tern_kit_take(
+        a->call, keys + values + QUERIES * (a->e + KEYS + a->f) + F32_LANES, sizeof(float));
+    s->keys = memory;
+    if (!memory) return NULL;
+    s->values = s->keys + keys;
+    s->queries = s->values + values;
+    s->scores = s->queries + QUERIES * a->e;
+    s->out = s->scores + (ptrdiff_t)QUERIES * KEYS;
+    return memory;
+}
+
+/* Scores of a query become exponentials below the greatest score so far; returns what the sums before them
+ * are to be multiplied with. */
+static float weigh(float *scores, int64_t width, float *max, float *sum) {
+    f32v most = f32_set(*max), total = {0};
+    for (int64_t j = 0; j < width; j += F32_LANES) most = f32_greater(f32_load(scores + j), most);
+    float before = *max, now = f32_across_greater(most);
+    if (now == -INFINITY) {
+        for (int64_t j = 0; j < width; j++) scores[j] = 0;
+        return 1;
+    }
+    /* hidden keys have -inf and get 0, even where the greatest score is infinite */
+    for (int64_t j = 0; j < width; j += F32_LANES) {
+        f32v x = f32_load(scores + j), hidden = f32_set(-INFINITY);
+        f32v weight = f32_exp_below(x - now) * (1 / F32_BELOW_SCALE);
+        weight = f32_select(x == hidden, f32_set(0), weight);
+        total += weight;
+        f32_store(scores + j, weight);
+    }
+    float factor = before == now ? 1 : (float)tern_num_exp((double)before - (double)now);
+    *sum = *sum * factor + f32_across_sum(total);
+    *max = now;
+    return factor;
+}
+
+static void rescale(float *row, int64_t n, float factor) {
+    for (int64_t k = 0; k < n; k++) row[k] *= factor;
+}
+
+/* The queries of a block meet the keys of one. */
+static void meet(const tern_simd_attention *a, const tern_simd_block *block, scratch *s) {
+    int64_t whole = (block->keys + F32_LANES - 1) / F32_LANES * F32_LANES;
+    bool first = block->j == 0;
+    tern_simd_scores(a, block, s->queries, s->keys, s->scores);
+    for (int64_t row = 0; row < block->rows; row++) {
+        float factor = weigh(s->scores + row * KEYS, whole, &s->max[row], &s->sum[row]);
+        if (!first && factor != 1) rescale(s->out + row * a->f, a->f, factor);
+    }
+    const tern_simd_sink sink = {s->out, first ? NULL : s->out, a->f, a->f, 1, 1, 1};
+    tern_simd_block_f32(block->rows, a->f, block->keys, s->scores, KEYS, 1,
+                        s->values + block->j * TERN_SIMD_PANEL_F32, TERN_SIMD_PANEL_F32 * a->s,
+                        TERN_SIMD_PANEL_F32, &sink);
+}
+
+/* The sums become the results of the block's queries. */
+static void finish(const tern_simd_attention *a, const tern_simd_block *block, const scratch *s) {
+    const tern_kit_tensor *out = &a->call->outputs[0], *lse = &a->call->outputs[1];
+    for (int64_t row = 0; row < block->rows; row++) {
+        int64_t i = block->i + row;
+        bool gives = s->max[row] != -INFINITY;
+        float *to = (float *)(void *)tern_simd_head(out, block->batch, block->head);
+        float *log_sum = (float *)(void *)tern_simd_head(lse, block->batch, block->head);
+        float sum = s->sum[row];
+        to += i * out->strides[2];
+        for (int64_t k = 0; k < a->f; k++) to[k] = gives ? s->out[row * a->f + k] / sum : 0;
+        log_sum[i * lse->strides[2]] =
+            gives ? (float)((double)s->max[row] + tern_num_log((double)sum)) : 0;
+    }
+}
+
+static void attend(const tern_simd_attention *a, int64_t batch, int64_t head, scratch *s) {
+    const tern_kit_tensor *q = a->q;
+    tern_simd_pack_head(a->k, batch, head / a->shared, false, s->keys);
+    tern_simd_pack_head(a->v, batch, head / a->shared, true, s->values);
+    for (int64_t i = 0; i < a->l; i += QUERIES) {
+        tern_simd_block block = {batch, head, i, a->l - i < QUERIES ? a->l - i : QUERIES, 0, 0};
+        const char *from =
+            tern_simd_head(q, batch, head) + i * q->strides[2] * (int64_t)sizeof(float);
+        tern_simd_pack_rows_f32(block.rows, a->e, from, q->strides[2], q->strides[3], s->queries);
+        for (int64_t row = 0; row < block.rows; row++) s->max[row] = -INFINITY, s->sum[row] = 0;
+        int64_t end = tern_simd_last_key(a, i, block.rows);
+        for (; block.j < end; block.j += KEYS) {
+            block.keys = end - block.j < KEYS ? end - block.j : KEYS;
+            meet(a, &block, s);
+        }
+        finish(a, &block, s);
+    }
+}
+
+static void heads(void *arg, int64_t begin, int64_t end) {
+    job *j = arg;
+    scratch s;
+    float *memory = take(j->a, &s);
+    if (!memory) {
+        atomic_store(&j->status, TERN_BACKEND_OUT_OF_MEMORY);
+        return;
+    }
+    for (int64_t head = begin; head < end; head++) attend(j->a, head / j->a->h, head % j->a->h, &s);
+    tern_kit_give(j->a->call, memory);
+}
+
+int32_t tern_simd_attend(const tern_kit_call *call) {
+    tern_simd_attention a;
+    if (!tern_simd_attention_read(call, 0, &a)) return TERN_BACKEND_DECLINED;
+    job j = {.a = &a};
+    atomic_init(&j.status, TERN_BACKEND_OK);
+    call->host->parallel_for(a.b * a.h, 1, heads, &j);
+    return atomic_load(&j.status);
+}

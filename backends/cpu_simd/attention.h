@@ -1,0 +1,69 @@
+/*
+ * attention.h: ATTENTION and ATTENTION_GRAD in blocks of queries and keys (Dao et al., "FlashAttention",
+ * 2022, algorithms 1 and 4): scores exist for one block at a time, and memory grows with the tokens.
+ *
+ * float32. Keys and values are packed once for a head, as columns of products (gemm.h), so that the products
+ * of all blocks read panels.
+ */
+#ifndef TERN_CPU_SIMD_ATTENTION_H
+#define TERN_CPU_SIMD_ATTENTION_H
+
+#include "kernels.h"
+#include "simd.h"
+
+enum {
+    TERN_SIMD_QUERIES = 64, /* of a block; the scores of one lie in the second-level cache */
+    TERN_SIMD_KEYS = 256    /* a multiple of every panel */
+};
+
+/* A launch. Rows of q are l, those of k and v are s. */
+typedef struct tern_simd_attention {
+    const tern_kit_call *call;
+    const tern_kit_tensor *q, *k, *v, *mask; /* mask may be NULL */
+    int64_t b, h, l, s, e, f;
+    int64_t shared; /* heads of q to one of k and v */
+    float scale;
+    bool causal;
+} tern_simd_attention;
+
+/* Reads the operands from input `q` on. False for what these kernels have nothing better for. */
+bool tern_simd_attention_read(const tern_kit_call *call, int32_t q, tern_simd_attention *out);
+
+/* The first element of a head of a [b, h, rows, width] tensor. */
+static inline const char *tern_simd_head(const tern_kit_tensor *t, int64_t batch, int64_t head) {
+    return t->data + (batch * t->strides[0] + head * t->strides[1]) * (int64_t)sizeof(float);
+}
+
+/* Floats for `count` packed columns of k numbers. */
+int64_t tern_simd_packed(int64_t count, int64_t k);
+
+/* A head of a tensor as the columns of a product: each row a column, or, `across`, each column one. */
+void tern_simd_pack_head(const tern_kit_tensor *t, int64_t batch, int64_t head, bool across,
+                         float *to);
+
+/* A block: queries i .. i + rows of a head of q, and keys j .. j + keys. */
+typedef struct tern_simd_block {
+    int64_t batch, head, i, rows, j, keys;
+} tern_simd_block;
+
+/* How many keys of the block query `row` of it may see before the mask, the first ones. */
+static inline int64_t tern_simd_visible(const tern_simd_attention *a, const tern_simd_block *block,
+                                        int64_t row) {
+    int64_t seen = block->i + row - block->j + 1;
+    if (!a->causal || seen > block->keys) return block->keys;
+    return seen < 0 ? 0 : seen;
+}
+
+/* Keys behind these are hidden from every query of the block. */
+static inline int64_t tern_simd_last_key(const tern_simd_attention *a, int64_t i, int64_t rows) {
+    return a->causal && i + rows < a->s ? i + rows : a->s;
+}
+
+/*
+ * scores [rows, TERN_SIMD_KEYS] = scale q k^T + mask, -inf where a key is hidden and behind the last key up to
+ * a whole vector. `queries` are the block's, packed as rows; `keys` those of the head, packed as columns.
+ */
+void tern_simd_scores(const tern_simd_attention *a, const tern_simd_block *block,
+                      const float *queries, const float *keys, float *scores);
+
+#endif

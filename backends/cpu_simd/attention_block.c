@@ -1,0 +1,89 @@
+/* attention_block.c: what attention and its gradient share: packed heads, and the scores of a block. */
+#include <math.h>
+
+#include "attention.h"
+#include "gemm.h"
+
+/* Below so many queries products of matrices are not worth their packing. */
+enum { FEW_QUERIES = 8 };
+
+bool tern_simd_attention_read(const tern_kit_call *call, int32_t q, tern_simd_attention *out) {
+    const tern_kit_tensor *in = call->inputs + q;
+    const tern_attention_attrs *attrs = call->attrs;
+    *out = (tern_simd_attention){.call = call,
+                                 .q = in,
+                                 .k = in + 1,
+                                 .v = in + 2,
+                                 .mask = attrs->masked ? &call->inputs[call->n_inputs - 1] : NULL,
+                                 .b = in->shape[0],
+                                 .h = in->shape[1],
+                                 .l = in->shape[2],
+                                 .s = in[1].shape[2],
+                                 .e = in->shape[3],
+                                 .f = in[2].shape[3],
+                                 .shared = in->shape[1] / in[1].shape[1],
+                                 .scale = (float)attrs->scale,
+                                 .causal = attrs->causal != 0};
+    for (int32_t k = 0; k < call->n_outputs; k++) {
+        const tern_kit_tensor *t = &call->outputs[k];
+        if (t->rank == 4 && t->strides[3] != 1) return false;
+    }
+    return in->dtype == TERN_BT_FLOAT32 && out->l >= FEW_QUERIES;
+}
+
+int64_t tern_simd_packed(int64_t count, int64_t k) {
+    return (count + TERN_SIMD_PANEL_F32 - 1) / TERN_SIMD_PANEL_F32 * TERN_SIMD_PANEL_F32 * k;
+}
+
+void tern_simd_pack_head(const tern_kit_tensor *t, int64_t batch, int64_t head, bool across,
+                         float *to) {
+    const char *from = tern_simd_head(t, batch, head);
+    if (across)
+        tern_simd_pack_columns_f32(t->shape[3], t->shape[2], from, t->strides[3], t->strides[2],
+                                   to);
+    else
+        tern_simd_pack_columns_f32(t->shape[2], t->shape[3], from, t->strides[2], t->strides[3],
+                                   to);
+}
+
+/* ---- masks ----------------------------------------------------------------------------------- */
+
+/* A row of the mask over the block's keys: whether each is hidden. */
+static void hide(const tern_simd_attention *a, const char *mask, int64_t keys, float *row) {
+    int64_t stride = a->mask->strides[3];
+    for (int64_t j = 0; j < keys; j++)
+        if (!mask[j * stride]) row[j] = -INFINITY;
+}
+
+static void add(const tern_simd_attention *a, const char *mask, int64_t keys, float *row) {
+    const float *values = (const float *)(const void *)mask;
+    int64_t stride = a->mask->strides[3];
+    for (int64_t j = 0; j < keys; j++) row[j] += values[j * stride];
+}
+
+/* Before keys are hidden by their order: those stay hidden whatever is added. */
+static void apply_mask(const tern_simd_attention *a, const tern_simd_block *block, int64_t row,
+                       float *scores) {
+    const int64_t *strides = a->mask->strides;
+    bool hides = a->mask->dtype == TERN_BT_BOOL;
+    int64_t at = block->batch * strides[0] + block->head * strides[1] +
+                 (block->i + row) * strides[2] + block->j * strides[3];
+    const char *mask = a->mask->data + at * (hides ? 1 : (int64_t)sizeof(float));
+    if (hides)
+        hide(a, mask, block->keys, scores);
+    else
+        add(a, mask, block->keys, scores);
+}
+
+void tern_simd_scores(const tern_simd_attention *a, const tern_simd_block *block,
+                      const float *queries, const float *keys, float *scores) {
+    const tern_simd_sink sink = {scores, NULL, TERN_SIMD_KEYS, 0, 0, (double)a->scale, 0};
+    int64_t whole = (block->keys + F32_LANES - 1) / F32_LANES * F32_LANES;
+    tern_simd_block_f32(block->rows, block->keys, a->e, queries, 0, 0, keys + block->j * a->e,
+                        TERN_SIMD_PANEL_F32 * a->e, TERN_SIMD_PANEL_F32, &sink);
+    for (int64_t row = 0; row < block->rows; row++) {
+        float *own = scores + row * TERN_SIMD_KEYS;
+        if (a->mask) apply_mask(a, block, row, own);
+        for (int64_t j = tern_simd_visible(a, block, row); j < whole; j++) own[j] = -INFINITY;
+    }
+}
