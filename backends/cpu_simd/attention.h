@@ -12,7 +12,7 @@
 #include "simd.h"
 
 enum {
-    TERN_SIMD_QUERIES = 64, /* of a block; the scores of one lie in the second-level cache */
+    TERN_SIMD_QUERIES = 60, /* of a block; the scores of one lie in the second-level cache */
     TERN_SIMD_KEYS = 256    /* a multiple of every panel */
 };
 
