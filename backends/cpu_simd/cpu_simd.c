@@ -84,12 +84,10 @@ static const struct {
     {TERN_KERNEL_CROSS_ENTROPY_GRAD, tern_simd_cross_entropy_grad},
     {TERN_KERNEL_EMBEDDING_GRAD, tern_simd_embedding_grad},
     {TERN_KERNEL_ATTENTION, tern_simd_attend},
+    {TERN_KERNEL_RECURRENT, tern_simd_recurrent},
+    {TERN_KERNEL_RECURRENT_GRAD, tern_simd_recurrent_grad},
     {TERN_KERNEL_ATTENTION_GRAD, tern_simd_attend_grad},
 };
-
-/* Here the composition, whose products are this device's, is several times as fast as the reference's
- * fused kernel. */
-static const int32_t composed[] = {TERN_KERNEL_RECURRENT, TERN_KERNEL_RECURRENT_GRAD};
 
 static int32_t device_info(int32_t index, tern_device_info *out_info, tern_backend_error *err) {
     if (index != 0) return tern_kit_fail(err, TERN_BACKEND_INVALID, "cpu_simd has one device");
@@ -105,8 +103,6 @@ static int32_t device_open(int32_t index, tern_bdevice **out_device, tern_backen
     tern_kit_device_init(device, &vtable, host, &tern_kit_host_memory);
     for (size_t i = 0; i < sizeof own_kernels / sizeof own_kernels[0]; i++)
         tern_kit_replace(device, own_kernels[i].kernel, own_kernels[i].run);
-    for (size_t i = 0; i < sizeof composed / sizeof composed[0]; i++)
-        tern_kit_replace(device, composed[i], NULL);
     tern_simd_gemm_init();
     *out_device = &device->base;
     return TERN_BACKEND_OK;

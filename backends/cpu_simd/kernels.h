@@ -43,6 +43,8 @@ int32_t tern_simd_cross_entropy(const tern_kit_call *call);
 int32_t tern_simd_cross_entropy_grad(const tern_kit_call *call);
 int32_t tern_simd_embedding_grad(const tern_kit_call *call);
 int32_t tern_simd_attend(const tern_kit_call *call);
+int32_t tern_simd_recurrent(const tern_kit_call *call);
+int32_t tern_simd_recurrent_grad(const tern_kit_call *call);
 int32_t tern_simd_attend_grad(const tern_kit_call *call);
 
 /* MAP, all tuples of a launch: instead of tern_kit_launch. */
