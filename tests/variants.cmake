@@ -40,7 +40,9 @@ endif()
 
 if(TARGET tern_arguments)
     tern_variant_test(arguments-asan asan sanitizer
-        ${sanitized} @V@/logs/arguments @V@/bin/tern_arguments @V@/logs/arguments.files)
+        ${sanitized} @V@/logs/arguments @V@/bin/tern_arguments @V@/logs/arguments.files 4)
+    tern_variant_test(arguments-asan-all asan long
+        ${sanitized} @V@/logs/arguments-all @V@/bin/tern_arguments @V@/logs/arguments-all.files)
 endif()
 
 foreach(source IN LISTS fuzz_sources)
@@ -66,13 +68,12 @@ foreach(fault "leak|asan|detected memory leaks" "overflow|asan|heap-buffer-overf
 endforeach()
 
 # ---- the compiler and architecture matrix ------------------------------------------------------
-# The same hashes from gcc and clang, -O0 and -O3, x86-64 and aarch64.
+# The same hashes from gcc and clang, -O0 and -O3, x86-64 and aarch64: three builds in which each of them
+# occurs, and the other three with the label `long`.
 if(NOT EXISTS ${PROJECT_SOURCE_DIR}/backends/cpu_ref)
     return()
 endif()
-set(matrix_files)
-set(matrix_fixtures)
-set(training_files)
+set(sample gcc-O3 clang-O0 aarch64-O3)
 set(matrix_targets tern_hash)
 if(TARGET tern_nn_objects AND TARGET tern_optim_objects)
     list(APPEND matrix_targets tern_mlp)
@@ -97,20 +98,36 @@ foreach(build gcc-O0 gcc-O3 clang-O0 clang-O3 aarch64-O0 aarch64-O3)
     set(runs hash-run-${build})
     tern_variant_test(hash-run-${build} ${variant} matrix
         ${record} @V@/hashes.txt ${emulator} @V@/bin/tern_hash)
-    list(APPEND matrix_files ${folder}/hashes.txt)
+    set(files ${folder}/hashes.txt)
     if(TARGET tern_nn_objects AND TARGET tern_optim_objects)
         list(APPEND runs training-run-${build})
         tern_variant_test(training-run-${build} ${variant} matrix
             ${record} @V@/training.txt ${emulator} @V@/bin/tern_mlp)
-        list(APPEND training_files ${folder}/training.txt)
+        set(trained ${folder}/training.txt)
     endif()
     set_tests_properties(${runs} PROPERTIES FIXTURES_SETUP hashes-${build})
-    list(APPEND matrix_fixtures hashes-${build})
+    foreach(part sample all)
+        if(part STREQUAL "all" OR build IN_LIST sample)
+            list(APPEND ${part}_files ${files})
+            list(APPEND ${part}_trained ${trained})
+            list(APPEND ${part}_fixtures hashes-${build})
+        endif()
+    endforeach()
+    if(NOT build IN_LIST sample)
+        set_tests_properties(build-${variant} ${runs} PROPERTIES LABELS long)
+    endif()
 endforeach()
 set(compare ${CMAKE_CURRENT_SOURCE_DIR}/matrix/compare)
-add_test(NAME matrix-kernels COMMAND ${compare} 1000 ${matrix_files})
-set_tests_properties(matrix-kernels PROPERTIES
-    FIXTURES_REQUIRED "${matrix_fixtures}" LABELS matrix)
+# tern_same_files(NAME LINES FILES FIXTURES): a test of the sample, and NAME-all of everything.
+function(tern_same_files name lines files fixtures)
+    add_test(NAME ${name} COMMAND ${compare} ${lines} ${ARGN} ${sample_${files}})
+    add_test(NAME ${name}-all COMMAND ${compare} ${lines} ${ARGN} ${all_${files}})
+    set_tests_properties(${name} PROPERTIES
+        FIXTURES_REQUIRED "${fixtures};${sample_fixtures}" LABELS matrix)
+    set_tests_properties(${name}-all PROPERTIES
+        FIXTURES_REQUIRED "${fixtures};${all_fixtures}" LABELS long)
+endfunction()
+tern_same_files(matrix-kernels 1000 files "")
 
 # ---- the small static build --------------------------------------------------------------------
 # One trained network on musl, within its size, and with the same losses as everywhere.
@@ -128,8 +145,6 @@ if(TARGET tern_nn_objects AND TARGET tern_optim_objects)
         ${PROJECT_BINARY_DIR}/bin/tern_device_list @V@/bin/tern_device_list
         ${PROJECT_BINARY_DIR}/lib/tern)
     set_tests_properties(same-devices PROPERTIES ENVIRONMENT "TERN_DEVICE=")
-    add_test(NAME matrix-training COMMAND ${compare} 11
-        ${PROJECT_BINARY_DIR}/variants/musl/training.txt ${training_files})
-    set_tests_properties(matrix-training PROPERTIES
-        FIXTURES_REQUIRED "hashes-musl;${matrix_fixtures}" LABELS matrix)
+    tern_same_files(matrix-training 11 trained hashes-musl
+        ${PROJECT_BINARY_DIR}/variants/musl/training.txt)
 endif()
