@@ -54,7 +54,11 @@ endforeach()
 tern_variant(tsan TARGETS tern_unit_plain,tern_planted,plugins OPTIONS
     -DCMAKE_BUILD_TYPE=Debug -DCMAKE_C_FLAGS_DEBUG=-O1\ -g -DTERN_SANITIZE=thread
     -DTERN_EXAMPLES=OFF -DTERN_SIMD_VARIANTS=avx2)
-tern_variant_test(unit-tsan tsan sanitizer ${sanitized} @V@/logs/unit @V@/bin/tern_unit_plain)
+# What runs on several threads; all else under ThreadSanitizer takes ten minutes and more.
+tern_variant_test(unit-tsan tsan sanitizer ${sanitized} @V@/logs/unit @V@/bin/tern_unit_plain
+    cpu_simd*/* pool/* kit_scratch/* nn_weights/* registry/* stale/handles* upload/* copy_between/*
+    delaying*/* test_backends/* backend_plans/* skips/*)
+tern_variant_test(unit-tsan-all tsan long ${sanitized} @V@/logs/unit-all @V@/bin/tern_unit_plain)
 
 # Each planted fault turns its run red, and without a sanitizer nobody would notice.
 foreach(fault "leak|asan|detected memory leaks" "overflow|asan|heap-buffer-overflow"

@@ -535,6 +535,20 @@ static inline const int16_t *tern_map_outputs(const tern_map_attrs *attrs) {
     return (const int16_t *)(const void *)(tern_map_steps(attrs) + attrs->n_steps);
 }
 
+/* A product with a program as its epilogue; what the program reaches stands behind it, as in MAP. */
+typedef struct tern_matmul_map_attrs {
+    tern_matmul_attrs product;
+    int32_t n_operands; /* of the product: 2 or 3 */
+    int32_t reserved;
+    tern_map_attrs program;
+} tern_matmul_map_attrs;
+typedef struct tern_conv_map_attrs {
+    tern_conv_attrs product;
+    int32_t n_operands;
+    int32_t reserved;
+    tern_map_attrs program;
+} tern_conv_map_attrs;
+
 /* What supports() is asked. `fn` is the member of a family, 0 where there are none. */
 typedef struct tern_kernel_query {
     uint32_t struct_size;
@@ -797,6 +811,8 @@ TERN_BACKEND_ASSERT(sizeof(tern_binary_attrs) == 24, "tern_binary_attrs layout")
 TERN_BACKEND_ASSERT(sizeof(tern_conv_attrs) == 80, "tern_conv_attrs layout");
 TERN_BACKEND_ASSERT(sizeof(tern_map_attrs) == 24, "tern_map_attrs layout");
 TERN_BACKEND_ASSERT(sizeof(tern_map_step) == 12, "tern_map_step layout");
+TERN_BACKEND_ASSERT(sizeof(tern_matmul_map_attrs) == 64, "tern_matmul_map_attrs layout");
+TERN_BACKEND_ASSERT(sizeof(tern_conv_map_attrs) == 112, "tern_conv_map_attrs layout");
 
 #ifdef __cplusplus
 }

@@ -32,6 +32,8 @@ enum {
     TERN_KERNEL_EMBEDDING_GRAD = 139,
     TERN_KERNEL_RECURRENT = 140,
     TERN_KERNEL_RECURRENT_GRAD = 141,
+    TERN_KERNEL_MATMUL_MAP = 142,
+    TERN_KERNEL_CONV_MAP = 143,
     TERN_KERNEL_REDUCE_LIST = 148
 };
 
@@ -208,6 +210,19 @@ typedef struct tern_recurrent_attrs {
  * REDUCE_LIST: any number of inputs of one dtype, each of a shape of its own, and one vector with an element
  * for each: out[k] = all elements of input k, reduced as REDUCE's member `fn` does. The attributes are
  * tern_reduce_attrs, with dims 0. supports sees one input; the family has no plans.
+ */
+
+/*
+ * MATMUL_MAP, CONV_MAP: a product or a convolution whose result goes through a program of MAP before it is
+ * written. The first `n_operands` inputs are those of MATMUL (a, b and, where there are three, c) or CONV
+ * (x, w and, where there are three, the bias); those that follow are the program's inputs from the second on,
+ * each of out's shape by strides of 0, in a buffer. With p what MATMUL or CONV gives:
+ *
+ *     out = program(p, inputs[n_operands], ...)
+ *
+ * p has the program's dtype, float64 for float64 and else float32, and is not rounded to that of out. The
+ * program has one output. The attributes, tern_matmul_map_attrs and tern_conv_map_attrs, are in
+ * tern/backend.h; `fn` is the program's number of steps, as for MAP.
  */
 
 #endif

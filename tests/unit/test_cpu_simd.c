@@ -88,23 +88,48 @@ static const char model_text[] =
     " Conv2d(16, 32, 3, padding=1, groups=2), GELU(), AvgPool2d(2), Conv2d(32, 32, 1), Flatten(),"
     " Linear(2048, 96), Dropout(0.3), LayerNorm(96), SiLU(), Linear(96, 10))";
 
+static uint64_t add_parameters(uint64_t hash, tern_module *model) {
+    tern_value parameters = tern_module_parameters(model);
+    for (size_t i = 0; i < tern_value_count(parameters); i++)
+        hash = add_tensor(hash, tern_value_at(parameters, i).as.tensor);
+    return hash;
+}
+
 static uint64_t add_training(uint64_t hash, tern_ctx *ctx, const char *optimizer) {
     tern_module *model = tern_nn(ctx, model_text);
     tern_optim *optim = tern_optim_new(model, optimizer);
     tern_tensor *x = tern_randn(ctx, TERN_SHAPE(48, 3, 32, 32), NULL);
     tern_tensor *target = tern_randint(ctx, 0, 10, TERN_SHAPE(48), NULL);
-    for (int step = 0; step < 2; step++) {
-        tern_scope scope = tern_scope_begin(ctx, 0);
-        tern_tensor *loss = tern_cross_entropy(tern_forward(model, x), target, TERN_MEAN);
-        tern_optim_zero_grad(optim);
-        tern_backward(loss);
-        tern_optim_step(optim);
-        hash = add_tensor(hash, loss);
-        tern_scope_end(scope);
-    }
-    tern_value parameters = tern_module_parameters(model);
+    tern_scope scope = tern_scope_begin(ctx, 0);
+    tern_tensor *loss = tern_cross_entropy(tern_forward(model, x), target, TERN_MEAN);
+    tern_backward(loss);
+    tern_optim_step(optim);
+    hash = add_tensor(hash, loss);
+    tern_scope_end(scope);
+    return add_parameters(hash, model);
+}
+
+/* Attention over 130 tokens, and a recurrent layer, each with its gradients. */
+static uint64_t add_sequences(uint64_t hash, tern_ctx *ctx) {
+    tern_tensor *x = tern_randn(ctx, TERN_SHAPE(130, 70, 16), NULL);
+    tern_module *lstm = tern_nn(ctx, "LSTM(16, 24, bidirectional=True)");
+    tern_value steps = tern_tensor_value(x);
+    tern_value y = tern_value_at(tern_module_call(lstm, &steps, 1, tern_none()), 0);
+    tern_tensor *heads =
+        tern_transpose(tern_reshape(y.as.tensor, TERN_SHAPE(130, 70, 4, 12)), 0, 2);
+    tern_value args[] = {tern_tensor_value(heads),
+                         tern_tensor_value(heads),
+                         tern_tensor_value(heads),
+                         tern_none(),
+                         tern_float(0),
+                         tern_bool(true)};
+    tern_value out =
+        tern_call(ctx, "nn.functional.scaled_dot_product_attention", args, 6, tern_none());
+    hash = add_tensor(hash, out.as.tensor);
+    tern_backward(tern_mean(out.as.tensor));
+    tern_value parameters = tern_module_parameters(lstm);
     for (size_t i = 0; i < tern_value_count(parameters); i++)
-        hash = add_tensor(hash, tern_value_at(parameters, i).as.tensor);
+        hash = add_tensor(hash, tern_grad_of(tern_value_at(parameters, i).as.tensor));
     return hash;
 }
 
@@ -115,6 +140,7 @@ static uint64_t compute(void) {
     uint64_t hash = add_operations(UINT64_C(0xcbf29ce484222325), ctx);
     hash = add_training(hash, ctx, "AdamW(lr=0.01)");
     hash = add_training(hash, ctx, "SGD(lr=0.01, momentum=0.9)");
+    hash = add_sequences(hash, ctx);
     if (tern_check(ctx) != TERN_OK) {
         fprintf(stderr, "%s\n", tern_error(ctx));
         hash = 0;
