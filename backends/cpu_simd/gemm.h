@@ -74,6 +74,13 @@ static inline int64_t tern_simd_tile_rows(int64_t m, int64_t i) {
     return left < TERN_SIMD_ROWS + 4 ? (left + 1) / 2 : TERN_SIMD_ROWS;
 }
 
+/* How many tiles of as many rows there are one behind the other from row i on. */
+static inline int64_t tern_simd_tiles(int64_t m, int64_t i) {
+    int64_t left = m - i;
+    if (left <= TERN_SIMD_ROWS) return 1;
+    return left < TERN_SIMD_ROWS + 4 ? left / ((left + 1) / 2) : (left - 4) / TERN_SIMD_ROWS;
+}
+
 /*
  * Packing. Element (i, p), where i counts rows of a or columns of b and p < k, is at from + i * stride +
  * p * k_stride.
@@ -93,7 +100,8 @@ void tern_simd_pack_rows_f64(int64_t count, int64_t k, const void *from, int64_t
 /*
  * The product of a, [m, k], and of a b whose panel of columns j .. j + PANEL begins at b + j / PANEL *
  * panel_stride, its rows `ld` elements apart: k * PANEL and PANEL for packed columns; PANEL and rs_b for
- * rows of b as they are, which are read in whole vectors. cs_a 0 says that a's rows are packed.
+ * rows of b as they are, which are read in whole vectors. One of a's strides is 1, and where that is rs_a the
+ * other is at least m; cs_a 0 says that a's rows are packed.
  */
 void tern_simd_block_f32(int64_t m, int64_t n, int64_t k, const void *a, int64_t rs_a, int64_t cs_a,
                          const void *b, int64_t panel_stride, int64_t ld,

@@ -1,14 +1,24 @@
 /*
  * gemm_tile.h: one tile of a product in registers (gemm.h), for float32 and float64.
  *
- *     tern_simd_tile_f32(ROWS, VECTORS, k, a, rs_a, cs_a, b, ld, acc)
+ *     tern_simd_tile_down_f32(ROWS, VECTORS, k, a, cs_a, b, ld, acc)      rows of a adjacent
+ *     tern_simd_tile_along_f32(ROWS, VECTORS, k, a, rs_a, b, ld, acc)     k of a contiguous
+ *     tern_simd_tile_packed_f32(ROWS, VECTORS, k, a, b, acc)              a and b packed
  *
- * adds to acc[r][v], r < rows and v < vectors, the sums over p < k of a[r * rs_a + p * cs_a] times the
- * v-th vector of b + p * ld. With `rows` and `vectors` known to the compiler acc stays in registers:
- * TERN_SIMD_ROWS rows of 2 vectors are what an instruction set has room for.
+ * add to acc[r][v], r < rows and v < vectors, the sums over p < k of a[r, p] times the v-th vector of
+ * b + p * ld. With `rows` and `vectors` known to the compiler acc stays in registers: TERN_SIMD_ROWS rows of
+ * 2 vectors are what an instruction set has room for.
+ *
+ * The loops take four k at a time. A processor whose two threads share a core starts about three
+ * instructions a cycle for each of them, and 20 are needed for the 12 products of a step of AVX2: whatever
+ * is added to those is lost. So an address is a pointer, plus a constant, or plus a stride in bytes, which an
+ * instruction adds by itself; pointers in between are kept apart (SIMD_APART), since compilers would
+ * otherwise keep each sum in a register of its own, and run out of them.
  */
 #ifndef TERN_CPU_SIMD_GEMM_TILE_H
 #define TERN_CPU_SIMD_GEMM_TILE_H
+
+#include <stdatomic.h>
 
 #include "gemm.h"
 
@@ -17,6 +27,28 @@
 #else
 #define SIMD_UNROLL _Pragma("GCC unroll 16")
 #endif
+
+/* A pointer or stride of which the compiler knows nothing from here on. */
+#define SIMD_APART(x) __asm__("" : "+r"(x))
+
+#define SIMD_BEHIND(pointer, bytes) ((const void *)((const char *)(pointer) + (bytes)))
+
+/* acc += x * y, which stays in its register: compilers choose forms of the instruction that write to
+ * another operand's, and then move and spill sums. */
+SIMD_INLINE void f32_accumulate(f32v *acc, f32v x, f32v y) {
+#if defined(__FMA__)
+    __asm__("vfmadd231ps %2, %1, %0" : "+v"(*acc) : "v"(x), "v"(y));
+#else
+    *acc = f32_fma(x, y, *acc);
+#endif
+}
+SIMD_INLINE void f64_accumulate(f64v *acc, f64v x, f64v y) {
+#if defined(__FMA__)
+    __asm__("vfmadd231pd %2, %1, %0" : "+v"(*acc) : "v"(x), "v"(y));
+#else
+    *acc = f64_fma(x, y, *acc);
+#endif
+}
 
 #define NUMBER  float
 #define VECTOR  f32v
