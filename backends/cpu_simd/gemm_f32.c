@@ -14,9 +14,21 @@
 #define OP(x)   f32_##x
 #include "gemm_block.inc"
 
+/* A square of 16-bit floats, transposed. */
+static inline void turn_bf16(const uint16_t *from, int64_t stride, f32v *x) {
+    for (int i = 0; i < LANES; i++) x[i] = f32_of_bf16(u16_load(from + i * stride));
+    f32_transpose(x);
+}
+
+static inline void turn_f16(const uint16_t *from, int64_t stride, f32v *x) {
+    for (int i = 0; i < LANES; i++) x[i] = f32_of_f16(u16_load(from + i * stride));
+    f32_transpose(x);
+}
+
 #define SOURCE              float
 #define WIDEN(from)         f32_load(from)
 #define WIDEN_SOME(from, n) f32_load_some(from, n)
+#define TURN                f32_load_transposed
 #define PACK(x)             x##_f32
 #include "gemm_pack.inc"
 #include "gemm_vector.inc"
@@ -24,6 +36,7 @@
 #define SOURCE              uint16_t
 #define WIDEN(from)         f32_of_bf16(u16_load(from))
 #define WIDEN_SOME(from, n) f32_of_bf16(u16_load_some(from, n))
+#define TURN                turn_bf16
 #define PACK(x)             x##_bf16
 #include "gemm_pack.inc"
 #include "gemm_vector.inc"
@@ -31,6 +44,7 @@
 #define SOURCE              uint16_t
 #define WIDEN(from)         f32_of_f16(u16_load(from))
 #define WIDEN_SOME(from, n) f32_of_f16(u16_load_some(from, n))
+#define TURN                turn_f16
 #define PACK(x)             x##_f16
 #include "gemm_pack.inc"
 #include "gemm_vector.inc"

@@ -17,6 +17,7 @@
 #define SOURCE              double
 #define WIDEN(from)         f64_load(from)
 #define WIDEN_SOME(from, n) f64_load_some(from, n)
+#define TURN                f64_load_transposed
 #define PACK(x)             x##_f64
 #include "gemm_pack.inc"
 #include "gemm_vector.inc"

@@ -5,6 +5,7 @@
 #define TERN_CPU_SIMD_SIMD_LANES_H
 
 #include "simd.h"
+#include "simd_zip.h"
 
 /* ---- sums ------------------------------------------------------------------------------------ */
 
@@ -148,6 +149,38 @@ SIMD_INLINE void f32_transpose(f32v *x) {
     }
     for (int i = 0; i < 4; i++) simd_turn_parts(pairs + i, 4);
     for (int i = 0; i < F32_LANES; i++) x[i] = (f32v)pairs[i];
+}
+
+/* The same within each 16 bytes of the vectors, which are as many as such a part has lanes. */
+SIMD_INLINE void f32_transpose_parts(f32v *x) {
+    f64v a = (f64v)f32_zip_low(x[0], x[1]), b = (f64v)f32_zip_high(x[0], x[1]);
+    f64v c = (f64v)f32_zip_low(x[2], x[3]), d = (f64v)f32_zip_high(x[2], x[3]);
+    x[0] = (f32v)f64_zip_low(a, c);
+    x[1] = (f32v)f64_zip_high(a, c);
+    x[2] = (f32v)f64_zip_low(b, d);
+    x[3] = (f32v)f64_zip_high(b, d);
+}
+SIMD_INLINE void f64_transpose_parts(f64v *x) {
+    f64v a = x[0], b = x[1];
+    x[0] = f64_zip_low(a, b);
+    x[1] = f64_zip_high(a, b);
+}
+
+/* x[j] = column j of a square in memory, whose rows are `stride` elements apart. Parts of 16 bytes are
+ * loaded to where they belong, which is cheaper than to move them. */
+SIMD_INLINE void f32_load_transposed(const float *from, int64_t stride, f32v *x) {
+    for (int j = 0; j < F32_LANES; j += 4) {
+        for (int i = 0; i < 4; i++)
+            x[j + i] = (f32v)simd_load_pieces((const char *)(from + i * stride + j), 16 * stride);
+        f32_transpose_parts(x + j);
+    }
+}
+SIMD_INLINE void f64_load_transposed(const double *from, int64_t stride, f64v *x) {
+    for (int j = 0; j < F64_LANES; j += 2) {
+        for (int i = 0; i < 2; i++)
+            x[j + i] = (f64v)simd_load_pieces((const char *)(from + i * stride + j), 16 * stride);
+        f64_transpose_parts(x + j);
+    }
 }
 
 #endif

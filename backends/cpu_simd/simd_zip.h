@@ -94,6 +94,30 @@ SIMD_INLINE i32v simd_load_pieces(const char *from, int64_t step) {
 #endif
 }
 
+/* The reverse: each 16 bytes of a vector to a place of their own. */
+SIMD_INLINE void simd_store_pieces(char *to, int64_t step, i32v x) {
+#if defined(__AVX512F__)
+    _mm_storeu_si128((void *)to, _mm512_castsi512_si128((__m512i)x));
+    _mm_storeu_si128((void *)(to + step), _mm512_extracti32x4_epi32((__m512i)x, 1));
+    _mm_storeu_si128((void *)(to + 2 * step), _mm512_extracti32x4_epi32((__m512i)x, 2));
+    _mm_storeu_si128((void *)(to + 3 * step), _mm512_extracti32x4_epi32((__m512i)x, 3));
+#elif defined(__AVX2__)
+    _mm_storeu_si128((void *)to, _mm256_castsi256_si128((__m256i)x));
+    _mm_storeu_si128((void *)(to + step), _mm256_extracti128_si256((__m256i)x, 1));
+#else
+    (void)step;
+    i32_store(to, x);
+#endif
+}
+/* Each 8 bytes: the second half of a piece `half` bytes behind the first one, pieces `step` bytes apart. */
+SIMD_INLINE void simd_store_halves(char *to, int64_t half, int64_t step, i32v x) {
+    for (int q = 0; q < SIMD_BYTES / 16; q++) {
+        int64_t low = ((i64v)x)[2 * q], high = ((i64v)x)[2 * q + 1];
+        memcpy(to + q * step, &low, sizeof low);
+        memcpy(to + q * step + half, &high, sizeof high);
+    }
+}
+
 /* A store to an address that is a multiple of SIMD_BYTES, which need not stay in a cache; simd_settle
  * comes behind the last of them. */
 SIMD_INLINE void simd_stream(void *to, i32v x) {
