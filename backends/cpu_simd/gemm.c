@@ -8,6 +8,10 @@
  * A panel of b, k1 long, stays in the first cache, mc rows of a in the second. Blocks follow from the
  * sizes alone, and k is never shared among threads, so the bits are the same for any number of them.
  *
+ * Where all rows of a fit the second cache, a panel of b meets them once. Then blocks are whole columns of
+ * the part, and each panel is packed on the stack right before it is used, so that it never leaves the
+ * first cache.
+ *
  * An operand that is small, or used only a few times, is read where it lies. Sums go to out directly where
  * its rows are contiguous and of the type that is summed in, else to scratch memory, and from there
  * through `finish`.
@@ -24,6 +28,8 @@ static _Atomic int64_t first_cache = 32 << 10, second_cache = 256 << 10;
 /* The most that is packed of an operand at once, in elements, and the side of sums that wait apart. */
 #define PACKED (INT64_C(1) << 21)
 #define APART  1024
+/* Bytes of a panel of b that is packed where it is used. */
+#define NEAR_PANEL (16 << 10)
 /* Multiplications that are worth a thread, and a block's where all threads shall have one. */
 #define THREAD_WORK (INT64_C(1) << 19)
 #define BLOCK_WORK  0x1p22
@@ -33,6 +39,7 @@ typedef struct gemm_job {
     const tern_simd_number *number;
     int64_t in_size;
     bool packs_a, packs_b, sums_apart;
+    bool by_panels; /* b is packed panel by panel, where it is used */
     int64_t mc, nb;
     int64_t i, j, k;    /* where the part begins */
     int64_t m1, n1, k1; /* its size */
@@ -69,7 +76,7 @@ void tern_simd_gemm_init(void) {
 
 /* ---- packing --------------------------------------------------------------------------------- */
 
-/* The columns of b that lie in whole panels; those behind them are packed in any case. */
+/* The columns of b that are read where they lie; those behind them are less than a panel, and packed. */
 static int64_t unpacked(const gemm_job *job) {
     return job->packs_b ? 0 : job->n1 / job->number->panel * job->number->panel;
 }
@@ -83,24 +90,38 @@ static void pack_a(const gemm_job *job, int64_t i) {
 }
 
 /* Columns j .. end of the part. */
-static void pack_b(const gemm_job *job, int64_t j, int64_t end) {
+static void pack_b(const gemm_job *job, int64_t j, int64_t end, void *packed) {
     const tern_simd_product *p = &job->p;
     int64_t at = job->k * p->rs_b + (job->j + j) * p->cs_b;
     job->number->pack_columns[p->in](end - j, job->k1, (const char *)p->b + at * job->in_size,
-                                     p->cs_b, p->rs_b,
-                                     job->b + (j - unpacked(job)) * job->k1 * job->number->size);
+                                     p->cs_b, p->rs_b, packed);
+}
+
+/* Where columns from j on are packed, of a part whose b is packed at once. */
+static char *packed_b(const gemm_job *job, int64_t j) {
+    return job->b + (j - unpacked(job)) * job->k1 * job->number->size;
+}
+
+/* Blocks of a that are packed. */
+static int64_t blocks_of_a(const gemm_job *job) {
+    return job->packs_a ? divided(job->m1, job->mc) : 0;
+}
+
+/* Columns of b that are packed before the product begins. */
+static int64_t packed_before(const gemm_job *job) {
+    return job->by_panels ? 0 : job->n1 - unpacked(job);
 }
 
 /* Blocks of rows of a, and behind them blocks of columns of b. */
 static void pack(void *arg, int64_t begin, int64_t end) {
     const gemm_job *job = arg;
-    int64_t blocks_a = job->packs_a ? divided(job->m1, job->mc) : 0, first = unpacked(job);
+    int64_t blocks_a = blocks_of_a(job), first = unpacked(job);
     for (int64_t u = begin; u < end; u++) {
         int64_t j = first + (u - blocks_a) * job->nb;
         if (u < blocks_a)
             pack_a(job, u * job->mc);
         else
-            pack_b(job, j, least(j + job->nb, job->n1));
+            pack_b(job, j, least(j + job->nb, job->n1), packed_b(job, j));
     }
 }
 
@@ -121,10 +142,11 @@ static tern_simd_sink sink_at(const gemm_job *job, int64_t i, int64_t j) {
         (char *)p->out + at * size, c, p->rs_out, p->rs_c, p->cs_c, p->alpha, p->beta};
 }
 
-/* Adds the product for a block of rows, and columns that are all packed or all not. */
-static void multiply(const gemm_job *job, int64_t i, int64_t m, int64_t j, int64_t n) {
+/* Adds the product of a block of rows with columns of b: packed ones at `packed`, or as they lie (NULL). */
+static void multiply(const gemm_job *job, int64_t i, int64_t j, int64_t n, const void *packed) {
     const tern_simd_product *p = &job->p;
-    const int64_t size = job->number->size, panel = job->number->panel, first = unpacked(job);
+    const int64_t size = job->number->size, panel = job->number->panel;
+    const int64_t m = least(job->mc, job->m1 - i);
     tern_simd_sink sink = sink_at(job, i, j);
     if (job->k > 0) { /* what there is already */
         sink.c = sink.out;
@@ -135,29 +157,50 @@ static void multiply(const gemm_job *job, int64_t i, int64_t m, int64_t j, int64
     const char *a = job->a + i * job->k1 * size;
     if (!job->packs_a) a = (const char *)p->a + ((job->i + i) * p->rs_a + job->k * p->cs_a) * size;
     int64_t cs_a = job->packs_a ? 0 : p->cs_a;
-    if (j < first) {
-        const char *b = (const char *)p->b + (job->k * p->rs_b + job->j + j) * size;
+    const char *b = (const char *)p->b + (job->k * p->rs_b + job->j + j) * size;
+    if (packed)
+        job->number->block(m, n, job->k1, a, p->rs_a, cs_a, packed, panel * job->k1, panel, &sink);
+    else
         job->number->block(m, n, job->k1, a, p->rs_a, cs_a, b, panel, p->rs_b, &sink);
-    } else {
-        const char *b = job->b + (j - first) * job->k1 * size;
-        job->number->block(m, n, job->k1, a, p->rs_a, cs_a, b, panel * job->k1, panel, &sink);
+}
+
+static void finish(const gemm_job *job, int64_t i, int64_t j, int64_t n) {
+    if (!job->sums_apart || job->k + job->k1 < job->p.k) return;
+    job->number->finish(&job->p, job->i + i, job->j + j, least(job->mc, job->m1 - i), n,
+                        job->sums + (i * job->n1 + j) * job->number->size, job->n1);
+}
+
+/* Columns j .. end of all rows: each panel is multiplied as soon as it is packed. */
+static void multiply_columns(const gemm_job *job, int64_t j, int64_t end) {
+    double packed[NEAR_PANEL / sizeof(double)] __attribute__((aligned(64)));
+    const int64_t panel = job->number->panel, whole = least(end, unpacked(job));
+    for (int64_t i = 0; i < job->m1 && whole > j; i += job->mc)
+        multiply(job, i, j, whole - j, NULL);
+    for (int64_t t = most(j, whole); t < end; t += panel) {
+        int64_t n = least(panel, end - t);
+        pack_b(job, t, t + n, packed);
+        for (int64_t i = 0; i < job->m1; i += job->mc) multiply(job, i, t, n, packed);
     }
+    for (int64_t i = 0; i < job->m1; i += job->mc) finish(job, i, j, end - j);
 }
 
 static void multiply_block(const gemm_job *job, int64_t i, int64_t j) {
-    int64_t m = least(job->mc, job->m1 - i), end = least(j + job->nb, job->n1);
-    int64_t first = unpacked(job), middle = j < first ? least(end, first) : j;
-    if (middle > j) multiply(job, i, m, j, middle - j);
-    if (end > middle) multiply(job, i, m, middle, end - middle);
-    if (job->sums_apart && job->k + job->k1 == job->p.k)
-        job->number->finish(&job->p, job->i + i, job->j + j, m, end - j,
-                            job->sums + (i * job->n1 + j) * job->number->size, job->n1);
+    int64_t end = least(j + job->nb, job->n1), first = unpacked(job);
+    int64_t middle = j < first ? least(end, first) : j;
+    if (middle > j) multiply(job, i, j, middle - j, NULL);
+    if (end > middle) multiply(job, i, middle, end - middle, packed_b(job, middle));
+    finish(job, i, j, end - j);
 }
 
 static void multiply_blocks(void *arg, int64_t begin, int64_t end) {
     const gemm_job *job = arg;
-    for (int64_t u = begin; u < end; u++)
-        multiply_block(job, u / job->across * job->mc, u % job->across * job->nb);
+    for (int64_t u = begin; u < end; u++) {
+        int64_t j = u % job->across * job->nb;
+        if (job->by_panels)
+            multiply_columns(job, j, least(j + job->nb, job->n1));
+        else
+            multiply_block(job, u / job->across * job->mc, j);
+    }
 }
 
 /* ---- the whole ------------------------------------------------------------------------------- */
@@ -172,12 +215,12 @@ static void spread(const tern_kit_call *call, int64_t units, int64_t work,
 }
 
 static void run_part(const tern_kit_call *call, gemm_job *job) {
-    int64_t work = job->m1 * job->n1 * job->k1, packed = job->n1 - unpacked(job);
+    int64_t work = job->m1 * job->n1 * job->k1, packed = packed_before(job);
     int64_t to_pack = (job->packs_a ? job->m1 * job->k1 : 0) + packed * job->k1;
-    int64_t units = (job->packs_a ? divided(job->m1, job->mc) : 0) + divided(packed, job->nb);
+    int64_t down = job->by_panels ? 1 : divided(job->m1, job->mc);
     job->across = divided(job->n1, job->nb);
-    spread(call, units, 8 * to_pack, pack, job);
-    spread(call, divided(job->m1, job->mc) * job->across, work, multiply_blocks, job);
+    spread(call, blocks_of_a(job) + divided(packed, job->nb), 8 * to_pack, pack, job);
+    spread(call, down * job->across, work, multiply_blocks, job);
 }
 
 /* The parts; each packs what it needs. */
@@ -194,17 +237,26 @@ static void run_parts(const tern_kit_call *call, gemm_job *job) {
             }
 }
 
+/* Whether `lines` of b's rows, one of each, stay in the first cache together: rows that are a power of two
+ * apart displace one another there. */
+static bool lines_fit(int64_t lines, int64_t stride, int64_t size) {
+    int64_t apart = stride * size, sets = 4096;
+    while (apart % sets != 0 && sets > 64) sets /= 2;
+    return lines * sets <= first_cache;
+}
+
 /* What is packed, and what is read where it lies. */
 static void choose_packing(gemm_job *job) {
     const tern_simd_product *p = &job->p;
     const bool native = job->in_size == job->number->size;
-    const int64_t l1 = first_cache, panel = job->number->panel, size = job->number->size;
-    bool straight = p->cs_a == 1 || (p->rs_a == 1 && p->cs_a != 0);
-    /* rows that are a multiple of 4096 bytes apart displace each other in the caches */
-    bool few = p->n <= 4 * panel, near = p->m * p->k * size <= l1;
-    bool some = p->n <= 32 * panel && p->cs_a == 1 && p->rs_a * size % 4096 != 0;
-    job->packs_a = !(native && straight && (few || near || some));
-    job->packs_b = !(native && p->cs_b == 1 && p->k * p->n * size <= 2 * l1);
+    const int64_t panel = job->number->panel, size = job->number->size;
+    const int64_t k = least(p->k, first_cache / 2 / (panel * size));
+    bool down = p->rs_a == 1 && p->cs_a != 0 && p->n <= 4 * panel;
+    bool along = p->cs_a == 1 && p->n <= (p->rs_a * size % 4096 == 0 ? 8 : 16) * panel;
+    bool few = p->m <= 2 * TERN_SIMD_ROWS;
+    bool some = p->m <= 16 * TERN_SIMD_ROWS && lines_fit(k, p->rs_b, size);
+    job->packs_a = !(native && (down || along));
+    job->packs_b = !(native && p->cs_b == 1 && (few || some));
 }
 
 /* Blocks that fit the caches, and are many enough for many threads where each has work. */
@@ -213,11 +265,13 @@ static void choose_blocks(gemm_job *job) {
     const int64_t size = job->number->size, panel = job->number->panel;
     int64_t kc = most(128, first_cache / 2 / (panel * size));
     job->k1 = divided(p->k, divided(p->k, kc));
+    job->by_panels =
+        p->m * job->k1 * size <= second_cache / 4 * 3 && job->k1 * panel * size <= NEAR_PANEL;
     int64_t mc = most(4 * TERN_SIMD_ROWS, least(256, second_cache / 2 / (job->k1 * size)));
-    int64_t down = divided(p->m, mc), across = divided(p->n, 16 * panel);
+    int64_t down = job->by_panels ? 1 : divided(p->m, mc), across = divided(p->n, 16 * panel);
     double work = (double)p->m * (double)p->n * (double)job->k1;
     while (down * across < 16 && work / (double)(down * across) > BLOCK_WORK) {
-        bool tall = p->m / down > p->n / across;
+        bool tall = p->m / down > p->n / across && !job->by_panels;
         if (tall && p->m / down > 4 * TERN_SIMD_ROWS)
             down++;
         else if (p->n / across > 2 * panel)
@@ -226,12 +280,27 @@ static void choose_blocks(gemm_job *job) {
             break;
     }
     job->mc = multiple(divided(p->m, down), TERN_SIMD_ROWS);
+    if (job->by_panels) job->mc = least(job->mc, 16 * TERN_SIMD_ROWS); /* a is packed by threads */
     job->nb = multiple(divided(p->n, across), panel);
+}
+
+/* How much of the operands is packed at once. */
+static void choose_parts(gemm_job *job) {
+    const tern_simd_product *p = &job->p;
     int64_t side = job->sums_apart ? APART : PACKED / job->k1;
-    bool limits_m = job->packs_a || job->sums_apart, limits_n = job->packs_b || job->sums_apart;
+    bool limits_m = job->packs_a || job->sums_apart;
+    bool limits_n = (job->packs_b && !job->by_panels) || job->sums_apart;
     int64_t m1 = most(1, side / job->mc) * job->mc, n1 = most(1, side / job->nb) * job->nb;
     job->m1 = limits_m ? least(m1, p->m) : p->m;
     job->n1 = limits_n ? least(n1, p->n) : p->n;
+}
+
+/* Whether it pays to compute out's transpose: the k of a and b are contiguous, and so many more columns are
+ * than rows that packing them takes longer than to turn the sums. */
+static bool turns(const tern_simd_product *p) {
+    double packed = (double)p->k * (double)(p->n - p->m), turned = (double)p->m * (double)p->n;
+    return p->cs_a == 1 && p->rs_b == 1 && tern_kit_size(p->in) == tern_kit_size(p->out_dtype) &&
+           packed > 2 * turned;
 }
 
 /* out by columns is its transpose by rows. */
@@ -245,7 +314,7 @@ static void turn(tern_simd_product *p) {
 /* Elements of scratch memory: packed a, packed b, sums. */
 static int64_t room_for(const gemm_job *job, int64_t *out_b, int64_t *out_sums) {
     int64_t a = job->packs_a ? job->m1 * job->k1 : 0;
-    int64_t b = multiple(job->n1 - unpacked(job), job->number->panel) * job->k1;
+    int64_t b = multiple(packed_before(job), job->number->panel) * job->k1;
     *out_b = multiple(a, 16);
     *out_sums = *out_b + multiple(b, 16);
     return *out_sums + (job->sums_apart ? job->m1 * job->n1 : 0);
@@ -261,6 +330,7 @@ static int32_t multiply_parts(const tern_kit_call *call, const tern_simd_product
     job.sums_apart = !own || p->cs_out != 1 || !c_fits;
     choose_packing(&job);
     choose_blocks(&job);
+    choose_parts(&job);
     int64_t b_at, sums_at, room = room_for(&job, &b_at, &sums_at);
     char *scratch = room ? tern_kit_take(call, room, (size_t)job.number->size) : NULL;
     if (room && !scratch) return TERN_BACKEND_OUT_OF_MEMORY;
@@ -276,5 +346,7 @@ int32_t tern_simd_gemm(const tern_kit_call *call, tern_simd_product *p) {
     int32_t status;
     if (p->beta == 0) p->c = NULL;
     if (p->rs_out == 1 && (p->cs_out != 1 || p->n == 1)) turn(p);
-    return tern_simd_gemm_small(call, p, &status) ? status : multiply_parts(call, p);
+    if (tern_simd_gemm_small(call, p, &status)) return status;
+    if (turns(p)) turn(p);
+    return multiply_parts(call, p);
 }
