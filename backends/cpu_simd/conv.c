@@ -80,10 +80,8 @@ static int32_t run(const tern_simd_conv_call *c, conv_kind kind) {
     flat.source = &source.tensor;
     flat.result = &result.tensor;
     flat.weight = &flat_weight;
-    if (attrs->groups == 1 &&
-        tern_simd_conv_is_product(flat.source, flat.result, kind == BY_WEIGHT))
-        return kind == BY_WEIGHT ? tern_simd_conv_weight_product(&flat)
-                                 : tern_simd_conv_product(&flat, kind == BY_INPUT);
+    if (kind == BY_WEIGHT && attrs->groups == 1 && tern_simd_conv_is_product(&flat))
+        return tern_simd_conv_weight_product(&flat);
     return dispatch(&flat, &one, kind);
 }
 

@@ -13,10 +13,14 @@
  * that has no more zeros than one side needs: the zeros behind a row are those before the next one.
  * Results at the positions in between have no meaning and are left out when rows are stored.
  *
+ * With many channels of results, what some of them read is copied once more, into a panel that the tiles
+ * of gemm.h read (conv_panel.inc).
+ *
  * The gradient by input is the same with flipped and transposed weights. With a stride s its results
  * fall into s *classes* in each dimension, which use different taps of the kernel; forward there is one.
  * The gradient by weight is weight[m][k] = sum over f of result[m][f] * images[offset[k] + f], with
- * zeros at the positions in between.
+ * zeros at the positions in between; with many channels a product of gemm.h for each tap, whose sums
+ * are over positions too (conv_channels.inc).
  *
  * A zero at an edge times a number that is not finite is no number, where the definition skips the tap:
  * such weights (or such gradients of weights) go to the kit's kernel.
@@ -24,6 +28,7 @@
 #ifndef TERN_CPU_SIMD_CONV_H
 #define TERN_CPU_SIMD_CONV_H
 
+#include "gemm.h"
 #include "kernels.h"
 #include "plane.h"
 
@@ -56,6 +61,19 @@ SIMD_INLINE tern_simd_split tern_simd_split_of(int64_t total, int64_t parts) {
 
 SIMD_INLINE int64_t tern_simd_part(tern_simd_split split, int64_t index) {
     return split.size + (index < split.larger);
+}
+
+/* Rows that are packed for gemm.h in parts of whole tiles, of at most about so many bytes. */
+SIMD_INLINE tern_simd_split tern_simd_row_parts(int64_t rows, int64_t row_bytes, int64_t bytes) {
+    int64_t tiles = (rows - 1) / TERN_SIMD_ROWS + 1, parts = (rows * row_bytes - 1) / bytes + 1;
+    return tern_simd_split_of(tiles, parts < tiles ? parts : tiles);
+}
+
+/* The rows of part `index`, which begins at row `first`. */
+SIMD_INLINE int64_t tern_simd_row_part(tern_simd_split parts, int64_t index, int64_t first,
+                                       int64_t rows) {
+    int64_t count = tern_simd_part(parts, index) * TERN_SIMD_ROWS;
+    return count < rows - first ? count : rows - first;
 }
 
 /* One spatial dimension. */

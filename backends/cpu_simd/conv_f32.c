@@ -5,6 +5,7 @@
 
 #define NUMBER  float
 #define VECTOR  f32v
+#define MASK    i32v
 #define LANES   F32_LANES
 #define DTYPE   TERN_BT_FLOAT32
 #define NAME(x) x##_f32

@@ -5,6 +5,7 @@
 
 #define NUMBER  double
 #define VECTOR  f64v
+#define MASK    i64v
 #define LANES   F64_LANES
 #define DTYPE   TERN_BT_FLOAT64
 #define NAME(x) x##_f64

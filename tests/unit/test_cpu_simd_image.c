@@ -98,9 +98,14 @@ Test(cpu_simd_image, convolutions_of_every_kind_have_the_bits_of_the_reference) 
         {2, 3, 10, 1, {28, 28}, {3, 3}, 1, 1, 1},   /* few channels */
         {1, 1, 7, 1, {1, 24}, {1, 1}, 1, 0, 1},     /* one tap, a line as long as a tile */
         {2, 33, 19, 1, {7, 7}, {1, 1}, 1, 0, 1},    /* one tap, a line shorter than some */
-        {3, 17, 9, 1, {15, 15}, {1, 1}, 1, 0, 1},   /* one tap, by columns in two strips */
-        {3, 35, 70, 1, {9, 7}, {1, 1}, 1, 0, 1},    /* one tap, a product for each image */
-        {17, 18, 16, 1, {5, 11}, {1, 1}, 1, 0, 1},  /* the same, many images */
+        {3, 17, 9, 1, {15, 15}, {1, 1}, 1, 0, 1},   /* one tap, two strips */
+        {3, 35, 70, 1, {9, 7}, {1, 1}, 1, 0, 1},    /* one tap, panels of the source itself */
+        {17, 18, 16, 1, {5, 11}, {1, 1}, 1, 0, 1},  /* one tap, many images */
+        {1, 96, 900, 1, {3, 5}, {1, 1}, 1, 0, 1},   /* panels, weights in blocks of rows */
+        {2, 48, 50, 1, {14, 14}, {3, 3}, 1, 1, 1},  /* panels, k in blocks, vectors in two rows */
+        {5, 27, 49, 1, {4, 3}, {3, 3}, 1, 1, 1},    /* panels, vectors in many rows, small images */
+        {2, 60, 96, 2, {11, 13}, {3, 3}, 2, 1, 1},  /* panels, phases and groups */
+        {1, 40, 50, 1, {19, 9}, {5, 3}, 3, 2, 2},   /* panels, classes with other taps */
         {2, 5, 6, 1, {9, 9}, {1, 1}, 1, 2, 1},      /* one tap with padding */
         {2, 6, 5, 1, {17, 23}, {3, 3}, 2, 1, 1},    /* phases */
         {1, 3, 4, 1, {31, 31}, {7, 7}, 3, 3, 1},    /* phases and classes with other taps */
