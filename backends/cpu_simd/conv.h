@@ -102,6 +102,7 @@ typedef struct tern_simd_convolution {
     int64_t classes;
 
     int strip_axis; /* the first that has more than one result */
+    int64_t unit;   /* of which strips have a whole number, the last one aside */
     int64_t strips; /* what is computed at once: parts of about equal size along it */
     int64_t strip;  /* results of the largest */
     int64_t image;  /* elements from one image to the next */
@@ -135,9 +136,10 @@ void tern_simd_conv_offsets(const tern_simd_convolution *conv, const tern_simd_c
 /* Flat positions of `count` results in each dimension, the last one included. */
 int64_t tern_simd_conv_length(const tern_simd_convolution *conv, const int64_t *count);
 
-/* The same of one strip, which begins at *out_start; `count` becomes the strip's. */
-int64_t tern_simd_conv_strip(const tern_simd_convolution *conv, int64_t index, int64_t *out_start,
-                             int64_t *count);
+/* Where a strip begins; the length of one whose class has `count` results in all, which becomes the
+ * strip's count. */
+int64_t tern_simd_conv_start(const tern_simd_convolution *conv, int64_t index);
+int64_t tern_simd_conv_strip(const tern_simd_convolution *conv, int64_t index, int64_t *count);
 
 /* `count` numbers of `size` bytes, rounded up to an odd number of cache lines: rows at such a distance
  * do not meet in few sets of a cache. */

@@ -82,7 +82,8 @@ bool tern_simd_conv_plan(tern_simd_convolution *conv, const tern_conv_attrs *att
                                     .sources = source->shape[1] / attrs->groups,
                                     .results = result->shape[1] / attrs->groups,
                                     .taps = 1,
-                                    .classes = 1};
+                                    .classes = 1,
+                                    .unit = 1};
     int64_t in[3], out[3], taps[3];
     tern_ref_spread(source->shape + 2, attrs->spatial, 1, in);
     tern_ref_spread(result->shape + 2, attrs->spatial, 1, out);
@@ -129,8 +130,9 @@ int64_t tern_simd_conv_spaced(int64_t count, int64_t size) {
 
 void tern_simd_conv_layout(tern_simd_convolution *conv, int64_t strips, int64_t size) {
     tern_simd_axis *along = &conv->axis[conv->strip_axis];
-    conv->strips = most(1, least(strips, along->count));
-    conv->strip = divide_up(along->count, conv->strips);
+    int64_t units = divide_up(along->count, conv->unit);
+    conv->strips = most(1, least(strips, units));
+    conv->strip = least(divide_up(units, conv->strips) * conv->unit, along->count);
     int64_t elements = 1;
     for (int d = 0; d < 3; d++) {
         tern_simd_axis *a = &conv->axis[d];
@@ -182,11 +184,13 @@ int64_t tern_simd_conv_length(const tern_simd_convolution *conv, const int64_t *
     return ((count[0] - 1) * a[1].pitch + count[1] - 1) * a[2].pitch + count[2];
 }
 
-int64_t tern_simd_conv_strip(const tern_simd_convolution *conv, int64_t index, int64_t *out_start,
-                             int64_t *count) {
-    int64_t *along = &count[conv->strip_axis], all = conv->axis[conv->strip_axis].count;
-    int64_t start = all * index / conv->strips, end = all * (index + 1) / conv->strips;
-    *out_start = start;
-    *along = least(*along, end) - start;
+int64_t tern_simd_conv_start(const tern_simd_convolution *conv, int64_t index) {
+    int64_t all = conv->axis[conv->strip_axis].count, units = divide_up(all, conv->unit);
+    return least(units * index / conv->strips * conv->unit, all);
+}
+
+int64_t tern_simd_conv_strip(const tern_simd_convolution *conv, int64_t index, int64_t *count) {
+    int64_t *along = &count[conv->strip_axis], start = tern_simd_conv_start(conv, index);
+    *along = least(*along, tern_simd_conv_start(conv, index + 1)) - start;
     return *along < 1 ? 0 : tern_simd_conv_length(conv, count);
 }
