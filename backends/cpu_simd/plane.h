@@ -32,6 +32,26 @@ SIMD_INLINE u16v tern_simd_narrow(int32_t dtype, f32v x) {
     return dtype == TERN_BT_BFLOAT16 ? bf16_of_f32(x) : f16_of_f32(x);
 }
 
+/* Every second element of two vectors that follow each other, from the first on. */
+SIMD_INLINE f32v f32_even(f32v a, f32v b) {
+#if F32_LANES == 16
+    return __builtin_shufflevector(a, b, 0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30);
+#elif F32_LANES == 8
+    return __builtin_shufflevector(a, b, 0, 2, 4, 6, 8, 10, 12, 14);
+#else
+    return __builtin_shufflevector(a, b, 0, 2, 4, 6);
+#endif
+}
+SIMD_INLINE f64v f64_even(f64v a, f64v b) {
+#if F64_LANES == 8
+    return __builtin_shufflevector(a, b, 0, 2, 4, 6, 8, 10, 12, 14);
+#elif F64_LANES == 4
+    return __builtin_shufflevector(a, b, 0, 2, 4, 6);
+#else
+    return __builtin_shufflevector(a, b, 0, 2);
+#endif
+}
+
 /* Rows of 16-bit floats, a vector at a time. */
 static inline void read_other_f32(int32_t dtype, const char *from, int64_t stride, int64_t n,
                                   float *to) {
