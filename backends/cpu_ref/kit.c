@@ -49,9 +49,11 @@ static bool short_enough(int32_t fn, int32_t dtype) {
     return fn <= TERN_KIT_MAP_STEPS;
 }
 
+#ifndef TERN_KIT_COMPOSES
 static bool floating_program(int32_t fn, int32_t dtype) {
     return short_enough(fn, dtype) && tern_kit_is_floating(dtype);
 }
+#endif
 
 /* Resizing pictures of bytes is common. */
 static bool floating_or_uint8(int32_t fn, int32_t dtype) {
