@@ -30,11 +30,7 @@ static bool take(const tern_kit_call *call, int32_t dtype, dense *out) {
         count *= like->shape[d];
     }
     void *memory = tern_kit_take(call, count, (size_t)tern_kit_size(dtype));
-    out->tensor = (tern_kit_tensor){.data = memory,
-                                    .dtype = dtype,
-                                    .rank = like->rank,
-                                    .shape = like->shape,
-                                    .strides = out->strides};
+    out->tensor = tern_kit_tensor_over(memory, dtype, like->rank, like->shape, out->strides);
     return memory != NULL;
 }
 

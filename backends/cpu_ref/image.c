@@ -37,7 +37,7 @@ static tern_kit_tensor as_tensor(const tern_ref_image *image, const tern_kit_ten
     row_major(like, strides);
     char *data = image->f ? (char *)image->f : (char *)image->i;
     int32_t dtype = image->f ? TERN_BT_FLOAT64 : TERN_BT_INT64;
-    return (tern_kit_tensor){data, dtype, like->rank, like->shape, strides};
+    return tern_kit_tensor_over(data, dtype, like->rank, like->shape, strides);
 }
 
 static void convert(const tern_kit_call *call, const tern_kit_tensor *from,

@@ -13,14 +13,24 @@
 
 #include "tern/backend.h"
 
-/* An operand in host memory: tern_operand with the address of its first element. */
+/* An operand in host memory: tern_operand with the address of its first element. What a kernel makes by
+ * itself, over memory of its own, has no flags and no stamp (tern_kit_tensor_over). */
 typedef struct tern_kit_tensor {
     char *data;
     int32_t dtype; /* TERN_BT_* */
     int32_t rank;
     const int64_t *shape;   /* elements */
     const int64_t *strides; /* elements; 0 broadcasts */
+    uint32_t flags;         /* TERN_OPERAND_* */
+    uint64_t stamp;
 } tern_kit_tensor;
+
+/* One of a kernel's own making. */
+static inline tern_kit_tensor tern_kit_tensor_over(void *data, int32_t dtype, int32_t rank,
+                                                   const int64_t *shape, const int64_t *strides) {
+    return (tern_kit_tensor){
+        .data = data, .dtype = dtype, .rank = rank, .shape = shape, .strides = strides};
+}
 
 /* The first error of a launch. Zeroed is no error. */
 typedef struct tern_kit_flag {
@@ -40,6 +50,7 @@ typedef struct tern_kit_call {
     const tern_host *host;            /* what Tern gives: a log, a thread count */
     struct tern_kit_scratch *scratch; /* of tern_kit_take */
     tern_kit_flag *flag;
+    void *kept; /* what the device keeps for its kernels from launch to launch; may be NULL */
 } tern_kit_call;
 
 /* Returns TERN_BACKEND_OK, OUT_OF_MEMORY (scratch), UNSUPPORTED or, where it is a fused form and

@@ -200,6 +200,7 @@ void tern_kit_device_init(tern_kit_device *device, const tern_bdevice_vtable *vt
         device->attrs_sizes[id] = own && !has_program(id) ? (int32_t)own->attrs_size : ANY_ATTRS;
     }
     tern_kit_scratch_init(&device->scratch, host);
+    device->kept = NULL;
 }
 
 void tern_kit_device_fini(tern_kit_device *device) {
@@ -336,8 +337,8 @@ static tern_kit_tensor of_immediate(const tern_operand *operand, const tern_oper
         tern_kit_store_f64(operand->dtype, out_cell->bytes, 1, 1, &operand->at.f);
     else
         tern_num_store_i64(operand->dtype, out_cell->bytes, 0, operand->at.i);
-    return (tern_kit_tensor){out_cell->bytes, operand->dtype, like ? like->rank : 0,
-                             like ? like->shape : standing, standing};
+    return tern_kit_tensor_over(out_cell->bytes, operand->dtype, like ? like->rank : 0,
+                                like ? like->shape : standing, standing);
 }
 
 /* One launch, as the functions here hand it on. */
@@ -392,6 +393,8 @@ static inline bool reach(const launch *l, cell *cells, tern_kit_tensor *tensors)
         tensors[i].rank = operand->rank;
         tensors[i].shape = operand->shape;
         tensors[i].strides = operand->strides;
+        tensors[i].flags = operand->flags;
+        tensors[i].stamp = operand->stamp;
     }
     return true;
 }
@@ -422,8 +425,8 @@ static int32_t compute(const launch *l, const void *attrs) {
     cell cells[TERN_KIT_OPERANDS];
     if (!reach(l, cells, tensors)) return TERN_BACKEND_FAILED;
     tern_kit_call call = {
-        l->kernel, l->n_inputs,  l->n_outputs,     0,      tensors, tensors + l->n_inputs,
-        attrs,     device->host, &device->scratch, l->flag};
+        l->kernel, l->n_inputs,  l->n_outputs,     0,       tensors,     tensors + l->n_inputs,
+        attrs,     device->host, &device->scratch, l->flag, device->kept};
     int32_t status = device->kernels[l->kernel](&call);
     if (device->memory->leave) leave(l, l->n_inputs + l->n_outputs);
     if (status == TERN_BACKEND_OUT_OF_MEMORY)

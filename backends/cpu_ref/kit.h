@@ -67,6 +67,7 @@ typedef struct tern_kit_device {
     tern_kit_kernel kernels[TERN_KIT_KERNELS]; /* by id; NULL is a kernel that is not there */
     int32_t attrs_sizes[TERN_KIT_KERNELS];     /* that a kernel declares; -1 for any */
     tern_kit_scratch scratch;
+    void *kept; /* handed to every kernel (kernel.h); NULL until a device sets it */
 } tern_kit_device;
 
 /* Sets everything, with the kit's kernels. vtable and memory are static, host is the query's. */

@@ -42,8 +42,8 @@ static bool resolve(const multi_index *m, const int64_t *position, int64_t *out_
  * part of the offset comes from the indices.
  */
 static tern_kit_tensor view_large(const multi_index *m, int64_t *strides) {
-    tern_kit_tensor view = {m->large->data, m->large->dtype, m->small->rank, m->small->shape,
-                            strides};
+    tern_kit_tensor view = tern_kit_tensor_over(m->large->data, m->large->dtype, m->small->rank,
+                                                m->small->shape, strides);
     for (int32_t d = 0; d < m->small->rank; d++) {
         int32_t behind = d - m->attrs->first - m->index_rank;
         if (d < m->attrs->first)

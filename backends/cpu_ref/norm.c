@@ -52,21 +52,21 @@ static norm describe(const tern_kit_call *call, const tern_kit_tensor *x, uint32
 /* ---- tensors over scratch memory ------------------------------------------------------------- */
 
 static tern_kit_tensor full(const norm *s, char *memory) {
-    return (tern_kit_tensor){memory, s->wide, s->x->rank, s->x->shape, s->packed};
+    return tern_kit_tensor_over(memory, s->wide, s->x->rank, s->x->shape, s->packed);
 }
 
 static tern_kit_tensor statistic(const norm *s, char *memory) {
-    return (tern_kit_tensor){memory, s->wide, s->x->rank, s->kept, s->strides};
+    return tern_kit_tensor_over(memory, s->wide, s->x->rank, s->kept, s->strides);
 }
 
 static tern_kit_tensor spread(const norm *s, char *memory) {
-    return (tern_kit_tensor){memory, s->wide, s->x->rank, s->x->shape, s->spread};
+    return tern_kit_tensor_over(memory, s->wide, s->x->rank, s->x->shape, s->spread);
 }
 
 /* One number everywhere. */
 static tern_kit_tensor number(const norm *s, double *value) {
     static const int64_t standing[TERN_BACKEND_MAX_RANK];
-    return (tern_kit_tensor){(char *)value, TERN_BT_FLOAT64, s->x->rank, s->x->shape, standing};
+    return tern_kit_tensor_over((char *)value, TERN_BT_FLOAT64, s->x->rank, s->x->shape, standing);
 }
 
 /* ---- position by position -------------------------------------------------------------------- */
@@ -268,7 +268,7 @@ static int32_t sum_to(const gradient *q, const tern_kit_tensor *in, const tern_k
         step *= out->shape[d];
     }
     if (in->dtype == out->dtype && dims) return reduce(&q->s, TERN_REDUCE_SUM, dims, in, out);
-    tern_kit_tensor sum = {q->sums, q->s.wide, out->rank, out->shape, strides};
+    tern_kit_tensor sum = tern_kit_tensor_over(q->sums, q->s.wide, out->rank, out->shape, strides);
     int32_t status = dims ? reduce(&q->s, TERN_REDUCE_SUM, dims, in, &sum) : TERN_BACKEND_OK;
     if (status == TERN_BACKEND_OK) copy(&q->s, dims ? &sum : in, out);
     return status;

@@ -95,7 +95,8 @@ static void copy(const layer *l, const tern_kit_tensor *operand, const matrix *m
         strides[d] = count;
         count *= operand->shape[d];
     }
-    tern_kit_tensor own = {m->data, l->dtype, operand->rank, operand->shape, strides};
+    tern_kit_tensor own =
+        tern_kit_tensor_over(m->data, l->dtype, operand->rank, operand->shape, strides);
     tern_kit_call call = *l->call;
     call.inputs = back ? &own : operand;
     call.outputs = back ? operand : &own;
@@ -118,7 +119,7 @@ static void store(const layer *l, const matrix *m, const tern_kit_tensor *to) {
 /* ---- products and sums ----------------------------------------------------------------------- */
 
 static tern_kit_tensor tensor_of(const layer *l, const matrix *m) {
-    return (tern_kit_tensor){m->data, l->dtype, 2, m->shape, m->strides};
+    return tern_kit_tensor_over(m->data, l->dtype, 2, m->shape, m->strides);
 }
 
 /* out = a x + c; c may be NULL. */

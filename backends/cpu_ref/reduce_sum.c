@@ -149,7 +149,7 @@ static tern_kit_tensor wide_like(const tern_kit_tensor *tensor, int32_t dtype, i
         strides[d] = step;
         step *= tensor->shape[d];
     }
-    return (tern_kit_tensor){memory, dtype, tensor->rank, tensor->shape, strides};
+    return tern_kit_tensor_over(memory, dtype, tensor->rank, tensor->shape, strides);
 }
 
 /* MEAN: sums of float32 or float64 divided by how many elements are in each, a number of that dtype. */

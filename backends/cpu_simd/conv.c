@@ -23,7 +23,7 @@ static bool make_line(const tern_kit_tensor *tensor, line *out) {
     }
     out->shape[2] = size;
     out->strides[2] = 1;
-    out->tensor = (tern_kit_tensor){tensor->data, tensor->dtype, 3, out->shape, out->strides};
+    out->tensor = tern_kit_tensor_over(tensor->data, tensor->dtype, 3, out->shape, out->strides);
     return true;
 }
 

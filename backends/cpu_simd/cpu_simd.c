@@ -5,21 +5,38 @@
  * variant by the manifests, before any of them is opened.
  */
 #include "../cpu_ref/kit.h"
-#include "gemm.h"
+#include "gemm_weights.h"
 #include "kernels.h"
 
 static const tern_host *host;
 
+typedef struct simd_device {
+    tern_kit_device kit;
+    tern_simd_weights weights;
+} simd_device;
+
 static void close_device(tern_bdevice *device) {
-    tern_kit_device_fini((tern_kit_device *)device);
+    simd_device *own = (simd_device *)device;
+    tern_simd_weights_fini(&own->weights);
+    tern_kit_device_fini(&own->kit);
     host->free(device);
 }
 
+/* Packed weights make room for what has none. */
+static int32_t alloc_buffer(tern_bdevice *device, uint64_t bytes, tern_bbuffer **out_buffer,
+                            tern_backend_error *err) {
+    int32_t status = tern_kit_buffer_alloc(device, bytes, out_buffer, err);
+    if (status == TERN_BACKEND_OUT_OF_MEMORY &&
+        tern_simd_weights_drop(&((simd_device *)device)->weights))
+        status = tern_kit_buffer_alloc(device, bytes, out_buffer, err);
+    return status;
+}
+
 /* Tuples of MAP go to the threads together; other launches are the kit's. */
-static int32_t launch(tern_bdevice *device, tern_bqueue *queue, int32_t kernel,
-                      const tern_operand *inputs, int32_t n_inputs, const tern_operand *outputs,
-                      int32_t n_outputs, const void *attrs, uint32_t attrs_size,
-                      tern_backend_error *err) {
+static int32_t launch_once(tern_bdevice *device, tern_bqueue *queue, int32_t kernel,
+                           const tern_operand *inputs, int32_t n_inputs,
+                           const tern_operand *outputs, int32_t n_outputs, const void *attrs,
+                           uint32_t attrs_size, tern_backend_error *err) {
     if (kernel == TERN_KERNEL_MAP)
         return tern_simd_map((tern_kit_device *)device, inputs, n_inputs, outputs, n_outputs, attrs,
                              err);
@@ -30,12 +47,25 @@ static int32_t launch(tern_bdevice *device, tern_bqueue *queue, int32_t kernel,
                            attrs_size, err);
 }
 
+static int32_t launch(tern_bdevice *device, tern_bqueue *queue, int32_t kernel,
+                      const tern_operand *inputs, int32_t n_inputs, const tern_operand *outputs,
+                      int32_t n_outputs, const void *attrs, uint32_t attrs_size,
+                      tern_backend_error *err) {
+    int32_t status = launch_once(device, queue, kernel, inputs, n_inputs, outputs, n_outputs, attrs,
+                                 attrs_size, err);
+    if (status == TERN_BACKEND_OUT_OF_MEMORY &&
+        tern_simd_weights_drop(&((simd_device *)device)->weights))
+        status = launch_once(device, queue, kernel, inputs, n_inputs, outputs, n_outputs, attrs,
+                             attrs_size, err);
+    return status;
+}
+
 static const tern_bdevice_vtable vtable = {
     .struct_size = sizeof vtable,
     .alignment = 64,
     .speed = TERN_SPEED_FAST,
     .close = close_device,
-    .buffer_alloc = tern_kit_buffer_alloc,
+    .buffer_alloc = alloc_buffer,
     .buffer_free = tern_kit_buffer_free,
     .buffer_import = tern_kit_buffer_import,
     .memory_info = tern_kit_memory_info,
@@ -96,15 +126,17 @@ static int32_t device_info(int32_t index, tern_device_info *out_info, tern_backe
 
 static int32_t device_open(int32_t index, tern_bdevice **out_device, tern_backend_error *err) {
     if (index != 0) return tern_kit_fail(err, TERN_BACKEND_INVALID, "cpu_simd has one device");
-    tern_kit_device *device = host->alloc(sizeof *device);
+    simd_device *device = host->alloc(sizeof *device);
     if (!device) {
         return tern_kit_fail(err, TERN_BACKEND_OUT_OF_MEMORY, "cpu_simd: out of host memory");
     }
-    tern_kit_device_init(device, &vtable, host, &tern_kit_host_memory);
+    tern_kit_device_init(&device->kit, &vtable, host, &tern_kit_host_memory);
     for (size_t i = 0; i < sizeof own_kernels / sizeof own_kernels[0]; i++)
-        tern_kit_replace(device, own_kernels[i].kernel, own_kernels[i].run);
+        tern_kit_replace(&device->kit, own_kernels[i].kernel, own_kernels[i].run);
+    tern_simd_weights_init(&device->weights, host, (size_t)(tern_kit_host_bytes() / 8));
+    device->kit.kept = &device->weights;
     tern_simd_gemm_init();
-    *out_device = &device->base;
+    *out_device = &device->kit.base;
     return TERN_BACKEND_OK;
 }
 

@@ -21,6 +21,7 @@
 
 #include "../cpu_ref/walk.h"
 #include "gemm_number.h"
+#include "gemm_weights.h"
 
 /* Bytes. Written when a device opens, always the same. */
 static _Atomic int64_t first_cache = 32 << 10, second_cache = 256 << 10;
@@ -45,6 +46,7 @@ typedef struct gemm_job {
     int64_t m1, n1, k1; /* its size */
     int64_t across;     /* blocks in a row of the part */
     char *a, *b, *sums; /* packed, and sums [m1, n1] */
+    const char *kept;   /* all of b, packed before; NULL where it is not */
 } gemm_job;
 
 static int64_t least(int64_t a, int64_t b) {
@@ -99,6 +101,10 @@ static void pack_b(const gemm_job *job, int64_t j, int64_t end, void *packed) {
 
 /* Where columns from j on are packed, of a part whose b is packed at once. */
 static char *packed_b(const gemm_job *job, int64_t j) {
+    if (job->kept) /* all columns of the k before, and of these k those before */
+        return (char *)job->kept +
+               (job->k * multiple(job->p.n, job->number->panel) + (job->j + j) * job->k1) *
+                   job->number->size;
     return job->b + (j - unpacked(job)) * job->k1 * job->number->size;
 }
 
@@ -109,7 +115,7 @@ static int64_t blocks_of_a(const gemm_job *job) {
 
 /* Columns of b that are packed before the product begins. */
 static int64_t packed_before(const gemm_job *job) {
-    return job->by_panels ? 0 : job->n1 - unpacked(job);
+    return job->by_panels || job->kept ? 0 : job->n1 - unpacked(job);
 }
 
 /* Blocks of rows of a, and behind them blocks of columns of b. */
@@ -256,17 +262,22 @@ static void choose_packing(gemm_job *job) {
     bool few = p->m <= 2 * TERN_SIMD_ROWS;
     bool some = p->m <= 16 * TERN_SIMD_ROWS && lines_fit(k, p->rs_b, size);
     job->packs_a = !(native && (down || along));
-    job->packs_b = !(native && p->cs_b == 1 && (few || some));
+    job->packs_b = job->kept || !(native && p->cs_b == 1 && (few || some));
+}
+
+/* How many k are packed, and multiplied, at once. */
+static int64_t k_at_once(int64_t k, const tern_simd_number *number) {
+    int64_t kc = most(128, first_cache / 2 / (number->panel * number->size));
+    return divided(k, divided(k, kc));
 }
 
 /* Blocks that fit the caches, and are many enough for many threads where each has work. */
 static void choose_blocks(gemm_job *job) {
     const tern_simd_product *p = &job->p;
     const int64_t size = job->number->size, panel = job->number->panel;
-    int64_t kc = most(128, first_cache / 2 / (panel * size));
-    job->k1 = divided(p->k, divided(p->k, kc));
-    job->by_panels =
-        p->m * job->k1 * size <= second_cache / 4 * 3 && job->k1 * panel * size <= NEAR_PANEL;
+    job->k1 = k_at_once(p->k, job->number);
+    job->by_panels = !job->kept && p->m * job->k1 * size <= second_cache / 4 * 3 &&
+                     job->k1 * panel * size <= NEAR_PANEL;
     int64_t mc = most(4 * TERN_SIMD_ROWS, least(256, second_cache / 2 / (job->k1 * size)));
     int64_t down = job->by_panels ? 1 : divided(p->m, mc), across = divided(p->n, 16 * panel);
     double work = (double)p->m * (double)p->n * (double)job->k1;
@@ -289,7 +300,7 @@ static void choose_parts(gemm_job *job) {
     const tern_simd_product *p = &job->p;
     int64_t side = job->sums_apart ? APART : PACKED / job->k1;
     bool limits_m = job->packs_a || job->sums_apart;
-    bool limits_n = (job->packs_b && !job->by_panels) || job->sums_apart;
+    bool limits_n = packed_before(job) > 0 || job->sums_apart;
     int64_t m1 = most(1, side / job->mc) * job->mc, n1 = most(1, side / job->nb) * job->nb;
     job->m1 = limits_m ? least(m1, p->m) : p->m;
     job->n1 = limits_n ? least(n1, p->n) : p->n;
@@ -308,7 +319,7 @@ static void turn(tern_simd_product *p) {
     tern_simd_product t = *p;
     *p = (tern_simd_product){t.n,    t.m,      t.k,      t.in,    t.out_dtype, t.b,    t.a,
                              t.c,    t.out,    t.cs_b,   t.rs_b,  t.cs_a,      t.rs_a, t.cs_c,
-                             t.rs_c, t.cs_out, t.rs_out, t.alpha, t.beta};
+                             t.rs_c, t.cs_out, t.rs_out, t.alpha, t.beta,      0};
 }
 
 /* Elements of scratch memory: packed a, packed b, sums. */
@@ -320,12 +331,12 @@ static int64_t room_for(const gemm_job *job, int64_t *out_b, int64_t *out_sums) 
     return *out_sums + (job->sums_apart ? job->m1 * job->n1 : 0);
 }
 
-static int32_t multiply_parts(const tern_kit_call *call, const tern_simd_product *p) {
-    bool wide = p->out_dtype == TERN_BT_FLOAT64;
-    gemm_job job = {.p = *p,
-                    .number = wide ? &tern_simd_number_f64 : &tern_simd_number_f32,
-                    .in_size = tern_kit_size(p->in)};
-    bool own = wide || p->out_dtype == TERN_BT_FLOAT32;
+/* `kept` is b, packed whole, or NULL. */
+static int32_t multiply_parts(const tern_kit_call *call, const tern_simd_product *p,
+                              const void *kept) {
+    gemm_job job = {
+        .p = *p, .number = tern_simd_number_of(p), .in_size = tern_kit_size(p->in), .kept = kept};
+    bool own = p->out_dtype == TERN_BT_FLOAT64 || p->out_dtype == TERN_BT_FLOAT32;
     bool c_fits = !p->c || p->cs_c == 0 || p->cs_c == 1;
     job.sums_apart = !own || p->cs_out != 1 || !c_fits;
     choose_packing(&job);
@@ -342,11 +353,67 @@ static int32_t multiply_parts(const tern_kit_call *call, const tern_simd_product
     return TERN_BACKEND_OK;
 }
 
+/* ---- constant weights ------------------------------------------------------------------------ */
+
+/* Fewer rows are no blocks (gemm_small.c), and of more rows packing is a small part. */
+#define KEPT_MORE 16
+#define KEPT_ROWS 256
+
+static bool is_worth_keeping(const tern_simd_product *p) {
+    return p->stamp_b && p->m > KEPT_MORE && p->m <= KEPT_ROWS && p->n > KEPT_MORE;
+}
+
+typedef struct whole_pack {
+    const tern_simd_product *p;
+    char *to;
+} whole_pack;
+
+/* Panels of all k. */
+static void pack_panels(void *arg, int64_t begin, int64_t end) {
+    const whole_pack *w = arg;
+    const tern_simd_product *p = w->p;
+    const tern_simd_number *number = tern_simd_number_of(p);
+    const int64_t panel = number->panel, in_size = tern_kit_size(p->in);
+    const int64_t columns = multiple(p->n, panel), k1 = k_at_once(p->k, number);
+    const int64_t j = begin * panel, n = least(end * panel, p->n) - j;
+    for (int64_t k = 0; k < p->k; k += k1) {
+        int64_t some = least(k1, p->k - k);
+        const char *from = (const char *)p->b + (k * p->rs_b + j * p->cs_b) * in_size;
+        number->pack_columns[p->in](n, some, from, p->cs_b, p->rs_b,
+                                    w->to + (k * columns + j * some) * number->size);
+    }
+}
+
+/* True where b is a weight that is kept; then it is computed, with the status. */
+static bool multiply_kept(const tern_kit_call *call, const tern_simd_product *p,
+                          int32_t *out_status) {
+    const tern_simd_number *number = tern_simd_number_of(p);
+    int64_t panels = divided(p->n, number->panel), rows = p->k * number->size;
+    bool is_ready;
+    whole_pack pack = {p, NULL};
+    void *packed;
+    if (rows > PTRDIFF_MAX / (panels * number->panel)) return false;
+    size_t bytes = (size_t)(rows * panels * number->panel);
+    tern_simd_weight *weight = tern_simd_weight_take(call->kept, p, bytes, &packed, &is_ready);
+    if (!weight) return false;
+    if (!is_ready) {
+        pack.to = packed;
+        call->host->parallel_for(panels, THREAD_WORK / (8 * rows) + 1, pack_panels, &pack);
+        tern_simd_weight_is_packed(call->kept, weight);
+    }
+    *out_status = multiply_parts(call, p, packed);
+    tern_simd_weight_give(call->kept, weight);
+    return true;
+}
+
+/* Constant weights are never turned, so that it does not show in the bits when one begins to be kept. */
 int32_t tern_simd_gemm(const tern_kit_call *call, tern_simd_product *p) {
     int32_t status;
     if (p->beta == 0) p->c = NULL;
     if (p->rs_out == 1 && (p->cs_out != 1 || p->n == 1)) turn(p);
+    const bool keeps = call->kept && is_worth_keeping(p);
+    if (keeps && multiply_kept(call, p, &status)) return status;
     if (tern_simd_gemm_small(call, p, &status)) return status;
-    if (turns(p)) turn(p);
-    return multiply_parts(call, p);
+    if (!keeps && turns(p)) turn(p);
+    return multiply_parts(call, p, NULL);
 }

@@ -29,6 +29,7 @@ typedef struct tern_simd_product {
     void *out;
     int64_t rs_a, cs_a, rs_b, cs_b, rs_c, cs_c, rs_out, cs_out;
     double alpha, beta;
+    uint64_t stamp_b; /* of a b that is constant (tern_operand), which may be kept packed; else 0 */
 } tern_simd_product;
 
 /*

@@ -35,6 +35,11 @@ typedef struct tern_simd_number {
 
 extern const tern_simd_number tern_simd_number_f32, tern_simd_number_f64;
 
+/* What a product is summed in. */
+static inline const tern_simd_number *tern_simd_number_of(const tern_simd_product *p) {
+    return p->out_dtype == TERN_BT_FLOAT64 ? &tern_simd_number_f64 : &tern_simd_number_f32;
+}
+
 /* A product that is small, a vector's, or a few rows' or columns', for which blocks do not pay: true where it
  * has been computed, with the status. out's columns are contiguous, or it is one row. */
 bool tern_simd_gemm_small(const tern_kit_call *call, const tern_simd_product *product,

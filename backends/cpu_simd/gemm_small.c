@@ -28,10 +28,6 @@ typedef struct vector_job {
     bool by_columns;
 } vector_job;
 
-static const tern_simd_number *number_of(const tern_simd_product *p) {
-    return p->out_dtype == TERN_BT_FLOAT64 ? &tern_simd_number_f64 : &tern_simd_number_f32;
-}
-
 static bool is_native(const tern_simd_product *p) {
     return p->in == TERN_BT_FLOAT32 || p->in == TERN_BT_FLOAT64;
 }
@@ -56,7 +52,7 @@ static void multiply_vector(void *arg, int64_t begin, int64_t end) {
 
 static int32_t multiply_row(const tern_kit_call *call, const tern_simd_product *p,
                             bool by_columns) {
-    vector_job job = {p, number_of(p), p->a, by_columns};
+    vector_job job = {p, tern_simd_number_of(p), p->a, by_columns};
     double near[NEAR_VECTOR];
     void *row = NULL;
     if (!is_native(p) || (p->cs_a != 1 && p->k > 1)) {
@@ -81,9 +77,9 @@ static int32_t multiply_row(const tern_kit_call *call, const tern_simd_product *
 static void multiply_dots(void *arg, int64_t begin, int64_t end) {
     const tern_simd_product *p = arg;
     if (p->m > p->n)
-        number_of(p)->dots(p, begin, 0, end - begin, p->n);
+        tern_simd_number_of(p)->dots(p, begin, 0, end - begin, p->n);
     else
-        number_of(p)->dots(p, 0, begin, p->m, end - begin);
+        tern_simd_number_of(p)->dots(p, 0, begin, p->m, end - begin);
 }
 
 static void multiply_few(const tern_kit_call *call, const tern_simd_product *product) {
@@ -102,7 +98,7 @@ static void multiply_few(const tern_kit_call *call, const tern_simd_product *pro
 /* Columns j .. j + n, with b as it lies or packed. */
 static void multiply_columns(const tern_simd_product *p, int64_t j, int64_t n, const void *b,
                              int64_t panel_stride, int64_t ld) {
-    const tern_simd_number *number = number_of(p);
+    const tern_simd_number *number = tern_simd_number_of(p);
     const int64_t size = number->size;
     const void *c = p->c ? (const char *)p->c + j * p->cs_c * size : NULL;
     tern_simd_sink sink = {
@@ -112,7 +108,7 @@ static void multiply_columns(const tern_simd_product *p, int64_t j, int64_t n, c
 
 /* b's whole panels as they lie, where that is possible; others packed, some at a time. */
 static void multiply_near(const tern_simd_product *p) {
-    const tern_simd_number *number = number_of(p);
+    const tern_simd_number *number = tern_simd_number_of(p);
     const int64_t panel = number->panel, size = number->size;
     const int64_t whole = p->cs_b == 1 ? p->n / panel * panel : 0;
     if (whole > 0) multiply_columns(p, 0, whole, p->b, panel, p->rs_b);
@@ -133,7 +129,7 @@ static bool is_near(const tern_simd_product *p) {
     bool straight = p->cs_a == 1 || (p->rs_a == 1 && p->cs_a != 0);
     return straight && p->out_dtype == p->in && p->cs_out == 1 &&
            (!p->c || p->cs_c == 0 || p->cs_c == 1) &&
-           p->k <= NEAR_PANEL / (number_of(p)->panel * size) &&
+           p->k <= NEAR_PANEL / (tern_simd_number_of(p)->panel * size) &&
            (p->cs_b != 1 || p->k * p->n * size <= NEAR_B);
 }
 

@@ -210,8 +210,8 @@ static void walk_others(picks *x, const tern_kit_tensor *small, const tern_kit_t
         far[rank] = large->strides[d];
         near[rank++] = small->strides[d < attrs->first ? d : d - attrs->count + index_rank];
     }
-    tern_kit_tensor a = {NULL, small->dtype, rank, shape, near};
-    tern_kit_tensor b = {NULL, large->dtype, rank, shape, far};
+    tern_kit_tensor a = tern_kit_tensor_over(NULL, small->dtype, rank, shape, near);
+    tern_kit_tensor b = tern_kit_tensor_over(NULL, large->dtype, rank, shape, far);
     const tern_kit_tensor *operands[] = {&a, &b};
     tern_kit_walk_begin(&x->walk, operands, 2, 0);
     take_row(x);

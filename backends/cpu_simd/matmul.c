@@ -65,6 +65,7 @@ static int32_t multiply_batch(const tern_kit_call *call, const tern_simd_product
     tern_kit_walk_begin(&b.walk, operands, 4, 3u << (out->rank - 2));
     merge_rows(&b);
     int64_t count = tern_kit_walk_count(&b.walk);
+    if (count > 1) b.first.stamp_b = 0; /* not a matrix of each position */
     double work = (double)(b.first.m * b.first.n) * (double)b.first.k;
     if (work >= LARGE)
         multiply_some(&b, 0, count);
@@ -81,11 +82,26 @@ int32_t tern_simd_matmul(const tern_kit_call *call) {
         (out->dtype == TERN_BT_FLOAT64 && a->dtype != TERN_BT_FLOAT64))
         return tern_ref_matmul(call);
     const int32_t r = out->rank - 2, s = r + 1;
-    tern_simd_product p = {
-        out->shape[r],   out->shape[s],   a->shape[s],     a->dtype,   out->dtype,
-        a->data,         x->data,         c ? c->data : 0, out->data,  a->strides[r],
-        a->strides[s],   x->strides[r],   x->strides[s],   0,          0,
-        out->strides[r], out->strides[s], attrs->alpha,    attrs->beta};
+    tern_simd_product p = {out->shape[r],
+                           out->shape[s],
+                           a->shape[s],
+                           a->dtype,
+                           out->dtype,
+                           a->data,
+                           x->data,
+                           c ? c->data : 0,
+                           out->data,
+                           a->strides[r],
+                           a->strides[s],
+                           x->strides[r],
+                           x->strides[s],
+                           0,
+                           0,
+                           out->strides[r],
+                           out->strides[s],
+                           attrs->alpha,
+                           attrs->beta,
+                           x->flags & TERN_OPERAND_CONSTANT ? x->stamp : 0};
     if (c) {
         p.rs_c = c->strides[r];
         p.cs_c = c->strides[s];

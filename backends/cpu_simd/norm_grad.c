@@ -80,7 +80,8 @@ static void collect_target(norm_shape *s, target *t, const tern_kit_tensor *out,
         t->packed[d] = step;
         step *= out->shape[d];
     }
-    tern_kit_tensor packed = {out->data, TERN_BT_FLOAT64, x->rank, out->shape, t->packed};
+    tern_kit_tensor packed =
+        tern_kit_tensor_over(out->data, TERN_BT_FLOAT64, x->rank, out->shape, t->packed);
     tern_simd_norm_operand(s, &packed, x);
 }
 

@@ -4,7 +4,7 @@ void tern_simd_norm_operand(norm_shape *s, const tern_kit_tensor *t, const tern_
     int32_t k = s->count++;
     for (int32_t d = 0; d < x->rank; d++)
         s->strides[k][d] = t->shape[d] == 1 && x->shape[d] != 1 ? 0 : t->strides[d];
-    s->operands[k] = (tern_kit_tensor){t->data, t->dtype, x->rank, x->shape, s->strides[k]};
+    s->operands[k] = tern_kit_tensor_over(t->data, t->dtype, x->rank, x->shape, s->strides[k]);
 }
 
 void tern_simd_norm_number(norm_shape *s, int32_t dtype, const void *value,
@@ -15,7 +15,7 @@ void tern_simd_norm_number(norm_shape *s, int32_t dtype, const void *value,
         const void *read;
         char *data;
     } at = {.read = value};
-    s->operands[s->count++] = (tern_kit_tensor){at.data, dtype, x->rank, x->shape, standing};
+    s->operands[s->count++] = tern_kit_tensor_over(at.data, dtype, x->rank, x->shape, standing);
 }
 
 void tern_simd_norm_cut(norm_shape *s, uint32_t dims) {

@@ -18,8 +18,8 @@ static double saturate(double x) {
 }
 
 static tern_kit_tensor tensor_of(const tern_operand *operand) {
-    return (tern_kit_tensor){operand->buffer->memory + operand->at.byte_offset, operand->dtype,
-                             operand->rank, operand->shape, operand->strides};
+    return tern_kit_tensor_over(operand->buffer->memory + operand->at.byte_offset, operand->dtype,
+                                operand->rank, operand->shape, operand->strides);
 }
 
 /* x = f(x) for every element of the operand; f works on what the dtype holds. */

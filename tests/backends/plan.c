@@ -102,8 +102,8 @@ static int32_t sum_elements(const test_plan *plan, const tern_operand *operand, 
                             tern_backend_error *err) {
     char *base = enter(plan, operand->buffer, err);
     if (!base) return TERN_BACKEND_FAILED;
-    tern_kit_tensor tensor = {base + operand->at.byte_offset, operand->dtype, operand->rank,
-                              operand->shape, operand->strides};
+    tern_kit_tensor tensor = tern_kit_tensor_over(base + operand->at.byte_offset, operand->dtype,
+                                                  operand->rank, operand->shape, operand->strides);
     const tern_kit_tensor *one = &tensor;
     size_t size = (size_t)tern_kit_size(operand->dtype);
     uint64_t sum = FNV_START;

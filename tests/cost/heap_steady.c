@@ -151,6 +151,21 @@ static void step_batches(subject *s) {
     tern_item(loss);
 }
 
+/* ---- inference, between changes of a weight that a device may keep in a form of its own -------- */
+
+static void prepare_inference(subject *s) {
+    s->model = tern_nn(s->ctx, "Sequential(Linear(40, 30), ReLU(), Linear(30, 20))");
+    s->input = tern_rand(s->ctx, TERN_SHAPE(25, 40), NULL);
+}
+
+static void step_inference(subject *s) {
+    tern_value parameters = tern_module_parameters(s->model);
+    tern_scope inference = tern_scope_begin(s->ctx, TERN_INFERENCE);
+    for (int i = 0; i < 3; i++) tern_item(tern_sum(tern_forward(s->model, s->input)));
+    tern_mul_scalar_in_place(tern_value_at(parameters, 0).as.tensor, 0.99);
+    tern_scope_end(inference);
+}
+
 /* ---- counting -------------------------------------------------------------------------------- */
 
 static const model_case models[] = {
@@ -160,6 +175,7 @@ static const model_case models[] = {
     {"norms_dropout", prepare_norms, step_classifier},
     {"lstm", prepare_lstm, step_classifier},
     {"batches", prepare_batches, step_batches},
+    {"inference", prepare_inference, step_inference},
 };
 
 enum { N_MODELS = sizeof models / sizeof models[0] };
