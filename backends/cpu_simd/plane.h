@@ -32,25 +32,48 @@ SIMD_INLINE u16v tern_simd_narrow(int32_t dtype, f32v x) {
     return dtype == TERN_BT_BFLOAT16 ? bf16_of_f32(x) : f16_of_f32(x);
 }
 
-/* Every second element of two vectors that follow each other, from the first on. */
+/* Every second element of some that follow each other, from the first on: a holds the first of them, and b
+ * those from the second half on, or (last) from one before it. */
+#if SIMD_BYTES == 64
 SIMD_INLINE f32v f32_even(f32v a, f32v b) {
-#if F32_LANES == 16
     return __builtin_shufflevector(a, b, 0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30);
-#elif F32_LANES == 8
-    return __builtin_shufflevector(a, b, 0, 2, 4, 6, 8, 10, 12, 14);
-#else
-    return __builtin_shufflevector(a, b, 0, 2, 4, 6);
-#endif
+}
+SIMD_INLINE f32v f32_even_last(f32v a, f32v b) {
+    return __builtin_shufflevector(a, b, 0, 2, 4, 6, 8, 10, 12, 14, 17, 19, 21, 23, 25, 27, 29, 31);
 }
 SIMD_INLINE f64v f64_even(f64v a, f64v b) {
-#if F64_LANES == 8
     return __builtin_shufflevector(a, b, 0, 2, 4, 6, 8, 10, 12, 14);
-#elif F64_LANES == 4
-    return __builtin_shufflevector(a, b, 0, 2, 4, 6);
-#else
-    return __builtin_shufflevector(a, b, 0, 2);
-#endif
 }
+SIMD_INLINE f64v f64_even_last(f64v a, f64v b) {
+    return __builtin_shufflevector(a, b, 0, 2, 4, 6, 9, 11, 13, 15);
+}
+#elif SIMD_BYTES == 32
+SIMD_INLINE f32v f32_even(f32v a, f32v b) {
+    return __builtin_shufflevector(a, b, 0, 2, 4, 6, 8, 10, 12, 14);
+}
+SIMD_INLINE f32v f32_even_last(f32v a, f32v b) {
+    return __builtin_shufflevector(a, b, 0, 2, 4, 6, 9, 11, 13, 15);
+}
+SIMD_INLINE f64v f64_even(f64v a, f64v b) {
+    return __builtin_shufflevector(a, b, 0, 2, 4, 6);
+}
+SIMD_INLINE f64v f64_even_last(f64v a, f64v b) {
+    return __builtin_shufflevector(a, b, 0, 2, 5, 7);
+}
+#else
+SIMD_INLINE f32v f32_even(f32v a, f32v b) {
+    return __builtin_shufflevector(a, b, 0, 2, 4, 6);
+}
+SIMD_INLINE f32v f32_even_last(f32v a, f32v b) {
+    return __builtin_shufflevector(a, b, 0, 2, 5, 7);
+}
+SIMD_INLINE f64v f64_even(f64v a, f64v b) {
+    return __builtin_shufflevector(a, b, 0, 2);
+}
+SIMD_INLINE f64v f64_even_last(f64v a, f64v b) {
+    return __builtin_shufflevector(a, b, 0, 3);
+}
+#endif
 
 /* Rows of 16-bit floats, a vector at a time. */
 static inline void read_other_f32(int32_t dtype, const char *from, int64_t stride, int64_t n,

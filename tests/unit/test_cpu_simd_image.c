@@ -104,6 +104,9 @@ Test(cpu_simd_image, convolutions_of_every_kind_have_the_bits_of_the_reference) 
         {1, 96, 900, 1, {3, 5}, {1, 1}, 1, 0, 1},   /* panels, weights in blocks of rows */
         {2, 48, 50, 1, {14, 14}, {3, 3}, 1, 1, 1},  /* panels, k in blocks, vectors in two rows */
         {5, 27, 49, 1, {4, 3}, {3, 3}, 1, 1, 1},    /* panels, vectors in many rows, small images */
+        {4, 48, 50, 1, {7, 7}, {3, 3}, 1, 1, 1},    /* panels over images, k in blocks */
+        {5, 70, 50, 1, {3, 7}, {1, 1}, 1, 0, 1},    /* the same of the source itself */
+        {5, 27, 30, 1, {5, 5}, {3, 3}, 2, 1, 1},    /* and into strided results */
         {2, 60, 96, 2, {11, 13}, {3, 3}, 2, 1, 1},  /* panels, phases and groups */
         {1, 40, 50, 1, {19, 9}, {5, 3}, 3, 2, 2},   /* panels, classes with other taps */
         {2, 5, 6, 1, {9, 9}, {1, 1}, 1, 2, 1},      /* one tap with padding */
