@@ -30,11 +30,9 @@ bool tern_options_read(tern_ctx *ctx, const char *who, const void *options, void
     memcpy(&known, out_options, sizeof known);
     memcpy(&given, options, sizeof given);
     if (given < sizeof given || given > known) {
-        tern_fail(
-            ctx, TERN_ERR_ARGUMENT,
-            "%s: the options' size is %zu, which this library does not know: begin with their "
-            "initialiser",
-            who, given);
+        tern_fail(ctx, TERN_ERR_ARGUMENT,
+                  "%s: the options' size is %zu: start from their initialiser macro, not from {0}",
+                  who, given);
         return false;
     }
     memcpy(out_options, options, given);

@@ -27,7 +27,8 @@ static int draw(const verb *v, saved_run *run, const plot_options *o) {
                        .folder = run->folder,
                        .facts = run->facts,
                        .history = saved_run_history(run),
-                       .model = run->model};
+                       .model = run->model,
+                       .task = run->task};
     if (!o->out || strcmp(o->what, "curves") != 0)
         looks.test = run_data_test(run->ctx, &run->recipe, run->facts, NULL, true);
     if (tern_check(run->ctx) != TERN_OK) return work_failed(v, "%s", saved_run_error(run));

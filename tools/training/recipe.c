@@ -191,10 +191,6 @@ bool recipe_read(tern_ctx *ctx, const char *path, recipe *out_recipe) {
     return false;
 }
 
-bool recipe_is_classifier(const recipe *r) {
-    return strstr(r->loss, "CrossEntropyLoss") || strstr(r->loss, "NLLLoss");
-}
-
 tern_ctx *recipe_context(tern_ctx *reader, const recipe *r, const char *asked) {
     return *r->device && !asked ? tern_open(r->device) : reader;
 }
