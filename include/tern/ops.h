@@ -95,8 +95,7 @@ TERN_API tern_tensor *tern_normal_in_place(tern_tensor *input, double mean, doub
 
 /* ---- views: the result shares the input's storage -------------------------------------------- */
 TERN_API tern_tensor *tern_view(tern_tensor *input, tern_shape size);
-TERN_API tern_tensor *tern_reshape(tern_tensor *input,
-                                   tern_shape shape); /* copies only if it must */
+TERN_API tern_tensor *tern_reshape(tern_tensor *input, tern_shape shape); /* a copy if need be */
 TERN_API tern_tensor *tern_flatten(tern_tensor *input, int start_dim, int end_dim);
 TERN_API tern_tensor *tern_unsqueeze(tern_tensor *input, int dim);
 TERN_API tern_tensor *tern_squeeze(tern_tensor *input, int dim);

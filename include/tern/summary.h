@@ -17,9 +17,9 @@ typedef struct tern_summary_row {
     int depth;                /* of the name: 0 is the model itself */
     bool called;              /* the shapes below are those of its first call */
     tern_shape input, output; /* of its first input and output tensor */
-    int64_t
-        parameters; /* its own elements, without its children's; a tied parameter is counted for the first module that holds it */
-    int64_t trainable; /* those of them that require a gradient */
+    int64_t parameters;       /* its own elements, without its children's; a tied parameter is
+                               * counted for the first module that holds it */
+    int64_t trainable;        /* those of them that require a gradient */
 } tern_summary_row;
 
 typedef struct tern_summary {
