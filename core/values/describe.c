@@ -15,7 +15,8 @@ bool tern_argument_given(tern_ctx *ctx, const char *who, const char *name, const
 
 bool tern_argument_tensor(tern_ctx *ctx, const char *who, const tern_tensor *tensor) {
     if (tern_is_nil(tensor))
-        tern_fail(ctx, TERN_ERR_ARGUMENT, "%s: the tensor is nil, what a failed call returns", who);
+        tern_fail(ctx, TERN_ERR_ARGUMENT, "%s: the tensor is nil, the result of a failed call",
+                  who);
     else if (tern_context_of(tensor) != ctx)
         tern_fail(ctx, TERN_ERR_ARGUMENT, "%s: the tensor belongs to another context", who);
     else

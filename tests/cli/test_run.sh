@@ -136,7 +136,7 @@ run 1 evaluate "$work/town" --data "$work/rome.csv"
 complains "tern evaluate: " "no class 'Ro?me'"
 printf 'area,rooms,price,town\n1,2,3,Ulm\nx,2,3,Ulm\n' >"$work/bad.csv"
 run 1 evaluate "$work/town" --data "$work/bad.csv"
-complains "tern evaluate: " "bad.csv:3" "column 'area'" "'x' is no number"
+complains "tern evaluate: " "bad.csv:3" "column 'area'" "'x' is not a number"
 
 # ---- train.csv and test.csv, and folders of classes ----
 mkdir "$work/two"

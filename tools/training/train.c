@@ -101,7 +101,7 @@ static bool begin(training *t, tern_ctx *ctx, recipe *r, bool resume) {
 static void tell_limit(const training *t, const train_options *o) {
     if (o->common.quiet) return;
     fprintf(o->common.json ? stderr : stdout,
-            "%s is made to be read, not to be fast: training on the first %" PRId64
+            "%s is written to be read, not to be fast: training on the first %" PRId64
             " samples (--limit N changes that)\n",
             tern_device_name(t->ctx), t->recipe->limit);
 }
@@ -202,31 +202,22 @@ const verb verb_train = {
     .arguments = "RECIPE",
     .summary = "trains a model by a recipe",
     .details =
-        "RECIPE is fashion-mnist (Debian's package dataset-fashion-mnist), or a file of lines\n"
-        "`key = value`, where # begins a comment. The tutorial is a command of its own: tern "
-        "train linear.\n\n"
-        "keys: model (PyTorch's notation, mlp, tinyvgg), optimizer, scheduler, loss, data,\n"
-        "transforms and test_transforms (torchvision's notation), target and inputs (columns of a\n"
-        "table), standardize (0 or 1), test_share, device, out, epochs, batch_size, seed, "
-        "workers,\n"
-        "limit (training samples), clip (the gradients' norm), patience (epochs without a better "
-        "test\n"
-        "loss), keep (last or best: whose weights model.pth holds).\n\n"
-        "A table's inputs are scaled to mean 0 and deviation 1, and so is the target of a "
-        "regression\n"
-        "(MSELoss, L1Loss, SmoothL1Loss, HuberLoss); standardize = 0 leaves both as they are.\n\n"
-        "data is a folder with IDX files by MNIST's names, with train_inputs.npy, "
-        "train_targets.npy,\n"
-        "test_inputs.npy and test_targets.npy, with train.csv and test.csv, or with train/ and "
-        "test/\n"
-        "whose folders are classes of .npy files; or a table, FILE.csv, of which the share "
-        "test_share "
-        "is\n"
-        "the test data. The run's folder gets recipe.txt, data.json, metrics.jsonl, model.pth, "
-        "after\n"
-        "every epoch checkpoint.pth, and plots/. A folder that holds a run is left alone without "
-        "--force\n"
-        "or --resume.",
+        "RECIPE is fashion-mnist (Debian's package dataset-fashion-mnist), or a file of "
+        "lines\n`key = value`, where # begins a comment. The tutorial has its own command: tern "
+        "train linear.\n\nkeys: model (PyTorch's notation, mlp, tinyvgg), optimizer, scheduler, "
+        "loss, data,\ntransforms and test_transforms (torchvision's notation), target and inputs "
+        "(columns of a\ntable), standardize (0 or 1), test_share, device, out, epochs, batch_size, "
+        "seed, workers,\nlimit (training samples), clip (norm of the gradients), patience (stop "
+        "after so many epochs\nwithout a better test loss), keep (last or best: the epoch whose "
+        "weights model.pth holds).\n\nA table's inputs are scaled to mean 0 and deviation 1, and "
+        "so is the target of a regression\n(MSELoss, L1Loss, SmoothL1Loss, HuberLoss); standardize "
+        "= 0 leaves both as they are.\n\ndata is one of\n  - a folder with IDX files by MNIST's "
+        "names\n  - a folder with train_inputs.npy, train_targets.npy, test_inputs.npy and "
+        "test_targets.npy\n  - a folder with train.csv and test.csv, or one table (FILE.csv)\n  - "
+        "a folder with train/ and test/, each with one folder of .npy files per class\nData in one "
+        "part is split; test_share is the share of the test data.\n\nThe run's folder gets "
+        "recipe.txt, data.json, metrics.jsonl, model.pth, plots/ and, after every\nepoch, "
+        "checkpoint.pth. A folder that holds a run is not overwritten without --force or --resume.",
     .options = table,
     .n_options = sizeof table / sizeof table[0],
     .least_positional = 1,
