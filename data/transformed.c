@@ -72,7 +72,8 @@ static bool add(tern_ctx *ctx, pipeline *p, tern_value call, const tern_sample_f
     size_t count = tern_value_count(positional);
     if (name.kind != TERN_VALUE_STRING || p->count == MOST_TRANSFORMS ||
         count > TERN_SCHEMA_MAX_ARGS) {
-        tern_fail(ctx, TERN_ERR_ARGUMENT, "transforms: expected at most %d calls, ToTensor() say",
+        tern_fail(ctx, TERN_ERR_ARGUMENT,
+                  "transforms: expected transforms such as ToTensor(), at most %d",
                   MOST_TRANSFORMS);
         return false;
     }
@@ -118,7 +119,7 @@ tern_dataset *tern_transformed_new(tern_dataset *handle, int field, const char *
     if (!dataset) return NULL;
     tern_ctx *ctx = dataset->ctx;
     if (field < 0 || field >= dataset->n_fields || !transforms) {
-        tern_fail(ctx, TERN_ERR_INDEX, "transforms: no field %d: a sample has %d", field,
+        tern_fail(ctx, TERN_ERR_INDEX, "transforms: no field %d: a sample has %d fields", field,
                   dataset->n_fields);
         return NULL;
     }

@@ -27,7 +27,7 @@ static int64_t elements_of(const tern_sample_field *field) {
 
 static bool is_picture(tern_ctx *ctx, const tern_transform *t) {
     if (t->in.shape.rank >= 2) return true;
-    tern_fail(ctx, TERN_ERR_ARGUMENT, "%s: a sample of %d dimensions is no picture [..., H, W]",
+    tern_fail(ctx, TERN_ERR_ARGUMENT, "%s: a sample of %d dimensions is not a picture [..., H, W]",
               t->cls->name, (int)t->in.shape.rank);
     return false;
 }
@@ -92,7 +92,8 @@ static bool plan_convert(tern_ctx *ctx, tern_transform *t) {
     t->out = t->in;
     t->out.dtype = TERN_FLOAT32;
     if (t->options.dtype == TERN_FLOAT32 && greatest(t->in.dtype) > 0) return true;
-    tern_fail(ctx, TERN_ERR_UNSUPPORTED, "ConvertImageDtype: from %s to %s: only to float32",
+    tern_fail(ctx, TERN_ERR_UNSUPPORTED,
+              "ConvertImageDtype: cannot convert %s to %s, only to float32",
               tern_dtype_name(t->in.dtype), tern_dtype_name(t->options.dtype));
     return false;
 }
@@ -153,7 +154,7 @@ static bool plan_flip(tern_ctx *ctx, tern_transform *t) {
     t->out = t->in;
     if (!is_picture(ctx, t)) return false;
     if (t->options.p >= 0 && t->options.p <= 1) return true;
-    tern_fail(ctx, TERN_ERR_ARGUMENT, "%s: p=%g is no probability: choose 0 to 1", t->cls->name,
+    tern_fail(ctx, TERN_ERR_ARGUMENT, "%s: p=%g is not a probability: use 0 to 1", t->cls->name,
               t->options.p);
     return false;
 }
@@ -206,7 +207,8 @@ static bool plan_crop(tern_ctx *ctx, tern_transform *t) {
         return true;
     }
     if (!sizes)
-        tern_fail(ctx, TERN_ERR_ARGUMENT, "%s: size is a side or (height, width)", t->cls->name);
+        tern_fail(ctx, TERN_ERR_ARGUMENT, "%s: size must be one number or (height, width)",
+                  t->cls->name);
     else
         tern_fail(ctx, TERN_ERR_ARGUMENT,
                   "%s: Required crop size (%lld, %lld) is larger than input image size (%lld, "

@@ -248,7 +248,7 @@ static bool results_fit(tern_opcall *call, const quartet *a, const results *r) {
         BODY(r->out)->dtype == dtype && BODY(r->lse)->dtype == tern_wide_dtype(dtype))
         return true;
     tern_call_fail(call, TERN_ERR_ARGUMENT,
-                   "grad_out, out and logsumexp do not belong to query and value");
+                   "grad_out, out and logsumexp do not match query and value");
     return false;
 }
 

@@ -287,7 +287,7 @@ tern_value tern_op__conv_weight_gradient(tern_opcall *call) {
                output_size(&g, d, BODY(x)->shape[d + 2], shape.dim[d + 2], &fits);
     if (!fits)
         return tern_call_fail(call, TERN_ERR_ARGUMENT,
-                              "gradient, input, weight size and groups do not belong together");
+                              "gradient, input, weight size and groups do not match");
     tern_tensor *out = tern_new_shaped(call, BODY(x)->dtype, &shape), *operands[2] = {grad, x};
     return tern_result(call,
                        launch_conv(call, TERN_KERNEL_CONV_GRAD_WEIGHT, operands, 2, out, &g.attrs));
@@ -356,7 +356,7 @@ static tern_value conv(tern_opcall *call, int spatial) {
             padding = ARG_INT(0);
         } else {
             return tern_call_fail(call, TERN_ERR_ARGUMENT,
-                                  "padding='%s': it is 'same', 'valid' or numbers", padding.as.s);
+                                  "padding='%s': must be 'same', 'valid' or numbers", padding.as.s);
         }
     }
     bool batched = BODY(x)->rank == BODY(w)->rank;

@@ -135,7 +135,7 @@ tern_value tern_invoke(tern_ctx *ctx, tern_operation operation, const tern_value
                        int n_positional, tern_value named) {
     if (!ctx || ctx->status != TERN_OK) return tern_none();
     if (!positional && n_positional > 0) {
-        tern_fail(ctx, TERN_ERR_ARGUMENT, "tern_call: NULL in the place of the arguments");
+        tern_fail(ctx, TERN_ERR_ARGUMENT, "tern_call: the arguments are NULL");
         return tern_none();
     }
     int first = operation.first - 1;
@@ -165,13 +165,12 @@ tern_value tern_call(tern_ctx *ctx, const char *name, const tern_value *position
                      int n_positional, tern_value named) {
     if (!ctx || ctx->status != TERN_OK) return tern_none();
     if (!name) {
-        tern_fail(ctx, TERN_ERR_ARGUMENT, "tern_call: NULL in the place of an operation's name");
+        tern_fail(ctx, TERN_ERR_ARGUMENT, "tern_call: the operation's name is NULL");
         return tern_none();
     }
     tern_operation operation = tern_find_operation(name);
     if (operation.first) return tern_invoke(ctx, operation, positional, n_positional, named);
-    tern_fail(ctx, TERN_ERR_NOT_FOUND,
-              "no operation is named '%s': `tern ops` lists those there are", name);
+    tern_fail(ctx, TERN_ERR_NOT_FOUND, "no operation is named '%s': `tern ops` lists all", name);
     return tern_none();
 }
 

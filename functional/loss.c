@@ -15,7 +15,7 @@ bool tern_reduction_argument(tern_opcall *call, int index, tern_reduction *out_r
             return true;
         }
     tern_call_fail(call, TERN_ERR_ARGUMENT,
-                   "'%s' is not a valid value for reduction: it is none, mean or sum", name);
+                   "'%s' is not a valid value for reduction: use none, mean or sum", name);
     return false;
 }
 

@@ -148,7 +148,7 @@ tern_value tern_op_norm(tern_opcall *call) {
     if (name && strcmp(name, "nuc") == 0) return nuclear(call, x);
     if (name && strcmp(name, "fro") != 0)
         return tern_call_fail(call, TERN_ERR_ARGUMENT,
-                              "p='%s' is no norm: give a number, 'fro' or 'nuc'", name);
+                              "p='%s' is not a norm: use a number, 'fro' or 'nuc'", name);
     double p = name ? 2.0 : tern_arg_double(call, 1, 2.0);
     tern_tensor *out = TERN_CALL(vector_norm, ARG_TENSOR(x), ARG_FLOAT(p), tern_arg(call, 2),
                                  ARG_BOOL(tern_arg_bool(call, 3, false)), tern_arg(call, 4));

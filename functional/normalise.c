@@ -63,7 +63,7 @@ static bool has_shape(const tern_tensor *x, const tern_shape *shape) {
 }
 
 static bool refuse(tern_opcall *call) {
-    tern_call_fail(call, TERN_ERR_ARGUMENT, "operands whose shapes do not belong together");
+    tern_call_fail(call, TERN_ERR_ARGUMENT, "the operands' shapes do not match");
     return false;
 }
 

@@ -178,7 +178,7 @@ tern_value tern_op__max_pool_gradient(tern_opcall *call) {
                                          tern_arg(call, 4), tern_arg(call, 5), tern_arg(call, 6));
     if (shape.rank < 0 || !spreads_into(grad, indices, &shape, &attrs))
         return tern_call_fail(call, TERN_ERR_ARGUMENT,
-                              "gradient, indices, size and windows do not belong together");
+                              "gradient, indices, size and windows do not match");
     return tern_result(call, spread_to_winners(call, grad, indices, &shape, &attrs));
 }
 

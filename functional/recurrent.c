@@ -20,10 +20,10 @@ static bool fits(const tern_recurrent *l, tern_tensor *const *operands, int coun
     int64_t rows = l->cell->gates * l->h;
     for (int k = 0; k < count; k++)
         if (BODY(operands[k])->dtype != l->dtype || !tern_dtype_is_floating(l->dtype)) {
-            tern_call_fail(l->call, TERN_ERR_ARGUMENT,
-                           "Input, states and parameters must have one floating dtype, found %s "
-                           "and %s",
-                           tern_dtype_class(l->dtype), tern_dtype_class(BODY(operands[k])->dtype));
+            tern_call_fail(
+                l->call, TERN_ERR_ARGUMENT,
+                "Input, states and parameters must have the same floating dtype, found %s and %s",
+                tern_dtype_class(l->dtype), tern_dtype_class(BODY(operands[k])->dtype));
             return false;
         }
     bool sound = l->t > 0 && is_shaped(l->h0, 2, l->n, l->h) && is_shaped(l->w, 2, rows, l->i) &&
@@ -31,7 +31,7 @@ static bool fits(const tern_recurrent *l, tern_tensor *const *operands, int coun
                  (!l->biased || (is_shaped(l->b, 1, rows, 0) && is_shaped(l->d, 1, rows, 0)));
     if (!sound)
         tern_call_fail(l->call, TERN_ERR_ARGUMENT,
-                       "the sizes of input, states and parameters do not fit together");
+                       "the sizes of input, states and parameters do not match");
     return sound;
 }
 
@@ -201,7 +201,7 @@ static bool read_results(tern_recurrent *l, tern_tensor *const *results, int cou
     for (int k = 0; k < count && sound; k++)
         sound = is_sequence(l, results[k], k == 1 ? l->cell->kept * l->h : l->h);
     if (!sound) {
-        tern_call_fail(l->call, TERN_ERR_ARGUMENT, "these are no results of the layer's");
+        tern_call_fail(l->call, TERN_ERR_ARGUMENT, "these are not results of the layer");
         return false;
     }
     l->y = results[0];

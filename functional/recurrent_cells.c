@@ -80,7 +80,7 @@ const tern_cell *tern_cell_of(const tern_opcall *call) {
     const tern_cell *cell = tern_cell_named(name);
     if (!cell)
         tern_call_fail(call, TERN_ERR_ARGUMENT,
-                       "there is no recurrent cell '%s': there are lstm, gru, tanh and relu", name);
+                       "unknown recurrent cell '%s': use lstm, gru, tanh or relu", name);
     return cell;
 }
 

@@ -125,12 +125,12 @@ static bool read_quoted(cursor *c, size_t column, size_t *out_end) {
         if (bytes[c->at] == '"' && (++c->at >= c->csv->size || bytes[c->at] != '"')) {
             *out_end = to;
             return at_cell_end(c) ||
-                   bad_cell(c, c->line, column, "there is text behind the closing quote");
+                   bad_cell(c, c->line, column, "there is text after the closing quote");
         }
         c->line += bytes[c->at] == '\n';
         bytes[to++] = bytes[c->at];
     }
-    return bad_cell(c, begun, column, "the quote that begins here does not end");
+    return bad_cell(c, begun, column, "the quote that begins here is not closed");
 }
 
 static bool read_cell(cursor *c, size_t column, size_t *out_end) {
@@ -166,7 +166,7 @@ static bool read_rows(csv_table *csv) {
     cursor c = {csv, 0, 1};
     const unsigned char *zero = memchr(csv->bytes, 0, csv->size);
     if (zero) {
-        tern_fail(csv->ctx, TERN_ERR_FORMAT, "%s: is no text: byte %zu is zero", csv->path,
+        tern_fail(csv->ctx, TERN_ERR_FORMAT, "%s: not a text file: byte %zu is zero", csv->path,
                   (size_t)(zero - csv->bytes));
         return false;
     }
@@ -228,8 +228,7 @@ static bool options_valid(const csv_table *csv) {
     char delimiter = csv->options.delimiter;
     if (delimiter && delimiter != '"' && delimiter != '\n' && delimiter != '\r') return true;
     tern_fail(csv->ctx, TERN_ERR_ARGUMENT,
-              "%s: a delimiter is one character, and neither a quote nor the end of a line",
-              csv->path);
+              "%s: the delimiter must be one character, not a quote or a line end", csv->path);
     return false;
 }
 
@@ -336,8 +335,8 @@ static bool bad_number(const csv_table *csv, int64_t row, int column, const char
     long long line = line_of(csv, row);
     shown(csv->names[column], name);
     if (*text)
-        tern_fail(csv->ctx, TERN_ERR_FORMAT, "%s:%lld: column '%s': '%s' is no number", csv->path,
-                  line, name, shown(text, word));
+        tern_fail(csv->ctx, TERN_ERR_FORMAT, "%s:%lld: column '%s': '%s' is not a number",
+                  csv->path, line, name, shown(text, word));
     else
         tern_fail(csv->ctx, TERN_ERR_FORMAT,
                   "%s:%lld: column '%s' is empty: fill it in, or read with allow_missing",

@@ -138,7 +138,7 @@ static tern_status create_temporary(tern_sink *sink) {
     bool replaces = fstatat(sink->directory, sink->target, &old, 0) == 0;
     if (replaces && !S_ISREG(old.st_mode)) {
         errno = S_ISDIR(old.st_mode) ? EISDIR : EINVAL;
-        return sink_fail(sink, "cannot be written: it is no regular file");
+        return sink_fail(sink, "cannot be written: it is not a regular file");
     }
     for (int attempt = 0; attempt < 100; attempt++) {
         snprintf(sink->temporary, sizeof sink->temporary, ".tern-%ld-%llu.tmp", (long)getpid(),

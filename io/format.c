@@ -28,6 +28,6 @@ tern_format tern_format_of(const unsigned char *bytes, size_t size) {
 
 tern_status tern_format_fail(tern_ctx *ctx, const char *path, size_t size) {
     return tern_fail(ctx, TERN_ERR_FORMAT,
-                     "%s: is neither a file of torch.save nor safetensors, .npy, .npz or IDX%s",
-                     path, size == 0 ? ": it is empty" : "");
+                     "%s: not a file of torch.save, safetensors, .npy, .npz or IDX%s", path,
+                     size == 0 ? ": it is empty" : "");
 }

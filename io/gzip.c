@@ -76,6 +76,6 @@ tern_status tern_gunzip(tern_ctx *ctx, const char *path, const unsigned char *by
     if (result == Z_MEM_ERROR)
         return tern_fail(ctx, TERN_ERR_OUT_OF_MEMORY, "%s: no memory to unpack it", path);
     return tern_fail(ctx, TERN_ERR_FORMAT, "%s: damaged gzip file: %s", path,
-                     result == Z_BUF_ERROR ? "it is cut off"
-                                           : (u.z.msg ? u.z.msg : "its content is wrong"));
+                     result == Z_BUF_ERROR ? "it is truncated"
+                                           : (u.z.msg ? u.z.msg : "its content is damaged"));
 }

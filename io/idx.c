@@ -41,17 +41,17 @@ static tern_status parse_header(tern_ctx *ctx, const char *path, const unsigned 
     memset(h, 0, sizeof *h);
     if (!begins_as_idx(bytes, size))
         return tern_fail(ctx, TERN_ERR_FORMAT,
-                         "%s: is no IDX file: it does not begin with 0 0, a dtype and a rank",
+                         "%s: not an IDX file: it does not begin with 0 0, a dtype and a rank",
                          path);
     if (bytes[3] > TERN_MAX_RANK)
         return tern_fail(ctx, TERN_ERR_UNSUPPORTED,
-                         "%s: an array of more than %d dimensions, which Tern does not have", path,
-                         TERN_MAX_RANK);
+                         "%s: an array of more than %d dimensions, which Tern does not support",
+                         path, TERN_MAX_RANK);
     h->dtype = dtype_of(bytes[2]);
     h->element = (uint32_t)tern_dtype_size(h->dtype);
     h->shape.rank = bytes[3];
     h->data = 4 + 4 * (size_t)bytes[3];
-    if (size < h->data) return damaged(ctx, path, "its header is cut off");
+    if (size < h->data) return damaged(ctx, path, "its header is truncated");
     h->bytes = h->element;
     for (int d = 0; d < h->shape.rank; d++) {
         const unsigned char *at = bytes + 4 + 4 * d;
@@ -67,9 +67,9 @@ tern_status tern_idx_parse(tern_ctx *ctx, const char *path, const unsigned char 
                            tern_idx_header *out_header) {
     if (parse_header(ctx, path, bytes, size, out_header) != TERN_OK) return tern_check(ctx);
     if (size - out_header->data < out_header->bytes)
-        return damaged(ctx, path, "its data is cut off");
+        return damaged(ctx, path, "its data is truncated");
     if (size - out_header->data > out_header->bytes)
-        return damaged(ctx, path, "there are bytes behind its data");
+        return damaged(ctx, path, "there are bytes after its data");
     return TERN_OK;
 }
 

@@ -37,7 +37,7 @@ bool tern_inspect_spend(tern_inspection *in, uint64_t cost) {
         return true;
     }
     tern_fail(in->ctx, TERN_ERR_FORMAT,
-              "inspect: refused: the file repeats its parts so often that no list would end");
+              "inspect: refused: the file repeats its parts too often to list them");
     return false;
 }
 

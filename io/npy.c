@@ -12,7 +12,7 @@ static tern_tensor *read_array(tern_ctx *ctx, const char *path, const unsigned c
     tern_npy_header h;
     if (tern_npy_parse(ctx, path, bytes, size, &h) != TERN_OK) return tern_nil(ctx);
     if (h.dtype == TERN_DTYPE_DEFAULT) {
-        tern_fail(ctx, TERN_ERR_UNSUPPORTED, "%s: its elements are %s, which Tern does not have",
+        tern_fail(ctx, TERN_ERR_UNSUPPORTED, "%s: its elements are %s, which Tern does not support",
                   path, h.dtype_name);
         return tern_nil(ctx);
     }

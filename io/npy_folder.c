@@ -186,7 +186,7 @@ static bool fits(npy_folder *folder, const char *path, const tern_npy_header *h)
     tern_sample_field *field = &folder->fields[0];
     if (h->dtype == TERN_DTYPE_DEFAULT) {
         tern_fail(folder->ctx, TERN_ERR_UNSUPPORTED,
-                  "%s: its elements are %s, which Tern does not have", path, h->dtype_name);
+                  "%s: its elements are %s, which Tern does not support", path, h->dtype_name);
         return false;
     }
     if (folder->count == 0) {
@@ -197,7 +197,7 @@ static bool fits(npy_folder *folder, const char *path, const tern_npy_header *h)
     }
     if (field->dtype == h->dtype && same_shape(&field->shape, &h->shape)) return true;
     tern_fail(folder->ctx, TERN_ERR_FORMAT,
-              "%s: its shape or dtype is another than that of %s; make them alike", path,
+              "%s: its shape or dtype differs from that of %s; all files must be alike", path,
               folder->files[0].path);
     return false;
 }

@@ -89,7 +89,7 @@ static bool read_descr(parser *p) {
     const char *text = take_text(p, &length);
     if (!text) {
         tern_fail(p->ctx, TERN_ERR_UNSUPPORTED,
-                  "%s: its elements are records (a structured dtype), which Tern does not have",
+                  "%s: its elements are records (a structured dtype), which Tern does not support",
                   p->path);
         return false;
     }
@@ -110,8 +110,8 @@ static bool read_descr(parser *p) {
     char shown[TERN_SHOWN];
     tern_fail(p->ctx, TERN_ERR_UNSUPPORTED, "%s: its dtype '%s' %s", p->path,
               tern_shown(text, length, shown),
-              object ? "means Python objects: refused, a reader of data runs no code"
-                     : "is one that Tern does not have");
+              object ? "means Python objects, which are refused: a reader of data runs no code"
+                     : "is not supported");
     return false;
 }
 
@@ -140,17 +140,17 @@ static bool read_shape(parser *p) {
     tern_shape *shape = &p->header->shape;
     bool comma = true;
     shape->rank = 0;
-    if (!take(p, '(')) return bad(p, "its shape is no tuple");
+    if (!take(p, '(')) return bad(p, "its shape is not a tuple");
     while (!take(p, ')')) {
-        if (!comma) return bad(p, "its shape is no tuple of sizes");
+        if (!comma) return bad(p, "its shape is not a tuple of sizes");
         if (shape->rank == TERN_MAX_RANK) {
             tern_fail(p->ctx, TERN_ERR_UNSUPPORTED,
-                      "%s: an array of more than %d dimensions, which Tern does not have", p->path,
-                      TERN_MAX_RANK);
+                      "%s: an array of more than %d dimensions, which Tern does not support",
+                      p->path, TERN_MAX_RANK);
             return false;
         }
         if (!read_size(p, &shape->dim[shape->rank++]))
-            return bad(p, "its shape is no tuple of sizes");
+            return bad(p, "its shape is not a tuple of sizes");
         comma = take(p, ',');
     }
     return shape->rank != 1 || comma || bad(p, "its shape is a number, not a tuple");
@@ -166,10 +166,10 @@ static bool read_item(parser *p) {
                 {"shape", SHAPE, read_shape}};
     size_t length = 0;
     const char *key = take_text(p, &length);
-    if (!key || !take(p, ':')) return bad(p, "its header is no dict");
+    if (!key || !take(p, ':')) return bad(p, "its header is not a dict");
     for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
         if (strlen(keys[i].name) != length || memcmp(keys[i].name, key, length) != 0) continue;
-        if (p->seen & keys[i].bit) return bad(p, "its header has a key twice");
+        if (p->seen & keys[i].bit) return bad(p, "its header has a duplicate key");
         p->seen |= keys[i].bit;
         return keys[i].read(p);
     }
@@ -178,16 +178,16 @@ static bool read_item(parser *p) {
 
 static bool read_dict(parser *p) {
     bool comma = true;
-    if (!take(p, '{')) return bad(p, "its header is no dict");
+    if (!take(p, '{')) return bad(p, "its header is not a dict");
     while (!take(p, '}')) {
-        if (!comma) return bad(p, "its header is no dict");
+        if (!comma) return bad(p, "its header is not a dict");
         if (!read_item(p)) return false;
         comma = take(p, ',');
     }
     if (p->seen != (DESCR | ORDER | SHAPE))
         return bad(p, "its header lacks descr, fortran_order or shape");
     skip_spaces(p);
-    return p->at == p->end || bad(p, "there is text behind its header");
+    return p->at == p->end || bad(p, "there is text after its header");
 }
 
 /* ---- files ----------------------------------------------------------------------------------- */
@@ -209,23 +209,23 @@ static bool check_data(parser *p, size_t size) {
         return bad(p, "its shape overflows");
     h->numel = empty ? 0 : numel;
     if (empty) bytes = 0;
-    if (size - h->data < bytes) return bad(p, "its data is cut off");
-    return size - h->data == bytes || bad(p, "there are bytes behind its data");
+    if (size - h->data < bytes) return bad(p, "its data is truncated");
+    return size - h->data == bytes || bad(p, "there are bytes after its data");
 }
 
 tern_status tern_npy_parse(tern_ctx *ctx, const char *path, const unsigned char *bytes, size_t size,
                            tern_npy_header *out_header) {
     parser p = {.ctx = ctx, .path = path, .header = out_header};
     memset(out_header, 0, sizeof *out_header);
-    bool ok = tern_is_npy(bytes, size) || bad(&p, "it does not begin as one");
+    bool ok = tern_is_npy(bytes, size) || bad(&p, "it does not begin like one");
     bool wide = ok && size > 6 && bytes[6] > 1;
     size_t begin = wide ? 12 : 10;
-    if (ok && size < begin) ok = bad(&p, "it is cut off");
+    if (ok && size < begin) ok = bad(&p, "it is truncated");
     if (ok && (bytes[6] < 1 || bytes[6] > 3 || bytes[7] != 0))
         ok = bad(&p, "its version is not 1.0, 2.0 or 3.0");
     size_t length = ok ? (wide ? tern_read_u32(bytes + 8) : tern_read_u16(bytes + 8)) : 0;
     if (ok && length > MAX_HEADER) ok = bad(&p, "its header is longer than 10000 bytes");
-    if (ok && length > size - begin) ok = bad(&p, "it is cut off");
+    if (ok && length > size - begin) ok = bad(&p, "it is truncated");
     if (ok && (length == 0 || bytes[begin + length - 1] != '\n'))
         ok = bad(&p, "its header does not end in a newline");
     out_header->data = begin + length;

@@ -43,7 +43,7 @@ static tern_status visit_member(tern_zip *zip, tern_zip_member *m, tern_npz_visi
     char label[1400], shown[TERN_SHOWN];
     if (!ends_in(m->name, m->name_length, ".npy") || m->name_length > MAX_NAME ||
         !tern_is_utf8(m->name, m->name_length))
-        return tern_fail(zip->ctx, TERN_ERR_FORMAT, "%s: member '%s' is no array", zip->path,
+        return tern_fail(zip->ctx, TERN_ERR_FORMAT, "%s: member '%s' is not an array", zip->path,
                          tern_shown(m->name, m->name_length, shown));
     tern_status status = tern_zip_read(zip, m, &data);
     if (status != TERN_OK) return status;
@@ -131,9 +131,8 @@ tern_status tern_npz_write(tern_ctx *ctx, tern_value tensors, tern_sink *sink) {
     tern_value key, item;
     if (sink->status != TERN_OK) return sink->status;
     if (tensors.kind != TERN_VALUE_DICT)
-        return sink->status =
-                   tern_fail(ctx, TERN_ERR_ARGUMENT,
-                             "npz: a file holds a dict of tensors by name, and nothing else");
+        return sink->status = tern_fail(ctx, TERN_ERR_ARGUMENT,
+                                        "npz: a file holds only a dict of tensors by name");
     tern_zip_writer_init(&zip, ctx, sink, NULL);
     for (size_t i = 0; sink->status == TERN_OK && tern_dict_at(tensors, i, &key, &item); i++)
         sink->status = add_array(&zip, key, item);

@@ -166,7 +166,8 @@ static bool extend(machine *m, size_t first, bool marked, bool pairs) {
     bool call = target->kind == TERN_P_CALL && (target->length == 2 || target->pairs == pairs);
     bool fits = target->kind == (pairs ? TERN_P_DICT : TERN_P_LIST) ||
                 (!pairs && target->kind == TERN_P_SET);
-    if (!call && !fits) return fail(m, "items are added to what is no list, dict or set");
+    if (!call && !fits)
+        return fail(m, "items are added to something other than a list, dict or set");
     for (size_t i = first; i < m->depth; i++)
         if (!m->stack[i]) return fail(m, "an operand is missing");
     if (!append(m, target, m->stack + first, count)) return false;
@@ -188,7 +189,7 @@ static bool extend_short(machine *m, size_t count, bool pairs) {
 /* ---- operands -------------------------------------------------------------------------------- */
 
 static bool operand(machine *m, size_t bytes, uint64_t *out) {
-    if ((size_t)(m->end - m->at) < bytes) return fail(m, "it is cut off");
+    if ((size_t)(m->end - m->at) < bytes) return fail(m, "it is truncated");
     *out = 0;
     for (size_t i = bytes; i-- > 0;) *out = *out << 8 | m->at[i];
     m->at += bytes;
@@ -200,7 +201,7 @@ static const char *counted(machine *m, size_t width, size_t *out_length) {
     uint64_t length;
     if (!operand(m, width, &length)) return NULL;
     if (length > (uint64_t)(m->end - m->at)) {
-        fail(m, "it is cut off");
+        fail(m, "it is truncated");
         return NULL;
     }
     const char *bytes = (const char *)m->at;
@@ -243,7 +244,7 @@ static bool push_bytes(machine *m, tern_pnode_kind kind, size_t width) {
 
 static bool push_float(machine *m) {
     uint64_t bits = 0;
-    if (m->end - m->at < 8) return fail(m, "it is cut off");
+    if (m->end - m->at < 8) return fail(m, "it is truncated");
     for (int i = 0; i < 8; i++) bits = bits << 8 | *m->at++;
     tern_pnode *node = push_new(m, TERN_P_FLOAT);
     if (node) memcpy(&node->as.f, &bits, 8);
@@ -346,7 +347,7 @@ static const char *line(machine *m, size_t *out_length) {
     const unsigned char *start = m->at;
     const unsigned char *feed = memchr(start, '\n', (size_t)(m->end - start));
     if (!feed) {
-        fail(m, "it is cut off");
+        fail(m, "it is truncated");
         return NULL;
     }
     *out_length = (size_t)(feed - start);
@@ -365,7 +366,7 @@ static bool stack_global(machine *m) {
     tern_pnode *name = pop(m), *module = name ? pop(m) : NULL;
     if (!module) return false;
     if (name->kind != TERN_P_TEXT || module->kind != TERN_P_TEXT)
-        return fail(m, "a name is no text");
+        return fail(m, "a name is not a text");
     return push_global(m, module->as.bytes, module->length, name->as.bytes, name->length);
 }
 
@@ -375,14 +376,15 @@ static bool call(machine *m) {
         return fail(m, "an operand is missing");
     if (m->stack[m->depth - 2]->kind != TERN_P_GLOBAL ||
         m->stack[m->depth - 1]->kind != TERN_P_TUPLE)
-        return fail(m, "what is called is no function, or its arguments are no tuple");
+        return fail(
+            m, "it calls something other than a function, or with arguments other than a tuple");
     return make_tuple(m, TERN_P_CALL, m->depth - 2, false);
 }
 
 static bool build(machine *m) {
     tern_pnode *state = pop(m), *target = state ? top(m) : NULL;
     if (!target) return false;
-    if (target->kind != TERN_P_CALL) return fail(m, "a state is set on what has none");
+    if (target->kind != TERN_P_CALL) return fail(m, "a state is set on an object without one");
     target->built = state;
     return true;
 }
@@ -423,14 +425,14 @@ static bool protocol(machine *m) {
 static bool frame(machine *m) {
     uint64_t bytes;
     if (!operand(m, 8, &bytes)) return false;
-    return bytes <= (uint64_t)(m->end - m->at) || fail(m, "it is cut off");
+    return bytes <= (uint64_t)(m->end - m->at) || fail(m, "it is truncated");
 }
 
 static bool unknown(machine *m, unsigned char opcode) {
     static const char protocol_0[] = "ILFSVPgpio";
     m->at--;
     if (opcode && strchr(protocol_0, opcode))
-        return fail(m, "it uses protocol 0 or 1, which is not read");
+        return fail(m, "it uses protocol 0 or 1, which is not supported");
     return fail(m, "there is no such opcode");
 }
 
@@ -498,7 +500,7 @@ tern_pnode *tern_pickle_read(tern_pickle_reader *reader, const unsigned char *by
     bool ok = true, stopped = false;
     while (ok && !stopped) {
         if (m.at == m.end) {
-            ok = fail(&m, "it is cut off");
+            ok = fail(&m, "it is truncated");
         } else if (*m.at == '.') {
             m.at++;
             stopped = true;

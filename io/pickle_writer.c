@@ -140,7 +140,7 @@ bool tern_pickle_again(tern_pickle_writer *w, const void *object) {
     tern_memo *m = recall(w, object, 0, false);
     if (!m) return false;
     if (m->open)
-        refuse(w, TERN_ERR_ARGUMENT, "a list or dict contains itself, which no reader could take");
+        refuse(w, TERN_ERR_ARGUMENT, "a list or dict contains itself, which cannot be saved");
     tern_pickle_get(w, m->number);
     return true;
 }
@@ -328,7 +328,7 @@ static void put_dtype(tern_pickle_writer *w, tern_dtype dtype) {
     if ((unsigned)dtype < TERN_DTYPE_COUNT)
         tern_pickle_global(w, globals[dtype]);
     else
-        refuse(w, TERN_ERR_ARGUMENT, "a dtype is none of Tern's");
+        refuse(w, TERN_ERR_ARGUMENT, "a dtype is not one of Tern's");
 }
 
 /* The object that makes a container or tensor known; NULL for what has no identity. */

@@ -66,7 +66,7 @@ static bool read_archive(tern_pth_file *file) {
     file->root = tern_pickle_read(&file->pickles, data, (size_t)pickle->size, &length);
     file->pickle_length = length;
     if (file->root && length != pickle->size)
-        return fail(file, TERN_ERR_FORMAT, "there are bytes behind its pickle");
+        return fail(file, TERN_ERR_FORMAT, "there are bytes after its pickle");
     return file->root != NULL;
 }
 

@@ -120,7 +120,7 @@ static bool walk_call(walker *w, tern_pnode *node, int function, tern_pnode *arg
     case TERN_G_FROM_TYPE:
         if (arguments->length != 4 || items[0]->kind != TERN_P_GLOBAL ||
             items[2]->kind != TERN_P_TUPLE || items[0]->as.known == TERN_G_FROM_TYPE)
-            return fail(w, "a tensor of another class is made in a way that is not known");
+            return fail(w, "a tensor of another class is made in an unknown way");
         return walk_call(w, node, items[0]->as.known, items[2]);
     case TERN_G_ENCODE:
     case TERN_G_BYTES: return tell_bytes(w, tern_pth_convert(&w->reader, node));

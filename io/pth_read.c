@@ -33,7 +33,7 @@ static tern_value damaged(tern_pth_reader *r, const char *what) {
 
 static tern_value unsupported(tern_pth_reader *r, const char *name) {
     char what[120];
-    snprintf(what, sizeof what, "it is %s, which Tern does not have", name);
+    snprintf(what, sizeof what, "it is %s, which Tern does not support", name);
     return refuse(r, TERN_ERR_UNSUPPORTED, what);
 }
 
@@ -144,7 +144,7 @@ static void fill_dict(tern_pth_reader *r, tern_pnode *node, size_t first, tern_v
     for (size_t i = first; i + 1 < node->length && !r->failed; i += 2) {
         tern_value key = tern_pth_convert(r, node->as.items[i]);
         if (!r->failed && !is_scalar(key))
-            damaged(r, "a dict's key is neither text nor number, which Tern does not have");
+            damaged(r, "a dict's key is neither text nor number, which Tern does not support");
         size_t before = enter(r, node->as.items[i], 0);
         tern_value item = r->failed ? tern_none() : tern_pth_convert(r, node->as.items[i + 1]);
         if (!r->failed && tern_dict_set_value(dict, key, item) != TERN_OK) r->failed = true;
@@ -165,7 +165,7 @@ static tern_value make_ordered(tern_pth_reader *r, tern_pnode *node, const tern_
     tern_value dict = tern_dict_new(r->ctx, true);
     fill_dict(r, node, 2, dict);
     if (!node->built || r->failed) return dict;
-    if (node->built->kind != TERN_P_DICT) return damaged(r, "a dict's attributes are no dict");
+    if (node->built->kind != TERN_P_DICT) return damaged(r, "a dict's attributes are not a dict");
     tern_dict_set_attributes(dict, tern_pth_convert(r, node->built));
     return dict;
 }
@@ -173,7 +173,7 @@ static tern_value make_ordered(tern_pth_reader *r, tern_pnode *node, const tern_
 /* The only argument, which must be of a kind. */
 static tern_value make_from(tern_pth_reader *r, const tern_pnode *arguments, uint8_t kind) {
     if (arguments->length != 1 || arguments->as.items[0]->kind != kind)
-        return damaged(r, "a constructor has other arguments than it takes");
+        return damaged(r, "a constructor has wrong arguments");
     return tern_pth_convert(r, arguments->as.items[0]);
 }
 
@@ -183,7 +183,7 @@ static tern_value make_bytes(tern_pth_reader *r, const tern_pnode *arguments) {
     tern_pnode *from = arguments->as.items[0];
     bool encoded = from->kind == TERN_P_CALL && from->as.items[0]->as.known == TERN_G_ENCODE;
     if (arguments->length != 1 || (from->kind != TERN_P_BYTES && !encoded))
-        return damaged(r, "a constructor has other arguments than it takes");
+        return damaged(r, "a constructor has wrong arguments");
     return tern_pth_convert(r, from);
 }
 
@@ -194,7 +194,7 @@ static tern_value make_device(tern_pth_reader *r, const tern_pnode *arguments) {
     bool indexed = arguments->length == 2 && items[1]->kind == TERN_P_INT;
     if ((arguments->length != 1 && !indexed) || items[0]->kind != TERN_P_TEXT ||
         items[0]->length > 32 || !tern_is_utf8(items[0]->as.bytes, items[0]->length))
-        return damaged(r, "a device has no proper name");
+        return damaged(r, "a device has no valid name");
     int length = (int)items[0]->length;
     if (indexed)
         snprintf(name, sizeof name, "%.*s:%lld", length, items[0]->as.bytes,
@@ -231,10 +231,10 @@ static tern_value make_tensor(tern_pth_reader *r, const tern_pnode *arguments, i
 static tern_value make_parameter(tern_pth_reader *r, const tern_pnode *arguments) {
     if (arguments->length < 3 || arguments->length > 4 ||
         arguments->as.items[1]->kind != TERN_P_BOOL)
-        return damaged(r, "a parameter has other arguments than it takes");
+        return damaged(r, "a parameter has wrong arguments");
     tern_value data = tern_pth_convert(r, arguments->as.items[0]);
     if (r->failed) return data;
-    if (data.kind != TERN_VALUE_TENSOR) return damaged(r, "a parameter is made from no tensor");
+    if (data.kind != TERN_VALUE_TENSOR) return damaged(r, "a parameter is not made from a tensor");
     return finish_tensor(r, data.as.tensor, arguments->as.items[1]->as.b);
 }
 
@@ -248,7 +248,7 @@ static tern_value make_from_type(tern_pth_reader *r, tern_pnode *node,
     if (arguments->length != 4 || items[0]->kind != TERN_P_GLOBAL ||
         items[1]->kind != TERN_P_GLOBAL || items[1]->as.known != TERN_G_TENSOR_CLASS ||
         items[2]->kind != TERN_P_TUPLE || items[0]->as.known == TERN_G_FROM_TYPE)
-        return damaged(r, "a tensor of another class is made in a way that is not known");
+        return damaged(r, "a tensor of another class is made in an unknown way");
     return call(r, node, items[0]->as.known, items[2]);
 }
 
@@ -257,7 +257,7 @@ static tern_value make_from_type(tern_pth_reader *r, tern_pnode *node,
 static tern_value call(tern_pth_reader *r, tern_pnode *node, int function, tern_pnode *arguments) {
     bool extended = node->length > 2 || node->built;
     if (extended && function != TERN_G_ORDERED_DICT)
-        return damaged(r, "something is set on what is no dict");
+        return damaged(r, "an item is set on something other than a dict");
     switch (function) {
     case TERN_G_ORDERED_DICT: return make_ordered(r, node, arguments);
     case TERN_G_COUNTER: return make_from(r, arguments, TERN_P_DICT);
@@ -274,13 +274,13 @@ static tern_value call(tern_pth_reader *r, tern_pnode *node, int function, tern_
     default: break;
     }
     if (function >= TERN_G_UNSUPPORTED) return unsupported(r, tern_pth_unsupported(function));
-    return damaged(r, "a class is called that is not known");
+    return damaged(r, "an unknown class is called");
 }
 
 static tern_value make_global(tern_pth_reader *r, int known) {
     if (known >= TERN_G_UNSUPPORTED) return unsupported(r, tern_pth_unsupported(known));
     if (known >= TERN_G_DTYPE) return tern_dtype_value((tern_dtype)(known - TERN_G_DTYPE));
-    return damaged(r, "it is a class or a function, which is no value");
+    return damaged(r, "it is a class or a function, not a value");
 }
 
 static tern_value make(tern_pth_reader *r, tern_pnode *node) {
@@ -326,7 +326,7 @@ tern_value tern_pth_convert(tern_pth_reader *r, tern_pnode *node) {
     uint64_t before = r->weight;
     r->weight += node->state == DONE ? node->weight : 1;
     if (r->weight > r->weight_limit)
-        return damaged(r, "refused: it repeats its parts so often that no reader would end");
+        return damaged(r, "refused: it repeats its parts too often to be read");
     if (node->state == DONE) return made_before(node);
     if (++r->depth > MAX_DEPTH) return damaged(r, "refused: it is nested deeper than 256");
     node->state = OPEN;

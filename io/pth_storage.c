@@ -32,7 +32,8 @@ static bool read_id(const tern_pth_storages *all, const tern_pnode *stored, stor
     if (shaped && id->length == 6) shaped = id->as.items[5]->kind == TERN_P_NONE;
     if (!shaped || id->as.items[0]->length != 7 ||
         memcmp(id->as.items[0]->as.bytes, "storage", 7) != 0) {
-        bad(all, "what it stores is no storage: a whole module, perhaps; save model.state_dict()");
+        bad(all, "it stores something other than tensors, perhaps a whole module; save "
+                 "model.state_dict()");
         return false;
     }
     int class = id->as.items[1]->as.known;
@@ -40,7 +41,7 @@ static bool read_id(const tern_pth_storages *all, const tern_pnode *stored, stor
     out->type = (tern_pth_type){NULL, TERN_DTYPE_DEFAULT, 1};
     bool typed = class != TERN_G_UNTYPED && tern_pth_type_of(class, &out->type);
     if (!typed && class >= TERN_G_UNSUPPORTED) {
-        tern_fail(all->ctx, TERN_ERR_UNSUPPORTED, "%s: a tensor is %s, which Tern does not have",
+        tern_fail(all->ctx, TERN_ERR_UNSUPPORTED, "%s: a tensor is %s, which Tern does not support",
                   all->path, tern_pth_unsupported(class));
         return false;
     }
@@ -48,7 +49,7 @@ static bool read_id(const tern_pth_storages *all, const tern_pnode *stored, stor
     if ((!typed && class != TERN_G_UNTYPED) ||
         (class >= TERN_G_DTYPE && class < TERN_G_UNSUPPORTED) || count < 0 ||
         !tern_size_mul((uint64_t)count, out->type.size, &out->bytes)) {
-        bad(all, "a storage has no proper class or size");
+        bad(all, "a storage has no valid class or size");
         return false;
     }
     return true;
@@ -104,7 +105,7 @@ static bool find_bytes(tern_pth_storages *all, const storage_id *id, tern_pth_st
     if (!member || member->size != id->bytes) {
         tern_fail(all->ctx, TERN_ERR_FORMAT, "%s: storage '%s' %s", all->path,
                   tern_shown(id->key->as.bytes, id->key->length, shown),
-                  member ? "has another size than its tensors say" : "is missing");
+                  member ? "has another size than its tensors need" : "is missing");
         return false;
     }
     if (tern_zip_read(all->zip, member, &storage->data) != TERN_OK) return false;
@@ -114,11 +115,11 @@ static bool find_bytes(tern_pth_storages *all, const storage_id *id, tern_pth_st
 
 tern_pth_storage *tern_pth_find_storage(tern_pth_storages *all, const tern_pnode *stored) {
     storage_id id;
-    if (stored->kind != TERN_P_STORED) return bad(all, "a tensor names no storage"), NULL;
+    if (stored->kind != TERN_P_STORED) return bad(all, "a tensor has no storage"), NULL;
     if (!read_id(all, stored, &id)) return NULL;
     tern_pth_storage *storage = known_storage(all, &id);
     if (storage && storage->data) return storage;
-    if (!all->zip) return bad(all, "a tensor names no storage of the file"), NULL;
+    if (!all->zip) return bad(all, "a tensor refers to a storage that is missing"), NULL;
     if (!storage && tern_dict_get_value(all->by_key, key_value(id.key)).kind == TERN_VALUE_INT)
         return NULL; /* contradicted, and latched */
     storage = add_storage(all, &id);
@@ -144,18 +145,18 @@ tern_status tern_pth_place_storages(tern_pth_storages *all, const tern_pickle_re
                                : tern_none();
         if (index.kind != TERN_VALUE_INT) return bad(all, "it lists a storage that no tensor uses");
         tern_pth_storage *storage = &all->items[index.as.i];
-        if (size < 8) return bad(all, "it is cut off");
+        if (size < 8) return bad(all, "it is truncated");
         if (tern_read_u64(bytes) != storage->bytes / storage->type.size || storage->data)
-            return bad(all, "a storage has another size than its tensors say");
+            return bad(all, "a storage has another size than its tensors need");
         bytes += 8;
         size -= 8;
-        if (size < storage->bytes) return bad(all, "it is cut off");
+        if (size < storage->bytes) return bad(all, "it is truncated");
         storage->data = bytes;
         storage->mapped = all->mapping != NULL;
         bytes += storage->bytes;
         size -= (size_t)storage->bytes;
     }
-    return size == 0 ? TERN_OK : bad(all, "there are bytes behind its last storage");
+    return size == 0 ? TERN_OK : bad(all, "there are bytes after its last storage");
 }
 
 /* ---- tensors --------------------------------------------------------------------------------- */
@@ -204,7 +205,7 @@ static bool is_plain(const tern_shape *sizes, const tern_shape *strides) {
 static bool read_dtype(tern_pth_storages *all, const tern_pnode *node, tern_pth_type *out) {
     int known = node->kind == TERN_P_GLOBAL ? node->as.known : 0;
     if (known >= TERN_G_DTYPE && tern_pth_type_of(known, out)) return true;
-    bad(all, "a tensor has no proper dtype");
+    bad(all, "a tensor has no valid dtype");
     return false;
 }
 
@@ -220,7 +221,7 @@ bool tern_pth_array_of(tern_pth_storages *all, const tern_pnode *arguments, int 
     uint64_t end;
     if (arguments->length < least || arguments->length > least + 1 ||
         items[1]->kind != TERN_P_INT || (version > 1 && items[4]->kind != TERN_P_BOOL))
-        return bad(all, "a tensor has other arguments than it takes"), false;
+        return bad(all, "a tensor has wrong arguments"), false;
     if (version == 3 && !read_dtype(all, items[6], &a.type)) return false;
     a.storage = tern_pth_find_storage(all, items[0]);
     if (!a.storage) return false;

@@ -89,7 +89,7 @@ static bool read_shape(const st_file *file, const json_t *json, entry *e) {
     for (size_t i = 0; i < json_array_size(json); i++) {
         uint64_t size;
         if (!read_size(json_array_get(json, i), &size))
-            return bad(file, e->name, "has a shape that is no list of sizes");
+            return bad(file, e->name, "has a shape that is not a list of sizes");
         e->shape.dim[i] = (int64_t)size;
     }
     return true;
@@ -98,7 +98,7 @@ static bool read_shape(const st_file *file, const json_t *json, entry *e) {
 static bool read_dtype(const st_file *file, const json_t *json, entry *e) {
     const char *name = json_string_value(json);
     e->dtype = name ? tern_st_dtype_of(name) : NULL;
-    return e->dtype || bad(file, e->name, "has no dtype that is known");
+    return e->dtype || bad(file, e->name, "has no known dtype");
 }
 
 /* The bytes that shape and dtype take must be those between the offsets. */
@@ -109,9 +109,9 @@ static bool check_bytes(const st_file *file, const entry *e) {
             return bad(file, e->name, "has a shape that overflows");
     if (bits % 8) return bad(file, e->name, "does not end at a whole byte");
     if (e->begin > e->end || e->end > file->data_size)
-        return bad(file, e->name, "lies outside of the file");
+        return bad(file, e->name, "is outside the file");
     return e->end - e->begin == bits / 8 ||
-           bad(file, e->name, "has another size than its shape and dtype say");
+           bad(file, e->name, "has a size that does not match its shape and dtype");
 }
 
 static bool read_entry(st_file *file, const char *name, json_t *json) {
@@ -121,23 +121,24 @@ static bool read_entry(st_file *file, const char *name, json_t *json) {
     if (kept.kind != TERN_VALUE_STRING) return false;
     e->name = kept.as.s;
     e->order = file->count++;
-    if (!json_is_object(json)) return bad(file, name, "is described by no object");
+    if (!json_is_object(json)) return bad(file, name, "is not described by an object");
     if (!read_dtype(file, json_object_get(json, "dtype"), e) ||
         !read_shape(file, json_object_get(json, "shape"), e))
         return false;
     if (json_array_size(offsets) != 2 || !read_size(json_array_get(offsets, 0), &e->begin) ||
         !read_size(json_array_get(offsets, 1), &e->end))
-        return bad(file, name, "has no proper data_offsets");
+        return bad(file, name, "has no valid data_offsets");
     return check_bytes(file, e);
 }
 
 static bool read_metadata(st_file *file, json_t *json) {
     const char *key;
     json_t *item;
-    if (!json_is_object(json)) return bad(file, NULL, "__metadata__ is no object");
+    if (!json_is_object(json)) return bad(file, NULL, "__metadata__ is not an object");
     file->metadata = tern_dict_new(file->ctx, false);
     json_object_foreach(json, key, item) {
-        if (!json_is_string(item)) return bad(file, NULL, "__metadata__ holds something but texts");
+        if (!json_is_string(item))
+            return bad(file, NULL, "__metadata__ holds something other than texts");
         tern_value text =
             tern_string_n(file->ctx, json_string_value(item), json_string_length(item));
         if (tern_dict_set(file->metadata, key, text) != TERN_OK) return false;
@@ -159,7 +160,7 @@ static bool check_cover(st_file *file) {
     for (size_t i = 0; i < file->count; i++) {
         const entry *e = &file->entries[i];
         if (e->begin != at)
-            return bad(file, e->name, e->begin < at ? "overlaps another" : "has a hole before it");
+            return bad(file, e->name, e->begin < at ? "overlaps another" : "has a gap before it");
         at = e->end;
         if (tern_dict_set_value(file->by_name, tern_text(e->name), tern_int((int64_t)i)) != TERN_OK)
             return false;
@@ -170,7 +171,7 @@ static bool check_cover(st_file *file) {
 static bool read_header(st_file *file, json_t *json) {
     const char *key;
     json_t *item;
-    if (!json_is_object(json)) return bad(file, NULL, "its header is no object");
+    if (!json_is_object(json)) return bad(file, NULL, "its header is not an object");
     file->by_name = tern_dict_new(file->ctx, false);
     file->entries =
         tern_scope_alloc(file->ctx, (json_object_size(json) + 1) * sizeof *file->entries);
@@ -210,11 +211,11 @@ void tern_safetensors_close(tern_safetensors *handle) {
 
 /* Where the JSON lies; false and latched where that is nowhere. */
 static bool find_header(st_file *file, size_t size, size_t *out_length) {
-    if (size < 8) return bad(file, NULL, "too short for a safetensors file: it is cut off");
+    if (size < 8) return bad(file, NULL, "too short for a safetensors file: it is truncated");
     uint64_t length = tern_read_u64(file->bytes);
     if (length > MAX_HEADER) return bad(file, NULL, "its header is longer than 100 MB");
-    if (length > size - 8) return bad(file, NULL, "its header reaches beyond it: it is cut off");
-    if (length == 0 || file->bytes[8] != '{') return bad(file, NULL, "its header is no object");
+    if (length > size - 8) return bad(file, NULL, "its header reaches beyond it: it is truncated");
+    if (length == 0 || file->bytes[8] != '{') return bad(file, NULL, "its header is not an object");
     *out_length = (size_t)length;
     file->data = file->bytes + 8 + length;
     file->data_size = size - 8 - length;
@@ -307,7 +308,7 @@ static tern_tensor *make_tensor(const st_file *file, const tern_safetensors_entr
     char shown[TERN_SHOWN];
     if (e->dtype == TERN_DTYPE_DEFAULT) {
         tern_fail(file->ctx, TERN_ERR_UNSUPPORTED,
-                  "%s: tensor '%s' is %s, which Tern does not have", file->path,
+                  "%s: tensor '%s' is %s, which Tern does not support", file->path,
                   tern_shown(e->name, strlen(e->name), shown), e->dtype_name);
         return tern_nil(file->ctx);
     }

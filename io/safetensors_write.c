@@ -35,15 +35,15 @@ static tern_status refuse(tern_ctx *ctx, const tern_value *key, const char *what
 static tern_status collect(writer *w, tern_value tensors) {
     tern_value key, value;
     if (tensors.kind != TERN_VALUE_DICT)
-        return refuse(w->ctx, NULL, "a file holds a dict of tensors by name, and nothing else");
+        return refuse(w->ctx, NULL, "a file holds only a dict of tensors by name");
     w->items = tern_alloc_zeroed(tern_value_count(tensors) + 1, sizeof *w->items);
     if (!w->items) return tern_fail(w->ctx, TERN_ERR_OUT_OF_MEMORY, "safetensors: out of memory");
     for (size_t i = 0; tern_dict_at(tensors, i, &key, &value); i++) {
         if (key.kind != TERN_VALUE_STRING || memchr(key.as.s, 0, key.length) ||
             !tern_is_utf8(key.as.s, key.length) || strcmp(key.as.s, "__metadata__") == 0)
-            return refuse(w->ctx, &key, "is no name for a tensor");
+            return refuse(w->ctx, &key, "is not a name for a tensor");
         if (value.kind != TERN_VALUE_TENSOR || tern_is_nil(value.as.tensor))
-            return refuse(w->ctx, &key, "is no tensor");
+            return refuse(w->ctx, &key, "is not a tensor");
         item *it = &w->items[w->count++];
         *it = (item){key.as.s, key.length, value.as.tensor, 0, 0};
         tern_dtype dtype = tern_dtype_of(it->tensor);

@@ -18,7 +18,7 @@ static void write_npy(tern_value value, tern_sink *sink) {
         tern_npy_write(value.as.tensor, sink);
     else
         sink->status = tern_fail(sink->ctx, TERN_ERR_ARGUMENT,
-                                 "%s: a .npy file holds one tensor, and this is %s", sink->path,
+                                 "%s: an .npy file holds one tensor, but this is %s", sink->path,
                                  tern_kind_name(value.kind));
 }
 

@@ -77,7 +77,7 @@ static tern_status read_end64(const tern_zip *zip, const unsigned char *locator,
 
 static tern_status read_end(const tern_zip *zip, directory *dir) {
     const unsigned char *end = find_end(zip);
-    if (!end) return bad(zip, "its end is missing: the file is cut off");
+    if (!end) return bad(zip, "its end is missing: the file is truncated");
     if (tern_read_u16(end + 4) || tern_read_u16(end + 6) ||
         tern_read_u16(end + 8) != tern_read_u16(end + 10))
         return bad(zip, "it spans several disks");
@@ -145,10 +145,11 @@ static tern_status read_entry(tern_zip *zip, uint64_t *at, uint64_t end, tern_zi
     uint64_t *const fields[3] = {&m->size, &m->packed, &m->header};
     if (!widen(entry + ENTRY_SIZE + name, extra, fields))
         return bad_member(zip, m, "has a broken extra field");
-    if (name == 0 || memchr(m->name, 0, name)) return bad_member(zip, m, "has no proper name");
+    if (name == 0 || memchr(m->name, 0, name)) return bad_member(zip, m, "has no valid name");
     if (m->flags & FLAG_ENCRYPTED) return bad_member(zip, m, "is encrypted");
     if (m->method != STORED && m->method != DEFLATED)
-        return bad_member(zip, m, "is packed neither with method 0 (stored) nor 8 (deflated)");
+        return bad_member(zip, m,
+                          "is compressed by a method other than 0 (stored) and 8 (deflated)");
     if (m->method == STORED && m->packed != m->size)
         return bad_member(zip, m, "is stored, but with two sizes");
     *at += ENTRY_SIZE + name + extra + comment;
@@ -158,19 +159,19 @@ static tern_status read_entry(tern_zip *zip, uint64_t *at, uint64_t end, tern_zi
 /* The local header must tell the same; it says where the data begins. */
 static tern_status check_local(tern_zip *zip, tern_zip_member *m, uint64_t end) {
     if (m->header > end || end - m->header < LOCAL_SIZE)
-        return bad_member(zip, m, "lies outside of the file");
+        return bad_member(zip, m, "is outside the file");
     const unsigned char *local = zip->bytes + m->header;
     uint64_t room = end - m->header - LOCAL_SIZE;
     size_t name = tern_read_u16(local + 26), extra = tern_read_u16(local + 28);
     if (memcmp(local, "PK\3\4", 4) != 0 || name != m->name_length || room < name + extra ||
         memcmp(local + LOCAL_SIZE, m->name, name) != 0 || tern_read_u16(local + 8) != m->method)
-        return bad_member(zip, m, "has another header than the directory says");
+        return bad_member(zip, m, "has a header that differs from the directory");
     m->data = m->header + LOCAL_SIZE + name + extra;
     if (m->packed > end - m->data) return bad_member(zip, m, "reaches beyond the members' end");
     uint32_t packed = tern_read_u32(local + 18), size = tern_read_u32(local + 22);
     if (!(tern_read_u16(local + 6) & FLAG_DESCRIPTOR) &&
         ((packed != UINT32_MAX && packed != m->packed) || (size != UINT32_MAX && size != m->size)))
-        return bad_member(zip, m, "has another header than the directory says");
+        return bad_member(zip, m, "has a header that differs from the directory");
     return TERN_OK;
 }
 
@@ -198,7 +199,7 @@ static tern_status check_members(tern_zip *zip) {
     qsort(zip->members, zip->count, sizeof *zip->members, by_name);
     for (size_t i = 1; i < zip->count; i++)
         if (by_name(&zip->members[i - 1], &zip->members[i]) == 0)
-            return bad_member(zip, &zip->members[i], "is there twice");
+            return bad_member(zip, &zip->members[i], "appears twice");
     return TERN_OK;
 }
 

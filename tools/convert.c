@@ -14,7 +14,8 @@ typedef struct convert_options {
 } convert_options;
 
 static const option table[] = {
-    {"dtype", OPTION_TEXT, "T", NULL, "floating tensors become float32, float16, bfloat16, float64",
+    {"dtype", OPTION_TEXT, "T", NULL,
+     "convert floating tensors to float32, float16, bfloat16 or float64",
      offsetof(convert_options, dtype), 0, 0, false},
 };
 
@@ -142,8 +143,8 @@ static void report(const conversion *c, const convert_options *o) {
     } else if (!common->quiet) {
         printf("%s: %" PRId64 " tensors\n", common->positional[1], c->tensors);
         if (c->left_out)
-            printf("%" PRId64 " values that are no tensors are left out: this format holds tensors "
-                   "alone\n",
+            printf("%" PRId64
+                   " values that are not tensors are left out: this format holds only tensors\n",
                    c->left_out);
     }
 }
@@ -169,7 +170,8 @@ static int run(const verb *v, void *options) {
         known = known || ends_in(o->common.positional[1], endings[i]);
     if (!known)
         return wrong_usage(
-            v, "%s: the name must end in .pth, .pt, .safetensors, .npy or .npz to tell the format",
+            v,
+            "%s: the name must end in .pth, .pt, .safetensors, .npy or .npz to select the format",
             o->common.positional[1]);
     if (o->dtype && (!tern_dtype_parse(o->dtype, &dtype) || !tern_dtype_is_floating(dtype)))
         return wrong_usage(v, "--dtype needs float32, float64, float16 or bfloat16, not '%s'",
@@ -184,11 +186,10 @@ const verb verb_convert = {
     .name = "convert",
     .arguments = "IN OUT",
     .summary = "rewrites a file in another format",
-    .details =
-        "OUT's name tells the format: .pth (.pt), .safetensors, .npy or .npz; IN's content does.\n"
-        "Formats of tensors by name take nested tensors by their path (\"model.0.weight\") and "
-        "leave\n"
-        "other values out, which is said. The file appears whole or not at all.",
+    .details = "OUT's name selects the format: .pth (.pt), .safetensors, .npy or .npz; IN's "
+               "format\nis detected from its content. In formats of named tensors, nested tensors "
+               "are named by their path\n(\"model.0.weight\"), and other values are left out with "
+               "a message. On failure no partial\nfile is left behind.",
     .seed = "0",
     .options = table,
     .n_options = sizeof table / sizeof table[0],

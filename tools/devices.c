@@ -17,8 +17,7 @@ typedef struct devices_options {
 } devices_options;
 
 static const option table[] = {
-    {"probe", OPTION_FLAG, NULL, NULL,
-     "open each device in a helper process and say what it answers",
+    {"probe", OPTION_FLAG, NULL, NULL, "open each device in a helper process and show the result",
      offsetof(devices_options, probe), 0, 0, false},
 };
 
@@ -86,11 +85,10 @@ static int run(const verb *v, void *options) {
 const verb verb_devices = {
     .name = "devices",
     .arguments = "",
-    .summary = "lists the devices there are",
-    .details =
-        "Reads the plugins' manifests and opens no driver, so that the list is quick and safe; a "
-        "device\nis then 'not probed'. The one marked * is what a program gets that names none. "
-        "`tern doctor`\nsays more about a device that is not available.",
+    .summary = "lists the devices",
+    .details = "Reads the plugins' manifests and opens no driver, so that the list is quick and "
+               "safe; a device\nis then 'not probed'. The device marked * is the default. `tern "
+               "doctor` says more about\na device that is not available.",
     .seed = "0",
     .options = table,
     .n_options = sizeof table / sizeof table[0],

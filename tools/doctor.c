@@ -5,8 +5,10 @@
 #include "tern/device.h"
 
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
-enum { PROBE_MILLISECONDS = 20000 };
+enum { PROBE_MILLISECONDS = 20000, USABLE_SIZE = 512 };
 
 typedef struct doctor_options {
     common_options common;
@@ -83,10 +85,31 @@ static const tern_plugin_entry *broken_plugin(const tern_load_report *report) {
     return NULL;
 }
 
+/* TERN_DEVICE names a device that there is not, or that cannot be used: its row in the report says so. */
+static int bad_choice(const verb *v, const tern_load_report *report) {
+    char usable[USABLE_SIZE] = "";
+    const tern_device_entry *bad = NULL;
+    const char *chosen = getenv("TERN_DEVICE");
+    for (size_t i = 0; i < tern_load_report_devices(report); i++) {
+        const tern_device_entry *d = tern_load_report_device(report, i);
+        size_t used = strlen(usable);
+        if (d->state == TERN_STATE_NOT_PROBED || d->state == TERN_STATE_READY)
+            snprintf(usable + used, sizeof usable - used, ", %s", d->name);
+        else if (d->is_default)
+            bad = d;
+    }
+    if (!chosen || !*chosen || !bad) return EXIT_OK;
+    return work_failed(v, "TERN_DEVICE is '%s': %s; set it to one of auto%s, or unset it", chosen,
+                       bad->state == TERN_STATE_UNKNOWN ? "there is no such device" : bad->reason,
+                       usable);
+}
+
 static int verdict(const verb *v, const tern_load_report *report) {
     if (tern_load_report_ok(report)) return EXIT_OK;
     const tern_plugin_entry *p = broken_plugin(report);
     if (p) return work_failed(v, "%s: %s", p->manifest, p->message);
+    int status = bad_choice(v, report);
+    if (status != EXIT_OK) return status;
     return work_failed(
         v, "no device can be used; install a backend or set TERN_PLUGIN_PATH_ADD to its "
            "folder of manifests");
@@ -108,11 +131,12 @@ static int run(const verb *v, void *options) {
 const verb verb_doctor = {
     .name = "doctor",
     .arguments = "",
-    .summary = "says why a device is there or not",
+    .summary = "says why a device is available or not",
     .details =
-        "Opens each plugin in a helper process, so that one that crashes or hangs is a line of the "
-        "report.\nThe status is 1 where a plugin is broken or no device can be used; hardware "
-        "that is absent is\nno failure.",
+        "Opens each plugin in a helper process, so that a plugin that crashes or hangs becomes a "
+        "line of\nthe report. The exit status is 1 where a plugin is broken, no device can be "
+        "used, "
+        "or TERN_DEVICE\nnames an unknown one; missing hardware does not count as a failure.",
     .seed = "0",
     .options = NULL,
     .n_options = 0,

@@ -78,10 +78,10 @@ static int run(const verb *v, void *options) {
 const verb verb_inspect = {
     .name = "inspect",
     .arguments = "FILE",
-    .summary = "tells what is in a .pth, .safetensors, .npy, .npz or IDX file",
+    .summary = "shows what is in a .pth, .safetensors, .npy, .npz or IDX file",
     .details = "A name is the path of keys and indices, joined by dots. The checksum is over the "
-               "row-major\n"
-               "little-endian bytes. A file that names code to run is refused by that name.",
+               "row-major\nlittle-endian bytes. A .pth file that would run code is refused; the "
+               "error names\nthe code.",
     .seed = "0",
     .least_positional = 1,
     .most_positional = 1,

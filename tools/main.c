@@ -30,8 +30,8 @@ static void print_verb_list(FILE *stream) {
 
 static void print_overview(FILE *stream) {
     fprintf(stream,
-            "usage: tern VERB [arguments] [options]\n\n"
-            "Tern %s: deep learning on the hardware that is there.\n\nverbs:\n",
+            "usage: tern VERB [arguments] [options]\n\nTern %s: a portable deep-learning "
+            "runtime.\n\nverbs:\n",
             TERN_VERSION);
     print_verb_list(stream);
     fprintf(stream, "\n`tern VERB --help` describes one, `tern --version` prints the version.\n");

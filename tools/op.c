@@ -21,11 +21,11 @@ typedef struct op_options {
 
 static const option table[] = {
     {"args", OPTION_TEXT, "JSON", "{}",
-     "the arguments: {\"input\": \"@a\", \"dim\": 1}, or a list by position; @x is a tensor of F",
-     offsetof(op_options, args), 0, 0, false},
-    {"in", OPTION_TEXT, "F", NULL, "the safetensors or .pth file that @x names a tensor of",
+     "{\"input\": \"@a\", \"dim\": 1} or a list; @x is a tensor of F", offsetof(op_options, args),
+     0, 0, false},
+    {"in", OPTION_TEXT, "F", NULL, "the safetensors or .pth file whose tensors @x refers to",
      offsetof(op_options, in), 0, 0, false},
-    {"out", OPTION_TEXT, "G", NULL, "where the results go, as out0, out1, ... (safetensors)",
+    {"out", OPTION_TEXT, "G", NULL, "file for the results, named out0, out1, ... (safetensors)",
      offsetof(op_options, out), 0, 0, false},
 };
 
@@ -101,7 +101,7 @@ static tern_value call(tern_ctx *ctx, const char *name, tern_value args) {
     if (args.kind == TERN_VALUE_DICT) return tern_call(ctx, name, NULL, 0, args);
     if (args.kind != TERN_VALUE_LIST || count > MOST_RESULTS) {
         tern_fail(ctx, TERN_ERR_ARGUMENT,
-                  "--args is a %s; a dict by name or a list by position is read",
+                  "--args is a %s, but must be a dict of named or a list of positional arguments",
                   tern_kind_name(args.kind));
         return tern_none();
     }
@@ -146,12 +146,10 @@ const verb verb_op = {
     .name = "op",
     .arguments = "NAME --args JSON --in F.safetensors --out G.safetensors",
     .summary = "runs one operation by PyTorch's name",
-    .details =
-        "Example: tern op matmul --args '{\"input\": \"@a\", \"other\": \"@b\"}' --in "
-        "in.safetensors "
-        "--out out.safetensors\n\"torch.float32\" in the arguments is a dtype; \"inf\", \"-inf\" "
-        "and \"nan\" are those floats.\nA name that ends in _ works in place; `tern ops` lists the "
-        "names.",
+    .details = "Example: tern op matmul --args '{\"input\": \"@a\", \"other\": \"@b\"}' --in "
+               "F.safetensors -o G.safetensors\n\"torch.float32\" in the arguments is a dtype; "
+               "\"inf\", \"-inf\" and \"nan\" are floats.\nA name that ends in _ works in place; "
+               "`tern ops` lists the names.",
     .seed = "0",
     .options = table,
     .n_options = sizeof table / sizeof table[0],

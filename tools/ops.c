@@ -24,8 +24,8 @@ typedef struct ops_options {
 } ops_options;
 
 static const option table[] = {
-    {"all", OPTION_FLAG, NULL, NULL, "every device that opens, not one alone",
-     offsetof(ops_options, all), 0, 0, false},
+    {"all", OPTION_FLAG, NULL, NULL, "all devices that can be opened", offsetof(ops_options, all),
+     0, 0, false},
 };
 
 typedef struct device_list {
@@ -54,7 +54,7 @@ static int open_all(const verb *v, device_list *out) {
     }
     tern_load_report_free(report);
     if (status == EXIT_OK && out->count == 0)
-        return work_failed(v, "no device opens; `tern doctor` says why");
+        return work_failed(v, "no device can be opened; `tern doctor` says why");
     return status;
 }
 
@@ -152,10 +152,9 @@ static int run(const verb *v, void *options) {
 const verb verb_ops = {
     .name = "ops",
     .arguments = "",
-    .summary = "lists the operations and what a device does for each",
-    .details = "By dtype: 'kernel' runs on the device (of a composite: fused, in one launch), "
-               "'composite' is\n"
-               "built from kernels, 'host' runs in host memory, 'missing' is an error.",
+    .summary = "lists the operations and how a device runs each",
+    .details = "For each dtype: 'kernel' runs as one kernel of the device, 'composite' is built "
+               "from several,\n'host' runs in host memory, 'missing' is not supported.",
     .seed = "0",
     .options = table,
     .n_options = sizeof table / sizeof table[0],

@@ -13,12 +13,12 @@
 #define COMMON(field) offsetof(common_options, field)
 
 static const option common[] = {
-    {"device", OPTION_TEXT, "D", NULL, "the device; else TERN_DEVICE, else auto", COMMON(device), 0,
-     0, false},
+    {"device", OPTION_TEXT, "D", NULL, "the device (else TERN_DEVICE, else auto)", COMMON(device),
+     0, 0, false},
     {"json", OPTION_FLAG, NULL, NULL, "print JSON on standard output", COMMON(json), 0, 0, false},
     {"seed", OPTION_INT, "N", NULL, "seed of the random numbers", COMMON(seed), INT64_MIN,
      INT64_MAX, false},
-    {"quiet", OPTION_FLAG, NULL, NULL, "print results alone", COMMON(quiet), 0, 0, false},
+    {"quiet", OPTION_FLAG, NULL, NULL, "print only results", COMMON(quiet), 0, 0, false},
     {"help", OPTION_FLAG, NULL, NULL, "print this text", COMMON(help), 0, 0, false},
 };
 

@@ -62,7 +62,13 @@ static const char *model_text(tern_ctx *ctx, const char *argument) {
     struct stat status;
     size_t bytes;
     if (stat(argument, &status) != 0 || !S_ISREG(status.st_mode)) return argument;
-    return tern_file_read(ctx, argument, &bytes);
+    const char *text = tern_file_read(ctx, argument, &bytes);
+    if (!text || strlen(text) == bytes) return text;
+    tern_fail(ctx, TERN_ERR_FORMAT,
+              "%s: not a text file; summary needs a model in PyTorch's notation. A file of weights "
+              "holds no model: `tern inspect %s` lists its tensors",
+              argument, argument);
+    return NULL;
 }
 
 static void summarize(tern_ctx *ctx, const summary_options *o, const tern_shape *shape,
@@ -99,9 +105,9 @@ const verb verb_summary = {
     .name = "summary",
     .arguments = "MODEL",
     .summary = "lists a model's layers, shapes, parameters and memory",
-    .details =
-        "MODEL is a model in PyTorch's notation, or a file that holds one. With --input the model\n"
-        "runs once, so that each layer's shapes are known.",
+    .details = "MODEL is a model in PyTorch's notation, or a text file that holds one. With "
+               "--input the model\n"
+               "runs once, so that each layer's shapes are known.",
     .seed = "0",
     .options = table,
     .n_options = sizeof table / sizeof table[0],

@@ -297,7 +297,7 @@ bool tern_kit_supports(tern_bdevice *device, const tern_kernel_query *query,
         return true; /* a kernel of the backend's own: its launch may decline */
     } else if (query->n_inputs < own->min_inputs || query->n_inputs > own->max_inputs ||
                query->n_outputs < 1 || query->n_outputs > own->max_outputs) {
-        *out_reason = "the kernel takes another number of operands";
+        *out_reason = "wrong number of operands for the kernel";
     } else if (!knows_dtypes(query)) {
         *out_reason = "an element type that this backend does not know";
     } else if (own->has && !own->has(query->fn, query->input_dtypes[own->deciding])) {
@@ -457,7 +457,7 @@ static int32_t run_tuples(const launch *l) {
     int32_t in = program->n_inputs, out = program->n_outputs;
     int32_t tuples = out ? l->n_outputs / out : 0, status = TERN_BACKEND_OK;
     if (tuples < 1 || l->n_inputs != tuples * in || l->n_outputs != tuples * out)
-        return tern_kit_fail(l->err, TERN_BACKEND_INVALID, "map: operands that are no tuples");
+        return tern_kit_fail(l->err, TERN_BACKEND_INVALID, "map: the operands do not form tuples");
     if (program->flags & TERN_MAP_SKIPS && l->flag->status != TERN_BACKEND_OK)
         return TERN_BACKEND_OK;
     launch one = *l;
@@ -478,7 +478,8 @@ static int32_t run_list(const launch *l) {
     int32_t status = TERN_BACKEND_OK;
     for (int32_t d = 0; d < TERN_BACKEND_MAX_RANK; d++) ones[d] = 1;
     if (output->rank != 1 || output->shape[0] != l->n_inputs)
-        return tern_kit_fail(l->err, TERN_BACKEND_INVALID, "reduce list: not an element an input");
+        return tern_kit_fail(l->err, TERN_BACKEND_INVALID,
+                             "reduce list: needs one output element per input");
     for (int32_t i = 0; i < l->n_inputs && status == TERN_BACKEND_OK; i++) {
         tern_operand to = *output;
         tern_reduce_attrs all = *(const tern_reduce_attrs *)l->attrs;

@@ -166,7 +166,7 @@ int32_t tern_simd_map(tern_kit_device *device, const tern_operand *inputs, int32
     int32_t in = program->n_inputs, out = program->n_outputs,
             tuples = out > 0 ? n_outputs / out : 0;
     if (tuples < 1 || n_inputs != tuples * in || n_outputs != tuples * out)
-        return tern_kit_fail(err, TERN_BACKEND_INVALID, "map: operands that are no tuples");
+        return tern_kit_fail(err, TERN_BACKEND_INVALID, "map: the operands do not form tuples");
     if (in + out > TERN_KIT_OPERANDS)
         return tern_kit_fail(err, TERN_BACKEND_INVALID, "map: %" PRId32 " operands in a tuple",
                              in + out);

@@ -39,7 +39,7 @@ static tern_status prepare(check *c) {
         if (!is_checked(input)) continue;
         if (BODY(input)->dtype != TERN_FLOAT64)
             return tern_fail(c->ctx, TERN_ERR_ARGUMENT,
-                             "gradcheck: input %d is %s: differences need float64", k,
+                             "gradcheck: input %d is %s, but must be float64", k,
                              tern_dtype_name(BODY(input)->dtype));
         if (!tern_is_contiguous(input) || !tern_is_leaf(input))
             return tern_fail(c->ctx, TERN_ERR_ARGUMENT,

@@ -56,7 +56,7 @@ tern_tensor **tern_arg_tensors(const tern_opcall *call, int i, int *out_count) {
         tern_value item = tern_value_at(v, k);
         if (item.kind != TERN_VALUE_TENSOR) {
             tern_call_fail(call, TERN_ERR_ARGUMENT,
-                           "element %zu of the list of tensors is no tensor but %s", k,
+                           "element %zu of the list of tensors is %s, not a tensor", k,
                            tern_kind_name(item.kind));
             return NULL;
         }

@@ -46,8 +46,8 @@ static void read_fallback_policy(tern_ctx *ctx) {
     ctx->warn_fallback = strcmp(policy, "warn") == 0;
     ctx->allow_fallback = ctx->warn_fallback || strcmp(policy, "allow") == 0;
     if (!ctx->allow_fallback)
-        tern_fail(ctx, TERN_ERR_ARGUMENT,
-                  "TERN_FALLBACK='%s' is none of error, warn and allow: set one of them", policy);
+        tern_fail(ctx, TERN_ERR_ARGUMENT, "TERN_FALLBACK='%s': set it to error, warn or allow",
+                  policy);
 }
 
 tern_ctx *tern_open(const char *device) {

@@ -165,7 +165,7 @@ tern_tensor *tern_scope_hand_out(tern_frame *frame, tern_tensor *tensor) {
         tern_fail(frame->ctx, TERN_ERR_STATE,
                   "tern_scope_return: a tensor with a history (%s) cannot outlive the scope of its "
                   "graph: return tern_detach(tensor), or open the scope with tern_scope_inner, "
-                  "whose graphs belong to the scope outside",
+                  "whose graphs belong to the enclosing scope",
                   tern_grad_fn_name(tensor));
         return frame->ctx->nil;
     }

@@ -16,7 +16,7 @@ static _Alignas(1 << TERN_HANDLE_LOW_BITS) tern_tensor_body no_tensor = {
 };
 static tern_ctx no_context = {
     .status = TERN_ERR_OUT_OF_MEMORY,
-    .error = "no context: tern_open found no memory for one, or a call was given NULL",
+    .error = "no context: tern_open ran out of memory, or the context is NULL",
     .is_static = true,
     .nil = (tern_tensor *)&no_tensor,
 };

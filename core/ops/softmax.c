@@ -101,7 +101,7 @@ static tern_value differentiate(tern_opcall *call, int32_t kernel,
         return tern_none();
     if (!tern_same_shape(g, y))
         return tern_call_fail(call, TERN_ERR_ARGUMENT,
-                              "grad_output %s and output %s must have one shape",
+                              "grad_output %s and output %s must have the same shape",
                               tern_shape_text(BODY(g)->rank, BODY(g)->shape, a),
                               tern_shape_text(BODY(y)->rank, BODY(y)->shape, b));
     tern_dtype own = BODY(y)->dtype, dtype = tern_arg_dtype(call, 3, own);

@@ -29,7 +29,7 @@ tern_status tern_device_string_parse(const char *text, tern_device_string *out_s
         return bad(text, "a device is a name such as cpu, or a name and an index such as cpu:0",
                    fault);
     if (length >= sizeof out_string->name || strlen(text) >= sizeof out_string->text)
-        return bad(text, "no device has such a long name", fault);
+        return bad(text, "the name is too long", fault);
     memcpy(out_string->name, text, length);
     strcpy(out_string->text, text);
     out_string->is_auto = strcmp(out_string->name, "auto") == 0;

@@ -72,13 +72,13 @@ static bool suits(tern_candidate *c) {
         char ours[16];
         snprintf(theirs, sizeof theirs, "%d", m->abi);
         snprintf(ours, sizeof ours, "%d", TERN_BACKEND_ABI_MAJOR);
-        return unsuitable(c, TERN_ERR_DEVICE,
-                          "it was made for plugin ABI %s, but this Tern speaks ABI %s: install the "
-                          "plugin that belongs to it",
-                          theirs, ours);
+        return unsuitable(
+            c, TERN_ERR_DEVICE,
+            "it was built for plugin ABI %s, but this Tern has ABI %s: install a matching plugin",
+            theirs, ours);
     }
     if (m->arch[0] && strcmp(m->arch, tern_cpu_arch()) != 0)
-        return unsuitable(c, TERN_ERR_UNSUPPORTED, "it is for %s, and this machine is %s", m->arch,
+        return unsuitable(c, TERN_ERR_UNSUPPORTED, "it is for %s, but this machine is %s", m->arch,
                           tern_cpu_arch());
     tern_cpu_words words;
     tern_cpu_read(&words);
@@ -323,7 +323,7 @@ static void drop_duplicates(tern_discovery *d) {
             if (!c->sound || !first->sound) continue;
             if (strcmp(c->manifest.device, first->manifest.device) != 0) continue;
             if (strcmp(c->manifest.variant, first->manifest.variant) == 0)
-                set_aside(c, "not used: the same device and variant comes earlier, from", first);
+                set_aside(c, "not used: the same device and variant was found earlier, in", first);
             else if (same_file(&c->library, &first->library))
                 set_aside(c, "not used: its library is also that of", first);
         }
@@ -350,7 +350,7 @@ static void keep_variant(tern_discovery *d) {
         if (!c->sound) continue;
         tern_fault fault = {0};
         tern_fault_set(&fault, TERN_ERR_STATE,
-                       "not used: TERN_CPU_VARIANT asks for the variant '%s', this is '%s'", wanted,
+                       "not used: TERN_CPU_VARIANT selects the variant '%s', this is '%s'", wanted,
                        c->manifest.variant);
         tern_candidate_fail(c, c->stage, &fault);
     }
@@ -538,10 +538,10 @@ tern_status tern_discovery_explain(const tern_discovery *discovery, const char *
     if (discovery->count == 0) {
         list_folders(discovery, text, sizeof text);
         return tern_fault_set(fault, TERN_ERR_NOT_FOUND,
-                              "device '%s': there is no plugin at all; searched %s", name, text);
+                              "device '%s': no plugin was found; searched %s", name, text);
     }
     list_known(discovery, text, sizeof text);
     return tern_fault_set(fault, TERN_ERR_NOT_FOUND,
                           "unknown device '%s': this installation knows %s", name,
-                          text[0] ? text : "none, because no manifest is legal");
+                          text[0] ? text : "none, because no manifest is valid");
 }

@@ -69,7 +69,7 @@ static bool check_header(library *l) {
     if (!read_at(l, &l->header, SELFMAG, 0) || memcmp(h->e_ident, ELFMAG, SELFMAG) != 0)
         return wrong(l, "is not a shared library (it has no ELF header)");
     if (!read_at(l, &l->header, sizeof l->header, 0))
-        return wrong(l, "is cut short: copy it again");
+        return wrong(l, "is truncated: copy it again");
     if (h->e_ident[EI_CLASS] == width && h->e_ident[EI_DATA] == order && h->e_type != ET_DYN)
         return wrong(l, "is an ELF file, but not a shared library");
     if (h->e_ident[EI_CLASS] == width && h->e_ident[EI_DATA] == order &&
@@ -87,14 +87,14 @@ static bool check_header(library *l) {
 static bool check_segments(library *l) {
     const elf_header *h = &l->header;
     if (h->e_phnum == 0 || h->e_phnum > MAX_SEGMENTS || h->e_phentsize != sizeof(elf_segment))
-        return wrong(l, "is damaged: its program headers make no sense");
+        return wrong(l, "is damaged: its program headers are invalid");
     if (!read_at(l, l->segments, (uint64_t)h->e_phnum * sizeof(elf_segment), h->e_phoff))
-        return wrong(l, "is cut short: copy it again");
+        return wrong(l, "is truncated: copy it again");
     for (unsigned i = 0; i < h->e_phnum; i++) {
         const elf_segment *s = &l->segments[i];
         if (s->p_type != PT_LOAD && s->p_type != PT_DYNAMIC) continue;
         if (s->p_offset > l->size || s->p_filesz > l->size - s->p_offset)
-            return wrong(l, "is cut short: copy it again");
+            return wrong(l, "is truncated: copy it again");
         if (s->p_type == PT_LOAD && s->p_memsz < s->p_filesz)
             return wrong(l, "is damaged: a segment is larger in the file than in memory");
     }
@@ -146,10 +146,10 @@ static bool check_dynamic(library *l, const elf_segment *dynamic) {
     for (int pass = 0; pass < 2; pass++) { /* first the string table's place, then its users */
         for (uint64_t i = 0; i < count; i++) {
             if (!read_at(l, &entry, sizeof entry, dynamic->p_offset + i * sizeof entry))
-                return wrong(l, "is cut short: copy it again");
+                return wrong(l, "is truncated: copy it again");
             if (entry.d_tag == DT_NULL) break;
             if (pass == 0 && entry.d_tag == DT_STRTAB && !file_offset(l, entry.d_un.d_ptr, &names))
-                return wrong(l, "is damaged: its string table is nowhere in the file");
+                return wrong(l, "is damaged: its string table is not in the file");
             if (pass == 1 && entry.d_tag == DT_NEEDED && names &&
                 !check_needed(l, names + entry.d_un.d_val))
                 return false;

@@ -40,7 +40,7 @@ void tern_host_configure(void) {
                     shown);
     else
         tern_notice(TERN_LOG_WARNING,
-                    "TERN_NUM_THREADS is '%s', no whole number from 1 to %d: using %d", shown,
+                    "TERN_NUM_THREADS is '%s', not a whole number from 1 to %d: using %d", shown,
                     TERN_MAX_THREADS, used);
 }
 

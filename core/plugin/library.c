@@ -103,8 +103,8 @@ static tern_status check_desc(const tern_backend_desc *desc, const tern_manifest
                               tern_fault *fault) {
     if (desc->abi != TERN_BACKEND_ABI)
         return tern_fault_set(fault, TERN_ERR_DEVICE,
-                              "it was built for plugin ABI %u.%u, but this Tern speaks ABI %d.%d: "
-                              "install the plugin that belongs to it",
+                              "it was built for plugin ABI %u.%u, but this Tern has ABI %d.%d: "
+                              "install a matching plugin",
                               (unsigned)(desc->abi >> 16), (unsigned)(desc->abi & 0xffffu),
                               TERN_BACKEND_ABI_MAJOR, TERN_BACKEND_ABI_MINOR);
     if (!desc->device_count || !desc->device_info || !desc->device_open)
@@ -193,14 +193,13 @@ static const char *broken_rule(const tern_bdevice_vtable *v) {
     if (!v->close || !v->buffer_alloc || !v->buffer_free || !v->copy_to_device ||
         !v->copy_to_host || !v->supports || !v->launch)
         return "close, buffer_alloc, buffer_free, copy_to_device, copy_to_host, supports and "
-               "launch "
-               "must all be there";
-    if (!queues_are_whole(v, &queues)) return "queues and events must be there all or none";
+               "launch must all be set";
+    if (!queues_are_whole(v, &queues)) return "queues and events must be set all or none";
     if ((v->host_alloc != NULL) != (v->host_free != NULL))
-        return "host_alloc and host_free must be there both or none";
+        return "host_alloc and host_free must be set both or none";
     if ((v->prepare != NULL) != (v->launch_plan != NULL) ||
         (v->prepare != NULL) != (v->plan_free != NULL))
-        return "prepare, launch_plan and plan_free must be there all or none";
+        return "prepare, launch_plan and plan_free must be set all or none";
     if (v->alignment == 0 || (v->alignment & (v->alignment - 1)) != 0)
         return "the alignment must be a power of two";
     return NULL;
@@ -214,7 +213,7 @@ tern_status tern_library_open(tern_library *library, int32_t index, tern_bdevice
     memset(out_vtable, 0, sizeof *out_vtable);
     int32_t status = library->desc.device_open(index, &device, &err);
     if (status != TERN_BACKEND_OK)
-        return backend_fault("the device does not open", status, &err, fault);
+        return backend_fault("the device cannot be opened", status, &err, fault);
     if (!device || !device->vtable)
         return tern_fault_set(fault, TERN_ERR_DEVICE, "it opens a device without a table");
     size_t size = device->vtable->struct_size;

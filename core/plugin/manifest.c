@@ -63,8 +63,8 @@ static bool read_device(reader *r, span value) {
     if (!copy_name(r, "device", value, r->manifest->device)) return false;
     if (strcmp(r->manifest->device, "auto") != 0) return true;
     tern_fault_set(r->fault, TERN_ERR_FORMAT,
-                   "%s:%d: 'auto' cannot be a device's name: it means the best device there is",
-                   r->name, r->line);
+                   "%s:%d: 'auto' cannot be a device's name: it means the best device", r->name,
+                   r->line);
     return false;
 }
 
@@ -148,8 +148,7 @@ static bool set_key(reader *r, span key, span value) {
     for (unsigned k = 0; k < KEY_COUNT; k++) {
         if (strlen(keys[k].name) != key.length || memcmp(keys[k].name, key.at, key.length) != 0)
             continue;
-        if (r->seen & 1u << k)
-            return line_error(r, "this key was given before; keep one of the two");
+        if (r->seen & 1u << k) return line_error(r, "this key is a duplicate; keep one of the two");
         r->seen |= 1u << k;
         return keys[k].read(r, value);
     }
@@ -167,7 +166,7 @@ static bool read_line(reader *r, span line) {
         unsigned char c = (unsigned char)rest.at[i];
         if (c == '\t') continue;
         if (c < 0x20 || c == 0x7f) return line_error(r, "a control character; end lines with \\n");
-        if (c > 0x7f && !comment) return line_error(r, "only comments may hold more than ASCII");
+        if (c > 0x7f && !comment) return line_error(r, "only comments may have non-ASCII text");
     }
     if (rest.length == 0 || comment) return true;
     const char *equals = memchr(rest.at, '=', rest.length);

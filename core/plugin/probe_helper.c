@@ -56,7 +56,7 @@ static tern_status tell_device(const teller *t, tern_library *library, int32_t i
 static void tell_devices(const teller *t, tern_library *library, tern_fault *fault) {
     int32_t count;
     if (tern_library_count(library, &count, fault) != TERN_OK) return;
-    if (count == 0) tern_fault_set(fault, TERN_ERR_NOT_FOUND, "it finds no such hardware here");
+    if (count == 0) tern_fault_set(fault, TERN_ERR_NOT_FOUND, "no such hardware was found");
     tern_fault first = {0};
     int opened = 0;
     for (int32_t i = 0; i < count && i < TERN_PROBE_DEVICES; i++) {

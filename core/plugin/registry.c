@@ -163,7 +163,7 @@ static open_device *open_candidate(const tern_candidate *candidate, int32_t inde
     open_device *device = NULL;
     int32_t count;
     if (start_library(known, candidate, &count) == TERN_OK && count == 0)
-        tern_fault_set(&known->fault, TERN_ERR_NOT_FOUND, "it finds no such hardware here");
+        tern_fault_set(&known->fault, TERN_ERR_NOT_FOUND, "no such hardware was found");
     if (known->fault.status == TERN_OK) index = pick_index(known, candidate, count, index, fault);
     if (known->fault.status == TERN_OK && index >= 0) {
         device = find_device(known, index);
@@ -205,7 +205,7 @@ static void pass_over(char *reason, size_t size, const tern_candidate *candidate
     tern_text_append(reason, size, candidate->manifest.device);
     tern_text_append(reason, size, ": ");
     tern_text_append(reason, size, message);
-    tern_notice(TERN_LOG_INFO, "auto: %s is passed over: %s", candidate->manifest.device, message);
+    tern_notice(TERN_LOG_INFO, "auto: %s is skipped: %s", candidate->manifest.device, message);
 }
 
 /* What cannot be opened at all is passed over too, and said so. */
@@ -251,7 +251,7 @@ static open_device *open_auto(const tern_discovery *discovery, tern_candidate **
     if (discovery->count == 0)
         tern_discovery_explain(discovery, "auto", fault);
     else
-        tern_fault_set(fault, TERN_ERR_NOT_FOUND, "no device opens: %s",
+        tern_fault_set(fault, TERN_ERR_NOT_FOUND, "no device can be opened: %s",
                        reason[0] ? reason : first_message(discovery));
     return NULL;
 }

@@ -166,6 +166,6 @@ tern_status tern_search_probe(tern_trusted *out_program, tern_fault *fault) {
         if (status == TERN_ERR_IO) return tern_fault_set(fault, status, "%s", missing.message);
     }
     return tern_fault_set(fault, TERN_ERR_NOT_FOUND,
-                          "the helper program tern-probe is not beside the library; install it or "
-                          "name it by TERN_PROBE");
+                          "the helper program tern-probe is not in the library's folder; install "
+                          "it or set TERN_PROBE");
 }

@@ -15,7 +15,7 @@
 static bool check_new(tern_ctx *ctx, const char *what, const tern_shape *shape, tern_dtype dtype) {
     if (ctx->status != TERN_OK) return false;
     if (tern_dtype_size(dtype) == 0) {
-        tern_fail(ctx, TERN_ERR_ARGUMENT, "%s: %d is no dtype", what, (int)dtype);
+        tern_fail(ctx, TERN_ERR_ARGUMENT, "%s: %d is not a dtype", what, (int)dtype);
         return false;
     }
     if (shape->rank < 0 || shape->rank > TERN_MAX_RANK) {
@@ -148,7 +148,7 @@ static tern_status check_memory(const tern_tensor *tensor, const char *what, con
         return tern_fail(BODY(tensor)->ctx, TERN_ERR_ARGUMENT, "%s: the data is NULL", what);
     if (have == want) return TERN_OK;
     return tern_fail(BODY(tensor)->ctx, TERN_ERR_ARGUMENT,
-                     "%s: %zu bytes given where the tensor has %zu", what, have, want);
+                     "%s: %zu bytes given, but the tensor has %zu", what, have, want);
 }
 
 tern_status tern_to_host(const tern_tensor *tensor, void *out_data, size_t bytes) {
@@ -172,7 +172,7 @@ tern_status tern_to_doubles(const tern_tensor *tensor, double *out_data, size_t 
     tern_ctx *ctx = BODY(tensor)->ctx;
     if (count != (size_t)BODY(tensor)->numel)
         return tern_fail(ctx, TERN_ERR_ARGUMENT,
-                         "to_doubles: room for %zu elements where the tensor has %lld", count,
+                         "to_doubles: room for %zu elements, but the tensor has %lld", count,
                          (long long)BODY(tensor)->numel);
     if (!out_data && count)
         return tern_fail(ctx, TERN_ERR_ARGUMENT, "to_doubles: the data is NULL");

@@ -27,7 +27,7 @@ tern_status tern_fail_stale(const void *handle, const char *function) {
     tern_ctx *ctx = tern_context_of(handle);
     return tern_fail(ctx, TERN_ERR_STATE,
                      "%s: the tensor is gone, its scope has ended: read it inside the scope with "
-                     "tern_item or tern_to_host, or let it live on with tern_keep(tern_detach(t))",
+                     "tern_item or tern_to_host, or keep it with tern_keep(tern_detach(t))",
                      function);
 }
 

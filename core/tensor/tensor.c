@@ -329,7 +329,8 @@ tern_status tern_update(tern_tensor **slot, tern_tensor *value) {
                          "tern_update: the value has a history (%s): pass tern_detach(value)",
                          tern_grad_fn_name(value));
     if (BODY((*slot))->ctx != ctx)
-        return tern_fail(ctx, TERN_ERR_ARGUMENT, "tern_update: slot and value of two contexts");
+        return tern_fail(ctx, TERN_ERR_ARGUMENT,
+                         "tern_update: slot and value of different contexts");
     tern_status status = tern_tensor_assign(*slot, value);
     tern_accumulator_renew(*slot);
     return status;

@@ -15,7 +15,8 @@ bool tern_argument_given(tern_ctx *ctx, const char *who, const char *name, const
 
 bool tern_argument_tensor(tern_ctx *ctx, const char *who, const tern_tensor *tensor) {
     if (tern_is_nil(tensor))
-        tern_fail(ctx, TERN_ERR_ARGUMENT, "%s: the tensor is nil, what a failed call returns", who);
+        tern_fail(ctx, TERN_ERR_ARGUMENT, "%s: the tensor is nil, the result of a failed call",
+                  who);
     else if (tern_context_of(tensor) != ctx)
         tern_fail(ctx, TERN_ERR_ARGUMENT, "%s: the tensor belongs to another context", who);
     else
@@ -30,11 +31,9 @@ bool tern_options_read(tern_ctx *ctx, const char *who, const void *options, void
     memcpy(&known, out_options, sizeof known);
     memcpy(&given, options, sizeof given);
     if (given < sizeof given || given > known) {
-        tern_fail(
-            ctx, TERN_ERR_ARGUMENT,
-            "%s: the options' size is %zu, which this library does not know: begin with their "
-            "initialiser",
-            who, given);
+        tern_fail(ctx, TERN_ERR_ARGUMENT,
+                  "%s: the options' size is %zu: start from their initialiser macro, not from {0}",
+                  who, given);
         return false;
     }
     memcpy(out_options, options, given);

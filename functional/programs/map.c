@@ -75,8 +75,8 @@ static bool bind(tern_opcall *call, tern_value dict, bound *out) {
     }
     for (size_t i = 0; tern_dict_at(dict, i, &key, &item); i++) {
         bool tensor = item.kind == TERN_VALUE_TENSOR;
-        const char *problem = out->count == TERN_P_INPUTS               ? "one name too many"
-                              : key.kind != TERN_VALUE_STRING           ? "a name is no text"
+        const char *problem = out->count == TERN_P_INPUTS               ? "too many names"
+                              : key.kind != TERN_VALUE_STRING           ? "a name is not a text"
                               : tensor && !tern_is_live(item.as.tensor) ? "a tensor that is gone"
                               : !tensor && !tern_value_is_number(item)
                                   ? "neither a tensor nor a number"

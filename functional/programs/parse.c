@@ -57,7 +57,7 @@ static int16_t fail(parser *f, const char *what) {
 static int16_t made(parser *f, int16_t value) {
     if (f->program->full && !f->failed)
         fail(f, f->program->limit ? "the formula is too long: at most 256 steps"
-                                  : "this function is there for tensors alone");
+                                  : "this function is only defined for tensors");
     return value;
 }
 

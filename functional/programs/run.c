@@ -118,7 +118,7 @@ tern_value tern_op__map(tern_opcall *call) {
     }
     if (!sound)
         return tern_call_fail(call, TERN_ERR_ARGUMENT,
-                              "these bytes are no program over %d tensors: use map", count);
+                              "these bytes are not a program over %d tensors: use map", count);
     size_t size = tern_program_size(attrs);
     if (tern_arg_given(call, 3))
         return tern_result(call, run_joined(call, attrs, size, operands, out_dtypes[0],

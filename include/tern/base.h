@@ -36,11 +36,11 @@ typedef enum tern_status {
     TERN_ERR_ARGUMENT,      /* a value, shape or dtype that the operation cannot take */
     TERN_ERR_INDEX,         /* an index outside its dimension (Python's IndexError) */
     TERN_ERR_NOT_FOUND,     /* no such operation, device, file, key or member */
-    TERN_ERR_UNSUPPORTED,   /* legal, but this device or build has no way to do it */
+    TERN_ERR_UNSUPPORTED,   /* valid, but this device or build does not support it */
     TERN_ERR_OUT_OF_MEMORY, /* the host's or the device's memory is exhausted */
-    TERN_ERR_STATE,         /* legal in itself, but not now (a freed graph, a stale tensor) */
+    TERN_ERR_STATE,         /* valid, but not in this state (a freed graph, a stale tensor) */
     TERN_ERR_IO,            /* the operating system refused a read or a write */
-    TERN_ERR_FORMAT,        /* a file or text that is not what it should be */
+    TERN_ERR_FORMAT,        /* a malformed file or text */
     TERN_ERR_DEVICE,        /* a device or its plugin failed */
     TERN_ERR_INTERNAL       /* a broken invariant in Tern itself: please report it */
 } tern_status;
@@ -68,20 +68,20 @@ typedef enum tern_dtype {
 
 #define TERN_DTYPE_COUNT 10
 
-/* Bytes of one element: 1, 2, 4 or 8; 0 for a number that is no dtype. */
+/* Bytes of one element: 1, 2, 4 or 8; 0 for an invalid dtype. */
 TERN_API size_t tern_dtype_size(tern_dtype dtype);
 
-/* "float32" and so on; "?" for a number that is no dtype. */
+/* "float32" and so on; "?" for an invalid dtype. */
 TERN_API const char *tern_dtype_name(tern_dtype dtype);
 
-/* Reads "float32" or "torch.float32" (and PyTorch's aliases float, double, half, long, int,
- * short); false when the text names no dtype. */
+/* Reads "float32" or "torch.float32" (and PyTorch's aliases float, double, half, long, int, short);
+ * false if the text does not name a dtype. */
 TERN_API bool tern_dtype_parse(const char *text, tern_dtype *out_dtype);
 
 /* float32, float64, float16, bfloat16. */
 TERN_API bool tern_dtype_is_floating(tern_dtype dtype);
 
-/* The integers without bool. */
+/* The integer types, bool excluded. */
 TERN_API bool tern_dtype_is_integral(tern_dtype dtype);
 
 /* torch.promote_types: the smallest dtype that both convert to. */

@@ -1,13 +1,13 @@
 /*
  * tern/context.h: contexts, latched errors, scopes, seeds, generators and devices.
  *
- * One context a thread; nothing in it is shared. An operation on tensors of two contexts is an
- * error. The context is the outermost scope: closing it frees everything made in it.
+ * Use one context per thread: a context is never shared between threads, and an operation on tensors of two
+ * contexts is an error. The context is the outermost scope: closing it frees everything made in it.
  *
- * ERRORS LATCH. An operation always returns a tensor. On failure the context keeps the first
- * error, whole and readable, and the operation returns the context's nil tensor; operations that
- * follow pass it on and change nothing. Verbs return a status as well. Checking each is optional,
- * checking once is required:
+ * ERRORS LATCH. An operation always returns a tensor. On failure the context keeps the first error with its
+ * message, and the operation returns the context's nil tensor; later operations on nil return nil and change
+ * nothing. Functions that return no tensor return a status as well. You may check every call, but must check
+ * once:
  *
  *     tern_ctx *ctx = tern_open(NULL);
  *     ...
@@ -29,49 +29,48 @@ extern "C" {
 /* ---- contexts and errors ------------------------------------------------------------------ */
 
 /*
- * Opens a context on a device: "cpu", "cpu_ref", "cuda:1", "auto"; NULL reads TERN_DEVICE and
- * falls to "auto" where that is unset. A named device never falls back to another.
- * Never NULL: on failure the context is latched already (a static one when memory is out).
+ * Opens a context on a device: "cpu", "cpu_ref", "cuda:1", "auto"; NULL means TERN_DEVICE, or "auto" if that
+ * is unset. If a named device cannot be opened, no other is used instead. Never returns NULL: on failure, the
+ * context that is returned has an error latched (a static context if memory is exhausted).
  */
 TERN_API tern_ctx *tern_open(const char *device);
 
-/* Frees all that the context owns and returns its latched status. NULL is fine (TERN_OK). */
+/* Frees everything that the context owns and returns its latched status. NULL is allowed (TERN_OK). */
 TERN_API tern_status tern_close(tern_ctx *ctx);
 
-/* The latched status, TERN_OK where there is none. Waits for the devices' queued work first, so
- * that a failed kernel is seen. */
+/* The latched status, TERN_OK if there is none. Waits for the devices' queued work first, so that the error
+ * of a failed kernel is included. */
 TERN_API tern_status tern_check(tern_ctx *ctx);
 
-/* The latched message, one line without newline; "" where there is none. Owned by the context,
- * valid until the next error is latched. */
+/* The latched message, one line without newline; "" if there is none. Owned by the context, valid until the
+ * next error is latched. */
 TERN_API const char *tern_error(const tern_ctx *ctx);
 
-/* Returns the latched status and resets it, at any scope depth. What was made before the error
- * stays valid. */
+/* Returns the latched status and resets it, at any scope depth. Objects made before the error stay valid. */
 TERN_API tern_status tern_error_clear(tern_ctx *ctx);
 
-/* Latches an error of the program's own (a user's module whose input has the wrong shape, say).
- * Keeps the first. Returns the status that is latched now. */
+/* Latches an error of your own program (for example, a module of yours got an input of the wrong shape),
+ * unless one is latched already. Returns the latched status. */
 TERN_API tern_status tern_fail(tern_ctx *ctx, tern_status status, const char *format, ...)
     TERN_PRINTF(3, 4);
 
-/* Called once for each error at the moment it latches: a place for a breakpoint or a trace. */
+/* Called once for each error at the moment it latches: a good place for a breakpoint or a trace. */
 typedef void (*tern_error_fn)(void *user, tern_status status, const char *message);
 TERN_API void tern_on_error(tern_ctx *ctx, tern_error_fn fn, void *user);
 
 typedef enum tern_log_level { TERN_LOG_DEBUG, TERN_LOG_INFO, TERN_LOG_WARNING } tern_log_level;
 
-/* Receives notices (which device "auto" chose and why, a fallback). Process-wide, because devices
- * are found before a context exists; NULL (the default) is silence. Not thread safe: set it first.
- */
+/* Receives notices (which device "auto" chose and why, a fallback). Process-wide, because devices are found
+ * before a context exists; with NULL (the default) nothing is logged. Not thread safe: set it before anything
+ * else. */
 typedef void (*tern_log_fn)(void *user, tern_log_level level, const char *message);
 TERN_API void tern_on_log(tern_log_fn fn, void *user);
 
 /* ---- scopes: lifetimes and gradient mode -------------------------------------------------- */
 
 /*
- * An object dies with the scope it was created in. Scopes nest; a scope is also the switch of the
- * gradient mode, so that lifetime and mode are one concept:
+ * An object dies with the scope it was created in. Scopes nest. A scope also sets the gradient mode, so that
+ * one construct covers both:
  *
  *     tern_scope s = tern_scope_begin(ctx, TERN_INFERENCE);   with torch.inference_mode():
  *     ...
@@ -87,7 +86,7 @@ enum {
 
 typedef struct tern_scope {
     tern_ctx *ctx;
-    uint64_t serial; /* identifies the scope; a scope ended twice is a no-op */
+    uint64_t serial; /* identifies the scope; ending it twice is a no-op */
 } tern_scope;
 
 TERN_API tern_scope tern_scope_begin(tern_ctx *ctx, unsigned flags);
@@ -96,29 +95,30 @@ TERN_API void tern_scope_end(tern_scope scope);
 /* torch.is_grad_enabled() */
 TERN_API bool tern_grad_enabled(const tern_ctx *ctx);
 
-/* How many scopes are open above the context itself. */
+/* How many scopes are open, not counting the context itself. */
 TERN_API int tern_scope_depth(const tern_ctx *ctx);
 
 /*
- * An owner is a scope off the stack: the lifetime of what a module, an optimizer or a loader keeps.
- * It dies with the scope it was made in. Between tern_owner_begin and the tern_scope_end that
- * matches it, new objects belong to the owner.
+ * An owner is a scope that is not on the stack: it holds what a module, an optimizer or a loader keeps. It
+ * dies with the scope it was created in. Between tern_owner_begin and the matching tern_scope_end, new
+ * objects belong to the owner.
  */
 typedef struct tern_owner tern_owner;
 TERN_API tern_owner *tern_owner_new(tern_ctx *ctx);
 TERN_API tern_scope tern_owner_begin(tern_owner *owner, unsigned flags);
 
-/* Ends the owner's lifetime early. NULL is fine. */
+/* Ends the owner's lifetime early. NULL is allowed. */
 TERN_API void tern_owner_free(tern_owner *owner);
 
 /* Calls fn(arg) when the open scope (or the owner that was entered) ends; last in, first out. */
 TERN_API tern_status tern_defer(tern_ctx *ctx, void (*fn)(void *arg), void *arg);
 
 /*
- * A scope for the inside of a library function (a module's forward, a composite): temporaries die
- * at its end, while graphs belong to the scope outside. `tern_scope_return` ends it and hands one
- * tensor to the scope outside, history and all. Out of a scope of tern_scope_begin a tensor goes
- * without a history alone, since its graph ends there: nil after the error, which names tern_detach.
+ * A scope for the inside of a library function (a module's forward, a composite): temporaries die at its end,
+ * while graphs belong to the enclosing scope. `tern_scope_return` ends it and passes one tensor, with its
+ * history, to the enclosing scope. From a scope of tern_scope_begin it can return only a tensor without a
+ * history, because the graph ends with that scope: otherwise the result is nil, and the error names
+ * tern_detach.
  */
 TERN_API tern_scope tern_scope_inner(tern_ctx *ctx);
 TERN_API tern_tensor *tern_scope_return(tern_scope scope, tern_tensor *result);
@@ -128,7 +128,7 @@ TERN_API tern_value tern_scope_return_value(tern_scope scope, tern_value result)
 
 /* ---- random numbers ------------------------------------------------------------------------ */
 
-/* torch.manual_seed: seeds the context's default generator. Negative seeds wrap as PyTorch's. */
+/* torch.manual_seed: seeds the context's default generator. Negative seeds wrap as in PyTorch. */
 TERN_API void tern_manual_seed(tern_ctx *ctx, int64_t seed);
 
 /* torch.default_generator. */
@@ -143,7 +143,7 @@ TERN_API uint64_t tern_generator_initial_seed(const tern_generator *generator);
 #define TERN_RNG_STATE_SIZE 5056
 TERN_API void tern_generator_get_state(const tern_generator *generator, uint8_t *out_state);
 
-/* Takes a state back; an invalid one is an error and changes nothing. */
+/* Restores a state; an invalid one is an error and changes nothing. */
 TERN_API tern_status tern_generator_set_state(tern_generator *generator, const uint8_t *state,
                                               size_t size);
 
@@ -156,7 +156,8 @@ TERN_API uint64_t tern_generator_next_u64(tern_generator *generator);
 /* The context's default device by its full name: "cpu_ref", "cuda:0". */
 TERN_API const char *tern_device_name(const tern_ctx *ctx);
 
-/* True where that device is written to be read, not to be fast: work is then better made smaller. */
+/* True if that device (cpu_ref) is written to be read, not to be fast: programs may want to reduce the
+ * workload. */
 TERN_API bool tern_device_is_reference(const tern_ctx *ctx);
 
 /* Why that device was chosen, one line: "TERN_DEVICE=cpu_ref", "auto: the best that opened...". */
@@ -165,25 +166,25 @@ TERN_API const char *tern_device_reason(const tern_ctx *ctx);
 /* Opens another device for this context, so that tensors can move there. */
 TERN_API tern_status tern_device_open(tern_ctx *ctx, const char *device);
 
-/* Waits for all work queued by this context and latches a kernel's error (a bad index, say). */
+/* Waits for all work queued by this context and latches a kernel's error (for example, a bad index). */
 TERN_API tern_status tern_synchronize(tern_ctx *ctx);
 
 /*
- * Fused kernels compute several operations in one launch, where the device has them; composed of the
- * primitives, the same operations give the same results. This switches families off (`composed`) or on
- * again: names separated by commas ("softmax,norm"), or "all". A context begins with what TERN_COMPOSED
- * names. A name that is none is an error, which lists those that are.
+ * Fused kernels compute several operations in one launch, if the device has them; otherwise the same
+ * operations are composed of primitives, with the same results. This switches families off (`composed` true)
+ * or on again: names separated by commas ("softmax,norm"), or "all". A new context starts with the families
+ * in TERN_COMPOSED switched off. An unknown name is an error that lists the valid ones.
  */
 TERN_API tern_status tern_set_composed(tern_ctx *ctx, const char *families, bool composed);
 
-/* The families by name; NULL behind the last. */
+/* The index-th family's name; NULL past the end. */
 TERN_API const char *tern_fused_family_at(size_t index);
 
 /* Whether the context's default device has the family's kernels for a floating dtype, forward and
  * backward. */
 TERN_API bool tern_fuses(tern_ctx *ctx, const char *family, tern_dtype dtype);
 
-/* What a context's memory and dispatch did so far, for tests, summaries and tuning. */
+/* Counters of a context's memory and dispatch so far, for tests, summaries and tuning. */
 typedef struct tern_stats {
     uint64_t host_allocations; /* calls of the allocation seam */
     uint64_t device_bytes;     /* storage in use by tensors now */
@@ -196,14 +197,14 @@ typedef struct tern_stats {
 TERN_API tern_stats tern_get_stats(const tern_ctx *ctx);
 TERN_API void tern_reset_peak(tern_ctx *ctx);
 
-/* Returns unused device memory to the devices (torch.cuda.empty_cache), and the host memory that the
- * context keeps for the next time to the system. */
+/* Returns unused device memory to the devices (torch.cuda.empty_cache), and cached host memory to the system.
+ */
 TERN_API void tern_empty_cache(tern_ctx *ctx);
 
 /*
- * The allocation seam of the whole process: every host allocation of the library goes through it.
- * A test lets the n-th call fail from here on: 0 fails none, 1 the next one. Returns how many
- * calls were made since the last time this was set.
+ * The allocation seam of the whole process: every host allocation of the library goes through it. For tests:
+ * makes the n-th allocation from now on fail (0: none, 1: the next one). Returns the number of allocations
+ * since the last call.
  */
 TERN_API uint64_t tern_fail_allocation(uint64_t nth);
 

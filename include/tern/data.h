@@ -1,6 +1,5 @@
 /*
- * tern/data.h: datasets, samplers, the loader of batches and what is measured on them
- * (torch.utils.data).
+ * tern/data.h: datasets, samplers, the batch loader and metrics (torch.utils.data).
  *
  *     tern_tensor *both[] = {images, labels};
  *     tern_dataset *data = tern_tensor_dataset_new(ctx, both, 2);
@@ -18,12 +17,12 @@
  *         if (!more) break;
  *     }
  *
- * Samples lie in host memory and are stacked there; a batch goes to the context's default device.
- * For one seed the order is PyTorch's, and a program's later draws are the same too: each function
- * says what it draws. Objects die with the scope they were made in, and what they refer to must
- * live as long. Constructors latch an error and return NULL. NULL is taken everywhere: a dataset,
- * sampler or loader that is NULL is empty (verbs return TERN_ERR_ARGUMENT), an array that is NULL is
- * an error that is latched.
+ * Samples are kept and stacked in host memory; a batch is copied to the context's default device. For the
+ * same seed the order of samples is PyTorch's, and so are the random numbers drawn afterwards: each function
+ * documents what it draws. Objects die with the scope they were made in, and whatever they refer to must live
+ * as long. Constructors latch an error and return NULL. NULL is accepted everywhere: a NULL dataset, sampler
+ * or loader counts as empty (functions that return a status return TERN_ERR_ARGUMENT), a NULL array is an
+ * error that is latched.
  */
 #ifndef TERN_DATA_H
 #define TERN_DATA_H
@@ -39,7 +38,7 @@ extern "C" {
 /* The largest number of tensors in one sample. */
 #define TERN_MAX_FIELDS 8
 
-/* One tensor of a sample: an image's shape [1, 28, 28], a label's []; of rank 15 at most. */
+/* One tensor of a sample: an image of shape [1, 28, 28], a label of shape []; rank 15 at most. */
 typedef struct tern_sample_field {
     tern_dtype dtype;
     tern_shape shape;
@@ -48,19 +47,19 @@ typedef struct tern_sample_field {
 typedef struct tern_dataset tern_dataset;
 
 /*
- * Dataset.__getitem__: writes sample `index`, row-major, to the memory of each field. Called from
- * several threads at once where a loader has workers: it must not touch a context. False where the
- * sample cannot be had.
+ * Dataset.__getitem__: writes sample `index`, row-major, to the memory of each field. If a loader has
+ * workers, it is called from several threads at once and must not use a context. Returns false if the sample
+ * cannot be read.
  */
 typedef bool (*tern_sample_fn)(void *user, int64_t index, void *const *out_fields);
 
-/* A dataset of a program's own, of `length` samples; `user` must live as long. */
+/* A dataset of your own with `length` samples; `user` must live as long as the dataset. */
 TERN_API tern_dataset *tern_dataset_new(tern_ctx *ctx, int64_t length,
                                         const tern_sample_field *fields, int n_fields,
                                         tern_sample_fn get, void *user);
 
-/* TensorDataset(*tensors): sample i is the i-th slice of each along the first dimension, whose size
- * is the same for all. The elements are copied to the host. */
+/* TensorDataset(*tensors): sample i is the i-th slice of each tensor along the first dimension, whose size
+ * must be the same for all. The elements are copied to the host. */
 TERN_API tern_dataset *tern_tensor_dataset_new(tern_ctx *ctx, tern_tensor *const *tensors,
                                                int n_tensors);
 
@@ -68,9 +67,9 @@ TERN_API tern_dataset *tern_tensor_dataset_new(tern_ctx *ctx, tern_tensor *const
 TERN_API tern_dataset *tern_subset_new(tern_dataset *dataset, const int64_t *indices, size_t count);
 
 /*
- * random_split(dataset, lengths, generator): lengths are counts that sum to the dataset's, or
- * fractions that sum to 1 (rounded down, what remains goes one each from the first on). Draws one
- * randperm of the dataset's length; `generator` NULL is the context's. Writes `count` subsets.
+ * random_split(dataset, lengths, generator): lengths are counts that sum to the dataset's, or fractions that
+ * sum to 1 (rounded down; the remaining samples are distributed one per part, from the first part on). Draws
+ * one randperm of the dataset's length; `generator` NULL is the context's. Writes `count` subsets.
  */
 TERN_API tern_status tern_random_split(tern_dataset *dataset, const double *lengths, size_t count,
                                        tern_generator *generator, tern_dataset **out_parts);
@@ -79,8 +78,8 @@ TERN_API tern_status tern_random_split(tern_dataset *dataset, const double *leng
 TERN_API int64_t tern_dataset_length(const tern_dataset *dataset);
 
 /*
- * A dataset whose samples are `dataset`'s with one field changed: torchvision.transforms, in its
- * notation, one transform or several:
+ * A dataset that applies torchvision.transforms, in torchvision's notation, to one field of `dataset`; one
+ * transform or several:
  *
  *     "Compose([RandomCrop(28, padding=4), RandomHorizontalFlip(), ToTensor(), Normalize(0.29, 0.35)])"
  *
@@ -92,23 +91,23 @@ TERN_API int64_t tern_dataset_length(const tern_dataset *dataset);
  *     RandomCrop(size, padding=0)         of a side or (height, width); zeros around it first
  *     CenterCrop(size)
  *
- * Flips and crops work on the last two dimensions. What is random depends on the loader's seed and
- * the sample's place in the epoch alone: it is the same with and without workers and for any batch
- * size, though not PyTorch's. tern_dataset_get draws 64 bits where a transform is random. NULL after
- * latching an error, which names the transform.
+ * Flips and crops work on the last two dimensions. Random choices depend only on the loader's seed and the
+ * sample's position in the epoch: they are the same with and without workers and for any batch size, but they
+ * are not PyTorch's. tern_dataset_get draws 64 bits if a transform is random. NULL after latching an error,
+ * which names the transform.
  */
 TERN_API tern_dataset *tern_transformed_new(tern_dataset *dataset, int field,
                                             const char *transforms);
 
-/* How many tensors a sample has, and the index-th; false outside. */
+/* How many tensors a sample has, and a description of the index-th; false if the index is out of range. */
 TERN_API int tern_dataset_field_count(const tern_dataset *dataset);
 TERN_API bool tern_dataset_field(const tern_dataset *dataset, int index,
                                  tern_sample_field *out_field);
 
-/* Subset.indices, into the dataset that it is of; NULL where the dataset is no subset. */
+/* Subset.indices, into the original dataset; NULL if `dataset` is not a subset. */
 TERN_API const int64_t *tern_subset_indices(const tern_dataset *dataset);
 
-/* dataset[index]: a tensor for each field, in the open scope; TERN_ERR_INDEX outside. */
+/* dataset[index]: one tensor per field, in the open scope; TERN_ERR_INDEX if the index is out of range. */
 TERN_API tern_status tern_dataset_get(tern_dataset *dataset, int64_t index,
                                       tern_tensor **out_tensors);
 
@@ -120,15 +119,15 @@ typedef struct tern_sampler tern_sampler;
 TERN_API tern_sampler *tern_sequential_sampler_new(tern_ctx *ctx, int64_t length);
 
 /*
- * RandomSampler(range(length), replacement, num_samples, generator); num_samples 0 is the length.
- * With generator NULL each epoch draws a seed (64 bits) from the context's generator and the rest
- * from a generator of that seed. Without replacement: whole permutations, and one more that is cut
- * to what is left, even to nothing.
+ * RandomSampler(range(length), replacement, num_samples, generator); num_samples 0 means the length. With
+ * generator NULL, each epoch draws a seed (64 bits) from the context's generator and everything else from a
+ * generator with that seed. Without replacement, an epoch consists of whole permutations and one more that is
+ * truncated, possibly to nothing.
  */
 TERN_API tern_sampler *tern_random_sampler_new(tern_ctx *ctx, int64_t length, bool replacement,
                                                int64_t num_samples, tern_generator *generator);
 
-/* SubsetRandomSampler(indices, generator): the indices in the order of one randperm. */
+/* SubsetRandomSampler(indices, generator): the indices in random order, by one randperm. */
 TERN_API tern_sampler *tern_subset_random_sampler_new(tern_ctx *ctx, const int64_t *indices,
                                                       size_t count, tern_generator *generator);
 
@@ -145,15 +144,16 @@ TERN_API int64_t tern_sampler_length(const tern_sampler *sampler);
 /* list(sampler): one epoch, exactly tern_sampler_length indices. */
 TERN_API tern_status tern_sampler_draw(tern_sampler *sampler, int64_t *out_indices);
 
-/* len(BatchSampler): batches of `length` indices, the short one at the end dropped or not. */
+/* len(BatchSampler): the number of batches of `length` indices; a short last batch is counted unless
+ * drop_last. */
 TERN_API int64_t tern_batch_count(int64_t length, int64_t batch_size, bool drop_last);
 
 /* ---- the loader ------------------------------------------------------------------------------ */
 
 /*
- * DataLoader's arguments. `sampler` (then shuffle must be false) and `generator` may be NULL.
- * num_workers threads stack batches ahead of the program, prefetch_factor each; batches come in the
- * same order and with the same numbers as without.
+ * DataLoader's arguments. `sampler` (then shuffle must be false) and `generator` may be NULL. num_workers
+ * threads prepare batches ahead, prefetch_factor batches each; order and contents of the batches are the same
+ * as without workers.
  */
 typedef struct tern_loader_options {
     size_t size;
@@ -174,31 +174,31 @@ TERN_API tern_loader *tern_loader_new(tern_dataset *dataset, const tern_loader_o
 /* len(loader) */
 TERN_API int64_t tern_loader_length(const tern_loader *loader);
 
-/* iter(loader): starts an epoch. Draws 64 bits (PyTorch's base seed) from the generator, always;
- * with workers the sampler draws here too, otherwise at the first batch. */
+/* iter(loader): starts an epoch. Always draws 64 bits (PyTorch's base seed) from the generator; with workers
+ * the sampler draws here too, otherwise at the first batch. */
 TERN_API tern_status tern_loader_begin(tern_loader *loader);
 
-/* The next batch: a tensor for each field, [samples, ...], in the open scope. False at the end of
- * the epoch, without tern_loader_begin, and after latching an error. */
+/* The next batch: one tensor per field, [samples, ...], in the open scope. False at the end of the epoch, if
+ * tern_loader_begin was not called, and after latching an error. */
 TERN_API bool tern_loader_next(tern_loader *loader, tern_tensor **out_batch);
 
-/* The indices of the batch that came last, valid until the next. */
+/* The sample indices of the latest batch, valid until the next one. */
 TERN_API const int64_t *tern_loader_indices(const tern_loader *loader, size_t *out_count);
 
-/* Ends the workers before the loader's scope ends. NULL is fine. */
+/* Stops the workers before the loader's scope ends. NULL is allowed. */
 TERN_API void tern_loader_stop(tern_loader *loader);
 
 /* ---- metrics: scores [N, C] of any dtype, target [N] of class indices ------------------------ */
 
-/* The share of rows whose target is among the k greatest scores (of equal ones the first count;
- * a NaN is never right). NaN after latching an error, and for no rows. */
+/* The share of rows whose target is among the k highest scores (of equal scores, the first ones count; a NaN
+ * is never correct). NaN after latching an error, and if there are no rows. */
 TERN_API double tern_topk_accuracy(tern_tensor *scores, tern_tensor *target, int64_t k);
 
 /* The same for k = 1. */
 TERN_API double tern_accuracy(tern_tensor *scores, tern_tensor *target);
 
-/* int64 [C, C]: how many rows of each class (row) were taken for each class (column): the first
- * of the greatest scores. Nil after latching an error. */
+/* int64 [C, C]: how many samples of each class (row) were predicted as each class (column). The prediction is
+ * the first of the highest scores. Nil after latching an error. */
 TERN_API tern_tensor *tern_confusion_matrix(tern_tensor *scores, tern_tensor *target);
 
 #ifdef __cplusplus

@@ -1,5 +1,5 @@
 /*
- * tern/describe.h: described structs: which member of a C struct holds which argument of a schema.
+ * tern/describe.h: field tables: which member of a C struct holds which argument of a schema.
  *
  * A module, an optimizer, a scheduler and an initialiser each have one line of PyTorch's notation
  * (schema.h) and one table of fields. The typed C constructors fill the struct directly; calls by
@@ -10,8 +10,8 @@
  *         TERN_FIELD(blur, radius, radius), TERN_FIELD(blur, sigma, sigma), TERN_FIELD_END};
  *     ... "Blur(int radius, float sigma=1.0)"
  *
- * NULL for a text, a table, a struct or a buffer is an error where a function returns one (it is
- * latched, and the answer false or none), else nothing is done.
+ * Given NULL for a text, a table, a struct or a buffer, a function with a result latches an error
+ * and returns false or none; any other function does nothing.
  */
 #ifndef TERN_DESCRIBE_H
 #define TERN_DESCRIBE_H
@@ -26,7 +26,7 @@ extern "C" {
 
 /* ---- member types ---------------------------------------------------------------------------- */
 
-/* Arguments that may be None without a number that could stand for it. */
+/* Arguments that may be None. */
 typedef struct tern_optional_int {
     bool has;
     int64_t value;
@@ -95,7 +95,7 @@ typedef struct tern_field {
     size_t offset;
 } tern_field;
 
-/* The type follows from the member's: a member of another type does not compile. */
+/* The field type follows from the member's C type; a member of any other type does not compile. */
 /* clang-format off */
 #define TERN_FIELD_TYPE(member)                                                                    \
     _Generic((member),                                                                             \
@@ -125,8 +125,8 @@ typedef struct tern_field {
 
 /* ---- growing text ---------------------------------------------------------------------------- */
 
-/* Text that grows as it is written: for messages and printing. Begin with all zero; `failed` stays
- * set once memory is out. */
+/* Text that grows as it is written: for messages and printing. Initialise it with zeros; `failed`
+ * is set, and stays set, if memory is exhausted. */
 typedef struct tern_textbuf {
     char *data; /* terminated by a zero byte; NULL while empty */
     size_t length, capacity;
@@ -136,7 +136,8 @@ typedef struct tern_textbuf {
 TERN_API void tern_textbuf_add(tern_textbuf *text, const char *format, ...) TERN_PRINTF(2, 3);
 TERN_API void tern_textbuf_add_n(tern_textbuf *text, const char *bytes, size_t length);
 
-/* The value as Python's repr writes it, or (str true) as str: a text without its quotes. */
+/* The value as Python's repr writes it, or, if `str` is true, as Python's str does: a text without
+ * its quotes. */
 TERN_API void tern_textbuf_add_value(tern_textbuf *text, tern_value value, bool str);
 
 /* Cuts the text back to an earlier length. */
@@ -145,42 +146,43 @@ TERN_API void tern_textbuf_free(tern_textbuf *text);
 
 /* ---- arguments of a function ----------------------------------------------------------------- */
 
-/* False, and a latched error ("tern_nn_class: name is NULL"), where a text, an array or a callback
- * that a function needs is not there. */
+/* If an argument that a function needs (a text, an array, a callback) is NULL, latches an error
+ * ("tern_nn_class: name is NULL") and returns false. */
 TERN_API bool tern_argument_given(tern_ctx *ctx, const char *who, const char *name,
                                   const void *argument);
 
-/* False, and a latched error that names `who`, for a tensor that is nil (NULL too) or belongs to
- * another context. */
+/* If the tensor is nil, NULL or of another context, latches an error that names `who` and returns
+ * false. */
 TERN_API bool tern_argument_tensor(tern_ctx *ctx, const char *who, const tern_tensor *tensor);
 
 /* ---- options structs ------------------------------------------------------------------------- */
 
 /*
  * Copies a caller's options over `out_options`, which holds the defaults and whose first member is
- * its size. The caller's first member says how much of the struct the caller knows. NULL keeps the
- * defaults. False, and a latched error that names `who`, for a size that is 0 or too large: the
- * struct was not made by its initialiser.
+ * its size. The size in the caller's struct says which members the caller knows. NULL keeps the
+ * defaults. If the size is 0 or too large, because the struct did not start from its initialiser
+ * macro, latches an error that names `who` and returns false.
  */
 TERN_API bool tern_options_read(tern_ctx *ctx, const char *who, const void *options,
                                 void *out_options);
 
 /* ---- values and structs ---------------------------------------------------------------------- */
 
-/* The argument's field; NULL where the table has none. `fields` may be NULL. */
+/* The field of an argument; NULL if the table has none. `fields` may be NULL. */
 TERN_API const tern_field *tern_field_find(const tern_field *fields, const char *name);
 
 /* The member as a value. Lists are copied into the open scope. */
 TERN_API tern_value tern_field_get(tern_ctx *ctx, const tern_field *field, const void *object);
 
 /*
- * Sets the member from a value; false where the value does not fit, the object is then unchanged.
- * A text is referred to, not copied (tern_fields_own copies); a list is copied into the open scope.
+ * Sets the member from a value. If the value does not fit, returns false and leaves the object
+ * unchanged. A text is not copied (see tern_fields_own); a list is copied into the open scope.
  */
 TERN_API bool tern_field_set(tern_ctx *ctx, const tern_field *field, void *object,
                              tern_value value);
 
-/* Copies what members refer to (texts, lists) into the open scope. False when memory is out. */
+/* Copies the texts and lists that members refer to into the open scope. False if memory is
+ * exhausted. */
 TERN_API bool tern_fields_own(tern_ctx *ctx, const tern_field *fields, void *object);
 
 /*
@@ -193,8 +195,8 @@ TERN_API bool tern_fields_bind(tern_ctx *ctx, const char *where, const char *sch
                                int n_positional, tern_value named, void *object);
 
 /*
- * The value of an argument as PyTorch prints it: as tern_field_get, except that a number equal to
- * the schema's default takes the default's kind (momentum=0 prints 0, not 0.0).
+ * The value of an argument as PyTorch prints it: like tern_field_get, except that a number equal to
+ * the schema's default is of the default's kind (momentum=0 prints 0, not 0.0).
  */
 TERN_API tern_value tern_field_shown(tern_ctx *ctx, const tern_schema *schema,
                                      const tern_field *field, const void *object);
@@ -213,9 +215,8 @@ TERN_API tern_value tern_field_shown(tern_ctx *ctx, const tern_schema *schema,
  * Literals are numbers, True, False, None, 'text' and "text", tuples, lists and torch.float32. A
  * call becomes a dict {"module": name, "positional": list, "args": dict of named arguments,
  * "children": ordered dict, "line": int, "column": int}; a leading "nn." or "torch.nn." is dropped.
- * `what` names the expression in messages, which point at the column ("tern_nn: column 14: expected
- * ',' or ')', found
- * '}'"). Nesting is bounded at 64. None after latching an error.
+ * `what` names the expression in messages, which give the column ("tern_nn: column 14: expected ','
+ * or ')', found '}'"). At most 64 levels of nesting. None after latching an error.
  */
 TERN_API tern_value tern_notation_parse(tern_ctx *ctx, const char *what, const char *text);
 

@@ -1,8 +1,8 @@
 /*
- * tern/device.h: which devices there are, and why one is not available.
+ * tern/device.h: which devices exist, and why one is not available.
  *
- * A load report is data, made without a context: every folder that was searched, every plugin that
- * was found with how far it came, and the devices that follow from them. `tern devices` and `tern
+ * A load report is plain data, made without a context: every folder that was searched, every plugin
+ * that was found and how far loading it got, and the resulting devices. `tern devices` and `tern
  * doctor` print it.
  *
  *     tern_load_report *report = tern_load_report_new(0);
@@ -12,7 +12,7 @@
  *     }
  *     tern_load_report_free(report);
  *
- * Texts are one line of valid UTF-8, "" where there is nothing to say, and belong to the report.
+ * Texts are one line of valid UTF-8, possibly empty, and belong to the report.
  */
 #ifndef TERN_DEVICE_H
 #define TERN_DEVICE_H
@@ -23,12 +23,13 @@
 extern "C" {
 #endif
 
-/* How far a plugin came, in this order. A plugin that failed stays at the stage that failed. */
+/* How far loading a plugin got, in this order. A plugin that failed stays at the stage that failed.
+ */
 typedef enum tern_load_stage {
-    TERN_STAGE_MANIFEST,    /* the manifest is read, and says that the plugin suits this machine */
-    TERN_STAGE_PERMISSIONS, /* nobody else can write to the library or to a folder above it */
-    TERN_STAGE_FILE,        /* the library is there, whole and of this machine's kind */
-    TERN_STAGE_LOAD,        /* the dynamic linker takes it */
+    TERN_STAGE_MANIFEST,    /* the manifest is valid and the plugin is for this kind of machine */
+    TERN_STAGE_PERMISSIONS, /* no other user can write to the library or to a folder above it */
+    TERN_STAGE_FILE,        /* the library exists, is complete and is for this architecture */
+    TERN_STAGE_LOAD,        /* the dynamic linker loads it */
     TERN_STAGE_QUERY,       /* it speaks this ABI */
     TERN_STAGE_OPEN,        /* its devices open */
     TERN_STAGE_READY
@@ -39,8 +40,8 @@ TERN_API const char *tern_load_stage_name(tern_load_stage stage);
 
 typedef enum tern_device_state {
     TERN_STATE_UNKNOWN,     /* TERN_DEVICE names it, but no plugin provides it */
-    TERN_STATE_UNAVAILABLE, /* a plugin provides it, but not here or not now: see the reason */
-    TERN_STATE_NOT_PROBED,  /* nothing speaks against it; its driver was not asked */
+    TERN_STATE_UNAVAILABLE, /* a plugin provides it, but it cannot be used: see the reason */
+    TERN_STATE_NOT_PROBED,  /* no problem is known; its driver was not opened */
     TERN_STATE_READY        /* it was opened */
 } tern_device_state;
 
@@ -51,28 +52,28 @@ TERN_API const char *tern_device_state_name(tern_device_state state);
 typedef struct tern_search_entry {
     const char *path;
     const char *origin;  /* "TERN_PLUGIN_PATH", "user", "system", "library", "built in" */
-    bool found;          /* the folder is there and was read */
+    bool found;          /* the folder exists and was read */
     const char *message; /* why not */
 } tern_search_entry;
 
 /* A manifest and its library. */
 typedef struct tern_plugin_entry {
     const char *manifest; /* path */
-    const char *library;  /* real path, or where it should be; "" where the manifest is not legal */
+    const char *library;  /* real path, or the expected one; "" if the manifest is invalid */
     const char *device;
     const char *variant;
     tern_load_stage stage;
-    bool ok; /* nothing is wrong with it, even if another variant was chosen */
+    bool ok; /* it works, even if another variant was chosen */
     /* TERN_OK; TERN_ERR_NOT_FOUND: not installed, or no such hardware; TERN_ERR_UNSUPPORTED: not
      * for this machine; TERN_ERR_STATE: another was chosen; the others: broken. */
     tern_status code;
-    const char *message; /* what is wrong and what to do, the dynamic linker's words included */
+    const char *message; /* what is wrong and what to do, including the dynamic linker's message */
 } tern_plugin_entry;
 
 typedef struct tern_device_entry {
-    const char *name;    /* what a device string says: "cuda:1"; "cuda" while not probed */
+    const char *name;    /* as in a device string: "cuda:1"; "cuda" while not probed */
     const char *plugin;  /* the backend's name */
-    const char *variant; /* which of its libraries: "avx2"; "" where there is one only */
+    const char *variant; /* which of its libraries: "avx2"; "" if there is only one */
     tern_device_state state;
     const char *reason;   /* why it is not available; the hardware's name once it is ready */
     const char *identity; /* UUID or PCI address, once probed */
@@ -83,20 +84,20 @@ typedef struct tern_device_entry {
 typedef struct tern_load_report tern_load_report;
 
 /*
- * Looks for plugins. With `probe_ms` 0 no library is loaded and no driver started. Else each plugin
- * that may be used is opened in a helper process of its own (tern-probe), which has that many
- * milliseconds: a plugin that crashes or hangs becomes a line of the report. What this process
- * already failed to open is in the report too. NULL when there is no memory. Thread safe.
+ * Looks for plugins. With `probe_ms` 0 no library is loaded and no driver started. Otherwise each
+ * usable plugin is opened in a helper process of its own (tern-probe) with that many milliseconds:
+ * a plugin that crashes or hangs becomes a line of the report. Plugins that this process has
+ * already failed to open are included. NULL if memory is exhausted. Thread safe.
  */
 TERN_API tern_load_report *tern_load_report_new(int probe_ms);
 
 /* NULL is fine. */
 TERN_API void tern_load_report_free(tern_load_report *report);
 
-/* False where no device can be used, or a plugin is broken (not merely absent or unsuitable). */
+/* False if no device can be used, or a plugin is broken (not merely missing or unsuitable). */
 TERN_API bool tern_load_report_ok(const tern_load_report *report);
 
-/* The tables, each in the order of search or of preference; NULL for an index outside. */
+/* The tables, in the order of search or of preference; NULL if the index is out of range. */
 TERN_API size_t tern_load_report_searches(const tern_load_report *report);
 TERN_API const tern_search_entry *tern_load_report_search(const tern_load_report *report,
                                                           size_t index);
@@ -107,8 +108,8 @@ TERN_API size_t tern_load_report_devices(const tern_load_report *report);
 TERN_API const tern_device_entry *tern_load_report_device(const tern_load_report *report,
                                                           size_t index);
 
-/* The helper's whole work, in the helper's process: opens the plugin of a manifest and all its
- * devices, and hands over lines for the process that started it. */
+/* What the helper process runs: opens the plugin of a manifest and all its devices, and passes
+ * lines of output for the parent process to `line`. */
 typedef void (*tern_probe_line_fn)(void *user, const char *line);
 TERN_API tern_status tern_probe_plugin(const char *manifest, tern_probe_line_fn line, void *user);
 

@@ -1,17 +1,17 @@
 /*
- * tern/layers.h: the built-in modules by typed constructors; nn.h includes it.
+ * tern/layers.h: typed constructors of the built-in modules; included by nn.h.
  *
- * Required arguments are parameters, the others an options struct that is made by its initialiser;
- * NULL is PyTorch's defaults:
+ * Required arguments are function parameters. Optional ones are in a struct that starts from its
+ * initialiser macro; NULL means PyTorch's defaults:
  *
  *     tern_linear_options o = TERN_LINEAR_OPTIONS;
  *     o.bias = false;
  *     tern_module *m = tern_nn_linear(ctx, 784, 10, &o);
  *
- * `dtype` is the parameters' (TERN_DTYPE_DEFAULT is float32), `device` where they are made (NULL is
- * the context's default device). Shapes and formulas are those of the operations of the same name
- * (ops.h). Modules without a constructor here, and arguments that these leave out, are made from
- * text or by name: tern_nn(ctx, "AdaptiveMaxPool2d((4, 4))").
+ * `dtype` is the dtype of the parameters (TERN_DTYPE_DEFAULT: float32), `device` the device they
+ * are made on (NULL: the context's default device). Shapes and formulas are those of the operations
+ * of the same name (ops.h). For modules without a constructor here, and for arguments that these do
+ * not have, use the text notation: tern_nn(ctx, "AdaptiveMaxPool2d((4, 4))").
  */
 #ifndef TERN_LAYERS_H
 #define TERN_LAYERS_H
@@ -42,15 +42,16 @@ TERN_API tern_module *tern_nn_sequential(tern_ctx *ctx, tern_module *const *modu
                        sizeof((tern_module *[]){__VA_ARGS__}) / sizeof(tern_module *))
 #endif
 
-/* nn.ModuleList: holds modules "0", "1", ... and has no forward; nn.ModuleDict the same by name. */
+/* nn.ModuleList: holds modules "0", "1", ... and has no forward; nn.ModuleDict holds them by name.
+ */
 TERN_API tern_module *tern_nn_module_list(tern_ctx *ctx, tern_module *const *modules, size_t count);
 TERN_API tern_module *tern_nn_module_dict(tern_ctx *ctx);
 
-/* append(module): adds to a Sequential or a ModuleList under the next number. */
+/* append(module): adds a child under the next number to a Sequential or a ModuleList. */
 TERN_API tern_status tern_module_append(tern_module *list, tern_module *child);
 
 /* nn.ParameterList and nn.ParameterDict: parameters "0", "1", ... or by name. The tensor is copied;
- * the copy, which the module owns, is returned (nil after latching an error). */
+ * the result is the copy, which the module owns (nil after latching an error). */
 TERN_API tern_module *tern_nn_parameter_list(tern_ctx *ctx, tern_tensor *const *tensors,
                                              size_t count);
 TERN_API tern_tensor *tern_parameter_append(tern_module *list, tern_tensor *tensor);
@@ -80,7 +81,7 @@ TERN_API tern_module *tern_nn_elu(tern_ctx *ctx, double alpha);
 TERN_API tern_module *tern_nn_leaky_relu(tern_ctx *ctx, double negative_slope);
 TERN_API tern_module *tern_nn_softplus(tern_ctx *ctx, double beta, double threshold);
 
-/* nn.PReLU(num_parameters=1, init=0.25): one learnt slope for all channels, or one each. */
+/* nn.PReLU(num_parameters=1, init=0.25): one learned slope for all channels, or one per channel. */
 TERN_API tern_module *tern_nn_prelu(tern_ctx *ctx, int64_t num_parameters, double init);
 
 /* nn.GLU(dim=-1): the first half times the sigmoid of the second. */
@@ -88,10 +89,10 @@ TERN_API tern_module *tern_nn_glu(tern_ctx *ctx, int64_t dim);
 TERN_API tern_module *tern_nn_softmax(tern_ctx *ctx, int64_t dim);
 TERN_API tern_module *tern_nn_log_softmax(tern_ctx *ctx, int64_t dim);
 
-/* ---- dropout: p within [0, 1]; the input itself in evaluation -------------------------------- */
+/* ---- dropout: p within [0, 1]; in evaluation mode the input itself --------------------------- */
 TERN_API tern_module *tern_nn_dropout(tern_ctx *ctx, double p);
 
-/* Whole channels of [N, C, L], [N, C, H, W] and [N, C, D, H, W]. */
+/* Dropout of whole channels of [N, C, L], [N, C, H, W] and [N, C, D, H, W]. */
 TERN_API tern_module *tern_nn_dropout1d(tern_ctx *ctx, double p);
 TERN_API tern_module *tern_nn_dropout2d(tern_ctx *ctx, double p);
 TERN_API tern_module *tern_nn_dropout3d(tern_ctx *ctx, double p);
@@ -100,15 +101,14 @@ TERN_API tern_module *tern_nn_alpha_dropout(tern_ctx *ctx, double p);
 /* ---- convolutions ------------------------------------------------------------------------------
  *
  * nn.Conv1d, 2d, 3d: [N, in, ...] to [N, out, ...]; weight [out, in / groups, k...], bias [out].
- * Sizes of rank 0 are PyTorch's defaults (stride 1, padding 0, dilation 1, output_padding 0), one
- * number serves all dimensions. `kernel_size` of the options takes over the constructor's where the
- * kernel is not square.
- */
+ * Sizes of rank 0 mean PyTorch's defaults (stride 1, padding 0, dilation 1, output_padding 0); a
+ * single number applies to all dimensions. For a kernel that is not square, `kernel_size` in the
+ * options overrides the constructor's argument. */
 typedef struct tern_conv_options {
     size_t size;
     tern_shape kernel_size, stride, padding, dilation;
-    tern_shape output_padding; /* of the transposed ones */
-    const char *padding_text;  /* "same" or "valid" in place of padding; NULL is none */
+    tern_shape output_padding; /* of transposed convolutions */
+    const char *padding_text;  /* "same" or "valid" instead of `padding`; or NULL */
     const char *padding_mode;  /* "zeros", "reflect", "replicate" or "circular" */
     int64_t groups;
     bool bias;
@@ -135,7 +135,7 @@ TERN_API tern_module *tern_nn_conv_transpose2d(tern_ctx *ctx, int64_t in_channel
                                                int64_t out_channels, int64_t kernel_size,
                                                const tern_conv_options *options);
 
-/* ---- pooling: stride 0 is the kernel's size -------------------------------------------------- */
+/* ---- pooling: stride 0 means the kernel size ------------------------------------------------- */
 TERN_API tern_module *tern_nn_max_pool1d(tern_ctx *ctx, int64_t kernel_size, int64_t stride,
                                          int64_t padding);
 TERN_API tern_module *tern_nn_max_pool2d(tern_ctx *ctx, int64_t kernel_size, int64_t stride,
@@ -148,7 +148,8 @@ TERN_API tern_module *tern_nn_adaptive_avg_pool2d(tern_ctx *ctx, int64_t height,
 
 /* ---- normalisation --------------------------------------------------------------------------- */
 
-/* nn.BatchNorm1d ([N, C] or [N, C, L]), 2d, 3d. A momentum of none averages over all batches. */
+/* nn.BatchNorm1d ([N, C] or [N, C, L]), 2d, 3d. Without momentum (none) the running statistics are
+ * averages over all batches. */
 typedef struct tern_batch_norm_options {
     size_t size;
     double eps;
@@ -169,7 +170,7 @@ TERN_API tern_module *tern_nn_batch_norm2d(tern_ctx *ctx, int64_t num_features,
 TERN_API tern_module *tern_nn_batch_norm3d(tern_ctx *ctx, int64_t num_features,
                                            const tern_batch_norm_options *options);
 
-/* nn.LayerNorm: over the last dimensions, which must be normalized_shape. */
+/* nn.LayerNorm: normalizes over the last dimensions, whose sizes must be normalized_shape. */
 typedef struct tern_layer_norm_options {
     size_t size;
     double eps;
@@ -182,7 +183,7 @@ typedef struct tern_layer_norm_options {
 TERN_API tern_module *tern_nn_layer_norm(tern_ctx *ctx, tern_shape normalized_shape,
                                          const tern_layer_norm_options *options);
 
-/* nn.RMSNorm; an eps of none is the dtype's machine epsilon. */
+/* nn.RMSNorm; without eps (none) it is the dtype's machine epsilon. */
 typedef struct tern_rms_norm_options {
     size_t size;
     tern_optional_float eps;
@@ -211,7 +212,7 @@ TERN_API tern_module *tern_nn_group_norm(tern_ctx *ctx, int64_t num_groups, int6
 /* ---- tables ---------------------------------------------------------------------------------- */
 
 /* nn.Embedding: int64 [*] to [*, embedding_dim]; the row padding_idx starts at zero and gets no
- * gradient; rows longer than max_norm are shortened before they are used. */
+ * gradient; rows with a norm above max_norm are scaled down to it when they are used. */
 typedef struct tern_embedding_options {
     size_t size;
     tern_optional_int padding_idx;
@@ -230,16 +231,15 @@ TERN_API tern_module *tern_nn_embedding(tern_ctx *ctx, int64_t num_embeddings,
 /* ---- sequences ----------------------------------------------------------------------------------
  *
  * nn.RNN, nn.LSTM, nn.GRU: input [T, N, input_size], with batch_first [N, T, input_size], or
- * unbatched [T, input_size]. forward(input, hx=None) returns (output, h_n), of LSTM
- * (output, (h_n, c_n)): call them with tern_module_call. Dropout is between the layers.
- */
+ * unbatched [T, input_size]. forward(input, hx=None) returns (output, h_n), or (output, (h_n, c_n))
+ * for LSTM: call them with tern_module_call. Dropout is applied between the layers. */
 typedef struct tern_recurrent_options {
     size_t size;
     int64_t num_layers;
     bool bias, batch_first;
     double dropout;
     bool bidirectional;
-    int64_t proj_size;        /* of LSTM; 0 is none */
+    int64_t proj_size;        /* LSTM only; 0: no projection */
     const char *nonlinearity; /* of RNN: "tanh" or "relu" */
     tern_dtype dtype;
     const char *device;
@@ -259,8 +259,8 @@ TERN_API tern_module *tern_nn_gru(tern_ctx *ctx, int64_t input_size, int64_t hid
 /*
  * nn.MultiheadAttention: forward(query, key, value, key_padding_mask, need_weights, attn_mask,
  * average_attn_weights, is_causal) returns (output, weights or None). Sequences are [T, N, E], with
- * batch_first [N, T, E], or unbatched [T, E]; a boolean mask hides where it is true, a floating one
- * is added to the scores.
+ * batch_first [N, T, E], or unbatched [T, E]; a boolean mask hides positions where it is true, a
+ * floating one is added to the scores.
  */
 typedef struct tern_attention_options {
     size_t size;
@@ -319,17 +319,17 @@ TERN_API tern_module *tern_nn_pixel_shuffle(tern_ctx *ctx, int64_t upscale_facto
 /* nn.ZeroPad2d: (left, right, top, bottom), or one number for all. */
 TERN_API tern_module *tern_nn_zero_pad2d(tern_ctx *ctx, tern_shape amounts);
 
-/* ---- losses: tern_forward2(loss, input, target); tensors given here are copied --------------- */
+/* ---- losses: tern_forward2(loss, input, target); weight tensors are copied ------------------- */
 TERN_API tern_module *tern_nn_l1_loss(tern_ctx *ctx, tern_reduction reduction);
 TERN_API tern_module *tern_nn_mse_loss(tern_ctx *ctx, tern_reduction reduction);
 TERN_API tern_module *tern_nn_smooth_l1_loss(tern_ctx *ctx, tern_reduction reduction);
 TERN_API tern_module *tern_nn_huber_loss(tern_ctx *ctx, tern_reduction reduction);
 
 /* nn.CrossEntropyLoss (of logits) and nn.NLLLoss (of log-probabilities, without smoothing): targets
- * are int64 classes; cross entropy takes probabilities too. */
+ * are int64 class indices; cross entropy also takes class probabilities. */
 typedef struct tern_cross_entropy_options {
     size_t size;
-    tern_tensor *weight; /* one a class, or NULL */
+    tern_tensor *weight; /* one per class, or NULL */
     int64_t ignore_index;
     tern_reduction reduction;
     double label_smoothing;

@@ -1,12 +1,12 @@
 /*
- * tern/ops.h: operations, named and argued as PyTorch's (tern_add is torch.add, tern_linear is
+ * tern/ops.h: operations, with the names and arguments of PyTorch's (tern_add is torch.add, tern_linear is
  * torch.nn.functional.linear).
  *
- * Every function returns a tensor of the open scope, or nil after latching an error. Shapes
- * broadcast and dtypes promote as in PyTorch. A trailing _in_place is PyTorch's trailing
- * underscore: the first argument is overwritten and returned. `_scalar` takes a Python number: it
- * never raises the dtype of a tensor within its category (int64 tensor + 1.5 is float32, float32
- * tensor + 1.5 stays float32).
+ * Every function returns a tensor of the open scope, or nil after latching an error. Shapes broadcast and
+ * dtypes promote as in PyTorch. The suffix _in_place is PyTorch's trailing underscore: the first argument is
+ * overwritten and returned. `_scalar` functions take a number, which as in PyTorch changes the result's dtype
+ * only if it is of a higher category (an int64 tensor + 1.5 is float32, a float16 tensor + 1.5 stays
+ * float16).
  *
  * Operations without a C function of their own are called by name with values (tern_call). The
  * table of all of them, with their arguments, is ops.def.
@@ -23,17 +23,16 @@ extern "C" {
 /* ---- by name --------------------------------------------------------------------------------- */
 
 /*
- * Calls an operation by PyTorch's name ("add", "nn.functional.linear"; "add_" is in place) with
- * positional values and named ones (a dict, or none). Returns what the operation returns: a tensor,
- * a tuple, a number; none after latching an error. ctx's default device is used where no argument
- * is a tensor.
+ * Calls an operation by PyTorch's name ("add", "nn.functional.linear"; "add_" is in place) with positional
+ * values and named ones (a dict, or none). Returns what the operation returns: a tensor, a tuple, a number;
+ * none after latching an error. If no argument is a tensor, ctx's default device is used.
  */
 TERN_API tern_value tern_call(tern_ctx *ctx, const char *name, const tern_value *positional,
                               int n_positional, tern_value named);
 
 /*
- * The same in two steps, for who calls one operation often: the name is looked up once. An operation
- * that was not found has first 0, and invoking it is an error.
+ * The same in two steps, for an operation that is called often: the name is looked up once. An operation that
+ * was not found has first == 0, and invoking it is an error.
  */
 typedef struct tern_operation {
     int32_t first; /* the row of its first overload, counted from 1 */
@@ -43,12 +42,12 @@ TERN_API tern_operation tern_find_operation(const char *name);
 TERN_API tern_value tern_invoke(tern_ctx *ctx, tern_operation operation,
                                 const tern_value *positional, int n_positional, tern_value named);
 
-/* True where the name is one of ops.def or an alias. */
+/* True if the name is in ops.def or functional.def, or an alias. */
 TERN_API bool tern_op_exists(const char *name);
 
-/* The table, row by row: the index-th operation's schema, kind ("primitive", "composite", "view",
- * "create", "host"), whether it has a gradient, and the family of kernels that it needs ("matmul", "" where it
- * has none of its own); false past the end. */
+/* The table, row by row: the index-th operation's schema, kind ("primitive", "composite", "view", "create",
+ * "host"), whether it has a gradient, and the family of kernels that it needs ("matmul"; "" if it has none of
+ * its own); false past the end. */
 typedef struct tern_op_info {
     const char *schema;
     const char *kind;
@@ -57,12 +56,12 @@ typedef struct tern_op_info {
 } tern_op_info;
 TERN_API bool tern_op_at(size_t index, tern_op_info *out_info);
 
-/* What a device does for the index-th operation in a dtype: "kernel", "composite", "host",
- * "missing". */
+/* How the default device runs the index-th operation in a dtype: "kernel", "composite", "host" or "missing".
+ */
 TERN_API const char *tern_op_support(tern_ctx *ctx, size_t index, tern_dtype dtype);
 
 /* ---- creation ---------------------------------------------------------------------------------
- * dtype TERN_DTYPE_DEFAULT is PyTorch's default: float32, or what the numbers say. */
+ * TERN_DTYPE_DEFAULT as dtype means PyTorch's default: float32, or the dtype that the numbers imply. */
 TERN_API tern_tensor *tern_zeros(tern_ctx *ctx, tern_shape size, tern_dtype dtype);
 TERN_API tern_tensor *tern_ones(tern_ctx *ctx, tern_shape size, tern_dtype dtype);
 TERN_API tern_tensor *tern_full(tern_ctx *ctx, tern_shape size, double value, tern_dtype dtype);
@@ -96,7 +95,7 @@ TERN_API tern_tensor *tern_normal_in_place(tern_tensor *input, double mean, doub
 
 /* ---- views: the result shares the input's storage -------------------------------------------- */
 TERN_API tern_tensor *tern_view(tern_tensor *input, tern_shape size);
-TERN_API tern_tensor *tern_reshape(tern_tensor *input, tern_shape shape); /* copies where it must */
+TERN_API tern_tensor *tern_reshape(tern_tensor *input, tern_shape shape); /* a copy if need be */
 TERN_API tern_tensor *tern_flatten(tern_tensor *input, int start_dim, int end_dim);
 TERN_API tern_tensor *tern_unsqueeze(tern_tensor *input, int dim);
 TERN_API tern_tensor *tern_squeeze(tern_tensor *input, int dim);
@@ -107,7 +106,7 @@ TERN_API tern_tensor *tern_permute(tern_tensor *input, tern_shape dims);
 TERN_API tern_tensor *tern_expand(tern_tensor *input, tern_shape size);
 TERN_API tern_tensor *tern_narrow(tern_tensor *input, int dim, int64_t start, int64_t length);
 TERN_API tern_tensor *tern_select(tern_tensor *input, int dim, int64_t index);
-/* input[start:end:step] along dim; INT64_MAX as end is "to the end". */
+/* input[start:end:step] along dim; end = INT64_MAX means to the end. */
 TERN_API tern_tensor *tern_slice(tern_tensor *input, int dim, int64_t start, int64_t end,
                                  int64_t step);
 TERN_API tern_tensor *tern_as_strided(tern_tensor *input, tern_shape size, tern_shape stride,
@@ -232,7 +231,7 @@ TERN_API tern_tensor *tern_isnan(tern_tensor *input);
 TERN_API tern_tensor *tern_isinf(tern_tensor *input);
 TERN_API tern_tensor *tern_isfinite(tern_tensor *input);
 
-/* ---- reductions: `dims` of rank 0 is all of them --------------------------------------------- */
+/* ---- reductions: `dims` of rank 0 means all dimensions --------------------------------------- */
 TERN_API tern_tensor *tern_sum(tern_tensor *input);
 TERN_API tern_tensor *tern_sum_dims(tern_tensor *input, tern_shape dims, bool keepdim);
 TERN_API tern_tensor *tern_mean(tern_tensor *input);
@@ -280,7 +279,7 @@ TERN_API tern_tensor *tern_silu(tern_tensor *input);
 TERN_API tern_tensor *tern_elu(tern_tensor *input, double alpha);
 TERN_API tern_tensor *tern_leaky_relu(tern_tensor *input, double negative_slope);
 TERN_API tern_tensor *tern_softplus(tern_tensor *input);
-/* The input itself where `training` is false or p is 0. */
+/* The input itself if `training` is false or p is 0. */
 TERN_API tern_tensor *tern_dropout(tern_tensor *input, double p, bool training);
 
 /* ---- normalisation: weight and bias may be NULL ---- */
@@ -290,16 +289,16 @@ TERN_API tern_tensor *tern_rms_norm(tern_tensor *input, tern_shape normalized_sh
                                     tern_tensor *weight, double eps);
 TERN_API tern_tensor *tern_group_norm(tern_tensor *input, int64_t num_groups, tern_tensor *weight,
                                       tern_tensor *bias, double eps);
-/* In training the statistics are the batch's, and running_mean and running_var (which may be NULL)
- * are updated in place. */
+/* If `training` is true the batch's own statistics are used, and running_mean and running_var (which may be
+ * NULL) are updated in place. */
 TERN_API tern_tensor *tern_batch_norm(tern_tensor *input, tern_tensor *running_mean,
                                       tern_tensor *running_var, tern_tensor *weight,
                                       tern_tensor *bias, bool training, double momentum,
                                       double eps);
 
 /* ---- convolutions -----------------------------------------------------------------------------
- * input [N, C, ...], weight [O, C, k...], bias [O] or NULL; other strides, dilations and groups by
- * name (tern_call). */
+ * input [N, C, ...], weight [O, C, k...], bias [O] or NULL; for dilation, groups or different strides
+ * per dimension use tern_call. */
 TERN_API tern_tensor *tern_conv1d(tern_tensor *input, tern_tensor *weight, tern_tensor *bias,
                                   int64_t stride, int64_t padding);
 TERN_API tern_tensor *tern_conv2d(tern_tensor *input, tern_tensor *weight, tern_tensor *bias,

@@ -8,12 +8,11 @@
  *     o.momentum = 0.9;
  *     tern_optim *sgd = tern_sgd_new(ctx, tern_module_parameters(model), &o);
  *
- * An optimizer dies with the scope it was made in, and its state lives in its owner. The parameters
- * must live as long. Constructors latch an error and return NULL; every function takes a NULL
- * optimizer or scheduler and then does nothing (verbs return TERN_ERR_ARGUMENT). A NULL text or
- * array is an error that is latched.
+ * An optimizer dies with the scope it was made in, and its state with it. The parameters must live as long as
+ * the optimizer. Constructors latch an error and return NULL; given a NULL optimizer or scheduler, a function
+ * does nothing (and returns TERN_ERR_ARGUMENT if it returns a status). A NULL text or array latches an error.
  *
- * Numbers are PyTorch's: the order of operations of its per-tensor CPU loop.
+ * Results match PyTorch's: operations are in the order of its per-tensor CPU loop.
  */
 #ifndef TERN_OPTIM_H
 #define TERN_OPTIM_H
@@ -30,13 +29,11 @@ typedef struct tern_optim tern_optim;
 
 /* ---- making -------------------------------------------------------------------------------------
  *
- * `params` is PyTorch's first argument: a list of tensors, an ordered dict of them (their names are
- * kept as param_names), or a list of dicts, one a group: {"params": [...], "lr": 0.1}, whose other
- * entries override the options.
- */
+ * `params` is PyTorch's first argument: a list of tensors, an ordered dict of them (their names are kept as
+ * param_names), or a list of dicts, one per group: {"params": [...], "lr": 0.1}, whose other entries override
+ * the options. */
 
-/* An optimizer over a module's parameters from PyTorch's notation, without params:
- * "SGD(lr=0.01)". */
+/* Makes an optimizer of a module's parameters from PyTorch's notation, without params: "SGD(lr=0.01)". */
 TERN_API tern_optim *tern_optim_new(tern_module *module, const char *text);
 
 /* By name with named arguments (a dict, or none). */
@@ -46,7 +43,7 @@ TERN_API tern_optim *tern_optim_make(tern_ctx *ctx, tern_value params, const cha
 /* add_param_group({"params": [...], ...}). */
 TERN_API tern_status tern_optim_add_group(tern_optim *optim, tern_value group);
 
-/* Ends the optimizer's lifetime before its scope ends. NULL is fine. */
+/* Ends the optimizer's lifetime before its scope ends. NULL is allowed. */
 TERN_API void tern_optim_free(tern_optim *optim);
 
 /* ---- using ----------------------------------------------------------------------------------- */
@@ -55,26 +52,26 @@ TERN_API void tern_optim_free(tern_optim *optim);
 TERN_API tern_status tern_optim_zero_grad(tern_optim *optim);
 
 /*
- * step(): allocates all it needs, and only then writes, in one launch for the parameters of one dtype,
- * device and variant of the update: on failure no parameter has changed. It does not wait. A device that
- * has met an error (a bad index) and has not told it yet skips the step: when the error surfaces,
- * parameters, state and step numbers are those before the first step that was skipped.
+ * step(): allocates everything it needs before it writes, so that on failure no parameter has changed. All
+ * parameters with the same dtype, device and variant of the update are written in one launch. Does not wait
+ * for the device. If the device has met an error (a bad index) that it has not reported yet, it skips the
+ * step: when the error surfaces, parameters, state and step counts are those before the first skipped step.
  *
- * float16 and bfloat16 are computed in float32 and rounded once a step, as with PyTorch's fused=True.
- * Parameters without a gradient are passed over. State follows a parameter that has moved to another
- * device. LBFGS is an error: it needs a closure.
+ * float16 and bfloat16 are computed in float32 and rounded once per step, as with PyTorch's fused=True.
+ * Parameters without a gradient are skipped. State follows a parameter that has moved to another device. An
+ * error for LBFGS, which needs a closure.
  */
 TERN_API tern_status tern_optim_step(tern_optim *optim);
 
-/* What evaluates the model anew: clears gradients, computes the loss, calls tern_backward on it and
- * returns it, of the scope that was open when it was called; gradients are enabled. */
+/* Evaluates the model: clears gradients, computes the loss in the scope that is open when it is called, calls
+ * tern_backward on it and returns it. Gradients are enabled. */
 typedef tern_tensor *(*tern_optim_closure)(void *user);
 
 /*
- * step(closure): LBFGS calls the closure as often as it needs, the others once before their step. The
- * loss of its first call goes to *out_loss, which may be NULL (the others then do not wait for it).
- * LBFGS moves the parameters between calls: its step is not one that is done whole or not at all.
- * Where the closure fails, they stay where that call found them.
+ * step(closure): LBFGS calls the closure as often as it needs, other optimizers once before their step. The
+ * loss of the first call is written to *out_loss, which may be NULL (optimizers other than LBFGS then do not
+ * wait for it). LBFGS changes the parameters between calls, so its step is not all or nothing: if the closure
+ * fails, the parameters keep the values that they had in that call.
  */
 TERN_API tern_status tern_optim_step_closure(tern_optim *optim, tern_optim_closure closure,
                                              void *user, double *out_loss);
@@ -87,32 +84,31 @@ TERN_API tern_ctx *tern_optim_context(const tern_optim *optim);
 TERN_API const char *tern_optim_name(const tern_optim *optim);
 TERN_API size_t tern_optim_group_count(const tern_optim *optim);
 
-/* param_groups[group]["lr"]: none where there is no such group or option. */
+/* param_groups[group]["lr"]: none if there is no such group or option. */
 TERN_API tern_value tern_optim_get(const tern_optim *optim, size_t group, const char *option);
 
 /* param_groups[group]["lr"] = value; checked as in the constructor. */
 TERN_API tern_status tern_optim_set(tern_optim *optim, size_t group, const char *option,
                                     tern_value value);
 
-/* The index-th parameter over all groups in order; NULL past the end. */
+/* The index-th parameter, counted over all groups in order; NULL past the end. */
 TERN_API tern_tensor *tern_optim_parameter(const tern_optim *optim, size_t index);
 
-/* state[parameter]["momentum_buffer"]: the tensor itself, or NULL where there is none (yet). What an
- * optimizer counts ("step") is a fresh 0-dim float32 tensor of the open scope. */
+/* state[parameter]["momentum_buffer"]: the tensor itself, or NULL if there is none (yet). The count "step" is
+ * returned as a new 0-dim float32 tensor in the open scope. */
 TERN_API tern_tensor *tern_optim_state(const tern_optim *optim, size_t parameter, const char *name);
 
 /* ---- state ----------------------------------------------------------------------------------- */
 
-/* state_dict(): {'state': {0: {...}}, 'param_groups': [{..., 'params': [0, 1]}]}, tensors over the
- * same storage. */
+/* state_dict(): {'state': {0: {...}}, 'param_groups': [{..., 'params': [0, 1]}]}; its tensors share storage
+ * with the optimizer's. */
 TERN_API tern_value tern_optim_state_dict(tern_optim *optim);
 
-/* load_state_dict(): takes options and state over, whole or not at all; tensors are copied to their
- * parameter's dtype and device. */
+/* load_state_dict(): replaces options and state, all or nothing; tensors are copied to their parameter's
+ * dtype and device. */
 TERN_API tern_status tern_optim_load_state_dict(tern_optim *optim, tern_value state);
 
-/* What Python's print(optimizer) shows, without the last newline. Returns the length as snprintf
- * does. */
+/* What Python's print(optimizer) shows, without the last newline. Returns the length like snprintf. */
 TERN_API size_t tern_optim_repr(const tern_optim *optim, char *out_text, size_t size);
 
 /* The same as text of the open scope; "" on failure. */
@@ -142,8 +138,9 @@ typedef struct tern_sgd_options {
 TERN_API tern_optim *tern_sgd_new(tern_ctx *ctx, tern_value params,
                                   const tern_sgd_options *options);
 
-/* torch.optim.Adam (Kingma and Ba 2015) and AdamW (Loshchilov and Hutter 2019), which decouples the
- * weight decay. The options are one struct; AdamW's initialiser differs in weight_decay alone. */
+/* torch.optim.Adam (Kingma and Ba 2015) and AdamW (Loshchilov and Hutter 2019), which decouples the weight
+ * decay. Both use the same struct of options; their initialisers differ in weight_decay and
+ * decoupled_weight_decay. */
 typedef struct tern_adam_options {
     size_t size;
     double lr;
@@ -204,8 +201,8 @@ typedef struct tern_adagrad_options {
 TERN_API tern_optim *tern_adagrad_new(tern_ctx *ctx, tern_value params,
                                       const tern_adagrad_options *options);
 
-/* torch.optim.Adafactor (Shazeer and Stern 2018): of a matrix's squared gradients the means of rows
- * and of columns alone are kept. eps.first none is the dtype's epsilon. */
+/* torch.optim.Adafactor (Shazeer and Stern 2018): keeps only the row and column means of a matrix's squared
+ * gradients. Without eps.first (none) it is the dtype's machine epsilon. */
 typedef struct tern_adafactor_options {
     size_t size;
     double lr, beta2_decay;
@@ -222,9 +219,8 @@ typedef struct tern_adafactor_options {
 TERN_API tern_optim *tern_adafactor_new(tern_ctx *ctx, tern_value params,
                                         const tern_adafactor_options *options);
 
-/* torch.optim.Muon (Jordan 2024): momentum made orthogonal by Newton and Schulz's iteration, for
- * parameters of two dimensions alone. adjust_lr_fn: "original" (NULL), "match_rms_adamw" or
- * "spectral_unclamped". */
+/* torch.optim.Muon (Jordan 2024): momentum orthogonalized by Newton-Schulz iteration; only for parameters
+ * with two dimensions. adjust_lr_fn: "original" (NULL), "match_rms_adamw" or "spectral_unclamped". */
 typedef struct tern_muon_options {
     size_t size;
     double lr, weight_decay, momentum;
@@ -239,8 +235,8 @@ typedef struct tern_muon_options {
 TERN_API tern_optim *tern_muon_new(tern_ctx *ctx, tern_value params,
                                    const tern_muon_options *options);
 
-/* torch.optim.LBFGS (Liu and Nocedal 1989), one group of parameters of one dtype on one device;
- * stepped with tern_optim_step_closure. max_eval none is max_iter * 5 / 4. line_search_fn: NULL, or
+/* torch.optim.LBFGS (Liu and Nocedal 1989), one group of parameters of one dtype on one device; stepped with
+ * tern_optim_step_closure. Without max_eval (none) it is max_iter * 5 / 4. line_search_fn: NULL, or
  * "strong_wolfe" (Nocedal and Wright 2006, algorithms 3.5 and 3.6). */
 typedef struct tern_lbfgs_options {
     size_t size;
@@ -256,18 +252,18 @@ typedef struct tern_lbfgs_options {
 TERN_API tern_optim *tern_lbfgs_new(tern_ctx *ctx, tern_value params,
                                     const tern_lbfgs_options *options);
 
-/* The other optimizers of PyTorch (Adadelta, Adamax, NAdam, RAdam, ASGD, Rprop) are made by name or
- * text; SparseAdam alone is missing, since gradients are never sparse. The index-th name, NULL past
- * the end: */
+/* The other optimizers of PyTorch (Adadelta, Adamax, NAdam, RAdam, ASGD, Rprop) are made by tern_optim_new or
+ * tern_optim_make; only SparseAdam is missing, since Tern has no sparse gradients. The index-th optimizer's
+ * name, NULL past the end: */
 TERN_API const char *tern_optim_name_at(size_t index);
 
 /* ---- gradient clipping (torch.nn.utils) ------------------------------------------------------ */
 
 /*
- * clip_grad_norm_: scales the gradients of a list of parameters so that their total norm is at most
- * max_norm; norm_type is 2 by default, INFINITY is the largest absolute value. Returns the norm
- * before (0-dim), or nil after latching an error: with error_if_nonfinite, a norm that is NaN or
- * infinite.
+ * clip_grad_norm_: scales the gradients of a list of parameters so that their total norm is at most max_norm;
+ * norm_type is 2 by default; INFINITY means the largest absolute value. Returns the norm before clipping
+ * (0-dim), or nil after latching an error. With error_if_nonfinite, a norm that is NaN or infinite is an
+ * error.
  */
 TERN_API tern_tensor *tern_clip_grad_norm(tern_ctx *ctx, tern_value params, double max_norm,
                                           double norm_type, bool error_if_nonfinite);
@@ -281,10 +277,9 @@ TERN_API tern_status tern_clip_grad_value(tern_ctx *ctx, tern_value params, doub
 
 /* ---- schedulers (torch.optim.lr_scheduler) ------------------------------------------------------
  *
- * A scheduler dies with the scope it was made in; its optimizer must live as long. Making it takes
- * its first step, as in PyTorch: the optimizer's learning rate is then the one of epoch 0.
- * Formulas: PyTorch's chainable forms, in double.
- */
+ * A scheduler dies with the scope it was made in; its optimizer must live as long. As in PyTorch, making it
+ * takes the first step: it sets the optimizer's learning rate to that of epoch 0. Learning rates follow
+ * PyTorch's chainable formulas, computed in double. */
 typedef struct tern_sched tern_sched;
 
 /* "StepLR(step_size=3, gamma=0.1)", "SequentialLR([ConstantLR(0.1), ExponentialLR(0.9)], [3])",
@@ -303,28 +298,28 @@ TERN_API tern_sched *tern_linear_lr_new(tern_optim *optim, double start_factor, 
 TERN_API tern_sched *tern_cosine_annealing_lr_new(tern_optim *optim, int64_t t_max, double eta_min);
 TERN_API tern_sched *tern_one_cycle_lr_new(tern_optim *optim, double max_lr, int64_t total_steps);
 
-/* LambdaLR with a C function: factor of the initial learning rate at an epoch. */
+/* LambdaLR with a C function that returns the factor on the initial learning rate at an epoch. */
 typedef double (*tern_lr_lambda)(int64_t epoch, void *user);
 TERN_API tern_sched *tern_lambda_lr_new(tern_optim *optim, tern_lr_lambda lambda, void *user);
 
-/* ReduceLROnPlateau(optimizer, mode, factor, patience); the rest by name. */
+/* ReduceLROnPlateau(optimizer, mode, factor, patience); for its other arguments use tern_sched_new. */
 TERN_API tern_sched *tern_reduce_lr_on_plateau_new(tern_optim *optim, const char *mode,
                                                    double factor, int64_t patience);
 
-/* step(): after the optimizer's, once an epoch (or a batch, for OneCycleLR). */
+/* step(): call it after the optimizer's step, once per epoch (OneCycleLR and CyclicLR: once per batch). */
 TERN_API tern_status tern_sched_step(tern_sched *sched);
 
-/* step(metric) of ReduceLROnPlateau; other schedulers do not look at the metric. */
+/* step(metric) of ReduceLROnPlateau; other schedulers ignore the metric. */
 TERN_API tern_status tern_sched_step_metric(tern_sched *sched, double metric);
 
-/* get_last_lr()[group]; NaN where there is none. */
+/* get_last_lr()[group]; NaN if there is no such group. */
 TERN_API double tern_sched_last_lr(const tern_sched *sched, size_t group);
 
 /* state_dict() and load_state_dict(): all attributes but the optimizer. */
 TERN_API tern_value tern_sched_state_dict(tern_sched *sched);
 TERN_API tern_status tern_sched_load_state_dict(tern_sched *sched, tern_value state);
 
-/* Ends the scheduler's lifetime before its scope ends. NULL is fine. */
+/* Ends the scheduler's lifetime before its scope ends. NULL is allowed. */
 TERN_API void tern_sched_free(tern_sched *sched);
 
 /* The index-th scheduler's name, NULL past the end. */

@@ -1,15 +1,15 @@
 /*
- * tern/schema.h: described arguments: PyTorch's name, type and default of each argument of an
- * operation, a module, an optimizer, a scheduler or an initialiser, and binding values to them.
+ * tern/schema.h: signatures: the name, type and default of each argument of an operation, a module,
+ * an optimizer, a scheduler or an initialiser, as in PyTorch, and binding values to them.
  *
- * One mechanism serves calls by name, text notation, printing and the command line. A description
- * is a line of text in PyTorch's own notation:
+ * Calls by name, the text notation, printing and the command line all use it. A signature is a line
+ * of text in PyTorch's own notation:
  *
  *     add(Tensor input, Tensor|Number other, *, Number alpha=1) -> Tensor
  *     Linear(int in_features, int out_features, bool bias=True)
  *
- * Types: Tensor, Number, int, float, bool, str, dtype, Generator, any; T[] a list of T (one int
- * serves as int[]); T? may be None; A|B either. What follows `*` is by keyword only.
+ * Types: Tensor, Number, int, float, bool, str, dtype, Generator, any; T[] is a list of T (a single
+ * int is accepted as int[]); T? may be None; A|B is either. Arguments after `*` are keyword-only.
  */
 #ifndef TERN_SCHEMA_H
 #define TERN_SCHEMA_H
@@ -27,8 +27,8 @@ typedef struct tern_schema_arg {
     uint32_t types; /* TERN_TAKES bits */
     bool has_default;
     bool keyword_only;
-    tern_value fallback;      /* the default, where it is a scalar */
-    const char *default_text; /* the default as written, "(0.9, 0.999)"; NULL where there is none */
+    tern_value fallback;      /* the default, if it is a scalar */
+    const char *default_text; /* the default as written, "(0.9, 0.999)"; NULL if there is none */
 } tern_schema_arg;
 
 enum {
@@ -47,16 +47,16 @@ enum {
 };
 
 typedef struct tern_schema {
-    char name[64]; /* "max" of "max:dim(...)": what follows ':' tells overloads apart */
+    char name[64]; /* "max" of "max:dim(...)": the part after ':' distinguishes overloads */
     tern_schema_arg args[TERN_SCHEMA_MAX_ARGS];
     int n_args;
-    char text[600]; /* the names and defaults point into it: a schema is not copied by value */
+    char text[600]; /* names and defaults point into it: do not copy a schema by value */
 } tern_schema;
 
-/* Parses a description; false for one that is malformed (an error in Tern's own tables). */
+/* Parses a signature; false if it is malformed (an error in Tern's own tables). */
 TERN_API bool tern_schema_parse(const char *text, tern_schema *out_schema);
 
-/* The default of argument `index`, lists in the open scope; none where there is no default. */
+/* The default of argument `index`, lists in the open scope; none if there is no default. */
 TERN_API tern_value tern_schema_default(tern_ctx *ctx, const tern_schema *schema, int index);
 
 /*
@@ -71,14 +71,14 @@ TERN_API bool tern_schema_bind(tern_ctx *ctx, const tern_schema *schema,
 
 /* ---- "did you mean" -------------------------------------------------------------------------- */
 
-/* The most likely of the names that were tried; farther ones than a third of the word and one more
- * edit are no typing mistakes. */
+/* Finds the name closest to a mistyped word. Names that differ in more than a third of the word's
+ * letters plus one are not considered. */
 typedef struct tern_nearest {
     const char *word;
     size_t word_length;
     const char *name; /* NULL: none is near */
-    size_t length;    /* of the name, which need not end there */
-    size_t distance;  /* edits, or the first number that is too many */
+    size_t length;    /* of the name, which need not be zero-terminated there */
+    size_t distance;  /* the number of edits, or the first number that is too high */
 } tern_nearest;
 
 TERN_API tern_nearest tern_nearest_begin(const char *word);

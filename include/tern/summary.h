@@ -1,6 +1,6 @@
 /*
- * tern/summary.h: what a model is made of: one row a module with the shapes that pass through it and
- * the parameters it holds. `tern summary` prints it.
+ * tern/summary.h: a model's structure: one row per module, with its input and output shapes and its
+ * parameters. `tern summary` prints it.
  */
 #ifndef TERN_SUMMARY_H
 #define TERN_SUMMARY_H
@@ -16,10 +16,10 @@ typedef struct tern_summary_row {
     const char *kind;         /* "Conv2d" */
     int depth;                /* of the name: 0 is the model itself */
     bool called;              /* the shapes below are those of its first call */
-    tern_shape input, output; /* of the first tensor that went in and that came out */
-    int64_t parameters;       /* its own elements, without its children's; a tied parameter counts
-                               * with the first module that holds it */
-    int64_t trainable;        /* of those, what requires a gradient */
+    tern_shape input, output; /* of its first input and output tensor */
+    int64_t parameters;       /* its own elements, without its children's; a tied parameter is
+                               * counted for the first module that holds it */
+    int64_t trainable;        /* those of them that require a gradient */
 } tern_summary_row;
 
 typedef struct tern_summary {
@@ -30,10 +30,10 @@ typedef struct tern_summary {
 } tern_summary;
 
 /*
- * Fills out_summary; names and rows live in the open scope. With inputs (the forward's arguments by
- * position) the model runs once, in evaluation mode and without recording; its training flags and
- * buffers are as before. Without (n_inputs 0) no row has shapes. What the forward latches is
- * returned.
+ * Fills out_summary; names and rows live in the open scope. With inputs (the forward's positional
+ * arguments) the model runs once, in evaluation mode and without recording gradients; its training
+ * flags and buffers do not change. Without inputs (n_inputs 0) the rows have no shapes. An error of
+ * the forward is latched and returned.
  */
 TERN_API tern_status tern_summary_of(tern_module *module, const tern_value *inputs, int n_inputs,
                                      tern_summary *out_summary);

@@ -1,13 +1,13 @@
 /*
- * tern/value.h: tern_value, what JSON, pickle, PyTorch's text notation, state dicts, checkpoints
- * and calls by name become.
+ * tern/value.h: tern_value: the type that represents JSON, pickles, PyTorch's text notation, state
+ * dicts, checkpoints and the arguments of calls by name.
  *
- * A value is 16 bytes and passed by value; strings, lists, dicts and tensors are references to
- * what a scope owns (the scope that was open when they were made), so values need no freeing.
- * Lists, dicts, tensors and generators are handles: used after their scope they are refused, with
- * TERN_ERR_STATE latched. Strings and integers (as.s, as.ints) are plain pointers, which nothing
- * checks. A list, a dict or a text that is NULL, which a failed call leaves, is empty.
- * Functions that allocate latch an error in the context when memory is out and return none.
+ * A value is 16 bytes and passed by value. Strings, lists, dicts and tensors refer to objects owned
+ * by a scope (the one that was open when they were made), so values are never freed. Lists, dicts,
+ * tensors and generators are handles: using one after its scope has ended latches TERN_ERR_STATE.
+ * Strings and integer arrays (as.s, as.ints) are plain pointers, which are not checked. A NULL
+ * list, dict or text, the result of a failed call, counts as empty. Functions that allocate latch
+ * an error and return none if memory is exhausted.
  */
 #ifndef TERN_VALUE_H
 #define TERN_VALUE_H
@@ -96,7 +96,7 @@ static inline tern_value tern_ints(const int64_t *ints, size_t count) {
     v.as.ints = ints;
     return v;
 }
-/* Refers to the caller's text (a literal, say); tern_string copies. */
+/* Refers to the caller's text (for example a literal); tern_string copies it. */
 TERN_API tern_value tern_text(const char *literal);
 
 /* Copies the text into the open scope. */
@@ -105,32 +105,35 @@ TERN_API tern_value tern_string_n(tern_ctx *ctx, const char *bytes, size_t lengt
 TERN_API tern_value tern_list_new(tern_ctx *ctx);
 TERN_API tern_value tern_tuple_new(tern_ctx *ctx);
 
-/* A plain dict; `ordered` marks a collections.OrderedDict, which pickle tells apart. */
+/* A dict. `ordered` makes it a collections.OrderedDict, which pickle distinguishes from a dict. */
 TERN_API tern_value tern_dict_new(tern_ctx *ctx, bool ordered);
 
 /* ---- lists and tuples ------------------------------------------------------------------------ */
 
-/* Elements of a list, tuple or INTS, entries of a dict, bytes of a string; else 0. */
+/* The number of elements of a list, tuple or INTS, entries of a dict, bytes of a string; 0 for
+ * other kinds. */
 TERN_API size_t tern_value_count(tern_value value);
 
-/* The index-th element of a list, tuple or INTS, none outside. */
+/* The index-th element of a list, tuple or INTS; none if the index is out of range. */
 TERN_API tern_value tern_value_at(tern_value list, size_t index);
 TERN_API tern_status tern_list_append(tern_value list, tern_value item);
 TERN_API tern_status tern_list_set(tern_value list, size_t index, tern_value item);
 
 /* ---- dicts ----------------------------------------------------------------------------------- */
 
-/* The entry of a text key; none where absent (tern_dict_has tells the two apart). */
+/* The entry of a text key; none if it is absent (use tern_dict_has to tell an absent entry from
+ * None). */
 TERN_API tern_value tern_dict_get(tern_value dict, const char *key);
 TERN_API bool tern_dict_has(tern_value dict, const char *key);
 
 /* Sets or replaces; a new key goes last. The text of a new key is copied. */
 TERN_API tern_status tern_dict_set(tern_value dict, const char *key, tern_value item);
 TERN_API tern_value tern_dict_get_value(tern_value dict, tern_value key);
-/* The same for any key; a string is referred to, not copied. 1, 1.0 and True are one key. */
+/* The same for any key; a string key is not copied. As in Python, 1, 1.0 and True are the same key.
+ */
 TERN_API tern_status tern_dict_set_value(tern_value dict, tern_value key, tern_value item);
 
-/* The index-th entry in order; false outside, so that loops end. */
+/* The index-th entry in order; false past the end. */
 TERN_API bool tern_dict_at(tern_value dict, size_t index, tern_value *out_key,
                            tern_value *out_item);
 TERN_API bool tern_dict_is_ordered(tern_value dict);
@@ -142,24 +145,24 @@ TERN_API tern_status tern_dict_set_attributes(tern_value dict, tern_value attrib
 
 /* ---- reading --------------------------------------------------------------------------------- */
 
-/* "int", "list", ... as an error message names it. */
+/* "int", "list", ...: the kind's name in error messages. */
 TERN_API const char *tern_kind_name(tern_kind kind);
 
 /* True for INT, FLOAT and BOOL. */
 TERN_API bool tern_value_is_number(tern_value value);
 
-/* The number as a double or an integer (a float is truncated, saturating, NaN to 0); 0 for the
+/* The number as a double or as an integer (a float is truncated and saturates, NaN gives 0); 0 for
  * other kinds. */
 TERN_API double tern_value_as_double(tern_value value);
 TERN_API int64_t tern_value_as_int(tern_value value);
 
-/* Equal kind and content; tensors and generators by identity, NaN equals NaN. The order of dicts
- * counts between two OrderedDicts only. */
+/* Equal kind and content. Tensors and generators compare by identity, NaN equals NaN, and the order
+ * of entries matters between two OrderedDicts only. */
 TERN_API bool tern_value_equal(tern_value a, tern_value b);
 
 /*
  * The value as Python's repr() writes it: True, 0.01, 'text', [1, 2], (3,), {'a': 1}, tensors as
- * they print. Returns the length without the final zero as snprintf does; `size` may be 0.
+ * they print. Like snprintf, returns the length without the final zero; `size` may be 0.
  */
 TERN_API size_t tern_value_repr(tern_value value, char *out_text, size_t size);
 
@@ -167,8 +170,8 @@ TERN_API size_t tern_value_repr(tern_value value, char *out_text, size_t size);
  * "inf"). `out_text` needs 32 bytes. */
 TERN_API void tern_format_double(double value, char *out_text);
 
-/* The way back: a Python number of `length` bytes, an INT ("-3") or a FLOAT ("0.5", "1e-05", "inf",
- * "nan"), whatever the locale. False for anything else and for an int beyond 64 bits. */
+/* Parses a Python number of `length` bytes as an INT ("-3") or a FLOAT ("0.5", "1e-05", "inf",
+ * "nan"), independent of the locale. False for anything else and for an int beyond 64 bits. */
 TERN_API bool tern_number_parse(const char *text, size_t length, tern_value *out_number);
 
 #ifdef __cplusplus

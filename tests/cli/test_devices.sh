@@ -35,6 +35,14 @@ TERN_PLUGIN_PATH="$work/empty" run 1 doctor --json
 json ok=false
 complains "tern doctor: " "no device"
 
+# TERN_DEVICE names no device, or one that cannot be used.
+TERN_DEVICE=typo run 1 doctor --quiet
+complains "tern doctor: " "TERN_DEVICE is 'typo'" "no such device" "auto" "cpu_ref"
+silent
+TERN_DEVICE=cuda run 1 doctor --quiet
+complains "tern doctor: " "TERN_DEVICE is 'cuda'" "set it to one of auto"
+TERN_DEVICE=cpu_ref run 0 doctor --quiet
+
 # A device that is not there, from the option and from the environment.
 run 1 ops --device nowhere
 complains "tern ops: " nowhere

@@ -42,6 +42,68 @@ run 1 evaluate "$work/price" --data "$work/one.csv"
 complains "tern evaluate: " "one.csv" "price"
 check "data.json" grep -q '"mean"' "$work/price/data.json"
 
+# ---- the target of a regression is scaled, and all that is shown is in its own unit ----
+awk -F, 'NR == 1 { print "area,rooms,price" } NR > 1 { print $1 "," $2 "," 1000 * $3 + 250000 }' \
+    "$work/houses.csv" >"$work/dear.csv"
+sed "s|^data = .*|data = $work/dear.csv|; s|^out = .*|out = $work/dear|" "$work/price.txt" >"$work/dear.txt"
+run 0 train "$work/dear.txt"
+says "the target 'price' (mean 25"
+says "is scaled"
+check "a loss of unscaled prices: $(tail -2 "$out")" \
+    awk '/^Epoch: 19/ { exit !($6 < 0.01 && $8 < 1000 && $10 > 0.99) }' "$out"
+run 0 evaluate "$work/dear"
+check "MAE and R2: $(cat "$out")" awk -F'[ ,]+' '{ exit !($4 > 0.01 && $4 < 1000 && $6 > 0.99) }' "$out"
+run 0 predict "$work/dear" --data "$work/one.csv" --json
+check "not 259000 for an area of 2 and 1 room: $(cat "$out")" \
+    awk -F'[][]' '{ exit !($3 > 258000 && $3 < 260000) }' "$out"
+cp "$work/dear.txt" "$work/raw.txt"
+echo "standardize = 0" >>"$work/raw.txt"
+run 0 train "$work/raw.txt" --out "$work/raw" --epochs 1
+check "standardize = 0 scales: $(cat "$out")" [ -z "$(grep scaled "$out")" ]
+sed -i 's/"target_deviation": [0-9.]*/"target_deviation": 0/' "$work/dear/data.json"
+run 1 predict "$work/dear"
+complains "tern predict: " "dear/data.json" "not what tern train writes"
+
+# ---- a binary target: accuracy, AUC and probabilities ----
+awk -F, 'NR == 1 { print "area,rooms,big" } NR > 1 { print $1 "," $2 "," ($1 > $2 ? 1 : 0) }' \
+    "$work/houses.csv" >"$work/big.csv"
+cat >"$work/big.txt" <<END
+model = Sequential(Linear(2, 1))
+optimizer = Adam(lr=0.1)
+loss = BCEWithLogitsLoss()
+data = $work/big.csv
+epochs = 20
+out = $work/big
+END
+run 0 train "$work/big.txt" --json
+json --lines epoch loss accuracy test_loss test_accuracy seconds samples_per_s
+check "no accuracy, or AUC among the keys: $(tail -1 "$out")" [ -z "$(grep 'null\|auc' "$out")" ]
+check "metrics.jsonl has no AUC" grep -q '"test_auc": [01]' "$work/big/metrics.jsonl"
+run 0 evaluate "$work/big"
+check "accuracy and AUC: $(cat "$out")" awk -F'[ ,%]+' '{ exit !($4 > 85 && $6 > 0.95 && $6 <= 1) }' "$out"
+run 0 predict "$work/big" --limit 20
+check "no probabilities: $(cat "$out")" awk '!($2 > 0 && $2 < 1) { exit 1 }' "$out"
+printf 'area,rooms\n9,1\n1,9\n' >"$work/two.csv"
+run 0 predict "$work/big" --data "$work/two.csv" --json
+check "not near 1 and 0: $(cat "$out")" \
+    awk -F'[][]' '{ exit !($3 > 0.9 && $5 < 0.1) }' "$out"
+
+# ---- a model and a loss that do not suit the target ----
+misfit() {
+    sed "$1" "$work/price.txt" >"$work/misfit.txt"
+    run 1 train "$work/misfit.txt" --out "$work/never"
+    shift
+    complains "tern train: " "$@"
+    check "a failed run left a folder" [ ! -e "$work/never" ]
+}
+misfit 's/MSELoss/CrossEntropyLoss/' "houses.csv: column 'price' holds numbers such as" \
+    "200 different ones" "the model gives 1 score:" "loss = MSELoss()"
+misfit 's/MSELoss/CrossEntropyLoss/; s/= price/= town/' "column 'town' has 2 classes" \
+    "the model gives 1 score:" "needs 2 outputs" "BCEWithLogitsLoss()"
+misfit 's/MSELoss/BCEWithLogitsLoss/' "houses.csv:2: column 'price'" "targets from 0 to 1" "MSELoss()"
+misfit 's/Linear(2, 1)/Linear(2, 3)/' "column 'price' is one number per row" "the model gives 3" \
+    "needs 1 output"
+
 # ---- classes by name, with best weights kept and early stopping ----
 cat >"$work/town.txt" <<END
 model = Sequential(Linear(2, 8), ReLU(), Linear(8, 2))
@@ -63,7 +125,6 @@ run 0 evaluate "$work/town" --json
 check "towns are not learned: $(cat "$out")" awk -F'[:,}]' '{ exit !($4 > 0.85) }' "$out"
 best=$(sed -E 's/.*"test_loss": ([0-9.e-]+).*/\1/' "$work/town/metrics.jsonl" | sort -g | head -1)
 check "the best weights are not kept: $(cat "$out"), not $best" grep -q "\"loss\": $best" "$out"
-printf 'area,rooms\n9,1\n1,9\n' >"$work/two.csv"
 run 0 predict "$work/town" --data "$work/two.csv"
 says "0: Ulm (1)"
 says "1: Bonn (0)"
@@ -75,7 +136,7 @@ run 1 evaluate "$work/town" --data "$work/rome.csv"
 complains "tern evaluate: " "no class 'Ro?me'"
 printf 'area,rooms,price,town\n1,2,3,Ulm\nx,2,3,Ulm\n' >"$work/bad.csv"
 run 1 evaluate "$work/town" --data "$work/bad.csv"
-complains "tern evaluate: " "bad.csv:3" "column 'area'" "'x' is no number"
+complains "tern evaluate: " "bad.csv:3" "column 'area'" "'x' is not a number"
 
 # ---- train.csv and test.csv, and folders of classes ----
 mkdir "$work/two"

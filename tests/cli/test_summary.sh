@@ -21,6 +21,12 @@ run 1 summary 'Linea(1, 2)'
 complains "tern summary: " "Linea"
 run 1 summary "$mlp" --input 64,1,28,27 --json
 complains "tern summary: " "linear"
+run 0 op rand --args '{"size": [2]}' --out "$work/weights.safetensors" --quiet
+run 0 convert "$work/weights.safetensors" "$work/weights.pth" --quiet
+for file in weights.pth weights.safetensors; do
+    run 1 summary "$work/$file"
+    complains "tern summary: " "$file: not a text file" "PyTorch's notation" "tern inspect"
+done
 run 2 summary "$mlp" --input 64,,1
 complains "tern summary: " "--input" "64,,1"
 run 2 summary "$mlp" --input 0,1

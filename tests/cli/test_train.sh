@@ -50,6 +50,31 @@ run 0 train "$work/recipe.txt" --out "$work/killed" --epochs $((done_epochs + 2)
 run 0 train "$work/recipe.txt" --out "$work/straight" --epochs $((done_epochs + 2)) --quiet
 check "interrupted: another model" cmp "$work/killed/model.pth" "$work/straight/model.pth"
 
+# A run that is there is continued or replaced on demand alone.
+cp "$work/whole/model.pth" "$work/kept.pth"
+run 1 train "$work/recipe.txt" --out "$work/whole" --seed 8 --quiet
+complains "tern train: " "$work/whole holds a run already" "--resume" "--force" "--out"
+check "a run was overwritten" cmp "$work/kept.pth" "$work/whole/model.pth"
+run 0 train "$work/recipe.txt" --out "$work/whole" --seed 8 --quiet --force
+check "--force kept the old model" [ -n "$(cmp "$work/kept.pth" "$work/whole/model.pth")" ]
+run 2 train "$work/recipe.txt" --out "$work/whole" --force --resume
+complains "tern train: " "--resume" "--force"
+
+# A regression has an error and R2, whatever its data; JSON has its fixed keys.
+run 0 train "$work/recipe.txt" --out "$work/text"
+says ", MAE: "
+says ", R2: "
+check "nan in: $(cat "$out")" [ -z "$(grep nan "$out")" ]
+check "metrics.jsonl has no R2" grep -q '"test_r2": ' "$work/text/metrics.jsonl"
+run 0 train "$work/recipe.txt" --out "$work/keys" --json
+check "more keys: $(cat "$out")" [ -z "$(grep r2 "$out")" ]
+
+# Real numbers are not classes.
+sed 's/MSELoss/CrossEntropyLoss/' "$work/recipe.txt" >"$work/real.txt"
+run 1 train "$work/real.txt" --out "$work/never"
+complains "tern train: " "targets are real numbers (float32)" "CrossEntropyLoss()" "MSELoss()"
+check "a failed run left a folder" [ ! -e "$work/never" ]
+
 bad() { printf '%s\n' "$1" >"$work/bad.txt"; }
 bad "optimiser = SGD(lr=0.1)"
 run 1 train "$work/bad.txt"
@@ -68,4 +93,6 @@ run 1 train "$work/recipe.txt" --out "$work/empty" --resume
 complains "tern train: " "checkpoint.pth"
 run 2 train fashon-mnist
 complains "tern train: " "fashon-mnist" "did you mean 'fashion-mnist'?"
+run 2 train cifar
+complains "tern train: " "no recipe 'cifar'" "linear, fashion-mnist or a file"
 finish

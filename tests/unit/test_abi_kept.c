@@ -25,10 +25,10 @@ static void adds(const char *device) {
 
 static void is_refused(const char *device, const char *version) {
     char words[160];
-    snprintf(words, sizeof words,
-             "it was built for plugin ABI %s, but this Tern speaks ABI %d.%d: install the plugin "
-             "that belongs to it",
-             version, TERN_BACKEND_ABI_MAJOR, TERN_BACKEND_ABI_MINOR);
+    snprintf(
+        words, sizeof words,
+        "it was built for plugin ABI %s, but this Tern has ABI %d.%d: install a matching plugin",
+        version, TERN_BACKEND_ABI_MAJOR, TERN_BACKEND_ABI_MINOR);
     tern_ctx *ctx = tern_open(device);
     cr_assert_eq(tern_check(ctx), TERN_ERR_DEVICE, "%s: %s", device, tern_error(ctx));
     cr_assert_not_null(strstr(tern_error(ctx), words), "%s", tern_error(ctx));

@@ -232,8 +232,8 @@ Test(cpus, the_variable_says_another_number_and_a_wrong_one_is_said) {
     gives("1", 1, NULL);
     gives("007", 7, NULL);
     gives("1024", 1024, NULL);
-    gives("0", 1, "TERN_NUM_THREADS is '0', no whole number from 1 to 1024: using 1");
-    gives("1025", 1024, "'1025', no whole number from 1 to 1024: using 1024");
+    gives("0", 1, "TERN_NUM_THREADS is '0', not a whole number from 1 to 1024: using 1");
+    gives("1025", 1024, "'1025', not a whole number from 1 to 1024: using 1024");
     gives("99999999999999999999999", 1024, "using 1024");
     char using[32];
     snprintf(using, sizeof using, ": using %d", all);

@@ -90,8 +90,8 @@ Test(csv, classes_are_sorted_as_numbers_where_all_are_whole) {
 Test(csv, an_error_names_line_and_column) {
     static const char *const bad[][2] = {
         {"a,b\n1,2\n3\n", "t.csv:3: 1 columns, but line 1 has 2"},
-        {"a,b\n1,\"x\"y\n", "t.csv:2: column 2: there is text behind the closing quote"},
-        {"a,b\n\"1,2\n3\n", "t.csv:2: column 1: the quote that begins here does not end"},
+        {"a,b\n1,\"x\"y\n", "t.csv:2: column 2: there is text after the closing quote"},
+        {"a,b\n\"1,2\n3\n", "t.csv:2: column 1: the quote that begins here is not closed"},
         {"a,b,a\n", "t.csv:1: two columns are called 'a'"},
         {"", "t.csv: the table is empty"},
         {"\n\r\n", "t.csv: the table is empty"}};
@@ -104,10 +104,10 @@ Test(csv, an_error_names_line_and_column) {
     cr_assert_not_null(csv);
     static const char *const price[] = {"price"}, *const other[] = {"cost"};
     cr_assert(tern_is_nil(tern_csv_numbers(csv, price, 1)));
-    check_says(ctx, "t.csv:2: column 'price': '2?' is no number");
+    check_says(ctx, "t.csv:2: column 'price': '2?' is not a number");
     csv = read_text(ctx, "a,price\n\n3,n/a\n", NULL);
     tern_csv_numbers(csv, price, 1);
-    check_says(ctx, "t.csv:3: column 'price': 'n/a' is no number");
+    check_says(ctx, "t.csv:3: column 'price': 'n/a' is not a number");
     tern_csv_numbers(read_text(ctx, "price\n\"\"\n", NULL), price, 1);
     check_says(ctx, "t.csv:2: column 'price' is empty: fill it in, or read with allow_missing");
     tern_csv_numbers(csv, other, 1);
@@ -117,8 +117,7 @@ Test(csv, an_error_names_line_and_column) {
     tern_csv_options o = TERN_CSV_OPTIONS;
     o.delimiter = '"';
     cr_assert_null(read_text(ctx, "a", &o));
-    check_says(ctx,
-               "t.csv: a delimiter is one character, and neither a quote nor the end of a line");
+    check_says(ctx, "t.csv: the delimiter must be one character, not a quote or a line end");
     tern_close(ctx);
 }
 
@@ -151,7 +150,7 @@ Test(csv, a_zero_byte_is_no_text) {
     unsigned char *bytes = tern_alloc(4);
     memcpy(bytes, "a\0b", 4);
     cr_assert_null(tern_csv_over(ctx, "t.csv", bytes, 3, NULL));
-    check_says(ctx, "t.csv: is no text: byte 1 is zero");
+    check_says(ctx, "t.csv: not a text file: byte 1 is zero");
     cr_assert_null(tern_csv_open(ctx, "/nowhere/t.csv", NULL));
     cr_assert_not_null(strstr(tern_error(ctx), "/nowhere/t.csv"), "%s", tern_error(ctx));
     cr_assert(tern_csv_rows(NULL) == 0 && tern_csv_columns(NULL) == 0);

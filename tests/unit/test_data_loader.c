@@ -119,6 +119,9 @@ Test(data_loader, wrong_options_say_what_to_choose) {
     o.num_workers = 0;
     cr_assert_null(tern_loader_new(range_of(INT64_MAX / 2, NULL), &o));
     CHECK_ERROR_HAS("an epoch of 4611686018427387903 is too long");
+    tern_loader_options zero = {0};
+    cr_assert_null(tern_loader_new(range_of(3, NULL), &zero));
+    CHECK_ERROR_HAS("DataLoader: the options' size is 0: start from their initialiser macro");
     int64_t outside = 3;
     cr_assert_null(tern_subset_new(range_of(3, NULL), &outside, 1));
     CHECK_ERROR_HAS("index 3 is outside the 3 samples");

@@ -132,13 +132,13 @@ Test(data_transform, what_is_wrong_is_named) {
         {"Compose([ToTensor(), Normalize([0.1], [0])])", "std evaluated to zero"},
         {"Compose([ToTensor(), ToTensor(), ToTensor(3)])", "ToTensor"},
         {"RandomCrop(9)", "Required crop size (9, 9) is larger than input image size (4, 5)"},
-        {"RandomCrop((1, 2, 3))", "size is a side or (height, width)"},
+        {"RandomCrop((1, 2, 3))", "size must be one number or (height, width)"},
         {"CenterCrop(0)", "CenterCrop: Required crop size (0, 0)"},
         {"RandomCrop(2147483640, padding=1073741820)", "impossible shape"},
-        {"RandomHorizontalFlip(2)", "p=2 is no probability"},
+        {"RandomHorizontalFlip(2)", "p=2 is not a probability"},
         {"RandomHorizontalFlip(q=2)", "transforms: RandomHorizontalFlip"},
-        {"ConvertImageDtype(torch.int64)", "ConvertImageDtype: from uint8 to int64"},
-        {"3", "transforms: expected at most 32 calls"},
+        {"ConvertImageDtype(torch.int64)", "ConvertImageDtype: cannot convert uint8 to int64"},
+        {"3", "transforms: expected transforms such as ToTensor(), at most 32"},
         {"ToTensor(", "transforms: "}};
     open_context();
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
@@ -148,9 +148,9 @@ Test(data_transform, what_is_wrong_is_named) {
     cr_assert_null(tern_transformed_new(pictures(), 1, "ToTensor()"));
     CHECK_ERROR("ToTensor: pic should be 2/3 dimensional. Got 0 dimensions.");
     cr_assert_null(tern_transformed_new(pictures(), 1, "CenterCrop(1)"));
-    CHECK_ERROR_HAS("a sample of 0 dimensions is no picture");
+    CHECK_ERROR_HAS("a sample of 0 dimensions is not a picture");
     cr_assert_null(tern_transformed_new(pictures(), 2, "ToTensor()"));
-    CHECK_ERROR("transforms: no field 2: a sample has 2");
+    CHECK_ERROR("transforms: no field 2: a sample has 2 fields");
     cr_assert_null(tern_transformed_new(NULL, 0, "ToTensor()"));
     close_context();
 }

@@ -29,7 +29,7 @@ static tern_tensor *vector(const double *values, int64_t count) {
 
 static void expect(tern_tensor *t, const double *expected, int64_t count, const char *what) {
     double got[32] = {0};
-    cr_assert_not_null(t, "%s: no tensor came", what);
+    cr_assert_not_null(t, "%s: there is no tensor", what);
     cr_assert_eq(tern_numel(t), count, "%s has %lld elements", what, (long long)tern_numel(t));
     cr_assert_eq(tern_to_doubles(t, got, (size_t)count), TERN_OK, "%s: %s", what, tern_error(ctx));
     for (int64_t i = 0; i < count; i++) {

@@ -305,16 +305,16 @@ Test(fused_recurrent, operands_that_do_not_fit_are_refused) {
     }
     tern_value args[] = {tern_text("lstm"), tern_bool(false), list};
     tern_call(ctx, "_recurrent", args, 3, tern_none());
-    CHECK_ERROR_HAS("the sizes of input, states and parameters do not fit together");
+    CHECK_ERROR_HAS("the sizes of input, states and parameters do not match");
     args[0] = tern_text("gru");
     tern_call(ctx, "_recurrent", args, 3, tern_none());
     CHECK_ERROR_HAS("got 7 tensors");
     args[0] = tern_text("mgu");
     tern_call(ctx, "_recurrent", args, 3, tern_none());
-    CHECK_ERROR_HAS("there is no recurrent cell 'mgu'");
+    CHECK_ERROR_HAS("unknown recurrent cell 'mgu'");
     tern_value pair[] = {tern_tensor_value(tern_zeros(ctx, TERN_SHAPE(3, 2, 3), TERN_FLOAT64))};
     tern_module_call(tern_nn(ctx, "GRU(3, 2)"), pair, 1, tern_none());
-    CHECK_ERROR_HAS("must have one floating dtype, found Double and Float");
+    CHECK_ERROR_HAS("must have the same floating dtype, found Double and Float");
 }
 
 /* A layer, its gradient and the gradient of that, whose n-th allocation fails; the status of it all. */

@@ -87,20 +87,20 @@ Test(idx, what_is_wrong_is_named) {
     unsigned char bytes[64], zipped[256];
     tern_ctx *ctx = tern_open(NULL);
     size_t size = counting_bytes(bytes);
-    check_refused(ctx, bytes, 17, "a.idx: damaged IDX file: its data is cut off");
-    check_refused(ctx, bytes, 9, "its header is cut off");
-    check_refused(ctx, bytes, 0, "is no IDX file");
+    check_refused(ctx, bytes, 17, "a.idx: damaged IDX file: its data is truncated");
+    check_refused(ctx, bytes, 9, "its header is truncated");
+    check_refused(ctx, bytes, 0, "not an IDX file");
     bytes[size] = 1;
-    check_refused(ctx, bytes, size + 1, "there are bytes behind its data");
+    check_refused(ctx, bytes, size + 1, "there are bytes after its data");
     size_t length = packed(bytes, size + 1, zipped, sizeof zipped);
-    check_refused(ctx, zipped, length, "there are bytes behind its data");
-    check_refused(ctx, zipped, length - 9, "damaged gzip file: it is cut off");
+    check_refused(ctx, zipped, length, "there are bytes after its data");
+    check_refused(ctx, zipped, length - 9, "damaged gzip file: it is truncated");
     zipped[length - 8] ^= 1;
     check_refused(ctx, zipped, length, "damaged gzip file: incorrect data check");
     bytes[3] = 17;
     check_refused(ctx, bytes, size, "more than 16 dimensions");
     bytes[2] = 7;
-    check_refused(ctx, bytes, size, "is no IDX file");
+    check_refused(ctx, bytes, size, "not an IDX file");
     memset(bytes, 0xff, sizeof bytes);
     bytes[0] = bytes[1] = 0;
     bytes[2] = 0x0e;
@@ -118,7 +118,7 @@ Test(idx, a_packed_file_of_zeros_takes_no_more_than_it_says) {
     tern_ctx *ctx = tern_open(NULL);
     memcpy(zeros, header, sizeof header);
     size_t length = packed(zeros, sizeof zeros, zipped, sizeof zipped);
-    check_refused(ctx, zipped, length, "there are bytes behind its data");
+    check_refused(ctx, zipped, length, "there are bytes after its data");
     tern_close(ctx);
 }
 

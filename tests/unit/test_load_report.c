@@ -133,7 +133,8 @@ Test(load_report, variants_and_duplicates_are_reported) {
     tern_load_report *report = report_of(0);
     expect(report, "a", TERN_STAGE_FILE, true, "not used: the variant 'b' suits this machine too");
     expect(report, "b", TERN_STAGE_FILE, true, "");
-    expect(report, "b2", TERN_STAGE_FILE, true, "the same device and variant comes earlier, from");
+    expect(report, "b2", TERN_STAGE_FILE, true,
+           "the same device and variant was found earlier, in");
     expect(report, "c", TERN_STAGE_MANIFEST, false, "it requires the CPU feature 'quantum'");
     expect(report, "same", TERN_STAGE_FILE, true, "not used: its library is also that of");
     expect(report, "link", TERN_STAGE_FILE, true, "this is the same file as");
@@ -268,11 +269,11 @@ Test(load_report, a_probe_survives_every_wrong_plugin) {
         {"abi_other", TERN_STAGE_QUERY, "it was built for plugin ABI 7.0"},
         {"abi_0_1", TERN_STAGE_QUERY, "it was built for plugin ABI 0.1"},
         {"query_fails", TERN_STAGE_QUERY, "the moon is in the wrong phase"},
-        {"queues_half", TERN_STAGE_OPEN, "queues and events must be there all or none"},
-        {"plans_half", TERN_STAGE_OPEN, "plan_free must be there all or none"},
-        {"host_alloc_half", TERN_STAGE_OPEN, "host_alloc and host_free must be there both or none"},
+        {"queues_half", TERN_STAGE_OPEN, "queues and events must be set all or none"},
+        {"plans_half", TERN_STAGE_OPEN, "plan_free must be set all or none"},
+        {"host_alloc_half", TERN_STAGE_OPEN, "host_alloc and host_free must be set both or none"},
         {"open_fails", TERN_STAGE_OPEN, "device 0 is on fire?and more"},
-        {"hardware_none", TERN_STAGE_OPEN, "it finds no such hardware here"},
+        {"hardware_none", TERN_STAGE_OPEN, "no such hardware was found"},
         {"sanitizer_runtime", TERN_STAGE_FILE, "build both alike"},
     };
     plugin_folder f = folder_open();

@@ -68,12 +68,12 @@ Test(manifest, a_required_key_is_missed_by_name) {
 }
 
 Test(manifest, errors_name_the_line) {
-    refused("device = d\ndevice = e\n", "m.tern:2: this key was given before; keep one of the two");
+    refused("device = d\ndevice = e\n", "m.tern:2: this key is a duplicate; keep one of the two");
     refused("\n\nhello\n", "m.tern:3: expected `key = value`");
     refused("= d\n", "m.tern:1: there is no key before '='");
     refused("device =  \n", "m.tern:1: there is no value after '='");
     refused("device = d\r\n", "m.tern:1: a control character; end lines with \\n");
-    refused("device = \xc3\xa4\n", "m.tern:1: only comments may hold more than ASCII");
+    refused("device = \xc3\xa4\n", "m.tern:1: only comments may have non-ASCII text");
     refused("# \x1b[2J\n", "m.tern:1: a control character; end lines with \\n");
 }
 
@@ -94,7 +94,7 @@ Test(manifest, names_are_checked) {
     refused("requires = avx2 AVX\n", "m.tern:1: CPU feature 'AVX' is not a name: use up to 31 of "
                                      "a-z, 0-9 and '_', a letter first");
     refused("device = auto\n",
-            "m.tern:1: 'auto' cannot be a device's name: it means the best device there is");
+            "m.tern:1: 'auto' cannot be a device's name: it means the best device");
     tern_manifest m;
     tern_fault fault;
     /* 31 characters fit, 32 do not. */

@@ -39,11 +39,11 @@ Test(npy, reads_what_numpy_writes) {
 
 Test(npy, refuses_by_name_what_tern_does_not_have) {
     static const char *const bad[][2] = {
-        {NPY("uint16.npy"), "its elements are uint16, which Tern does not have"},
-        {NPY("object.npy"), "its dtype '|O' means Python objects: refused"},
+        {NPY("uint16.npy"), "its elements are uint16, which Tern does not support"},
+        {NPY("object.npy"), "its dtype '|O' means Python objects, which are refused"},
         {NPY("record.npy"), "its elements are records"},
         {NPY("none.npy"), "none.npy: cannot be opened"},
-        {NPY("two.npz"), "damaged .npy file: it does not begin as one"}};
+        {NPY("two.npz"), "damaged .npy file: it does not begin like one"}};
     tern_ctx *ctx = tern_open(NULL);
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         cr_assert(tern_is_nil(tern_npy_load(ctx, bad[i][0])), "%s is read", bad[i][0]);
@@ -76,30 +76,30 @@ Test(npy, header_is_read_strictly) {
         {D "()}\n", NULL, 4},
         {D "(0, 4294967296)}\n", NULL, 0},
         {D "(2,), }", "does not end in a newline", 8},
-        {D "(2,), \n", "is no dict", 8},
-        {D "(2,), } x\n", "text behind its header", 8},
+        {D "(2,), \n", "is not a dict", 8},
+        {D "(2,), } x\n", "text after its header", 8},
         {D "(2,), 'more': 1}\n", "a key besides", 8},
-        {D "(2,), 'shape': (2,)}\n", "a key twice", 8},
+        {D "(2,), 'shape': (2,)}\n", "a duplicate key", 8},
         {"{'descr': '<f4', 'shape': (2,)}\n", "lacks", 8},
         {D "(2)}\n", "a number, not a tuple", 8},
-        {D "2}\n", "is no tuple", 8},
-        {D "(-2,)}\n", "no tuple of sizes", 8},
-        {D "(2 3)}\n", "no tuple of sizes", 8},
-        {D "(2,,)}\n", "no tuple of sizes", 8},
-        {D "(99999999999999999999,)}\n", "no tuple of sizes", 8},
+        {D "2}\n", "is not a tuple", 8},
+        {D "(-2,)}\n", "not a tuple of sizes", 8},
+        {D "(2 3)}\n", "not a tuple of sizes", 8},
+        {D "(2,,)}\n", "not a tuple of sizes", 8},
+        {D "(99999999999999999999,)}\n", "not a tuple of sizes", 8},
         {D "(4611686018427387904,)}\n", "overflows", 8},
         {D "(4294967296, 4294967296)}\n", "overflows", 8},
         {D "(1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1)}\n", "more than 16 dimensions", 4},
-        {D "(3,), }\n", "data is cut off", 8},
-        {D "(1,), }\n", "bytes behind its data", 8},
+        {D "(3,), }\n", "data is truncated", 8},
+        {D "(1,), }\n", "bytes after its data", 8},
         {"{'descr': '<f4', 'fortran_order': 0, 'shape': (2,)}\n", "neither True nor False", 8},
         {"{'descr': '<f3', 'fortran_order': False, 'shape': (2,)}\n", "dtype '<f3'", 8},
         {"{'descr': 'f4', 'fortran_order': False, 'shape': (2,)}\n", "dtype 'f4'", 8},
         {"{'descr': '\t', 'fortran_order': False, 'shape': (2,)}\n", "its dtype '?'", 8},
-        {"{'de\\x73cr': '<f4', 'fortran_order': False, 'shape': (2,)}\n", "is no dict", 8},
-        {"{'descr', }\n", "is no dict", 8},
-        {"[]\n", "is no dict", 8},
-        {"\n", "is no dict", 8},
+        {"{'de\\x73cr': '<f4', 'fortran_order': False, 'shape': (2,)}\n", "is not a dict", 8},
+        {"{'descr', }\n", "is not a dict", 8},
+        {"[]\n", "is not a dict", 8},
+        {"\n", "is not a dict", 8},
         {"", "newline", 8},
     };
     tern_ctx *ctx = tern_open(NULL);
@@ -202,7 +202,7 @@ Test(npy, keeps_every_dtype_and_makes_views_row_major) {
     cr_assert(tern_equal(back.as.tensor, tern_transpose(base, 0, 1)));
     cr_assert_eq(tern_npy_save(NULL, path), TERN_ERR_ARGUMENT);
     cr_assert_eq(tern_value_save(ctx, tern_int(3), path), TERN_ERR_ARGUMENT);
-    cr_assert_not_null(strstr(tern_error(ctx), "holds one tensor, and this is int"));
+    cr_assert_not_null(strstr(tern_error(ctx), "holds one tensor, but this is int"));
     tern_error_clear(ctx);
     cr_assert(tern_is_nil(tern_npy_load(ctx, folder)));
     cr_assert_neq(tern_npy_save(tern_nil(ctx), path), TERN_OK);
@@ -276,7 +276,7 @@ Test(npz, names_the_array_that_is_bad) {
     cr_assert(tern_is_npz(sink.bytes, sink.used));
     cr_assert_eq(tern_npz_read(ctx, "x.npz", sink.bytes, sink.used).kind, TERN_VALUE_NONE);
     cr_assert_str_eq(tern_error(ctx),
-                     "x.npz: array 'w': damaged .npy file: it does not begin as one");
+                     "x.npz: array 'w': damaged .npy file: it does not begin like one");
     tern_error_clear(ctx);
     tern_free(sink.bytes);
     tern_sink_memory(&sink, ctx);
@@ -285,7 +285,7 @@ Test(npz, names_the_array_that_is_bad) {
     cr_assert_eq(tern_zip_writer_end(&zip), TERN_OK);
     cr_assert_not(tern_is_npz(sink.bytes, sink.used));
     cr_assert_eq(tern_npz_read(ctx, "x.npz", sink.bytes, sink.used).kind, TERN_VALUE_NONE);
-    cr_assert_str_eq(tern_error(ctx), "x.npz: member 'readme.txt' is no array");
+    cr_assert_str_eq(tern_error(ctx), "x.npz: member 'readme.txt' is not an array");
     tern_free(sink.bytes);
     tern_close(ctx);
 }

@@ -132,9 +132,9 @@ Test(npy_folder, what_does_not_fit_is_named) {
     make_class("cat");
     save(ctx, "cat/a.npy", 0);
     copy_sample(TERN_TEST_SOURCE "/tests/data/npy/vector.npy", "cat/b.npy");
-    check_refused(ctx, "cat/b.npy: its shape or dtype is another than that of");
+    check_refused(ctx, "cat/b.npy: its shape or dtype differs from that of");
     copy_sample(TERN_TEST_SOURCE "/tests/data/npy/uint16.npy", "cat/b.npy");
-    check_refused(ctx, "cat/b.npy: its elements are uint16, which Tern does not have");
+    check_refused(ctx, "cat/b.npy: its elements are uint16, which Tern does not support");
     copy_sample(TERN_TEST_SOURCE "/tests/data/npy/two.npz", "cat/b.npy");
     check_refused(ctx, "cat/b.npy: damaged .npy file");
     save(ctx, "cat/b.npy", 0);

@@ -42,7 +42,7 @@ Test(ops_null, in_the_place_of_a_tensor_is_named_by_the_operation) {
     expect_error("copy: ");
     tern_tensor *list[] = {a, NULL};
     tern_cat(list, 2, 0);
-    expect_error("cat: element 1 of the list of tensors is no tensor");
+    expect_error("cat: element 1 of the list of tensors is None, not a tensor");
     tern_conv2d(NULL, a, NULL, 1, 0);
     expect_error("argument 'input' is NULL");
     cr_assert(tern_is_nil(tern_add(NULL, NULL)));
@@ -59,9 +59,9 @@ Test(ops_null, stays_what_an_argument_that_may_be_left_out_takes) {
 
 Test(ops_null, in_the_place_of_a_text_is_an_error_or_no_name) {
     tern_call(ctx, NULL, NULL, 0, tern_none());
-    expect_error("tern_call: NULL in the place of an operation's name");
+    expect_error("tern_call: the operation's name is NULL");
     tern_call(ctx, "relu", NULL, 1, tern_none());
-    expect_error("tern_call: NULL in the place of the arguments");
+    expect_error("tern_call: the arguments are NULL");
     cr_assert_eq(tern_call(NULL, "relu", NULL, 0, tern_none()).kind, TERN_VALUE_NONE);
     cr_assert_not(tern_op_exists(NULL));
     tern_dtype dtype = TERN_INT8;

@@ -146,7 +146,7 @@ Test(ops_sizes, convolutions_of_impossible_reach_are_refused) {
     REFUSED("", "nn.functional.conv1d", T(x), T(wide), T(none), tern_int(1), tern_text("same"),
             tern_int(HUGE_SIZE));
     int64_t size[] = {1, 1, 5};
-    REFUSED("do not belong together", "_conv_weight_gradient", T(ones(TERN_SHAPE(1, 1, 8))), T(x),
+    REFUSED("do not match", "_conv_weight_gradient", T(ones(TERN_SHAPE(1, 1, 8))), T(x),
             tern_ints(size, 3), tern_int(1), tern_int(0), tern_int(1), tern_int(1));
 }
 

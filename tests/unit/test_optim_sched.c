@@ -274,7 +274,7 @@ Test(optim_sched, malformed_formulas_name_the_column) {
         {"lr * 2", "column 1: there is no 'lr': the names are epoch"},
         {"open(1)", "column 1: there is no such function"},
         {"1 if epoch", "column 11: expected 'else'"},
-        {"erf(1)", "column 7: this function is there for tensors alone"},
+        {"erf(1)", "column 7: this function is only defined for tensors"},
         {"1e", "column 3: expected an exponent"},
     };
     char message[100], deep[400] = "";

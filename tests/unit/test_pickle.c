@@ -104,8 +104,8 @@ Test(pickle, refuses_to_write_what_no_reader_could_take) {
     const tern_value bad[] = {list, tern_text("\xff"), tern_text("\xed\xa0\x80"),
                               tern_generator_value(tern_default_generator(ctx)), deep};
     static const char *const messages[] = {
-        "save: a list or dict contains itself, which no reader could take",
-        "save: a text is not UTF-8", "save: a text is not UTF-8",
+        "save: a list or dict contains itself, which cannot be saved", "save: a text is not UTF-8",
+        "save: a text is not UTF-8",
         "save: a generator cannot be saved: save the state that tern_generator_get_state gives",
         "save: values are nested deeper than 256"};
     for (size_t i = 0; i < 5; i++) {

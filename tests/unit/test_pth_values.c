@@ -108,7 +108,7 @@ Test(pth_values, read_the_older_and_the_newer_form_of_tensors) {
 Test(pth_values, refuse_constructors_with_wrong_arguments) {
 #define CASE(text, why)                                                                            \
     { "\x80\x02" text ".", sizeof("\x80\x02" text ".") - 1, why }
-#define OTHER "other arguments than it takes"
+#define OTHER "wrong arguments"
     static const struct {
         const char *pickle;
         size_t size;
@@ -120,32 +120,32 @@ Test(pth_values, refuse_constructors_with_wrong_arguments) {
         CASE("c__builtin__\nbytearray\nK\1\x85R", OTHER),
         CASE("c__builtin__\nset\nK\1\x85R", OTHER),
         CASE("ctorch\nSize\n)R", OTHER),
-        CASE("ctorch\ndevice\n)R", "no proper name"),
-        CASE("ctorch\ndevice\nK\1\x85R", "no proper name"),
-        CASE("ctorch\ndevice\nX\1\0\0\0\xff\x85R", "no proper name"),
+        CASE("ctorch\ndevice\n)R", "no valid name"),
+        CASE("ctorch\ndevice\nK\1\x85R", "no valid name"),
+        CASE("ctorch\ndevice\nX\1\0\0\0\xff\x85R", "no valid name"),
         CASE(ORDERED "]\x85R", "made from arguments"),
         CASE(ORDERED ")RK\1a", "appended to a dict"),
-        CASE(ORDERED ")RK\1b", "attributes are no dict"),
-        CASE("ctorch\nSize\n)\x85R}b", "no dict"),
-        CASE("ctorch\nFloatStorage\n)R", "a class is called that is not known"),
+        CASE(ORDERED ")RK\1b", "attributes are not a dict"),
+        CASE("ctorch\nSize\n)\x85R}b", "other than a dict"),
+        CASE("ctorch\nFloatStorage\n)R", "an unknown class is called"),
         CASE("ctorch._utils\n_rebuild_parameter\n)R", OTHER),
-        CASE("ctorch._utils\n_rebuild_parameter\nK\1\x88K\1\x87R", "made from no tensor"),
+        CASE("ctorch._utils\n_rebuild_parameter\nK\1\x88K\1\x87R", "not made from a tensor"),
         CASE("ctorch._utils\n_rebuild_parameter\n" V2 "(" LONGS "K\0K\1\x85K\1\x85\x89" ORDERED
              ")RtR\x88" ORDERED ")R\x87R",
              "a tensor of integers requires a gradient"),
-        CASE("ctorch._tensor\n_rebuild_from_type_v2\n)R", "a way that is not known"),
+        CASE("ctorch._tensor\n_rebuild_from_type_v2\n)R", "made in an unknown way"),
         CASE("ctorch\ncomplex64\n", "it is complex64"),
         CASE("c__builtin__\ncomplex\nG\0\0\0\0\0\0\0\0G\0\0\0\0\0\0\0\0\x86R", "complex number"),
         CASE("ctorch._utils\n_rebuild_sparse_tensor\n)R", "it is sparse"),
-        CASE(V3("K\1"), "no proper dtype"),
-        CASE(V3("ctorch\nFloatStorage\n"), "no proper dtype"),
+        CASE(V3("K\1"), "no valid dtype"),
+        CASE(V3("ctorch\nFloatStorage\n"), "no valid dtype"),
         CASE(V3("ctorch\nuint64\n"), "it is uint64"),
         CASE(V3("ctorch\nint64\n") V3("ctorch\nfloat64\n") "\x86", "different dtypes share"),
         CASE(V2 "(" BYTES "K\0K\1\x85K\1\x85\x89" ORDERED ")RtR", "different dtypes share"),
         CASE(V2 "(" STORED("ctorch\nQInt8Storage\n", "\x08") "K\0K\1\x85K\1\x85\x89" ORDERED ")RtR",
              "is quantized"),
         CASE(V2 "(" STORED("ctorch\nint64\n", "\1") "K\0K\1\x85K\1\x85\x89" ORDERED ")RtR",
-             "no proper class"),
+             "no valid class"),
         CASE("\x8c\1a", NULL),
     };
     tern_ctx *ctx = tern_open(NULL);
@@ -196,7 +196,7 @@ Test(pth_values, refuse_archives_that_are_not_torchs) {
     }
     tern_sink sink = archive(ctx, "\x80\x02K\7.more", 9);
     tern_pth_read(ctx, "x.pth", sink.bytes, sink.used);
-    cr_assert_str_eq(tern_error(ctx), "x.pth: there are bytes behind its pickle");
+    cr_assert_str_eq(tern_error(ctx), "x.pth: there are bytes after its pickle");
     tern_free(sink.bytes);
     tern_close(ctx);
 }
@@ -219,15 +219,15 @@ Test(pth_values, refuse_old_streams_that_are_damaged) {
                NULL),
         STREAM("\x80\x02K\1." FACTS("\x88") "\x80\x02K\7.\x80\x02].", "protocol is not 1001"),
         STREAM(K1001 FACTS("\x89") "\x80\x02K\7.\x80\x02].", "byte order"),
-        STREAM(K1001 FACTS("\x88") "\x80\x02K\7.\x80\x02].x", "bytes behind its last storage"),
+        STREAM(K1001 FACTS("\x88") "\x80\x02K\7.\x80\x02].x", "bytes after its last storage"),
         STREAM(K1001 FACTS("\x88") "\x80\x02K\7.\x80\x02K\1.", "list of storages is missing"),
         STREAM(K1001 FACTS("\x88") "\x80\x02K\7.\x80\x02]K\1a.", "that no tensor uses"),
-        STREAM(K1001 FACTS("\x88") OLD "\x80\x02].", "no storage of the file"),
+        STREAM(K1001 FACTS("\x88") OLD "\x80\x02].", "refers to a storage that is missing"),
         STREAM(K1001 FACTS("\x88") OLD "\x80\x02]X\1\0\0\0000a.\3\0\0\0\0\0\0\0\0\0\x80?\0\0\0@",
                "another size"),
-        STREAM(K1001 FACTS("\x88") OLD "\x80\x02]X\1\0\0\0000a.\2\0\0", "cut off"),
+        STREAM(K1001 FACTS("\x88") OLD "\x80\x02]X\1\0\0\0000a.\2\0\0", "truncated"),
         STREAM(K1001 FACTS("\x88") OLD "\x80\x02]X\1\0\0\0000a.\2\0\0\0\0\0\0\0\0\0\x80?",
-               "cut off"),
+               "truncated"),
     };
     tern_ctx *ctx = tern_open(NULL);
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {

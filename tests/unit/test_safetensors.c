@@ -51,7 +51,7 @@ Test(safetensors, gives_entries_in_the_order_of_the_data) {
     cr_assert_eq(tern_item_i64(tern_safetensors_tensor(file, "scalar")), 12);
     cr_assert(tern_is_nil(tern_safetensors_tensor(file, "a")));
     cr_assert_str_eq(tern_error(ctx),
-                     "x.safetensors: tensor 'a' is F8_E4M3, which Tern does not have");
+                     "x.safetensors: tensor 'a' is F8_E4M3, which Tern does not support");
     tern_error_clear(ctx);
     cr_assert(tern_is_nil(tern_safetensors_tensor(file, "c")));
     cr_assert_eq(tern_error_clear(ctx), TERN_ERR_NOT_FOUND);
@@ -66,25 +66,27 @@ Test(safetensors, refuses_what_the_format_forbids) {
         const char *header;
         const char *why;
     } bad[] = {
-        {"", "its header is no object"},
-        {"[]", "its header is no object"},
-        {" {" A("}"), "its header is no object"},
+        {"", "its header is not an object"},
+        {"[]", "its header is not an object"},
+        {" {" A("}"), "its header is not an object"},
         {"{" A(""), "line 1"},
         {"{" A("}x"), "line 1"},
         {"{" A("," A("}")), "duplicate"},
         {"{" A(",\"b\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[3,4]}}"), "overlaps"},
-        {"{\"b\":{\"dtype\":\"U8\",\"shape\":[3],\"data_offsets\":[1,4]}}", "hole"},
+        {"{\"b\":{\"dtype\":\"U8\",\"shape\":[3],\"data_offsets\":[1,4]}}", "gap"},
         {"{\"b\":{\"dtype\":\"U8\",\"shape\":[3],\"data_offsets\":[0,3]}}", "belong to no tensor"},
         {"{}", "belong to no tensor"},
         {"{\"b\":{\"dtype\":\"U8\",\"shape\":[5],\"data_offsets\":[0,5]}}", "outside"},
         {"{\"b\":{\"dtype\":\"U8\",\"shape\":[0],\"data_offsets\":[4,0]}}", "outside"},
-        {"{\"b\":{\"dtype\":\"U8\",\"shape\":[3],\"data_offsets\":[0,4]}}", "another size"},
+        {"{\"b\":{\"dtype\":\"U8\",\"shape\":[3],\"data_offsets\":[0,4]}}",
+         "does not match its shape"},
         {"{\"b\":{\"dtype\":\"F4\",\"shape\":[3],\"data_offsets\":[0,4]}}", "whole byte"},
-        {"{\"b\":{\"dtype\":\"U9\",\"shape\":[4],\"data_offsets\":[0,4]}}", "no dtype"},
-        {"{\"b\":{\"shape\":[4],\"data_offsets\":[0,4]}}", "no dtype"},
+        {"{\"b\":{\"dtype\":\"U9\",\"shape\":[4],\"data_offsets\":[0,4]}}", "no known dtype"},
+        {"{\"b\":{\"shape\":[4],\"data_offsets\":[0,4]}}", "no known dtype"},
         {"{\"b\":{\"dtype\":\"U8\",\"data_offsets\":[0,4]}}", "no shape"},
-        {"{\"b\":{\"dtype\":\"U8\",\"shape\":[-4],\"data_offsets\":[0,4]}}", "no list of sizes"},
-        {"{\"b\":{\"dtype\":\"U8\",\"shape\":[4.0],\"data_offsets\":[0,4]}}", "no list of sizes"},
+        {"{\"b\":{\"dtype\":\"U8\",\"shape\":[-4],\"data_offsets\":[0,4]}}", "not a list of sizes"},
+        {"{\"b\":{\"dtype\":\"U8\",\"shape\":[4.0],\"data_offsets\":[0,4]}}",
+         "not a list of sizes"},
         {"{\"b\":{\"dtype\":\"U8\",\"shape\":[4]}}", "data_offsets"},
         {"{\"b\":{\"dtype\":\"U8\",\"shape\":[4],\"data_offsets\":[0]}}", "data_offsets"},
         {"{\"b\":{\"dtype\":\"U8\",\"shape\":[4],\"data_offsets\":[0,\"4\"]}}", "data_offsets"},
@@ -95,9 +97,9 @@ Test(safetensors, refuses_what_the_format_forbids) {
         {"{\"b\":{\"dtype\":\"U8\",\"shape\":[1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,4],"
          "\"data_offsets\":[0,4]}}",
          "too many dimensions"},
-        {"{\"b\":7}", "no object"},
-        {"{" A(",\"__metadata__\":{\"x\":1}}"), "but texts"},
-        {"{" A(",\"__metadata__\":[]}"), "is no object"},
+        {"{\"b\":7}", "not described by an object"},
+        {"{" A(",\"__metadata__\":{\"x\":1}}"), "other than texts"},
+        {"{" A(",\"__metadata__\":[]}"), "is not an object"},
     };
     tern_ctx *ctx = tern_open(NULL);
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
@@ -168,7 +170,7 @@ Test(safetensors, save_and_load_keep_metadata_and_make_views_contiguous) {
     cr_assert(got[0] == 1 && got[1] == 3 && got[2] == 2 && got[3] == 4);
     tern_dict_set(v, "n", tern_int(1));
     cr_assert_eq(tern_value_save(ctx, v, path), TERN_ERR_ARGUMENT);
-    cr_assert_str_eq(tern_error(ctx), "safetensors: 'n' is no tensor");
+    cr_assert_str_eq(tern_error(ctx), "safetensors: 'n' is not a tensor");
     tern_close(ctx);
     cr_assert_eq(count_files(folder, true), 1);
 }

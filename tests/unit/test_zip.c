@@ -97,13 +97,13 @@ Test(zip, refuses_what_disagrees_overlaps_or_repeats) {
         unsigned char byte;
         const char *why;
     } changes[] = {{0, 20, 9, "stored, but with two sizes"},
-                   {0, 10, 1, "neither with method 0"},
+                   {0, 10, 1, "other than 0 (stored)"},
                    {0, 8, 1, "encrypted"},
-                   {0, 42, 1, "another header"},
-                   {0, 45, 0x7f, "outside of the file"},
+                   {0, 42, 1, "a header that differs"},
+                   {0, 45, 0x7f, "outside the file"},
                    {0, 0, 'X', "an entry of its directory is broken"},
-                   {0, 46, 'R', "another header"},
-                   {0, 28, 200, "has no proper name"}};
+                   {0, 46, 'R', "a header that differs"},
+                   {0, 28, 200, "has no valid name"}};
     for (size_t i = 0; i < sizeof changes / sizeof *changes; i++) {
         tern_sink sink = small_archive(ctx);
         sink.bytes[directory_of(&sink) + changes[i].at] = changes[i].byte;

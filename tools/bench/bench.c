@@ -27,15 +27,16 @@ typedef struct bench_options {
 static const option table[] = {
     {"only", OPTION_TEXT, "CASES", NULL, "names or groups of cases, separated by commas", AT(only),
      0, 0, false},
-    {"threads", OPTION_INT, "N", "1", "threads that compute together (as TERN_NUM_THREADS says)",
-     AT(threads), 1, MOST_THREADS, false},
-    {"budget", OPTION_NUMBER, "S", "1", "seconds a case is measured; 0 calls each once", AT(budget),
-     0, 0, false},
-    {"roofline", OPTION_FLAG, NULL, NULL, "measure what the machine can do, too", AT(roofline), 0,
+    {"threads", OPTION_INT, "N", "1", "size of the thread pool (as TERN_NUM_THREADS)", AT(threads),
+     1, MOST_THREADS, false},
+    {"budget", OPTION_NUMBER, "S", "1", "seconds per case; 0 calls each case once", AT(budget), 0,
+     0, false},
+    {"roofline", OPTION_FLAG, NULL, NULL, "also measure the machine's peak rates", AT(roofline), 0,
      0, false},
     {"fashion", OPTION_TEXT, "DIR", FASHION_MNIST_FOLDER, "the folder of Fashion-MNIST",
      AT(fashion), 0, 0, false},
-    {"list", OPTION_FLAG, NULL, NULL, "print groups and cases instead", AT(list), 0, 0, false},
+    {"list", OPTION_FLAG, NULL, NULL, "list groups and cases, measure nothing", AT(list), 0, 0,
+     false},
 };
 
 /* ---- the cases ------------------------------------------------------------------------------- */
@@ -213,10 +214,9 @@ const verb verb_bench = {
     .arguments = "",
     .summary = "measures operations, training and inference on a device",
     .details =
-        "Each case is the median of repeated runs, the device's work included; --list names them "
-        "by\n"
-        "group. A case that cannot run is told on standard error as missing, with the reason.\n"
-        "bench/compare of the sources sets the results beside PyTorch's.",
+        "Each result is the median of repeated runs, including the device's work; --list lists the "
+        "cases by\ngroup. A case that cannot run is reported as missing on standard error, with "
+        "the reason.\nbench/compare in the source tree compares the results with PyTorch's.",
     .seed = "42",
     .options = table,
     .n_options = sizeof table / sizeof table[0],

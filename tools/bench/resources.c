@@ -43,7 +43,8 @@ bool bench_fashion(bench_subject *s) {
         !path_join(s->ctx, session->fashion, "train-labels-idx1-ubyte.gz", labels))
         return false;
     if (access(images, R_OK) != 0 || access(labels, R_OK) != 0) {
-        bench_lacks(s, "the images are not in %s; install dataset-fashion-mnist", session->fashion);
+        bench_lacks(s, "the images are not in %s; install Debian's package dataset-fashion-mnist",
+                    session->fashion);
         return false;
     }
     load_images(session, images, labels);

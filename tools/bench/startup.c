@@ -35,7 +35,7 @@ static bool run_child(bench_subject *s, struct rusage *out_usage) {
     if (child > 0 && wait4(child, &status, 0, out_usage) == child && WIFEXITED(status) &&
         WEXITSTATUS(status) == 0)
         return true;
-    bench_lacks(s, "tern could not be started anew");
+    bench_lacks(s, "tern could not be started again");
     return false;
 }
 

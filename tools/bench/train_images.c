@@ -10,7 +10,7 @@ enum { BATCHES = 900 };
 static void prepare_training(bench_subject *s) {
     if (!bench_fashion(s)) return;
     if (tern_size(s->session->images, 0) < s->size[0])
-        bench_lacks(s, "there is no whole batch of images");
+        bench_lacks(s, "there are too few images for a batch");
     s->model = tern_nn(s->ctx, s->text);
     if (s->model) s->optim = tern_optim_new(s->model, "SGD(lr=0.1)");
     s->work = (double)s->size[0];

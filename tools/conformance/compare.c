@@ -67,7 +67,7 @@ static bool bring_home(tern_ctx *ctx, tern_value result, host_array *out) {
     case TERN_VALUE_LIST:
     case TERN_VALUE_TUPLE: return host_size(ctx, result, out);
     default:
-        tern_fail(ctx, TERN_ERR_ARGUMENT, "a %s came where a tensor was expected",
+        tern_fail(ctx, TERN_ERR_ARGUMENT, "got a %s, expected a tensor",
                   tern_kind_name(result.kind));
         return false;
     }
@@ -157,10 +157,10 @@ static bool wrong_kind(const host_array *got, const host_array *want, tern_dtype
                        comparison *c) {
     char a[128], b[128];
     if (got->dtype != dtype)
-        return differs(c, "dtype %s, but %s is right", tern_dtype_name(got->dtype),
+        return differs(c, "dtype %s, expected %s", tern_dtype_name(got->dtype),
                        tern_dtype_name(dtype));
     if (!same_shape(&got->shape, &want->shape))
-        return differs(c, "shape %s, but %s is right", shape_text(&got->shape, a, sizeof a),
+        return differs(c, "shape %s, expected %s", shape_text(&got->shape, a, sizeof a),
                        shape_text(&want->shape, b, sizeof b));
     return false;
 }
@@ -173,7 +173,7 @@ static void compare_exactly(const host_array *got, const host_array *want, compa
         if (same || x == y || (isnan(x) && isnan(y))) continue;
         if (isfinite(x) && isfinite(y) && fabs(x - y) > c->error) c->error = fabs(x - y);
         if (c->equal)
-            differs(c, "element %s is %.17g, but %.17g is right",
+            differs(c, "element %s is %.17g, expected %.17g",
                     position_text(&want->shape, i, where, sizeof where), x, y);
     }
 }
@@ -209,7 +209,7 @@ static void compare_floats(const host_array *got, const host_array *want, const 
         if (isfinite(off) && off > c->error) c->error = off;
         if (isfinite(y) && off <= limit) continue;
         if (c->equal)
-            differs(c, "element %s is %.17g, but %.17g is right (off by %.3g, allowed %.3g)",
+            differs(c, "element %s is %.17g, expected %.17g (off by %.3g, allowed %.3g)",
                     position_text(&want->shape, i, where, sizeof where), x, y, off, limit);
     }
 }
@@ -242,7 +242,7 @@ bool compare_bits(tern_ctx *ctx, tern_value result, const stored_tensor *truth,
     for (int64_t i = 0; i < want.count; i++) {
         double x = double_at(&got, i), y = double_at(&want, i);
         if (bits_at(&got, i) == bits_at(&want, i) || (isnan(x) && isnan(y))) continue;
-        return differs(out_comparison, "element %s is %.17g, but %.17g is right, bit for bit",
+        return differs(out_comparison, "element %s is %.17g, expected %.17g, bit for bit",
                        position_text(&want.shape, i, where, sizeof where), x, y);
     }
     return true;

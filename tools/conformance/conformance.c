@@ -30,30 +30,30 @@ typedef struct conformance_options {
 } conformance_options;
 
 static const option table[] = {
-    {"vectors", OPTION_TEXT, "DIR", NULL,
-     "the folder of vectors; else TERN_VECTORS, else no vectors",
+    {"vectors", OPTION_TEXT, "DIR", NULL, "the folder of vectors (else TERN_VECTORS, else none)",
      offsetof(conformance_options, vectors), 0, 0, false},
-    {"filter", OPTION_TEXT, "GLOB", NULL, "run the subjects that match: 'ops/add*', random",
+    {"filter", OPTION_TEXT, "GLOB", NULL, "run only subjects that match: 'ops/add*', random",
      offsetof(conformance_options, filter), 0, 0, false},
     {"replay", OPTION_TEXT, "FILE:ID", NULL, "run one case: ops/add:7",
      offsetof(conformance_options, replay), 0, 0, false},
     {"composed", OPTION_LIST, "FAMILY", "all",
-     "without fused kernels: all, or those of families: softmax,norm",
+     "without fused kernels: all, or some families (softmax,norm)",
      offsetof(conformance_options, composed), 0, 0, false},
-    {"timeout", OPTION_INT, "SECONDS", "60", "give a case up that takes longer",
+    {"timeout", OPTION_INT, "SECONDS", "60", "give up on a case that takes longer",
      offsetof(conformance_options, seconds), 1, 86400, false},
-    {"sample", OPTION_INT, "N", "1", "of the property checks, run one in N of each operation",
+    {"sample", OPTION_INT, "N", "1", "run one in N property checks of each operation",
      offsetof(conformance_options, sample), 1, 1000000, false},
-    {"fail-fast", OPTION_FLAG, NULL, NULL, "end at the first failure",
+    {"fail-fast", OPTION_FLAG, NULL, NULL, "stop at the first failure",
      offsetof(conformance_options, fail_fast), 0, 0, false},
-    {"junit", OPTION_TEXT, "FILE", NULL, "write the cases as JUnit's XML too",
+    {"junit", OPTION_TEXT, "FILE", NULL, "also write the cases as JUnit XML",
      offsetof(conformance_options, junit), 0, 0, false},
-    {"list", OPTION_FLAG, NULL, NULL, "print the cases that would run, and run none",
+    {"list", OPTION_FLAG, NULL, NULL, "print the cases that would run, without running them",
      offsetof(conformance_options, list), 0, 0, false},
-    {"huge", OPTION_FLAG, NULL, NULL, "with tensors of more than 2^31 elements: 2 GB of memory",
+    {"huge", OPTION_FLAG, NULL, NULL,
+     "include tensors of more than 2^31 elements (needs 2 GB of memory)",
      offsetof(conformance_options, huge), 0, 0, false},
     {"mutants", OPTION_LIST, "NAMES", "all",
-     "run the suite on devices that are known to be wrong, and say what caught each",
+     "run the suite on devices with known defects, and print what caught each",
      offsetof(conformance_options, mutants), 0, 0, false},
 };
 
@@ -244,18 +244,14 @@ const verb verb_conformance = {
     .name = "conformance",
     .arguments = "--device D [--vectors DIR] [--composed[=FAMILY]]",
     .summary = "checks a device against PyTorch's results, forward and backward",
-    .details =
-        "Runs the cases of a folder of vectors, then property checks that need none: every "
-        "operation\n"
-        "against cpu_ref in every dtype it takes, with drawn shapes, layouts and edge values; "
-        "gradients\n"
-        "against cpu_ref and differences; in place, fused and composed, repeated and in turn; bad\n"
-        "indices, memory that runs out, queues, copies and optimizers. --seed draws other ones.\n"
-        "A subject that Tern does not have is skipped, counted and listed. Every failure comes "
-        "with a\n"
-        "line that replays it. No test run is a failure. A case that crashes or takes too long is "
-        "a\n"
-        "failed case; the others still run.",
+    .details = "Runs the cases of a folder of vectors, then property checks that need none: every "
+               "operation\nagainst cpu_ref in every dtype it takes, with random shapes, layouts "
+               "and edge values; gradients\nagainst cpu_ref and finite differences; in place, "
+               "fused and composed, repeated and interleaved;\nbad indices, exhausted memory, "
+               "queues, copies and optimizers. --seed draws other shapes and\nnumbers.\n\nA "
+               "subject that Tern does not have is skipped, counted and listed. Every failure "
+               "comes with a\ncommand that replays it. A case that crashes or takes too long "
+               "counts as failed; the others\nstill run. Running no tests counts as a failure.",
     .seed = "0",
     .options = table,
     .n_options = sizeof table / sizeof table[0],

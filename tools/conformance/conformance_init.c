@@ -44,7 +44,7 @@ static void run(test_case *t) {
         double got = tern_value_as_double(result);
         double right = tern_value_as_double(tern_dict_get(t->json, "value"));
         if (!(fabs(got - right) <= 1e-12 * fabs(right)))
-            case_fail(t, "%s is %.17g, but %.17g is right", name, got, right);
+            case_fail(t, "%s is %.17g, expected %.17g", name, got, right);
     } else if (exact.kind == TERN_VALUE_BOOL && !exact.as.b) {
         case_check(t, "out", result, tern_dict_get(t->json, "out"), dtype, &limit);
     } else {

@@ -58,7 +58,7 @@ static void check_initial_state(test_case *t, tern_module *module) {
     tern_value state = tern_module_state_dict(module);
     if (matches.kind != TERN_VALUE_BOOL || !matches.as.b) return;
     if (tern_value_count(state) != tern_value_count(wanted)) {
-        case_fail(t, "the state has %zu entries, but %zu are right", tern_value_count(state),
+        case_fail(t, "the state has %zu entries, expected %zu", tern_value_count(state),
                   tern_value_count(wanted));
         return;
     }
@@ -85,7 +85,7 @@ static void check_outputs(test_case *t, const results *got) {
     tern_value wanted = tern_dict_get(t->json, "out"), dtypes = tern_dict_get(t->json, "out_dtype");
     size_t count = tern_value_count(wanted);
     if (got->count != count) {
-        case_fail(t, "%zu results, but %zu are right", got->count, count);
+        case_fail(t, "%zu results, expected %zu", got->count, count);
         return;
     }
     for (size_t i = 0; i < count; i++) {
@@ -154,7 +154,7 @@ static void check_gradients(test_case *t, const module_inputs *in, tern_module *
             case_check(t, label, tern_tensor_value(gradients[i]), reference,
                        tern_dtype_of(leaves[i]), &limit);
         else
-            case_fail(t, "%s: no gradient came", label);
+            case_fail(t, "%s: there is no gradient", label);
     }
 }
 

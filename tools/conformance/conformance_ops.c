@@ -48,7 +48,7 @@ static void check_outputs(test_case *t, const results *got) {
     tern_value truth = tern_dict_get(t->json, "truth");
     size_t count = tern_value_count(wanted);
     if (got->count != count) {
-        case_fail(t, "%zu results, but %zu are right", got->count, count);
+        case_fail(t, "%zu results, expected %zu", got->count, count);
         return;
     }
     for (size_t i = 0; i < count; i++) {
@@ -118,7 +118,7 @@ static void check_gradients(test_case *t, const inputs *in, const results *got) 
         snprintf(label, sizeof label, "grad.%s", key.as.s);
         tolerance limit = {.torch_error = case_error(t, label)};
         if (!gradients[i])
-            case_fail(t, "%s: no gradient came", label);
+            case_fail(t, "%s: there is no gradient", label);
         else
             case_check(t, label, tern_tensor_value(gradients[i]), reference,
                        tern_dtype_of(leaves[i]), &limit);

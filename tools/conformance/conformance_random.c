@@ -113,7 +113,7 @@ static void check_digest(test_case *t, tern_value call, const char *label, tern_
     tern_ctx *ctx = t->run->ctx;
     char digest[65];
     if (result.kind != TERN_VALUE_TENSOR) {
-        case_fail(t, "%s: no tensor came", label);
+        case_fail(t, "%s: there is no tensor", label);
         return;
     }
     tern_tensor *flat = tern_flatten(result.as.tensor, 0, -1);

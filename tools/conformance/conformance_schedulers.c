@@ -26,7 +26,7 @@ static void check_rates(test_case *t, const tern_optim *optim, const char *optio
         double right = tern_value_as_double(tern_value_at(wanted, g));
         double got = tern_value_as_double(tern_optim_get(optim, g, option));
         if (!(fabs(got - right) <= 1e-12 * fabs(right)))
-            case_fail(t, "%s of group %zu after %zu steps is %.17g, but %.17g is right", option, g,
+            case_fail(t, "%s of group %zu after %zu steps is %.17g, expected %.17g", option, g,
                       step, got, right);
     }
 }

@@ -215,7 +215,7 @@ static void check_order(test_case *t, const run_record *r) {
 static void check_metric(test_case *t, const char *name, double got) {
     tern_value wanted = tern_dict_get(tern_dict_get(t->json, "metrics"), name);
     if (wanted.kind == TERN_VALUE_FLOAT && fabs(wanted.as.f - got) > 1e-12)
-        case_fail(t, "%s is %.17g, but %.17g is right", name, got, wanted.as.f);
+        case_fail(t, "%s is %.17g, expected %.17g", name, got, wanted.as.f);
 }
 
 static void check_metrics(test_case *t, const training_program *p) {

@@ -111,7 +111,7 @@ plot_result plot_save(const figure *f, const char *path, char *out_message, size
     char temporary[PATH_SIZE], terminal[TERMINAL_SIZE];
     if (!terminal_for(f, path, terminal, sizeof terminal) ||
         snprintf(temporary, sizeof temporary, "%s.XXXXXX", path) >= PATH_SIZE) {
-        snprintf(out_message, size, "%s: a plot's name ends in .png or .svg", path);
+        snprintf(out_message, size, "%s: the file name of a plot must end in .png or .svg", path);
         return PLOT_FAILED;
     }
     int file = mkstemp(temporary);

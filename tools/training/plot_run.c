@@ -15,7 +15,7 @@ typedef struct plot_options {
 #define AT(field) offsetof(plot_options, field)
 
 static const option table[] = {
-    {"out", OPTION_TEXT, "F", NULL, "one plot, into F.png or F.svg; else all, into RUN/plots",
+    {"out", OPTION_TEXT, "F", NULL, "write one plot to F.png or F.svg; else all, to RUN/plots",
      AT(out), 0, 0, false},
     {"what", OPTION_TEXT, "PLOT", "curves", "with --out: curves, confusion or predictions",
      AT(what), 0, 0, false},
@@ -27,7 +27,8 @@ static int draw(const verb *v, saved_run *run, const plot_options *o) {
                        .folder = run->folder,
                        .facts = run->facts,
                        .history = saved_run_history(run),
-                       .model = run->model};
+                       .model = run->model,
+                       .task = run->task};
     if (!o->out || strcmp(o->what, "curves") != 0)
         looks.test = run_data_test(run->ctx, &run->recipe, run->facts, NULL, true);
     if (tern_check(run->ctx) != TERN_OK) return work_failed(v, "%s", saved_run_error(run));
@@ -61,9 +62,8 @@ const verb verb_plot = {
     .name = "plot",
     .arguments = "RUN",
     .summary = "draws a run's curves, confusion matrix and predictions",
-    .details = "RUN is the folder of a run of tern train. gnuplot draws; a run whose data is no "
-               "longer\n"
-               "there still has its curves: --out F.png.",
+    .details = "RUN is the folder of a run of tern train. Plots need gnuplot. If the run's "
+               "data\nno longer exists, --out F.png still draws the curves.",
     .seed = "0",
     .options = table,
     .n_options = sizeof table / sizeof table[0],

@@ -1,4 +1,4 @@
-/* tern predict: what a saved run's model says of data. */
+/* tern predict: what a saved run's model predicts for data. */
 #include "evaluation.h"
 #include "json_out.h"
 #include "plain_text.h"
@@ -28,7 +28,7 @@ static const option table[] = {
 
 typedef struct printer {
     const saved_run *run;
-    bool json, classes;
+    bool json;
     json_out j;
     int64_t done, limit; /* samples; limit 0 is none */
     volatile int enough;
@@ -81,9 +81,9 @@ static int64_t largest(const double *row, int64_t count) {
 
 static void print_batch(void *user, const seen_batch *batch) {
     printer *p = user;
-    tern_tensor *out = batch->predictions;
+    tern_tensor *out = task_predicted(&p->run->task, batch->output);
     int64_t rows = tern_size(out, 0), count = rows ? tern_numel(out) / rows : 0;
-    bool classes = p->classes && tern_rank(out) == 2;
+    bool classes = p->run->task.kind == TASK_CLASSES && tern_rank(out) == 2;
     if (classes) out = tern_softmax(out, 1);
     double *numbers =
         tern_scope_alloc(tern_context_of(out), ((size_t)tern_numel(out) + 1) * sizeof *numbers);
@@ -101,17 +101,20 @@ static void print_batch(void *user, const seen_batch *batch) {
 static int run(const verb *v, void *options) {
     const predict_options *o = options;
     saved_run run;
-    tally sums;
+    scores s;
     int status = EXIT_OK;
     bool opened = saved_run_open(&run, o->common.positional[0], o->common.device);
     tern_dataset *data =
         opened ? run_data_test(run.ctx, &run.recipe, run.facts, o->data, false) : NULL;
     printer p = {.run = &run, .json = o->common.json, .limit = o->limit, .j = json_begin(stdout)};
     if (data) {
-        p.classes = recipe_is_classifier(&run.recipe);
+        evaluation e = {.model = run.model, .task = run.task, .data = data};
+        e.visit = print_batch;
+        e.user = &p;
+        e.stop = &p.enough;
         if (p.json) json_object(&p.j, NULL);
         if (p.json) json_array(&p.j, "predictions");
-        evaluate(run.model, NULL, data, print_batch, &p, &p.enough, &sums);
+        evaluate(&e, &s);
         if (p.json) json_end(&p.j);
         if (p.json) json_end(&p.j);
         if (p.json) json_finish(&p.j);
@@ -127,11 +130,14 @@ const verb verb_predict = {
     .arguments = "RUN",
     .summary = "prints what a trained model predicts",
     .details =
-        "RUN is the folder of a run of tern train. --data takes what a recipe's data takes, and "
+        "RUN is the folder of a run of tern train. --data takes what a recipe's `data` takes, and "
         "also\n"
-        "inputs alone: a table without the target's column, or a file .npy or IDX. A "
-        "classifier's\n"
-        "line is the class and its probability, any other model's what it gives.",
+        "inputs alone: a table without the target's column, or an .npy or IDX file.\n\n"
+        "One line per sample: a classifier's has the class and its probability, a binary model's "
+        "the\n"
+        "probability of 1, a regression's the number in the target's own unit, and any other "
+        "model's\n"
+        "what the model returns.",
     .seed = "0",
     .options = table,
     .n_options = sizeof table / sizeof table[0],

@@ -187,12 +187,8 @@ bool recipe_read(tern_ctx *ctx, const char *path, recipe *out_recipe) {
     *out_recipe = recipe_default();
     if (!text) return false;
     if (strlen(text) == bytes) return recipe_parse(ctx, path, text, out_recipe);
-    tern_fail(ctx, TERN_ERR_FORMAT, "%s: is no text: byte %zu is zero", path, strlen(text));
+    tern_fail(ctx, TERN_ERR_FORMAT, "%s: not a text file: byte %zu is zero", path, strlen(text));
     return false;
-}
-
-bool recipe_is_classifier(const recipe *r) {
-    return strstr(r->loss, "CrossEntropyLoss") || strstr(r->loss, "NLLLoss");
 }
 
 tern_ctx *recipe_context(tern_ctx *reader, const recipe *r, const char *asked) {

@@ -28,7 +28,7 @@ typedef struct recipe {
     int64_t patience;    /* epochs without a better test loss until training stops; 0: never */
     double clip;         /* the gradients' largest norm; 0: none */
     double test_share;   /* of data that comes in one part */
-    int64_t standardize; /* of a table: 1 takes mean and deviation off the inputs */
+    int64_t standardize; /* of a table: 1 scales inputs, and the target of a regression */
 } recipe;
 
 /* The defaults of a recipe. */
@@ -48,9 +48,6 @@ bool recipe_write(tern_ctx *ctx, const recipe *r, const char *path);
 
 /* The notation of a model's short name; other text as it is. */
 const char *recipe_model(const recipe *r);
-
-/* Whether its loss takes classes. */
-bool recipe_is_classifier(const recipe *r);
 
 /* The context that a recipe runs in: `reader`, in which it was read, or where it names a device and
  * the command line (`asked`) does not, a new one that the caller closes. */

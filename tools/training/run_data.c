@@ -3,6 +3,7 @@
 
 #include "folders.h"
 #include "table_data.h"
+#include "task.h"
 
 #include "tern/io.h"
 #include "tern/memory.h"
@@ -26,6 +27,7 @@ typedef struct source {
     bool needs_train, needs_targets;
     bool whole; /* of what comes in one part, all is the test */
     tern_value facts;
+    int64_t classes; /* one more than the greatest class index so far */
 } source;
 
 static bool good(const source *s) {
@@ -42,16 +44,29 @@ static bool find(const source *s, const char *name, char out_path[PATH_SIZE]) {
     return path_join(s->ctx, s->path, name, out_path) && access(out_path, R_OK) == 0;
 }
 
+static long long rows_in(tern_tensor *t) {
+    return tern_rank(t) ? (long long)tern_size(t, 0) : 1;
+}
+
+static void note_classes(source *s, tern_tensor *targets) {
+    if (task_kind_of(s->recipe) != TASK_CLASSES || tern_dtype_of(targets) != TERN_INT64 ||
+        tern_numel(targets) == 0)
+        return;
+    int64_t count = tern_item_i64(tern_max(targets)) + 1;
+    if (count > s->classes) s->classes = count;
+}
+
 /* Inputs and targets of as many rows; without targets the inputs alone. */
-static tern_dataset *pair(const source *s, tern_tensor *inputs, tern_tensor *targets) {
+static tern_dataset *pair(source *s, tern_tensor *inputs, tern_tensor *targets) {
     tern_tensor *both[] = {inputs, targets};
     if (!good(s)) return NULL;
     if (targets && (tern_rank(inputs) < 1 || tern_rank(targets) < 1 ||
                     tern_size(inputs, 0) != tern_size(targets, 0))) {
         tern_fail(s->ctx, TERN_ERR_FORMAT, "%s: %lld inputs but %lld targets", s->path,
-                  (long long)tern_numel(inputs), (long long)tern_numel(targets));
+                  rows_in(inputs), rows_in(targets));
         return NULL;
     }
+    if (targets) note_classes(s, targets);
     return tern_tensor_dataset_new(s->ctx, both, targets ? 2 : 1);
 }
 
@@ -66,10 +81,10 @@ static bool find_idx(const source *s, bool train, const char *what, char out_pat
     return find(s, name, out_path);
 }
 
-static tern_dataset *load_idx(const source *s, bool train) {
+static tern_dataset *load_idx(source *s, bool train) {
     char images[PATH_SIZE], labels[PATH_SIZE];
     if (!find_idx(s, train, "images", images) || !find_idx(s, train, "labels", labels)) {
-        tern_fail(s->ctx, TERN_ERR_NOT_FOUND, "%s: the %s images or labels are not there", s->path,
+        tern_fail(s->ctx, TERN_ERR_NOT_FOUND, "%s: the %s images or labels are missing", s->path,
                   train ? "training" : "test");
         return NULL;
     }
@@ -77,7 +92,7 @@ static tern_dataset *load_idx(const source *s, bool train) {
     return pair(s, tern_idx_load(s->ctx, images), tern_to_dtype(classes, TERN_INT64));
 }
 
-static tern_dataset *load_npy(const source *s, bool train) {
+static tern_dataset *load_npy(source *s, bool train) {
     char inputs[PATH_SIZE], targets[PATH_SIZE];
     if (!path_join(s->ctx, s->path, train ? "train_inputs.npy" : "test_inputs.npy", inputs) ||
         !path_join(s->ctx, s->path, train ? "train_targets.npy" : "test_targets.npy", targets))
@@ -95,8 +110,9 @@ static bool split(const source *s, tern_dataset *whole, tern_dataset *out_parts[
     tern_generator_seed(generator, s->recipe->seed);
     if (tern_random_split(whole, shares, 2, generator, out_parts) != TERN_OK) return false;
     if (tern_dataset_length(out_parts[0]) > 0 && tern_dataset_length(out_parts[1]) > 0) return true;
-    tern_fail(s->ctx, TERN_ERR_FORMAT, "%s: %lld samples are too few to keep %g of them for a test",
-              s->path, (long long)tern_dataset_length(whole), test);
+    tern_fail(s->ctx, TERN_ERR_FORMAT,
+              "%s: %lld samples are too few to set a share of %g aside for the test", s->path,
+              (long long)tern_dataset_length(whole), test);
     return false;
 }
 
@@ -156,7 +172,7 @@ static bool load_class_folders(source *s, run_data *out) {
             out->test = tern_npy_folder_new(s->ctx, path, &classes);
     }
     if (good(s) && tern_dataset_field_count(out->test) != 2)
-        tern_fail(s->ctx, TERN_ERR_FORMAT, "%s: the .npy files lie in no folders of classes",
+        tern_fail(s->ctx, TERN_ERR_FORMAT, "%s: the .npy files must be in one folder per class",
                   s->path);
     if (good(s)) tell_classes(s, classes);
     return good(s);
@@ -164,10 +180,10 @@ static bool load_class_folders(source *s, run_data *out) {
 
 /* ---- tables ---------------------------------------------------------------------------------- */
 
-static tern_dataset *table_dataset(const source *s, const table_data *table) {
-    tern_tensor *inputs = table->inputs;
-    if (good(s) && s->recipe->standardize) inputs = table_standardized(inputs, s->facts);
-    return good(s) ? pair(s, inputs, table->targets) : NULL;
+static tern_dataset *table_dataset(source *s, const table_data *table) {
+    table_data rows = *table;
+    if (good(s) && s->recipe->standardize) rows = table_standardized(table, s->facts);
+    return good(s) ? pair(s, rows.inputs, rows.targets) : NULL;
 }
 
 /* The rows of a part. */
@@ -179,10 +195,9 @@ static table_data rows_of(const source *s, const table_data *table, const tern_d
                         tern_index_select(table->targets, 0, rows)};
 }
 
-/* What is measured on the training rows is measured once: a run keeps it. */
+/* Measured on the training rows when a run begins, which keeps the numbers. */
 static void measure(const source *s, const table_data *train) {
-    if (s->recipe->standardize && !tern_dict_has(s->facts, "mean"))
-        table_measure(train->inputs, s->facts);
+    if (s->recipe->standardize && s->needs_train) table_measure(s->recipe, train, s->facts);
 }
 
 static bool load_one_table(source *s, run_data *out) {
@@ -243,7 +258,7 @@ static bool load_inputs(source *s, run_data *out) {
     if (value.kind == TERN_VALUE_TENSOR && !s->needs_targets)
         out->test = pair(s, value.as.tensor, NULL);
     else
-        tern_fail(s->ctx, TERN_ERR_FORMAT, "%s: a table (.csv) or a folder is wanted here",
+        tern_fail(s->ctx, TERN_ERR_FORMAT, "%s: data must be a table (.csv) or a folder here",
                   s->path);
     return good(s);
 }
@@ -253,7 +268,8 @@ static bool load(source *s, run_data *out) {
     if (fashion) s->path = FASHION_MNIST_FOLDER;
     if (fashion && !is_folder(s->path)) {
         tern_fail(s->ctx, TERN_ERR_NOT_FOUND,
-                  "%s: the images are not there; install dataset-fashion-mnist", s->path);
+                  "%s: the images are missing; install Debian's package dataset-fashion-mnist",
+                  s->path);
         return false;
     }
     if (fashion) {
@@ -277,7 +293,7 @@ static bool resolve_transforms(tern_ctx *ctx, recipe *r, const run_data *data) {
     if (*r->test_transforms) return true;
     if (strstr(r->transforms, "Random")) {
         tern_fail(ctx, TERN_ERR_ARGUMENT,
-                  "transforms is random: give the recipe test_transforms for the test data");
+                  "transforms is random: add test_transforms to the recipe, for the test data");
         return false;
     }
     r->test_transforms = r->transforms;
@@ -293,8 +309,10 @@ static tern_dataset *transformed(tern_dataset *data, const char *transforms) {
 bool run_data_load(tern_ctx *ctx, recipe *r, run_data *out_data) {
     source s = {
         .ctx = ctx, .recipe = r, .path = r->data, .needs_train = true, .needs_targets = true};
-    *out_data = (run_data){NULL, NULL, s.facts = tern_dict_new(ctx, false)};
+    *out_data = (run_data){.facts = s.facts = tern_dict_new(ctx, false)};
     if (!load(&s, out_data) || !resolve_transforms(ctx, r, out_data)) return false;
+    size_t named = tern_value_count(tern_dict_get(s.facts, "classes"));
+    out_data->classes = s.classes > (int64_t)named ? s.classes : (int64_t)named;
     out_data->train = transformed(out_data->train, r->transforms);
     out_data->test = transformed(out_data->test, r->test_transforms);
     return tern_check(ctx) == TERN_OK;
@@ -308,7 +326,7 @@ tern_dataset *run_data_test(tern_ctx *ctx, const recipe *r, tern_value facts, co
                 .whole = path != NULL,
                 .needs_targets = needs_targets,
                 .facts = facts};
-    run_data data = {NULL, NULL, facts};
+    run_data data = {.facts = facts};
     if (!load(&s, &data)) return NULL;
     return transformed(data.test, r->test_transforms);
 }
@@ -330,6 +348,13 @@ static bool is_list_of(tern_value list, bool texts) {
     return all;
 }
 
+/* Both, or neither. */
+static bool is_scale(tern_value mean, tern_value deviation) {
+    if (mean.kind == TERN_VALUE_NONE && deviation.kind == TERN_VALUE_NONE) return true;
+    return tern_value_is_number(mean) && tern_value_is_number(deviation) &&
+           tern_value_as_double(deviation) > 0;
+}
+
 bool run_data_facts_valid(tern_value facts) {
     tern_value target = tern_dict_get(facts, "target");
     bool table = tern_dict_has(facts, "inputs");
@@ -337,5 +362,7 @@ bool run_data_facts_valid(tern_value facts) {
            is_list_of(tern_dict_get(facts, "inputs"), true) &&
            is_list_of(tern_dict_get(facts, "mean"), false) &&
            is_list_of(tern_dict_get(facts, "deviation"), false) &&
+           is_scale(tern_dict_get(facts, "target_mean"),
+                    tern_dict_get(facts, "target_deviation")) &&
            (!table || target.kind == TERN_VALUE_STRING);
 }

@@ -8,7 +8,7 @@
  *                          .npy files; or such folders alone, of which test_share is for the test
  *   FILE.csv[.gz], .tsv    a table, of which test_share is for the test
  *
- * Targets of a classifier are int64 [N], others as they lie in .npy, or float32 [N, 1] of a table.
+ * Targets of a classifier are int64 [N], others as they are in .npy, or float32 [N, 1] of a table.
  */
 #ifndef TERN_TOOLS_RUN_DATA_H
 #define TERN_TOOLS_RUN_DATA_H
@@ -23,12 +23,13 @@
 
 /*
  * `facts` is what data seen later must be treated by, kept in the run's folder as data.json: a dict of
- * "classes" (a list of names), and of a table's "inputs", "target", "mean" and "deviation"; each where
- * there is such a thing.
+ * "classes" (a list of names), and of a table's "inputs", "target", "mean" and "deviation" (of the
+ * inputs), "target_mean" and "target_deviation" (of a regression); each where there is such a thing.
  */
 typedef struct run_data {
     tern_dataset *train, *test;
     tern_value facts;
+    int64_t classes; /* of a classifier: one more than the greatest class index */
 } run_data;
 
 /* Loads both parts, and fills in the recipe's transforms where it leaves them open. False after

@@ -108,11 +108,11 @@ typedef struct answers {
 } answers;
 
 static void add_confusion(answers *a, const seen_batch *batch) {
-    int64_t classes = tern_size(batch->predictions, 1);
+    int64_t classes = tern_size(batch->output, 1);
     if (classes < 2 || classes > MOST_CLASSES) return;
     size_t cells = (size_t)(classes * classes);
     double *counts = tern_scope_alloc(a->looks->ctx, cells * sizeof *counts);
-    tern_tensor *matrix = tern_confusion_matrix(batch->predictions, batch->targets);
+    tern_tensor *matrix = tern_confusion_matrix(batch->output, batch->targets);
     if (!counts || tern_to_doubles(matrix, counts, cells) != TERN_OK) return;
     a->classes = classes;
     for (size_t i = 0; i < cells; i++) a->confusion[i] += counts[i];
@@ -128,7 +128,7 @@ static tern_tensor *gray(tern_tensor *inputs) {
 static void add_pictures(answers *a, const seen_batch *batch) {
     tern_tensor *shown = gray(batch->inputs);
     if (!shown || tern_size(shown, 1) * tern_size(shown, 2) > MOST_PIXELS) return;
-    tern_tensor *said = tern_argmax(batch->predictions, 1, false);
+    tern_tensor *said = tern_argmax(batch->output, 1, false);
     a->height = tern_size(shown, 1);
     a->width = tern_size(shown, 2);
     size_t pixels = (size_t)(a->height * a->width);
@@ -142,16 +142,18 @@ static void add_pictures(answers *a, const seen_batch *batch) {
 
 /* Predictions and targets of one number a sample. */
 static void add_points(answers *a, const seen_batch *batch) {
-    int64_t rows = tern_size(batch->predictions, 0), left = MOST_POINTS - (int64_t)a->n_points;
-    if (tern_numel(batch->predictions) != rows || tern_numel(batch->targets) != rows) return;
+    int64_t rows = tern_size(batch->output, 0), left = MOST_POINTS - (int64_t)a->n_points;
+    if (tern_numel(batch->output) != rows || tern_numel(batch->targets) != rows) return;
     int64_t count = rows < left ? rows : left;
     if (count <= 0) return;
+    const task *t = &a->looks->task;
+    tern_tensor *predicted = task_predicted(t, batch->output);
+    tern_tensor *targets = task_target(t, batch->targets);
     size_t n = (size_t)count, at = a->n_points;
     a->x_is_input = tern_numel(batch->inputs) == rows;
     tern_shape flat = TERN_SHAPE(-1);
-    tern_to_doubles(tern_narrow(tern_reshape(batch->predictions, flat), 0, 0, count),
-                    a->predicted + at, n);
-    tern_to_doubles(tern_narrow(tern_reshape(batch->targets, flat), 0, 0, count), a->y + at, n);
+    tern_to_doubles(tern_narrow(tern_reshape(predicted, flat), 0, 0, count), a->predicted + at, n);
+    tern_to_doubles(tern_narrow(tern_reshape(targets, flat), 0, 0, count), a->y + at, n);
     if (a->x_is_input)
         tern_to_doubles(tern_narrow(tern_reshape(batch->inputs, flat), 0, 0, count), a->x + at, n);
     else
@@ -162,8 +164,8 @@ static void add_points(answers *a, const seen_batch *batch) {
 static void look(void *user, const seen_batch *batch) {
     answers *a = user;
     if (!batch->targets) return;
-    bool classes = tern_dtype_of(batch->targets) == TERN_INT64 &&
-                   tern_rank(batch->predictions) == 2 && tern_rank(batch->targets) == 1;
+    bool classes = tern_dtype_of(batch->targets) == TERN_INT64 && tern_rank(batch->output) == 2 &&
+                   tern_rank(batch->targets) == 1;
     if (classes) add_confusion(a, batch);
     if (classes && a->n_pictures < PICTURES) add_pictures(a, batch);
     if (!classes) add_points(a, batch);
@@ -237,9 +239,10 @@ static void draw_points(target *to, const answers *a) {
 static bool draw_answers(target *to, const char *what) {
     const run_looks *l = to->looks;
     answers a = {.looks = l};
-    tally sums;
+    evaluation e = {.model = l->model, .task = l->task, .data = l->test, .visit = look, .user = &a};
+    scores s;
     bool any = false;
-    if (!make_room(&a) || !evaluate(l->model, NULL, l->test, look, &a, NULL, &sums)) return false;
+    if (!make_room(&a) || !evaluate(&e, &s)) return false;
     if (a.classes && (!what || strcmp(what, "confusion") == 0)) {
         draw_confusion(to, &a);
         any = true;

@@ -7,6 +7,7 @@
 #define TERN_TOOLS_RUN_PLOTS_H
 
 #include "options.h"
+#include "task.h"
 
 #include "tern/data.h"
 #include "tern/nn.h"
@@ -18,6 +19,7 @@ typedef struct run_looks {
     const char *folder;
     tern_value facts, history;
     tern_module *model;
+    task task;
     tern_dataset *test;
 } run_looks;
 

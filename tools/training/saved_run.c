@@ -19,6 +19,7 @@ static bool load(saved_run *run) {
         tern_fail(ctx, TERN_ERR_FORMAT, "%s: is not what tern train writes; train again", path);
         return false;
     }
+    run->task = task_of(&run->recipe, run->facts);
     run->model = tern_nn(ctx, recipe_model(&run->recipe));
     run->loss = tern_nn(ctx, run->recipe.loss);
     if (tern_check(ctx) != TERN_OK || !path_join(ctx, run->folder, "model.pth", path)) return false;

@@ -2,7 +2,7 @@
 #ifndef TERN_TOOLS_SAVED_RUN_H
 #define TERN_TOOLS_SAVED_RUN_H
 
-#include "recipe.h"
+#include "task.h"
 
 #include "tern/data.h"
 #include "tern/nn.h"
@@ -12,6 +12,7 @@ typedef struct saved_run {
     const char *folder;
     recipe recipe;
     tern_value facts; /* run_data.h */
+    task task;
     tern_module *model, *loss;
 } saved_run;
 

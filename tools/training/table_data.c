@@ -1,6 +1,7 @@
 #include "table_data.h"
 
 #include "plain_text.h"
+#include "task.h"
 
 #include "tern/io.h"
 #include "tern/memory.h"
@@ -62,7 +63,7 @@ static tern_tensor *read_inputs(tern_ctx *ctx, const char *path, tern_csv *csv, 
     const char *columns[MOST_COLUMNS];
     size_t count = tern_value_count(names);
     if (count == 0 || count > MOST_COLUMNS) {
-        tern_fail(ctx, TERN_ERR_FORMAT, "%s: %zu columns of inputs; 1 to %d are wanted", path,
+        tern_fail(ctx, TERN_ERR_FORMAT, "%s: %zu input columns, but there must be 1 to %d", path,
                   count, MOST_COLUMNS);
         return NULL;
     }
@@ -84,7 +85,7 @@ static tern_tensor *known_classes(tern_ctx *ctx, const char *path, const tern_cs
     int column = tern_csv_column(csv, target);
     int64_t rows = tern_csv_rows(csv), *classes;
     if (column < 0) {
-        tern_fail(ctx, TERN_ERR_NOT_FOUND, "%s: no column '%.60s' of targets", path,
+        tern_fail(ctx, TERN_ERR_NOT_FOUND, "%s: there is no target column '%.60s'", path,
                   plain_text(ctx, target));
         return NULL;
     }
@@ -102,11 +103,31 @@ static tern_tensor *known_classes(tern_ctx *ctx, const char *path, const tern_cs
     return classes ? tern_from_data(ctx, classes, TERN_SHAPE(rows), TERN_INT64) : NULL;
 }
 
+/* Probabilities, nearly always 0 and 1. */
+static tern_tensor *binary_targets(tern_ctx *ctx, const recipe *r, const char *path, tern_csv *csv,
+                                   const char *target) {
+    tern_tensor *numbers = tern_csv_numbers(csv, &target, 1);
+    int64_t rows = tern_csv_rows(csv);
+    double *values = numbers ? tern_scope_alloc(ctx, ((size_t)rows + 1) * sizeof *values) : NULL;
+    if (!values || tern_to_doubles(numbers, values, (size_t)rows) != TERN_OK) return NULL;
+    for (int64_t row = 0; row < rows; row++) {
+        if (values[row] >= 0 && values[row] <= 1) continue;
+        tern_fail(ctx, TERN_ERR_FORMAT,
+                  "%s:%lld: column '%.60s' is %g, but %s takes targets from 0 to 1; for classes "
+                  "use CrossEntropyLoss(), for a regression MSELoss()",
+                  path, (long long)tern_csv_line(csv, row), plain_text(ctx, target), values[row],
+                  r->loss);
+        return NULL;
+    }
+    return numbers;
+}
+
 static tern_tensor *read_targets(tern_ctx *ctx, const recipe *r, const char *path, tern_csv *csv,
                                  tern_value facts) {
     const char *target = tern_dict_get(facts, "target").as.s;
     tern_value names = tern_dict_get(facts, "classes");
-    if (!recipe_is_classifier(r)) return tern_csv_numbers(csv, &target, 1);
+    if (task_kind_of(r) == TASK_BINARY) return binary_targets(ctx, r, path, csv, target);
+    if (task_kind_of(r) != TASK_CLASSES) return tern_csv_numbers(csv, &target, 1);
     if (names.kind == TERN_VALUE_LIST) return known_classes(ctx, path, csv, target, names);
     tern_tensor *classes = tern_csv_classes(csv, target, &names);
     if (names.kind == TERN_VALUE_LIST) tern_dict_set(facts, "classes", names);
@@ -144,12 +165,25 @@ static tern_value numbers_of(tern_tensor *row) {
     return list;
 }
 
-void table_measure(tern_tensor *inputs, tern_value facts) {
-    tern_tensor *mean = tern_mean_dims(inputs, TERN_SHAPE(0), true);
-    tern_tensor *square = tern_square(tern_sub(inputs, mean));
-    tern_tensor *deviation = tern_sqrt(tern_mean_dims(square, TERN_SHAPE(0), true));
-    tern_dict_set(facts, "mean", numbers_of(mean));
-    tern_dict_set(facts, "deviation", numbers_of(deviation));
+/* Mean and deviation of each column. */
+static void measure(tern_tensor *rows, tern_value *out_mean, tern_value *out_deviation) {
+    tern_tensor *mean = tern_mean_dims(rows, TERN_SHAPE(0), true);
+    tern_tensor *square = tern_square(tern_sub(rows, mean));
+    *out_mean = numbers_of(mean);
+    *out_deviation = numbers_of(tern_sqrt(tern_mean_dims(square, TERN_SHAPE(0), true)));
+}
+
+void table_measure(const recipe *r, const table_data *train, tern_value facts) {
+    tern_value mean, deviation;
+    measure(train->inputs, &mean, &deviation);
+    tern_dict_set(facts, "mean", mean);
+    tern_dict_set(facts, "deviation", deviation);
+    if (task_kind_of(r) != TASK_REGRESSION) return;
+    measure(train->targets, &mean, &deviation);
+    if (mean.kind != TERN_VALUE_LIST || deviation.kind != TERN_VALUE_LIST) return;
+    double divisor = tern_value_as_double(tern_value_at(deviation, 0));
+    tern_dict_set(facts, "target_mean", tern_value_at(mean, 0));
+    tern_dict_set(facts, "target_deviation", tern_float(divisor > 0 ? divisor : 1));
 }
 
 /* A row of float32 from the facts; a deviation of zero, a column that never changes, divides by 1. */
@@ -164,10 +198,19 @@ static tern_tensor *row_of(tern_ctx *ctx, tern_value list, bool divisor) {
     return tern_from_data(ctx, numbers, TERN_SHAPE(1, (int64_t)count), TERN_FLOAT32);
 }
 
-tern_tensor *table_standardized(tern_tensor *inputs, tern_value facts) {
+static tern_tensor *inputs_standardized(tern_tensor *inputs, tern_value facts) {
     tern_ctx *ctx = tern_context_of(inputs);
     tern_value mean = tern_dict_get(facts, "mean"), deviation = tern_dict_get(facts, "deviation");
     size_t columns = (size_t)tern_size(inputs, 1);
     if (tern_value_count(mean) != columns || tern_value_count(deviation) != columns) return inputs;
     return tern_div(tern_sub(inputs, row_of(ctx, mean, false)), row_of(ctx, deviation, true));
+}
+
+table_data table_standardized(const table_data *table, tern_value facts) {
+    table_data out = {inputs_standardized(table->inputs, facts), table->targets};
+    if (!out.targets || !tern_dict_has(facts, "target_mean")) return out;
+    double mean = tern_value_as_double(tern_dict_get(facts, "target_mean"));
+    double deviation = tern_value_as_double(tern_dict_get(facts, "target_deviation"));
+    out.targets = tern_div_scalar(tern_sub_scalar(out.targets, mean), deviation);
+    return out;
 }

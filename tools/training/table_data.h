@@ -7,7 +7,7 @@
 #include "tern/tensor.h"
 #include "tern/value.h"
 
-/* Whether a path ends as a table's does: .csv, .tsv, packed (.gz) or not. */
+/* Whether a path ends as a table's does: .csv, .tsv, .csv.gz, .tsv.gz. */
 bool is_table(const char *path);
 
 typedef struct table_data {
@@ -16,15 +16,17 @@ typedef struct table_data {
 } table_data;
 
 /*
- * Reads a table. `facts` (a dict) tells the columns and the classes where it has them, and is told
- * those that were found where not. Without `needs_targets` the target's column may be missing. False
- * after latching an error.
+ * Reads a table by the columns and classes of `facts` (a dict); those that are not there yet are found
+ * and added. Without `needs_targets` the target's column may be missing. False after latching an error.
  */
 bool table_read(tern_ctx *ctx, const recipe *r, const char *path, bool needs_targets,
                 tern_value facts, table_data *out_table);
 
-/* Puts the columns' mean and deviation into the facts; and takes them off inputs. */
-void table_measure(tern_tensor *inputs, tern_value facts);
-tern_tensor *table_standardized(tern_tensor *inputs, tern_value facts);
+/* Puts the mean and deviation of the training rows' inputs into the facts, and of a regression's
+ * targets. */
+void table_measure(const recipe *r, const table_data *train, tern_value facts);
+
+/* Inputs and targets less that mean, divided by that deviation, each where the facts have them. */
+table_data table_standardized(const table_data *table, tern_value facts);
 
 #endif

@@ -3,6 +3,7 @@
 #include "folders.h"
 #include "interrupt.h"
 #include "json_out.h"
+#include "plain_text.h"
 #include "run_plots.h"
 #include "saved_run.h"
 #include "training.h"
@@ -13,13 +14,14 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 typedef struct train_options {
     common_options common;
     const char *model, *out;
     int64_t epochs, batch_size, limit;
-    bool resume, no_plots;
+    bool resume, force, no_plots;
 } train_options;
 
 #define AT(field) offsetof(train_options, field)
@@ -28,11 +30,13 @@ static const option table[] = {
     {"model", OPTION_TEXT, "MODEL", NULL, "PyTorch's notation, mlp or tinyvgg", AT(model), 0, 0,
      false},
     {"out", OPTION_TEXT, "DIR", NULL, "the run's folder", AT(out), 0, 0, false},
-    {"epochs", OPTION_INT, "N", NULL, "epochs in all", AT(epochs), 1, INT32_MAX, false},
-    {"batch-size", OPTION_INT, "N", NULL, "samples a step", AT(batch_size), 1, INT32_MAX, false},
+    {"epochs", OPTION_INT, "N", NULL, "total number of epochs", AT(epochs), 1, INT32_MAX, false},
+    {"batch-size", OPTION_INT, "N", NULL, "samples per step", AT(batch_size), 1, INT32_MAX, false},
     {"limit", OPTION_INT, "N", NULL, "train on the first N samples", AT(limit), 1, INT32_MAX,
      false},
-    {"resume", OPTION_FLAG, NULL, NULL, "go on from the run's checkpoint", AT(resume), 0, 0, false},
+    {"resume", OPTION_FLAG, NULL, NULL, "continue from the run's checkpoint", AT(resume), 0, 0,
+     false},
+    {"force", OPTION_FLAG, NULL, NULL, "replace the run in that folder", AT(force), 0, 0, false},
     {"no-plots", OPTION_FLAG, NULL, NULL, "draw no plots", AT(no_plots), 0, 0, false},
 };
 
@@ -50,25 +54,29 @@ static void print_json(const epoch_result *e) {
     json_out j = json_begin(stdout);
     json_object(&j, NULL);
     json_int(&j, "epoch", e->epoch);
-    json_number(&j, "loss", e->loss);
-    json_number(&j, "accuracy", e->accuracy);
-    json_number(&j, "test_loss", e->test_loss);
-    json_number(&j, "test_accuracy", e->test_accuracy);
+    json_number(&j, "loss", e->train.loss);
+    json_number(&j, "accuracy", e->train.accuracy);
+    json_number(&j, "test_loss", e->test.loss);
+    json_number(&j, "test_accuracy", e->test.accuracy);
     json_number(&j, "seconds", e->seconds);
     json_number(&j, "samples_per_s", e->samples_per_s);
     json_end(&j);
     json_finish(&j);
 }
 
+static void print_text(const epoch_result *e) {
+    printf("Epoch: %" PRId64 " | Train loss: %.5f", e->epoch, e->train.loss);
+    scores_print(stdout, &e->train);
+    printf(" | Test loss: %.5f", e->test.loss);
+    scores_print(stdout, &e->test);
+    printf(" | %.1f s, %.0f samples/s\n", e->seconds, e->samples_per_s);
+}
+
 static void print_epoch(const epoch_result *e, bool json) {
     if (json)
         print_json(e);
     else
-        printf("Epoch: %" PRId64
-               " | Train loss: %.5f, acc: %.2f%% | Test loss: %.5f, acc: %.2f%% | "
-               "%.1f s, %.0f samples/s\n",
-               e->epoch, e->loss, 100 * e->accuracy, e->test_loss, 100 * e->test_accuracy,
-               e->seconds, e->samples_per_s);
+        print_text(e);
     fflush(stdout);
 }
 
@@ -93,7 +101,7 @@ static bool begin(training *t, tern_ctx *ctx, recipe *r, bool resume) {
 static void tell_limit(const training *t, const train_options *o) {
     if (o->common.quiet) return;
     fprintf(o->common.json ? stderr : stdout,
-            "%s is made to be read, not to be fast: training on the first %" PRId64
+            "%s is written to be read, not to be fast: training on the first %" PRId64
             " samples (--limit N changes that)\n",
             tern_device_name(t->ctx), t->recipe->limit);
 }
@@ -103,12 +111,32 @@ static void print_start(const training *t) {
            " parameters\n",
            tern_device_name(t->ctx), tern_dataset_length(t->data.train),
            tern_dataset_length(t->data.test), tern_module_count_parameters(t->model));
+    tern_value target = tern_dict_get(t->data.facts, "target");
+    if (tern_dict_has(t->data.facts, "target_mean"))
+        printf(
+            "the target '%.60s' (mean %.6g, standard deviation %.6g) is scaled to 0 and 1: so is "
+            "the loss; MAE and predictions are in its own unit\n",
+            plain_text(t->ctx, target.as.s), t->task.mean, t->task.deviation);
+}
+
+/* Whether an epoch was finished there. */
+static bool holds_run(tern_ctx *ctx, const char *folder) {
+    char path[PATH_SIZE];
+    struct stat status;
+    return path_join(ctx, folder, "metrics.jsonl", path) && stat(path, &status) == 0 &&
+           status.st_size > 0;
 }
 
 static int train(const verb *v, tern_ctx *ctx, recipe *r, const train_options *o) {
     training t;
     bool talks = !o->common.json && !o->common.quiet;
     bool unlimited = r->limit == 0;
+    if (!o->resume && !o->force && holds_run(ctx, r->out))
+        return work_failed(
+            v,
+            "%s holds a run already: --resume continues it, --force replaces it, and "
+            "--out DIR names another folder",
+            r->out);
     if (!begin(&t, ctx, r, o->resume)) return work_failed(v, "%s", tern_error(ctx));
     t.shows_progress = talks && isatty(STDERR_FILENO);
     if (unlimited && r->limit > 0) tell_limit(&t, o);
@@ -116,13 +144,13 @@ static int train(const verb *v, tern_ctx *ctx, recipe *r, const train_options *o
     run_epochs(&t, o);
     if (tern_check(ctx) != TERN_OK) return work_failed(v, "%s", tern_error(ctx));
     if (*t.stop && t.done < r->epochs)
-        return work_failed(v, "interrupted after %" PRId64 " epochs; --resume goes on from %s",
+        return work_failed(v, "interrupted after %" PRId64 " epochs; --resume continues from %s",
                            t.done, r->out);
     if (talks && training_is_stuck(&t))
         printf("stopped early: %" PRId64 " epochs without a better test loss\n", t.waited);
     if (!o->no_plots) {
         /* The weights that were kept are those that the plots show. */
-        run_looks looks = {v, ctx, r->out, t.data.facts, t.history, t.model, t.data.test};
+        run_looks looks = {v, ctx, r->out, t.data.facts, t.history, t.model, t.task, t.data.test};
         char path[PATH_SIZE];
         if (strcmp(r->keep, "best") == 0 && path_join(ctx, r->out, "model.pth", path))
             tern_module_load(t.model, path);
@@ -140,8 +168,10 @@ static int read_recipe(const verb *v, tern_ctx *ctx, const char *name, recipe *o
     if (strcmp(name, "fashion-mnist") == 0) return EXIT_OK;
     if (access(name, F_OK) != 0 && !strpbrk(name, "/.")) {
         const char *nearest = nearest_word(name, built_in, 2);
-        return wrong_usage(v, "no recipe '%s'; %s%s%s`tern train --help` lists them", name,
-                           nearest ? "did you mean '" : "", nearest ? nearest : "",
+        return wrong_usage(v,
+                           "no recipe '%s'; %s%s%sRECIPE is linear, fashion-mnist or a file, which "
+                           "`tern train --help` describes",
+                           name, nearest ? "did you mean '" : "", nearest ? nearest : "",
                            nearest ? "'? " : "");
     }
     return recipe_read(ctx, name, out_recipe) ? EXIT_OK : work_failed(v, "%s", tern_error(ctx));
@@ -150,7 +180,9 @@ static int read_recipe(const verb *v, tern_ctx *ctx, const char *name, recipe *o
 static int run(const verb *v, void *options) {
     const train_options *o = options;
     recipe r;
-    /* The recipe tells the device, so it is read before that is opened, in a context of its own. */
+    if (o->resume && o->force)
+        return wrong_usage(v, "--resume continues a run and --force replaces it: give one of them");
+    /* The recipe names the device, so it is read before that is opened, in a context of its own. */
     tern_ctx *reader = tern_open(o->common.device);
     int status = tern_check(reader) == TERN_OK ? read_recipe(v, reader, o->common.positional[0], &r)
                                                : work_failed(v, "%s", tern_error(reader));
@@ -168,27 +200,24 @@ static int run(const verb *v, void *options) {
 const verb verb_train = {
     .name = "train",
     .arguments = "RECIPE",
-    .summary = "trains a model as a recipe says",
+    .summary = "trains a model by a recipe",
     .details =
-        "RECIPE is fashion-mnist (Debian's package dataset-fashion-mnist), or a file of lines\n"
-        "`key = value`, where # begins a comment. The tutorial is a command of its own: tern "
-        "train linear.\n\n"
-        "keys: model (PyTorch's notation, mlp, tinyvgg), optimizer, scheduler, loss, data,\n"
-        "transforms and test_transforms (torchvision's notation), target and inputs (columns of a\n"
-        "table), standardize (0 or 1), test_share, device, out, epochs, batch_size, seed, "
-        "workers,\n"
-        "limit (training samples), clip (the gradients' norm), patience (epochs without a better "
-        "test\n"
-        "loss), keep (last or best: whose weights model.pth holds).\n\n"
-        "data is a folder with IDX files by MNIST's names, with train_inputs.npy, "
-        "train_targets.npy,\n"
-        "test_inputs.npy and test_targets.npy, with train.csv and test.csv, or with train/ and "
-        "test/\n"
-        "whose folders are classes of .npy files; or a table, FILE.csv, of which test_share is for "
-        "the\n"
-        "test. The run's folder gets recipe.txt, data.json, metrics.jsonl, model.pth, after every "
-        "epoch\n"
-        "checkpoint.pth, and plots/.",
+        "RECIPE is fashion-mnist (Debian's package dataset-fashion-mnist), or a file of "
+        "lines\n`key = value`, where # begins a comment. The tutorial has its own command: tern "
+        "train linear.\n\nkeys: model (PyTorch's notation, mlp, tinyvgg), optimizer, scheduler, "
+        "loss, data,\ntransforms and test_transforms (torchvision's notation), target and inputs "
+        "(columns of a\ntable), standardize (0 or 1), test_share, device, out, epochs, batch_size, "
+        "seed, workers,\nlimit (training samples), clip (norm of the gradients), patience (stop "
+        "after so many epochs\nwithout a better test loss), keep (last or best: the epoch whose "
+        "weights model.pth holds).\n\nA table's inputs are scaled to mean 0 and deviation 1, and "
+        "so is the target of a regression\n(MSELoss, L1Loss, SmoothL1Loss, HuberLoss); standardize "
+        "= 0 leaves both as they are.\n\ndata is one of\n  - a folder with IDX files by MNIST's "
+        "names\n  - a folder with train_inputs.npy, train_targets.npy, test_inputs.npy and "
+        "test_targets.npy\n  - a folder with train.csv and test.csv, or one table (FILE.csv)\n  - "
+        "a folder with train/ and test/, each with one folder of .npy files per class\nData in one "
+        "part is split; test_share is the share of the test data.\n\nThe run's folder gets "
+        "recipe.txt, data.json, metrics.jsonl, model.pth, plots/ and, after every\nepoch, "
+        "checkpoint.pth. A folder that holds a run is not overwritten without --force or --resume.",
     .options = table,
     .n_options = sizeof table / sizeof table[0],
     .least_positional = 1,

@@ -34,17 +34,19 @@ typedef struct linear_options {
 static const option table[] = {
     {"weight", OPTION_NUMBER, "W", "0.7", "slope of the line to be learned", AT(weight), 0, 0,
      false},
-    {"bias", OPTION_NUMBER, "B", "0.3", "where the line meets x = 0", AT(bias), 0, 0, false},
-    {"points", OPTION_INT, "N", "50", "how many points; 80 % train, the rest test", AT(points), 2,
-     100000000, false},
-    {"step", OPTION_NUMBER, "S", NULL, "distance of the points; else 1 / N", AT(step), 0, 0, false},
-    {"epochs", OPTION_INT, "N", NULL, "epochs of both models; else 100 and 1000", AT(epochs), 1,
+    {"bias", OPTION_NUMBER, "B", "0.3", "intercept of the line to be learned", AT(bias), 0, 0,
+     false},
+    {"points", OPTION_INT, "N", "50", "number of points (80 % for training, the rest for the test)",
+     AT(points), 2, 100000000, false},
+    {"step", OPTION_NUMBER, "S", NULL, "distance between points (else 1 / N)", AT(step), 0, 0,
+     false},
+    {"epochs", OPTION_INT, "N", NULL, "epochs of the models (else 100 and 1000)", AT(epochs), 1,
      INT64_MAX / 1024, false},
-    {"report-every", OPTION_INT, "N", NULL, "print every Nth epoch; else 10 and 100",
+    {"report-every", OPTION_INT, "N", NULL, "print every Nth epoch (else 10 and 100)",
      AT(report_every), 1, INT64_MAX, false},
     {"lr", OPTION_NUMBER, "R", "0.01", "learning rate", AT(lr), 0, 0, false},
-    {"out", OPTION_TEXT, "DIR", ".", "where models/ and plots/ go", AT(out), 0, 0, false},
-    {"terminal", OPTION_FLAG, NULL, NULL, "draw the plots in the terminal too", AT(terminal), 0, 0,
+    {"out", OPTION_TEXT, "DIR", ".", "the folder for models/ and plots/", AT(out), 0, 0, false},
+    {"terminal", OPTION_FLAG, NULL, NULL, "also draw the plots in the terminal", AT(terminal), 0, 0,
      false},
     {"no-plots", OPTION_FLAG, NULL, NULL, "draw no plots", AT(no_plots), 0, 0, false},
 };
@@ -252,13 +254,10 @@ const verb verb_train_linear = {
     .name = "train linear",
     .arguments = "",
     .summary = "trains the tutorial's straight line",
-    .details = "Learns y = W x + B twice: model_0 has two parameters of its own, model_1 a layer "
-               "Linear(1, 1);\n"
-               "L1 loss, SGD. Draws the data with the predictions before and after training, and "
-               "the two loss\n"
-               "curves (PNG and SVG, by gnuplot); saves each model to DIR/models, loads it into a "
-               "new one and\n"
-               "compares the predictions.",
+    .details = "Learns y = W x + B with two models: model_0 has two parameters, model_1 a layer "
+               "Linear(1, 1);\nL1 loss, SGD. Plots the data with the predictions before and after "
+               "training, and both loss\ncurves (PNG and SVG, by gnuplot); saves each model to "
+               "DIR/models, loads it into a new one and\ncompares the predictions.",
     .seed = "42",
     .options = table,
     .n_options = sizeof table / sizeof table[0],

@@ -3,6 +3,7 @@
 
 #include "evaluation.h"
 #include "folders.h"
+#include "model_fit.h"
 
 #include "tern/grad.h"
 #include "tern/io.h"
@@ -47,8 +48,10 @@ bool training_init(training *t, tern_ctx *ctx, recipe *r, const volatile int *st
     t->loader = tern_loader_new(t->data.train, &o);
     if (!t->loader) return false;
     tern_manual_seed(ctx, r->seed);
+    t->task = task_of(r, t->data.facts);
     t->model = tern_nn(ctx, recipe_model(r));
     t->loss = tern_nn(ctx, r->loss);
+    if (t->model && t->loss && !model_fits(t->model, r, &t->data)) return false;
     if (t->model && t->loss) t->optim = tern_optim_new(t->model, r->optimizer);
     if (t->optim && *r->scheduler) t->sched = tern_sched_new(t->optim, r->scheduler);
     t->history = tern_list_new(ctx);
@@ -92,23 +95,35 @@ static void show_progress(const training *t, int64_t done, double started) {
     if (done == count) fputs("\r\033[K", stderr);
 }
 
+static tern_value number_or_none(double number) {
+    return isnan(number) ? tern_none() : tern_float(number);
+}
+
 static void remember(training *t, const epoch_result *e) {
     tern_value row = tern_dict_new(t->ctx, false);
     tern_dict_set(row, "epoch", tern_int(e->epoch));
-    tern_dict_set(row, "loss", tern_float(e->loss));
-    tern_dict_set(row, "accuracy", isnan(e->accuracy) ? tern_none() : tern_float(e->accuracy));
-    tern_dict_set(row, "test_loss", tern_float(e->test_loss));
-    tern_dict_set(row, "test_accuracy",
-                  isnan(e->test_accuracy) ? tern_none() : tern_float(e->test_accuracy));
+    tern_dict_set(row, "loss", tern_float(e->train.loss));
+    tern_dict_set(row, "accuracy", number_or_none(e->train.accuracy));
+    tern_dict_set(row, "test_loss", tern_float(e->test.loss));
+    tern_dict_set(row, "test_accuracy", number_or_none(e->test.accuracy));
     tern_dict_set(row, "seconds", tern_float(e->seconds));
     tern_dict_set(row, "samples_per_s", tern_float(e->samples_per_s));
+    if (t->task.kind == TASK_BINARY) {
+        tern_dict_set(row, "auc", number_or_none(e->train.auc));
+        tern_dict_set(row, "test_auc", number_or_none(e->test.auc));
+    } else if (t->task.kind == TASK_REGRESSION) {
+        tern_dict_set(row, "mae", number_or_none(e->train.mae));
+        tern_dict_set(row, "test_mae", number_or_none(e->test.mae));
+        tern_dict_set(row, "r2", number_or_none(e->train.r2));
+        tern_dict_set(row, "test_r2", number_or_none(e->test.r2));
+    }
     tern_list_append(t->history, row);
-    t->waited = e->test_loss < t->best ? 0 : t->waited + 1;
-    if (e->test_loss < t->best) t->best = e->test_loss;
+    t->waited = e->test.loss < t->best ? 0 : t->waited + 1;
+    if (e->test.loss < t->best) t->best = e->test.loss;
 }
 
 bool training_epoch(training *t, epoch_result *out_result) {
-    tally sums = {0}, test;
+    tally sums = tally_begin(&t->task);
     double started = now(), seconds;
     tern_scope scope = tern_scope_begin(t->ctx, 0);
     tern_module_train(t->model, true);
@@ -117,17 +132,13 @@ bool training_epoch(training *t, epoch_result *out_result) {
     tern_loader_stop(t->loader);
     tern_scope_end(scope);
     seconds = now() - started;
+    *out_result = (epoch_result){.epoch = t->done, .train = tally_end(&sums), .seconds = seconds};
+    out_result->samples_per_s = (double)out_result->train.count / seconds;
     if (*t->stop || tern_check(t->ctx) != TERN_OK) return false;
-    *out_result = (epoch_result){.epoch = t->done,
-                                 .loss = tally_loss(&sums),
-                                 .accuracy = tally_accuracy(&sums),
-                                 .seconds = seconds,
-                                 .samples_per_s = (double)sums.count / seconds};
-    if (!evaluate(t->model, t->loss, t->data.test, NULL, NULL, t->stop, &test) || *t->stop)
-        return false;
-    out_result->test_loss = tally_loss(&test);
-    out_result->test_accuracy = tally_accuracy(&test);
-    if (t->sched) tern_sched_step_metric(t->sched, out_result->test_loss);
+    evaluation test = {
+        .model = t->model, .loss = t->loss, .task = t->task, .data = t->data.test, .stop = t->stop};
+    if (!evaluate(&test, &out_result->test) || *t->stop) return false;
+    if (t->sched) tern_sched_step_metric(t->sched, out_result->test.loss);
     remember(t, out_result);
     t->done++;
     return tern_check(t->ctx) == TERN_OK;

@@ -9,18 +9,21 @@
 
 #include "recipe.h"
 #include "run_data.h"
+#include "tally.h"
 
 #include "tern/optim.h"
 
-/* What an epoch came to; accuracies are NaN where targets are no classes. */
+/* What an epoch came to. */
 typedef struct epoch_result {
     int64_t epoch;
-    double loss, accuracy, test_loss, test_accuracy, seconds, samples_per_s;
+    scores train, test;
+    double seconds, samples_per_s;
 } epoch_result;
 
 typedef struct training {
     tern_ctx *ctx;
     const recipe *recipe;
+    task task;
     tern_module *model, *loss;
     tern_optim *optim;
     tern_sched *sched; /* NULL: none */
@@ -29,12 +32,12 @@ typedef struct training {
     int64_t done;        /* epochs */
     int64_t waited;      /* epochs since the test loss was best */
     double best;         /* test loss */
-    tern_value history;  /* a list of dicts, one an epoch */
+    tern_value history;  /* a list of dicts, one per epoch */
     const volatile int *stop;
     bool shows_progress;
 } training;
 
-/* Loads the data and makes the model and what trains it. The recipe is told what it left open: the
+/* Loads the data and makes the model and what trains it. Fills in what the recipe left open: the
  * transforms, and the limit of a device of speed class reference. False after latching an error. */
 bool training_init(training *t, tern_ctx *ctx, recipe *r, const volatile int *stop);
 

@@ -84,7 +84,7 @@ static void check_gradients(property *p) {
     tern_error_clear(p->reference); /* it draws the other's seeds */
     tern_status status = differentiate(p, p->device, &d, p->part, &got);
     if (status == TERN_ERR_UNSUPPORTED && wrong != status) {
-        p->t->skip = "the device has no way to do it";
+        p->t->skip = "the device does not support it";
         tern_error_clear(p->device);
     } else if (status == wrong && status != TERN_OK) {
         tern_error_clear(p->device);
@@ -162,7 +162,7 @@ static void check_differences(property *p) {
         if (d.of_case[i]) leaves[count++] = tern_requires_grad(r.call.tensors[i], true);
     tern_gradcheck(p->device, call_again, &r, leaves, count, 1e-6, 1e-5, 1e-3);
     if (tern_check(p->device) == TERN_ERR_UNSUPPORTED) {
-        p->t->skip = "the device has no way to do it";
+        p->t->skip = "the device does not support it";
         tern_error_clear(p->device);
     }
 }

@@ -28,7 +28,7 @@ static void expect_bytes(property *p, const char *label, const tern_tensor *got,
     if (tern_to_host(got, data, bytes) != TERN_OK) return;
     for (size_t i = 0; i < bytes && !p->t->failed; i++)
         if (data[i] != right[i])
-            case_fail(p->t, "%s: byte %zu of %zu is %d, but %d is right", label, i, bytes, data[i],
+            case_fail(p->t, "%s: byte %zu of %zu is %d, expected %d", label, i, bytes, data[i],
                       right[i]);
     if (data[bytes] != 0x5a) case_fail(p->t, "%s: a byte behind the last is written", label);
 }
@@ -113,8 +113,7 @@ static void storage(property *p) {
     uint8_t *got = tern_scope_alloc(p->device, bytes);
     if (!data || !got) return;
     if (tern_storage_bytes(view) != bytes)
-        case_fail(p->t, "the storage has %zu bytes, but %zu are right", tern_storage_bytes(view),
-                  bytes);
+        case_fail(p->t, "the storage has %zu bytes, expected %zu", tern_storage_bytes(view), bytes);
     else if (tern_storage_to_host(view, got, bytes) == TERN_OK && memcmp(got, data, bytes) != 0)
         case_fail(p->t, "the storage holds other bytes");
 }
@@ -220,8 +219,7 @@ static void items(property *p) {
         if (!fits) continue;
         tern_tensor *x = tern_scalar_tensor(p->device, numbers[i], p->with.dtype);
         double got = tern_item(x);
-        if (got != numbers[i])
-            case_fail(p->t, "an item is %.17g, but %.17g is right", got, numbers[i]);
+        if (got != numbers[i]) case_fail(p->t, "an item is %.17g, expected %.17g", got, numbers[i]);
         if (tern_item_i64(tern_full(p->device, TERN_SHAPE(1, 1), numbers[i], p->with.dtype)) !=
             (int64_t)numbers[i])
             case_fail(p->t, "an item as an integer is not %.17g", numbers[i]);

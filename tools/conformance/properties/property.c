@@ -32,7 +32,7 @@ bool property_both(property *p, const drawn *d, results *out_got, results *out_r
     if (arguments_make(p->device, d, &mine))
         status = property_call(p, p->device, "", mine.named, out_got);
     if (status == TERN_ERR_UNSUPPORTED && wrong != status) {
-        p->t->skip = "the device has no way to do it";
+        p->t->skip = "the device does not support it";
         tern_error_clear(p->device);
     } else if (status != wrong && wrong != TERN_OK) {
         case_fail(p->t, "%s, but the reference refuses: %s",
@@ -102,7 +102,7 @@ void property_compare_one(property *p, const char *label, tern_value got, tern_c
     comparison c = {.equal = true};
     if (got.kind == TERN_VALUE_NONE || right.kind == TERN_VALUE_NONE) {
         if (got.kind != right.kind)
-            case_fail(p->t, "%s: a %s came, but a %s is right", label, tern_kind_name(got.kind),
+            case_fail(p->t, "%s: a %s came, expected a %s", label, tern_kind_name(got.kind),
                       tern_kind_name(right.kind));
         return;
     }
@@ -131,7 +131,7 @@ void property_compare(property *p, const char *label, const results *got, tern_c
                       const results *right, nearness near) {
     char name[64];
     if (got->count != right->count) {
-        case_fail(p->t, "%s: %zu results, but %zu are right", label, got->count, right->count);
+        case_fail(p->t, "%s: %zu results, expected %zu", label, got->count, right->count);
         return;
     }
     for (size_t i = 0; i < got->count && !p->t->failed; i++) {
@@ -167,7 +167,7 @@ void expect_doubles(property *p, const char *label, tern_tensor *got, const doub
     }
     for (size_t i = 0; i < count; i++) {
         if (all[i] == right[i]) continue;
-        case_fail(p->t, "%s: element %zu is %.17g, but %.17g is right", label, i, all[i], right[i]);
+        case_fail(p->t, "%s: element %zu is %.17g, expected %.17g", label, i, all[i], right[i]);
         return;
     }
 }

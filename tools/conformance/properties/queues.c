@@ -93,7 +93,7 @@ static void downloads_between(property *p) {
         tern_add_scalar_in_place(x, 1);
         for (int i = 0; i < 9; i++)
             if (now[i] != (float)(2 * step - 1))
-                case_fail(p->t, "step %d reads %g, but %d is right", step, (double)now[i],
+                case_fail(p->t, "step %d reads %g, expected %d", step, (double)now[i],
                           2 * step - 1);
     }
 }
