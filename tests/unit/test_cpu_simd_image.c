@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/plugin/pool.h"
 #include "tern/tern.h"
 
 enum { FAST, REFERENCE, DEVICES };
@@ -32,6 +33,11 @@ static tern_tensor *whole_numbers(tern_ctx *ctx, tern_shape shape, uint64_t seed
     return tensor;
 }
 
+/* The same with fractions, so that sums round. */
+static tern_tensor *fractions(tern_ctx *ctx, tern_shape shape, uint64_t seed) {
+    return tern_mul_scalar(whole_numbers(ctx, shape, seed), 0.1);
+}
+
 static tern_shape shape_of(int64_t n, int64_t c, const int64_t *size) {
     return size[0] > 0 ? TERN_SHAPE(n, c, size[0], size[1]) : TERN_SHAPE(n, c, size[1]);
 }
@@ -47,10 +53,11 @@ static void expect_equal(tern_tensor *const *both, const char *what, int index) 
 }
 
 /* The result and the gradients of input, weight and bias. */
-static void convolve(tern_ctx *ctx, const geometry *g, tern_tensor **out) {
-    tern_tensor *x = whole_numbers(ctx, shape_of(g->n, g->in, g->size), 1);
-    tern_tensor *w = whole_numbers(ctx, shape_of(g->out, g->in / g->groups, g->kernel), 2);
-    tern_tensor *b = whole_numbers(ctx, TERN_SHAPE(g->out), 3);
+static void convolve_with(tern_ctx *ctx, const geometry *g, tern_tensor **out,
+                          tern_tensor *(*numbers)(tern_ctx *, tern_shape, uint64_t)) {
+    tern_tensor *x = numbers(ctx, shape_of(g->n, g->in, g->size), 1);
+    tern_tensor *w = numbers(ctx, shape_of(g->out, g->in / g->groups, g->kernel), 2);
+    tern_tensor *b = numbers(ctx, TERN_SHAPE(g->out), 3);
     tern_tensor *leaves[] = {x, w, b};
     for (int i = 0; i < 3; i++) tern_requires_grad(leaves[i], true);
     const char *name = g->size[0] > 0 ? "nn.functional.conv2d" : "nn.functional.conv1d";
@@ -58,8 +65,12 @@ static void convolve(tern_ctx *ctx, const geometry *g, tern_tensor **out) {
                               tern_int(g->stride),  tern_int(g->padding), tern_int(g->dilation),
                               tern_int(g->groups)};
     out[0] = tern_call(ctx, name, arguments, 7, tern_none()).as.tensor;
-    tern_backward(tern_sum(tern_mul(out[0], whole_numbers(ctx, tern_shape_of(out[0]), 4))));
+    tern_backward(tern_sum(tern_mul(out[0], numbers(ctx, tern_shape_of(out[0]), 4))));
     for (int i = 0; i < 3; i++) out[i + 1] = tern_grad_of(leaves[i]);
+}
+
+static void convolve(tern_ctx *ctx, const geometry *g, tern_tensor **out) {
+    convolve_with(ctx, g, out, whole_numbers);
 }
 
 static void pool(tern_ctx *ctx, const geometry *g, tern_tensor **out) {
@@ -135,4 +146,30 @@ Test(cpu_simd_image, pooling_of_every_kind_has_the_bits_of_the_reference) {
         {2, 3, 0, 0, {0, 1025}, {0, 4}, 3, 2, 1}, {2, 3, 0, 0, {0, 70}, {0, 2}, 5, 0, 1},
     };
     compare(cases, COUNT(cases), 3, "pooling", pool);
+}
+
+/* How many images are computed together follows from the threads, too. */
+Test(cpu_simd_image, the_bits_of_convolutions_are_the_same_for_any_number_of_threads) {
+    static const geometry cases[] = {
+        {9, 48, 50, 1, {7, 7}, {3, 3}, 1, 1, 1},   /* panels over images */
+        {5, 70, 50, 1, {3, 7}, {1, 1}, 1, 0, 1},   /* the same of the source itself */
+        {2, 40, 33, 1, {40, 41}, {3, 3}, 2, 1, 1}, /* strips */
+        {9, 10, 10, 1, {28, 28}, {3, 3}, 1, 1, 1}, /* few channels */
+    };
+    tern_ctx *ctx = tern_open("cpu_simd");
+    bool there = tern_check(ctx) == TERN_OK; /* false without variants for the machine */
+    for (int i = 0; i < COUNT(cases) && there; i++) {
+        tern_tensor *one[4], *many[4];
+        tern_pool_resize(1);
+        convolve_with(ctx, &cases[i], one, fractions);
+        for (int threads = 2; threads <= 5; threads++) {
+            tern_pool_resize(threads);
+            convolve_with(ctx, &cases[i], many, fractions);
+            cr_assert_eq(tern_check(ctx), TERN_OK, "%s", tern_error(ctx));
+            for (int r = 0; r < 4; r++)
+                expect_equal((tern_tensor *[]){many[r], one[r]}, "threads, convolution", i);
+        }
+    }
+    tern_pool_resize(1);
+    tern_close(ctx);
 }
