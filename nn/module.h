@@ -29,6 +29,12 @@ typedef struct tern_child {
     tern_module *module;
 } tern_child;
 
+/* Where the module's own code looks for what is registered under a name. It stays when that is removed. */
+typedef struct tern_member {
+    const char *name;
+    void *at; /* of a tern_tensor * or a tern_module * */
+} tern_member;
+
 /* Pointers met so far, for walks that take each thing once. Free with tern_free(items). */
 typedef struct tern_seen {
     const void **items;
@@ -62,6 +68,8 @@ struct tern_module_inner {
     tern_slots parameters, buffers;
     tern_child *children;
     size_t n_children, children_capacity;
+    tern_member *members;
+    size_t n_members, members_capacity;
     tern_schema *call_schema; /* parsed at the first call */
     tern_held_operation held[TERN_HELD_OPERATIONS];
     const char *formula;     /* of an activation behind a product; NULL before it is needed */
@@ -102,6 +110,17 @@ tern_status tern_module_absent(const tern_module *module);
 /* What a function does with a tensor where its module is not there. For NULL the error goes to the
  * tensor's context, whose nil is returned; NULL for NULL. */
 tern_tensor *tern_nn_no_module(const tern_module *module, const char *who, tern_tensor *tensor);
+
+/* What is registered under a name; NULL where nothing is. */
+tern_slot *tern_slot_find(const tern_slots *slots, const char *name);
+tern_child *tern_child_find(const tern_module_inner *inner, const char *name, size_t length);
+
+/* Follows all names of a path but the last; *out_last is that one. NULL where there is no such module. */
+tern_module *tern_module_holder(tern_module *module, const char *path, const char **out_last);
+
+/* Puts another tensor into a slot of the module, and into the member of its struct where the old one is.
+ * Cannot fail. */
+void tern_slot_replace(tern_module *module, tern_slot *slot, tern_tensor *tensor);
 
 /* The length of a class's name, which its schema begins with. */
 size_t tern_class_name_length(const tern_module_class *cls);

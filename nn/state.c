@@ -105,18 +105,8 @@ static bool compare(void *user, const char *key, tern_slot *slot, tern_module *m
 }
 
 static bool is_persistent(const tern_slots *slots, const char *name) {
-    for (size_t i = 0; i < slots->count; i++)
-        if (strcmp(slots->items[i].name, name) == 0)
-            return slots->items[i].tensor && slots->items[i].persistent;
-    return false;
-}
-
-static bool has_child(const tern_module_inner *inner, const char *name, size_t length) {
-    for (size_t i = 0; i < inner->n_children; i++)
-        if (strncmp(inner->children[i].name, name, length) == 0 &&
-            inner->children[i].name[length] == '\0')
-            return true;
-    return false;
+    const tern_slot *slot = tern_slot_find(slots, name);
+    return slot && slot->tensor && slot->persistent;
 }
 
 /* Keys that begin with this module's path and name nothing in it. */
@@ -132,7 +122,7 @@ static bool find_unexpected(void *user, const char *name, tern_module *module) {
             rest += length + 1;
         }
         const char *dot = strchr(rest, '.');
-        bool known = dot ? has_child(module->inner, rest, (size_t)(dot - rest))
+        bool known = dot ? tern_child_find(module->inner, rest, (size_t)(dot - rest)) != NULL
                          : is_persistent(&module->inner->parameters, rest) ||
                                is_persistent(&module->inner->buffers, rest);
         if (!known) add_key(&l->unexpected, key.as.s);

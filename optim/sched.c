@@ -132,7 +132,13 @@ static tern_status step(tern_sched *handle, const char *function, double metric)
     tern_sched_body *sched = sched_of(handle, function);
     if (!sched) return tern_handle_status(handle);
     if (tern_optim_latched(sched->ctx)) return tern_check(sched->ctx);
-    if (!tern_optim_of(sched->optim_handle, function)) return TERN_ERR_STATE;
+    const tern_optim_body *optim = tern_optim_of(sched->optim_handle, function);
+    if (!optim) return TERN_ERR_STATE;
+    if (sched->step_count == 1 && optim->steps == 0 && !optim->whole)
+        tern_notice(TERN_LOG_WARNING,
+                    "%s was stepped before its optimizer, so that the first learning rate of the "
+                    "schedule is skipped: call tern_optim_step before %s",
+                    sched->cls->name, function);
     return tern_sched_advance(sched, -1, metric);
 }
 

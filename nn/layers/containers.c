@@ -30,12 +30,12 @@ static tern_tensor *sequential_forward(tern_module *self, tern_tensor *input) {
 const tern_module_class tern_sequential_class = {
     TERN_MODULE_CLASS("Sequential()", tern_module),
     .forward = sequential_forward,
-    .flags = TERN_MODULE_CONTAINER,
+    .flags = TERN_MODULE_CONTAINER | TERN_MODULE_LIST,
 };
 
 const tern_module_class tern_module_list_class = {
     TERN_MODULE_CLASS("ModuleList()", tern_module),
-    .flags = TERN_MODULE_CONTAINER | TERN_MODULE_COLLAPSE,
+    .flags = TERN_MODULE_CONTAINER | TERN_MODULE_LIST | TERN_MODULE_COLLAPSE,
 };
 
 const tern_module_class tern_module_dict_class = {
@@ -47,7 +47,7 @@ tern_status tern_module_append(tern_module *list, tern_module *child) {
     if (!tern_module_there(list, "tern_module_append")) return tern_module_absent(list);
     tern_ctx *ctx = list->inner->ctx;
     char name[32];
-    if (list->cls != &tern_sequential_class && list->cls != &tern_module_list_class)
+    if (!(list->cls->flags & TERN_MODULE_LIST))
         return tern_fail(ctx, TERN_ERR_ARGUMENT, "tern_module_append: %s is no list of modules",
                          tern_module_name(list));
     snprintf(name, sizeof name, "%zu", list->inner->n_children);

@@ -20,6 +20,9 @@ tern_tensor *tern_layer_uniform(tern_module *self, const char *name, tern_shape 
 tern_tensor *tern_layer_kaiming(tern_module *self, const char *name, tern_shape shape,
                                 tern_dtype dtype);
 
+/* Registers None as a parameter, which may be replaced by a tensor later: NULL, and so is *member. */
+tern_tensor *tern_layer_none(tern_module *self, const char *name, tern_tensor **member);
+
 /* Registers a copy of a constructor's tensor (or None) as a persistent buffer. */
 tern_tensor *tern_layer_keep(tern_module *self, const char *name, tern_tensor *tensor);
 
