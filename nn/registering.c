@@ -107,28 +107,36 @@ static void move_member(tern_module *module, const char *name, const void *old, 
         memcpy((char *)module + at, &fresh, sizeof fresh);
 }
 
-/* Another name of the same module under which the tensor is registered, its member unknown; else NULL. */
-static const char *twin_of(const tern_module_inner *inner, const tern_slot *slot) {
+/* Another name of the same module that stands for the pointer too, its member unknown; else NULL. */
+static const char *twin_of(const tern_module_inner *inner, const char *name, const void *pointer) {
     const tern_slots *both[] = {&inner->parameters, &inner->buffers};
     for (int k = 0; k < 2; k++)
         for (size_t i = 0; i < both[k]->count; i++) {
             const tern_slot *other = &both[k]->items[i];
-            if (other != slot && other->tensor == slot->tensor && !member_of(inner, other->name))
+            if (other->tensor == pointer && strcmp(other->name, name) != 0 &&
+                !member_of(inner, other->name))
                 return other->name;
         }
+    for (size_t i = 0; i < inner->n_children; i++) {
+        const tern_child *other = &inner->children[i];
+        if (other->module == pointer && strcmp(other->name, name) != 0 &&
+            !member_of(inner, other->name))
+            return other->name;
+    }
     return NULL;
 }
 
-/* False, and a latched error, where it is not known which member of the struct is the slot's. */
-static bool is_replaceable(tern_module *self, const tern_slot *slot) {
-    bool known = !slot->tensor || member_of(self->inner, slot->name);
-    const char *twin = known ? NULL : twin_of(self->inner, slot);
-    if (!twin || find_word(self, slot->tensor, sizeof(tern_module)) == self->cls->instance_size)
-        return learn_member(self, slot->name, slot->tensor);
+/* Finds out which member of the struct holds what is registered under the name, before another takes its
+ * place. False, and a latched error, where several may. */
+static bool is_replaceable(tern_module *self, const char *name, const void *pointer) {
+    bool known = !pointer || member_of(self->inner, name);
+    const char *twin = known ? NULL : twin_of(self->inner, name, pointer);
+    if (!twin || find_word(self, pointer, sizeof(tern_module)) == self->cls->instance_size)
+        return learn_member(self, name, pointer);
     tern_fail(self->inner->ctx, TERN_ERR_STATE,
-              "%s: '%s' and '%s' are one tensor: tell which member of the struct is which with "
+              "%s: '%s' and '%s' are one: tell which member of the struct is which with "
               "tern_module_member",
-              tern_module_name(self), slot->name, twin);
+              tern_module_name(self), name, twin);
     return false;
 }
 
@@ -156,7 +164,7 @@ tern_status tern_module_member(tern_module *self, const char *name, void *member
 /* The slot of a name, a new one where there is none. NULL after latching. */
 static tern_slot *slot_for(tern_module *self, tern_slots *slots, const char *name) {
     tern_slot *slot = tern_slot_find(slots, name);
-    if (slot) return is_replaceable(self, slot) ? slot : NULL;
+    if (slot) return is_replaceable(self, name, slot->tensor) ? slot : NULL;
     tern_slot *items =
         grown(self->inner, slots->items, slots->count, &slots->capacity, sizeof *slots->items);
     const char *copy = items ? own_name(self->inner, name) : NULL;
@@ -239,7 +247,7 @@ tern_status tern_module_tie(tern_module *module, const char *path, const char *o
         return TERN_ERR_ARGUMENT;
     tern_slot *slot = parameter_at(module, path, &holder);
     const tern_slot *from = slot ? parameter_at(module, other, &source) : NULL;
-    if (!slot || !from || !is_replaceable(holder, slot)) return tern_check(ctx);
+    if (!slot || !from || !is_replaceable(holder, slot->name, slot->tensor)) return tern_check(ctx);
     if (!from->tensor)
         return tern_fail(ctx, TERN_ERR_ARGUMENT, "tern_module_tie: '%s' is None", other);
     if (slot->tensor && !same_shape(slot->tensor, from->tensor))
@@ -349,7 +357,7 @@ tern_module *tern_module_child(tern_module *self, const char *name, tern_module 
         return NULL;
     tern_child *own = tern_child_find(inner, name, strlen(name));
     if (own) {
-        if (!learn_member(self, name, own->module)) return NULL;
+        if (!is_replaceable(self, name, own->module)) return NULL;
         move_member(self, name, own->module, child);
         own->module = child;
     } else if (add_child(inner, name, child)) {
@@ -377,7 +385,7 @@ tern_module *tern_module_set(tern_module *module, const char *path, tern_module 
 
 static bool remove_slot(tern_module *holder, tern_slots *slots, const char *name) {
     tern_slot *slot = tern_slot_find(slots, name);
-    if (!slot || !is_replaceable(holder, slot)) return false;
+    if (!slot || !is_replaceable(holder, slot->name, slot->tensor)) return false;
     tern_slot_replace(holder, slot, NULL);
     size_t behind = (size_t)(slots->items + slots->count - slot) - 1;
     memmove(slot, slot + 1, behind * sizeof *slot);
@@ -389,7 +397,7 @@ static bool remove_slot(tern_module *holder, tern_slots *slots, const char *name
 static bool remove_child(tern_module *holder, const char *name) {
     tern_module_inner *inner = holder->inner;
     tern_child *child = tern_child_find(inner, name, strlen(name));
-    if (!child || !learn_member(holder, name, child->module)) return false;
+    if (!child || !is_replaceable(holder, name, child->module)) return false;
     move_member(holder, name, child->module, NULL);
     bool is_list = (holder->cls->flags & TERN_MODULE_LIST) != 0;
     for (; child + 1 < inner->children + inner->n_children; child++) {

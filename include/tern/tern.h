@@ -14,6 +14,7 @@
 #include "tern/nn.h"
 #include "tern/ops.h"
 #include "tern/optim.h"
+#include "tern/state.h"
 #include "tern/summary.h"
 #include "tern/tensor.h"
 #include "tern/update.h"

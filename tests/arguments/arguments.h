@@ -53,6 +53,7 @@ struct call {
     void (*undo[8])(void *); /* what legal arguments need when the call is over */
     void *undo_with[8];
     int n_undo;
+    tern_module *stepped; /* whose parameters stepping() has; NULL before it was called */
     tern_status status; /* what the call latched in the context, or else in the foreign one */
     char error[512];
 };
@@ -121,6 +122,8 @@ tern_module *const *modules(struct call *c);
 tern_module *made(struct call *c, const char *notation);
 tern_weights *weights(struct call *c);
 tern_optim *optim(struct call *c);
+tern_optim *stepping(struct call *c); /* over the parameters of stepped() */
+tern_module *stepped(struct call *c);
 tern_sched *sched(struct call *c);
 tern_dataset *dataset(struct call *c);
 tern_loader *loader(struct call *c);

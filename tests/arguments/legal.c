@@ -135,6 +135,15 @@ tern_optim *optim(struct call *c) {
     return tern_sgd_new(c->ctx, list(c), NULL);
 }
 
+tern_optim *stepping(struct call *c) {
+    c->stepped = module(c);
+    return tern_optim_new(c->stepped, "SGD()");
+}
+
+tern_module *stepped(struct call *c) {
+    return c->stepped && tern_module_context(c->stepped) == c->ctx ? c->stepped : module(c);
+}
+
 /* Of other parameters than those that the optimizer has. */
 tern_value group(struct call *c) {
     tern_value one = tern_dict_new(c->ctx, false);
