@@ -136,12 +136,13 @@ tern_optim *optim(struct call *c) {
 }
 
 tern_optim *stepping(struct call *c) {
-    c->stepped = module(c);
-    return tern_optim_new(c->stepped, "SGD()");
+    tern_module *own = module(c);
+    if (c->ctx == c->own && !c->stale.ctx) c->stepped = own;
+    return tern_optim_new(own, "SGD()");
 }
 
 tern_module *stepped(struct call *c) {
-    return c->stepped && tern_module_context(c->stepped) == c->ctx ? c->stepped : module(c);
+    return c->stepped && c->ctx == c->own && !c->stale.ctx ? c->stepped : module(c);
 }
 
 /* Of other parameters than those that the optimizer has. */
