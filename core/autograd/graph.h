@@ -59,7 +59,7 @@ struct tern_node {
     tern_value *args; /* copies; tensors are none */
     int n_args;
     int n_inputs, n_outputs;
-    bool queued; /* in the engine's queue */
+    int queued; /* in the queue of the engine of this depth; 0: in none */
     bool freed;  /* its saved tensors were dropped by a backward */
     bool saves;  /* some slot holds storage */
     tern_node_input_slot *inputs;

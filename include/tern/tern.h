@@ -8,6 +8,7 @@
 #include "tern/describe.h"
 #include "tern/device.h"
 #include "tern/formula.h"
+#include "tern/function.h"
 #include "tern/grad.h"
 #include "tern/io.h"
 #include "tern/memory.h"

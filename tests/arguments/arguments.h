@@ -148,6 +148,9 @@ tern_tensor *square(tern_ctx *ctx, tern_tensor *const *inputs, int n_inputs, voi
 bool visit(void *user, const char *name, tern_module *module);
 double lambda(int64_t epoch, void *user);
 tern_tensor *loss_of(void *user);
+tern_tensor *ignore_gradient(tern_tensor *grad, void *user);
+extern const tern_function identity;
+tern_function_call *function_call(struct call *c); /* of the identity, which is over */
 tern_updater *updater(struct call *c);
 tern_update_run *update_run(struct call *c);
 extern const tern_update_rule update_rule;
