@@ -14,7 +14,7 @@
 #include "tern/describe.h"
 
 #define MAX_SAVED  16
-#define MAX_INPUTS 64
+#define MAX_INPUTS 512
 
 /* Where a saved tensor is: an output, or an input of the node. */
 typedef struct place {
@@ -24,7 +24,7 @@ typedef struct place {
 
 /* What the graph keeps of an application. */
 typedef struct record {
-    const tern_function *function;
+    tern_function function;
     void *user;
     int n_inputs, n_saved;
     place saved[MAX_SAVED];
@@ -45,6 +45,11 @@ typedef struct call_body {
 
 static call_body *call_of(const tern_function_call *call, const char *function) {
     return tern_handle_object(call, "function call", function);
+}
+
+void *tern_graph_alloc(tern_ctx *ctx, size_t bytes) {
+    if (!ctx) ctx = tern_no_context();
+    return ctx->is_static ? NULL : tern_frame_alloc(tern_graph_frame(ctx), bytes);
 }
 
 /* ---- what forward and backward ask ----------------------------------------------------------- */
@@ -128,7 +133,7 @@ static void run_backward(tern_node *node, tern_tensor *const *grad_out, tern_ten
     const record *r = (record *)(uintptr_t)node->args[0].as.i;
     tern_ctx *ctx = node->ctx;
     call_body call = {.ctx = ctx,
-                      .function = r->function,
+                      .function = &r->function,
                       .user = r->user,
                       .n_inputs = r->n_inputs,
                       .node = node};
@@ -139,7 +144,7 @@ static void run_backward(tern_node *node, tern_tensor *const *grad_out, tern_ten
     for (int k = 0; k < r->n_inputs; k++) call.needs[k] = tern_node_needs(node, k);
     for (int k = 0; k < node->n_outputs; k++)
         given[k] = grad_out[k] ? grad_out[k] : zeros_of(ctx, &node->outputs[k].meta);
-    if (ctx->status == TERN_OK) r->function->backward(handle, given, made);
+    if (ctx->status == TERN_OK) r->function.backward(handle, given, made);
     tern_handle_end(handle);
     for (int k = 0; k < r->n_inputs && ctx->status == TERN_OK; k++)
         if (made[k] && call.needs[k]) grads[k] = checked(&call, made[k], k);
@@ -162,7 +167,8 @@ static record *record_new(const call_body *call) {
     memcpy(r->text + 1, name, length);
     memcpy(r->text + length + 2, name, length);
     memcpy(r->text + 2 * length + 2, "()", 2);
-    r->function = call->function;
+    r->function = *call->function;
+    r->function.name = r->text + 1;
     r->user = call->user;
     r->n_inputs = call->n_inputs;
     r->op =

@@ -11,6 +11,40 @@
 #include "tern/describe.h"
 #include "tern/function.h"
 
+/* ---- handles --------------------------------------------------------------------------------- */
+
+/* Behind every tern_hook. */
+typedef struct hook_handle {
+    void (*remove)(void *user); /* NULL once it was called */
+    void *user;
+} hook_handle;
+
+static void end_hook(void *arg) {
+    hook_handle *h = arg;
+    void (*remove)(void *user) = h->remove;
+    h->remove = NULL;
+    if (remove) remove(h->user);
+}
+
+tern_hook *tern_hook_new(tern_ctx *ctx, void (*remove)(void *user), void *user) {
+    if (!tern_argument_given(ctx, "tern_hook_new", "remove", (const void *)(uintptr_t)remove))
+        return NULL;
+    hook_handle *h = tern_scope_alloc(ctx, sizeof *h);
+    tern_hook *handle = h ? tern_handle_new(ctx, "hook", h) : NULL;
+    if (!handle || tern_defer(ctx, end_hook, h) != TERN_OK) return NULL;
+    *h = (hook_handle){remove, user};
+    return handle;
+}
+
+void tern_hook_remove(tern_hook *handle) {
+    hook_handle *h = tern_handle_object(handle, "hook", "tern_hook_remove");
+    if (!h) return;
+    end_hook(h);
+    tern_handle_end(handle);
+}
+
+/* ---- of gradients ---------------------------------------------------------------------------- */
+
 typedef struct hook_body {
     tern_ctx *ctx;
     tern_tensor *tensor; /* the leaf; NULL for another tensor */
@@ -82,7 +116,10 @@ static void hand_on(tern_function_call *call, tern_tensor *const *inputs, tern_t
 
 static void hand_back(tern_function_call *call, tern_tensor *const *grads, tern_tensor **out) {
     tern_hook *handle = tern_function_user(call);
-    out[0] = tern_handle_live(handle) ? called(OBJECT(handle)->object, grads[0]) : grads[0];
+    out[0] = grads[0];
+    if (!tern_handle_live(handle)) return;
+    const hook_handle *h = OBJECT(handle)->object;
+    out[0] = called(h->user, grads[0]);
 }
 
 static const tern_function hooked = {.name = "Hook", .forward = hand_on, .backward = hand_back};
@@ -120,18 +157,11 @@ tern_hook *tern_tensor_hook(tern_tensor *tensor, tern_grad_hook_fn hook, void *u
     h->ctx = ctx;
     h->hook = hook;
     h->user = user;
-    h->handle = tern_handle_new(ctx, "hook", h);
-    if (!h->handle || tern_defer(ctx, unlink_hook, h) != TERN_OK) return NULL;
+    h->handle = tern_hook_new(ctx, unlink_hook, h);
+    if (!h->handle) return NULL;
     if (tern_is_leaf(tensor))
         link_hook(h, tensor);
     else if (!put_in_front(h, tensor))
         return NULL;
     return h->handle;
-}
-
-void tern_hook_remove(tern_hook *handle) {
-    hook_body *h = tern_handle_object(handle, "hook", "tern_hook_remove");
-    if (!h) return;
-    unlink_hook(h);
-    tern_handle_end(handle);
 }

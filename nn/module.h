@@ -56,6 +56,8 @@ typedef struct tern_held_operation {
 } tern_held_operation;
 #define TERN_HELD_OPERATIONS 8
 
+typedef struct tern_module_hook tern_module_hook; /* hooks.h */
+
 /* It lies in front of the module's struct, and like that struct's first members it can be read when the
  * module is gone. */
 struct tern_module_inner {
@@ -73,6 +75,7 @@ struct tern_module_inner {
     tern_schema *call_schema; /* parsed at the first call */
     tern_held_operation held[TERN_HELD_OPERATIONS];
     const char *formula;     /* of an activation behind a product; NULL before it is needed */
+    tern_module_hook *hooks; /* in the order in which they were registered */
     tern_summary_row *watch; /* takes the shapes of the next call; NULL but for summaries */
     tern_walk_memory walks;
 };
@@ -128,6 +131,21 @@ size_t tern_class_name_length(const tern_module_class *cls);
 /* tern_call for a forward: a module looks a name up once and holds the operation. `name` is a literal. */
 tern_value tern_module_operation(tern_module *module, const char *name,
                                  const tern_value *positional, int n_positional, tern_value named);
+
+/* The forward itself, without hooks; arguments as tern_module_call takes them. */
+tern_value tern_module_run(tern_module *module, const tern_value *positional, int n_positional,
+                           tern_value named);
+
+/* The same with the module's hooks (hooks.c). */
+tern_value tern_module_run_hooked(tern_module *module, const tern_value *positional,
+                                  int n_positional, tern_value named);
+
+/* Where an error latched in the forward of a module that was not called, but is part of another's. */
+void tern_module_failed(const tern_module *module);
+
+/* Children one after the other, as a Sequential runs them (layers/containers.c). */
+tern_tensor *tern_module_run_children(tern_module *self, size_t first, size_t count,
+                                      tern_tensor *input);
 
 /* Calls an operation with the forward's arguments and members of the module: `words` as in
  * tern_module_class.operation. */

@@ -29,7 +29,7 @@ extern "C" {
  * that got it returns. */
 typedef struct tern_function_call tern_function_call;
 
-/* Lives as long as the graphs that it is in (make it static). */
+/* What an application is made of, which copies it. */
 typedef struct tern_function {
     const char *name; /* "Exponential": its node is called ExponentialBackward0 */
     int n_outputs;    /* 0 stands for 1 */
@@ -49,8 +49,8 @@ typedef struct tern_function {
     void (*backward)(tern_function_call *call, tern_tensor *const *grads, tern_tensor **out_grads);
 } tern_function;
 
-/* Function.apply(inputs): the outputs go to `out_outputs`, nil after latching. `user` is handed to both
- * functions and must live as long as the graph. */
+/* Function.apply(inputs), up to 512 of them: the outputs go to `out_outputs`, nil after latching. `user` is
+ * handed to both functions and must live as long as the graph (tern_graph_alloc). */
 TERN_API tern_status tern_function_apply_all(const tern_function *function,
                                              tern_tensor *const *inputs, int n_inputs, void *user,
                                              tern_tensor **out_outputs);
@@ -58,6 +58,10 @@ TERN_API tern_status tern_function_apply_all(const tern_function *function,
 /* The same for one input and one output. */
 TERN_API tern_tensor *tern_function_apply(const tern_function *function, tern_tensor *input,
                                           void *user);
+
+/* Zeroed memory that lives as long as the graphs that are recorded now: for what `user` points to. NULL after
+ * latching. */
+TERN_API void *tern_graph_alloc(tern_ctx *ctx, size_t bytes);
 
 /* In forward, ctx.save_for_backward(tensor): an input, an output or anything else, up to 16 tensors. The
  * graph keeps its storage until the backward, and refuses one that was written to meanwhile. */
@@ -94,6 +98,10 @@ TERN_API tern_hook *tern_tensor_hook(tern_tensor *tensor, tern_grad_hook_fn hook
 
 /* handle.remove() of any hook (hooks of modules are in tern/hooks.h). NULL is fine. */
 TERN_API void tern_hook_remove(tern_hook *hook);
+
+/* For who adds a kind of hook: a handle in the open scope. `remove` is called with `user` once, by
+ * tern_hook_remove or when the scope ends. NULL after latching; then it was not called. */
+TERN_API tern_hook *tern_hook_new(tern_ctx *ctx, void (*remove)(void *user), void *user);
 
 #ifdef __cplusplus
 }

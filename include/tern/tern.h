@@ -3,6 +3,7 @@
 #define TERN_H
 
 #include "tern/base.h"
+#include "tern/checkpoint.h"
 #include "tern/context.h"
 #include "tern/data.h"
 #include "tern/describe.h"
@@ -10,6 +11,7 @@
 #include "tern/formula.h"
 #include "tern/function.h"
 #include "tern/grad.h"
+#include "tern/hooks.h"
 #include "tern/io.h"
 #include "tern/memory.h"
 #include "tern/nn.h"

@@ -149,6 +149,8 @@ bool visit(void *user, const char *name, tern_module *module);
 double lambda(int64_t epoch, void *user);
 tern_tensor *loss_of(void *user);
 tern_tensor *ignore_gradient(tern_tensor *grad, void *user);
+tern_value ignore_before(tern_module *module, tern_value args, void *user);
+tern_value ignore_after(tern_module *module, tern_value a, tern_value b, void *user);
 extern const tern_function identity;
 tern_function_call *function_call(struct call *c); /* of the identity, which is over */
 tern_updater *updater(struct call *c);
