@@ -159,8 +159,8 @@ static tern_tensor *only_input(tern_module *module, const tern_value *positional
     return NULL;
 }
 
-tern_value tern_module_run(tern_module *module, const tern_value *positional, int n_positional,
-                           tern_value named) {
+static tern_value run_plain(tern_module *module, const tern_value *positional, int n_positional,
+                            tern_value named) {
     if (has_call(module)) return run_call(module, positional, n_positional, named);
     if (!module->cls->forward) {
         no_forward(module);
@@ -169,6 +169,16 @@ tern_value tern_module_run(tern_module *module, const tern_value *positional, in
     tern_tensor *input = only_input(module, positional, n_positional, named);
     tern_tensor *result = input ? run_forward(module, input) : NULL;
     return result && !tern_is_nil(result) ? tern_tensor_value(result) : tern_none();
+}
+
+tern_value tern_module_run(tern_module *module, const tern_value *positional, int n_positional,
+                           tern_value named) {
+    if (!module->inner->n_computed) return run_plain(module, positional, n_positional, named);
+    tern_value result = tern_none();
+    tern_scope scope = tern_scope_inner(module->inner->ctx);
+    if (tern_computed_begin(module)) result = run_plain(module, positional, n_positional, named);
+    tern_computed_end(module);
+    return tern_scope_return_value(scope, result);
 }
 
 /* ---- where an error arose -------------------------------------------------------------------- */

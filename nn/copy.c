@@ -157,6 +157,10 @@ static bool copy_children(copying *c, tern_module *copy, const tern_module *orig
 /* Gives what the class made what the original has now. */
 static bool bring_up(copying *c, tern_module *copy, tern_module *original) {
     if (!copy_slots(c, copy, original) || !copy_children(c, copy, original)) return false;
+    for (size_t i = 0; i < original->inner->n_computed; i++)
+        if (!tern_computed_add(copy, original->inner->computed[i].name,
+                               original->inner->computed[i].pruned))
+            return false;
     copy->inner->training = original->inner->training;
     if (copy->cls->copied) copy->cls->copied(copy, original);
     return !tern_latched(c->ctx);

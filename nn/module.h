@@ -29,6 +29,12 @@ typedef struct tern_child {
     tern_module *module;
 } tern_child;
 
+/* A tensor that is computed of others before every forward (computed.c). */
+typedef struct tern_computed {
+    const char *name;
+    bool pruned; /* name_orig times name_mask; else what parametrizations.name gives */
+} tern_computed;
+
 /* Where the module's own code looks for what is registered under a name. It stays when that is removed. */
 typedef struct tern_member {
     const char *name;
@@ -72,6 +78,8 @@ struct tern_module_inner {
     size_t n_children, children_capacity;
     tern_member *members;
     size_t n_members, members_capacity;
+    tern_computed *computed;
+    size_t n_computed, computed_capacity;
     tern_schema *call_schema; /* parsed at the first call */
     tern_held_operation held[TERN_HELD_OPERATIONS];
     const char *formula;     /* of an activation behind a product; NULL before it is needed */
@@ -124,6 +132,32 @@ tern_module *tern_module_holder(tern_module *module, const char *path, const cha
 /* Puts another tensor into a slot of the module, and into the member of its struct where the old one is.
  * Cannot fail. */
 void tern_slot_replace(tern_module *module, tern_slot *slot, tern_tensor *tensor);
+
+/* Room for one more item in the module's owner; NULL after latching. */
+void *tern_module_grown(tern_module_inner *inner, void *items, size_t count, size_t *capacity,
+                        size_t item_size);
+
+/* A copy of a text in the module's owner; NULL after latching. */
+const char *tern_module_own_text(tern_module_inner *inner, const char *text);
+
+/* Finds out which member of the struct is the slot's, before its tensor gets another name too. False after
+ * latching. */
+bool tern_module_settle(tern_module *module, const tern_slot *slot);
+
+/* Writes to the member that is known of a name, if any. */
+void tern_module_set_member(tern_module *module, const char *name, tern_tensor *tensor);
+
+/* ---- computed.c ---- */
+
+/* What is computed under a name; NULL where nothing is. */
+const tern_computed *tern_computed_find(const tern_module_inner *inner, const char *name);
+bool tern_computed_add(tern_module *module, const char *name, bool pruned);
+void tern_computed_remove(tern_module *module, const char *name);
+tern_tensor *tern_computed_value(tern_module *module, const tern_computed *computed);
+
+/* Computes all into the members of the struct for one forward, and takes them away again. */
+bool tern_computed_begin(tern_module *module);
+void tern_computed_end(tern_module *module);
 
 /* The length of a class's name, which its schema begins with. */
 size_t tern_class_name_length(const tern_module_class *cls);

@@ -35,8 +35,8 @@ static bool check_name(tern_module *self, const char *what, const char *name,
 }
 
 /* Room for one more item in the module's owner; arenas keep the smaller ones until the end. */
-static void *grown(tern_module_inner *inner, void *items, size_t count, size_t *capacity,
-                   size_t item_size) {
+void *tern_module_grown(tern_module_inner *inner, void *items, size_t count, size_t *capacity,
+                        size_t item_size) {
     if (count < *capacity) return items;
     size_t larger = *capacity ? *capacity * 2 : 4;
     tern_scope scope = tern_owner_begin(inner->owner, 0);
@@ -48,7 +48,7 @@ static void *grown(tern_module_inner *inner, void *items, size_t count, size_t *
     return copy;
 }
 
-static const char *own_name(tern_module_inner *inner, const char *name) {
+const char *tern_module_own_text(tern_module_inner *inner, const char *name) {
     tern_scope scope = tern_owner_begin(inner->owner, 0);
     char *copy = scope.serial ? tern_scope_alloc(inner->ctx, strlen(name) + 1) : NULL;
     tern_scope_end(scope);
@@ -57,19 +57,28 @@ static const char *own_name(tern_module_inner *inner, const char *name) {
 
 /* ---- members of the module's struct ---------------------------------------------------------- */
 
-/* The first word of the struct, from `offset` on, that is this pointer; the struct's size where none is. */
-static size_t find_word(const tern_module *module, const void *pointer, size_t offset) {
-    size_t size = module->cls->instance_size;
-    for (; size >= sizeof pointer && offset <= size - sizeof pointer; offset += sizeof pointer)
-        if (memcmp((const char *)module + offset, &pointer, sizeof pointer) == 0) return offset;
-    return size;
-}
-
 /* The member that is known of a name; NULL where none is. */
 static void *member_of(const tern_module_inner *inner, const char *name) {
     for (size_t i = 0; i < inner->n_members; i++)
         if (strcmp(inner->members[i].name, name) == 0) return inner->members[i].at;
     return NULL;
+}
+
+/* The first word of the struct, from `offset` on, that is this pointer and not the member of another name; the
+ * struct's size where none is. */
+static size_t find_word(const tern_module *module, const char *name, const void *pointer,
+                        size_t offset) {
+    const tern_module_inner *inner = module->inner;
+    size_t size = module->cls->instance_size;
+    for (; size >= sizeof pointer && offset <= size - sizeof pointer; offset += sizeof pointer) {
+        const char *word = (const char *)module + offset;
+        if (memcmp(word, &pointer, sizeof pointer) != 0) continue;
+        bool is_taken = false;
+        for (size_t i = 0; i < inner->n_members && !is_taken; i++)
+            is_taken = inner->members[i].at == word && strcmp(inner->members[i].name, name) != 0;
+        if (!is_taken) return offset;
+    }
+    return size;
 }
 
 static bool add_member(tern_module_inner *inner, const char *name, void *at) {
@@ -78,9 +87,9 @@ static bool add_member(tern_module_inner *inner, const char *name, void *at) {
         inner->members[i].at = at;
         return true;
     }
-    tern_member *members =
-        grown(inner, inner->members, inner->n_members, &inner->members_capacity, sizeof *members);
-    const char *copy = members ? own_name(inner, name) : NULL;
+    tern_member *members = tern_module_grown(inner, inner->members, inner->n_members,
+                                             &inner->members_capacity, sizeof *members);
+    const char *copy = members ? tern_module_own_text(inner, name) : NULL;
     if (!copy) return false;
     inner->members = members;
     inner->members[inner->n_members++] = (tern_member){copy, at};
@@ -92,8 +101,8 @@ static bool add_member(tern_module_inner *inner, const char *name, void *at) {
 static bool learn_member(tern_module *self, const char *name, const void *pointer) {
     size_t size = self->cls->instance_size;
     if (!pointer || member_of(self->inner, name)) return true;
-    size_t at = find_word(self, pointer, sizeof(tern_module));
-    if (at == size || find_word(self, pointer, at + sizeof pointer) != size) return true;
+    size_t at = find_word(self, name, pointer, sizeof(tern_module));
+    if (at == size || find_word(self, name, pointer, at + sizeof pointer) != size) return true;
     return add_member(self->inner, name, (char *)self + at);
 }
 
@@ -103,7 +112,7 @@ static void move_member(tern_module *module, const char *name, const void *old, 
     if (member) memcpy(member, &fresh, sizeof fresh);
     if (member || !old) return;
     size_t at = sizeof(tern_module);
-    while ((at = find_word(module, old, at)) < module->cls->instance_size)
+    while ((at = find_word(module, name, old, at)) < module->cls->instance_size)
         memcpy((char *)module + at, &fresh, sizeof fresh);
 }
 
@@ -131,13 +140,22 @@ static const char *twin_of(const tern_module_inner *inner, const char *name, con
 static bool is_replaceable(tern_module *self, const char *name, const void *pointer) {
     bool known = !pointer || member_of(self->inner, name);
     const char *twin = known ? NULL : twin_of(self->inner, name, pointer);
-    if (!twin || find_word(self, pointer, sizeof(tern_module)) == self->cls->instance_size)
+    if (!twin || find_word(self, name, pointer, sizeof(tern_module)) == self->cls->instance_size)
         return learn_member(self, name, pointer);
     tern_fail(self->inner->ctx, TERN_ERR_STATE,
               "%s: '%s' and '%s' are one: tell which member of the struct is which with "
               "tern_module_member",
               tern_module_name(self), name, twin);
     return false;
+}
+
+bool tern_module_settle(tern_module *module, const tern_slot *slot) {
+    return is_replaceable(module, slot->name, slot->tensor);
+}
+
+void tern_module_set_member(tern_module *module, const char *name, tern_tensor *tensor) {
+    void *member = member_of(module->inner, name);
+    if (member) memcpy(member, &tensor, sizeof tensor);
 }
 
 void tern_slot_replace(tern_module *module, tern_slot *slot, tern_tensor *tensor) {
@@ -165,9 +183,9 @@ tern_status tern_module_member(tern_module *self, const char *name, void *member
 static tern_slot *slot_for(tern_module *self, tern_slots *slots, const char *name) {
     tern_slot *slot = tern_slot_find(slots, name);
     if (slot) return is_replaceable(self, name, slot->tensor) ? slot : NULL;
-    tern_slot *items =
-        grown(self->inner, slots->items, slots->count, &slots->capacity, sizeof *slots->items);
-    const char *copy = items ? own_name(self->inner, name) : NULL;
+    tern_slot *items = tern_module_grown(self->inner, slots->items, slots->count, &slots->capacity,
+                                         sizeof *slots->items);
+    const char *copy = items ? tern_module_own_text(self->inner, name) : NULL;
     if (!copy) return NULL;
     slots->items = items;
     slots->items[slots->count] = (tern_slot){.name = copy, .persistent = true};
@@ -339,9 +357,9 @@ static bool check_child(tern_module *self, const char *name, tern_module *child)
 }
 
 static bool add_child(tern_module_inner *inner, const char *name, tern_module *child) {
-    tern_child *children = grown(inner, inner->children, inner->n_children,
-                                 &inner->children_capacity, sizeof *children);
-    const char *copy = children ? own_name(inner, name) : NULL;
+    tern_child *children = tern_module_grown(inner, inner->children, inner->n_children,
+                                             &inner->children_capacity, sizeof *children);
+    const char *copy = children ? tern_module_own_text(inner, name) : NULL;
     if (!copy) return false;
     inner->children = children;
     inner->children[inner->n_children++] = (tern_child){.name = copy, .module = child};

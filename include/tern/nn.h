@@ -104,6 +104,7 @@ struct tern_module_class {
      * tern_linear_map, or returns NULL if this input needs two steps. Sequential calls it if an activation
      * follows and no gradient is recorded. May be NULL. */
     tern_tensor *(*forward_map)(tern_module *self, tern_tensor *input, const char *formula);
+
     /* For deep copies (tern_module_copy): takes over from `source` what neither the fields nor init give,
      * a counter of the module's own, say. May be NULL. */
     void (*copied)(tern_module *self, const tern_module *source);

@@ -2,6 +2,7 @@
 #ifndef TERN_H
 #define TERN_H
 
+#include "tern/averaged.h"
 #include "tern/base.h"
 #include "tern/checkpoint.h"
 #include "tern/context.h"
@@ -15,6 +16,7 @@
 #include "tern/io.h"
 #include "tern/memory.h"
 #include "tern/nn.h"
+#include "tern/nn_utils.h"
 #include "tern/ops.h"
 #include "tern/optim.h"
 #include "tern/state.h"

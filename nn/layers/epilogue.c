@@ -55,7 +55,7 @@ static const char *formula_of(tern_module *activation) {
 
 /* Whether nobody looks at what goes in and comes out. */
 static bool is_bare(const tern_module *module) {
-    return !module->inner->watch && !module->inner->hooks;
+    return !module->inner->watch && !module->inner->hooks && !module->inner->n_computed;
 }
 
 tern_tensor *tern_layer_pair(tern_module *layer, tern_module *activation, tern_tensor *input) {

@@ -65,6 +65,9 @@ bool tern_layer_positive(tern_module *self, const char *what, int64_t value);
 /* activation(layer(input)) in one operation; NULL where these two take two. */
 tern_tensor *tern_layer_pair(tern_module *layer, tern_module *activation, tern_tensor *input);
 
+/* Where a batch norm keeps its momentum; NULL for other modules (norm.c). */
+tern_optional_float *tern_layer_momentum(tern_module *module);
+
 /* ---- activation.c ---- */
 extern const tern_module_class tern_celu_class;
 extern const tern_module_class tern_elu_class;

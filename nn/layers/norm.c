@@ -120,6 +120,10 @@ const tern_module_class tern_batch_norm1d_class = {BATCH_NORM("BatchNorm1d")};
 const tern_module_class tern_batch_norm2d_class = {BATCH_NORM("BatchNorm2d")};
 const tern_module_class tern_batch_norm3d_class = {BATCH_NORM("BatchNorm3d")};
 
+tern_optional_float *tern_layer_momentum(tern_module *module) {
+    return module->cls->forward == batch_forward ? &((norm *)module)->momentum : NULL;
+}
+
 /* ---- instance: statistics of each sample's channels ------------------------------------------ */
 
 static tern_tensor *instance_forward(tern_module *self, tern_tensor *input) {

@@ -311,6 +311,35 @@ tern_tensor *ignore_gradient(tern_tensor *grad, void *user) {
     return grad;
 }
 
+tern_tensor *ignore_average(tern_tensor *averages, tern_tensor *current, int64_t n, void *user) {
+    (void)current;
+    (void)n;
+    (void)user;
+    return averages;
+}
+
+tern_module *averaged(struct call *c) {
+    return tern_averaged_swa(module(c), false);
+}
+
+tern_module *parametrized(struct call *c) {
+    tern_module *m = module(c);
+    tern_parametrize(m, "weight", made(c, "Identity()"));
+    return m;
+}
+
+tern_module *pruned(struct call *c) {
+    tern_module *m = module(c);
+    tern_prune_l1(m, "weight", 0.5);
+    return m;
+}
+
+tern_module *evaluating(struct call *c, const char *notation) {
+    tern_module *m = made(c, notation);
+    tern_module_eval(m);
+    return m;
+}
+
 tern_value ignore_before(tern_module *module, tern_value args, void *user) {
     (void)module;
     (void)args;
