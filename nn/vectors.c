@@ -84,7 +84,8 @@ static bool fold(tern_module *conv, tern_module *norm, bool transposed) {
     tern_tensor *weight = tern_module_tensor(conv, "weight");
     tern_tensor *bias = tensor_or(conv, "bias", NULL);
     if (tern_latched(ctx)) return false;
-    bool required = tern_has_grad_required(weight);
+    const tern_slot *slot = tern_slot_find(&conv->inner->parameters, "bias");
+    bool required = slot && slot->tensor && tern_has_grad_required(slot->tensor);
     tern_scope owner = tern_module_begin(conv);
     tern_scope scope = tern_scope_inner(ctx);
     tern_tensor *own = tern_detach(weight);

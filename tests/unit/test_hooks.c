@@ -97,6 +97,18 @@ Test(hooks, modules_of_many_values_have_them_too) {
     CHECK_CLEAN();
 }
 
+Test(hooks, a_layer_and_its_activation_have_them_where_nothing_is_recorded) {
+    char text[256] = "";
+    tern_module *m = tern_nn(ctx, "Sequential(Linear(2, 2), ReLU())");
+    tern_scope scope = tern_scope_begin(ctx, TERN_NO_GRAD);
+    tern_tensor *plain = tern_forward(m, ones(1, 2));
+    tern_module_each(m, hook_all, text);
+    cr_assert(tern_equal(tern_forward(m, ones(1, 2)), plain));
+    cr_assert_str_eq(text, "Sequential< Linear< Linear> ReLU< ReLU> Sequential> ");
+    tern_scope_end(scope);
+    CHECK_CLEAN();
+}
+
 /* ---- backward -------------------------------------------------------------------------------- */
 
 typedef struct seen {
@@ -189,4 +201,10 @@ Test(hooks, an_error_names_the_module_by_its_path) {
     tern_forward(m, ones(1, 5));
     cr_assert_eq(strncmp(tern_error(ctx), "0 (Linear): ", 12), 0, "%s", tern_error(ctx));
     tern_error_clear(ctx);
+    m = tern_nn(ctx, "Sequential(Linear(2, 2), ReLU())");
+    tern_scope scope = tern_scope_begin(ctx, TERN_INFERENCE);
+    tern_forward(m, ones(1, 5));
+    cr_assert_eq(strncmp(tern_error(ctx), "0 (Linear): ", 12), 0, "%s", tern_error(ctx));
+    tern_error_clear(ctx);
+    tern_scope_end(scope);
 }

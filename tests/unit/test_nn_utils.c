@@ -201,6 +201,17 @@ Test(nn_utils, slices_and_masks_of_ones_own) {
     cr_assert(at(y, 0) == 0 && at(y, 1) == 5 && at(y, 2) == 4);
 }
 
+Test(nn_utils, computed_weights_serve_where_nothing_is_recorded) {
+    tern_module *m = tern_nn(ctx, "Sequential(Linear(4, 1), ReLU())");
+    set(m, "0.weight", (float[]){1, 3, 2, 0.5});
+    set(m, "0.bias", (float[]){0});
+    tern_prune_l1(tern_module_get(m, "0"), "weight", 0.5);
+    tern_scope scope = tern_scope_begin(ctx, TERN_NO_GRAD);
+    cr_assert_float_eq(at(tern_forward(m, ones(1, 4)), 0), 5, 0);
+    tern_scope_end(scope);
+    CHECK_CLEAN();
+}
+
 /* ---- fusion ---------------------------------------------------------------------------------- */
 
 Test(nn_utils, a_batch_norm_is_folded_into_its_convolution) {
