@@ -37,8 +37,9 @@ enum {
  */
 TERN_API tern_value tern_module_load_state(tern_module *module, tern_value state, unsigned flags);
 
-/* ---- editing keys ----------------------------------------------------------------------------
- *
+/* ---- editing keys ---------------------------------------------------------------------------- */
+
+/*
  * `path` names an entry ("fc.weight") or a module, which is everything below it ("fc"); one that ends in a
  * dot is a beginning that keys have ("module."). The versions in _metadata are edited with the keys.
  */
@@ -61,7 +62,7 @@ TERN_API tern_value tern_state_rename(tern_ctx *ctx, tern_value state, const cha
  * takes. */
 TERN_API tern_value tern_state_below(tern_ctx *ctx, tern_value state, const char *path);
 
-/* ---- deep copies (copy.deepcopy) -------------------------------------------------------------- */
+/* ---- deep copies (copy.deepcopy) ------------------------------------------------------------- */
 
 /*
  * A copy of a value in the open scope, down to its tensors, which are copied once: those that share storage

@@ -54,7 +54,7 @@ struct call {
     void *undo_with[8];
     int n_undo;
     tern_module *stepped; /* whose parameters stepping() has; NULL before it was called */
-    tern_status status; /* what the call latched in the context, or else in the foreign one */
+    tern_status status;   /* what the call latched in the context, or else in the foreign one */
     char error[512];
 };
 
