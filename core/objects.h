@@ -179,8 +179,11 @@ struct tern_ctx {
     void *known_formulas; /* where those of the library's own were found last */
     tern_nones nones[TERN_KNOWN_NONES];
     void *schemas;       /* of operations called by name: whoever parses them keeps them here */
-    void *backward_heap; /* the engine's queue, kept from step to step */
+    void *backward_heap; /* the engine's queue, kept from step to step; NULL while one runs */
     size_t backward_capacity;
+    int backward_depth; /* of engines: a gradient formula may run one of its own */
+    tern_tensor *(*grad_hook)(tern_tensor *leaf, tern_tensor *grad); /* functional/hook.c */
+    void *grad_hooks;
     tern_stats stats;
 };
 
@@ -286,6 +289,7 @@ enum {
     TERN_T_OWNED = 256u, /* a .grad: released by its leaf, in no frame's list */
     TERN_T_VIEW = 128u,  /* a view of its alias's base, not the base itself */
     TERN_T_CONTIGUOUS = 512u,
+    TERN_T_HOOKED = 2048u,   /* a leaf whose gradient goes through grad_hook */
     TERN_T_TEMPORARY = 1024u /* the core's own, read once: dead after the launch that reads it */
 };
 

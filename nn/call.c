@@ -1,4 +1,5 @@
 /* call.c: running a module's forward. */
+#include <stdio.h>
 #include <string.h>
 
 #include "module.h"
@@ -158,13 +159,8 @@ static tern_tensor *only_input(tern_module *module, const tern_value *positional
     return NULL;
 }
 
-tern_value tern_module_call(tern_module *module, const tern_value *positional, int n_positional,
+static tern_value run_plain(tern_module *module, const tern_value *positional, int n_positional,
                             tern_value named) {
-    if (!tern_module_there(module, "tern_module_call") || tern_latched(module->inner->ctx))
-        return tern_none();
-    if (n_positional > 0 &&
-        !tern_argument_given(module->inner->ctx, "tern_module_call", "positional", positional))
-        return tern_none();
     if (has_call(module)) return run_call(module, positional, n_positional, named);
     if (!module->cls->forward) {
         no_forward(module);
@@ -175,13 +171,83 @@ tern_value tern_module_call(tern_module *module, const tern_value *positional, i
     return result && !tern_is_nil(result) ? tern_tensor_value(result) : tern_none();
 }
 
+tern_value tern_module_run(tern_module *module, const tern_value *positional, int n_positional,
+                           tern_value named) {
+    if (!module->inner->n_computed) return run_plain(module, positional, n_positional, named);
+    tern_value result = tern_none();
+    tern_scope scope = tern_scope_inner(module->inner->ctx);
+    if (tern_computed_begin(module)) result = run_plain(module, positional, n_positional, named);
+    tern_computed_end(module);
+    return tern_scope_return_value(scope, result);
+}
+
+/* ---- where an error arose -------------------------------------------------------------------- */
+
+/* The forwards that are under way in this thread, and the innermost module in which an error latched. */
+static _Thread_local struct {
+    int depth;
+    const tern_module *failed;
+} under_way;
+
+/* The names from a module down to another, with dots, at the end of `path`; false where it is not below. */
+static bool find_path(const tern_module *from, const tern_module *to, char *path, size_t size) {
+    size_t length = strlen(path);
+    for (size_t i = 0; i < from->inner->n_children; i++) {
+        const tern_child *child = &from->inner->children[i];
+        snprintf(path + length, size - length, "%s%s", length ? "." : "", child->name);
+        if (child->module == to || find_path(child->module, to, path, size)) return true;
+    }
+    path[length] = '\0';
+    return false;
+}
+
+/* The first error of a call names the module that it arose in: "2 (Linear): ...". */
+static void name_place(const tern_module *outermost, const tern_module *failed) {
+    tern_ctx *ctx = outermost->inner->ctx;
+    char path[256] = "", message[2048];
+    if (failed == outermost || !find_path(outermost, failed, path, sizeof path)) return;
+    snprintf(message, sizeof message, "%s", tern_error(ctx));
+    tern_status status = tern_error_clear(ctx);
+    tern_fail(ctx, status, "%s (%s): %s", path, failed->inner->name, message);
+}
+
+void tern_module_failed(const tern_module *module) {
+    if (under_way.depth > 0 && !under_way.failed) under_way.failed = module;
+}
+
+/* Runs the module, which is there, in a context without an error. */
+static tern_value call(tern_module *module, const tern_value *positional, int n_positional,
+                       tern_value named) {
+    under_way.depth++;
+    tern_value result = module->inner->hooks
+                            ? tern_module_run_hooked(module, positional, n_positional, named)
+                            : tern_module_run(module, positional, n_positional, named);
+    if (tern_latched(module->inner->ctx)) tern_module_failed(module);
+    if (--under_way.depth == 0 && under_way.failed) {
+        name_place(module, under_way.failed);
+        under_way.failed = NULL;
+    }
+    return result;
+}
+
+tern_value tern_module_call(tern_module *module, const tern_value *positional, int n_positional,
+                            tern_value named) {
+    if (!tern_module_there(module, "tern_module_call") || tern_latched(module->inner->ctx))
+        return tern_none();
+    if (n_positional > 0 &&
+        !tern_argument_given(module->inner->ctx, "tern_module_call", "positional", positional))
+        return tern_none();
+    return call(module, positional, n_positional, named);
+}
+
 /* The tensor of a call that gives one. */
 static tern_tensor *call_for_tensor(tern_module *module, const tern_value *args, int n_args) {
     tern_ctx *ctx = module->inner->ctx;
-    tern_value result = tern_module_call(module, args, n_args, tern_none());
+    tern_value result = call(module, args, n_args, tern_none());
     if (result.kind == TERN_VALUE_TENSOR) return result.as.tensor;
-    tern_fail(ctx, TERN_ERR_ARGUMENT, "%s.forward returns a %s: call it with tern_module_call",
-              tern_module_name(module), tern_kind_name(result.kind));
+    if (!tern_latched(ctx))
+        tern_fail(ctx, TERN_ERR_ARGUMENT, "%s.forward returns a %s: call it with tern_module_call",
+                  tern_module_name(module), tern_kind_name(result.kind));
     return tern_nil(ctx);
 }
 
@@ -191,8 +257,6 @@ tern_tensor *tern_forward(tern_module *module, tern_tensor *input) {
     tern_ctx *ctx = module->inner->ctx;
     if (tern_latched(ctx) || !tern_argument_tensor(ctx, tern_module_name(module), input))
         return tern_nil(ctx);
-    if (module->cls->forward) return run_forward(module, input);
-    if (!has_call(module)) return no_forward(module);
     tern_value args[] = {tern_tensor_value(input)};
     return call_for_tensor(module, args, 1);
 }

@@ -1,4 +1,4 @@
-/* module.c: making modules, registering what they hold, and calling them. */
+/* module.c: making modules and looking at what they hold. */
 #include "module.h"
 
 #include <string.h>
@@ -120,171 +120,13 @@ tern_module *tern_module_new(tern_ctx *ctx, const tern_module_class *cls, const 
     return module;
 }
 
-void tern_module_free(tern_module *module) {
-    if (tern_module_there(module, "tern_module_free")) tern_owner_free(module->inner->owner);
-}
-
-/* ---- registering ----------------------------------------------------------------------------- */
-
 tern_scope tern_module_begin(tern_module *self) {
     bool there = tern_module_there(self, "tern_module_begin");
     return tern_owner_begin(there ? self->inner->owner : NULL, 0);
 }
 
-static const tern_slot *find_slot(const tern_slots *slots, const char *name) {
-    for (size_t i = 0; i < slots->count; i++)
-        if (strcmp(slots->items[i].name, name) == 0) return &slots->items[i];
-    return NULL;
-}
-
-static const tern_child *find_child(const tern_module_inner *inner, const char *name,
-                                    size_t length) {
-    for (size_t i = 0; i < inner->n_children; i++)
-        if (strncmp(inner->children[i].name, name, length) == 0 &&
-            inner->children[i].name[length] == '\0')
-            return &inner->children[i];
-    return NULL;
-}
-
-/* A name must be new, not empty and without a dot; PyTorch's words. */
-static bool check_name(tern_module *self, const char *what, const char *name) {
-    tern_module_inner *inner = self->inner;
-    const char *cls = tern_module_name(self);
-    if (!name || !*name)
-        tern_fail(inner->ctx, TERN_ERR_ARGUMENT, "%s: %s name can't be empty string \"\"", cls,
-                  what);
-    else if (strchr(name, '.'))
-        tern_fail(inner->ctx, TERN_ERR_ARGUMENT, "%s: %s name can't contain \".\", got: %s", cls,
-                  what, name);
-    else if (find_slot(&inner->parameters, name) || find_slot(&inner->buffers, name) ||
-             find_child(inner, name, strlen(name)))
-        tern_fail(inner->ctx, TERN_ERR_ARGUMENT, "%s: attribute '%s' already exists", cls, name);
-    return !tern_latched(inner->ctx);
-}
-
-/* Room for one more item in the module's owner; arenas keep the smaller ones until the end. */
-static void *grown(tern_module_inner *inner, void *items, size_t count, size_t *capacity,
-                   size_t item_size) {
-    if (count < *capacity) return items;
-    size_t larger = *capacity ? *capacity * 2 : 4;
-    tern_scope scope = tern_owner_begin(inner->owner, 0);
-    void *copy = scope.serial ? tern_scope_alloc(inner->ctx, larger * item_size) : NULL;
-    tern_scope_end(scope);
-    if (!copy) return NULL;
-    if (count) memcpy(copy, items, count * item_size);
-    *capacity = larger;
-    return copy;
-}
-
-static const char *own_name(tern_module_inner *inner, const char *name) {
-    tern_scope scope = tern_owner_begin(inner->owner, 0);
-    char *copy = scope.serial ? tern_scope_alloc(inner->ctx, strlen(name) + 1) : NULL;
-    tern_scope_end(scope);
-    return copy ? strcpy(copy, name) : NULL;
-}
-
-static bool add_slot(tern_module_inner *inner, tern_slots *slots, const char *name,
-                     tern_tensor *tensor, bool persistent) {
-    tern_slot *items =
-        grown(inner, slots->items, slots->count, &slots->capacity, sizeof *slots->items);
-    const char *copy = items ? own_name(inner, name) : NULL;
-    if (!copy) return false;
-    slots->items = items;
-    slots->items[slots->count++] = (tern_slot){copy, tensor, persistent};
-    return true;
-}
-
-tern_tensor *tern_module_parameter(tern_module *self, const char *name, tern_tensor *tensor) {
-    if (!tern_module_there(self, "tern_module_parameter"))
-        return tern_nn_no_module(self, "tern_module_parameter", tensor);
-    tern_module_inner *inner = self->inner;
-    tern_ctx *ctx = inner->ctx;
-    if (tensor && tern_is_nil(tensor)) return tensor;
-    if (!check_name(self, "parameter", name)) return tern_nil(ctx);
-    if (tensor && !tern_argument_tensor(ctx, "tern_module_parameter", tensor)) return tern_nil(ctx);
-    if (tensor && !tern_is_leaf(tensor)) {
-        tern_fail(ctx, TERN_ERR_ARGUMENT,
-                  "%s: cannot assign non-leaf Tensor to parameter '%s': model parameters have no "
-                  "history, see tern_detach",
-                  tern_module_name(self), name);
-        return tern_nil(ctx);
-    }
-    if (tensor && tern_is_nil(tern_requires_grad(tensor, true))) return tern_nil(ctx);
-    if (!add_slot(inner, &inner->parameters, name, tensor, true)) return tern_nil(ctx);
-    return tensor;
-}
-
-tern_tensor *tern_module_buffer(tern_module *self, const char *name, tern_tensor *tensor,
-                                bool persistent) {
-    if (!tern_module_there(self, "tern_module_buffer"))
-        return tern_nn_no_module(self, "tern_module_buffer", tensor);
-    tern_ctx *ctx = self->inner->ctx;
-    if (tensor && tern_is_nil(tensor)) return tensor;
-    if (!check_name(self, "buffer", name)) return tern_nil(ctx);
-    if (tensor && !tern_argument_tensor(ctx, "tern_module_buffer", tensor)) return tern_nil(ctx);
-    if (!add_slot(self->inner, &self->inner->buffers, name, tensor, persistent))
-        return tern_nil(ctx);
-    return tensor;
-}
-
-/* The levels below a module; 0 for one without children. */
-static int height_of(const tern_module *module) {
-    int height = 0;
-    for (size_t i = 0; i < module->inner->n_children; i++) {
-        int below = 1 + height_of(module->inner->children[i].module);
-        if (below > height) height = below;
-    }
-    return height;
-}
-
-static bool reaches(const tern_module *from, const tern_module *to) {
-    if (from == to) return true;
-    for (size_t i = 0; i < from->inner->n_children; i++)
-        if (reaches(from->inner->children[i].module, to)) return true;
-    return false;
-}
-
-static void push_down(tern_module *module, int level) {
-    if (module->inner->level >= level) return;
-    module->inner->level = level;
-    for (size_t i = 0; i < module->inner->n_children; i++)
-        push_down(module->inner->children[i].module, level + 1);
-}
-
-tern_module *tern_module_child(tern_module *self, const char *name, tern_module *child) {
-    if (!tern_module_there(self, "tern_module_child") || !check_name(self, "module", name))
-        return NULL;
-    tern_module_inner *inner = self->inner;
-    if (!tern_argument_given(inner->ctx, "tern_module_child", "child", child)) return NULL;
-    if (!tern_module_there(child, "tern_module_child")) {
-        tern_fail(inner->ctx, TERN_ERR_STATE, "%s: child '%s' is gone", tern_module_name(self),
-                  name);
-        return NULL;
-    }
-    if (child->inner->ctx != inner->ctx) {
-        tern_fail(inner->ctx, TERN_ERR_ARGUMENT, "%s: child '%s' belongs to another context",
-                  tern_module_name(self), name);
-        return NULL;
-    }
-    if (reaches(child, self)) {
-        tern_fail(inner->ctx, TERN_ERR_ARGUMENT, "%s: child '%s' contains the module itself",
-                  tern_module_name(self), name);
-        return NULL;
-    }
-    if (inner->level + 1 + height_of(child) >= TERN_MODULE_DEPTH) {
-        tern_fail(inner->ctx, TERN_ERR_ARGUMENT,
-                  "%s: with child '%s' the modules are nested deeper than %d",
-                  tern_module_name(self), name, TERN_MODULE_DEPTH);
-        return NULL;
-    }
-    tern_child *children = grown(inner, inner->children, inner->n_children,
-                                 &inner->children_capacity, sizeof *children);
-    const char *copy = children ? own_name(inner, name) : NULL;
-    if (!copy) return NULL;
-    inner->children = children;
-    inner->children[inner->n_children++] = (tern_child){copy, child};
-    push_down(child, inner->level + 1);
-    return child;
+void tern_module_free(tern_module *module) {
+    if (tern_module_there(module, "tern_module_free")) tern_owner_free(module->inner->owner);
 }
 
 /* ---- looking --------------------------------------------------------------------------------- */
@@ -305,11 +147,24 @@ tern_module *tern_module_child_at(const tern_module *module, size_t index, const
     return module->inner->children[index].module;
 }
 
-/* Follows all names of a path but the last; *out_last is that one. */
-static tern_module *descend(tern_module *module, const char *path, const char **out_last) {
+tern_slot *tern_slot_find(const tern_slots *slots, const char *name) {
+    for (size_t i = 0; i < slots->count; i++)
+        if (strcmp(slots->items[i].name, name) == 0) return &slots->items[i];
+    return NULL;
+}
+
+tern_child *tern_child_find(const tern_module_inner *inner, const char *name, size_t length) {
+    for (size_t i = 0; i < inner->n_children; i++)
+        if (strncmp(inner->children[i].name, name, length) == 0 &&
+            inner->children[i].name[length] == '\0')
+            return &inner->children[i];
+    return NULL;
+}
+
+tern_module *tern_module_holder(tern_module *module, const char *path, const char **out_last) {
     const char *dot;
     while (module && (dot = strchr(path, '.')) != NULL) {
-        const tern_child *child = find_child(module->inner, path, (size_t)(dot - path));
+        const tern_child *child = tern_child_find(module->inner, path, (size_t)(dot - path));
         module = child ? child->module : NULL;
         path = dot + 1;
     }
@@ -322,8 +177,8 @@ tern_module *tern_module_get(tern_module *module, const char *path) {
     if (!tern_argument_given(module->inner->ctx, "tern_module_get", "path", path)) return NULL;
     if (!*path) return module;
     const char *last;
-    tern_module *holder = descend(module, path, &last);
-    const tern_child *child = holder ? find_child(holder->inner, last, strlen(last)) : NULL;
+    tern_module *holder = tern_module_holder(module, path, &last);
+    const tern_child *child = holder ? tern_child_find(holder->inner, last, strlen(last)) : NULL;
     if (child) return child->module;
     tern_fail(module->inner->ctx, TERN_ERR_NOT_FOUND, "%s has no submodule '%s'",
               tern_module_name(module), path);
@@ -335,10 +190,12 @@ tern_tensor *tern_module_tensor(tern_module *module, const char *path) {
     if (!tern_argument_given(module->inner->ctx, "tern_module_tensor", "path", path))
         return tern_nil(module->inner->ctx);
     const char *last;
-    tern_module *holder = descend(module, path, &last);
-    const tern_slot *slot = holder ? find_slot(&holder->inner->parameters, last) : NULL;
-    if (holder && !slot) slot = find_slot(&holder->inner->buffers, last);
+    tern_module *holder = tern_module_holder(module, path, &last);
+    const tern_slot *slot = holder ? tern_slot_find(&holder->inner->parameters, last) : NULL;
+    if (holder && !slot) slot = tern_slot_find(&holder->inner->buffers, last);
     if (slot && slot->tensor) return slot->tensor;
+    const tern_computed *computed = holder ? tern_computed_find(holder->inner, last) : NULL;
+    if (computed) return tern_computed_value(holder, computed);
     tern_fail(module->inner->ctx, TERN_ERR_NOT_FOUND, "%s has no parameter or buffer '%s'",
               tern_module_name(module), path);
     return tern_nil(module->inner->ctx);

@@ -29,6 +29,18 @@ typedef struct tern_child {
     tern_module *module;
 } tern_child;
 
+/* A tensor that is computed of others before every forward (computed.c). */
+typedef struct tern_computed {
+    const char *name;
+    bool pruned; /* name_orig times name_mask; else what parametrizations.name gives */
+} tern_computed;
+
+/* Where the module's own code looks for what is registered under a name. It stays when that is removed. */
+typedef struct tern_member {
+    const char *name;
+    void *at; /* of a tern_tensor * or a tern_module * */
+} tern_member;
+
 /* Pointers met so far, for walks that take each thing once. Free with tern_free(items). */
 typedef struct tern_seen {
     const void **items;
@@ -50,6 +62,8 @@ typedef struct tern_held_operation {
 } tern_held_operation;
 #define TERN_HELD_OPERATIONS 8
 
+typedef struct tern_module_hook tern_module_hook; /* hooks.h */
+
 /* It lies in front of the module's struct, and like that struct's first members it can be read when the
  * module is gone. */
 struct tern_module_inner {
@@ -62,9 +76,14 @@ struct tern_module_inner {
     tern_slots parameters, buffers;
     tern_child *children;
     size_t n_children, children_capacity;
+    tern_member *members;
+    size_t n_members, members_capacity;
+    tern_computed *computed;
+    size_t n_computed, computed_capacity;
     tern_schema *call_schema; /* parsed at the first call */
     tern_held_operation held[TERN_HELD_OPERATIONS];
     const char *formula;     /* of an activation behind a product; NULL before it is needed */
+    tern_module_hook *hooks; /* in the order in which they were registered */
     tern_summary_row *watch; /* takes the shapes of the next call; NULL but for summaries */
     tern_walk_memory walks;
 };
@@ -103,12 +122,64 @@ tern_status tern_module_absent(const tern_module *module);
  * tensor's context, whose nil is returned; NULL for NULL. */
 tern_tensor *tern_nn_no_module(const tern_module *module, const char *who, tern_tensor *tensor);
 
+/* What is registered under a name; NULL where nothing is. */
+tern_slot *tern_slot_find(const tern_slots *slots, const char *name);
+tern_child *tern_child_find(const tern_module_inner *inner, const char *name, size_t length);
+
+/* Follows all names of a path but the last; *out_last is that one. NULL where there is no such module. */
+tern_module *tern_module_holder(tern_module *module, const char *path, const char **out_last);
+
+/* Puts another tensor into a slot of the module, and into the member of its struct where the old one is.
+ * Cannot fail. */
+void tern_slot_replace(tern_module *module, tern_slot *slot, tern_tensor *tensor);
+
+/* Room for one more item in the module's owner; NULL after latching. */
+void *tern_module_grown(tern_module_inner *inner, void *items, size_t count, size_t *capacity,
+                        size_t item_size);
+
+/* A copy of a text in the module's owner; NULL after latching. */
+const char *tern_module_own_text(tern_module_inner *inner, const char *text);
+
+/* Finds out which member of the struct is the slot's, before its tensor gets another name too. False after
+ * latching. */
+bool tern_module_settle(tern_module *module, const tern_slot *slot);
+
+/* Writes to the member that is known of a name, if any. */
+void tern_module_set_member(tern_module *module, const char *name, tern_tensor *tensor);
+
+/* ---- computed.c ---- */
+
+/* What is computed under a name; NULL where nothing is. */
+const tern_computed *tern_computed_find(const tern_module_inner *inner, const char *name);
+bool tern_computed_add(tern_module *module, const char *name, bool pruned);
+void tern_computed_remove(tern_module *module, const char *name);
+tern_tensor *tern_computed_value(tern_module *module, const tern_computed *computed);
+
+/* Computes all into the members of the struct for one forward, and takes them away again. */
+bool tern_computed_begin(tern_module *module);
+void tern_computed_end(tern_module *module);
+
 /* The length of a class's name, which its schema begins with. */
 size_t tern_class_name_length(const tern_module_class *cls);
 
 /* tern_call for a forward: a module looks a name up once and holds the operation. `name` is a literal. */
 tern_value tern_module_operation(tern_module *module, const char *name,
                                  const tern_value *positional, int n_positional, tern_value named);
+
+/* The forward itself, without hooks; arguments as tern_module_call takes them. */
+tern_value tern_module_run(tern_module *module, const tern_value *positional, int n_positional,
+                           tern_value named);
+
+/* The same with the module's hooks (hooks.c). */
+tern_value tern_module_run_hooked(tern_module *module, const tern_value *positional,
+                                  int n_positional, tern_value named);
+
+/* Where an error latched in the forward of a module that was not called, but is part of another's. */
+void tern_module_failed(const tern_module *module);
+
+/* Children one after the other, as a Sequential runs them (layers/containers.c). */
+tern_tensor *tern_module_run_children(tern_module *self, size_t first, size_t count,
+                                      tern_tensor *input);
 
 /* Calls an operation with the forward's arguments and members of the module: `words` as in
  * tern_module_class.operation. */

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "module.h"
+#include "tern/state.h"
 
 /* ---- state_dict ------------------------------------------------------------------------------ */
 
@@ -52,71 +53,55 @@ tern_value tern_module_state_dict(tern_module *module) {
 typedef struct load {
     tern_ctx *ctx;
     tern_value state;
-    bool strict, assign;
-    tern_textbuf missing, unexpected, problems;
-    tern_tensor **pairs; /* (parameter, converted value) after each other */
+    unsigned flags;
+    tern_value missing, unexpected, mismatched; /* of the report */
+    tern_tensor **pairs;                        /* (parameter, converted value) after each other */
     size_t count, capacity;
 } load;
-
-static void add_key(tern_textbuf *list, const char *key) {
-    tern_textbuf_add(list, list->length ? ", \"%s\"" : "\"%s\"", key);
-}
-
-static void add_size(tern_textbuf *text, tern_shape shape) {
-    tern_textbuf_add(text, "torch.Size([");
-    for (int i = 0; i < shape.rank; i++)
-        tern_textbuf_add(text, i ? ", %lld" : "%lld", (long long)shape.dim[i]);
-    tern_textbuf_add(text, "])");
-}
 
 static bool same_shape(tern_shape a, tern_shape b) {
     return a.rank == b.rank && memcmp(a.dim, b.dim, (size_t)a.rank * sizeof a.dim[0]) == 0;
 }
 
 /* Files of PyTorch before 0.4 hold scalars as one element of rank 1. */
-static bool is_old_scalar(tern_shape own, tern_shape given) {
-    return own.rank == 0 && given.rank == 1 && given.dim[0] == 1;
+static bool fits(tern_value given, const tern_tensor *own) {
+    if (given.kind != TERN_VALUE_TENSOR) return false;
+    tern_shape have = tern_shape_of(given.as.tensor), want = tern_shape_of(own);
+    bool old_scalar = want.rank == 0 && have.rank == 1 && have.dim[0] == 1;
+    return old_scalar || same_shape(have, want);
+}
+
+static tern_value size_value(tern_ctx *ctx, const tern_tensor *tensor) {
+    tern_value tuple = tern_tuple_new(ctx);
+    for (int i = 0; i < tern_rank(tensor); i++)
+        tern_list_append(tuple, tern_int(tern_size(tensor, i)));
+    return tuple;
+}
+
+/* (key, the state's size or kind, the model's size) */
+static bool note_mismatch(load *l, const char *key, tern_value given, const tern_tensor *own) {
+    tern_value entry = tern_tuple_new(l->ctx);
+    tern_list_append(entry, tern_string(l->ctx, key));
+    tern_list_append(entry, given.kind == TERN_VALUE_TENSOR
+                                ? size_value(l->ctx, given.as.tensor)
+                                : tern_text(tern_kind_name(given.kind)));
+    tern_list_append(entry, size_value(l->ctx, own));
+    return tern_list_append(l->mismatched, entry) == TERN_OK;
 }
 
 static bool compare(void *user, const char *key, tern_slot *slot, tern_module *module) {
     (void)module;
     load *l = user;
     if (!slot->persistent) return true;
-    if (!tern_dict_has(l->state, key)) {
-        add_key(&l->missing, key);
-        return true;
-    }
+    if (!tern_dict_has(l->state, key))
+        return tern_list_append(l->missing, tern_string(l->ctx, key)) == TERN_OK;
     tern_value given = tern_dict_get(l->state, key);
-    if (given.kind != TERN_VALUE_TENSOR) {
-        tern_textbuf_add(&l->problems,
-                         "\n\tWhile copying the parameter named \"%s\", expected torch.Tensor or "
-                         "Tensor-like object from checkpoint but received %s",
-                         key, tern_kind_name(given.kind));
-        return true;
-    }
-    tern_shape own = tern_shape_of(slot->tensor), other = tern_shape_of(given.as.tensor);
-    if (same_shape(own, other) || is_old_scalar(own, other)) return true;
-    tern_textbuf_add(&l->problems, "\n\tsize mismatch for %s: copying a param with shape ", key);
-    add_size(&l->problems, other);
-    tern_textbuf_add(&l->problems, " from checkpoint, the shape in current model is ");
-    add_size(&l->problems, own);
-    tern_textbuf_add(&l->problems, ".");
-    return true;
+    return fits(given, slot->tensor) || note_mismatch(l, key, given, slot->tensor);
 }
 
 static bool is_persistent(const tern_slots *slots, const char *name) {
-    for (size_t i = 0; i < slots->count; i++)
-        if (strcmp(slots->items[i].name, name) == 0)
-            return slots->items[i].tensor && slots->items[i].persistent;
-    return false;
-}
-
-static bool has_child(const tern_module_inner *inner, const char *name, size_t length) {
-    for (size_t i = 0; i < inner->n_children; i++)
-        if (strncmp(inner->children[i].name, name, length) == 0 &&
-            inner->children[i].name[length] == '\0')
-            return true;
-    return false;
+    const tern_slot *slot = tern_slot_find(slots, name);
+    return slot && slot->tensor && slot->persistent;
 }
 
 /* Keys that begin with this module's path and name nothing in it. */
@@ -132,23 +117,59 @@ static bool find_unexpected(void *user, const char *name, tern_module *module) {
             rest += length + 1;
         }
         const char *dot = strchr(rest, '.');
-        bool known = dot ? has_child(module->inner, rest, (size_t)(dot - rest))
+        bool known = dot ? tern_child_find(module->inner, rest, (size_t)(dot - rest)) != NULL
                          : is_persistent(&module->inner->parameters, rest) ||
                                is_persistent(&module->inner->buffers, rest);
-        if (!known) add_key(&l->unexpected, key.as.s);
+        if (!known && tern_list_append(l->unexpected, tern_string(l->ctx, key.as.s)) != TERN_OK)
+            return false;
     }
     return true;
 }
 
-/* PyTorch's text: missing keys, unexpected keys, then sizes, a line each. */
+/* ---- PyTorch's text -------------------------------------------------------------------------- */
+
+static void add_keys(tern_textbuf *text, const char *what, tern_value keys) {
+    size_t count = tern_value_count(keys);
+    if (count) tern_textbuf_add(text, "\n\t%s key(s) in state_dict: ", what);
+    for (size_t i = 0; i < count; i++)
+        tern_textbuf_add(text, i ? ", \"%s\"" : "\"%s\"", tern_value_at(keys, i).as.s);
+    if (count) tern_textbuf_add(text, ". ");
+}
+
+static void add_size(tern_textbuf *text, tern_value size) {
+    tern_textbuf_add(text, "torch.Size([");
+    for (size_t i = 0; i < tern_value_count(size); i++)
+        tern_textbuf_add(text, i ? ", %lld" : "%lld", (long long)tern_value_at(size, i).as.i);
+    tern_textbuf_add(text, "])");
+}
+
+static void add_mismatch(tern_textbuf *text, tern_value entry) {
+    const char *key = tern_value_at(entry, 0).as.s;
+    tern_value given = tern_value_at(entry, 1);
+    if (given.kind == TERN_VALUE_STRING) {
+        tern_textbuf_add(text,
+                         "\n\tWhile copying the parameter named \"%s\", expected torch.Tensor or "
+                         "Tensor-like object from checkpoint but received %s",
+                         key, given.as.s);
+        return;
+    }
+    tern_textbuf_add(text, "\n\tsize mismatch for %s: copying a param with shape ", key);
+    add_size(text, given);
+    tern_textbuf_add(text, " from checkpoint, the shape in current model is ");
+    add_size(text, tern_value_at(entry, 2));
+    tern_textbuf_add(text, ".");
+}
+
+/* Missing keys, unexpected keys, then sizes, a line each. */
 static tern_status fail_load(load *l, const tern_module *module) {
     tern_textbuf text = {0};
     tern_textbuf_add(&text, "Error(s) in loading state_dict for %s:", tern_module_name(module));
-    if (l->strict && l->missing.length)
-        tern_textbuf_add(&text, "\n\tMissing key(s) in state_dict: %s. ", l->missing.data);
-    if (l->strict && l->unexpected.length)
-        tern_textbuf_add(&text, "\n\tUnexpected key(s) in state_dict: %s. ", l->unexpected.data);
-    if (l->problems.length) tern_textbuf_add(&text, "%s", l->problems.data);
+    if (l->flags & TERN_LOAD_STRICT) {
+        add_keys(&text, "Missing", l->missing);
+        add_keys(&text, "Unexpected", l->unexpected);
+    }
+    for (size_t i = 0; i < tern_value_count(l->mismatched); i++)
+        add_mismatch(&text, tern_value_at(l->mismatched, i));
     tern_status status = text.failed ? tern_nn_no_memory(l->ctx, "load_state_dict")
                                      : tern_fail(l->ctx, TERN_ERR_ARGUMENT, "%s", text.data);
     tern_textbuf_free(&text);
@@ -157,11 +178,11 @@ static tern_status fail_load(load *l, const tern_module *module) {
 
 static tern_status check(load *l, tern_module *module) {
     if (!tern_walk_slots(module, 'a', false, compare, l) ||
-        !tern_walk_modules(module, false, find_unexpected, l))
+        !tern_walk_modules(module, false, find_unexpected, l) || tern_latched(l->ctx))
         return tern_check(l->ctx);
-    if (l->missing.failed || l->unexpected.failed || l->problems.failed)
-        return tern_nn_no_memory(l->ctx, "load_state_dict");
-    if (l->problems.length || (l->strict && (l->missing.length || l->unexpected.length)))
+    bool keys = tern_value_count(l->missing) || tern_value_count(l->unexpected);
+    if ((l->flags & TERN_LOAD_STRICT && keys) ||
+        (!(l->flags & TERN_LOAD_SKIP) && tern_value_count(l->mismatched)))
         return fail_load(l, module);
     return TERN_OK;
 }
@@ -172,7 +193,7 @@ static bool stage(void *user, const char *key, tern_slot *slot, tern_module *mod
     (void)module;
     load *l = user;
     tern_value given = tern_dict_get(l->state, key);
-    if (!slot->persistent || given.kind != TERN_VALUE_TENSOR) return true;
+    if (!slot->persistent || !fits(given, slot->tensor)) return true;
     tern_tensor *value = tern_detach(given.as.tensor);
     if (tern_rank(value) != tern_rank(slot->tensor)) value = tern_select(value, 0, 0);
     value = tern_to_device(tern_to_dtype(value, tern_dtype_of(slot->tensor)),
@@ -194,42 +215,70 @@ static bool stage(void *user, const char *key, tern_slot *slot, tern_module *mod
 /* Same shape, dtype and device: each copy is one kernel that allocates nothing, and a handle takes
  * over another's storage without memory. */
 static tern_status write(load *l) {
+    bool assign = (l->flags & TERN_LOAD_ASSIGN) != 0;
     for (size_t i = 0; i < l->count; i += 2) {
-        if (l->assign && tern_update(&l->pairs[i], l->pairs[i + 1]) != TERN_OK)
+        if (assign && tern_update(&l->pairs[i], l->pairs[i + 1]) != TERN_OK)
             return tern_check(l->ctx);
-        if (!l->assign && tern_is_nil(tern_copy_in_place(l->pairs[i], l->pairs[i + 1])))
+        if (!assign && tern_is_nil(tern_copy_in_place(l->pairs[i], l->pairs[i + 1])))
             return tern_check(l->ctx);
     }
     return TERN_OK;
 }
 
-static tern_status load_state(tern_module *module, tern_value state, bool strict, bool assign) {
-    if (!tern_module_there(module, "tern_module_load_state_dict"))
-        return tern_module_absent(module);
-    tern_ctx *ctx = module->inner->ctx;
-    if (tern_check(ctx) != TERN_OK) return tern_check(ctx);
-    if (state.kind != TERN_VALUE_DICT)
-        return tern_fail(ctx, TERN_ERR_ARGUMENT, "Expected state_dict to be dict-like, got %s.",
-                         tern_kind_name(state.kind));
-    load l = {.ctx = ctx, .state = state, .strict = strict, .assign = assign};
-    tern_scope scope = tern_scope_begin(ctx, TERN_NO_GRAD);
-    tern_status status = check(&l, module);
-    if (status == TERN_OK && !tern_walk_slots(module, 'a', false, stage, &l))
-        status = tern_check(ctx);
-    if (status == TERN_OK) status = tern_check(ctx);
-    if (status == TERN_OK) status = write(&l);
+static tern_status convert_and_write(load *l, tern_module *module) {
+    tern_scope scope = tern_scope_begin(l->ctx, TERN_NO_GRAD);
+    bool staged = tern_walk_slots(module, 'a', false, stage, l);
+    tern_status status = tern_check(l->ctx);
+    if (staged && status == TERN_OK) status = write(l);
     tern_scope_end(scope);
-    tern_textbuf_free(&l.missing);
-    tern_textbuf_free(&l.unexpected);
-    tern_textbuf_free(&l.problems);
-    tern_free(l.pairs);
+    tern_free(l->pairs);
     return status;
 }
 
+static tern_value report_of(const load *l) {
+    tern_value report = tern_dict_new(l->ctx, false);
+    tern_dict_set(report, "missing_keys", l->missing);
+    tern_dict_set(report, "unexpected_keys", l->unexpected);
+    tern_dict_set(report, "mismatched_keys", l->mismatched);
+    return report;
+}
+
+tern_value tern_module_load_state(tern_module *module, tern_value state, unsigned flags) {
+    if (!tern_module_there(module, "tern_module_load_state")) return tern_none();
+    tern_ctx *ctx = module->inner->ctx;
+    if (tern_check(ctx) != TERN_OK) return tern_none();
+    if (state.kind != TERN_VALUE_DICT) {
+        tern_fail(ctx, TERN_ERR_ARGUMENT, "Expected state_dict to be dict-like, got %s.",
+                  tern_kind_name(state.kind));
+        return tern_none();
+    }
+    load l = {.ctx = ctx,
+              .state = state,
+              .flags = flags,
+              .missing = tern_list_new(ctx),
+              .unexpected = tern_list_new(ctx),
+              .mismatched = tern_list_new(ctx)};
+    /* Made before anything is written: a report that fails changes nothing. */
+    tern_value report = report_of(&l);
+    if (tern_latched(ctx) || check(&l, module) != TERN_OK ||
+        convert_and_write(&l, module) != TERN_OK)
+        return tern_none();
+    return report;
+}
+
+static tern_status load_state(tern_module *module, tern_value state, unsigned flags) {
+    if (!tern_module_there(module, "tern_module_load_state_dict"))
+        return tern_module_absent(module);
+    tern_scope scope = tern_scope_begin(module->inner->ctx, TERN_NO_GRAD);
+    tern_module_load_state(module, state, flags);
+    tern_scope_end(scope);
+    return tern_check(module->inner->ctx);
+}
+
 tern_status tern_module_load_state_dict(tern_module *module, tern_value state, bool strict) {
-    return load_state(module, state, strict, false);
+    return load_state(module, state, strict ? TERN_LOAD_STRICT : 0);
 }
 
 tern_status tern_module_assign_state_dict(tern_module *module, tern_value state, bool strict) {
-    return load_state(module, state, strict, true);
+    return load_state(module, state, TERN_LOAD_ASSIGN | (strict ? TERN_LOAD_STRICT : 0));
 }

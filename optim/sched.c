@@ -31,6 +31,8 @@ const tern_field tern_sched_fields[] = {
     TERN_FIELD(tern_sched_args, base_momentum, base_momentum),
     TERN_FIELD(tern_sched_args, max_momentum, max_momentum),
     TERN_FIELD(tern_sched_args, min_lr, min_lr),
+    TERN_FIELD(tern_sched_args, swa_lr, swa_lr),
+    TERN_FIELD(tern_sched_args, anneal_epochs, anneal_epochs),
     TERN_FIELD(tern_sched_args, total_steps, total_steps),
     TERN_FIELD(tern_sched_args, epochs, epochs),
     TERN_FIELD(tern_sched_args, steps_per_epoch, steps_per_epoch),
@@ -61,6 +63,7 @@ static const tern_sched_class *const classes[] = {
     &tern_plateau_class,
     &tern_sequential_lr_class,
     &tern_step_lr_class,
+    &tern_swalr_class,
 };
 #define CLASS_COUNT (sizeof classes / sizeof classes[0])
 
@@ -132,7 +135,13 @@ static tern_status step(tern_sched *handle, const char *function, double metric)
     tern_sched_body *sched = sched_of(handle, function);
     if (!sched) return tern_handle_status(handle);
     if (tern_optim_latched(sched->ctx)) return tern_check(sched->ctx);
-    if (!tern_optim_of(sched->optim_handle, function)) return TERN_ERR_STATE;
+    const tern_optim_body *optim = tern_optim_of(sched->optim_handle, function);
+    if (!optim) return TERN_ERR_STATE;
+    if (sched->step_count == 1 && optim->steps == 0 && !optim->whole)
+        tern_notice(TERN_LOG_WARNING,
+                    "%s was stepped before its optimizer, so that the first learning rate of the "
+                    "schedule is skipped: call tern_optim_step before %s",
+                    sched->cls->name, function);
     return tern_sched_advance(sched, -1, metric);
 }
 
@@ -307,7 +316,8 @@ static void put_arguments(tern_sched_body *s, tern_value dict) {
     for (int i = 0; i < schema.n_args; i++) {
         const char *name = schema.args[i].name;
         const tern_field *field = tern_field_find(tern_sched_fields, name);
-        if (!field || strcmp(name, "lr_lambda") == 0) continue;
+        bool saved = !s->cls->unsaved || !strstr(s->cls->unsaved, name);
+        if (!field || !saved) continue;
         if (strcmp(name, "milestones") == 0)
             tern_dict_set(dict, name, count_milestones(s->ctx, &s->args.milestones));
         else

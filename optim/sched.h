@@ -8,11 +8,12 @@
 
 /* The arguments of all schedulers together, and what they keep between steps. */
 typedef struct tern_sched_args {
-    int64_t step_size, total_iters, t_max, t_0, t_mult, step_size_up, patience, cooldown;
+    int64_t step_size, total_iters, t_max, t_0, t_mult, step_size_up, patience, cooldown,
+        anneal_epochs;
     double gamma, factor, start_factor, end_factor, power, eta_min, pct_start, div_factor,
         final_div_factor, threshold, eps;
     tern_int_list milestones;
-    tern_float_list base_lr, max_lr, base_momentum, max_momentum, min_lr;
+    tern_float_list base_lr, max_lr, base_momentum, max_momentum, min_lr, swa_lr;
     tern_optional_int step_size_down, total_steps, epochs, steps_per_epoch;
     const char *mode, *scale_mode, *anneal_strategy, *threshold_mode;
     bool cycle_momentum, three_phase;
@@ -47,6 +48,7 @@ struct tern_sched_class {
     const char *name;
     const char *schema;
     const tern_field *state; /* further members of the state dict; may be NULL */
+    const char *unsaved;     /* arguments that are not in it; may be NULL */
 
     /* Checks arguments and sets the groups up. Latches and returns false. May be NULL. */
     bool (*init)(tern_sched_body *s);
@@ -70,6 +72,7 @@ extern const tern_sched_class tern_step_lr_class, tern_multi_step_lr_class, tern
     tern_cosine_annealing_lr_class, tern_cosine_warm_restarts_class, tern_lambda_lr_class,
     tern_multiplicative_lr_class;                                            /* sched_formulas.c */
 extern const tern_sched_class tern_cyclic_lr_class, tern_one_cycle_lr_class; /* sched_cycle.c */
+extern const tern_sched_class tern_swalr_class;                              /* swalr.c */
 extern const tern_sched_class tern_plateau_class, tern_sequential_lr_class,
     tern_chained_class; /* sched_compose.c */
 

@@ -332,6 +332,7 @@ static double multiplicative_next(tern_sched_body *s, size_t group, double lr) {
 const tern_sched_class tern_lambda_lr_class = {
     .name = "LambdaLR",
     .schema = "LambdaLR(any lr_lambda)",
+    .unsaved = "lr_lambda",
     .init = lambda_init,
     .next = lambda_next,
 };
@@ -339,6 +340,7 @@ const tern_sched_class tern_lambda_lr_class = {
 const tern_sched_class tern_multiplicative_lr_class = {
     .name = "MultiplicativeLR",
     .schema = "MultiplicativeLR(any lr_lambda)",
+    .unsaved = "lr_lambda",
     .init = lambda_init,
     .next = multiplicative_next,
 };

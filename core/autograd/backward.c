@@ -18,7 +18,8 @@
 typedef struct engine {
     tern_ctx *ctx;
     tern_node **heap; /* the youngest first; accumulators (sequence 0) last */
-    size_t count;
+    size_t count, capacity;
+    int depth; /* 1, and one more in an engine that a gradient formula runs */
     unsigned flags;
     const tern_edge *wanted; /* tern_grad: the edges whose gradients are captured */
     tern_tensor **captured;
@@ -28,20 +29,17 @@ typedef struct engine {
 /* ---- the queue ------------------------------------------------------------------------------- */
 
 static bool heap_push(engine *e, tern_node *node) {
-    tern_ctx *ctx = e->ctx;
-    if (e->count == ctx->backward_capacity) {
-        size_t grown = ctx->backward_capacity ? 2 * ctx->backward_capacity : 256;
-        void *memory =
-            tern_realloc(ctx->backward_heap, e->count * sizeof *e->heap, grown * sizeof *e->heap);
+    if (e->count == e->capacity) {
+        size_t grown = e->capacity ? 2 * e->capacity : 256;
+        void *memory = tern_realloc(e->heap, e->count * sizeof *e->heap, grown * sizeof *e->heap);
         if (!memory) {
-            tern_fail_memory(ctx, grown * sizeof *e->heap);
+            tern_fail_memory(e->ctx, grown * sizeof *e->heap);
             return false;
         }
-        ctx->backward_heap = memory;
-        ctx->backward_capacity = grown;
+        e->capacity = grown;
         e->heap = memory;
     }
-    node->queued = true;
+    node->queued = e->depth;
     size_t i = e->count++;
     for (; i > 0 && e->heap[(i - 1) / 2]->sequence < node->sequence; i = (i - 1) / 2)
         e->heap[i] = e->heap[(i - 1) / 2];
@@ -62,7 +60,7 @@ static tern_node *heap_pop(engine *e) {
         i = child;
     }
     if (e->count) e->heap[i] = last;
-    top->queued = false;
+    top->queued = 0;
     return top;
 }
 
@@ -97,6 +95,12 @@ static tern_node_output_slot *slot_of(tern_edge edge) {
 static bool put(engine *e, tern_node *node, tern_node_output_slot *slot, tern_tensor *grad,
                 tern_frame *frame) {
     if (tern_is_nil(grad)) return false;
+    if (node->queued && node->queued != e->depth) {
+        tern_fail(
+            e->ctx, TERN_ERR_STATE,
+            "backward: inside of another, it reached a leaf of that one: use tern_detach(leaf)");
+        return false;
+    }
     tern_tensor_move(grad, frame);
     slot->incoming = grad;
     return node->queued || heap_push(e, node);
@@ -265,6 +269,8 @@ static void run_node(engine *e, tern_node *node, tern_frame *engine_frame, tern_
         incoming[k] = node->outputs[k].incoming;
         node->outputs[k].incoming = NULL;
     }
+    if (node->leaf && BODY(node->leaf)->flags & TERN_T_HOOKED)
+        incoming[0] = e->ctx->grad_hook(node->leaf, incoming[0]);
     if (e->n_wanted) capture(e, node, incoming, results);
     if (!node->op) {
         if (node->leaf && !e->n_wanted) accumulate(e, node->leaf, incoming[0]);
@@ -290,13 +296,31 @@ static void abandon(engine *e) {
     }
 }
 
+/* Takes the context's queue; one that runs inside finds none there and makes its own. */
+static void begin(engine *e) {
+    tern_ctx *ctx = e->ctx;
+    e->heap = ctx->backward_heap;
+    e->capacity = ctx->backward_capacity;
+    e->depth = ++ctx->backward_depth;
+    ctx->backward_heap = NULL;
+    ctx->backward_capacity = 0;
+}
+
+static void end(engine *e) {
+    tern_ctx *ctx = e->ctx;
+    if (ctx->status != TERN_OK) abandon(e);
+    tern_free(ctx->backward_heap); /* of one inside */
+    ctx->backward_heap = e->heap;
+    ctx->backward_capacity = e->capacity;
+    ctx->backward_depth--;
+}
+
 static void run(engine *e, tern_frame *engine_frame, tern_frame *results) {
     tern_ctx *ctx = e->ctx;
     bool grad_enabled = ctx->grad_enabled, inference = ctx->inference;
     ctx->grad_enabled = (e->flags & TERN_CREATE_GRAPH) != 0;
     ctx->inference = false;
     while (e->count && ctx->status == TERN_OK) run_node(e, heap_pop(e), engine_frame, results);
-    if (ctx->status != TERN_OK) abandon(e);
     ctx->grad_enabled = grad_enabled;
     ctx->inference = inference;
 }
@@ -371,11 +395,12 @@ tern_status tern_backward_with(tern_tensor *tensor, tern_tensor *gradient, unsig
     TERN_ENTER(ctx, "backward", return TERN_ERR_STATE);
     if (gradient && !of_context(ctx, gradient)) return ctx->status;
     if (flags & TERN_CREATE_GRAPH) flags |= TERN_RETAIN_GRAPH;
-    engine e = {.ctx = ctx, .heap = ctx->backward_heap, .flags = flags};
+    engine e = {.ctx = ctx, .flags = flags};
     tern_frame frame;
     tern_frame_open(ctx, &frame);
+    begin(&e);
     if (ctx->status == TERN_OK && seed(&e, tensor, gradient, &frame)) run(&e, &frame, &frame);
-    if (ctx->status != TERN_OK) abandon(&e);
+    end(&e);
     tern_frame_close(&frame);
     return ctx->status;
 }
@@ -418,14 +443,16 @@ tern_status tern_grad(tern_tensor *const *outputs, int n_outputs, tern_tensor *c
     tern_frame *results = ctx->is_static ? NULL : ctx->top->target;
     tern_scope scope = tern_scope_inner(ctx);
     tern_edge *wanted = tern_scope_alloc(ctx, (size_t)n_inputs * sizeof *wanted);
-    engine e = {ctx, ctx->backward_heap, 0, flags, wanted, out_grads, n_inputs};
+    engine e = {
+        .ctx = ctx, .flags = flags, .wanted = wanted, .captured = out_grads, .n_wanted = n_inputs};
+    begin(&e);
     for (int i = 0; wanted && i < n_inputs && ctx->status == TERN_OK; i++)
         wanted[i] = tern_edge_of(inputs[i]);
     bool seeded = wanted && ctx->status == TERN_OK;
     for (int i = 0; seeded && i < n_outputs; i++)
         seeded = seed(&e, outputs[i], grad_outputs ? grad_outputs[i] : NULL, ctx->top);
     if (seeded) run(&e, ctx->top, results);
-    if (ctx->status != TERN_OK) abandon(&e);
+    end(&e);
     tern_status status = collect(&e, n_inputs, wanted, out_grads);
     tern_scope_end(scope);
     return status;

@@ -59,9 +59,9 @@ struct tern_node {
     tern_value *args; /* copies; tensors are none */
     int n_args;
     int n_inputs, n_outputs;
-    bool queued; /* in the engine's queue */
-    bool freed;  /* its saved tensors were dropped by a backward */
-    bool saves;  /* some slot holds storage */
+    int queued; /* in the queue of the engine of this depth; 0: in none */
+    bool freed; /* its saved tensors were dropped by a backward */
+    bool saves; /* some slot holds storage */
     tern_node_input_slot *inputs;
     tern_node_output_slot *outputs;
     tern_tensor *leaf;  /* of an accumulator; NULL once the leaf is gone */

@@ -228,7 +228,7 @@ TERN_API bool tern_broadcast_shape(tern_opcall *call, tern_tensor *const *tensor
                                    tern_shape *out_shape);
 
 /* The output of an element-wise call: call->out where shape and dtype fit, else a new tensor. */
-TERN_API tern_tensor *tern_map_output(tern_opcall *call, tern_dtype dtype, const tern_shape *shape);
+tern_tensor *tern_map_output(tern_opcall *call, tern_dtype dtype, const tern_shape *shape);
 
 /* A tuple of tensors as a value. */
 TERN_API tern_value tern_tensors_value(tern_ctx *ctx, tern_tensor *const *tensors, int count);

@@ -12,12 +12,12 @@
 #include "op.h"
 
 /* A row of the family UNARY, whose result has the input's dtype or is bool. */
-TERN_API tern_tensor *tern_short_unary(const tern_op *op, tern_tensor *input);
+tern_tensor *tern_short_unary(const tern_op *op, tern_tensor *input);
 
 /* A row of the family BINARY, alpha 1. */
-TERN_API tern_tensor *tern_short_binary(const tern_op *op, tern_tensor *a, tern_tensor *b);
+tern_tensor *tern_short_binary(const tern_op *op, tern_tensor *a, tern_tensor *b);
 
 /* The same with a number as the second operand, which goes to the kernel as an immediate. */
-TERN_API tern_tensor *tern_short_scalar(const tern_op *op, tern_tensor *a, double number);
+tern_tensor *tern_short_scalar(const tern_op *op, tern_tensor *a, double number);
 
 #endif

@@ -23,7 +23,7 @@ TERN_API void tern_frame_close(tern_frame *frame);
 tern_value tern_frame_return(tern_frame *frame, tern_value result);
 
 /* The frame that owns graphs made now. */
-tern_frame *tern_graph_frame(tern_ctx *ctx);
+TERN_API tern_frame *tern_graph_frame(tern_ctx *ctx);
 
 /* Moves a tensor to another frame, whatever its history (internal results). */
 TERN_API void tern_tensor_move(tern_tensor *tensor, tern_frame *frame);

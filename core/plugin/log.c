@@ -14,7 +14,7 @@ void tern_on_log(tern_log_fn fn, void *user) {
 }
 
 void tern_notice(int level, const char *format, ...) {
-    if (!callback) return;
+    if (!callback || !format) return;
     char line[1024];
     va_list args;
     va_start(args, format);

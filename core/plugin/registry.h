@@ -34,7 +34,4 @@ void tern_registry_close(tern_device *device);
 /* Whether both come from one plugin, so that its functions take either. */
 bool tern_device_same_library(const tern_device *a, const tern_device *b);
 
-/* Sends one line to the process's log callback (tern_on_log). */
-TERN_API void tern_notice(int level, const char *format, ...) TERN_PRINTF(2, 3);
-
 #endif

@@ -57,8 +57,8 @@ typedef struct tern_face {
     _Alignas(1 << TERN_HANDLE_LOW_BITS) tern_tensor_body body;
     int64_t dims[2 * TERN_MAX_RANK];
 } tern_face;
-TERN_API tern_tensor *tern_face_over(tern_face *face, const tern_tensor *tensor, int rank,
-                                     const int64_t *shape, const int64_t *strides);
+tern_tensor *tern_face_over(tern_face *face, const tern_tensor *tensor, int rank,
+                            const int64_t *shape, const int64_t *strides);
 
 /* Sets the geometry of a face whose storage, offset, dtype, flags and owners are set. */
 tern_tensor *tern_face_set(tern_face *face, int rank, const int64_t *shape, const int64_t *strides);

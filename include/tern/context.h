@@ -66,6 +66,9 @@ typedef enum tern_log_level { TERN_LOG_DEBUG, TERN_LOG_INFO, TERN_LOG_WARNING } 
 typedef void (*tern_log_fn)(void *user, tern_log_level level, const char *message);
 TERN_API void tern_on_log(tern_log_fn fn, void *user);
 
+/* Sends one line there: `level` is a tern_log_level. */
+TERN_API void tern_notice(int level, const char *format, ...) TERN_PRINTF(2, 3);
+
 /* ---- scopes: lifetimes and gradient mode -------------------------------------------------- */
 
 /*

@@ -104,6 +104,10 @@ struct tern_module_class {
      * tern_linear_map, or returns NULL if this input needs two steps. Sequential calls it if an activation
      * follows and no gradient is recorded. May be NULL. */
     tern_tensor *(*forward_map)(tern_module *self, tern_tensor *input, const char *formula);
+
+    /* For deep copies (tern_module_copy): takes over from `source` what neither the fields nor init give,
+     * a counter of the module's own, say. May be NULL. */
+    void (*copied)(tern_module *self, const tern_module *source);
 };
 
 enum {
@@ -115,7 +119,9 @@ enum {
     TERN_MODULE_PARAMETERS = 4u,
     /* The operation is one of the functions of tern/formula.h, with the numbers that it names as arguments.
      */
-    TERN_MODULE_FORMULA = 8u
+    TERN_MODULE_FORMULA = 8u,
+    /* Children are numbered (Sequential, ModuleList): where one is removed those behind move up. */
+    TERN_MODULE_LIST = 16u
 };
 
 /* The members every class begins with. */
@@ -132,16 +138,27 @@ TERN_API tern_module *tern_module_new(tern_ctx *ctx, const tern_module_class *cl
 /* Ends the module's lifetime before its scope ends. NULL is allowed. */
 TERN_API void tern_module_free(tern_module *module);
 
-/* ---- registering: in init, or after it ------------------------------------------------------- */
+/* ---- registering: in init, or after it ----------------------------------------------------------
+ *
+ * A name that is registered already gets what is given now (model.fc = ..., seq[1] = ...), in the place that
+ * it had; the old tensor or module leaves the model and lives on. A member of the module's struct that holds
+ * the old one holds the new one then, so that the module's own code uses it. A name that stands for another
+ * kind of thing (a child, where a parameter is registered) is an error. A change that is refused, or runs out
+ * of memory, changes nothing.
+ *
+ * An optimizer made before keeps the parameters that it was made with, as in PyTorch: make it anew, or add
+ * the new parameters with tern_optim_add_group.
+ */
 
-/* Opens a scope in which new tensors belong to the module, for making parameters after init; end it with
- * tern_scope_end. */
+/* Opens a scope in which new tensors and modules belong to the module, for making parameters and children after
+ * init; end it with tern_scope_end. */
 TERN_API tern_scope tern_module_begin(tern_module *self);
 
 /*
  * Registers a leaf of a floating dtype as a parameter (nn.Parameter) and makes it require a gradient. The
  * tensor must live as long as the module (made in init, or after tern_module_begin). NULL registers the name
- * without a tensor (bias=False). Registering the same tensor under two names ties them. Returns the tensor.
+ * without a tensor (bias=False). Registering the same tensor under two names ties them. Returns the tensor; nil
+ * after latching.
  */
 TERN_API tern_tensor *tern_module_parameter(tern_module *self, const char *name,
                                             tern_tensor *tensor);
@@ -150,9 +167,40 @@ TERN_API tern_tensor *tern_module_parameter(tern_module *self, const char *name,
 TERN_API tern_tensor *tern_module_buffer(tern_module *self, const char *name, tern_tensor *tensor,
                                          bool persistent);
 
-/* Registers a child (register_module) and returns it. A NULL child, which a constructor that failed
- * returns, is an error too. Cycles, and trees deeper than 64, are errors. */
+/*
+ * Registers a child (register_module) and returns it. A NULL child, which a constructor that failed
+ * returns, is an error too. Cycles, and trees deeper than 64, are errors. A parameter of the child over
+ * the same memory as one of the module (tern_module_assign_state_dict) is tied to it.
+ */
 TERN_API tern_module *tern_module_child(tern_module *self, const char *name, tern_module *child);
+
+/* set_submodule("block.0", child): tern_module_child by a path, whose last name may be new. */
+TERN_API tern_module *tern_module_set(tern_module *module, const char *path, tern_module *child);
+
+/*
+ * head.weight = token.weight: the parameter at `path` becomes the one at `other`, with its values and its
+ * requires_grad: one tensor, counted, trained and moved once, and saved under both keys, as PyTorch does.
+ * Their shapes must be equal.
+ */
+TERN_API tern_status tern_module_tie(tern_module *module, const char *path, const char *other);
+
+/*
+ * del model.fc, del seq[1]: takes the child, parameter or buffer at the path away; a member of the struct
+ * that held it is NULL. In a Sequential and a ModuleList those behind move up. What was removed lives as
+ * long as before.
+ */
+TERN_API tern_status tern_module_remove(tern_module *module, const char *path);
+
+/*
+ * Tells where the module's code looks for what is registered under the name: `member` is the address of a
+ * tern_tensor * (of a child: tern_module *) and lives as long as the module. Needed for pointers outside of
+ * the struct (an array of weights), for names registered with NULL that may get a tensor later, and where one
+ * tensor has two members.
+ *
+ *     m->bias = tern_module_parameter(self, "bias", NULL);
+ *     tern_module_member(self, "bias", &m->bias);
+ */
+TERN_API tern_status tern_module_member(tern_module *self, const char *name, void *member);
 
 /* ---- looking --------------------------------------------------------------------------------- */
 

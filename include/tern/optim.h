@@ -306,7 +306,8 @@ TERN_API tern_sched *tern_lambda_lr_new(tern_optim *optim, tern_lr_lambda lambda
 TERN_API tern_sched *tern_reduce_lr_on_plateau_new(tern_optim *optim, const char *mode,
                                                    double factor, int64_t patience);
 
-/* step(): call it after the optimizer's step, once per epoch (OneCycleLR and CyclicLR: once per batch). */
+/* step(): call it after the optimizer's step, once per epoch (OneCycleLR and CyclicLR: once per batch). The log
+ * (tern_on_log) is told where the first one comes before the optimizer's. */
 TERN_API tern_status tern_sched_step(tern_sched *sched);
 
 /* step(metric) of ReduceLROnPlateau; other schedulers ignore the metric. */

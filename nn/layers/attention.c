@@ -62,7 +62,7 @@ static void draw(tern_module *self, int64_t kdim, int64_t vdim) {
     m->value = xavier(self, "v_proj_weight", TERN_SHAPE(width, vdim), !same, false);
     m->bias = m->bias_wanted
                   ? tern_layer_filled(self, "in_proj_bias", TERN_SHAPE(3 * width), m->dtype, 0)
-                  : tern_module_parameter(self, "in_proj_bias", NULL);
+                  : tern_layer_none(self, "in_proj_bias", &m->bias);
     m->bias_key = xavier(self, "bias_k", TERN_SHAPE(1, 1, width), m->add_bias_kv, true);
     m->bias_value = xavier(self, "bias_v", TERN_SHAPE(1, 1, width), m->add_bias_kv, true);
     m->out_proj = tern_module_child(self, "out_proj", out);

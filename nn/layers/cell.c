@@ -65,10 +65,10 @@ static tern_status draw(tern_module *self, tern_cell_kind kind) {
         tern_layer_uniform(self, "weight_hh", TERN_SHAPE(rows, m->hidden_size), m->dtype, bound);
     m->weights.input_bias = m->bias_wanted
                                 ? tern_layer_uniform(self, "bias_ih", row, m->dtype, bound)
-                                : tern_module_parameter(self, "bias_ih", NULL);
+                                : tern_layer_none(self, "bias_ih", &m->weights.input_bias);
     m->weights.hidden_bias = m->bias_wanted
                                  ? tern_layer_uniform(self, "bias_hh", row, m->dtype, bound)
-                                 : tern_module_parameter(self, "bias_hh", NULL);
+                                 : tern_layer_none(self, "bias_hh", &m->weights.hidden_bias);
     return TERN_OK;
 }
 

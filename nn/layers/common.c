@@ -31,6 +31,12 @@ tern_tensor *tern_layer_kaiming(tern_module *self, const char *name, tern_shape 
     return tern_module_parameter(self, name, tensor);
 }
 
+tern_tensor *tern_layer_none(tern_module *self, const char *name, tern_tensor **member) {
+    *member = tern_module_parameter(self, name, NULL);
+    tern_module_member(self, name, member);
+    return *member;
+}
+
 tern_tensor *tern_layer_keep(tern_module *self, const char *name, tern_tensor *tensor) {
     tern_ctx *ctx = tern_module_context(self);
     if (tensor && !tern_argument_tensor(ctx, tern_module_name(self), tensor)) return tern_nil(ctx);

@@ -9,15 +9,15 @@
  * not grow with the number of layers. The scope of layer i is the parent of that of layer i - 1: all
  * are opened first, and a layer's return hands its output one scope up.
  */
-static tern_tensor *sequential_forward(tern_module *self, tern_tensor *input) {
+tern_tensor *tern_module_run_children(tern_module *self, size_t first, size_t count,
+                                      tern_tensor *input) {
     tern_ctx *ctx = self->inner->ctx;
-    size_t count = self->inner->n_children;
     tern_scope *scopes = tern_scope_alloc(ctx, (count + 1) * sizeof *scopes);
     if (!scopes) return tern_nil(ctx);
     for (size_t i = count; i-- > 0;) scopes[i] = tern_scope_inner(ctx);
     tern_tensor *x = input;
     for (size_t i = 0; i < count; i++) {
-        const tern_child *child = self->inner->children + i;
+        const tern_child *child = self->inner->children + first + i;
         tern_tensor *both =
             i + 1 < count ? tern_layer_pair(child[0].module, child[1].module, x) : NULL;
         x = both ? both : tern_forward(child->module, x);
@@ -27,15 +27,19 @@ static tern_tensor *sequential_forward(tern_module *self, tern_tensor *input) {
     return x;
 }
 
+static tern_tensor *sequential_forward(tern_module *self, tern_tensor *input) {
+    return tern_module_run_children(self, 0, self->inner->n_children, input);
+}
+
 const tern_module_class tern_sequential_class = {
     TERN_MODULE_CLASS("Sequential()", tern_module),
     .forward = sequential_forward,
-    .flags = TERN_MODULE_CONTAINER,
+    .flags = TERN_MODULE_CONTAINER | TERN_MODULE_LIST,
 };
 
 const tern_module_class tern_module_list_class = {
     TERN_MODULE_CLASS("ModuleList()", tern_module),
-    .flags = TERN_MODULE_CONTAINER | TERN_MODULE_COLLAPSE,
+    .flags = TERN_MODULE_CONTAINER | TERN_MODULE_LIST | TERN_MODULE_COLLAPSE,
 };
 
 const tern_module_class tern_module_dict_class = {
@@ -47,7 +51,7 @@ tern_status tern_module_append(tern_module *list, tern_module *child) {
     if (!tern_module_there(list, "tern_module_append")) return tern_module_absent(list);
     tern_ctx *ctx = list->inner->ctx;
     char name[32];
-    if (list->cls != &tern_sequential_class && list->cls != &tern_module_list_class)
+    if (!(list->cls->flags & TERN_MODULE_LIST))
         return tern_fail(ctx, TERN_ERR_ARGUMENT, "tern_module_append: %s is no list of modules",
                          tern_module_name(list));
     snprintf(name, sizeof name, "%zu", list->inner->n_children);

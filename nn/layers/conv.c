@@ -97,7 +97,7 @@ static void draw(tern_module *self, int64_t first, int64_t second) {
     m->weight = tern_layer_kaiming(self, "weight", shape, m->dtype);
     m->bias = m->bias_wanted ? tern_layer_uniform(self, "bias", TERN_SHAPE(m->out_channels),
                                                   m->dtype, 1.0 / sqrt(fan_in))
-                             : tern_module_parameter(self, "bias", NULL);
+                             : tern_layer_none(self, "bias", &m->bias);
 }
 
 static bool read_sizes(tern_module *self) {

@@ -53,7 +53,7 @@ static tern_status bilinear_init(tern_module *self) {
                                    m->dtype, bound);
     m->bias = m->bias_wanted
                   ? tern_layer_uniform(self, "bias", TERN_SHAPE(m->out_features), m->dtype, bound)
-                  : tern_module_parameter(self, "bias", NULL);
+                  : tern_layer_none(self, "bias", &m->bias);
     return TERN_OK;
 }
 

@@ -53,15 +53,21 @@ static const char *formula_of(tern_module *activation) {
     return inner->formula = kept ? strcpy(kept, text) : NULL;
 }
 
+/* Whether nobody looks at what goes in and comes out. */
+static bool is_bare(const tern_module *module) {
+    return !module->inner->watch && !module->inner->hooks && !module->inner->n_computed;
+}
+
 tern_tensor *tern_layer_pair(tern_module *layer, tern_module *activation, tern_tensor *input) {
     tern_ctx *ctx = tern_module_context(layer);
     if (!layer->cls->forward_map || !(activation->cls->flags & TERN_MODULE_FORMULA) ||
-        tern_grad_enabled(ctx) || layer->inner->watch || activation->inner->watch)
+        tern_grad_enabled(ctx) || !is_bare(layer) || !is_bare(activation))
         return NULL;
     const char *formula = formula_of(activation);
     if (!formula || !*formula) return NULL;
     tern_scope scope = tern_scope_inner(ctx);
     tern_tensor *result = layer->cls->forward_map(layer, input, formula);
+    if (tern_latched(ctx)) tern_module_failed(layer);
     if (result) return tern_scope_return(scope, result);
     tern_scope_end(scope);
     return NULL;

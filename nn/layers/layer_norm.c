@@ -37,9 +37,9 @@ static void scale_and_shift(tern_module *self, tern_shape shape, bool scale) {
     layer_norm *m = (layer_norm *)self;
     m->bias_wanted = m->bias_wanted && scale;
     m->weight = scale ? tern_layer_filled(self, "weight", shape, m->dtype, 1)
-                      : tern_module_parameter(self, "weight", NULL);
+                      : tern_layer_none(self, "weight", &m->weight);
     m->bias = m->bias_wanted ? tern_layer_filled(self, "bias", shape, m->dtype, 0)
-                             : tern_module_parameter(self, "bias", NULL);
+                             : tern_layer_none(self, "bias", &m->bias);
 }
 
 /* An operation with its first argument, the shape or the groups, then weight, bias and eps. */
@@ -80,7 +80,7 @@ static tern_status rms_norm_init(tern_module *self) {
     layer_norm *m = (layer_norm *)self;
     m->weight = m->elementwise_affine
                     ? tern_layer_filled(self, "weight", m->normalized_shape, m->dtype, 1)
-                    : tern_module_parameter(self, "weight", NULL);
+                    : tern_layer_none(self, "weight", &m->weight);
     return TERN_OK;
 }
 

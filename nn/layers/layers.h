@@ -20,6 +20,9 @@ tern_tensor *tern_layer_uniform(tern_module *self, const char *name, tern_shape 
 tern_tensor *tern_layer_kaiming(tern_module *self, const char *name, tern_shape shape,
                                 tern_dtype dtype);
 
+/* Registers None as a parameter, which may be replaced by a tensor later: NULL, and so is *member. */
+tern_tensor *tern_layer_none(tern_module *self, const char *name, tern_tensor **member);
+
 /* Registers a copy of a constructor's tensor (or None) as a persistent buffer. */
 tern_tensor *tern_layer_keep(tern_module *self, const char *name, tern_tensor *tensor);
 
@@ -61,6 +64,9 @@ bool tern_layer_positive(tern_module *self, const char *what, int64_t value);
 
 /* activation(layer(input)) in one operation; NULL where these two take two. */
 tern_tensor *tern_layer_pair(tern_module *layer, tern_module *activation, tern_tensor *input);
+
+/* Where a batch norm keeps its momentum; NULL for other modules (norm.c). */
+tern_optional_float *tern_layer_momentum(tern_module *module);
 
 /* ---- activation.c ---- */
 extern const tern_module_class tern_celu_class;

@@ -34,7 +34,7 @@ static tern_status linear_init(tern_module *self) {
     double bound = m->in_features > 0 ? 1.0 / sqrt((double)m->in_features) : 0.0;
     m->bias = m->options.bias
                   ? tern_layer_uniform(self, "bias", TERN_SHAPE(m->out_features), dtype, bound)
-                  : tern_module_parameter(self, "bias", NULL);
+                  : tern_layer_none(self, "bias", &m->bias);
     return TERN_OK;
 }
 

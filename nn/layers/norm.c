@@ -43,10 +43,10 @@ static tern_status norm_init(tern_module *self) {
                          "%s: num_features=%lld must not be negative", tern_module_name(self),
                          (long long)m->num_features);
     m->weight = m->affine ? tern_layer_filled(self, "weight", shape, m->dtype, 1)
-                          : tern_module_parameter(self, "weight", NULL);
+                          : tern_layer_none(self, "weight", &m->weight);
     m->bias_wanted = m->bias_wanted && m->affine;
     m->bias = m->bias_wanted ? tern_layer_filled(self, "bias", shape, m->dtype, 0)
-                             : tern_module_parameter(self, "bias", NULL);
+                             : tern_layer_none(self, "bias", &m->bias);
     m->running_mean = statistic(self, "running_mean", 0);
     m->running_var = statistic(self, "running_var", 1);
     tern_tensor *count = NULL;
@@ -119,6 +119,10 @@ static tern_tensor *batch_forward(tern_module *self, tern_tensor *input) {
 const tern_module_class tern_batch_norm1d_class = {BATCH_NORM("BatchNorm1d")};
 const tern_module_class tern_batch_norm2d_class = {BATCH_NORM("BatchNorm2d")};
 const tern_module_class tern_batch_norm3d_class = {BATCH_NORM("BatchNorm3d")};
+
+tern_optional_float *tern_layer_momentum(tern_module *module) {
+    return module->cls->forward == batch_forward ? &((norm *)module)->momentum : NULL;
+}
 
 /* ---- instance: statistics of each sample's channels ------------------------------------------ */
 

@@ -42,27 +42,28 @@ static int64_t output_size(const recurrent *m) {
     return m->proj_size ? m->proj_size : m->hidden_size;
 }
 
-static tern_tensor *drawn(tern_module *self, const char *what, int64_t layer, bool reverse,
-                          tern_shape shape) {
+static void draw_one(tern_module *self, const char *what, int64_t layer, bool reverse,
+                     tern_shape shape, tern_tensor **out) {
     const recurrent *m = (recurrent *)self;
     char name[64];
     snprintf(name, sizeof name, "%s_l%lld%s", what, (long long)layer, reverse ? "_reverse" : "");
-    return tern_layer_uniform(self, name, shape, m->dtype, 1.0 / sqrt((double)m->hidden_size));
+    *out = tern_layer_uniform(self, name, shape, m->dtype, 1.0 / sqrt((double)m->hidden_size));
+    tern_module_member(self, name, out);
 }
 
 static void draw(tern_module *self, int64_t layer, bool reverse, tern_cell_weights *out) {
     const recurrent *m = (recurrent *)self;
     int64_t rows = tern_cell_gates(m->kind) * m->hidden_size;
     int64_t width = layer == 0 ? m->input_size : output_size(m) * directions(m);
-    out->input = drawn(self, "weight_ih", layer, reverse, TERN_SHAPE(rows, width));
-    out->hidden = drawn(self, "weight_hh", layer, reverse, TERN_SHAPE(rows, output_size(m)));
+    draw_one(self, "weight_ih", layer, reverse, TERN_SHAPE(rows, width), &out->input);
+    draw_one(self, "weight_hh", layer, reverse, TERN_SHAPE(rows, output_size(m)), &out->hidden);
     if (m->bias_wanted) {
-        out->input_bias = drawn(self, "bias_ih", layer, reverse, TERN_SHAPE(rows));
-        out->hidden_bias = drawn(self, "bias_hh", layer, reverse, TERN_SHAPE(rows));
+        draw_one(self, "bias_ih", layer, reverse, TERN_SHAPE(rows), &out->input_bias);
+        draw_one(self, "bias_hh", layer, reverse, TERN_SHAPE(rows), &out->hidden_bias);
     }
     if (m->proj_size)
-        out->projection =
-            drawn(self, "weight_hr", layer, reverse, TERN_SHAPE(m->proj_size, m->hidden_size));
+        draw_one(self, "weight_hr", layer, reverse, TERN_SHAPE(m->proj_size, m->hidden_size),
+                 &out->projection);
 }
 
 static tern_status init(tern_module *self, tern_cell_kind kind) {

@@ -70,6 +70,7 @@ bool arguments_make(struct call *c, int place) {
 
 static void end_stale(struct call *c, int place) {
     if (c->spoil[place] == STALE) tern_scope_end(c->stale);
+    c->stale = (tern_scope){0};
 }
 
 static tern_tensor *spoiled(struct call *c, enum spoil spoil, tern_tensor *tensor) {

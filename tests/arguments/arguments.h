@@ -53,7 +53,8 @@ struct call {
     void (*undo[8])(void *); /* what legal arguments need when the call is over */
     void *undo_with[8];
     int n_undo;
-    tern_status status; /* what the call latched in the context, or else in the foreign one */
+    tern_module *stepped; /* whose parameters stepping() has; NULL before it was called */
+    tern_status status;   /* what the call latched in the context, or else in the foreign one */
     char error[512];
 };
 
@@ -121,6 +122,8 @@ tern_module *const *modules(struct call *c);
 tern_module *made(struct call *c, const char *notation);
 tern_weights *weights(struct call *c);
 tern_optim *optim(struct call *c);
+tern_optim *stepping(struct call *c); /* over the parameters of stepped() */
+tern_module *stepped(struct call *c);
 tern_sched *sched(struct call *c);
 tern_dataset *dataset(struct call *c);
 tern_loader *loader(struct call *c);
@@ -145,6 +148,16 @@ tern_tensor *square(tern_ctx *ctx, tern_tensor *const *inputs, int n_inputs, voi
 bool visit(void *user, const char *name, tern_module *module);
 double lambda(int64_t epoch, void *user);
 tern_tensor *loss_of(void *user);
+tern_tensor *ignore_gradient(tern_tensor *grad, void *user);
+tern_tensor *ignore_average(tern_tensor *averaged, tern_tensor *current, int64_t n, void *user);
+tern_module *averaged(struct call *c);
+tern_module *parametrized(struct call *c);
+tern_module *pruned(struct call *c);
+tern_module *evaluating(struct call *c, const char *notation);
+tern_value ignore_before(tern_module *module, tern_value args, void *user);
+tern_value ignore_after(tern_module *module, tern_value a, tern_value b, void *user);
+extern const tern_function identity;
+tern_function_call *function_call(struct call *c); /* of the identity, which is over */
 tern_updater *updater(struct call *c);
 tern_update_run *update_run(struct call *c);
 extern const tern_update_rule update_rule;

@@ -135,6 +135,16 @@ tern_optim *optim(struct call *c) {
     return tern_sgd_new(c->ctx, list(c), NULL);
 }
 
+tern_optim *stepping(struct call *c) {
+    tern_module *own = module(c);
+    if (c->ctx == c->own && !c->stale.ctx) c->stepped = own;
+    return tern_optim_new(own, "SGD()");
+}
+
+tern_module *stepped(struct call *c) {
+    return c->stepped && c->ctx == c->own && !c->stale.ctx ? c->stepped : module(c);
+}
+
 /* Of other parameters than those that the optimizer has. */
 tern_value group(struct call *c) {
     tern_value one = tern_dict_new(c->ctx, false);
@@ -296,6 +306,71 @@ bool visit(void *user, const char *name, tern_module *module) {
 }
 
 /* `user` is the call; without one there is no loss. */
+tern_tensor *ignore_gradient(tern_tensor *grad, void *user) {
+    (void)user;
+    return grad;
+}
+
+tern_tensor *ignore_average(tern_tensor *averages, tern_tensor *current, int64_t n, void *user) {
+    (void)current;
+    (void)n;
+    (void)user;
+    return averages;
+}
+
+tern_module *averaged(struct call *c) {
+    return tern_averaged_swa(module(c), false);
+}
+
+tern_module *parametrized(struct call *c) {
+    tern_module *m = module(c);
+    tern_parametrize(m, "weight", made(c, "Identity()"));
+    return m;
+}
+
+tern_module *pruned(struct call *c) {
+    tern_module *m = module(c);
+    tern_prune_l1(m, "weight", 0.5);
+    return m;
+}
+
+tern_module *evaluating(struct call *c, const char *notation) {
+    tern_module *m = made(c, notation);
+    tern_module_eval(m);
+    return m;
+}
+
+tern_value ignore_before(tern_module *module, tern_value args, void *user) {
+    (void)module;
+    (void)args;
+    (void)user;
+    return tern_none();
+}
+
+tern_value ignore_after(tern_module *module, tern_value a, tern_value b, void *user) {
+    (void)a;
+    return ignore_before(module, b, user);
+}
+
+static void keep_call(tern_function_call *call, tern_tensor *const *in, tern_tensor **out) {
+    tern_function_call **keeps = tern_function_user(call);
+    if (keeps) *keeps = call;
+    out[0] = in[0];
+}
+
+static void hand_back(tern_function_call *call, tern_tensor *const *grads, tern_tensor **out) {
+    (void)call;
+    out[0] = grads[0];
+}
+
+const tern_function identity = {.name = "Identity", .forward = keep_call, .backward = hand_back};
+
+tern_function_call *function_call(struct call *c) {
+    tern_function_call **call = memory(c);
+    tern_function_apply(&identity, tensor(c), call);
+    return *call;
+}
+
 tern_tensor *loss_of(void *user) {
     struct call *c = user;
     return c ? tern_scalar_tensor(c->own, 1, TERN_FLOAT32) : NULL;

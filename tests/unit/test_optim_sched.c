@@ -1,4 +1,6 @@
 /* Schedulers: PyTorch's learning rates, states, formulas, refusals. */
+#include <stdio.h>
+
 #include "nn_fixture.h"
 #include "tern/formula.h"
 
@@ -286,4 +288,32 @@ Test(optim_sched, malformed_formulas_name_the_column) {
     for (int i = 0; i < 100; i++) strcat(deep, "(1+");
     cr_assert_not(tern_formula_eval(deep, 0, &value, message, sizeof message));
     cr_assert_not_null(strstr(message, "nested deeper than 64"));
+}
+
+/* ---- before the optimizer -------------------------------------------------------------------- */
+
+static void keep_warning(void *user, tern_log_level level, const char *message) {
+    if (level == TERN_LOG_WARNING) snprintf(user, 256, "%s", message);
+}
+
+Test(optim_sched, the_log_is_told_of_a_step_before_the_optimizers) {
+    char text[256] = "";
+    tern_module *m = tern_nn(ctx, "Linear(1, 1)");
+    tern_optim *early = tern_optim_new(m, "SGD(lr=0.1)"), *late = tern_optim_new(m, "SGD(lr=0.1)");
+    tern_on_log(keep_warning, text);
+    tern_sched *sched = tern_sched_new(late, "StepLR(1, 0.5)");
+    tern_optim_step(late);
+    tern_sched_step(sched);
+    cr_assert_str_eq(text, "");
+    sched = tern_sched_new(early, "StepLR(1, 0.5)");
+    tern_sched_step(sched);
+    cr_assert_str_eq(text,
+                     "StepLR was stepped before its optimizer, so that the first learning rate "
+                     "of the schedule is skipped: call tern_optim_step before "
+                     "tern_sched_step");
+    *text = '\0';
+    tern_sched_step(sched);
+    cr_assert_str_eq(text, "");
+    tern_on_log(NULL, NULL);
+    CHECK_CLEAN();
 }

@@ -1,0 +1,93 @@
+/*
+ * tern/nn_utils.h: torch.nn.utils: parameters as one vector, parametrized weights (weight and spectral
+ * norm), pruning, convolutions with their batch norm folded in. Clipping of gradients is in optim.h.
+ *
+ * A parametrized or pruned weight is computed anew before each forward of its module, of parameters and
+ * buffers that have PyTorch's names, so that state dicts are PyTorch's. tern_module_tensor(module, "weight") gives
+ * what it is now. An optimizer made before keeps stepping the same parameter, but for tern_weight_norm, which
+ * makes two of it. What is refused changes nothing.
+ */
+#ifndef TERN_NN_UTILS_H
+#define TERN_NN_UTILS_H
+
+#include "tern/nn.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* ---- vectors --------------------------------------------------------------------------------- */
+
+/* parameters_to_vector(parameters): a list of tensors of one dtype and device, flattened one behind the other.
+ * Differentiable. Nil after latching. */
+TERN_API tern_tensor *tern_parameters_to_vector(tern_ctx *ctx, tern_value parameters);
+
+/* vector_to_parameters(vector, parameters): the way back; the values are copied. A vector of another length
+ * than the parameters together is an error. */
+TERN_API tern_status tern_vector_to_parameters(tern_tensor *vector, tern_value parameters);
+
+/* ---- parametrizations (torch.nn.utils.parametrize) ------------------------------------------- */
+
+/*
+ * register_parametrization(module, name, parametrization): module.weight becomes parametrization(weight),
+ * where the parameter is called "parametrizations.weight.original" from then on. A second one is applied to what
+ * the first gives. It must keep shape and dtype. The parametrization must live as long as the module
+ * (tern_module_begin).
+ */
+TERN_API tern_status tern_parametrize(tern_module *module, const char *name,
+                                      tern_module *parametrization);
+
+/* is_parametrized(module, name) */
+TERN_API bool tern_is_parametrized(const tern_module *module, const char *name);
+
+/* remove_parametrizations(module, name, leave_parametrized): a plain parameter again, with the value that it
+ * had parametrized, or the original one; of several originals the former alone. */
+TERN_API tern_status tern_remove_parametrizations(tern_module *module, const char *name,
+                                                  bool leave_parametrized);
+
+/*
+ * parametrizations.weight_norm(module, name, dim) (Salimans and Kingma 2016): w = g v / |v|, the norm over all
+ * dimensions but `dim` (-1: over all). "original0" is g, "original1" v.
+ */
+TERN_API tern_status tern_weight_norm(tern_module *module, const char *name, int dim);
+
+/*
+ * parametrizations.spectral_norm(module, name) (Miyato et al. 2018): w / sigma(w), its greatest singular value by
+ * power iteration, n_power_iterations in each forward of training mode. Draws from the context's generator. `dim`
+ * is the dimension of the outputs: 0, but 1 for transposed convolutions (-1 chooses).
+ */
+TERN_API tern_status tern_spectral_norm(tern_module *module, const char *name,
+                                        int64_t n_power_iterations, double eps, int dim);
+
+/* ---- pruning (torch.nn.utils.prune) ---------------------------------------------------------- */
+
+/* custom_from_mask(module, name, mask): module.weight becomes weight_orig * weight_mask, where the mask is a
+ * buffer. One that is pruned already gets the product of both masks. */
+TERN_API tern_status tern_prune_mask(tern_module *module, const char *name, tern_tensor *mask);
+
+/* l1_unstructured(module, name, amount): the share `amount` of the elements that are left, the smallest
+ * magnitudes, is masked (of equal ones the first). */
+TERN_API tern_status tern_prune_l1(tern_module *module, const char *name, double amount);
+
+/* ln_structured(module, name, amount, n, dim): the share `amount` of the slices along `dim`, those of the
+ * smallest n-norm. */
+TERN_API tern_status tern_prune_ln(tern_module *module, const char *name, double amount, double n,
+                                   int dim);
+
+/* prune.remove(module, name): a plain parameter again, zero where it was masked. */
+TERN_API tern_status tern_prune_remove(tern_module *module, const char *name);
+
+/* ---- fusion ---------------------------------------------------------------------------------- */
+
+/*
+ * fuse_conv_bn_eval(conv, bn): a copy of the convolution, in the open scope, that computes what both do one
+ * after the other in evaluation mode. conv is a Conv1d to Conv3d or ConvTranspose1d to ConvTranspose3d; bn has
+ * running statistics. NULL after latching.
+ */
+TERN_API tern_module *tern_fuse_conv_bn_eval(tern_module *conv, tern_module *bn);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
