@@ -348,8 +348,8 @@ enum {
     TERN_REDUCE_VAR = 9, /* sum((x - mean)^2) / (n - correction), two passes or Welford */
     /* (sum |x|^p)^(1/p) with p = value: 0 counts, inf and -inf max and min */
     TERN_REDUCE_NORM = 10,
-    /* Optional; floating alone: SUM, divided by how many elements are in it. The count and the quotient
-     * are rounded to the dtype that SUM adds in, the result to that of out. */
+    /* Optional, for floating dtypes only: SUM divided by the number of its elements. The count and the
+     * quotient are rounded to the dtype that SUM adds in, the result to that of out. */
     TERN_REDUCE_MEAN = 11
 };
 typedef struct tern_reduce_attrs {
@@ -763,7 +763,7 @@ typedef struct tern_backend_desc {
     int32_t (*device_info)(int32_t index, tern_device_info *out_info, tern_backend_error *err);
     int32_t (*device_open)(int32_t index, tern_bdevice **out_device, tern_backend_error *err);
 
-    /* Joins the backend's threads (optional). No device is open; the core may query again later. */
+    /* Joins the backend's threads (optional). No device is open by then; the core may query again later. */
     void (*shutdown)(void);
 } tern_backend_desc;
 

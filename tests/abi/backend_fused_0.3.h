@@ -61,9 +61,9 @@ typedef struct tern_softmax_attrs {
  * Layer norm has the trailing dimensions in D, batch norm all but the second, group and instance norm
  * are over views [n, groups, c / groups, ...] and [n, c, ...].
  *
- * Inputs x, then the weight and the bias that `affine` names, each broadcast to x by strides of 0.
- * Outputs y; the mean (STANDARD alone) and rstd, of x's shape with size 1 in D, float32 or float64; and
- * where there is one output more, var likewise. x has elements, here and in NORM_GRAD.
+ * Inputs x, then the weight and the bias that `affine` names, each broadcast to x by strides of 0. Outputs y;
+ * the mean (STANDARD alone) and rstd, of x's shape with size 1 in D, float32 or float64; and, if there is
+ * another output, var likewise. x is not empty, here and in NORM_GRAD.
  */
 enum { TERN_NORM_STANDARD = 1, TERN_NORM_RMS = 2 };
 enum { TERN_NORM_WEIGHT = 1, TERN_NORM_BIAS = 2 };
