@@ -1,29 +1,29 @@
 /*
- * tern/backend.h: the plugin ABI, the only header a backend includes; the fused kernels stand in its
- * other part, tern/backend_fused.h.
+ * tern/backend.h: the plugin ABI, the only header that a backend includes; it includes its second part,
+ * tern/backend_fused.h, which specifies the fused kernels.
  *
- * A backend is a shared object that exports one symbol, tern_backend_query. It links nothing of
- * Tern: what it needs from the host comes in a table. The core negotiates; a backend fills in what
- * it has and leaves the rest NULL.
+ * A backend is a shared object that exports one symbol, tern_backend_query. It does not link against Tern: it
+ * gets the host's services in a table. It fills in the functions that it has and leaves the others NULL; the
+ * core adapts to that.
  *
- * VERSIONS. The major number must be equal, and while it is 0 the minor one too. Structs begin with
- * their size, tern_operand aside, which stands in arrays and is frozen; both sides read only the
- * smaller of the two sizes, the rest counts as zero. Ids are append-only, and the attributes of a
- * kernel never change once released: a new attribute that matters is a new kernel id.
+ * VERSIONS. The major numbers must be equal, and while they are 0 the minor numbers too. Structs begin with
+ * their size, except tern_operand, which is used in arrays and is frozen; both sides read only the smaller of
+ * the two sizes, and the rest counts as zero. Ids are append-only, and the attributes of a kernel never
+ * change once released: a new attribute needs a new kernel id.
  *
- * THREADS. A device object may be used from several host threads, one context (and so its queues)
- * each; calls on one queue come from one thread at a time. A CPU's kernels share the host's pool
- * (tern_host.parallel_for); a backend's own threads are its affair, and shutdown joins them.
+ * THREADS. A device object may be used from several host threads, each with its own context and queues; calls
+ * on a queue come from one thread at a time. CPU kernels share the host's thread pool
+ * (tern_host.parallel_for). A backend may have threads of its own, which shutdown joins.
  *
- * MEMORY. Buffers are opaque handles; only the backend knows where the bytes are. Host memory that is
- * handed to copy_to_device is read before the call returns, unless it came from host_alloc: that is
- * read before the queue's next event passes. Host memory that copy_to_host writes is written before
- * the next queue_synchronize returns. Freeing is ordered by the queue, so nothing waits for it.
+ * MEMORY. Buffers are opaque handles; only the backend knows where the bytes are. Host memory that is passed
+ * to copy_to_device is read before the call returns; if it came from host_alloc, it is read before the
+ * queue's next event passes. Host memory that copy_to_host writes is written before the next
+ * queue_synchronize returns. Freeing is ordered by the queue, so it never waits.
  *
- * PLANS. For the kernel families that a backend asks for (`planned`), the core calls prepare once for
- * each combination of shapes, strides, dtypes and attributes that it meets, keeps the plan, and calls
- * launch_plan with it. A plan is where an algorithm is chosen, a kernel compiled, a constant weight
- * packed. All other families are started by launch alone, whose arguments the core never hashes.
+ * PLANS. For the kernel families that a backend asks for (`planned`), the core calls prepare once for each
+ * combination of shapes, strides, dtypes and attributes that it meets, keeps the plan, and calls launch_plan
+ * with it. In a plan, an algorithm is chosen, a kernel is compiled, or a constant weight is packed. All other
+ * families are started by launch, whose arguments the core never hashes.
  */
 #ifndef TERN_BACKEND_H
 #define TERN_BACKEND_H
@@ -51,8 +51,8 @@ extern "C" {
 #endif
 
 /*
- * The sanitizer that changes what memory looks like to a library; a host and a plugin that differ
- * here cannot share a process. Undefined-behaviour checks are compatible and do not count.
+ * The sanitizer that changes the layout of memory; a host and a plugin with different ones cannot share a
+ * process. Undefined-behaviour checks are compatible and do not count.
  */
 #if defined(__has_feature)
 #if __has_feature(address_sanitizer)
@@ -76,7 +76,7 @@ extern "C" {
 enum {
     TERN_BACKEND_OK = 0,
     TERN_BACKEND_DECLINED = 1,      /* a fused kernel only: nothing was written, decompose */
-    TERN_BACKEND_OUT_OF_MEMORY = 2, /* the core empties its cache and asks once more */
+    TERN_BACKEND_OUT_OF_MEMORY = 2, /* the core empties its cache and tries once more */
     TERN_BACKEND_UNSUPPORTED = 3,
     TERN_BACKEND_INVALID = 4,   /* the core broke the contract */
     TERN_BACKEND_BAD_INDEX = 5, /* this kernel, or an earlier one of the queue, met an index outside
@@ -125,27 +125,26 @@ typedef struct tern_bplan tern_bplan;     /* opaque to the core */
 
 enum {
     TERN_OPERAND_CONTIGUOUS = 1u, /* row-major, without gaps */
-    TERN_OPERAND_CONSTANT = 2u,   /* a parameter or buffer that is only read for now (inference):
-                                         what a plan derives from it stays right while its stamp stays */
-    TERN_OPERAND_ALIASES_OUTPUT = 4u, /* an input that is, element by element, an output too */
-    TERN_OPERAND_DEAD = 8u            /* an input that nobody reads after this launch */
+    TERN_OPERAND_CONSTANT = 2u,   /* a parameter or buffer that is currently only read (inference):
+                                     what a plan derives from it is valid while its stamp stays */
+    TERN_OPERAND_ALIASES_OUTPUT = 4u, /* an input that is, element by element, also an output */
+    TERN_OPERAND_DEAD = 8u            /* an input that is not read after this launch */
 };
 
 enum { TERN_LAYOUT_STRIDED = 0 /* blocked forms later */ };
 
 /*
- * One tensor argument of a kernel: 64 bytes, frozen. Shape and strides count elements, strides are
- * never negative, stride 0 is a broadcast dimension (of inputs alone). Outputs never overlap
- * themselves; they may be the same elements as an input. The arrays are valid during the call only: a
- * backend that runs later copies them.
+ * One tensor argument of a kernel: 64 bytes, frozen. Shape and strides count elements, strides are never
+ * negative, stride 0 is a broadcast dimension (of inputs alone). The elements of an output never overlap each
+ * other; an output may have the same elements as an input. The arrays are valid only during the call: a
+ * backend that runs later must copy them.
  *
- * IMMEDIATE. An input of BINARY, TERNARY or MAP, and a g of rank 0 of CROSS_ENTROPY_GRAD, may have no
- * buffer: `buffer` is NULL, rank is 0, and the value, which holds at every position, stands in place of
- * the offset: `f` where the dtype is floating, `i` elsewhere. It is a value of the dtype already, rounded
- * or wrapped.
+ * IMMEDIATE. An input of BINARY, TERNARY or MAP, and a g of rank 0 of CROSS_ENTROPY_GRAD, may have no buffer:
+ * `buffer` is NULL, rank is 0, and the offset is replaced by the value, which applies at every position: `f`
+ * if the dtype is floating, otherwise `i`. The value is already rounded or wrapped to the dtype.
  *
- * STAMP. Names the contents of the storage that the operand lies in: unique in the process, renewed
- * when the storage is allocated and whenever it is written. Equal stamps mean equal contents.
+ * STAMP. Identifies the contents of the operand's storage: unique in the process, and renewed when the
+ * storage is allocated and whenever it is written. Equal stamps mean equal contents.
  */
 typedef struct tern_operand {
     tern_bbuffer *buffer;
@@ -160,21 +159,21 @@ typedef struct tern_operand {
     const int64_t *strides;
     uint32_t flags;        /* TERN_OPERAND_* */
     uint32_t layout;       /* TERN_LAYOUT_* */
-    const void *extension; /* NULL; what quantised dtypes need, later */
+    const void *extension; /* NULL; reserved for quantised dtypes */
     uint64_t stamp;
 } tern_operand;
 
 /* ---- kernels --------------------------------------------------------------------------------- */
 
 /*
- * A kernel is a family with a member: (TERN_KERNEL_UNARY, TERN_UNARY_EXP). Every backend must have
- * the primitives (ids below 128); the others are fused forms that the core can decompose
+ * A kernel is a family with a member: (TERN_KERNEL_UNARY, TERN_UNARY_EXP). Every backend must have the
+ * primitives (ids below 128); the others are fused kernels, which the core can compose of primitives
  * (tern/backend_fused.h).
  *
- * Arithmetic follows PyTorch: integers wrap, float16 and bfloat16 compute in float32 and round once
- * at the end, NaN propagates. Unless said otherwise all inputs and outputs of one call have one
- * shape (the core has broadcast them with stride 0) and one dtype. MATMUL and REDUCE may write a wider
- * floating dtype than they read (bfloat16 by bfloat16 into float32), where supports says yes.
+ * Arithmetic follows PyTorch: integers wrap, float16 and bfloat16 compute in float32 and round once at the
+ * end, NaN propagates. Unless stated otherwise, all inputs and outputs of a call have the same shape (the
+ * core has broadcast them with stride 0) and the same dtype. MATMUL and REDUCE may write a wider floating
+ * dtype than they read (bfloat16 by bfloat16 into float32), if supports returns true.
  */
 enum {
     TERN_KERNEL_FILL = 1,          /* out = value */
@@ -205,15 +204,15 @@ enum {
     TERN_KERNEL_RESIZE_GRAD = 26
 };
 
-/* FILL: no input. The value in both forms; the kernel takes the one of its dtype. */
+/* FILL: no input. The value is given in both forms; the kernel uses the one for its dtype. */
 typedef struct tern_fill_attrs {
     double f;
     int64_t i;
 } tern_fill_attrs;
 
 /*
- * UNARY members. Integer and bool inputs reach only those marked i; the core has converted the
- * others to a floating dtype. Those marked -> bool write bool.
+ * UNARY members. Only members marked i get integer and bool inputs; for the others the core has converted the
+ * input to a floating dtype. Members marked -> bool write bool.
  */
 enum {
     TERN_UNARY_NEG = 1,    /* i */
@@ -333,8 +332,8 @@ typedef struct tern_ternary_attrs {
 } tern_ternary_attrs;
 
 /*
- * REDUCE members. dims is a bit mask of the dimensions reduced (bit d for dimension d). Rank 0 is
- * reduced with mask 0. A reduction is over at least one element; the core fills empty ones.
+ * REDUCE members. dims is a bit mask of the dimensions reduced (bit d for dimension d). Rank 0 is reduced
+ * with mask 0. A reduction is over at least one element; the core handles empty ones by FILL.
  */
 enum {
     TERN_REDUCE_SUM = 1, /* i to int64 (the core converts first); float16/bfloat16 add in float32 */
@@ -349,8 +348,8 @@ enum {
     TERN_REDUCE_VAR = 9, /* sum((x - mean)^2) / (n - correction), two passes or Welford */
     /* (sum |x|^p)^(1/p) with p = value: 0 counts, inf and -inf max and min */
     TERN_REDUCE_NORM = 10,
-    /* Optional; floating alone: SUM, divided by how many elements are in it. The count and the quotient
-     * are rounded to the dtype that SUM adds in, the result to that of out. */
+    /* Optional, for floating dtypes only: SUM divided by the number of its elements. The count and the
+     * quotient are rounded to the dtype that SUM adds in, the result to that of out. */
     TERN_REDUCE_MEAN = 11
 };
 typedef struct tern_reduce_attrs {
@@ -380,9 +379,8 @@ typedef struct tern_sort_attrs {
 } tern_sort_attrs;
 
 /*
- * MATMUL: inputs a [b.., m, k], b [b.., k, n] and, where there are three, c broadcast to out; all
- * of out's rank (2 or more). beta 0 means that c's values (NaN too) are ignored. alpha_i and beta_i
- * serve integers.
+ * MATMUL: inputs a [b.., m, k], b [b.., k, n] and, where there are three, c broadcast to out; all of out's
+ * rank (2 or more). If beta is 0, c's values are ignored, even NaN. alpha_i and beta_i are for integers.
  */
 typedef struct tern_matmul_attrs {
     double alpha;
@@ -391,7 +389,7 @@ typedef struct tern_matmul_attrs {
     int64_t beta_i;
 } tern_matmul_attrs;
 
-/* How SCATTER and INDEX_PUT combine; the mean is the core's (a sum and a count). */
+/* How SCATTER and INDEX_PUT combine values; the core computes a mean as a sum and a count. */
 enum {
     TERN_SCATTER_SET = 0, /* which of several writes wins is left open, except: the last in
                              row-major order on a device of speed class reference */
@@ -402,10 +400,10 @@ enum {
 };
 
 /*
- * GATHER: inputs in, index (int64, out's shape); out[i][j] = in[index[i][j]][j] for dim 0.
- * SCATTER: inputs index (int64), src (index's shape or larger); out is read and written.
- * INDEX_SELECT: inputs in, index (int64, 1-dim). INDEX_ADD: inputs index, src; out += alpha * src.
- * An index outside [0, size) sets the queue's error; nothing is read or written there.
+ * GATHER: inputs in, index (int64, out's shape); out[i][j] = in[index[i][j]][j] for dim 0. SCATTER: inputs
+ * index (int64), src (index's shape or larger); out is read and written. INDEX_SELECT: inputs in, index
+ * (int64, 1-dim). INDEX_ADD: inputs index, src; out += alpha * src. An index outside [0, size) sets the
+ * queue's error; nothing is read or written for it.
  */
 typedef struct tern_index_attrs {
     int32_t dim;
@@ -430,11 +428,11 @@ typedef struct tern_multi_index_attrs {
 /* NONZERO_COUNT: in -> one int64. NONZERO: in -> int64 [count, rank], row-major order. No attrs. */
 
 /*
- * CONV: inputs x [n, c, spatial...], w [o, c/groups, k...] and, where there are three, a bias [o]
- * -> out [n, o, ...], spatial 1 to 3. float16 and bfloat16 add the bias before they round.
- * CONV_GRAD_INPUT: inputs grad_out, w -> grad of x; it serves transposed convolutions too, and so takes
- * a bias [c] likewise. CONV_GRAD_WEIGHT: inputs grad_out, x -> grad of w. Where supports does not take
- * three inputs, the core adds the bias.
+ * CONV: inputs x [n, c, spatial...], w [o, c/groups, k...] and, where there are three, a bias [o] -> out [n,
+ * o, ...], spatial 1 to 3. float16 and bfloat16 add the bias before they round. CONV_GRAD_INPUT: inputs
+ * grad_out, w -> grad of x; it is also used for transposed convolutions, and therefore may have a bias [c] as
+ * well. CONV_GRAD_WEIGHT: inputs grad_out, x -> grad of w. If supports refuses three inputs, the core adds
+ * the bias.
  */
 typedef struct tern_conv_attrs {
     int32_t spatial;
@@ -445,9 +443,9 @@ typedef struct tern_conv_attrs {
 } tern_conv_attrs;
 
 /*
- * MAX_POOL: x [n, c, spatial...] -> values, int64 indices into the flattened spatial input.
- * MAX_POOL_GRAD: inputs grad_out, indices -> grad of x, zeroed by the kernel.
- * AVG_POOL, AVG_POOL_GRAD: out reads or grad spreads; divisor 0 means the window's own count.
+ * MAX_POOL: x [n, c, spatial...] -> values, int64 indices into the flattened spatial input. MAX_POOL_GRAD:
+ * inputs grad_out, indices -> grad of x, zeroed by the kernel. AVG_POOL averages windows, AVG_POOL_GRAD
+ * spreads the gradient over them; divisor 0 means the number of elements in the window.
  */
 typedef struct tern_pool_attrs {
     int32_t spatial;
@@ -475,32 +473,31 @@ typedef struct tern_resize_attrs {
 } tern_resize_attrs;
 
 /*
- * MAP: a program, which is a straight line of steps, applied at every position of each tuple.
+ * MAP: a program, which is a sequence of steps without branches, applied at every position of each tuple.
  *
- * VALUES are numbered: first the inputs, then the constants, then one for each step, which is what the
- * step writes. A step reads values with lower numbers than its own. Outputs are values too.
+ * VALUES are numbered: first the inputs, then the constants, then the results of the steps. A step reads only
+ * values with lower numbers than its own result. Outputs are given as values.
  *
- * TYPES. A program computes in one dtype: float64 where an operand is float64, int64 (wrapping) where
- * none is floating, else float32. Inputs and outputs of a program may have any dtypes; loading and
- * storing converts, as COPY does. Bools load as 0 and 1; a comparison, a logical or a classifying step
- * gives 0 or 1.
+ * TYPES. A program computes in one dtype: float64 if any operand is float64, int64 (wrapping) if no operand
+ * is floating, otherwise float32. Inputs and outputs may have any dtypes; loading and storing converts like
+ * COPY. Bools load as 0 and 1; comparisons, logical steps and tests such as ISNAN give 0 or 1.
  *
- * ROUNDING. Every step rounds to the dtype of the program, as its family does with operands of that
- * dtype. Constants are rounded to it when they are read. A step of COPY rounds further: to the dtype
- * that is its member, and back. Nothing is contracted but what is one step: ADD, SUB, ADDCMUL, ADDCDIV
- * (whose number is their last source; -1 stands for 1) and LERP.
+ * ROUNDING. Every step rounds to the dtype of the program, as its family does with operands of that dtype.
+ * Constants are rounded to it when they are read. A COPY step rounds further: to the dtype given as its
+ * member, and back. Multiplications and additions are fused only within a single step: ADD, SUB, ADDCMUL,
+ * ADDCDIV (their last source is the factor; -1 stands for 1) and LERP.
  *
- * TUPLES. The inputs of the launch are those of the first tuple, of the second, and so on, and so are
- * the outputs. The operands of a tuple have one shape, tuples may differ in it, and all have the same
- * dtypes at the same place, and the same choice there of a buffer or an immediate; what an immediate
- * is differs from tuple to tuple. There may be any number of tuples. They have no order: what one
- * writes no other reads or writes. supports and prepare see one tuple; `fn` is the number of steps
- * there. A plan serves any tuples of its program and dtypes, whatever their shapes.
+ * TUPLES. The inputs of a launch are those of the first tuple, then of the second, and so on; likewise the
+ * outputs. All operands of a tuple have the same shape; different tuples may have different shapes. Operands
+ * at the same place have the same dtype in all tuples, and are buffers or immediates in all of them; an
+ * immediate's value may differ between tuples. There may be any number of tuples, in no particular order: no
+ * tuple reads or writes what another one writes. supports and prepare see one tuple, with `fn` the number of
+ * steps. A plan is valid for all tuples of its program and dtypes, whatever their shapes.
  *
- * SKIPPING. A launch with TERN_MAP_SKIPS writes nothing where the queue's error is set when its turn
- * has come: it updates weights, which must not take up what follows from a bad index. The kernel reads
- * the four bytes that skip_flag gives out; they are the backend's, so no operand names them. A device
- * without queues has refused the launch that met the error, and has nothing to look at.
+ * SKIPPING. A launch with TERN_MAP_SKIPS writes nothing if the queue's error is set when it runs: it updates
+ * weights, which must not be changed by the consequences of a bad index. The kernel reads the four bytes of
+ * skip_flag; they belong to the backend and are not an operand. A device without queues has already failed
+ * the launch with the error, and needs no check.
  */
 enum { TERN_MAP_SKIPS = 1u };
 
@@ -515,7 +512,7 @@ typedef union tern_map_constant {
     int64_t i; /* of an int64 program */
 } tern_map_constant;
 
-/* What launch gets: this, and behind it the constants, the steps and the outputs' values. */
+/* What launch gets: this struct, followed by the constants, the steps and the outputs' values. */
 typedef struct tern_map_attrs {
     int32_t compute; /* TERN_BT_FLOAT32, _FLOAT64 or _INT64 */
     int32_t n_inputs;
@@ -535,7 +532,7 @@ static inline const int16_t *tern_map_outputs(const tern_map_attrs *attrs) {
     return (const int16_t *)(const void *)(tern_map_steps(attrs) + attrs->n_steps);
 }
 
-/* A product with a program as its epilogue; what the program reaches stands behind it, as in MAP. */
+/* A product with a program as its epilogue; the program's constants, steps and outputs follow, as in MAP. */
 typedef struct tern_matmul_map_attrs {
     tern_matmul_attrs product;
     int32_t n_operands; /* of the product: 2 or 3 */
@@ -549,7 +546,7 @@ typedef struct tern_conv_map_attrs {
     tern_map_attrs program;
 } tern_conv_map_attrs;
 
-/* What supports() is asked. `fn` is the member of a family, 0 where there are none. */
+/* The argument of supports(). `fn` is the member of the family, 0 if it has no members. */
 typedef struct tern_kernel_query {
     uint32_t struct_size;
     int32_t kernel;
@@ -561,8 +558,8 @@ typedef struct tern_kernel_query {
     const int32_t *output_dtypes;
 } tern_kernel_query;
 
-/* What prepare is asked: what supports is, and the operands without their buffers: dtype, shape,
- * strides, flags, layout; stamp where the operand is constant, else 0. */
+/* The argument of prepare: like that of supports, with the operands without their buffers: dtype, shape,
+ * strides, flags, layout; and stamp if the operand is constant, else 0. */
 typedef struct tern_plan_query {
     uint32_t struct_size;
     int32_t kernel;
@@ -582,20 +579,20 @@ enum { TERN_BACKEND_LOG_DEBUG = 0, TERN_BACKEND_LOG_INFO = 1, TERN_BACKEND_LOG_W
 typedef struct tern_host {
     uint32_t struct_size;
     uint32_t abi;
-    /* Host memory, aligned to 64 bytes; NULL when there is none. Any thread. free takes NULL. */
+    /* Host memory, aligned to 64 bytes; NULL if memory is exhausted. Any thread. free accepts NULL. */
     void *(*alloc)(size_t bytes);
     void (*free)(void *memory);
     /* One line without newline. Any thread. */
     void (*log)(int level, const char *message);
-    /* How many threads may work at one parallel_for, the caller among them (TERN_NUM_THREADS, else
-     * the CPUs that the process may use). Any thread. */
+    /* How many threads may work on one parallel_for, including the caller (TERN_NUM_THREADS, else the CPUs
+     * that the process may use). Any thread. */
     int (*thread_count)(void);
-    /* Calls fn(arg, begin, end) for [0, grain), [grain, 2 * grain) and so on up to n, on the
-     * threads of the process's one pool and on the calling one, and returns when all have returned.
-     * The chunks depend on n and grain alone, never on the number of threads; their order and their
-     * threads are open. n <= 0 calls nothing, a grain below 1 counts as 1. Any thread, several at
-     * once; a call from inside of a chunk runs in that thread. fn must return (no longjmp) and must
-     * not fork; it may block only for a moment, since others wait for the thread. */
+    /* Calls fn(arg, begin, end) for [0, grain), [grain, 2 * grain) and so on up to n, on the threads of the
+     * process's one pool and on the calling one, and returns when all have returned. The chunks depend only
+     * on n and grain, never on the number of threads; their order and their threads are unspecified. n <= 0
+     * calls nothing, a grain below 1 counts as 1. Any thread, several at once; a call from within a chunk
+     * runs in that thread. fn must return (no longjmp) and must not fork; it may block only briefly, since
+     * others wait for the thread. */
     void (*parallel_for)(int64_t n, int64_t grain,
                          void (*fn)(void *arg, int64_t begin, int64_t end), void *arg);
 } tern_host;
@@ -617,45 +614,47 @@ typedef struct tern_device_info {
 #define TERN_PLANNED_WORDS 4
 
 /*
- * A device's functions. A slot marked (optional) may be NULL. `err` is never NULL. Every slot may
- * be called from any thread, one queue from one thread at a time; only queue_synchronize,
- * event_synchronize, queue_destroy and close may block on the device's work. `queue` is NULL exactly
- * where the device has no queues: then the call is complete when it returns.
+ * A device's functions. Functions marked (optional) may be NULL. `err` is never NULL. Every function may be
+ * called from any thread, with one thread at a time per queue; only queue_synchronize, event_synchronize,
+ * queue_destroy and close may wait for the device's work. `queue` is NULL if and only if the device has no
+ * queues: then the work is complete when the call returns.
  */
 typedef struct tern_bdevice_vtable {
     uint32_t struct_size;
     uint32_t alignment; /* of every buffer, and of what the core cuts from one; a power of two */
     uint32_t speed;     /* TERN_SPEED_* */
     uint32_t reserved;
-    uint64_t largest_allocation; /* bytes; 0 is no limit */
-    uint64_t suballocation;      /* tensors of up to so many bytes share large buffers; 0 is none */
+    uint64_t largest_allocation;          /* bytes; 0 means no limit */
+    uint64_t suballocation;               /* tensors up to this size share buffers; 0: never */
     uint64_t planned[TERN_PLANNED_WORDS]; /* bit k % 64 of word k / 64: kernel family k has plans */
 
-    /* Waits for the device's work and frees it. All buffers, plans, queues and events are gone before. */
+    /* Waits for the device's work and frees the device. All its buffers, plans, queues and events have been
+     * freed before. */
     void (*close)(tern_bdevice *device);
 
     /* ---- memory ---- */
 
-    /* Raw memory of `bytes` > 0, contents open. Never blocks; OUT_OF_MEMORY makes the core give its
-     * cache back and ask once more. */
+    /* Raw memory of `bytes` > 0, uninitialised. Never blocks; on OUT_OF_MEMORY the core frees its cache and
+     * tries once more. */
     int32_t (*buffer_alloc)(tern_bdevice *device, uint64_t bytes, tern_bbuffer **out_buffer,
                             tern_backend_error *err);
 
-    /* Takes no NULL and never blocks: work that was put into `queue` before may still use the buffer,
-     * so the backend ends it after that work. The core has ordered work of other queues before. */
+    /* Never gets NULL and never blocks: earlier work in `queue` may still use the buffer, so the backend
+     * frees it after that work. The core has already ordered the work of other queues before it. */
     void (*buffer_free)(tern_bdevice *device, tern_bqueue *queue, tern_bbuffer *buffer);
 
-    /* A buffer over memory of the program's (optional). The core gives the memory back when the buffer
-     * was freed and the queue's work until then is done. */
+    /* A buffer over memory that belongs to the program (optional). The core releases that memory when the
+     * buffer has been freed and the queue's earlier work is done. */
     int32_t (*buffer_import)(tern_bdevice *device, void *memory, uint64_t bytes,
                              tern_bbuffer **out_buffer, tern_backend_error *err);
 
-    /* Bytes that are free now and bytes in all (optional). The core's cache stays below the total. */
+    /* Free and total bytes (optional). The core's cache stays below the total. */
     int32_t (*memory_info)(tern_bdevice *device, uint64_t *out_free, uint64_t *out_total,
                            tern_backend_error *err);
 
-    /* Host memory from which the device copies without the host's help (optional, both or none). NULL
-     * when there is none; free takes no NULL, and no copy from the memory is under way. */
+    /* Host memory from which the device copies without the host's help (optional, both or none). NULL if
+     * memory is exhausted; host_free never gets NULL, and is called when no copy from the memory is in
+     * flight. */
     void *(*host_alloc)(tern_bdevice *device, uint64_t bytes);
     void (*host_free)(tern_bdevice *device, void *memory);
 
@@ -667,59 +666,57 @@ typedef struct tern_bdevice_vtable {
     int32_t (*copy_to_host)(tern_bdevice *device, tern_bqueue *queue, void *dst, tern_bbuffer *src,
                             uint64_t src_offset, uint64_t bytes, tern_backend_error *err);
 
-    /* Copies from another device of this backend into this one (optional), in the order of `queue`,
-     * which is this device's; the core has made it wait for the work on `src_device` that writes the
-     * source, and makes that device wait before it changes it. UNSUPPORTED where these two devices
-     * cannot: the core then copies through the host. */
+    /* Copies from another device of this backend into this one (optional), in the order of `queue`, which
+     * belongs to this device; the core has made it wait for the work on `src_device` that writes the source,
+     * and makes that device wait before it changes the source. Returns UNSUPPORTED if these two devices
+     * cannot copy directly: the core then copies through the host. */
     int32_t (*copy_between)(tern_bdevice *device, tern_bqueue *queue, tern_bbuffer *dst,
                             uint64_t dst_offset, tern_bdevice *src_device, tern_bbuffer *src,
                             uint64_t src_offset, uint64_t bytes, tern_backend_error *err);
 
     /* ---- queues and events: all nine or none (optional) ---- */
 
-    /* Work on one queue runs in order. The core makes up to two a context: one for kernels, one for
-     * uploads that overlap them. */
+    /* Work on one queue runs in order. The core makes up to two queues per context: one for kernels, one for
+     * uploads that overlap with them. */
     int32_t (*queue_create)(tern_bdevice *device, tern_bqueue **out_queue, tern_backend_error *err);
     void (*queue_destroy)(tern_bdevice *device, tern_bqueue *queue); /* waits for its work */
     int32_t (*queue_synchronize)(tern_bdevice *device, tern_bqueue *queue, tern_backend_error *err);
     int32_t (*event_create)(tern_bdevice *device, tern_bevent **out_event, tern_backend_error *err);
     void (*event_destroy)(tern_bdevice *device, tern_bevent *event);
-    /* The event passes when the work that is in the queue now is done. Recorded again, it starts anew;
-     * who waits already, waits for the record that he saw. One that was never recorded has passed. */
+    /* The event passes when all work that is now in the queue is done. Recording it again resets it; an
+     * earlier wait still waits for the earlier record. An event that was never recorded counts as passed. */
     int32_t (*event_record)(tern_bdevice *device, tern_bqueue *queue, tern_bevent *event,
                             tern_backend_error *err);
-    /* Later work of `queue` waits for the event, without blocking the host. The event may be of
-     * another device of this backend. */
+    /* Later work of `queue` waits for the event, without blocking the host. The event may belong to another
+     * device of this backend. */
     int32_t (*event_wait)(tern_bdevice *device, tern_bqueue *queue, tern_bevent *event,
                           tern_backend_error *err);
     int32_t (*event_synchronize)(tern_bdevice *device, tern_bevent *event, tern_backend_error *err);
-    /* Whether the event has passed. Never blocks; a device that starts work only when it is waited for
-     * starts it now. */
+    /* Whether the event has passed. Never blocks; a device that starts work lazily must start it now. */
     int32_t (*event_query)(tern_bdevice *device, tern_bevent *event, int32_t *out_passed,
                            tern_backend_error *err);
 
     /* ---- errors of kernels ---- */
 
-    /* Returns and resets the error that kernels of this queue have set since the last call (a bad
-     * index, an integer division by zero): TERN_BACKEND_OK or BAD_INDEX with a message (optional).
-     * Devices whose launch returns before the work is done report it here or from
-     * queue_synchronize; others answer BAD_INDEX from launch itself, so that the error reaches the
-     * thread that caused it. */
+    /* Returns and resets the error that kernels of this queue have set since the last call (a bad index, an
+     * integer division by zero): TERN_BACKEND_OK or BAD_INDEX with a message (optional). Devices whose launch
+     * returns before the work is done report the error here or from queue_synchronize; other devices return
+     * BAD_INDEX from launch itself, so that the error reaches the thread that caused it. */
     int32_t (*take_error)(tern_bdevice *device, tern_bqueue *queue, tern_backend_error *err);
 
-    /* Where the queue keeps that error for kernels to read: four bytes, not 0 once a kernel of the
-     * queue has met one (optional). Kernels that update weights write nothing then. The buffer is the
-     * backend's and lives as long as the queue. */
+    /* Where kernels can read that error: four bytes that are nonzero once a kernel of the queue has met an
+     * error (optional). Kernels that update weights then write nothing. The buffer belongs to the backend and
+     * lives as long as the queue. */
     int32_t (*skip_flag)(tern_bdevice *device, tern_bqueue *queue, tern_bbuffer **out_buffer,
                          uint64_t *out_offset, tern_backend_error *err);
 
     /* ---- kernels ---- */
 
-    /* True where launch or prepare will take the call; else a static reason. Depends on the query
-     * alone, so that the core may cache the answer. Never blocks. */
+    /* True if launch or prepare accepts the call; otherwise false and a static text with the reason. Depends
+     * only on the query, since the core may cache the answer. Never blocks. */
     bool (*supports)(tern_bdevice *device, const tern_kernel_query *query, const char **out_reason);
 
-    /* Starts a kernel. No operand is empty. A fused kernel may answer DECLINED before it writes. */
+    /* Starts a kernel. No operand is empty. A fused kernel may return DECLINED before it writes anything. */
     int32_t (*launch)(tern_bdevice *device, tern_bqueue *queue, int32_t kernel,
                       const tern_operand *inputs, int32_t n_inputs, const tern_operand *outputs,
                       int32_t n_outputs, const void *attrs, uint32_t attrs_size,
@@ -727,23 +724,22 @@ typedef struct tern_bdevice_vtable {
 
     /* ---- plans: all three or none (optional) ---- */
 
-    /* Makes a plan and says how many bytes of workspace a launch of it takes (0 is none). Reads what the
-     * query points to during the call alone. DECLINED, of a fused kernel: the core composes.
-     * UNSUPPORTED, with a reason: shapes that this device cannot do. OUT_OF_MEMORY: the core uses
-     * launch. May block (a compiler may run), and may be called from any thread. */
+    /* Makes a plan and returns how many bytes of workspace a launch of it needs (0: none). What the query
+     * points to is valid only during the call. A fused kernel may return DECLINED: the core then composes it.
+     * UNSUPPORTED, with a reason: shapes that this device cannot do. OUT_OF_MEMORY: the core uses launch. May
+     * block (a compiler may run), and may be called from any thread. */
     int32_t (*prepare)(tern_bdevice *device, const tern_plan_query *query, tern_bplan **out_plan,
                        uint64_t *out_workspace, tern_backend_error *err);
 
-    /* Starts a planned kernel: operands as prepare saw them, now with buffers. A constant's stamp may be
-     * another one: what was derived from its contents is then made anew. `workspace` is NULL where the
-     * plan takes none; it is aligned as a buffer, its contents are open, and the core reuses it in the
-     * queue's order. */
+    /* Starts a planned kernel: the operands are as prepare saw them, now with buffers. A constant may have
+     * another stamp: then derive again what depends on its contents. `workspace` is NULL if the plan needs
+     * none; it is aligned like a buffer, uninitialised, and reused by the core in the queue's order. */
     int32_t (*launch_plan)(tern_bdevice *device, tern_bqueue *queue, tern_bplan *plan,
                            const tern_operand *inputs, int32_t n_inputs,
                            const tern_operand *outputs, int32_t n_outputs, tern_bbuffer *workspace,
                            uint64_t workspace_offset, tern_backend_error *err);
 
-    /* Takes no NULL and never blocks: what queued work still needs of the plan ends after that work. */
+    /* Never gets NULL and never blocks: what queued work still needs of the plan is freed after that work. */
     void (*plan_free)(tern_bdevice *device, tern_bplan *plan);
 } tern_bdevice_vtable;
 
@@ -762,19 +758,19 @@ typedef struct tern_backend_desc {
     uint32_t speed;         /* TERN_SPEED_* */
     uint32_t can_unload;    /* 0 or 1: dlclose is safe after shutdown */
 
-    /* How many devices there are, and what they are. `index` < count. May start a driver. */
+    /* The number of devices, and a description of each; `index` < count. May start a driver. */
     int32_t (*device_count)(int32_t *out_count, tern_backend_error *err);
     int32_t (*device_info)(int32_t index, tern_device_info *out_info, tern_backend_error *err);
     int32_t (*device_open)(int32_t index, tern_bdevice **out_device, tern_backend_error *err);
 
-    /* Joins the backend's threads (optional). No device is open; the core may query again later. */
+    /* Joins the backend's threads (optional). No device is open by then; the core may query again later. */
     void (*shutdown)(void);
 } tern_backend_desc;
 
 /*
- * The one exported symbol. `host` outlives the backend; `out_desc->struct_size` holds the size the
- * host knows, and the backend writes no more than that. Returns TERN_BACKEND_OK, or UNSUPPORTED
- * with a message where `host_abi` is not one it can serve. Must not start a driver.
+ * The one exported symbol. `host` outlives the backend; `out_desc->struct_size` holds the size the host
+ * knows, and the backend writes no more than that. Returns TERN_BACKEND_OK, or UNSUPPORTED with a message if
+ * it does not support `host_abi`. Must not start a driver.
  */
 typedef int32_t (*tern_backend_query_fn)(uint32_t host_abi, const tern_host *host,
                                          tern_backend_desc *out_desc, tern_backend_error *err);

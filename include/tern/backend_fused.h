@@ -1,14 +1,14 @@
 /*
  * tern/backend_fused.h: the fused kernels of the plugin ABI, a part of tern/backend.h.
  *
- * Every one of them is optional: where a device has none, or its launch declines before it writes, the
- * core composes the same values from primitives. So each is specified here as a formula with shapes,
- * and a backend takes those that pay. A family may be switched off (TERN_COMPOSED) to compare.
+ * All of them are optional: if a device does not have one, or its launch declines before it writes, the core
+ * composes the same values from primitives. Each is specified here as a formula with shapes; a backend
+ * implements those that are worthwhile. A family can be switched off (TERN_COMPOSED) for comparison.
  *
- * Floating dtypes alone, all operands of one dtype unless said otherwise. float16 and bfloat16 compute
- * in float32 and round once, where an output is written; statistics ("float32 or float64" below) are
- * float32 for them and for float32, float64 for float64. Sums over a dimension may be added up in any
- * order. A gradient's `wants` says by bits which outputs there are; they come in the order of the bits.
+ * Floating dtypes only; all operands have the same dtype unless stated otherwise. float16 and bfloat16 are
+ * computed in float32 and rounded once, when an output is written; statistics ("float32 or float64" below)
+ * are float64 for float64 and float32 for all other dtypes. Sums may be added up in any order. The bits of a
+ * gradient's `wants` select its outputs, which are in the order of the bits.
  */
 #ifndef TERN_BACKEND_FUSED_H
 #define TERN_BACKEND_FUSED_H
@@ -42,8 +42,8 @@ enum {
  * LOG_SOFTMAX: y = (x - max) - log(sum(exp(x - max))).
  * SOFTMAX_GRAD: inputs g, y -> (g - sum(g y)) y. LOG_SOFTMAX_GRAD: inputs g, y -> g - exp(y) sum(g).
  *
- * x, and the gradient of it, may be narrower than y and g: float16 or bfloat16 beside float32, float32
- * beside float64. A device that takes one dtype alone says so by `supports`, and gets x converted.
+ * x, and the gradient of it, may be narrower than y and g: float16 or bfloat16 beside float32, float32 beside
+ * float64. If `supports` accepts only one dtype, the core converts x.
  */
 typedef struct tern_softmax_attrs {
     int32_t dim;
@@ -61,9 +61,9 @@ typedef struct tern_softmax_attrs {
  * Layer norm has the trailing dimensions in D, batch norm all but the second, group and instance norm
  * are over views [n, groups, c / groups, ...] and [n, c, ...].
  *
- * Inputs x, then the weight and the bias that `affine` names, each broadcast to x by strides of 0.
- * Outputs y; the mean (STANDARD alone) and rstd, of x's shape with size 1 in D, float32 or float64; and
- * where there is one output more, var likewise. x has elements, here and in NORM_GRAD.
+ * Inputs x, then the weight and the bias that `affine` names, each broadcast to x by strides of 0. Outputs y;
+ * the mean (STANDARD alone) and rstd, of x's shape with size 1 in D, float32 or float64; and, if there is
+ * another output, var likewise. x is not empty, here and in NORM_GRAD.
  */
 enum { TERN_NORM_STANDARD = 1, TERN_NORM_RMS = 2 };
 enum { TERN_NORM_WEIGHT = 1, TERN_NORM_BIAS = 2 };
@@ -100,8 +100,8 @@ typedef struct tern_norm_grad_attrs {
  *                    loss = -(1 - s) w[t] p[t] - s / c sum_c(w p)       weight of the element: w[t]
  *     PROBABILITIES  q = (1 - s) target + s / c;  loss = -sum_c(w p q)  weight of the element: 1
  *
- * w is 1 without weights. A target outside of [0, c) that is not ignore_index sets the queue's error:
- * BAD_INDEX, "Target 7 is out of bounds.".
+ * w is 1 without weights. A target outside [0, c) that is not ignore_index sets the queue's error: BAD_INDEX,
+ * "Target 7 is out of bounds.".
  *
  * Outputs: the loss, [n, m] or, reduced, rank 0 (MEAN: the sum over the sum of the elements' weights,
  * which for PROBABILITIES is n m; SUM); the maximum of x along c and log(sum(exp(x - max))), both [n, m],
@@ -134,8 +134,8 @@ typedef struct tern_cross_entropy_attrs {
  *     score = scale q k^T + mask      -inf where j > i and `causal`
  *     lse = log(sum_s(exp(score)))    out = exp(score - lse) v
  *
- * Outputs out [b, h, l, f] and lse [b, h, l], float32 or float64. In a row where no score is above -inf
- * (every key is hidden, by whatever mask, or the scores are NaN) out and lse are 0.
+ * Outputs out [b, h, l, f] and lse [b, h, l], float32 or float64. In a row without a score above -inf (all
+ * keys are masked, or the scores are NaN) out and lse are 0.
  *
  * ATTENTION_GRAD: inputs g, q, k, v, out, lse, the mask where there is one -> dq, dk, dv. With
  * p = exp(score - lse) and d = sum_f(g out):
@@ -152,9 +152,9 @@ typedef struct tern_attention_attrs {
 } tern_attention_attrs;
 
 /*
- * EMBEDDING_GRAD: inputs g [n, e], index (int64 [n]) -> out [rows, e], the sum over n of g at index,
- * zero in rows that no index names and in row `padding`. With `by_frequency` each row is divided by the
- * number of times that it is named. An index outside of [0, rows) sets the queue's error.
+ * EMBEDDING_GRAD: inputs g [n, e], index (int64 [n]) -> out [rows, e], the sum over n of g at index, zero in
+ * rows without an index and in row `padding`. With `by_frequency` each row is divided by the number of its
+ * indices. An index outside [0, rows) sets the queue's error.
  */
 typedef struct tern_embedding_grad_attrs {
     int64_t padding;      /* a row, or -1 */
@@ -207,8 +207,8 @@ typedef struct tern_recurrent_attrs {
 } tern_recurrent_attrs;
 
 /*
- * REDUCE_LIST: any number of inputs of one dtype, each of a shape of its own, and one vector with an element
- * for each: out[k] = all elements of input k, reduced as REDUCE's member `fn` does. The attributes are
+ * REDUCE_LIST: any number of inputs of one dtype and any shapes, and one output vector with one element per
+ * input: out[k] is input k reduced over all elements by REDUCE's member `fn`. The attributes are
  * tern_reduce_attrs, with dims 0. supports sees one input; the family has no plans.
  */
 

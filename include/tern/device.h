@@ -91,7 +91,7 @@ typedef struct tern_load_report tern_load_report;
  */
 TERN_API tern_load_report *tern_load_report_new(int probe_ms);
 
-/* NULL is fine. */
+/* NULL is allowed. */
 TERN_API void tern_load_report_free(tern_load_report *report);
 
 /* False if no device can be used, or a plugin is broken (not merely missing or unsuitable). */

@@ -25,7 +25,7 @@ TERN_API void *tern_alloc_zeroed(size_t count, size_t size);
  * size. */
 TERN_API void *tern_realloc(void *memory, size_t old_bytes, size_t new_bytes);
 
-/* NULL is fine. */
+/* NULL is allowed. */
 TERN_API void tern_free(void *memory);
 
 /* A copy of the text; NULL if memory is exhausted, or for NULL. */

@@ -53,6 +53,15 @@ check "a loss of unscaled prices: $(tail -2 "$out")" \
     awk '/^Epoch: 19/ { exit !($6 < 0.01 && $8 < 1000 && $10 > 0.99) }' "$out"
 run 0 evaluate "$work/dear"
 check "MAE and R2: $(cat "$out")" awk -F'[ ,]+' '{ exit !($4 > 0.01 && $4 < 1000 && $6 > 0.99) }' "$out"
+run 0 predict "$work/dear" --data "$work/dear.csv"
+paste -d' ' "$out" <(awk -F, 'NR > 1 { print $3 }' "$work/dear.csv") | awk '{
+    e = $2 - $3; a += e < 0 ? -e : e; s += e * e; t += $3; q += $3 * $3
+} END { print a / NR, 1 - s / (q - t * t / NR) }' >"$work/scores"
+run 0 evaluate "$work/dear" --data "$work/dear.csv"
+check "not MAE and R2 $(cat "$work/scores"): $(cat "$out")" awk -v right="$(cat "$work/scores")" -F'[ ,]+' '{
+    split(right, r, " "); mae = $4 - r[1]; r2 = $6 - r[2]
+    exit !(mae > -1 && mae < 1 && r2 > -0.001 && r2 < 0.001)
+}' "$out"
 run 0 predict "$work/dear" --data "$work/one.csv" --json
 check "not 259000 for an area of 2 and 1 room: $(cat "$out")" \
     awk -F'[][]' '{ exit !($3 > 258000 && $3 < 260000) }' "$out"
@@ -81,6 +90,16 @@ check "no accuracy, or AUC among the keys: $(tail -1 "$out")" [ -z "$(grep 'null
 check "metrics.jsonl has no AUC" grep -q '"test_auc": [01]' "$work/big/metrics.jsonl"
 run 0 evaluate "$work/big"
 check "accuracy and AUC: $(cat "$out")" awk -F'[ ,%]+' '{ exit !($4 > 85 && $6 > 0.95 && $6 <= 1) }' "$out"
+run 0 predict "$work/big" --data "$work/big.csv"
+auc=$(paste -d' ' "$out" <(awk -F, 'NR > 1 { print $3 }' "$work/big.csv") | awk '{ p[NR] = $2; y[NR] = $3 }
+END {
+    for (i = 1; i <= NR; i++) for (j = 1; j <= NR; j++) if (y[i] && !y[j]) {
+        n++; above += p[i] > p[j] ? 1 : p[i] == p[j] ? 0.5 : 0
+    }
+    printf "AUC %.4f", above / n
+}')
+run 0 evaluate "$work/big" --data "$work/big.csv"
+says "$auc"
 run 0 predict "$work/big" --limit 20
 check "no probabilities: $(cat "$out")" awk '!($2 > 0 && $2 < 1) { exit 1 }' "$out"
 printf 'area,rooms\n9,1\n1,9\n' >"$work/two.csv"

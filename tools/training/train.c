@@ -88,13 +88,29 @@ static void run_epochs(training *t, const train_options *o) {
     }
 }
 
-/* Makes or takes over the run and its folder, so that a run killed from here on can be resumed. */
-static bool begin(training *t, tern_ctx *ctx, recipe *r, bool resume) {
+/* False after latching an error where an epoch was finished there. */
+static bool is_free(tern_ctx *ctx, const char *folder) {
     char path[PATH_SIZE];
-    return training_init(t, ctx, r, interrupt_watch()) && folder_make(ctx, r->out) &&
-           (!resume || training_resume(t, r->out)) && path_join(ctx, r->out, "recipe.txt", path) &&
-           recipe_write(ctx, r, path) && saved_run_write_facts(ctx, r->out, t->data.facts) &&
-           (resume || training_save(t, r->out));
+    struct stat status;
+    if (!path_join(ctx, folder, "metrics.jsonl", path)) return false;
+    if (stat(path, &status) != 0 || status.st_size == 0) return true;
+    tern_fail(ctx, TERN_ERR_STATE,
+              "%s holds a run already: --resume continues it, --force replaces it, and --out DIR "
+              "names another folder",
+              folder);
+    return false;
+}
+
+/* Makes or takes over the run and its folder, so that a run killed from here on can be resumed. What is
+ * wrong with the recipe is said before what is wrong with the folder. */
+static bool begin(training *t, tern_ctx *ctx, recipe *r, const train_options *o) {
+    char path[PATH_SIZE];
+    return training_init(t, ctx, r, interrupt_watch()) &&
+           (o->resume || o->force || is_free(ctx, r->out)) && folder_make(ctx, r->out) &&
+           (!o->resume || training_resume(t, r->out)) &&
+           path_join(ctx, r->out, "recipe.txt", path) && recipe_write(ctx, r, path) &&
+           saved_run_write_facts(ctx, r->out, t->data.facts) &&
+           (o->resume || training_save(t, r->out));
 }
 
 /* Beside the results where those are JSON's. */
@@ -119,25 +135,11 @@ static void print_start(const training *t) {
             plain_text(t->ctx, target.as.s), t->task.mean, t->task.deviation);
 }
 
-/* Whether an epoch was finished there. */
-static bool holds_run(tern_ctx *ctx, const char *folder) {
-    char path[PATH_SIZE];
-    struct stat status;
-    return path_join(ctx, folder, "metrics.jsonl", path) && stat(path, &status) == 0 &&
-           status.st_size > 0;
-}
-
 static int train(const verb *v, tern_ctx *ctx, recipe *r, const train_options *o) {
     training t;
     bool talks = !o->common.json && !o->common.quiet;
     bool unlimited = r->limit == 0;
-    if (!o->resume && !o->force && holds_run(ctx, r->out))
-        return work_failed(
-            v,
-            "%s holds a run already: --resume continues it, --force replaces it, and "
-            "--out DIR names another folder",
-            r->out);
-    if (!begin(&t, ctx, r, o->resume)) return work_failed(v, "%s", tern_error(ctx));
+    if (!begin(&t, ctx, r, o)) return work_failed(v, "%s", tern_error(ctx));
     t.shows_progress = talks && isatty(STDERR_FILENO);
     if (unlimited && r->limit > 0) tell_limit(&t, o);
     if (talks) print_start(&t);
