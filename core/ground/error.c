@@ -25,6 +25,16 @@ tern_ctx *tern_no_context(void) {
     return &no_context;
 }
 
+void tern_text_tame(char *text, bool keeps_lines) {
+    unsigned char *begin = (unsigned char *)text;
+    for (unsigned char *c = begin; c && *c; c++) {
+        bool kept = keeps_lines && ((c[0] == '\n' && c[1] == '\t') ||
+                                    (c[0] == '\t' && c > begin && c[-1] == '\n'));
+        if (c[0] == 0xc2 && (c[1] & 0xe0) == 0x80) *c++ = '?', *c = '?'; /* U+0080 to U+009F */
+        if ((*c < 0x20 && !kept) || *c == 0x7f) *c = '?';
+    }
+}
+
 tern_status tern_fail(tern_ctx *ctx, tern_status status, const char *format, ...) {
     if (!ctx) return TERN_ERR_ARGUMENT;
     if (ctx->status != TERN_OK) return ctx->status;
@@ -34,6 +44,7 @@ tern_status tern_fail(tern_ctx *ctx, tern_status status, const char *format, ...
     int length = vsnprintf(ctx->error, sizeof ctx->error, format, args);
     va_end(args);
     if (length >= (int)sizeof ctx->error) memcpy(ctx->error + sizeof ctx->error - 4, "...", 4);
+    tern_text_tame(ctx->error, true);
     ctx->status = status == TERN_OK ? TERN_ERR_INTERNAL : status;
     if (ctx->on_error) ctx->on_error(ctx->on_error_user, ctx->status, ctx->error);
     return ctx->status;

@@ -295,15 +295,18 @@ static void unlink_import(tern_storage *storage) {
     if (storage->next_import) storage->next_import->previous_import = storage->previous_import;
 }
 
-tern_storage *tern_storage_import(tern_lane *lane, void *memory, uint64_t bytes,
+tern_storage *tern_storage_import(tern_lane *lane, char *block, size_t offset, uint64_t bytes,
                                   void (*release)(void *user), void *user) {
     tern_bdevice_vtable *vt = &lane->device->vtable;
     tern_backend_error err = {{0}};
-    if (!vt->buffer_import || bytes == 0 || (uintptr_t)memory % vt->alignment) return NULL;
+    char *memory = block + offset;
+    size_t before =
+        (uintptr_t)memory % vt->alignment; /* what of the block the buffer has besides */
+    if (!vt->buffer_import || bytes == 0 || before > offset) return NULL;
     tern_storage *storage = begin_bare(lane, bytes);
     if (!storage) return NULL;
-    if (vt->buffer_import(lane->device->object, memory, bytes, &storage->buffer, &err) !=
-        TERN_BACKEND_OK) {
+    if (vt->buffer_import(lane->device->object, memory - before, bytes + before, &storage->buffer,
+                          &err) != TERN_BACKEND_OK) {
         give_struct(storage);
         return NULL;
     }
@@ -311,6 +314,7 @@ tern_storage *tern_storage_import(tern_lane *lane, void *memory, uint64_t bytes,
     storage->release = release ? release : keep;
     storage->release_user = user;
     storage->memory = memory;
+    storage->offset = before;
     link_import(lane, storage);
     return storage;
 }

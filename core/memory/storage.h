@@ -40,9 +40,10 @@ static inline tern_status tern_storage_settle(tern_storage *storage) {
     return storage->traits & TERN_STORAGE_UNSETTLED ? tern_storage_make_ready(storage) : TERN_OK;
 }
 
-/* Storage over the program's memory, which `release` gives back when the device is done with it; NULL,
- * and nothing latched, where the device cannot use it. */
-tern_storage *tern_storage_import(tern_lane *lane, void *memory, uint64_t bytes,
+/* Storage over the program's memory, `offset` bytes within a block, which `release` gives back when the device is
+ * done with it; NULL, and nothing latched, where the device cannot use it. The device's buffer begins at an
+ * aligned byte before it, which the block must hold. */
+tern_storage *tern_storage_import(tern_lane *lane, char *block, size_t offset, uint64_t bytes,
                                   void (*release)(void *user), void *user);
 
 static inline void tern_storage_retain(tern_storage *storage) {

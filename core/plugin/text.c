@@ -29,8 +29,8 @@ void tern_text_copy(char *out, size_t size, const char *text) {
     size_t used = 0;
     while (*s) {
         size_t length = sequence_length(s);
-        bool bad = length == 0 || *s < 0x20 || *s == 0x7f;
-        if (bad) length = 1;
+        bool bad = length == 0 || *s < 0x20 || *s == 0x7f || (*s == 0xc2 && s[1] < 0xa0);
+        if (length == 0) length = 1;
         if (used + length + 1 > size) break;
         for (size_t i = 0; i < length; i++) out[used++] = bad ? '?' : (char)s[i];
         s += length;

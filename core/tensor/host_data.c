@@ -74,13 +74,16 @@ tern_tensor *tern_from_data_async(tern_ctx *ctx, const void *data, tern_shape sh
 }
 
 /* The tensor over imported memory; nil where that must be copied. */
-static tern_tensor *over_memory(tern_ctx *ctx, void *memory, const tern_shape *shape,
+static tern_tensor *over_memory(tern_ctx *ctx, char *block, size_t offset, const tern_shape *shape,
                                 tern_dtype dtype, void (*release)(void *user), void *user) {
     int64_t numel, strides[TERN_MAX_RANK];
     tern_lane *lane = tern_lane_open(ctx, NULL);
-    if (!lane || !memory || !tern_shape_numel(shape->rank, shape->dim, &numel)) return ctx->nil;
-    uint64_t bytes = (uint64_t)numel * tern_dtype_size(dtype);
-    tern_storage *storage = tern_storage_import(lane, memory, bytes, release, user);
+    size_t element = tern_dtype_size(dtype);
+    if (!lane || !block || (uintptr_t)(block + offset) % element ||
+        !tern_shape_numel(shape->rank, shape->dim, &numel))
+        return ctx->nil;
+    uint64_t bytes = (uint64_t)numel * element;
+    tern_storage *storage = tern_storage_import(lane, block, offset, bytes, release, user);
     if (!storage) return ctx->nil;
     tern_contiguous_strides(shape->rank, shape->dim, strides);
     tern_tensor *tensor =
@@ -90,17 +93,23 @@ static tern_tensor *over_memory(tern_ctx *ctx, void *memory, const tern_shape *s
     return tensor;
 }
 
-tern_tensor *tern_from_memory(tern_ctx *ctx, void *memory, tern_shape shape, tern_dtype dtype,
-                              void (*release)(void *user), void *user) {
+tern_tensor *tern_from_memory_within(tern_ctx *ctx, void *block, size_t offset, tern_shape shape,
+                                     tern_dtype dtype, void (*release)(void *user), void *user) {
     ctx = tern_given(ctx);
     if (dtype == TERN_DTYPE_DEFAULT) dtype = TERN_FLOAT32;
     if (check_new(ctx, "from_memory", &shape, dtype)) {
-        tern_tensor *tensor = over_memory(ctx, memory, &shape, dtype, release, user);
+        tern_tensor *tensor = over_memory(ctx, block, offset, &shape, dtype, release, user);
         if (!tern_is_nil(tensor)) return tensor;
     }
+    void *memory = block ? (char *)block + offset : NULL;
     tern_tensor *copy = tern_from_data(ctx, memory, shape, dtype);
     if (release) release(user);
     return copy;
+}
+
+tern_tensor *tern_from_memory(tern_ctx *ctx, void *memory, tern_shape shape, tern_dtype dtype,
+                              void (*release)(void *user), void *user) {
+    return tern_from_memory_within(ctx, memory, 0, shape, dtype, release, user);
 }
 
 tern_tensor *tern_empty(tern_ctx *ctx, tern_shape shape, tern_dtype dtype) {

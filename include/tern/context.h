@@ -54,6 +54,11 @@ TERN_API tern_status tern_error_clear(tern_ctx *ctx);
 TERN_API tern_status tern_fail(tern_ctx *ctx, tern_status status, const char *format, ...)
     TERN_PRINTF(3, 4);
 
+/* Replaces every control character of a text by '?', in place: U+0000 to U+001F, U+007F and U+0080 to U+009F,
+ * which would move a terminal's cursor or begin a line. With `keeps_lines` a newline that a tab follows stays,
+ * as in lists of problems. Done to every latched message; nothing for NULL. */
+TERN_API void tern_text_tame(char *text, bool keeps_lines);
+
 /* Called once for each error at the moment it latches: a good place for a breakpoint or a trace. */
 typedef void (*tern_error_fn)(void *user, tern_status status, const char *message);
 TERN_API void tern_on_error(tern_ctx *ctx, tern_error_fn fn, void *user);

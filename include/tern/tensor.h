@@ -53,6 +53,13 @@ TERN_API tern_tensor *tern_from_data_async(tern_ctx *ctx, const void *data, tern
 TERN_API tern_tensor *tern_from_memory(tern_ctx *ctx, void *memory, tern_shape shape,
                                        tern_dtype dtype, void (*release)(void *user), void *user);
 
+/* The same for memory that begins `offset` bytes within a block: it need not be aligned as the device asks if the
+ * block reaches back to an aligned address (a tensor in a mapped file, say). The bytes in between are not
+ * written. */
+TERN_API tern_tensor *tern_from_memory_within(tern_ctx *ctx, void *block, size_t offset,
+                                              tern_shape shape, tern_dtype dtype,
+                                              void (*release)(void *user), void *user);
+
 /* Uninitialised memory (torch.empty). */
 TERN_API tern_tensor *tern_empty(tern_ctx *ctx, tern_shape shape, tern_dtype dtype);
 
