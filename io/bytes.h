@@ -26,4 +26,13 @@ static inline unsigned char *tern_put_le(unsigned char *p, uint64_t number, int 
 /* The numbers of `unit` bytes turned round, in a block of the allocation seam; NULL without memory. */
 unsigned char *tern_turned(const unsigned char *data, size_t bytes, size_t unit);
 
+/* A block of the seam that grows and is used again; {0} is an empty one. tern_free(buffer.bytes) ends it. */
+typedef struct tern_buffer {
+    unsigned char *bytes;
+    size_t size;
+} tern_buffer;
+
+/* Makes the block at least `size` bytes; its content is open. NULL without memory. */
+unsigned char *tern_buffer_room(tern_buffer *buffer, size_t size);
+
 #endif

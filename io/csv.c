@@ -330,42 +330,52 @@ static bool find_column(const csv_table *csv, const char *name, int *out_column)
     return false;
 }
 
-static bool bad_number(const csv_table *csv, int64_t row, int column, const char *text) {
+static bool bad_number(const csv_table *csv, int64_t row, int column, const char *text,
+                       size_t length) {
     char name[TERN_SHOWN], word[TERN_SHOWN];
+    const char *advice = csv->options.missing_advice;
     long long line = line_of(csv, row);
     shown(csv->names[column], name);
-    if (*text)
-        tern_fail(csv->ctx, TERN_ERR_FORMAT, "%s:%lld: column '%s': '%s' is not a number",
-                  csv->path, line, name, shown(text, word));
-    else
+    tern_shown(text, length, word);
+    if (tern_csv_is_missing(text, length))
+        tern_fail(csv->ctx, TERN_ERR_FORMAT, "%s:%lld: column '%s' is %s%s%s: fill it in, or %s",
+                  csv->path, line, name, length ? "missing ('" : "empty", word, length ? "')" : "",
+                  advice ? advice : "read with allow_missing");
+    else if (tern_csv_is_date(text, length))
         tern_fail(csv->ctx, TERN_ERR_FORMAT,
-                  "%s:%lld: column '%s' is empty: fill it in, or read with allow_missing",
-                  csv->path, line, name);
+                  "%s:%lld: column '%s': '%s' is a date: give what matters of it as numbers, its "
+                  "month or "
+                  "the days since another",
+                  csv->path, line, name, word);
+    else
+        tern_fail(csv->ctx, TERN_ERR_FORMAT, "%s:%lld: column '%s': '%s' is not a number",
+                  csv->path, line, name, word);
     return false;
 }
 
-static bool number_of(const csv_table *csv, int64_t row, int column, tern_value *out_number) {
+static bool number_of(const csv_table *csv, int64_t row, int column, double *out_number) {
+    tern_value number;
     const char *text = cell(csv, row, column);
     text += strspn(text, " \t");
     size_t length = strlen(text);
     while (length > 0 && strchr(" \t", text[length - 1])) length--;
-    if (length == 0 && csv->options.allow_missing) {
-        *out_number = tern_float((double)NAN);
-        return true;
+    if (tern_csv_is_missing(text, length)) {
+        *out_number = (double)NAN;
+        return csv->options.allow_missing || bad_number(csv, row, column, text, length);
     }
-    return tern_number_parse(text, length, out_number) || bad_number(csv, row, column, text);
+    if (!tern_number_parse(text, length, &number))
+        return bad_number(csv, row, column, text, length);
+    *out_number = tern_value_as_double(number);
+    if (*out_number == 0 && *text == '-') *out_number = -0.0; /* as a whole number it has no sign */
+    return true;
 }
 
 static bool read_numbers(const csv_table *csv, const char *const *names, int count, double *out) {
     for (int k = 0; k < count; k++) {
         int column = k;
         if (names && !find_column(csv, names[k], &column)) return false;
-        for (int64_t row = 0; row < csv->rows; row++) {
-            tern_value number;
-            if (!number_of(csv, row, column, &number)) return false;
-            out[row * count + k] =
-                number.kind == TERN_VALUE_INT ? (double)number.as.i : number.as.f;
-        }
+        for (int64_t row = 0; row < csv->rows; row++)
+            if (!number_of(csv, row, column, &out[row * count + k])) return false;
     }
     return true;
 }

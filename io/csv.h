@@ -10,4 +10,8 @@
 tern_csv *tern_csv_over(tern_ctx *ctx, const char *path, unsigned char *bytes, size_t size,
                         const tern_csv_options *options);
 
+/* Whether a cell's text stands for nothing, and whether it is a date. */
+bool tern_csv_is_missing(const char *text, size_t length);
+bool tern_csv_is_date(const char *text, size_t length);
+
 #endif

@@ -131,6 +131,17 @@ static tern_status open_folder(tern_sink *sink, char *path) {
     return sink->directory < 0 ? sink_fail(sink, "its folder cannot be opened") : TERN_OK;
 }
 
+/* The file that is replaced keeps its owner, group and rights, as far as this user may give them: a file of
+ * another user's becomes this user's. The owner goes first, since a change of it takes rights away. */
+static bool keep_rights(const tern_sink *sink, const struct stat *old) {
+    struct stat now;
+    if (fstat(sink->fd, &now) == 0 && (now.st_uid != old->st_uid || now.st_gid != old->st_gid) &&
+        fchown(sink->fd, old->st_uid, old->st_gid) != 0 &&
+        fchown(sink->fd, (uid_t)-1, old->st_gid) != 0)
+        errno = 0;
+    return fchmod(sink->fd, old->st_mode & 07777) == 0;
+}
+
 /* Creates the temporary file, with the rights of the file that it will replace, else the usual. */
 static tern_status create_temporary(tern_sink *sink) {
     static atomic_uint_fast64_t serial;
@@ -149,8 +160,7 @@ static tern_status create_temporary(tern_sink *sink) {
         if (sink->fd >= 0 || errno != EEXIST) break;
     }
     if (sink->fd < 0) return sink_fail(sink, "cannot be written");
-    if (replaces && fchmod(sink->fd, old.st_mode & 07777) != 0)
-        return sink_fail(sink, "cannot be written");
+    if (replaces && !keep_rights(sink, &old)) return sink_fail(sink, "cannot be written");
     return TERN_OK;
 }
 
@@ -223,14 +233,14 @@ tern_status tern_sink_put(tern_sink *sink, const void *data, size_t bytes) {
 /* The rename itself survives a crash only once the folder is flushed. Some file systems cannot do
  * that (EINVAL), which is no fault of the file. */
 static void replace_target(tern_sink *sink) {
-    if (!may_step() || fsync(sink->fd) != 0) {
+    if (!sink->passing && (!may_step() || fsync(sink->fd) != 0)) {
         sink_fail(sink, "cannot be flushed to disk");
     } else if (!may_step() ||
                renameat(sink->directory, sink->temporary, sink->directory, sink->target) != 0) {
         sink_fail(sink, "cannot be replaced");
     } else {
         sink->temporary[0] = 0;
-        if (fsync(sink->directory) != 0 && errno != EINVAL)
+        if (!sink->passing && fsync(sink->directory) != 0 && errno != EINVAL)
             sink_fail(sink, "is written, but its folder cannot be flushed to disk");
     }
 }

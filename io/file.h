@@ -30,6 +30,7 @@ typedef struct tern_sink {
     unsigned char *bytes; /* buffer of a file, whole content of memory; the seam's */
     size_t used, capacity;
     int fd, directory;
+    bool passing; /* a file's content is not flushed to the disk: it may be lost with the system */
     char target[4096], temporary[4096]; /* names within `directory` */
 } tern_sink;
 
@@ -41,7 +42,7 @@ void tern_sink_memory(tern_sink *sink, tern_ctx *ctx);
 
 tern_status tern_sink_put(tern_sink *sink, const void *data, size_t bytes);
 
-/* Ends a file: flushes, renames over the target and flushes the folder; on a failure before that, or
+/* Ends a file: flushes (unless it is `passing`), renames over the target and flushes the folder; on a failure before that, or
  * where the context has latched an error since, removes the temporary file. Returns the status of
  * the whole. For memory returns the status. */
 tern_status tern_sink_end(tern_sink *sink);

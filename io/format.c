@@ -3,9 +3,9 @@
 
 #include <string.h>
 
-#include "bytes.h"
 #include "idx.h"
 #include "npy.h"
+#include "safetensors.h"
 
 /* A zip archive's first bytes, or a pickle's that begins with the long magic number. */
 static bool is_pth(const unsigned char *bytes, size_t size) {
@@ -13,16 +13,11 @@ static bool is_pth(const unsigned char *bytes, size_t size) {
                          (bytes[0] == 0x80 && bytes[1] == 2 && bytes[2] == 0x8a));
 }
 
-/* A plausible length and the JSON behind it. */
-static bool is_safetensors(const unsigned char *bytes, size_t size) {
-    return size >= 9 && bytes[8] == '{' && tern_read_u64(bytes) < UINT32_MAX;
-}
-
 tern_format tern_format_of(const unsigned char *bytes, size_t size) {
     if (tern_is_npy(bytes, size)) return TERN_FORMAT_NPY;
     if (tern_is_npz(bytes, size)) return TERN_FORMAT_NPZ;
     if (is_pth(bytes, size)) return TERN_FORMAT_PTH;
-    if (is_safetensors(bytes, size)) return TERN_FORMAT_SAFETENSORS;
+    if (tern_is_safetensors(bytes, size)) return TERN_FORMAT_SAFETENSORS;
     return tern_is_idx(bytes, size) ? TERN_FORMAT_IDX : TERN_FORMAT_UNKNOWN;
 }
 

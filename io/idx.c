@@ -74,8 +74,9 @@ tern_status tern_idx_parse(tern_ctx *ctx, const char *path, const unsigned char 
 }
 
 /* The header is unpacked first, for it says how much may follow. */
-static tern_status unpack(tern_ctx *ctx, const char *path, const unsigned char *bytes, size_t size,
-                          unsigned char **out_bytes, size_t *out_size) {
+tern_status tern_idx_unpack(tern_ctx *ctx, const char *path, const unsigned char *bytes,
+                            size_t size, uint64_t most, unsigned char **out_bytes,
+                            size_t *out_size) {
     tern_idx_header h;
     tern_status status = tern_gunzip(ctx, path, bytes, size, MOST_HEADER, out_bytes, out_size);
     if (status != TERN_OK) return status;
@@ -83,19 +84,11 @@ static tern_status unpack(tern_ctx *ctx, const char *path, const unsigned char *
     tern_free(*out_bytes);
     *out_bytes = NULL;
     if (status != TERN_OK) return status;
+    if (h.bytes > most)
+        return tern_fail(ctx, TERN_ERR_FORMAT,
+                         "%s: unpacks to %llu bytes, more than is held at once: unpack it first",
+                         path, (unsigned long long)h.bytes);
     return tern_gunzip(ctx, path, bytes, size, h.data + (size_t)h.bytes + 1, out_bytes, out_size);
-}
-
-tern_status tern_idx_unpack(tern_ctx *ctx, const char *path, unsigned char **bytes, size_t *size) {
-    unsigned char *unpacked;
-    size_t unpacked_size;
-    if (!tern_is_gzip(*bytes, *size)) return TERN_OK;
-    tern_status status = unpack(ctx, path, *bytes, *size, &unpacked, &unpacked_size);
-    if (status != TERN_OK) return status;
-    tern_free(*bytes);
-    *bytes = unpacked;
-    *size = unpacked_size;
-    return TERN_OK;
 }
 
 /* The numbers of a big-endian array in the order of this machine. */
@@ -120,7 +113,8 @@ tern_tensor *tern_idx_read(tern_ctx *ctx, const char *path, const unsigned char 
     unsigned char *unpacked = NULL;
     tern_tensor *tensor = tern_nil(ctx);
     if (tern_is_gzip(bytes, size)) {
-        if (unpack(ctx, path, bytes, size, &unpacked, &size) != TERN_OK) return tensor;
+        if (tern_idx_unpack(ctx, path, bytes, size, UINT64_MAX, &unpacked, &size) != TERN_OK)
+            return tensor;
         bytes = unpacked;
     }
     if (tern_idx_parse(ctx, path, bytes, size, &h) == TERN_OK)

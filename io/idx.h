@@ -20,9 +20,11 @@ typedef struct tern_idx_header {
 /* Whether the bytes begin as an IDX file does, or as a gzip file, which is taken for a packed one. */
 bool tern_is_idx(const unsigned char *bytes, size_t size);
 
-/* The file's bytes unpacked: `*bytes` itself, or a block that replaces and frees it. At most what
- * the header says is unpacked, and a byte more. */
-tern_status tern_idx_unpack(tern_ctx *ctx, const char *path, unsigned char **bytes, size_t *size);
+/* What a gzip file holds, in a block of the seam: at most what its header says, and a byte more. Refused
+ * where that is more than `most`. */
+tern_status tern_idx_unpack(tern_ctx *ctx, const char *path, const unsigned char *bytes,
+                            size_t size, uint64_t most, unsigned char **out_bytes,
+                            size_t *out_size);
 
 /* Parses and checks a whole unpacked file; `path` is for messages. */
 tern_status tern_idx_parse(tern_ctx *ctx, const char *path, const unsigned char *bytes, size_t size,

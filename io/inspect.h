@@ -7,11 +7,12 @@
 
 #include "inspection.h"
 
-/* tern_file_inspect of a file's bytes, which it takes over (they are the seam's). */
-tern_value tern_inspect_over(tern_ctx *ctx, const char *path, unsigned char *bytes, size_t size);
+/* tern_file_inspect of a file's bytes; `mapping` is what they lie in, or NULL. */
+tern_value tern_inspect_over(tern_ctx *ctx, const char *path, unsigned char *bytes, size_t size,
+                             const tern_mapping *mapping);
 
 /* The formats; false after latching an error. */
 bool tern_pth_inspect(tern_inspection *inspection, const char *path, const unsigned char *bytes,
-                      size_t size);
+                      size_t size, uint64_t most_unpacked);
 
 #endif

@@ -4,12 +4,16 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "tern/io.h"
+#include "sha256.h"
 #include "tern/memory.h"
 #include "utf8.h"
+#include "widen.h"
 
-/* A node costs a little, a leaf its path, a tensor its bytes. */
-enum { NODE_COST = 64 };
+/* What the report takes for a leaf and for a tensor, beside their paths; measured. */
+enum { LEAF_COST = 160, TENSOR_COST = 640 };
+
+/* Pages are let go after this many bytes, which are also gathered at once. */
+enum { STRETCH = 1 << 24, GATHERED = 1 << 16 };
 
 /* ---- paths ----------------------------------------------------------------------------------- */
 
@@ -32,8 +36,8 @@ static tern_value path_value(tern_inspection *in) {
 
 bool tern_inspect_spend(tern_inspection *in, uint64_t cost) {
     if (tern_check(in->ctx) != TERN_OK) return false;
-    if (in->budget >= cost) {
-        in->budget -= cost;
+    if (in->memory >= cost) {
+        in->memory -= cost;
         return true;
     }
     tern_fail(in->ctx, TERN_ERR_FORMAT,
@@ -52,10 +56,15 @@ static void copy_element(unsigned char *out, const unsigned char *from, const te
         for (uint32_t k = 0; k < a->unit; k++) out[i + k] = from[i + a->unit - 1 - k];
 }
 
-/* Row-major, little endian. */
-static void gather(const tern_inspected *a, uint64_t numel, unsigned char *out) {
+/* Row-major, little endian, a block at a time. */
+static bool sum_gathered(const tern_inspected *a, uint64_t numel, tern_sha256 *sum) {
     int64_t index[TERN_MAX_RANK] = {0}, at = 0;
-    for (uint64_t i = 0; i < numel; i++, out += a->element) {
+    unsigned char *block = tern_alloc(GATHERED), *out = block;
+    for (uint64_t i = 0; block && i < numel; i++, out += a->element) {
+        if ((size_t)(out - block) + a->element > GATHERED) {
+            tern_sha256_add(sum, block, (size_t)(out - block));
+            out = block;
+        }
         copy_element(out, a->data + (uint64_t)at * a->element, a);
         for (int d = a->shape.rank; d-- > 0;) {
             at += a->strides.dim[d];
@@ -64,6 +73,26 @@ static void gather(const tern_inspected *a, uint64_t numel, unsigned char *out) 
             index[d] = 0;
         }
     }
+    if (block) tern_sha256_add(sum, block, (size_t)(out - block));
+    tern_free(block);
+    return block != NULL;
+}
+
+static void sum_bytes(const tern_inspection *in, const unsigned char *data, size_t bytes,
+                      tern_sha256 *sum) {
+    for (size_t done = 0, part; done < bytes; done += part) {
+        part = bytes - done < STRETCH ? bytes - done : STRETCH;
+        tern_sha256_add(sum, data + done, part);
+        tern_mapping_forget(in->mapping, data + done, part);
+    }
+}
+
+static bool is_row_major(const tern_inspected *a) {
+    int64_t step = 1;
+    if (a->swapped) return false;
+    for (int d = a->shape.rank; d-- > 0; step *= a->shape.dim[d])
+        if (a->shape.dim[d] != 1 && a->strides.dim[d] != step) return false;
+    return true;
 }
 
 bool tern_inspect_warn(tern_inspection *in, const char *what) {
@@ -80,43 +109,55 @@ static bool describe(tern_inspection *in, const char *dtype_name, const tern_sha
     tern_dict_set(entry, "name", path_value(in));
     tern_dict_set(entry, "dtype", tern_string(in->ctx, dtype_name));
     tern_dict_set(entry, "shape", sizes);
+    const tern_wide *wide = tern_wide_of(dtype_name);
+    if (wide) tern_dict_set(entry, "loads_as", tern_string(in->ctx, tern_dtype_name(wide->dtype)));
     tern_dict_set(entry, "sha256", sum);
     return tern_check(in->ctx) == TERN_OK && tern_list_append(in->tensors, entry) == TERN_OK;
+}
+
+bool tern_inspect_warn_file(tern_inspection *in, const char *what) {
+    return tern_list_append(in->warnings, tern_string(in->ctx, what)) == TERN_OK;
 }
 
 bool tern_inspect_bytes(tern_inspection *in, const char *dtype_name, const tern_shape *shape,
                         const void *data, size_t bytes) {
     char text[65];
-    if (!tern_inspect_spend(in, NODE_COST + in->name.used)) return false;
-    tern_sha256_hex(data, bytes, text);
+    tern_sha256 sum;
+    if (!tern_inspect_spend(in, TENSOR_COST + 2 * in->name.used)) return false;
+    tern_sha256_begin(&sum);
+    sum_bytes(in, data, bytes, &sum);
+    tern_sha256_end(&sum, text);
     return describe(in, dtype_name, shape, tern_string(in->ctx, text));
 }
 
 bool tern_inspect_tensor(tern_inspection *in, const tern_inspected *a) {
     uint64_t bytes = a->element;
+    tern_sha256 sum;
+    char text[65];
     bool fits = true, empty = false;
     for (int d = 0; d < a->shape.rank; d++) empty = empty || a->shape.dim[d] == 0;
     for (int d = 0; d < a->shape.rank && !empty && fits; d++)
         fits = tern_size_mul(bytes, (uint64_t)a->shape.dim[d], &bytes);
     if (empty) bytes = 0;
     if (!fits || bytes > in->budget)
-        return tern_inspect_warn(in,
+        return tern_inspect_spend(in, TENSOR_COST + 2 * in->name.used) &&
+               tern_inspect_warn(in,
                                  "its checksum is left out: it repeats its storage too often") &&
                describe(in, a->dtype_name, &a->shape, tern_none());
     in->budget -= bytes;
-    unsigned char *data = tern_alloc((size_t)bytes);
-    if (!data) {
-        tern_fail(in->ctx, TERN_ERR_OUT_OF_MEMORY, "inspect: no memory for a tensor of %llu bytes",
-                  (unsigned long long)bytes);
+    if (empty || is_row_major(a))
+        return tern_inspect_bytes(in, a->dtype_name, &a->shape, a->data, (size_t)bytes);
+    if (!tern_inspect_spend(in, TENSOR_COST + 2 * in->name.used)) return false;
+    tern_sha256_begin(&sum);
+    if (!sum_gathered(a, bytes / a->element, &sum)) {
+        tern_fail(in->ctx, TERN_ERR_OUT_OF_MEMORY, "inspect: no memory for a tensor");
         return false;
     }
-    gather(a, bytes / a->element, data);
-    bool ok = tern_inspect_bytes(in, a->dtype_name, &a->shape, data, (size_t)bytes);
-    tern_free(data);
-    return ok;
+    tern_sha256_end(&sum, text);
+    return describe(in, a->dtype_name, &a->shape, tern_string(in->ctx, text));
 }
 
 bool tern_inspect_leaf(tern_inspection *in, tern_value value) {
-    if (!tern_inspect_spend(in, NODE_COST + in->name.used)) return false;
+    if (!tern_inspect_spend(in, LEAF_COST + 2 * in->name.used)) return false;
     return tern_dict_set_value(in->values, path_value(in), value) == TERN_OK;
 }

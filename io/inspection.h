@@ -6,14 +6,17 @@
 #define TERN_IO_INSPECTION_H
 
 #include "file.h"
+#include "mapping.h"
 #include "tern/value.h"
 
 typedef struct tern_inspection {
     tern_ctx *ctx;
     tern_value tensors, values, warnings; /* a list, a dict by path, a list of texts */
-    uint64_t budget; /* what may still be looked at: bounds time and memory by the file's size */
-    tern_sink name;  /* the path of keys and indices so far, joined by dots; in memory */
-    int depth;       /* steps of the path */
+    uint64_t budget; /* bytes that may still be summed: bounds the time by the file's size */
+    uint64_t memory; /* what the report may still take */
+    const tern_mapping *mapping; /* what the file lies in, whose pages are let go; or NULL */
+    tern_sink name; /* the path of keys and indices so far, joined by dots; in memory */
+    int depth;      /* steps of the path */
 } tern_inspection;
 
 /* An array as it lies in a file: strides in elements, numbers of `unit` bytes turned round where
@@ -30,7 +33,7 @@ typedef struct tern_inspected {
 size_t tern_inspect_enter(tern_inspection *inspection, const char *key, size_t length);
 void tern_inspect_leave(tern_inspection *inspection, size_t before);
 
-/* Takes from the budget; false and latched where it is used up. */
+/* Takes from the memory; false and latched where it is used up. */
 bool tern_inspect_spend(tern_inspection *inspection, uint64_t cost);
 
 /* What lies at the current path: a tensor, one whose bytes are in order already, another leaf, or
@@ -40,5 +43,8 @@ bool tern_inspect_bytes(tern_inspection *inspection, const char *dtype_name,
                         const tern_shape *shape, const void *data, size_t bytes);
 bool tern_inspect_leaf(tern_inspection *inspection, tern_value value);
 bool tern_inspect_warn(tern_inspection *inspection, const char *what);
+
+/* Something odd, or worth knowing, about the whole file. */
+bool tern_inspect_warn_file(tern_inspection *inspection, const char *what);
 
 #endif

@@ -20,9 +20,10 @@ json_t *tern_json_decode(tern_ctx *ctx, const char *path, const char *text, size
     if (tern_check(ctx) != TERN_OK) return NULL;
     json_t *json =
         json_loadb(text, length, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY | JSON_ALLOW_NUL, &error);
+    char shown[TERN_SHOWN]; /* the message quotes the text */
     if (!json)
         tern_fail(ctx, TERN_ERR_FORMAT, "%s: line %d, column %d: %s", path ? path : "JSON",
-                  error.line, error.column, error.text);
+                  error.line, error.column, tern_shown(error.text, strlen(error.text), shown));
     return json;
 }
 

@@ -52,6 +52,15 @@ tern_mapping *tern_mapping_open(tern_ctx *ctx, const char *path) {
     return mapping;
 }
 
+void tern_mapping_forget(const tern_mapping *mapping, const void *bytes, size_t size) {
+    if (!mapping) return;
+    size_t page = (size_t)sysconf(_SC_PAGESIZE),
+           begin = (size_t)((const unsigned char *)bytes - mapping->bytes);
+    size_t end = (begin + size) / page * page;
+    begin = (begin + page - 1) / page * page;
+    if (begin < end) madvise(mapping->bytes + begin, end - begin, MADV_DONTNEED);
+}
+
 void tern_mapping_release(void *user) {
     tern_mapping *mapping = user;
     if (!mapping || atomic_fetch_sub(&mapping->references, 1) != 1) return;
@@ -62,6 +71,6 @@ void tern_mapping_release(void *user) {
 tern_tensor *tern_mapping_tensor(tern_ctx *ctx, tern_mapping *mapping, const unsigned char *data,
                                  tern_shape shape, tern_dtype dtype) {
     atomic_fetch_add(&mapping->references, 1);
-    return tern_from_memory(ctx, mapping->bytes + (data - mapping->bytes), shape, dtype,
-                            tern_mapping_release, mapping);
+    return tern_from_memory_within(ctx, mapping->bytes, (size_t)(data - mapping->bytes), shape,
+                                   dtype, tern_mapping_release, mapping);
 }

@@ -24,6 +24,10 @@ tern_mapping *tern_mapping_open(tern_ctx *ctx, const char *path);
 tern_tensor *tern_mapping_tensor(tern_ctx *ctx, tern_mapping *mapping, const unsigned char *data,
                                  tern_shape shape, tern_dtype dtype);
 
+/* Lets go of the pages that lie within these bytes, which nobody has written to: they come again from the
+ * file when they are touched. NULL has none. */
+void tern_mapping_forget(const tern_mapping *mapping, const void *bytes, size_t size);
+
 void tern_mapping_release(void *mapping);
 
 #endif

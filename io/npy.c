@@ -6,19 +6,21 @@
 #include "bytes.h"
 #include "tern/io.h"
 #include "tern/memory.h"
+#include "widen.h"
 
 static tern_tensor *read_array(tern_ctx *ctx, const char *path, const unsigned char *bytes,
                                size_t size, tern_mapping *mapping) {
     tern_npy_header h;
     if (tern_npy_parse(ctx, path, bytes, size, &h) != TERN_OK) return tern_nil(ctx);
-    if (h.dtype == TERN_DTYPE_DEFAULT) {
+    const tern_wide *wide = tern_wide_of(h.dtype_name);
+    if (h.dtype == TERN_DTYPE_DEFAULT && !wide) {
         tern_fail(ctx, TERN_ERR_UNSUPPORTED, "%s: its elements are %s, which Tern does not support",
                   path, h.dtype_name);
         return tern_nil(ctx);
     }
     const unsigned char *data = bytes + h.data;
     unsigned char *copy = NULL;
-    if (h.swapped && h.unit > 1) {
+    if (h.swapped && h.unit > 1 && !wide) {
         data = copy = tern_turned(data, size - h.data, h.unit);
         if (!copy) {
             tern_fail(ctx, TERN_ERR_OUT_OF_MEMORY, "%s: no memory for its %zu bytes", path, size);
@@ -28,7 +30,8 @@ static tern_tensor *read_array(tern_ctx *ctx, const char *path, const unsigned c
     bool columns = h.fortran && h.shape.rank > 1 && h.numel > 0;
     tern_shape flat = {1, {(int64_t)h.numel}}, strides;
     tern_shape shape = columns ? flat : h.shape;
-    tern_tensor *tensor = mapping && !copy && h.numel
+    tern_tensor *tensor = wide ? tern_widened(ctx, path, wide, data, h.swapped, shape)
+                          : mapping && !copy && h.numel
                               ? tern_mapping_tensor(ctx, mapping, data, shape, h.dtype)
                               : tern_from_data(ctx, data, shape, h.dtype);
     tern_free(copy);

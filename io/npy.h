@@ -12,6 +12,7 @@
 #include "mapping.h"
 #include "tern/tensor.h"
 #include "tern/value.h"
+#include "zip_reader.h"
 
 typedef struct tern_npy_header {
     const char *dtype_name; /* PyTorch's: "float32", "uint16", "complex64" */
@@ -55,13 +56,12 @@ bool tern_is_npz(const unsigned char *bytes, size_t size);
 tern_value tern_npz_read(tern_ctx *ctx, const char *path, const unsigned char *bytes, size_t size);
 
 /*
- * Calls `visit` for each array of an archive, in its order, with the bytes of a .npy file; `label` is
+ * Calls `visit` for each array of an open archive, in its order, with the bytes of a .npy file; `label` is
  * for messages. Ends where that returns another status than TERN_OK, and returns it.
  */
 typedef tern_status (*tern_npz_visit)(void *user, const char *label, const char *name,
                                       size_t name_length, const unsigned char *bytes, size_t size);
-tern_status tern_npz_walk(tern_ctx *ctx, const char *path, const unsigned char *bytes, size_t size,
-                          tern_npz_visit visit, void *user);
+tern_status tern_npz_walk(tern_zip *zip, tern_npz_visit visit, void *user);
 
 /* A dict of tensors, members stored. */
 tern_status tern_npz_write(tern_ctx *ctx, tern_value tensors, tern_sink *sink);

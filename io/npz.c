@@ -37,6 +37,18 @@ static int by_place(const void *a, const void *b) {
     return ((*x)->header > (*y)->header) - ((*x)->header < (*y)->header);
 }
 
+/* "/a", "C:a", "a/../b": names of files elsewhere, wherever the archive is unpacked. */
+static bool leaves_folder(const char *name, size_t length) {
+    if (name[0] == '/' || name[0] == '\\' || (length > 1 && name[1] == ':')) return true;
+    for (size_t at = 0; at < length;) {
+        size_t part = at;
+        while (part < length && name[part] != '/' && name[part] != '\\') part++;
+        if (part - at == 2 && name[at] == '.' && name[at + 1] == '.') return true;
+        at = part + 1;
+    }
+    return false;
+}
+
 static tern_status visit_member(tern_zip *zip, tern_zip_member *m, tern_npz_visit visit,
                                 void *user) {
     const unsigned char *data;
@@ -44,6 +56,10 @@ static tern_status visit_member(tern_zip *zip, tern_zip_member *m, tern_npz_visi
     if (!ends_in(m->name, m->name_length, ".npy") || m->name_length > MAX_NAME ||
         !tern_is_utf8(m->name, m->name_length))
         return tern_fail(zip->ctx, TERN_ERR_FORMAT, "%s: member '%s' is not an array", zip->path,
+                         tern_shown(m->name, m->name_length, shown));
+    if (leaves_folder(m->name, m->name_length))
+        return tern_fail(zip->ctx, TERN_ERR_FORMAT,
+                         "%s: refused: member '%s' has an absolute or climbing name", zip->path,
                          tern_shown(m->name, m->name_length, shown));
     tern_status status = tern_zip_read(zip, m, &data);
     if (status != TERN_OK) return status;
@@ -53,26 +69,20 @@ static tern_status visit_member(tern_zip *zip, tern_zip_member *m, tern_npz_visi
     return visit(user, label, m->name, length, data, (size_t)m->size);
 }
 
-static tern_status visit_members(tern_zip *zip, tern_npz_visit visit, void *user) {
+tern_status tern_npz_walk(tern_zip *zip, tern_npz_visit visit, void *user) {
     tern_zip_member **members = tern_alloc_zeroed(zip->count + 1, sizeof *members);
     if (!members)
         return tern_fail(zip->ctx, TERN_ERR_OUT_OF_MEMORY, "%s: no memory to read it", zip->path);
+    zip->ratio = RATIO;
+    zip->no_checksums = false; /* numpy always writes them */
     for (size_t i = 0; i < zip->count; i++) members[i] = &zip->members[i];
     qsort(members, zip->count, sizeof *members, by_place);
     tern_status status = tern_check(zip->ctx);
-    for (size_t i = 0; i < zip->count && status == TERN_OK; i++)
+    for (size_t i = 0; i < zip->count && status == TERN_OK; i++) {
         status = visit_member(zip, members[i], visit, user);
+        tern_zip_forget(zip, members[i]);
+    }
     tern_free(members);
-    return status;
-}
-
-tern_status tern_npz_walk(tern_ctx *ctx, const char *path, const unsigned char *bytes, size_t size,
-                          tern_npz_visit visit, void *user) {
-    tern_zip zip = {0};
-    tern_status status = tern_zip_open(&zip, ctx, path, bytes, size);
-    zip.ratio = RATIO;
-    if (status == TERN_OK) status = visit_members(&zip, visit, user);
-    tern_zip_close(&zip);
     return status;
 }
 
@@ -91,8 +101,10 @@ static tern_status read_array(void *user, const char *label, const char *name, s
 }
 
 tern_value tern_npz_read(tern_ctx *ctx, const char *path, const unsigned char *bytes, size_t size) {
+    tern_zip zip;
     reading r = {ctx, tern_dict_new(ctx, false)};
-    tern_npz_walk(ctx, path, bytes, size, read_array, &r);
+    if (tern_zip_open(&zip, ctx, path, bytes, size) == TERN_OK) tern_npz_walk(&zip, read_array, &r);
+    tern_zip_close(&zip);
     return tern_check(ctx) == TERN_OK ? r.dict : tern_none();
 }
 

@@ -4,6 +4,8 @@
 #include <string.h>
 
 #include "bytes.h"
+#include "pickle_text.h"
+#include "tern/describe.h"
 #include "tern/memory.h"
 #include "utf8.h"
 
@@ -157,33 +159,30 @@ static bool make_short_tuple(machine *m, size_t count) {
     return make_tuple(m, TERN_P_TUPLE, m->depth - count, false);
 }
 
-/* Appends to the list or sets in the dict below; a call's result may be either. */
-static bool extend(machine *m, size_t first, bool marked, bool pairs) {
+/* Adds to the list, dict or set below; pairs may also be set in what a call makes, an OrderedDict. */
+static bool extend(machine *m, size_t first, bool marked, tern_pnode_kind kind) {
     size_t count = m->depth - first, below = first - (marked ? 1 : 0);
     tern_pnode *target = below > 0 ? m->stack[below - 1] : NULL;
     if (!target) return fail(m, "an operand is missing");
+    bool pairs = kind == TERN_P_DICT;
     if (pairs && count % 2) return fail(m, "a key has no value");
-    bool call = target->kind == TERN_P_CALL && (target->length == 2 || target->pairs == pairs);
-    bool fits = target->kind == (pairs ? TERN_P_DICT : TERN_P_LIST) ||
-                (!pairs && target->kind == TERN_P_SET);
-    if (!call && !fits)
+    if (target->kind != kind && !(pairs && target->kind == TERN_P_CALL))
         return fail(m, "items are added to something other than a list, dict or set");
     for (size_t i = first; i < m->depth; i++)
         if (!m->stack[i]) return fail(m, "an operand is missing");
     if (!append(m, target, m->stack + first, count)) return false;
-    if (call && count) target->pairs = pairs;
     m->depth = below;
     return true;
 }
 
-static bool extend_marked(machine *m, bool pairs) {
+static bool extend_marked(machine *m, tern_pnode_kind kind) {
     size_t first;
-    return find_mark(m, &first) && extend(m, first, true, pairs);
+    return find_mark(m, &first) && extend(m, first, true, kind);
 }
 
-static bool extend_short(machine *m, size_t count, bool pairs) {
+static bool extend_short(machine *m, size_t count, tern_pnode_kind kind) {
     if (m->depth < count + 1) return fail(m, "an operand is missing");
-    return extend(m, m->depth - count, false, pairs);
+    return extend(m, m->depth - count, false, kind);
 }
 
 /* ---- operands -------------------------------------------------------------------------------- */
@@ -268,6 +267,57 @@ static bool push_long(machine *m, size_t width) {
     return true;
 }
 
+/* A line, without its end; NULL where the end is missing. */
+static const char *line(machine *m, size_t *out_length) {
+    const unsigned char *start = m->at;
+    const unsigned char *feed = memchr(start, '\n', (size_t)(m->end - start));
+    if (!feed) {
+        fail(m, "it is truncated");
+        return NULL;
+    }
+    *out_length = (size_t)(feed - start);
+    m->at = feed + 1;
+    return (const char *)start;
+}
+
+/* The numbers of protocols 0 and 1 are written out: "12", "01" for True, "12L", "0.5". */
+static bool push_number(machine *m, unsigned char opcode) {
+    size_t length = 0;
+    tern_value number;
+    const char *text = line(m, &length);
+    if (!text) return false;
+    if (opcode == 'I' && length == 2 && text[0] == '0' && (text[1] == '0' || text[1] == '1'))
+        return push_bool(m, text[1] == '1');
+    if (opcode == 'L' && length > 1 && text[length - 1] == 'L') length--;
+    if (tern_number_parse(text, length, &number)) {
+        tern_pnode *node = push_new(m, opcode == 'F' ? TERN_P_FLOAT : TERN_P_INT);
+        if (!node) return false;
+        if (opcode == 'F') return node->as.f = tern_value_as_double(number), true;
+        node->as.i = number.as.i;
+        if (number.kind == TERN_VALUE_INT) return true;
+        m->depth--;
+    }
+    if (opcode == 'F' || !tern_pickle_is_digits(text, length))
+        return fail(m, "a number is not written as one");
+    tern_pnode *node = push_new(m, TERN_P_TEXT); /* beyond 64 bits */
+    if (node) node->as.bytes = text, node->length = length;
+    return node != NULL;
+}
+
+/* A text in quotes and with escapes, or one whose characters may be \\uXXXX. */
+static bool push_line(machine *m, unsigned char opcode) {
+    size_t length = 0;
+    const char *text = line(m, &length);
+    char *out = text ? take(m, 2 * length) : NULL; /* an escape is longer than what it stands for */
+    if (!out) return false;
+    bool ok = opcode == 'S' ? tern_pickle_unquote(text, length, out, &length)
+                            : tern_pickle_unescape(text, length, out, &length);
+    if (!ok) return fail(m, "a text is not written as one");
+    tern_pnode *node = push_new(m, TERN_P_TEXT);
+    if (node) node->as.bytes = out, node->length = length;
+    return node != NULL;
+}
+
 /* ---- the memo -------------------------------------------------------------------------------- */
 
 /* A pickle cannot number more objects than it has bytes. */
@@ -295,11 +345,26 @@ static bool memo_put_numbered(machine *m, size_t width) {
     return operand(m, width, &number) && memo_put(m, number);
 }
 
-static bool memo_get(machine *m, size_t width) {
-    uint64_t number;
-    if (!operand(m, width, &number)) return false;
+static bool memo_get(machine *m, uint64_t number) {
     if (number >= m->memo_size || !m->memo[number]) return fail(m, "a memo number is unknown");
     return push(m, m->memo[number]);
+}
+
+static bool memo_get_numbered(machine *m, size_t width) {
+    uint64_t number;
+    return operand(m, width, &number) && memo_get(m, number);
+}
+
+/* The same with the number written out. */
+static bool memo_line(machine *m, bool puts) {
+    size_t length = 0;
+    tern_value number;
+    const char *text = line(m, &length);
+    if (!text) return false;
+    if (!tern_number_parse(text, length, &number) || number.kind != TERN_VALUE_INT ||
+        number.as.i < 0)
+        return fail(m, "a memo number is not written as one");
+    return puts ? memo_put(m, (uint64_t)number.as.i) : memo_get(m, (uint64_t)number.as.i);
 }
 
 /* ---- names and calls ------------------------------------------------------------------------- */
@@ -339,20 +404,12 @@ static bool push_global(machine *m, const char *module, size_t module_length, co
         if (node) node->as.known = known->number;
         return node != NULL;
     }
-    return refuse_name(m, module, module_length, name, name_length);
-}
-
-/* A line, without its end; NULL where the end is missing. */
-static const char *line(machine *m, size_t *out_length) {
-    const unsigned char *start = m->at;
-    const unsigned char *feed = memchr(start, '\n', (size_t)(m->end - start));
-    if (!feed) {
-        fail(m, "it is truncated");
-        return NULL;
+    if (m->reader->classes && tern_pickle_begins(module, module_length, m->reader->classes)) {
+        tern_pnode *node = push_new(m, TERN_P_GLOBAL);
+        if (node) node->as.known = m->reader->class_number;
+        return node != NULL;
     }
-    *out_length = (size_t)(feed - start);
-    m->at = feed + 1;
-    return (const char *)start;
+    return refuse_name(m, module, module_length, name, name_length);
 }
 
 static bool global(machine *m) {
@@ -419,7 +476,7 @@ static bool duplicate(machine *m) {
 static bool protocol(machine *m) {
     uint64_t number;
     if (!operand(m, 1, &number)) return false;
-    return (number >= 2 && number <= 5) || fail(m, "its protocol is not 2, 3, 4 or 5");
+    return number <= 5 || fail(m, "its protocol is not one of 0 to 5");
 }
 
 static bool frame(machine *m) {
@@ -429,10 +486,9 @@ static bool frame(machine *m) {
 }
 
 static bool unknown(machine *m, unsigned char opcode) {
-    static const char protocol_0[] = "ILFSVPgpio";
     m->at--;
-    if (opcode && strchr(protocol_0, opcode))
-        return fail(m, "it uses protocol 0 or 1, which is not supported");
+    if (opcode && strchr("Pio", opcode))
+        return fail(m, "it makes objects as protocol 0 did, which no file of torch.save does");
     return fail(m, "there is no such opcode");
 }
 
@@ -463,8 +519,8 @@ static bool step(machine *m, unsigned char opcode) {
     case 0x8e: return push_bytes(m, TERN_P_BYTES, 8);
     case 0x96: return push_bytes(m, TERN_P_BYTES, 8);
     case ']': return push_new(m, TERN_P_LIST) != NULL;
-    case 'a': return extend_short(m, 1, false);
-    case 'e': return extend_marked(m, false);
+    case 'a': return extend_short(m, 1, TERN_P_LIST);
+    case 'e': return extend_marked(m, TERN_P_LIST);
     case 'l': return make_marked(m, TERN_P_LIST);
     case ')': return push_new(m, TERN_P_TUPLE) != NULL;
     case 't': return make_marked(m, TERN_P_TUPLE);
@@ -473,10 +529,10 @@ static bool step(machine *m, unsigned char opcode) {
     case 0x87: return make_short_tuple(m, 3);
     case '}': return push_new(m, TERN_P_DICT) != NULL;
     case 'd': return make_marked(m, TERN_P_DICT);
-    case 's': return extend_short(m, 2, true);
-    case 'u': return extend_marked(m, true);
+    case 's': return extend_short(m, 2, TERN_P_DICT);
+    case 'u': return extend_marked(m, TERN_P_DICT);
     case 0x8f: return push_new(m, TERN_P_SET) != NULL;
-    case 0x90: return extend_marked(m, false);
+    case 0x90: return extend_marked(m, TERN_P_SET);
     case 0x91: return make_marked(m, TERN_P_SET);
     case 'c': return global(m);
     case 0x93: return stack_global(m);
@@ -487,8 +543,15 @@ static bool step(machine *m, unsigned char opcode) {
     case 'q': return memo_put_numbered(m, 1);
     case 'r': return memo_put_numbered(m, 4);
     case 0x94: return memo_put(m, m->memo_next);
-    case 'h': return memo_get(m, 1);
-    case 'j': return memo_get(m, 4);
+    case 'h': return memo_get_numbered(m, 1);
+    case 'j': return memo_get_numbered(m, 4);
+    case 'p': return memo_line(m, true);
+    case 'g': return memo_line(m, false);
+    case 'I':
+    case 'L':
+    case 'F': return push_number(m, opcode);
+    case 'S':
+    case 'V': return push_line(m, opcode);
     default: return unknown(m, opcode);
     }
 }

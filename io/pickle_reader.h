@@ -6,8 +6,8 @@
  * the tree decides (pth_read.c). Names of functions and classes are looked up in a table of known
  * ones as they appear; any other ends the reading.
  *
- * Opcodes: those of protocols 2 to 5 except the registry of extensions and out-of-band buffers; the
- * text opcodes of protocol 0 are refused. Memory is bounded by a multiple of the pickle's length.
+ * Opcodes: those of protocols 0 to 5 except the registry of extensions, out-of-band buffers and the
+ * objects of protocol 0. Memory is bounded by a multiple of the pickle's length.
  */
 #ifndef TERN_IO_PICKLE_READER_H
 #define TERN_IO_PICKLE_READER_H
@@ -28,14 +28,13 @@ typedef enum tern_pnode_kind {
     TERN_P_DICT, /* items: key, value, key, value */
     TERN_P_SET,
     TERN_P_GLOBAL,
-    TERN_P_CALL,  /* items: function, arguments (a tuple), then what was appended or set */
+    TERN_P_CALL,  /* items: function, arguments (a tuple), then the pairs that were set */
     TERN_P_STORED /* a persistent id; items: the id */
 } tern_pnode_kind;
 
 typedef struct tern_pnode tern_pnode;
 struct tern_pnode {
     uint8_t kind;
-    bool pairs;          /* of a call: what follows the arguments are keys and values */
     uint8_t state, made; /* the tree reader's */
     uint32_t capacity;
     size_t length; /* bytes or items */
@@ -66,6 +65,8 @@ typedef struct tern_pickle_reader {
     const char *path; /* for messages */
     const tern_pglobal *globals;
     size_t n_globals;
+    const char *classes; /* modules that are this or lie in it hold classes; NULL: none do */
+    int class_number;    /* the number of all of them */
     tern_pblock *blocks; /* of the nodes */
     tern_pnode *stored;  /* the last persistent id; those before hang on `result` */
 } tern_pickle_reader;

@@ -169,6 +169,25 @@ static bool is_interned(const tern_pickle_writer *w, const char *text, size_t le
     return true;
 }
 
+/* What is no text is bytes, which protocol 2 writes as _codecs.encode(text, 'latin1'): each byte is a
+ * character. */
+static void put_bytes(tern_pickle_writer *w, const char *bytes, size_t length) {
+    char *text = tern_alloc(2 * length);
+    size_t used = 0;
+    if (!text) {
+        refuse(w, TERN_ERR_OUT_OF_MEMORY, "out of memory");
+        return;
+    }
+    for (size_t i = 0; i < length; i++) used += tern_utf8_put((unsigned char)bytes[i], text + used);
+    tern_pickle_global(w, "_codecs encode");
+    tern_pickle_fresh_text(w, text, used);
+    tern_pickle_text(w, "latin1", 6);
+    tern_pickle_op(w, (char)0x86);
+    tern_pickle_put(w);
+    tern_pickle_op(w, 'R');
+    tern_free(text);
+}
+
 void tern_pickle_text(tern_pickle_writer *w, const char *text, size_t length) {
     bool interned = is_interned(w, text, length);
     uint32_t known = interned ? (uint32_t)length : 0;
@@ -178,11 +197,11 @@ void tern_pickle_text(tern_pickle_writer *w, const char *text, size_t length) {
         return;
     }
     if (!tern_is_utf8(text, length)) {
-        refuse(w, TERN_ERR_ARGUMENT, "a text is not UTF-8");
-        return;
+        put_bytes(w, text, length);
+    } else {
+        put_operand(w, 'X', length, 4);
+        tern_sink_put(&w->out, text, length);
     }
-    put_operand(w, 'X', length, 4);
-    tern_sink_put(&w->out, text, length);
     remember(w, text, known, interned, false);
 }
 

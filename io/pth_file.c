@@ -19,6 +19,14 @@ static tern_zip_member *member(tern_zip *zip, const char *root, size_t root_leng
     return tern_zip_find(zip, full, (size_t)length);
 }
 
+/* TorchScript's archives hold constants.pkl, and the module as an object of a class of their own, whose code
+ * lies beside it. The classes are read as dicts of their attributes, the code is not looked at. */
+static void expect_classes(tern_pth_file *file, const char *root, size_t root_length) {
+    if (!member(&file->zip, root, root_length, "constants.pkl")) return;
+    file->pickles.classes = "__torch__";
+    file->pickles.class_number = TERN_G_SCRIPT_CLASS;
+}
+
 /* Members lie in one folder, whose name is free: that of the member that ends in /data.pkl. */
 static tern_zip_member *find_pickle(const tern_zip *zip, size_t *out_root_length) {
     static const char suffix[] = "/data.pkl";
@@ -60,6 +68,7 @@ static bool read_archive(tern_pth_file *file) {
                     "a zip archive, but not one of torch.save: it has no data.pkl");
     if (!check_archive(file, pickle->name, root_length)) return false;
     if (tern_zip_read(&file->zip, pickle, &data) != TERN_OK) return false;
+    expect_classes(file, pickle->name, root_length);
     file->storages.zip = &file->zip;
     file->storages.root = pickle->name;
     file->storages.root_length = root_length;
@@ -112,8 +121,8 @@ tern_status tern_pth_open(tern_pth_file *file, tern_ctx *ctx, const char *path,
         .path = path,
         .storages = {.ctx = ctx, .path = path, .mapping = mapping},
     };
-    file->pickles =
-        (tern_pickle_reader){ctx, path, tern_pth_globals, tern_pth_n_globals, NULL, NULL};
+    file->pickles = (tern_pickle_reader){
+        .ctx = ctx, .path = path, .globals = tern_pth_globals, .n_globals = tern_pth_n_globals};
     bool ok;
     if (size >= sizeof magic && memcmp(bytes, magic, sizeof magic) == 0)
         ok = read_stream(file, bytes, size);

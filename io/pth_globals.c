@@ -29,9 +29,15 @@ const tern_pglobal tern_pth_globals[] = {
     {"torch._utils", "_rebuild_tensor_v2", TERN_G_TENSOR_V2},
     {"torch._utils", "_rebuild_tensor_v3", TERN_G_TENSOR_V3},
     {"torch._utils", "_rebuild_parameter", TERN_G_PARAMETER},
-    {"torch._utils", "_rebuild_parameter_with_state", TERN_G_PARAMETER},
+    {"torch._utils", "_rebuild_parameter_with_state", TERN_G_PARAMETER_STATE},
     {"torch._tensor", "_rebuild_from_type_v2", TERN_G_FROM_TYPE},
     {"torch.tensor", "_rebuild_from_type_v2", TERN_G_FROM_TYPE},
+    {"torch.serialization", "_get_layout", TERN_G_LAYOUT},
+    {"torch.jit._pickle", "build_intlist", TERN_G_SCRIPT_LIST},
+    {"torch.jit._pickle", "build_doublelist", TERN_G_SCRIPT_LIST},
+    {"torch.jit._pickle", "build_boollist", TERN_G_SCRIPT_LIST},
+    {"torch.jit._pickle", "build_tensorlist", TERN_G_SCRIPT_LIST},
+    {"torch.jit._pickle", "restore_type_tag", TERN_G_SCRIPT_TAGGED},
 
     STORAGE("Float", TERN_FLOAT32),
     STORAGE("Double", TERN_FLOAT64),
@@ -78,8 +84,7 @@ const tern_pglobal tern_pth_globals[] = {
     {"torch._utils", "_rebuild_sparse_csr_tensor", TERN_G_UNSUPPORTED + 13},
     {"torch._utils", "_rebuild_nested_tensor", TERN_G_UNSUPPORTED + 14},
     {"torch._utils", "_rebuild_meta_tensor_no_storage", TERN_G_UNSUPPORTED + 15},
-    BUILTIN("complex", TERN_G_UNSUPPORTED + 16),
-    {"torch.serialization", "_get_layout", TERN_G_UNSUPPORTED + 17},
+    BUILTIN("complex", TERN_G_COMPLEX),
 };
 
 const size_t tern_pth_n_globals = sizeof tern_pth_globals / sizeof *tern_pth_globals;
@@ -88,15 +93,12 @@ const size_t tern_pth_n_globals = sizeof tern_pth_globals / sizeof *tern_pth_glo
 static const struct {
     const char *name;
     uint32_t size;
-} unsupported[] = {{"complex64", 8},      {"complex128", 16},
-                   {"complex32", 4},      {"uint16", 2},
-                   {"uint32", 4},         {"uint64", 8},
-                   {"float8_e4m3fn", 1},  {"float8_e4m3fnuz", 1},
-                   {"float8_e5m2", 1},    {"float8_e5m2fnuz", 1},
-                   {"float8_e8m0fnu", 1}, {"float4_e2m1fn_x2", 1},
-                   {"quantized", 0},      {"sparse", 0},
-                   {"nested", 0},         {"meta (without data)", 0},
-                   {"complex number", 0}, {"layout", 0}};
+} unsupported[] = {
+    {"complex64", 8},     {"complex128", 16},     {"complex32", 4},      {"uint16", 2},
+    {"uint32", 4},        {"uint64", 8},          {"float8_e4m3fn", 1},  {"float8_e4m3fnuz", 1},
+    {"float8_e5m2", 1},   {"float8_e5m2fnuz", 1}, {"float8_e8m0fnu", 1}, {"float4_e2m1fn_x2", 1},
+    {"quantized", 0},     {"sparse", 0},          {"nested", 0},         {"meta (without data)", 0},
+    {"complex number", 0}};
 enum { N_UNSUPPORTED = sizeof unsupported / sizeof *unsupported };
 
 const char *tern_pth_unsupported(int number) {

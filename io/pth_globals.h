@@ -16,12 +16,18 @@ enum {
     TERN_G_TENSOR_V2,
     TERN_G_TENSOR_V3,
     TERN_G_PARAMETER,
+    TERN_G_PARAMETER_STATE,
     TERN_G_FROM_TYPE,
+    TERN_G_LAYOUT,
+    TERN_G_SCRIPT_CLASS,  /* any class of a TorchScript archive's own */
+    TERN_G_SCRIPT_LIST,   /* build_intlist and its kin: the list itself */
+    TERN_G_SCRIPT_TAGGED, /* restore_type_tag(value, type) */
     TERN_G_TENSOR_CLASS,
     TERN_G_UNTYPED,
-    TERN_G_STORAGE = 32,     /* + dtype */
-    TERN_G_DTYPE = 64,       /* + dtype */
-    TERN_G_UNSUPPORTED = 128 /* + number: known, but Tern has nothing for it */
+    TERN_G_STORAGE = 32,      /* + dtype */
+    TERN_G_DTYPE = 64,        /* + dtype */
+    TERN_G_UNSUPPORTED = 128, /* + number: known, but Tern has nothing for it */
+    TERN_G_COMPLEX = TERN_G_UNSUPPORTED + 16
 };
 
 /* What the elements of a storage class or a dtype are. */

@@ -3,10 +3,12 @@
 #include <string.h>
 
 #include "pth.h"
+#include "pth_calls.h"
 #include "pth_reader.h"
 #include "tern/grad.h"
 #include "tern/memory.h"
 #include "utf8.h"
+#include "widen.h"
 
 enum { FRESH = 0, OPEN, DONE };
 enum { MAX_DEPTH = 256 };
@@ -70,9 +72,8 @@ static tern_value make_text(tern_pth_reader *r, const tern_pnode *node) {
 
 /* _codecs.encode(text, 'latin1') is how protocol 2 writes bytes: each character stands for one. */
 static tern_value make_encoded(tern_pth_reader *r, const tern_pnode *arguments) {
-    const tern_pnode *text = arguments->length == 2 ? arguments->as.items[0] : NULL;
-    if (!text || text->kind != TERN_P_TEXT || !tern_is_utf8(text->as.bytes, text->length))
-        return damaged(r, "bytes are not written as text");
+    const tern_pnode *text = arguments->as.items[0];
+    if (tern_pth_codec_of(arguments->as.items[1]) == TERN_CODEC_UTF8) return make_text(r, text);
     char *bytes = tern_alloc(text->length);
     if (!bytes) return refuse(r, TERN_ERR_OUT_OF_MEMORY, "out of memory");
     size_t count = 0;
@@ -139,64 +140,60 @@ static bool is_scalar(tern_value v) {
            tern_value_is_number(v);
 }
 
-/* The pairs from item `first` on. */
-static void fill_dict(tern_pth_reader *r, tern_pnode *node, size_t first, tern_value dict) {
-    for (size_t i = first; i + 1 < node->length && !r->failed; i += 2) {
-        tern_value key = tern_pth_convert(r, node->as.items[i]);
+/* `left` bounds how many items are looked at: a tuple may hold the one before it many times. */
+static bool is_hashable(tern_value v, int *left) {
+    if (is_scalar(v)) return true;
+    if (v.kind != TERN_VALUE_TUPLE) return false;
+    for (size_t i = 0; i < tern_value_count(v); i++)
+        if (--*left < 0 || !is_hashable(tern_value_at(v, i), left)) return false;
+    return true;
+}
+
+bool tern_pth_is_key(tern_value value) {
+    int left = 10000;
+    return is_hashable(value, &left);
+}
+
+/* The pairs of a dict or of a call that makes one. A key that comes again replaces its value. */
+static tern_value make_dict(tern_pth_reader *r, const tern_pnode *node, bool ordered) {
+    tern_value dict = tern_dict_new(r->ctx, ordered);
+    for (size_t i = 0, count = tern_pth_pairs(node); i < count && !r->failed; i++) {
+        tern_pnode *key_node, *item_node;
+        tern_pth_pair(node, i, &key_node, &item_node);
+        tern_value key = tern_pth_convert(r, key_node);
         if (!r->failed && !is_scalar(key))
             damaged(r, "a dict's key is neither text nor number, which Tern does not support");
-        size_t before = enter(r, node->as.items[i], 0);
-        tern_value item = r->failed ? tern_none() : tern_pth_convert(r, node->as.items[i + 1]);
+        size_t before = enter(r, key_node, 0);
+        tern_value item = r->failed ? tern_none() : tern_pth_convert(r, item_node);
         if (!r->failed && tern_dict_set_value(dict, key, item) != TERN_OK) r->failed = true;
         leave(r, before);
     }
-}
-
-static tern_value make_dict(tern_pth_reader *r, tern_pnode *node) {
-    tern_value dict = tern_dict_new(r->ctx, false);
-    fill_dict(r, node, 0, dict);
     return dict;
 }
 
-/* OrderedDict(), then its entries, then its attributes. */
-static tern_value make_ordered(tern_pth_reader *r, tern_pnode *node, const tern_pnode *arguments) {
-    if (arguments->length > 0) return damaged(r, "an OrderedDict is made from arguments");
-    if (node->length > 2 && !node->pairs) return damaged(r, "items are appended to a dict");
-    tern_value dict = tern_dict_new(r->ctx, true);
-    fill_dict(r, node, 2, dict);
+/* An OrderedDict has attributes besides. */
+static tern_value make_ordered(tern_pth_reader *r, const tern_pnode *node) {
+    tern_value dict = make_dict(r, node, true);
     if (!node->built || r->failed) return dict;
-    if (node->built->kind != TERN_P_DICT) return damaged(r, "a dict's attributes are not a dict");
     tern_dict_set_attributes(dict, tern_pth_convert(r, node->built));
     return dict;
 }
 
-/* The only argument, which must be of a kind. */
-static tern_value make_from(tern_pth_reader *r, const tern_pnode *arguments, uint8_t kind) {
-    if (arguments->length != 1 || arguments->as.items[0]->kind != kind)
-        return damaged(r, "a constructor has wrong arguments");
-    return tern_pth_convert(r, arguments->as.items[0]);
-}
-
-/* bytearray(bytes), and bytes() or bytearray(), which are empty. */
-static tern_value make_bytes(tern_pth_reader *r, const tern_pnode *arguments) {
-    if (arguments->length == 0) return tern_string_n(r->ctx, "", 0);
-    tern_pnode *from = arguments->as.items[0];
-    bool encoded = from->kind == TERN_P_CALL && from->as.items[0]->as.known == TERN_G_ENCODE;
-    if (arguments->length != 1 || (from->kind != TERN_P_BYTES && !encoded))
-        return damaged(r, "a constructor has wrong arguments");
-    return tern_pth_convert(r, from);
+/* Python's sets hold what can be a key. Tern has lists for them, and no tensors and lists in these. */
+tern_value tern_pth_set(tern_pth_reader *r, tern_pnode *node) {
+    tern_value list = make_list(r, node, tern_list_new(r->ctx));
+    for (size_t i = 0; !r->failed && i < tern_value_count(list); i++)
+        if (!tern_pth_is_key(tern_value_at(list, i)))
+            damaged(r, "a set holds something other than texts, numbers and tuples of them");
+    return list;
 }
 
 /* device('cpu'), device('cuda', 0): its name. */
 static tern_value make_device(tern_pth_reader *r, const tern_pnode *arguments) {
     char name[64];
     const tern_pnode *const *items = (const tern_pnode *const *)arguments->as.items;
-    bool indexed = arguments->length == 2 && items[1]->kind == TERN_P_INT;
-    if ((arguments->length != 1 && !indexed) || items[0]->kind != TERN_P_TEXT ||
-        items[0]->length > 32 || !tern_is_utf8(items[0]->as.bytes, items[0]->length))
-        return damaged(r, "a device has no valid name");
     int length = (int)items[0]->length;
-    if (indexed)
+    if (arguments->length == 2)
         snprintf(name, sizeof name, "%.*s:%lld", length, items[0]->as.bytes,
                  (long long)items[1]->as.i);
     else
@@ -223,58 +220,51 @@ static tern_value make_tensor(tern_pth_reader *r, const tern_pnode *arguments, i
         r->failed = true;
         return tern_none();
     }
-    if (array.type.dtype == TERN_DTYPE_DEFAULT) return unsupported(r, array.type.name);
+    if (array.type.dtype == TERN_DTYPE_DEFAULT && !tern_wide_of(array.type.name))
+        return unsupported(r, array.type.name);
     return finish_tensor(r, tern_pth_tensor(r->storages, &array), array.requires_grad);
 }
 
-/* _rebuild_parameter(tensor, requires_grad, hooks[, state]) */
 static tern_value make_parameter(tern_pth_reader *r, const tern_pnode *arguments) {
-    if (arguments->length < 3 || arguments->length > 4 ||
-        arguments->as.items[1]->kind != TERN_P_BOOL)
-        return damaged(r, "a parameter has wrong arguments");
     tern_value data = tern_pth_convert(r, arguments->as.items[0]);
     if (r->failed) return data;
     if (data.kind != TERN_VALUE_TENSOR) return damaged(r, "a parameter is not made from a tensor");
     return finish_tensor(r, data.as.tensor, arguments->as.items[1]->as.b);
 }
 
-static tern_value call(tern_pth_reader *r, tern_pnode *node, int function, tern_pnode *arguments);
-
-/* _rebuild_from_type_v2(function, class, arguments, state): a tensor with attributes of its own,
- * which are left out. */
-static tern_value make_from_type(tern_pth_reader *r, tern_pnode *node,
-                                 const tern_pnode *arguments) {
-    tern_pnode *const *items = arguments->as.items;
-    if (arguments->length != 4 || items[0]->kind != TERN_P_GLOBAL ||
-        items[1]->kind != TERN_P_GLOBAL || items[1]->as.known != TERN_G_TENSOR_CLASS ||
-        items[2]->kind != TERN_P_TUPLE || items[0]->as.known == TERN_G_FROM_TYPE)
-        return damaged(r, "a tensor of another class is made in an unknown way");
-    return call(r, node, items[0]->as.known, items[2]);
-}
-
 /* ---- nodes ----------------------------------------------------------------------------------- */
 
 static tern_value call(tern_pth_reader *r, tern_pnode *node, int function, tern_pnode *arguments) {
-    bool extended = node->length > 2 || node->built;
-    if (extended && function != TERN_G_ORDERED_DICT)
-        return damaged(r, "an item is set on something other than a dict");
+    tern_pnode *const *items = arguments->as.items;
     switch (function) {
-    case TERN_G_ORDERED_DICT: return make_ordered(r, node, arguments);
-    case TERN_G_COUNTER: return make_from(r, arguments, TERN_P_DICT);
-    case TERN_G_SET: return make_from(r, arguments, TERN_P_LIST);
-    case TERN_G_SIZE: return make_from(r, arguments, TERN_P_TUPLE);
-    case TERN_G_BYTES: return make_bytes(r, arguments);
+    case TERN_G_ORDERED_DICT: return make_ordered(r, node);
+    case TERN_G_COUNTER: return make_dict(r, node, false);
+    case TERN_G_SET: return tern_pth_set(r, arguments->length ? items[0] : arguments);
+    case TERN_G_BYTES:
+        return arguments->length ? tern_pth_convert(r, items[0]) : tern_string_n(r->ctx, "", 0);
+    case TERN_G_SIZE: return make_list(r, items[0], tern_tuple_new(r->ctx));
+    case TERN_G_LAYOUT:
+    case TERN_G_SCRIPT_LIST:
+    case TERN_G_SCRIPT_TAGGED: return tern_pth_convert(r, items[0]);
     case TERN_G_ENCODE: return make_encoded(r, arguments);
     case TERN_G_DEVICE: return make_device(r, arguments);
     case TERN_G_TENSOR_V1: return make_tensor(r, arguments, 1);
     case TERN_G_TENSOR_V2: return make_tensor(r, arguments, 2);
     case TERN_G_TENSOR_V3: return make_tensor(r, arguments, 3);
-    case TERN_G_PARAMETER: return make_parameter(r, arguments);
-    case TERN_G_FROM_TYPE: return make_from_type(r, node, arguments);
-    default: break;
+    case TERN_G_PARAMETER:
+    case TERN_G_PARAMETER_STATE: return make_parameter(r, arguments);
+    /* A tensor with attributes of its own, which are left out. */
+    case TERN_G_FROM_TYPE: return call(r, node, items[0]->as.known, items[2]);
+    case TERN_G_SCRIPT_CLASS:
+        return node->built ? tern_pth_convert(r, node->built) : tern_dict_new(r->ctx, false);
+    default: return unsupported(r, tern_pth_unsupported(function));
     }
-    if (function >= TERN_G_UNSUPPORTED) return unsupported(r, tern_pth_unsupported(function));
-    return damaged(r, "an unknown class is called");
+}
+
+static tern_value make_call(tern_pth_reader *r, tern_pnode *node) {
+    const char *fault = tern_pth_call_fault(node);
+    return fault ? damaged(r, fault)
+                 : call(r, node, node->as.items[0]->as.known, node->as.items[1]);
 }
 
 static tern_value make_global(tern_pth_reader *r, int known) {
@@ -292,12 +282,12 @@ static tern_value make(tern_pth_reader *r, tern_pnode *node) {
     case TERN_P_FLOAT: return tern_float(node->as.f);
     case TERN_P_TEXT: return make_text(r, node);
     case TERN_P_BYTES: return tern_string_n(r->ctx, node->as.bytes, node->length);
-    case TERN_P_SET:
+    case TERN_P_SET: return tern_pth_set(r, node);
     case TERN_P_LIST: return make_list(r, node, tern_list_new(r->ctx));
     case TERN_P_TUPLE: return make_list(r, node, tern_tuple_new(r->ctx));
-    case TERN_P_DICT: return make_dict(r, node);
+    case TERN_P_DICT: return make_dict(r, node, false);
     case TERN_P_GLOBAL: return make_global(r, node->as.known);
-    case TERN_P_CALL: return call(r, node, node->as.items[0]->as.known, node->as.items[1]);
+    case TERN_P_CALL: return make_call(r, node);
     case TERN_P_STORED: return damaged(r, "it is a storage without a tensor");
     }
     return tern_none();
@@ -347,6 +337,65 @@ void tern_pth_reader_init(tern_pth_reader *r, tern_pth_file *file) {
     r->weight_limit = WEIGHT_START + (uint64_t)file->pickle_length * WEIGHT_PER_BYTE;
 }
 
+/* ---- TorchScript ----------------------------------------------------------------------------- */
+
+static bool is_object(const tern_pnode *node) {
+    return node->kind == TERN_P_CALL && node->as.items[0]->as.known == TERN_G_SCRIPT_CLASS &&
+           !tern_pth_call_fault(node) && (!node->built || node->built->kind == TERN_P_DICT);
+}
+
+typedef struct collecting {
+    tern_pth_reader *reader;
+    tern_value state;
+    tern_sink path; /* of the object, each name with a dot behind it; in memory */
+} collecting;
+
+static void add_tensor(collecting *c, const tern_pnode *name, tern_pnode *item) {
+    tern_value v = tern_pth_convert(c->reader, item);
+    if (v.kind != TERN_VALUE_TENSOR) return;
+    size_t before = c->path.used;
+    tern_sink_put(&c->path, name->as.bytes, name->length);
+    tern_value key = tern_none();
+    if (c->path.status == TERN_OK)
+        key = tern_string_n(c->reader->ctx, (const char *)c->path.bytes, c->path.used);
+    if (key.kind != TERN_VALUE_STRING || tern_dict_set_value(c->state, key, v) != TERN_OK)
+        c->reader->failed = true;
+    c->path.used = before;
+}
+
+/* The tensors of an object and of those in it; other attributes are left out. */
+static void collect(collecting *c, const tern_pnode *object) {
+    const tern_pnode *attributes = object->built;
+    tern_pth_reader *r = c->reader;
+    if (++r->depth > MAX_DEPTH) damaged(r, "refused: it is nested deeper than 256");
+    for (size_t i = 0; !r->failed && attributes && i < tern_pth_pairs(attributes); i++) {
+        tern_pnode *name, *item;
+        tern_pth_pair(attributes, i, &name, &item);
+        if (item->kind != TERN_P_CALL || name->kind != TERN_P_TEXT) continue;
+        if (++r->weight > r->weight_limit)
+            damaged(r, "refused: it repeats its parts too often to be read");
+        size_t before = enter(r, name, 0), length = c->path.used;
+        if (is_object(item)) {
+            tern_sink_put(&c->path, name->as.bytes, name->length);
+            tern_sink_put(&c->path, ".", 1);
+            collect(c, item);
+            c->path.used = length;
+        } else {
+            add_tensor(c, name, item);
+        }
+        leave(r, before);
+    }
+    r->depth--;
+}
+
+static tern_value state_of(tern_pth_reader *r, tern_pnode *module) {
+    collecting c = {.reader = r, .state = tern_dict_new(r->ctx, true)};
+    tern_sink_memory(&c.path, r->ctx);
+    collect(&c, module);
+    tern_free(c.path.bytes);
+    return c.state;
+}
+
 static tern_value read_value(tern_ctx *ctx, const char *path, const unsigned char *bytes,
                              size_t size, tern_mapping *mapping) {
     tern_pth_file file;
@@ -354,7 +403,7 @@ static tern_value read_value(tern_ctx *ctx, const char *path, const unsigned cha
     if (tern_pth_open(&file, ctx, path, bytes, size, mapping) == TERN_OK) {
         tern_pth_reader r;
         tern_pth_reader_init(&r, &file);
-        value = tern_pth_convert(&r, file.root);
+        value = is_object(file.root) ? state_of(&r, file.root) : tern_pth_convert(&r, file.root);
     }
     tern_pth_close(&file);
     return tern_check(ctx) == TERN_OK ? value : tern_none();

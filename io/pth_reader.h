@@ -20,4 +20,10 @@ void tern_pth_reader_init(tern_pth_reader *reader, tern_pth_file *file);
 /* The value of a node of the file's tree; none after latching an error, and `failed` is set. */
 tern_value tern_pth_convert(tern_pth_reader *reader, tern_pnode *node);
 
+/* The items of a node as those of a set: a list. */
+tern_value tern_pth_set(tern_pth_reader *reader, tern_pnode *node);
+
+/* Whether Python would take a value as a dict's key: text, number, None, dtype, or a tuple of them. */
+bool tern_pth_is_key(tern_value value);
+
 #endif

@@ -4,8 +4,10 @@
 #include <string.h>
 
 #include "bytes.h"
+#include "pth_calls.h"
 #include "tern/memory.h"
 #include "utf8.h"
+#include "widen.h"
 
 static tern_status bad(const tern_pth_storages *all, const char *what) {
     return tern_fail(all->ctx, TERN_ERR_FORMAT, "%s: %s", all->path, what);
@@ -19,17 +21,17 @@ typedef struct storage_id {
     uint64_t bytes;
 } storage_id;
 
-/* ('storage', class, key, location, count) and, in old streams, a view of another storage, which
+/* ('storage', class, key, location, count) and, in old streams alone, a view of another storage, which
  * PyTorch has not written since 0.4. */
 static bool read_id(const tern_pth_storages *all, const tern_pnode *stored, storage_id *out) {
     const tern_pnode *id = stored->as.items[0];
-    bool shaped = id->kind == TERN_P_TUPLE && (id->length == 5 || id->length == 6);
+    bool shaped = id->kind == TERN_P_TUPLE && id->length == (all->zip ? 5u : 6u);
     for (size_t i = 0; shaped && i < 5; i++) {
         static const uint8_t kinds[] = {TERN_P_TEXT, TERN_P_GLOBAL, TERN_P_TEXT, TERN_P_TEXT,
                                         TERN_P_INT};
         shaped = id->as.items[i]->kind == kinds[i];
     }
-    if (shaped && id->length == 6) shaped = id->as.items[5]->kind == TERN_P_NONE;
+    if (shaped && !all->zip) shaped = id->as.items[5]->kind == TERN_P_NONE;
     if (!shaped || id->as.items[0]->length != 7 ||
         memcmp(id->as.items[0]->as.bytes, "storage", 7) != 0) {
         bad(all, "it stores something other than tensors, perhaps a whole module; save "
@@ -108,9 +110,10 @@ static bool find_bytes(tern_pth_storages *all, const storage_id *id, tern_pth_st
                   member ? "has another size than its tensors need" : "is missing");
         return false;
     }
-    if (tern_zip_read(all->zip, member, &storage->data) != TERN_OK) return false;
+    tern_status status = all->mapping ? tern_zip_place(all->zip, member, &storage->data)
+                                      : tern_zip_read(all->zip, member, &storage->data);
     storage->mapped = all->mapping && !member->unpacked;
-    return true;
+    return status == TERN_OK;
 }
 
 tern_pth_storage *tern_pth_find_storage(tern_pth_storages *all, const tern_pnode *stored) {
@@ -161,8 +164,11 @@ tern_status tern_pth_place_storages(tern_pth_storages *all, const tern_pickle_re
 
 /* ---- tensors --------------------------------------------------------------------------------- */
 
-/* A tuple (or list) of numbers from 0. */
+/* A tuple, list or Size of numbers from 0. */
 static bool read_ints(const tern_pnode *node, tern_shape *out) {
+    if (node->kind == TERN_P_CALL && node->as.items[0]->as.known == TERN_G_SIZE &&
+        !tern_pth_call_fault(node))
+        node = node->as.items[1]->as.items[0];
     if ((node->kind != TERN_P_TUPLE && node->kind != TERN_P_LIST) || node->length > TERN_MAX_RANK)
         return false;
     out->rank = (int32_t)node->length;
@@ -209,19 +215,11 @@ static bool read_dtype(tern_pth_storages *all, const tern_pnode *node, tern_pth_
     return false;
 }
 
-/*
- * _rebuild_tensor(storage, offset, sizes, strides), _v2(..., requires_grad, hooks[, metadata]),
- * _v3(..., requires_grad, hooks, dtype[, metadata])
- */
 bool tern_pth_array_of(tern_pth_storages *all, const tern_pnode *arguments, int version,
                        tern_pth_array *out_array) {
-    size_t least = version == 1 ? 4 : version == 2 ? 6 : 7;
     tern_pnode *const *items = arguments->as.items;
     tern_pth_array a = {.type = {NULL, TERN_DTYPE_DEFAULT, 1}};
     uint64_t end;
-    if (arguments->length < least || arguments->length > least + 1 ||
-        items[1]->kind != TERN_P_INT || (version > 1 && items[4]->kind != TERN_P_BOOL))
-        return bad(all, "a tensor has wrong arguments"), false;
     if (version == 3 && !read_dtype(all, items[6], &a.type)) return false;
     a.storage = tern_pth_find_storage(all, items[0]);
     if (!a.storage) return false;
@@ -240,6 +238,17 @@ bool tern_pth_array_of(tern_pth_storages *all, const tern_pnode *arguments, int 
     return true;
 }
 
+/* All of a storage: over the mapped file, or a copy, of wider numbers where Tern lacks the dtype. */
+static tern_tensor *make_base(const tern_pth_storages *all, const tern_pth_storage *storage,
+                              tern_pth_type type, tern_shape shape, uint64_t numel) {
+    if (type.dtype == TERN_DTYPE_DEFAULT)
+        return tern_widened(all->ctx, all->path, tern_wide_of(type.name), storage->data, false,
+                            shape);
+    if (storage->mapped && numel)
+        return tern_mapping_tensor(all->ctx, all->mapping, storage->data, shape, type.dtype);
+    return tern_from_data(all->ctx, storage->data, shape, type.dtype);
+}
+
 tern_tensor *tern_pth_tensor(tern_pth_storages *all, const tern_pth_array *a) {
     tern_pth_storage *storage = a->storage;
     if (!storage->base) {
@@ -247,10 +256,7 @@ tern_tensor *tern_pth_tensor(tern_pth_storages *all, const tern_pth_array *a) {
         bool whole = a->offset == 0 && a->numel == available && is_plain(&a->sizes, &a->strides);
         tern_shape shape = a->sizes;
         if (!whole) shape = (tern_shape){1, {(int64_t)available}};
-        storage->base =
-            storage->mapped && available
-                ? tern_mapping_tensor(all->ctx, all->mapping, storage->data, shape, a->type.dtype)
-                : tern_from_data(all->ctx, storage->data, shape, a->type.dtype);
+        storage->base = make_base(all, storage, a->type, shape, available);
         if (whole || tern_is_nil(storage->base)) return storage->base;
     }
     return tern_view_of_storage(storage->base, a->sizes, a->strides, a->offset);

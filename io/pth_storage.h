@@ -50,8 +50,8 @@ typedef struct tern_pth_array {
     bool requires_grad;
 } tern_pth_array;
 
-/* The tensor that the arguments of _rebuild_tensor (version 1), _v2 or _v3 describe. Every bound is
- * checked; its dtype may be one that Tern does not have. False after latching an error. */
+/* The tensor that the arguments of _rebuild_tensor (version 1), _v2 or _v3 describe, which
+ * tern_pth_call_fault has passed. Every bound is checked; its dtype may be one that Tern does not have. False after latching an error. */
 bool tern_pth_array_of(tern_pth_storages *all, const tern_pnode *arguments, int version,
                        tern_pth_array *out_array);
 

@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "bytes.h"
 #include "pickle_writer.h"
 #include "pth.h"
 #include "tern/grad.h"
@@ -116,10 +117,10 @@ static void put_tensor(tern_pickle_writer *w, tern_tensor *tensor) {
 }
 
 static tern_status add_storage(tern_zip_writer *zip, tern_ctx *ctx, const tern_tensor *tensor,
-                               size_t number) {
+                               size_t number, tern_buffer *buffer) {
     char name[32];
     size_t bytes = tern_storage_bytes(tensor);
-    void *data = tern_alloc(bytes);
+    void *data = tern_buffer_room(buffer, bytes);
     if (!data)
         return zip->sink->status = tern_fail(ctx, TERN_ERR_OUT_OF_MEMORY,
                                              "save: no memory for a storage of %zu bytes", bytes);
@@ -129,7 +130,6 @@ static tern_status add_storage(tern_zip_writer *zip, tern_ctx *ctx, const tern_t
         status = tern_zip_add(zip, name, data, bytes);
     else
         zip->sink->status = status;
-    tern_free(data);
     return status;
 }
 
@@ -142,8 +142,10 @@ static tern_status write_members(tern_ctx *ctx, const tern_pickle_writer *w, con
     tern_zip_add(&zip, ".format_version", "1", 1);
     tern_zip_add(&zip, ".storage_alignment", "64", 2);
     tern_zip_add(&zip, "byteorder", "little", 6);
+    tern_buffer buffer = {0};
     for (size_t i = 0; i < all->count && sink->status == TERN_OK; i++)
-        add_storage(&zip, ctx, all->items[i].tensor, i);
+        add_storage(&zip, ctx, all->items[i].tensor, i, &buffer);
+    tern_free(buffer.bytes);
     tern_zip_add(&zip, "version", "3\n", 2);
     return tern_zip_writer_end(&zip);
 }

@@ -6,7 +6,8 @@
  *      "__metadata__": {text: text}}
  *
  * The reader is as strict as the format's own: the data are covered whole and once, sizes agree with
- * shapes; and stricter: the JSON begins with '{' and no name is there twice.
+ * shapes, white space may stand around the JSON and null for the metadata; and stricter: no name is
+ * there twice.
  */
 #ifndef TERN_IO_SAFETENSORS_H
 #define TERN_IO_SAFETENSORS_H
@@ -26,11 +27,18 @@ typedef struct tern_st_dtype {
 extern const tern_st_dtype tern_st_dtypes[];
 extern const size_t tern_st_n_dtypes;
 
+/* Whether the bytes begin as such a file does: a plausible length, and an object behind it. */
+bool tern_is_safetensors(const unsigned char *bytes, size_t size);
+
 /* The dtype of a name; NULL where there is none. */
 const tern_st_dtype *tern_st_dtype_of(const char *name);
 
 /* An index over bytes, which it takes over (they are the seam's), also on failure. */
 tern_safetensors *tern_safetensors_over(tern_ctx *ctx, const char *path, unsigned char *bytes,
+                                        size_t size);
+
+/* An index over bytes that somebody else keeps for as long. */
+tern_safetensors *tern_safetensors_lent(tern_ctx *ctx, const char *path, unsigned char *bytes,
                                         size_t size);
 
 /* An index over a mapped file, of which it keeps a reference. Tensors are made over its pages. */

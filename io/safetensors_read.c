@@ -8,6 +8,7 @@
 #include "tern/describe.h"
 #include "tern/memory.h"
 #include "utf8.h"
+#include "widen.h"
 
 #define MAX_HEADER 100000000u
 
@@ -57,8 +58,9 @@ typedef struct entry {
 typedef struct st_file {
     tern_ctx *ctx;
     const char *path;
-    unsigned char *bytes;  /* NULL once closed */
-    tern_mapping *mapping; /* what they lie in; NULL where they are the seam's */
+    unsigned char *bytes;
+    unsigned char *owned;  /* the same where they are this file's to free; NULL once closed */
+    tern_mapping *mapping; /* what they lie in, or NULL */
     const unsigned char *data;
     uint64_t data_size;
     entry *entries; /* by offset */
@@ -97,7 +99,8 @@ static bool read_shape(const st_file *file, const json_t *json, entry *e) {
 
 static bool read_dtype(const st_file *file, const json_t *json, entry *e) {
     const char *name = json_string_value(json);
-    e->dtype = name ? tern_st_dtype_of(name) : NULL;
+    bool whole = name && strlen(name) == json_string_length(json); /* without a zero inside */
+    e->dtype = whole ? tern_st_dtype_of(name) : NULL;
     return e->dtype || bad(file, e->name, "has no known dtype");
 }
 
@@ -134,6 +137,7 @@ static bool read_entry(st_file *file, const char *name, json_t *json) {
 static bool read_metadata(st_file *file, json_t *json) {
     const char *key;
     json_t *item;
+    if (json_is_null(json)) return true;
     if (!json_is_object(json)) return bad(file, NULL, "__metadata__ is not an object");
     file->metadata = tern_dict_new(file->ctx, false);
     json_object_foreach(json, key, item) {
@@ -188,12 +192,10 @@ static bool read_header(st_file *file, json_t *json) {
 
 static void close_file(void *arg) {
     st_file *file = arg;
-    if (file->mapping)
-        tern_mapping_release(file->mapping);
-    else
-        tern_free(file->bytes);
+    tern_mapping_release(file->mapping);
+    tern_free(file->owned);
     file->mapping = NULL;
-    file->bytes = NULL;
+    file->owned = NULL;
     file->count = 0;
     file->by_name = tern_none();
 }
@@ -209,34 +211,44 @@ void tern_safetensors_close(tern_safetensors *handle) {
     tern_handle_end(handle);
 }
 
+bool tern_is_safetensors(const unsigned char *bytes, size_t size) {
+    if (size < 9 || tern_read_u64(bytes) >= UINT32_MAX) return false;
+    size_t length = (size_t)tern_read_u64(bytes), at = 8;
+    if (length > size - 8) length = size - 8; /* cut off, which is told later */
+    while (at < 8 + length && strchr(" \t\r\n", bytes[at]) && bytes[at]) at++;
+    return at < 8 + length && bytes[at] == '{';
+}
+
 /* Where the JSON lies; false and latched where that is nowhere. */
 static bool find_header(st_file *file, size_t size, size_t *out_length) {
     if (size < 8) return bad(file, NULL, "too short for a safetensors file: it is truncated");
     uint64_t length = tern_read_u64(file->bytes);
     if (length > MAX_HEADER) return bad(file, NULL, "its header is longer than 100 MB");
     if (length > size - 8) return bad(file, NULL, "its header reaches beyond it: it is truncated");
-    if (length == 0 || file->bytes[8] != '{') return bad(file, NULL, "its header is not an object");
+    if (!tern_is_safetensors(file->bytes, size))
+        return bad(file, NULL, "its header is not an object");
     *out_length = (size_t)length;
     file->data = file->bytes + 8 + length;
     file->data_size = size - 8 - length;
     return true;
 }
 
-/* An index over bytes that are the seam's, or a mapping's whose reference it takes over. */
+/* An index over bytes: `owned`, which are the seam's, or a mapping's, whose reference it takes over. */
 static tern_safetensors *open_over(tern_ctx *ctx, const char *path, unsigned char *bytes,
-                                   size_t size, tern_mapping *mapping) {
+                                   size_t size, unsigned char *owned, tern_mapping *mapping) {
     st_file *file = tern_scope_alloc(ctx, sizeof *file);
     tern_value kept = tern_string(ctx, path);
     size_t length = 0;
     if (!file || kept.kind != TERN_VALUE_STRING) {
         tern_mapping_release(mapping);
-        if (!mapping) tern_free(bytes);
+        tern_free(owned);
         return NULL;
     }
     file->mapping = mapping;
     file->ctx = ctx;
     file->path = kept.as.s;
     file->bytes = bytes;
+    file->owned = owned;
     if (tern_defer(ctx, close_file, file) != TERN_OK) {
         close_file(file);
         return NULL;
@@ -252,12 +264,17 @@ static tern_safetensors *open_over(tern_ctx *ctx, const char *path, unsigned cha
 
 tern_safetensors *tern_safetensors_over(tern_ctx *ctx, const char *path, unsigned char *bytes,
                                         size_t size) {
-    return open_over(ctx, path, bytes, size, NULL);
+    return open_over(ctx, path, bytes, size, bytes, NULL);
+}
+
+tern_safetensors *tern_safetensors_lent(tern_ctx *ctx, const char *path, unsigned char *bytes,
+                                        size_t size) {
+    return open_over(ctx, path, bytes, size, NULL, NULL);
 }
 
 tern_safetensors *tern_safetensors_map(tern_ctx *ctx, const char *path, tern_mapping *mapping) {
     atomic_fetch_add(&mapping->references, 1);
-    return open_over(ctx, path, mapping->bytes, mapping->size, mapping);
+    return open_over(ctx, path, mapping->bytes, mapping->size, NULL, mapping);
 }
 
 tern_safetensors *tern_safetensors_open(tern_ctx *ctx, const char *path) {
@@ -306,6 +323,8 @@ tern_value tern_safetensors_metadata(const tern_safetensors *handle) {
 
 static tern_tensor *make_tensor(const st_file *file, const tern_safetensors_entry *e) {
     char shown[TERN_SHOWN];
+    const tern_wide *wide = tern_wide_of(tern_st_dtype_of(e->dtype_name)->torch_name);
+    if (wide) return tern_widened(file->ctx, file->path, wide, e->data, false, e->shape);
     if (e->dtype == TERN_DTYPE_DEFAULT) {
         tern_fail(file->ctx, TERN_ERR_UNSUPPORTED,
                   "%s: tensor '%s' is %s, which Tern does not support", file->path,

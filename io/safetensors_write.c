@@ -102,15 +102,16 @@ static void put_entry(writer *w, const item *it, uint64_t begin) {
 }
 
 static tern_status put_tensors(writer *w, tern_sink *sink) {
+    tern_buffer buffer = {0};
     for (size_t i = 0; i < w->count && sink->status == TERN_OK; i++) {
         const item *it = &w->items[i];
-        void *data = tern_alloc((size_t)it->bytes);
+        void *data = tern_buffer_room(&buffer, (size_t)it->bytes);
         sink->status = data ? tern_to_host(it->tensor, data, (size_t)it->bytes)
                             : tern_fail(w->ctx, TERN_ERR_OUT_OF_MEMORY,
                                         "safetensors: no memory for tensor '%.100s'", it->name);
         tern_sink_put(sink, data, (size_t)it->bytes);
-        tern_free(data);
     }
+    tern_free(buffer.bytes);
     return sink->status;
 }
 

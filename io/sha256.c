@@ -1,4 +1,6 @@
 /* sha256.c: SHA-256 as FIPS 180-4 describes it. */
+#include "sha256.h"
+
 #include <string.h>
 
 #include "tern/io.h"
@@ -41,24 +43,47 @@ static void absorb(uint32_t state[8], const unsigned char *block) {
     for (int i = 0; i < 8; i++) state[i] += s[i];
 }
 
-void tern_sha256_hex(const void *data, size_t bytes, char *out_text) {
-    uint32_t state[8] = {0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a,
-                         0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19};
-    if (!out_text) return;
-    if (!data) bytes = 0;
-    const unsigned char *block = data;
-    unsigned char last[128] = {0};
-    size_t left = bytes;
-    for (; left >= 64; left -= 64, block += 64) absorb(state, block);
-    /* 5.1.1: a one bit, zeros, and the length in bits. */
-    size_t tail = left < 56 ? 64 : 128;
-    if (left) memcpy(last, block, left);
-    last[left] = 0x80;
-    for (int i = 0; i < 8; i++)
-        last[tail - 1 - (size_t)i] = (unsigned char)((uint64_t)bytes * 8 >> (8 * i));
-    absorb(state, last);
-    if (tail == 128) absorb(state, last + 64);
+void tern_sha256_begin(tern_sha256 *sum) {
+    static const uint32_t start[8] = {0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a,
+                                      0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19};
+    memcpy(sum->state, start, sizeof start);
+    sum->used = 0;
+    sum->bytes = 0;
+}
+
+void tern_sha256_add(tern_sha256 *sum, const void *data, size_t bytes) {
+    const unsigned char *at = data;
+    sum->bytes += bytes;
+    while (bytes > 0) {
+        if (sum->used == 0 && bytes >= 64) {
+            for (; bytes >= 64; bytes -= 64, at += 64) absorb(sum->state, at);
+            continue;
+        }
+        size_t part = 64 - sum->used < bytes ? 64 - sum->used : bytes;
+        memcpy(sum->block + sum->used, at, part);
+        at += part;
+        bytes -= part;
+        sum->used = (sum->used + part) % 64;
+        if (sum->used == 0) absorb(sum->state, sum->block);
+    }
+}
+
+/* 5.1.1: a one bit, zeros, and the length in bits. */
+void tern_sha256_end(tern_sha256 *sum, char *out_text) {
+    unsigned char tail[72] = {0x80};
+    uint64_t bits = sum->bytes * 8;
+    size_t zeros = (sum->used < 56 ? 56 : 120) - sum->used;
+    for (int i = 0; i < 8; i++) tail[zeros + (size_t)i] = (unsigned char)(bits >> (56 - 8 * i));
+    tern_sha256_add(sum, tail, zeros + 8);
     for (int i = 0; i < 64; i++)
-        out_text[i] = "0123456789abcdef"[state[i / 8] >> (28 - 4 * (i % 8)) & 15];
+        out_text[i] = "0123456789abcdef"[sum->state[i / 8] >> (28 - 4 * (i % 8)) & 15];
     out_text[64] = 0;
+}
+
+void tern_sha256_hex(const void *data, size_t bytes, char *out_text) {
+    tern_sha256 sum;
+    if (!out_text) return;
+    tern_sha256_begin(&sum);
+    if (data) tern_sha256_add(&sum, data, bytes);
+    tern_sha256_end(&sum, out_text);
 }

@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "tern/context.h"
+
 static bool continues(const unsigned char *s, const unsigned char *end, size_t count) {
     if ((size_t)(end - s) < count) return false;
     for (size_t i = 1; i < count; i++)
@@ -30,18 +32,28 @@ bool tern_is_utf8(const char *text, size_t length) {
     return true;
 }
 
+size_t tern_utf8_put(uint32_t code, char *out) {
+    if (code < 0x80) return *out = (char)code, 1;
+    if (code > 0x10ffff || (code >= 0xd800 && code < 0xe000)) return 0;
+    size_t count = code < 0x800 ? 2 : code < 0x10000 ? 3 : 4;
+    static const unsigned char lead[] = {0, 0, 0xc0, 0xe0, 0xf0};
+    for (size_t i = count - 1; i > 0; i--, code >>= 6) out[i] = (char)(0x80 | (code & 0x3f));
+    out[0] = (char)(lead[count] | code);
+    return count;
+}
+
 const char *tern_shown(const char *text, size_t length, char out_text[TERN_SHOWN]) {
     const unsigned char *s = (const unsigned char *)text, *end = s + length;
     char *out = out_text;
     while (s < end) {
         size_t count = character(s, end);
         if ((size_t)(out - out_text) + 4 >= TERN_SHOWN) break;
-        bool plain = count > 0 && s[0] >= ' ' && s[0] != 0x7f;
-        if (plain) memcpy(out, s, count);
-        if (!plain) *out = '?';
-        out += plain ? count : 1;
+        if (count > 0 && *s) memcpy(out, s, count);
+        if (count == 0 || !*s) *out = '?';
+        out += count ? count : 1;
         s += count ? count : 1;
     }
     *out = 0;
+    tern_text_tame(out_text, false);
     return out_text;
 }

@@ -4,9 +4,13 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 /* As RFC 3629 has it: no overlong forms, no surrogates, nothing above U+10FFFF. */
 bool tern_is_utf8(const char *text, size_t length);
+
+/* Writes a character, 1 to 4 bytes, and returns how many; 0 for what is none. */
+size_t tern_utf8_put(uint32_t code, char *out);
 
 /* What a message shows of a text from a file: its beginning, with a '?' for each control character and
  * each byte that is not UTF-8, so that the message stays one line of text. */

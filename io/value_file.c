@@ -6,6 +6,7 @@
 #include "npy.h"
 #include "pth.h"
 #include "safetensors.h"
+#include "tern/describe.h"
 #include "tern/memory.h"
 
 static bool ends_in(const char *path, const char *suffix) {
@@ -22,10 +23,14 @@ static void write_npy(tern_value value, tern_sink *sink) {
                                  tern_kind_name(value.kind));
 }
 
-tern_status tern_value_save(tern_ctx *ctx, tern_value value, const char *path) {
+tern_status tern_value_save_with(tern_ctx *ctx, tern_value value, const char *path,
+                                 const tern_save_options *options) {
     tern_sink sink;
     char root[4096];
+    tern_save_options o = TERN_SAVE_OPTIONS;
+    tern_options_read(ctx, "tern_value_save_with", options, &o);
     if (tern_sink_file(&sink, ctx, path) == TERN_OK) {
+        sink.passing = !o.durable;
         if (ends_in(path, ".safetensors")) {
             tern_safetensors_write(ctx, value, &sink);
         } else if (ends_in(path, ".npz")) {
@@ -38,6 +43,10 @@ tern_status tern_value_save(tern_ctx *ctx, tern_value value, const char *path) {
         }
     }
     return tern_sink_end(&sink);
+}
+
+tern_status tern_value_save(tern_ctx *ctx, tern_value value, const char *path) {
+    return tern_value_save_with(ctx, value, path, NULL);
 }
 
 static tern_value of_tensor(tern_tensor *tensor) {

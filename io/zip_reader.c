@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "bytes.h"
+#include "crc32.h"
 #include "tern/memory.h"
 #include "utf8.h"
 #include "zlib_memory.h"
@@ -19,6 +20,7 @@ enum {
     MAX_COMMENT = 65535,
     STORED = 0,
     DEFLATED = 8,
+    STRETCH = 1 << 24, /* of a checksum, after which pages are let go */
     FLAG_ENCRYPTED = 1,
     FLAG_DESCRIPTOR = 8
 };
@@ -44,14 +46,16 @@ typedef struct directory {
     uint64_t offset, size, count, end; /* `end`: where the end records begin */
 } directory;
 
-/* The end record is the last one whose comment reaches exactly to the end of the file. */
-static const unsigned char *find_end(const tern_zip *zip) {
+/* The end record is the last one whose comment does not reach beyond the file. */
+static const unsigned char *find_end(tern_zip *zip) {
     if (zip->size < END_SIZE) return NULL;
     size_t furthest = zip->size - END_SIZE,
            lowest = furthest > MAX_COMMENT ? furthest - MAX_COMMENT : 0;
     for (size_t at = furthest + 1; at-- > lowest;) {
         const unsigned char *end = zip->bytes + at;
-        if (memcmp(end, "PK\5\6", 4) == 0 && tern_read_u16(end + 20) == furthest - at) return end;
+        if (memcmp(end, "PK\5\6", 4) != 0 || tern_read_u16(end + 20) > furthest - at) continue;
+        zip->behind = furthest - at - tern_read_u16(end + 20);
+        return end;
     }
     return NULL;
 }
@@ -75,7 +79,7 @@ static tern_status read_end64(const tern_zip *zip, const unsigned char *locator,
     return TERN_OK;
 }
 
-static tern_status read_end(const tern_zip *zip, directory *dir) {
+static tern_status read_end(tern_zip *zip, directory *dir) {
     const unsigned char *end = find_end(zip);
     if (!end) return bad(zip, "its end is missing: the file is truncated");
     if (tern_read_u16(end + 4) || tern_read_u16(end + 6) ||
@@ -175,6 +179,12 @@ static tern_status check_local(tern_zip *zip, tern_zip_member *m, uint64_t end) 
     return TERN_OK;
 }
 
+static bool has_no_checksums(const tern_zip *zip) {
+    for (size_t i = 0; i < zip->count; i++)
+        if (zip->members[i].crc != 0) return false;
+    return true;
+}
+
 static int by_offset(const void *a, const void *b) {
     const tern_zip_member *x = a, *y = b;
     return (x->header > y->header) - (x->header < y->header);
@@ -212,6 +222,7 @@ tern_status tern_zip_open(tern_zip *zip, tern_ctx *ctx, const char *path,
     zip->bytes = bytes;
     zip->size = size;
     zip->ratio = MAX_RATIO;
+    zip->most = UINT64_MAX;
     tern_status status = read_end(zip, &dir);
     if (status != TERN_OK) return status;
     zip->members = tern_alloc_zeroed((size_t)dir.count + 1, sizeof *zip->members);
@@ -226,7 +237,9 @@ tern_status tern_zip_open(tern_zip *zip, tern_ctx *ctx, const char *path,
     }
     if (status == TERN_OK && at != dir.end)
         status = bad(zip, "its directory is longer than its members");
-    return status == TERN_OK ? check_members(zip) : status;
+    if (status != TERN_OK) return status;
+    zip->no_checksums = has_no_checksums(zip);
+    return check_members(zip);
 }
 
 void tern_zip_close(tern_zip *zip) {
@@ -284,6 +297,8 @@ static tern_status unpack(tern_zip *zip, tern_zip_member *m) {
     if (m->size / zip->ratio > m->packed + MAX_SLACK / zip->ratio ||
         zip->unpacked > limit - m->size)
         return bad_member(zip, m, "unpacks to far more than the archive holds: refused");
+    if (m->size > zip->most || zip->unpacked > zip->most - m->size)
+        return bad_member(zip, m, "unpacks to more than is held at once: unpack the archive first");
     z_stream z = {.zalloc = tern_zlib_alloc, .zfree = tern_zlib_free};
     unsigned char *out = tern_alloc((size_t)m->size);
     if (!out || inflateInit2(&z, -MAX_WBITS) != Z_OK) {
@@ -303,9 +318,27 @@ static tern_status unpack(tern_zip *zip, tern_zip_member *m) {
     return TERN_OK;
 }
 
-static uint32_t checksum(const unsigned char *data, uint64_t size) {
-    uLong crc = crc32_z(0, NULL, 0);
-    return (uint32_t)crc32_z(crc, data, (z_size_t)size);
+void tern_zip_forget(tern_zip *zip, tern_zip_member *m) {
+    if (!m->unpacked) return;
+    tern_free(m->unpacked);
+    m->unpacked = NULL;
+    zip->unpacked -= m->size;
+}
+
+static uint32_t checksum(const tern_mapping *forgets, const unsigned char *data, uint64_t size) {
+    uint32_t crc = 0;
+    for (uint64_t done = 0, part; done < size; done += part) {
+        part = size - done < STRETCH ? size - done : STRETCH;
+        crc = tern_crc32(crc, data + done, (size_t)part);
+        tern_mapping_forget(forgets, data + done, (size_t)part);
+    }
+    return crc;
+}
+
+tern_status tern_zip_place(tern_zip *zip, tern_zip_member *m, const unsigned char **out_data) {
+    if (m->method == DEFLATED) return tern_zip_read(zip, m, out_data);
+    *out_data = zip->bytes + m->data;
+    return TERN_OK;
 }
 
 tern_status tern_zip_read(tern_zip *zip, tern_zip_member *m, const unsigned char **out_data) {
@@ -315,7 +348,8 @@ tern_status tern_zip_read(tern_zip *zip, tern_zip_member *m, const unsigned char
         if (status != TERN_OK) return status;
     }
     const unsigned char *data = m->unpacked ? m->unpacked : zip->bytes + m->data;
-    if (!m->verified && checksum(data, m->size) != m->crc)
+    if (!zip->no_checksums && !m->verified &&
+        checksum(m->unpacked ? NULL : zip->forgets, data, m->size) != m->crc)
         return bad_member(zip, m, "has a wrong checksum: its bytes have changed");
     m->verified = true;
     *out_data = data;

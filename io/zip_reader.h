@@ -8,12 +8,15 @@
  *     [zip64 end record, zip64 locator,] end record
  *
  * Accepted: one disk, members stored or deflated, zip64. The directory rules; each local header must
- * agree with it. Members may not overlap, names are unique, checksums are verified, and a member that
- * unpacks to far more than the file holds is refused.
+ * agree with it. Members may not overlap, names are unique, and a member that unpacks to far more than
+ * the file holds is refused. Checksums are verified, but in an archive where all are 0: then none were
+ * computed (torch.serialization.set_crc32_options(False)). Bytes behind the end are passed over, as far
+ * as Python's zipfile and PyTorch look for the end.
  */
 #ifndef TERN_IO_ZIP_READER_H
 #define TERN_IO_ZIP_READER_H
 
+#include "mapping.h"
 #include "tern/context.h"
 
 typedef struct tern_zip_member {
@@ -34,7 +37,12 @@ typedef struct tern_zip {
     size_t size;
     tern_zip_member *members; /* by name */
     size_t count;
-    uint64_t unpacked; /* bytes that deflated members took so far */
+    bool no_checksums; /* all are 0 */
+    size_t behind;     /* bytes behind the end record and its comment */
+    uint64_t unpacked; /* bytes that deflated members take now */
+    uint64_t most; /* what they may take together; without a bound, but what is set after opening */
+    const tern_mapping
+        *forgets; /* pages that are let go behind a checksum; NULL, or set after opening */
     uint32_t
         ratio; /* how many times its size a member may unpack to: 256, or as set after opening */
 } tern_zip;
@@ -50,5 +58,11 @@ tern_zip_member *tern_zip_find(tern_zip *zip, const char *name, size_t length);
 
 /* A member's content, checked; it lives as long as the archive (and its bytes). */
 tern_status tern_zip_read(tern_zip *zip, tern_zip_member *member, const unsigned char **out_data);
+
+/* The same without its checksum where it is stored: no byte of it is touched. */
+tern_status tern_zip_place(tern_zip *zip, tern_zip_member *member, const unsigned char **out_data);
+
+/* Gives back what a member was unpacked to. */
+void tern_zip_forget(tern_zip *zip, tern_zip_member *member);
 
 #endif

@@ -3,9 +3,9 @@
 
 #include <stdio.h>
 #include <string.h>
-#include <zlib.h>
 
 #include "bytes.h"
+#include "crc32.h"
 #include "tern/memory.h"
 
 enum { ALIGNMENT = 64, LOCAL_SIZE = 30, FLAG_DESCRIPTOR = 0x0008, FLAG_UTF8 = 0x0800 };
@@ -108,7 +108,7 @@ tern_status tern_zip_add(tern_zip_writer *zip, const char *name, const void *dat
     r->name_length = (uint32_t)length;
     r->header = zip->sink->offset;
     r->size = size;
-    r->crc = (uint32_t)crc32_z(crc32_z(0, NULL, 0), size ? data : (const void *)"", (z_size_t)size);
+    r->crc = tern_crc32(0, data, (size_t)size);
     if (tern_sink_put(&zip->names, full, r->name_length) != TERN_OK)
         return zip->sink->status = zip->names.status;
     put_local(zip, r, full);

@@ -4,12 +4,13 @@
  *
  * READING executes nothing. A .pth file is a pickle, which is a small program; Tern's reader knows only the
  * constructors of tensors, containers and numbers, and refuses a file that refers to anything else, naming
- * it. Every size and offset is checked against the file, checksums are verified, and memory use is bounded by
- * the file's size.
+ * it. Every size and offset is checked against the file, checksums are verified where they are stored, and
+ * memory use is bounded by the file's size.
  *
  * WRITING is atomic and durable: a temporary file in the same folder is written, flushed to disk and renamed.
  * On any failure the old file is still there and the temporary file is removed; only a program that is killed
- * while it writes leaves one behind, called .tern-PID-N.tmp.
+ * while it writes leaves one behind, called .tern-PID-N.tmp. A symbolic link stays, and its target is replaced;
+ * owner, group and rights of the old file are kept as far as the user may set them.
  *
  * Results live in the open scope. A NULL path, text or module is an error (TERN_ERR_ARGUMENT), which is
  * latched if a context is known; a NULL file or table counts as empty.
@@ -45,14 +46,32 @@ extern "C" {
  */
 TERN_API tern_status tern_value_save(tern_ctx *ctx, tern_value value, const char *path);
 
+typedef struct tern_save_options {
+    size_t size;
+    bool
+        durable; /* flush to disk before replacing the old file; if false, as torch.save: still atomic, but the
+                     content may be lost if the system fails within the next seconds */
+} tern_save_options;
+#define TERN_SAVE_OPTIONS                                                                          \
+    { sizeof(tern_save_options), true }
+
+/* The same with options; NULL are the defaults. */
+TERN_API tern_status tern_value_save_with(tern_ctx *ctx, tern_value value, const char *path,
+                                          const tern_save_options *options);
+
 /*
  * torch.load(path, weights_only=True), safetensors, .npy, .npz or IDX; the content decides which. Tensors go
  * to the context's default device. None after latching an error, which names the file and the position in it.
  *
  * .pth: the zip archive of PyTorch 1.6 and later (stored or deflated members) and the stream of older
- * versions. A Parameter becomes a tensor that requires a gradient, a torch.Size a tuple, a device its name, a
- * set a list, bytes a string, an integer beyond 64 bits the text of its digits. Complex, quantized and sparse
- * tensors are refused; the error names them.
+ * versions. A Parameter becomes a tensor that requires a gradient, a torch.Size a tuple, a device or layout its
+ * name, a set a list, bytes a string (saved as bytes again if it is not UTF-8), an integer beyond 64 bits the
+ * text of its digits. Complex, quantized and sparse tensors are refused; the error names them. Arguments are
+ * checked by number and type, as with weights_only. A TorchScript archive becomes the dict of its parameters
+ * and buffers: torch.jit.load(path).state_dict().
+ *
+ * In any format float8 (every form) becomes float32, and uint16, uint32 and uint64 become int64; a number beyond
+ * int64 is an error.
  *
  * safetensors: a dict from name to tensor in the order of the file, with the file's metadata, if any, as
  * attribute "__metadata__".
@@ -63,7 +82,9 @@ TERN_API tern_value tern_value_load(tern_ctx *ctx, const char *path);
  * torch.load(path, mmap=True): the same values, but the tensors are memory-mapped: pages of the file are read
  * when they are first used. This needs a device that can use host memory, and data that is stored
  * uncompressed at a multiple of 64 bytes (as torch.save since 2.7 and Tern write .pth, and numpy .npy). All
- * other tensors are copied as by tern_value_load. Checksums are verified here too.
+ * other tensors are copied as by tern_value_load. The checksums of mapped tensors
+ * are not verified, since that would read the whole file (PyTorch verifies none); tern_value_load and
+ * tern_file_inspect verify all.
  *
  * Writing to a tensor changes memory, never the file. While its tensors are alive the file must not be
  * truncated, or the system kills the program (SIGBUS); saving to the same path with Tern is safe, because
@@ -73,17 +94,22 @@ TERN_API tern_value tern_value_map(tern_ctx *ctx, const char *path);
 
 /*
  * Describes the contents of a file of any of these formats without making tensors, including dtypes that Tern
- * cannot compute with (complex, unsigned 16 bits, float8):
+ * cannot compute with; those that are loaded as another dtype have it as "loads_as". The file is mapped, and
+ * its pages are released again; the report takes at most 32 MiB beyond the file's size, and so does what is
+ * unpacked for it:
  *
  *     {"format": "pth" | "safetensors" | "npy" | "npz" | "idx",
  *      "tensors": [{"name": "model.0.weight", "dtype": "float32", "shape": [2, 3], "sha256": TEXT}],
  *      "values": {"epoch": 5, "optimizer.param_groups.0.lr": 0.1},
  *      "warnings": [TEXT]}                     only where something was odd
  *
+ * A table, by its extension (.csv, .tsv, also with .gz), is read whole: {"format": "csv", "rows": 150, "columns":
+ * [{"name": TEXT, "kind": "empty" | "integer" | "number" | "date" | "text", "missing": 2, "different": 34}]}.
+ *
  * A name is the path of keys and indices joined by dots; a single tensor is called "". The checksum is over
  * the row-major little-endian bytes; it is none for an expanded view whose elements far exceed its storage.
  * Integers beyond 64 bits are reported as text, bytes as hexadecimal digits, dtypes as "torch.float32". A
- * .pth file that names asgd_rprop.code is refused, as in tern_value_load. None after latching an error.
+ * .pth file that names code is refused, as in tern_value_load. None after latching an error.
  */
 TERN_API tern_value tern_file_inspect(tern_ctx *ctx, const char *path);
 
@@ -135,7 +161,7 @@ TERN_API tern_tensor *tern_safetensors_tensor(const tern_safetensors *file, cons
 /*
  * numpy.load of a .npy file, versions 1 to 3: a tensor on the default device, or nil after latching an error.
  * Big-endian arrays are byte-swapped, column-major ones (fortran_order) keep their strides. Reads
- * float64/32/16, int64/32/16/8, uint8 and bool; every other dtype is an error that names it, and Python
+ * float64/32/16, int64/32/16/8, uint8 and bool, and uint16/32/64 as int64; every other dtype is an error that names it, and Python
  * objects are never read.
  */
 TERN_API tern_tensor *tern_npy_load(tern_ctx *ctx, const char *path);
@@ -172,10 +198,12 @@ typedef struct tern_csv_options {
     size_t size;
     char delimiter; /* ',' */
     bool header;    /* the first line holds the column names; if false, they are "0", "1", ... */
-    bool allow_missing; /* an empty cell is NaN; if false, it is an error */
+    bool allow_missing; /* a missing cell is NaN; if false, it is an error */
+    const char *
+        missing_advice; /* the end of the error about one: what to do. NULL: "read with allow_missing" */
 } tern_csv_options;
 #define TERN_CSV_OPTIONS                                                                           \
-    { sizeof(tern_csv_options), ',', true, false }
+    { sizeof(tern_csv_options), ',', true, false, NULL }
 
 /* A table of text cells, in the open scope. */
 typedef struct tern_csv tern_csv;
@@ -184,9 +212,30 @@ typedef struct tern_csv tern_csv;
  * pandas.read_csv(path), gzipped or not: RFC 4180 with "\n" or "\r\n" line ends; quoted cells may contain
  * line ends; a byte order mark and empty lines are skipped. The table needs memory for its text and at most
  * 16 bytes per cell and per row. Every row must have as many cells as the first. An error names the file, the
- * line and the column: "houses.csv:7: column 'price': 'n/a' is not a number". NULL options are the defaults.
+ * line and the column: "houses.csv:7: column 'price': 'cheap' is not a number". NULL options are the defaults.
  */
 TERN_API tern_csv *tern_csv_open(tern_ctx *ctx, const char *path, const tern_csv_options *options);
+
+/* What a column holds; missing cells do not count. */
+typedef enum tern_csv_kind {
+    TERN_CSV_EMPTY,   /* only missing cells */
+    TERN_CSV_INTEGER, /* whole numbers */
+    TERN_CSV_NUMBER,
+    TERN_CSV_DATE, /* year, month and day, also with a time */
+    TERN_CSV_TEXT
+} tern_csv_kind;
+
+typedef struct tern_csv_summary {
+    tern_csv_kind kind;
+    int64_t missing, different; /* cells; texts */
+} tern_csv_summary;
+
+/* Summarizes a column; false for a column that does not exist, and without memory. */
+TERN_API bool tern_csv_summarize(const tern_csv *csv, int column, tern_csv_summary *out_summary);
+
+/* Whether a cell is missing: empty, or one of the marks that pandas.read_csv takes for it, such as "NA", "N/A",
+ * "NaN", "null", "None". */
+TERN_API bool tern_csv_missing(const tern_csv *csv, int64_t row, int column);
 
 /* The number of rows below the header, and of columns; 0 for NULL. */
 TERN_API int64_t tern_csv_rows(const tern_csv *csv);
@@ -203,7 +252,7 @@ TERN_API const char *tern_csv_text(const tern_csv *csv, int64_t row, int column)
 TERN_API int64_t tern_csv_line(const tern_csv *csv, int64_t row);
 
 /* df[names].to_numpy(): float32 [rows, count] of these columns in this order; NULL means all columns. Numbers
- * are read as in Python; surrounding spaces are ignored. Nil after latching an error. */
+ * are read as in Python; surrounding spaces are ignored; a date is refused as such. Nil after latching an error. */
 TERN_API tern_tensor *tern_csv_numbers(tern_csv *csv, const char *const *names, int count);
 
 /* pandas.Categorical(df[name]).codes: int64 [rows], the index of each cell in the sorted list of the column's

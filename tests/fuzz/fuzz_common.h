@@ -75,7 +75,8 @@ static inline void fuzz_inspect(tern_ctx *ctx, const uint8_t *data, size_t size)
     unsigned char *copy = tern_alloc(size);
     fuzz_require(copy != NULL, "out of memory");
     if (size) memcpy(copy, data, size);
-    tern_value report = tern_inspect_over(ctx, "input", copy, size);
+    tern_value report = tern_inspect_over(ctx, "input", copy, size, NULL);
+    tern_free(copy);
     if (tern_check(ctx) == TERN_OK)
         fuzz_require(tern_json_text(ctx, report, 0) != NULL, tern_error(ctx));
     else

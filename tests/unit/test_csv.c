@@ -107,7 +107,13 @@ Test(csv, an_error_names_line_and_column) {
     check_says(ctx, "t.csv:2: column 'price': '2?' is not a number");
     csv = read_text(ctx, "a,price\n\n3,n/a\n", NULL);
     tern_csv_numbers(csv, price, 1);
-    check_says(ctx, "t.csv:3: column 'price': 'n/a' is not a number");
+    check_says(
+        ctx, "t.csv:3: column 'price' is missing ('n/a'): fill it in, or read with allow_missing");
+    csv = read_text(ctx, "a,price\n1,2024-01-31\n", NULL);
+    tern_csv_numbers(csv, price, 1);
+    check_says(
+        ctx, "t.csv:2: column 'price': '2024-01-31' is a date: give what matters of it as numbers, "
+             "its month or the days since another");
     tern_csv_numbers(read_text(ctx, "price\n\"\"\n", NULL), price, 1);
     check_says(ctx, "t.csv:2: column 'price' is empty: fill it in, or read with allow_missing");
     tern_csv_numbers(csv, other, 1);
@@ -180,5 +186,55 @@ Test(csv, every_allocation_may_fail) {
         failed += latched;
     }
     cr_assert_geq(failed, 8, "only %d allocations failed", failed);
+    tern_close(ctx);
+}
+
+Test(csv, missing_cells_are_those_of_pandas_and_zero_keeps_its_sign) {
+    static const char *const marks[] = {"",     "NA",   "N/A",  "NaN",  "nan",  "null",
+                                        "NULL", "None", "#N/A", "<NA>", " n/a "};
+    tern_ctx *ctx = tern_open(NULL);
+    tern_csv_options o = TERN_CSV_OPTIONS;
+    o.allow_missing = true;
+    for (size_t i = 0; i < sizeof marks / sizeof *marks; i++) {
+        char text[64];
+        double numbers[4];
+        snprintf(text, sizeof text, "a,b\n-0,%s\n-0.0,2\n", marks[i]);
+        tern_csv *csv = read_text(ctx, text, &o);
+        cr_assert_eq(tern_to_doubles(tern_csv_numbers(csv, NULL, 0), numbers, 4), TERN_OK, "%s",
+                     tern_error(ctx));
+        cr_assert(isnan(numbers[1]) && tern_csv_missing(csv, 0, 1) && !tern_csv_missing(csv, 1, 1),
+                  "%s", marks[i]);
+        cr_assert(signbit(numbers[0]) && signbit(numbers[2]));
+    }
+    o.allow_missing = false;
+    o.missing_advice = "do otherwise";
+    tern_csv_numbers(read_text(ctx, "a\nNA\n", &o), NULL, 0);
+    check_says(ctx, "t.csv:2: column 'a' is missing ('NA'): fill it in, or do otherwise");
+    tern_close(ctx);
+}
+
+Test(csv, a_column_is_what_all_its_cells_are) {
+    static const char text[] =
+        "i,f,d,t,e,m\n1,1,2024-01-31,x,,1\n2,0.5,1/2/24,y,NA,z\nNA,3,31.12.2023 10:00,x,,3\n";
+    static const struct {
+        tern_csv_kind kind;
+        int64_t missing, different;
+    } want[] = {{TERN_CSV_INTEGER, 1, 2}, {TERN_CSV_NUMBER, 0, 3}, {TERN_CSV_DATE, 0, 3},
+                {TERN_CSV_TEXT, 0, 2},    {TERN_CSV_EMPTY, 3, 0},  {TERN_CSV_TEXT, 0, 3}};
+    tern_ctx *ctx = tern_open(NULL);
+    tern_csv *csv = read_text(ctx, text, NULL);
+    tern_csv_summary s;
+    for (int i = 0; i < 6; i++) {
+        cr_assert(tern_csv_summarize(csv, i, &s));
+        cr_assert(s.kind == want[i].kind && s.missing == want[i].missing &&
+                      s.different == want[i].different,
+                  "column %d: kind %d, %d missing, %d different", i, (int)s.kind, (int)s.missing,
+                  (int)s.different);
+    }
+    cr_assert(!tern_csv_summarize(csv, 6, &s) && !tern_csv_summarize(NULL, 0, &s));
+    static const char *const no_dates[] = {"2024",  "1.5",         "1-2",   "2024-1-", "123-1-1",
+                                           "1.2.3", "2024-01-31x", "a-1-1", ""};
+    for (size_t i = 0; i < sizeof no_dates / sizeof *no_dates; i++)
+        cr_assert(!tern_csv_is_date(no_dates[i], strlen(no_dates[i])), "%s", no_dates[i]);
     tern_close(ctx);
 }

@@ -1,6 +1,7 @@
 #define _GNU_SOURCE
 #include "io_fixture.h"
 
+#include "io/inspect.h"
 #include "io/pth.h"
 #include "io/zip_writer.h"
 #include "tern/memory.h"
@@ -302,5 +303,68 @@ Test(inspect, ends_for_every_pickle) {
     cr_assert_eq(tern_dict_get(tensor_named(v, ""), "sha256").kind, TERN_VALUE_NONE);
     cr_assert_eq(tern_value_count(tern_dict_get(v, "warnings")), 1);
     count_files(folder, true);
+    tern_close(ctx);
+}
+
+/* ---- files of others ------------------------------------------------------------------------- */
+
+Test(inspect, tells_what_older_and_odd_files_hold) {
+    tern_ctx *ctx = tern_open(NULL);
+    tern_value v = tern_file_inspect(ctx, SAMPLE("python2.pth"));
+    cr_assert_eq(tern_value_count(tern_dict_get(v, "tensors")), 2, "%s", tern_error(ctx));
+    v = tern_file_inspect(ctx, SAMPLE("no_checksums.pth"));
+    cr_assert_str_eq(tern_value_at(tern_dict_get(v, "warnings"), 0).as.s,
+                     "no checksums are stored: damage would not be found");
+    v = tern_file_inspect(ctx, SAMPLE("script.pt"));
+    cr_assert_eq(tern_value_count(tern_dict_get(v, "tensors")), 11, "%s", tern_error(ctx));
+    cr_assert_eq(tensor_named(v, "seq.0.weight").kind, TERN_VALUE_DICT);
+    tern_close(ctx);
+}
+
+Test(pth, gives_the_weights_of_torchscript) {
+    static const char *const files[] = {SAMPLE("script.pt"), SAMPLE("traced.pt")};
+    /* list(torch.jit.load(path).state_dict()), sorted */
+    static const char *const names[] = {"bn.bias",
+                                        "bn.num_batches_tracked",
+                                        "bn.running_mean",
+                                        "bn.running_var",
+                                        "bn.weight",
+                                        "buf",
+                                        "fc.bias",
+                                        "fc.weight",
+                                        "l.0",
+                                        "seq.0.bias",
+                                        "seq.0.weight"};
+    tern_ctx *ctx = tern_open(NULL);
+    for (size_t f = 0; f < 2; f++) {
+        tern_value state = tern_value_load(ctx, files[f]);
+        cr_assert_eq(tern_value_count(state), 11, "%s", tern_error(ctx));
+        for (size_t i = 0; i < 11; i++)
+            cr_assert_eq(tern_dict_get(state, names[i]).kind, TERN_VALUE_TENSOR, "%s", names[i]);
+        cr_assert_eq(tern_size(tern_dict_get(state, "fc.weight").as.tensor, 1), 3);
+    }
+    tern_close(ctx);
+}
+
+Test(inspect, control_characters_stay_in_no_message) {
+    static const char *const headers[] = {"{\"\xc2\x9b"
+                                          "31mX\\q\":{}}",
+                                          "{\"_\xc2\x9b\n\x1b[2JX\":{}}",
+                                          "{\"a\\u009b\\u001b\\nb\":{}}"};
+    tern_ctx *ctx = tern_open(NULL);
+    for (size_t i = 0; i < 3; i++) {
+        unsigned char bytes[200] = {0};
+        size_t length = strlen(headers[i]);
+        bytes[0] = (unsigned char)length;
+        memcpy(bytes + 8, headers[i], length);
+        tern_inspect_over(ctx, "x\x1b.safetensors", bytes, 8 + length, NULL);
+        const char *message = tern_error(ctx);
+        cr_assert_neq(tern_check(ctx), TERN_OK);
+        for (const char *c = message; *c; c++)
+            cr_assert((unsigned char)*c >= 0x20 &&
+                          !((unsigned char)*c == 0xc2 && (c[1] & 0xe0) == 0x80),
+                      "a control character in: %s", message);
+        tern_error_clear(ctx);
+    }
     tern_close(ctx);
 }

@@ -101,16 +101,14 @@ Test(pickle, refuses_to_write_what_no_reader_could_take) {
     tern_ctx *ctx = tern_open(NULL);
     tern_value list = tern_list_new(ctx), deep = tern_none();
     tern_list_append(list, list);
-    const tern_value bad[] = {list, tern_text("\xff"), tern_text("\xed\xa0\x80"),
-                              tern_generator_value(tern_default_generator(ctx)), deep};
+    const tern_value bad[] = {list, tern_generator_value(tern_default_generator(ctx)), deep};
     static const char *const messages[] = {
-        "save: a list or dict contains itself, which cannot be saved", "save: a text is not UTF-8",
-        "save: a text is not UTF-8",
+        "save: a list or dict contains itself, which cannot be saved",
         "save: a generator cannot be saved: save the state that tern_generator_get_state gives",
         "save: values are nested deeper than 256"};
-    for (size_t i = 0; i < 5; i++) {
+    for (size_t i = 0; i < 3; i++) {
         tern_value value = bad[i];
-        for (int n = 0; i == 4 && n < 300; n++) {
+        for (int n = 0; i == 2 && n < 300; n++) {
             tern_value outer = tern_tuple_new(ctx);
             tern_list_append(outer, value);
             value = outer;
@@ -136,7 +134,8 @@ typedef struct reading {
 
 static reading reading_begin(void) {
     reading r = {tern_open(NULL), {0}};
-    r.reader = (tern_pickle_reader){r.ctx, "x.pth", known, 1, NULL, NULL};
+    r.reader =
+        (tern_pickle_reader){.ctx = r.ctx, .path = "x.pth", .globals = known, .n_globals = 1};
     return r;
 }
 
@@ -171,8 +170,20 @@ Test(pickle, reads_what_protocols_2_to_5_write) {
     cr_assert(n->kind == TERN_P_CALL && n->as.items[0]->as.known == 7 && n->length == 2);
     n = READ(&r, "\x80\x02"
                  "ccollections\nOrderedDict\n)R(K\1K\2u}X\1\0\0\0aNsb.");
-    cr_assert(n->kind == TERN_P_CALL && n->length == 4 && n->pairs);
+    cr_assert(n->kind == TERN_P_CALL && n->length == 4);
     cr_assert(n->built && n->built->kind == TERN_P_DICT);
+    n = READ(&r, "(lp0\nI12\naI01\naI00\naL-3L\naF0.5\naS'a\\n\\x41\\''\nag0\na.");
+    cr_assert(n && n->kind == TERN_P_LIST && n->length == 7, "%s", tern_error(r.ctx));
+    cr_assert(n->as.items[0]->as.i == 12 && n->as.items[3]->as.i == -3);
+    cr_assert(n->as.items[1]->as.b && n->as.items[2]->kind == TERN_P_BOOL);
+    cr_assert_eq(n->as.items[4]->as.f, 0.5);
+    cr_assert(n->as.items[5]->length == 4 && !memcmp(n->as.items[5]->as.bytes, "a\nA'", 4));
+    cr_assert_eq(n->as.items[6], n, "a memo number written out");
+    n = READ(&r, "V\xe9\\u20ac\\U0001f600\n.");
+    cr_assert(n && n->length == 9 &&
+              !memcmp(n->as.bytes, "\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80", 9));
+    n = READ(&r, "L-123456789012345678901234567890L\n.");
+    cr_assert(n && n->kind == TERN_P_TEXT && n->length == 31, "%s", tern_error(r.ctx));
     n = READ(&r, "\x80\x02(K\1K\2t\x85Q.");
     cr_assert(n->kind == TERN_P_STORED && r.reader.stored == n);
     reading_end(&r);
@@ -198,7 +209,7 @@ Test(pickle, refuses_damage_with_the_place) {
         size_t size;
     } bad[] = {BAD(""),
                BAD("\x80"),
-               BAD("\x80\x01N."),
+               BAD("\x80\x06N."),
                BAD("\x80\x02"),
                BAD("\x80\x02."),
                BAD("\x80\x02NN."),
@@ -230,7 +241,20 @@ Test(pickle, refuses_damage_with_the_place) {
                BAD("\x80\x02G\0\0\0"),
                BAD("\x80\x02\x95\xff\xff\xff\xff\xff\xff\xff\xffN."),
                BAD("\x80\x02NN\x93."),
-               BAD("\x80\x02I1\n."),
+               BAD("\x80\x02I1x\n."),
+               BAD("\x80\x02I1"),
+               BAD("\x80\x02L\n."),
+               BAD("\x80\x02Fx\n."),
+               BAD("\x80\x02Sa\n."),
+               BAD("\x80\x02S'a\n."),
+               BAD("\x80\x02S'\\'\n."),
+               BAD("\x80\x02S'\\q'\n."),
+               BAD("\x80\x02V\\u12\n."),
+               BAD("\x80\x02V\\ud800\n."),
+               BAD("\x80\x02Np-1\n."),
+               BAD("\x80\x02g7\n."),
+               BAD("\x80\x02\x8f(Na."),
+               BAD("\x80\x02](N\x90."),
                BAD("\x80\x02(i"),
                BAD("\x80\x02\xff."),
                BAD("\x80\x02Q."),

@@ -1,7 +1,10 @@
 #define _GNU_SOURCE
 #include "io_fixture.h"
 
+#include <zlib.h>
+
 #include "io/bytes.h"
+#include "io/crc32.h"
 #include "io/zip_reader.h"
 #include "io/zip_writer.h"
 #include "tern/memory.h"
@@ -309,4 +312,60 @@ Test(zip, writes_offsets_beyond_4_gigabytes_in_64_bits) {
     cr_assert_eq(tern_read_u64(end - 20 - 56 + 48), far + directory);
     tern_free(sink.bytes);
     tern_close(ctx);
+}
+
+/* ---- what other writers leave out ------------------------------------------------------------ */
+
+Test(zip, passes_over_bytes_behind_the_end) {
+    tern_ctx *ctx = tern_open(NULL);
+    tern_sink sink = small_archive(ctx);
+    size_t size = sink.used;
+    tern_zip zip;
+    for (size_t behind = 0; behind <= 65536; behind = behind * 2 + 1) {
+        for (size_t i = sink.used; i < size + behind; i++) tern_sink_put(&sink, "", 1);
+        bool good = tern_zip_open(&zip, ctx, "x", sink.bytes, sink.used) == TERN_OK;
+        cr_assert_eq(good, behind <= 65535, "%zu bytes: %s", behind, tern_error(ctx));
+        cr_assert_eq(zip.behind, good ? behind : 0);
+        tern_zip_close(&zip);
+    }
+    tern_free(sink.bytes);
+    tern_close(ctx);
+}
+
+Test(zip, reads_an_archive_without_checksums_and_no_other_without_verifying) {
+    static unsigned char bytes[65536];
+    tern_ctx *ctx = tern_open(NULL);
+    tern_zip zip;
+    const unsigned char *data;
+    size_t size = slurp(SAMPLE("no_checksums.pth"), bytes);
+    cr_assert_eq(tern_zip_open(&zip, ctx, "x", bytes, size), TERN_OK, "%s", tern_error(ctx));
+    cr_assert(zip.no_checksums);
+    for (size_t i = 0; i < zip.count; i++)
+        cr_assert_eq(tern_zip_read(&zip, &zip.members[i], &data), TERN_OK);
+    tern_zip_close(&zip);
+
+    tern_sink sink = small_archive(ctx);
+    memset(sink.bytes + directory_of(&sink) + 16, 0, 4); /* one of them gone */
+    cr_assert_eq(tern_zip_open(&zip, ctx, "x", sink.bytes, sink.used), TERN_OK);
+    cr_assert(!zip.no_checksums);
+    cr_assert_eq(tern_zip_read(&zip, find(&zip, "root/data.pkl"), &data), TERN_ERR_FORMAT);
+    tern_zip_close(&zip);
+    tern_free(sink.bytes);
+    tern_close(ctx);
+}
+
+Test(zip, checksums_are_zlibs_at_every_length_and_place) {
+    static unsigned char bytes[4096];
+    uint64_t state = 7;
+    for (size_t i = 0; i < sizeof bytes; i++) bytes[i] = (unsigned char)draw(&state, 256);
+    for (size_t at = 0; at < 17; at++)
+        for (size_t length = 0; length < 1100; length += length < 320 ? 1 : 61) {
+            uint32_t start = (uint32_t)draw(&state, UINT32_MAX);
+            uint32_t want = (uint32_t)crc32_z(start, bytes + at, length);
+            cr_assert_eq(tern_crc32(start, bytes + at, length), want, "%zu bytes at %zu", length,
+                         at);
+        }
+    uint32_t parts = tern_crc32(tern_crc32(0, bytes, 1000), bytes + 1000, 3096);
+    cr_assert_eq(parts, tern_crc32(0, bytes, 4096));
+    cr_assert_eq(tern_crc32(0, NULL, 0), 0);
 }
