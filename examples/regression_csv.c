@@ -1,5 +1,5 @@
 /*
- * regression_csv.c: predicts a price from the asgd_rprop.columns of a CSV file.
+ * regression_csv.c: predicts a price from the columns of a CSV file.
  *
  *     regression_csv FILE.csv         the last column is learned from the others
  *

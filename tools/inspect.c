@@ -20,6 +20,16 @@ static const char *text_of(tern_value entry, const char *key) {
     return value.kind == TERN_VALUE_STRING ? value.as.s : "";
 }
 
+/* "float8_e5m2 (as float32)" */
+static const char *dtype_text(tern_ctx *ctx, tern_value entry) {
+    char text[80];
+    const char *wider = text_of(entry, "loads_as");
+    if (!*wider) return text_of(entry, "dtype");
+    snprintf(text, sizeof text, "%s (as %s)", text_of(entry, "dtype"), wider);
+    tern_value kept = tern_string(ctx, text);
+    return kept.kind == TERN_VALUE_STRING ? kept.as.s : "";
+}
+
 static int print_tensors(const verb *v, tern_ctx *ctx, tern_value tensors) {
     size_t count = tern_value_count(tensors);
     const char **cells = tern_alloc_zeroed((count + 1) * COLUMNS, sizeof *cells);
@@ -33,7 +43,7 @@ static int print_tensors(const verb *v, tern_ctx *ctx, tern_value tensors) {
         tern_value kept = tern_string(ctx, shape);
         const char **row = cells + (i + 1) * COLUMNS;
         row[0] = plain_text(ctx, text_of(entry, "name"));
-        row[1] = text_of(entry, "dtype");
+        row[1] = dtype_text(ctx, entry);
         row[2] = kept.kind == TERN_VALUE_STRING ? kept.as.s : "";
         row[3] = text_of(entry, "sha256");
     }
@@ -42,10 +52,34 @@ static int print_tensors(const verb *v, tern_ctx *ctx, tern_value tensors) {
     return EXIT_OK;
 }
 
+/* "name  kind  missing  different", a line for each column of a table. */
+static int print_columns(const verb *v, tern_ctx *ctx, tern_value columns) {
+    static const char *const keys[COLUMNS] = {"name", "kind", "missing", "different"};
+    size_t count = tern_value_count(columns);
+    const char **cells = tern_alloc_zeroed((count + 1) * COLUMNS, sizeof *cells);
+    if (!cells) return work_failed(v, "out of memory");
+    for (size_t c = 0; c < COLUMNS; c++) cells[c] = keys[c];
+    for (size_t i = 0; i < count * COLUMNS; i++) {
+        tern_value item = tern_dict_get(tern_value_at(columns, i / COLUMNS), keys[i % COLUMNS]);
+        char text[24];
+        snprintf(text, sizeof text, "%lld", (long long)item.as.i);
+        cells[COLUMNS + i] = plain_text(ctx, item.kind == TERN_VALUE_STRING ? item.as.s : text);
+    }
+    cells[0] = "column";
+    table_print(cells, count + 1, COLUMNS);
+    tern_free(cells);
+    return EXIT_OK;
+}
+
 static int print_report(const verb *v, tern_ctx *ctx, const char *path, tern_value report) {
     char text[VALUE_SIZE];
     tern_value key, item, tensors = tern_dict_get(report, "tensors");
-    printf("%s: %s\n", path, text_of(report, "format"));
+    printf("%s: %s\n", plain_text(ctx, path), text_of(report, "format"));
+    tern_value columns = tern_dict_get(report, "columns");
+    if (columns.kind == TERN_VALUE_LIST) {
+        printf("%lld rows\n", (long long)tern_dict_get(report, "rows").as.i);
+        return print_columns(v, ctx, columns);
+    }
     int status = tern_value_count(tensors) ? print_tensors(v, ctx, tensors) : EXIT_OK;
     tern_value values = tern_dict_get(report, "values");
     for (size_t i = 0; tern_dict_at(values, i, &key, &item); i++) {
@@ -78,7 +112,7 @@ static int run(const verb *v, void *options) {
 const verb verb_inspect = {
     .name = "inspect",
     .arguments = "FILE",
-    .summary = "shows what is in a .pth, .safetensors, .npy, .npz or IDX file",
+    .summary = "tells what is in a .pth, .safetensors, .npy, .npz, IDX or CSV file",
     .details = "A name is the path of keys and indices, joined by dots. The checksum is over the "
                "row-major\nlittle-endian bytes. A .pth file that would run code is refused; the "
                "error names\nthe code.",

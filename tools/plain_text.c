@@ -9,7 +9,6 @@ const char *plain_text(tern_ctx *ctx, const char *text) {
     char *copy = tern_scope_alloc(ctx, size);
     if (!copy) return "";
     memcpy(copy, text, size);
-    for (char *c = copy; *c; c++)
-        if ((unsigned char)*c < ' ' || *c == 0x7f) *c = '?';
+    tern_text_tame(copy, false);
     return copy;
 }

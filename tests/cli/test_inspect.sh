@@ -54,4 +54,17 @@ run 1 inspect "$work"
 complains "tern inspect: "
 run 2 inspect
 complains "tern inspect: " "argument is missing"
+
+# Tables: kinds and missing cells of columns. Control characters of a file stay out of the terminal.
+printf 'area,town,built\n70,Ulm,2001-05-01\nNA,Bonn,1990-01-31\n45.5,Ulm,\n' >"$work/houses.csv"
+run 0 inspect "$work/houses.csv" --json
+json format=csv rows=3 columns/0/kind=number columns/0/missing=1 columns/1/kind=text columns/1/different=2
+json columns/2/kind=date columns/2/missing=1
+run 0 inspect "$work/houses.csv"
+says "3 rows"
+says "town"
+printf '\17\0\0\0\0\0\0\0{"\302\23331mX\\q":{}}' >"$work/csi.safetensors"
+run 1 inspect "$work/csi.safetensors"
+complains "tern inspect: " "31mX"
+check "$last: a control character" [ "$(LC_ALL=C tr -cd '\233\033' <"$err" | wc -c)" -eq 0 ]
 finish

@@ -34,6 +34,8 @@ static const recipe_key keys[] = {
     {"test_transforms", KEY_TEXT, AT(test_transforms), 0, 0},
     {"target", KEY_TEXT, AT(target), 0, 0},
     {"inputs", KEY_TEXT, AT(inputs), 0, 0},
+    {"header", KEY_WHOLE, AT(header), 0, 1},
+    {"missing", KEY_TEXT, AT(missing), 0, 0},
     {"standardize", KEY_WHOLE, AT(standardize), 0, 1},
     {"test_share", KEY_NUMBER, AT(test_share), 0.0001, 0.9999},
     {"device", KEY_TEXT, AT(device), 0, 0},
@@ -63,6 +65,8 @@ recipe recipe_default(void) {
                     .device = "",
                     .out = "runs/fashion-mnist",
                     .keep = "last",
+                    .header = 1,
+                    .missing = "refuse",
                     .epochs = 5,
                     .batch_size = 32,
                     .seed = 42,
@@ -175,6 +179,9 @@ bool recipe_parse(tern_ctx *ctx, const char *path, char *text, recipe *out_recip
         read_line(ctx, path, line, text, given, out_recipe);
         text = end ? end + 1 : NULL;
     }
+    if (strcmp(out_recipe->missing, "refuse") != 0 && strcmp(out_recipe->missing, "mean") != 0)
+        tern_fail(ctx, TERN_ERR_FORMAT, "%s: missing is refuse or mean, not '%s'", path,
+                  out_recipe->missing);
     if (strcmp(out_recipe->keep, "last") != 0 && strcmp(out_recipe->keep, "best") != 0)
         tern_fail(ctx, TERN_ERR_FORMAT, "%s: keep is last or best, not '%s'", path,
                   out_recipe->keep);

@@ -19,10 +19,12 @@ typedef struct recipe {
     const char *transforms,
         *test_transforms; /* of the inputs, as tern_transformed_new takes them */
     const char *target,
-        *inputs;        /* of a table: a column (the last), columns by commas (the others) */
-    const char *device; /* "" is what the command line says */
-    const char *out;    /* the run's folder */
-    const char *keep;   /* which epoch's weights model.pth holds: last, or best test loss */
+        *inputs;         /* of a table: a column (the last), columns by commas (the others) */
+    const char *device;  /* "" is what the command line says */
+    const char *out;     /* the run's folder */
+    int64_t header;      /* of a table: 1 if its first line holds the column names */
+    const char *missing; /* of a table: what a missing input becomes, refuse or mean */
+    const char *keep;    /* which epoch's weights model.pth holds: last, or best test loss */
     int64_t epochs, batch_size, seed, workers;
     int64_t limit;       /* training samples; 0: all, or a subset on a reference device */
     int64_t patience;    /* epochs without a better test loss until training stops; 0: never */

@@ -7,6 +7,7 @@
 #include "tern/memory.h"
 #include "tern/ops.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -71,6 +72,47 @@ static tern_tensor *read_inputs(tern_ctx *ctx, const char *path, tern_csv *csv, 
     return tern_csv_numbers(csv, columns, (int)count);
 }
 
+/* ---- missing cells --------------------------------------------------------------------------- */
+
+/* The mean of each column's numbers, without those that are missing. */
+static tern_value means_of(tern_ctx *ctx, const double *numbers, size_t rows, size_t columns) {
+    tern_value list = tern_list_new(ctx);
+    for (size_t c = 0; c < columns; c++) {
+        double sum = 0;
+        size_t count = 0;
+        for (size_t r = 0; r < rows; r++) {
+            double number = numbers[r * columns + c];
+            if (isnan(number)) continue;
+            sum += number;
+            count++;
+        }
+        tern_list_append(list, tern_float(count ? sum / (double)count : 0));
+    }
+    return list;
+}
+
+/* Puts the column's mean where a number is missing: the one in the facts, or else that of this table, which the
+ * facts are told. */
+static tern_tensor *filled(tern_tensor *inputs, tern_value facts) {
+    if (tern_is_nil(inputs)) return inputs;
+    tern_ctx *ctx = tern_context_of(inputs);
+    size_t rows = (size_t)tern_size(inputs, 0), columns = (size_t)tern_size(inputs, 1);
+    size_t count = rows * columns; /* a tensor holds as many */
+    double *numbers = tern_scope_alloc(ctx, (count + 1) * sizeof *numbers);
+    float *narrow = tern_scope_alloc(ctx, (count + 1) * sizeof *narrow);
+    if (!numbers || !narrow || tern_to_doubles(inputs, numbers, count) != TERN_OK) return NULL;
+    tern_value means = tern_dict_get(facts, "fill");
+    if (means.kind != TERN_VALUE_LIST) {
+        means = means_of(ctx, numbers, rows, columns);
+        tern_dict_set(facts, "fill", means);
+    }
+    for (size_t i = 0; i < count; i++)
+        narrow[i] =
+            (float)(isnan(numbers[i]) ? tern_value_as_double(tern_value_at(means, i % columns))
+                                      : numbers[i]);
+    return tern_from_data(ctx, narrow, TERN_SHAPE((int64_t)rows, (int64_t)columns), TERN_FLOAT32);
+}
+
 /* ---- targets --------------------------------------------------------------------------------- */
 
 static int64_t place_in(tern_value names, const char *name) {
@@ -122,10 +164,25 @@ static tern_tensor *binary_targets(tern_ctx *ctx, const recipe *r, const char *p
     return numbers;
 }
 
+/* What is to be learned cannot be made up. */
+static bool targets_given(tern_ctx *ctx, const char *path, const tern_csv *csv,
+                          const char *target) {
+    int column = tern_csv_column(csv, target);
+    for (int64_t row = 0; column >= 0 && row < tern_csv_rows(csv); row++) {
+        if (!tern_csv_missing(csv, row, column)) continue;
+        tern_fail(ctx, TERN_ERR_FORMAT,
+                  "%s:%lld: column '%.60s', the target, is missing: take the row out", path,
+                  (long long)tern_csv_line(csv, row), plain_text(ctx, target));
+        return false;
+    }
+    return true;
+}
+
 static tern_tensor *read_targets(tern_ctx *ctx, const recipe *r, const char *path, tern_csv *csv,
                                  tern_value facts) {
     const char *target = tern_dict_get(facts, "target").as.s;
     tern_value names = tern_dict_get(facts, "classes");
+    if (!targets_given(ctx, path, csv, target)) return NULL;
     if (task_kind_of(r) == TASK_BINARY) return binary_targets(ctx, r, path, csv, target);
     if (task_kind_of(r) != TASK_CLASSES) return tern_csv_numbers(csv, &target, 1);
     if (names.kind == TERN_VALUE_LIST) return known_classes(ctx, path, csv, target, names);
@@ -139,11 +196,16 @@ bool table_read(tern_ctx *ctx, const recipe *r, const char *path, bool needs_tar
     tern_csv_options o = TERN_CSV_OPTIONS;
     *out_table = (table_data){NULL, NULL};
     if (strstr(path, ".tsv")) o.delimiter = '\t';
+    bool fills = strcmp(r->missing, "mean") == 0;
+    o.header = r->header != 0;
+    o.allow_missing = fills;
+    o.missing_advice = "set `missing = mean` in the recipe";
     tern_csv *csv = tern_csv_open(ctx, path, &o);
     if (!csv) return false;
     tern_value names = input_names(ctx, r, csv, facts);
     if (tern_check(ctx) != TERN_OK) return false;
     out_table->inputs = read_inputs(ctx, path, csv, names);
+    if (fills && out_table->inputs) out_table->inputs = filled(out_table->inputs, facts);
     const char *target = tern_dict_get(facts, "target").as.s;
     if (needs_targets || tern_csv_column(csv, target) >= 0)
         out_table->targets = read_targets(ctx, r, path, csv, facts);
