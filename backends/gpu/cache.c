@@ -93,7 +93,7 @@ unsigned char *gpu_cache_load(const tern_host *host, const gpu_cache_key *key, s
     return bytes;
 }
 
-/* ---- keeping ---------------------------------------------------------------------------------- */
+/* ---- keeping --------------------------------------------------------------------------------- */
 
 /* Bytes in the folder; the name of the file that was written longest ago. */
 static uint64_t look_around(const char *folder, char *out_oldest) {

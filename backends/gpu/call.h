@@ -4,7 +4,7 @@
 #ifndef TERN_GPU_CALL_H
 #define TERN_GPU_CALL_H
 
-#include "cpu_ref/walk.h"
+#include "../cpu_ref/walk.h"
 #include "gpu.h"
 #include "types.h"
 

@@ -42,7 +42,7 @@ typedef struct gpu_driver {
                      const gpu_argument *arguments, int32_t count, const gpu_extent *extent,
                      tern_backend_error *err);
     /* The queue's error flag, a gpu_flag of kernels/launch.h. */
-    tern_bbuffer *(*flag)(tern_bqueue *queue);
+    tern_bbuffer *(*flag)(gpu_device *device, tern_bqueue *queue);
 } gpu_driver;
 
 /* A program in the device's table, found again by its key. */

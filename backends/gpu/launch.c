@@ -6,8 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "../cpu_ref/kit_dtypes.h"
 #include "call.h"
-#include "cpu_ref/kit_dtypes.h"
 
 int32_t gpu_fail(tern_backend_error *err, int32_t status, const char *format, ...) {
     va_list arguments;
@@ -115,7 +115,7 @@ void gpu_scratch_end(const gpu_call *call, tern_bbuffer *buffer) {
 }
 
 gpu_argument gpu_flag_argument(const gpu_call *call) {
-    return GPU_BUFFER(call->device->driver->flag(call->queue));
+    return GPU_BUFFER(call->device->driver->flag(call->device, call->queue));
 }
 
 size_t gpu_flag_size(void) {

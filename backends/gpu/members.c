@@ -1,7 +1,7 @@
 /* The members of UNARY, BINARY and TERNARY as functions of kernels/functions.h. */
 #include "members.h"
 
-#include "cpu_ref/walk.h"
+#include "../cpu_ref/walk.h"
 
 enum { F = 1, I = 2, FI = 3 };
 

@@ -95,7 +95,7 @@ typedef struct source {
 
 static const source sources[GPU_SOURCE_COUNT] = {
     [GPU_SOURCE_COPY] = {{gpu_text_copy}, {"fill", "copy"}},
-    [GPU_SOURCE_REDUCE] = {{gpu_text_reduce}, {"reduce_item", "reduce_group"}},
+    [GPU_SOURCE_REDUCE] = {{gpu_text_reduce}, {"reduce_item", "reduce_group", "reduce_run"}},
     [GPU_SOURCE_PRODUCT] = {{gpu_text_tile, gpu_text_product}, {"product"}},
     [GPU_SOURCE_CONV] = {{gpu_text_tile, gpu_text_conv}, {NULL}},
     [GPU_SOURCE_POOL] = {{gpu_text_pool}, {NULL}},

@@ -173,7 +173,8 @@ static void close_device(tern_bdevice *base) {
     char line[160];
     snprintf(line, sizeof line, "opencl: %u programs were compiled, %u came from the cache",
              self->built, self->loaded);
-    opencl_host->log(TERN_BACKEND_LOG_INFO, line);
+    bool wanted = getenv("TERN_OPENCL_COUNT") != NULL;
+    opencl_host->log(wanted ? TERN_BACKEND_LOG_WARNING : TERN_BACKEND_LOG_INFO, line);
     gpu_device_fini(&self->gpu);
     clReleaseContext(self->context);
     pthread_mutex_destroy(&self->pinned_lock);

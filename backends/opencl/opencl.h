@@ -10,7 +10,7 @@
 
 #include <CL/cl.h>
 
-#include "gpu/gpu.h"
+#include "../gpu/gpu.h"
 
 typedef struct opencl_device {
     gpu_device gpu;

@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "gpu/cache.h"
+#include "../gpu/cache.h"
 #include "opencl.h"
 
 #define MOST_KERNELS 4
@@ -165,7 +165,8 @@ static int32_t start(gpu_device *device, tern_bqueue *queue, gpu_program *own, i
     return code == CL_SUCCESS ? TERN_BACKEND_OK : opencl_failed(err, call, code);
 }
 
-static tern_bbuffer *flag(tern_bqueue *queue) {
+static tern_bbuffer *flag(gpu_device *device, tern_bqueue *queue) {
+    (void)device;
     return (tern_bbuffer *)(void *)((opencl_queue *)(void *)queue)->flag;
 }
 

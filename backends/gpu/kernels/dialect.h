@@ -6,8 +6,9 @@
  * a group is declared by LOCAL at the top of a kernel; BARRIER is reached by every item of a group or
  * by none.
  *
- * On the host a work item is a thread; who includes this file there has declared gpu_host_item and
- * gpu_host_barrier (tests/unit/gpu_host.h), and a LOCAL is static, since one group runs at a time.
+ * On the host a work item of a group with barriers is a thread; who compiles a kernel there has declared
+ * gpu_host_item and gpu_host_barrier (tests/backends/gpu_host.c). A LOCAL is static, since one group runs at
+ * a time.
  */
 #if defined(__OPENCL_VERSION__)
 #pragma OPENCL FP_CONTRACT OFF
