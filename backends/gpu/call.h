@@ -45,6 +45,7 @@ typedef enum gpu_source {
     GPU_SOURCE_NONZERO,
     GPU_SOURCE_SOFTMAX,
     GPU_SOURCE_EMBEDDING,
+    GPU_SOURCE_CROSS_ENTROPY,
     GPU_SOURCE_COUNT
 } gpu_source;
 
@@ -150,6 +151,8 @@ int32_t gpu_resize(const gpu_call *call);
 int32_t gpu_softmax(const gpu_call *call);
 int32_t gpu_softmax_grad(const gpu_call *call);
 int32_t gpu_embedding_grad(const gpu_call *call);
+int32_t gpu_cross_entropy(const gpu_call *call);
+int32_t gpu_cross_entropy_grad(const gpu_call *call);
 
 /* Whether the kernels have a member for a dtype. */
 bool gpu_unary_has(int32_t fn, int32_t dtype);

@@ -216,6 +216,10 @@ static const family families[] = {
                                          0},
     [FUSED(TERN_KERNEL_LOG_SOFTMAX_GRAD)] = {gpu_softmax_grad, SIZE(softmax), 2, 2, 1,
                                              floating_only, 0},
+    [FUSED(TERN_KERNEL_CROSS_ENTROPY)] = {gpu_cross_entropy, SIZE(cross_entropy), 2, 3, 4,
+                                          floating_only, 0},
+    [FUSED(TERN_KERNEL_CROSS_ENTROPY_GRAD)] = {gpu_cross_entropy_grad, SIZE(cross_entropy), 6, 7, 1,
+                                               floating_only, 0},
     [FUSED(TERN_KERNEL_EMBEDDING_GRAD)] = {gpu_embedding_grad, SIZE(embedding_grad), 2, 2, 1,
                                            floating_only, 0},
 };
@@ -243,7 +247,7 @@ bool gpu_supports(tern_bdevice *device, const tern_kernel_query *query, const ch
     else if (query->n_inputs < own->min_inputs || query->n_inputs > own->max_inputs ||
              query->n_outputs < 1 || query->n_outputs > own->max_outputs ||
              query->n_inputs + query->n_outputs > GPU_OPERANDS)
-        *out_reason = "the kernel takes another number of operands";
+        *out_reason = "wrong number of operands for the kernel";
     else if (!tern_kit_knows_dtypes(query))
         *out_reason = "an element type that this backend does not know";
     else if (uses_f64(query) && !((const gpu_device *)device)->has_f64)

@@ -107,6 +107,8 @@ static const source sources[GPU_SOURCE_COUNT] = {
     [GPU_SOURCE_NONZERO] = {{gpu_text_nonzero}, {"nonzero_count", "nonzero"}},
     [GPU_SOURCE_SOFTMAX] = {{gpu_text_functions, gpu_text_lines, gpu_text_softmax}, {NULL}},
     [GPU_SOURCE_EMBEDDING] = {{gpu_text_embedding}, {"embedding_grad"}},
+    [GPU_SOURCE_CROSS_ENTROPY] = {{gpu_text_functions, gpu_text_cross_entropy},
+                                  {"cross_entropy", "cross_entropy_sum", "cross_entropy_grad"}},
 };
 
 /* Where what is built depends on DIRECTION, there is one kernel for each. */

@@ -26,5 +26,6 @@ GPU_FITS(gpu_index_launch, 4);
 GPU_FITS(gpu_pick_launch, 3);
 GPU_FITS(gpu_resolve_launch, 3);
 GPU_FITS(gpu_nonzero_launch, 2);
+GPU_FITS(gpu_entropy_launch, 9);
 
 #endif

@@ -51,10 +51,10 @@ void opencl_queue_destroy(tern_bdevice *base, tern_bqueue *queue) {
 int32_t opencl_queue_synchronize(tern_bdevice *base, tern_bqueue *queue, tern_backend_error *err) {
     (void)base;
     opencl_queue *own = queue_of(queue);
-    cl_int code = clEnqueueReadBuffer(own->queue, own->flag, CL_FALSE, 0, gpu_flag_size(),
+    cl_int read = clEnqueueReadBuffer(own->queue, own->flag, CL_FALSE, 0, gpu_flag_size(),
                                       &own->seen, 0, NULL, NULL);
-    if (code != CL_SUCCESS) return opencl_failed(err, "clEnqueueReadBuffer", code);
-    code = clFinish(own->queue);
+    cl_int code = clFinish(own->queue); /* in any case: copies to the host may be under way */
+    if (read != CL_SUCCESS) return opencl_failed(err, "clEnqueueReadBuffer", read);
     return code == CL_SUCCESS ? TERN_BACKEND_OK : opencl_failed(err, "clFinish", code);
 }
 

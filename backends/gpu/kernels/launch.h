@@ -112,6 +112,26 @@ typedef struct gpu_nonzero_launch {
     i64 shape[GPU_RANK], in[GPU_RANK];
 } gpu_nonzero_launch;
 
+/* CROSS_ENTROPY: of each operand where it begins, and its strides over n, m and the classes. */
+enum {
+    GPU_ENTROPY_X,
+    GPU_ENTROPY_TARGET,
+    GPU_ENTROPY_WEIGHT,
+    GPU_ENTROPY_MOST,
+    GPU_ENTROPY_LOG,
+    GPU_ENTROPY_TOTAL,
+    GPU_ENTROPY_LOSS, /* or the gradient of x */
+    GPU_ENTROPY_G,
+    GPU_ENTROPY_OPERANDS
+};
+typedef struct gpu_entropy_launch {
+    i64 elements, classes, width;
+    i64 ignored, smoothing;
+    i64 has_g, g; /* a gradient without a buffer is a number */
+    i64 at[GPU_ENTROPY_OPERANDS], row[GPU_ENTROPY_OPERANDS];
+    i64 column[GPU_ENTROPY_OPERANDS], step[GPU_ENTROPY_OPERANDS];
+} gpu_entropy_launch;
+
 /* The first error of a queue's kernels; `kind` says what the numbers mean. */
 typedef struct gpu_flag {
     i32 state; /* not 0 once there is one */
