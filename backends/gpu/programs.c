@@ -89,25 +89,31 @@ int32_t gpu_find_written(const gpu_call *call, const void *key, size_t key_size,
 
 /* A source: the files that it is made of, and its kernels. */
 typedef struct source {
-    const char *bodies[4]; /* NULL behind the last */
+    const char *bodies[5]; /* NULL behind the last */
     const char *entries[4];
 } source;
 
 static const source sources[GPU_SOURCE_COUNT] = {
-    [GPU_SOURCE_COPY] = {{gpu_text_copy}, {"fill", "copy"}},
-    [GPU_SOURCE_REDUCE] = {{gpu_text_reduce}, {"reduce_item", "reduce_group", "reduce_run"}},
+    [GPU_SOURCE_COPY] = {{gpu_text_positions, gpu_text_cell, gpu_text_copy}, {"fill", "copy"}},
+    [GPU_SOURCE_REDUCE] = {{gpu_text_positions, gpu_text_reduce},
+                           {"reduce_item", "reduce_group", "reduce_run"}},
     [GPU_SOURCE_PRODUCT] = {{gpu_text_tile, gpu_text_product}, {"product"}},
     [GPU_SOURCE_CONV] = {{gpu_text_tile, gpu_text_conv}, {NULL}},
-    [GPU_SOURCE_POOL] = {{gpu_text_pool}, {NULL}},
-    [GPU_SOURCE_RESIZE] = {{gpu_text_resize}, {NULL}},
-    [GPU_SOURCE_SCAN] = {{gpu_text_functions, gpu_text_lines, gpu_text_scan}, {"scan"}},
-    [GPU_SOURCE_SORT] = {{gpu_text_lines, gpu_text_sort}, {"sort_first", "sort_pass", "sort_last"}},
-    [GPU_SOURCE_INDEX] = {{gpu_text_lines, gpu_text_index}, {"gather", "scatter"}},
-    [GPU_SOURCE_PICK] = {{gpu_text_pick}, {"resolve", "pick_get", "pick_put"}},
-    [GPU_SOURCE_NONZERO] = {{gpu_text_nonzero}, {"nonzero_count", "nonzero"}},
-    [GPU_SOURCE_SOFTMAX] = {{gpu_text_functions, gpu_text_lines, gpu_text_softmax}, {NULL}},
+    [GPU_SOURCE_POOL] = {{gpu_text_image, gpu_text_pool}, {NULL}},
+    [GPU_SOURCE_RESIZE] = {{gpu_text_image, gpu_text_resize}, {NULL}},
+    [GPU_SOURCE_SCAN] = {{gpu_text_functions, gpu_text_positions, gpu_text_scan}, {"scan"}},
+    [GPU_SOURCE_SORT] = {{gpu_text_positions, gpu_text_sort},
+                         {"sort_first", "sort_pass", "sort_last"}},
+    [GPU_SOURCE_INDEX] = {{gpu_text_positions, gpu_text_cell, gpu_text_index},
+                          {"gather", "scatter"}},
+    [GPU_SOURCE_PICK] = {{gpu_text_positions, gpu_text_cell, gpu_text_pick},
+                         {"resolve", "pick_get", "pick_put"}},
+    [GPU_SOURCE_NONZERO] = {{gpu_text_positions, gpu_text_nonzero}, {"nonzero_count", "nonzero"}},
+    [GPU_SOURCE_SOFTMAX] = {{gpu_text_functions, gpu_text_positions, gpu_text_fold,
+                             gpu_text_softmax},
+                            {NULL}},
     [GPU_SOURCE_EMBEDDING] = {{gpu_text_embedding}, {"embedding_grad"}},
-    [GPU_SOURCE_CROSS_ENTROPY] = {{gpu_text_functions, gpu_text_cross_entropy},
+    [GPU_SOURCE_CROSS_ENTROPY] = {{gpu_text_functions, gpu_text_fold, gpu_text_cross_entropy},
                                   {"cross_entropy", "cross_entropy_sum", "cross_entropy_grad"}},
 };
 
