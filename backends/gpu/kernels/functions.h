@@ -176,7 +176,7 @@ FUNCTION num u_digamma(num x) {
         extra -= 1 / x;
         x += 1;
     }
-    if (x - x != x - x) return x;
+    if (x - x != x - x) return x + extra;
     num s = 1 / (x * x);
     num series =
         s *
