@@ -1,0 +1,10 @@
+# cmake -DFOLDER=kernels -DOUT=sources.c -P embed.cmake: the kernels as arrays of characters, gpu_text_NAME.
+file(GLOB files ${FOLDER}/*.h ${FOLDER}/*.inc)
+set(text "#include \"sources.h\"\n")
+foreach(file IN LISTS files)
+    cmake_path(GET file STEM name)
+    file(READ ${file} bytes HEX)
+    string(REGEX REPLACE "(..)" "0x\\1," bytes "${bytes}")
+    string(APPEND text "const char gpu_text_${name}[] = {${bytes}0};\n")
+endforeach()
+file(WRITE ${OUT} "${text}")

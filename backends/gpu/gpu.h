@@ -1,0 +1,90 @@
+/*
+ * gpu.h: the host code that every GPU shares, and the seam to its driver.
+ *
+ * A backend of a GPU fills in a gpu_driver, which builds programs and starts kernels, and its own memory,
+ * queues and events. What a launch means is decided here: which program serves it, with which options, over
+ * how many work items, and what it is handed (kernels/launch.h).
+ */
+#ifndef TERN_GPU_H
+#define TERN_GPU_H
+
+#include <pthread.h>
+
+#include "tern/backend.h"
+
+typedef struct gpu_device gpu_device;
+
+/* A program that was built, and its kernels; the driver's. */
+typedef struct gpu_program gpu_program;
+
+/* A buffer, or bytes by value. */
+typedef struct gpu_argument {
+    tern_bbuffer *buffer;
+    const void *bytes;
+    size_t size;
+} gpu_argument;
+
+/* Where a kernel runs: `lanes` work items a group, 1-dimensional. */
+typedef struct gpu_extent {
+    int64_t groups[3];
+    int32_t lanes;
+} gpu_extent;
+
+/* Any thread; `build` may block, nothing else does. */
+typedef struct gpu_driver {
+    /* Compiles a source, or finds what was compiled before. `entries` are the kernels' names, NULL behind the
+     * last. FAILED, with what the compiler said. */
+    int32_t (*build)(gpu_device *device, const char *source, const char *const *entries,
+                     gpu_program **out_program, tern_backend_error *err);
+    void (*program_free)(gpu_device *device, gpu_program *program);
+    /* Puts a launch of the program's kernel `entry` into the queue. Arguments are read during the call. */
+    int32_t (*start)(gpu_device *device, tern_bqueue *queue, gpu_program *program, int32_t entry,
+                     const gpu_argument *arguments, int32_t count, const gpu_extent *extent,
+                     tern_backend_error *err);
+    /* The queue's error flag, a gpu_flag of kernels/launch.h. */
+    tern_bbuffer *(*flag)(gpu_device *device, tern_bqueue *queue);
+} gpu_driver;
+
+/* A program in the device's table, found again by its key. */
+typedef struct gpu_entry {
+    struct gpu_entry *next;
+    uint64_t hash;
+    size_t key_size;
+    gpu_program *program;
+    unsigned char key[];
+} gpu_entry;
+
+#define GPU_BUCKETS 512
+
+/* Begins every device of a GPU. */
+struct gpu_device {
+    tern_bdevice base;
+    const tern_host *host;
+    const gpu_driver *driver;
+    bool has_f64;
+    pthread_mutex_t lock; /* of the table, and of builds */
+    gpu_entry *programs[GPU_BUCKETS];
+};
+
+/* Takes the host's table and the driver; false where there is no lock. */
+bool gpu_device_init(gpu_device *device, const tern_bdevice_vtable *vtable, const tern_host *host,
+                     const gpu_driver *driver);
+/* Frees the programs. */
+void gpu_device_fini(gpu_device *device);
+
+/* The slots of the device's table that are the same for every GPU. */
+bool gpu_supports(tern_bdevice *device, const tern_kernel_query *query, const char **out_reason);
+int32_t gpu_launch(tern_bdevice *device, tern_bqueue *queue, int32_t kernel,
+                   const tern_operand *inputs, int32_t n_inputs, const tern_operand *outputs,
+                   int32_t n_outputs, const void *attrs, uint32_t attrs_size,
+                   tern_backend_error *err);
+
+/* What a queue's flag says, in PyTorch's words: BAD_INDEX with a message. `flag` is not zero. */
+int32_t gpu_flag_status(const void *flag, tern_backend_error *err);
+size_t gpu_flag_size(void);
+
+/* Writes one line and returns the status. */
+int32_t gpu_fail(tern_backend_error *err, int32_t status, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+#endif

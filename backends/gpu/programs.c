@@ -1,0 +1,168 @@
+/*
+ * programs.c: the programs of a device: sources with their options, built once and found again by key.
+ */
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "call.h"
+#include "sources.h"
+
+/* ---- the table ------------------------------------------------------------------------------- */
+
+bool gpu_device_init(gpu_device *device, const tern_bdevice_vtable *vtable, const tern_host *host,
+                     const gpu_driver *driver) {
+    device->base.vtable = vtable;
+    device->host = host;
+    device->driver = driver;
+    memset(device->programs, 0, sizeof device->programs);
+    return pthread_mutex_init(&device->lock, NULL) == 0;
+}
+
+void gpu_device_fini(gpu_device *device) {
+    for (int i = 0; i < GPU_BUCKETS; i++) {
+        while (device->programs[i]) {
+            gpu_entry *entry = device->programs[i];
+            device->programs[i] = entry->next;
+            device->driver->program_free(device, entry->program);
+            device->host->free(entry);
+        }
+    }
+    pthread_mutex_destroy(&device->lock);
+}
+
+/* FNV-1a. */
+static uint64_t hash_of(const void *key, size_t size) {
+    uint64_t hash = UINT64_C(0xcbf29ce484222325);
+    for (size_t i = 0; i < size; i++)
+        hash = (hash ^ ((const unsigned char *)key)[i]) * UINT64_C(0x100000001b3);
+    return hash;
+}
+
+static gpu_entry *look_up(const gpu_device *device, uint64_t hash, const void *key, size_t size) {
+    gpu_entry *entry = device->programs[hash % GPU_BUCKETS];
+    while (entry &&
+           (entry->hash != hash || entry->key_size != size || memcmp(entry->key, key, size) != 0))
+        entry = entry->next;
+    return entry;
+}
+
+/* Builds what is not there; the lock is held. */
+static int32_t build(const gpu_call *call, gpu_entry *entry, gpu_writer write, const void *what,
+                     const char *const *entries) {
+    gpu_device *device = call->device;
+    char *source = write(device, what);
+    if (!source) return gpu_fail(call->err, TERN_BACKEND_OUT_OF_MEMORY, "no memory for a source");
+    int32_t status = device->driver->build(device, source, entries, &entry->program, call->err);
+    device->host->free(source);
+    return status;
+}
+
+int32_t gpu_find_written(const gpu_call *call, const void *key, size_t key_size, gpu_writer write,
+                         const void *what, const char *const *entries, gpu_program **out_program) {
+    gpu_device *device = call->device;
+    uint64_t hash = hash_of(key, key_size);
+    pthread_mutex_lock(&device->lock);
+    gpu_entry *entry = look_up(device, hash, key, key_size);
+    int32_t status = TERN_BACKEND_OK;
+    if (!entry) {
+        entry = device->host->alloc(sizeof *entry + key_size);
+        status = entry ? TERN_BACKEND_OK : TERN_BACKEND_OUT_OF_MEMORY;
+        if (entry) {
+            *entry = (gpu_entry){.hash = hash, .key_size = key_size};
+            memcpy(entry->key, key, key_size);
+            status = build(call, entry, write, what, entries);
+        }
+        if (status == TERN_BACKEND_OK) {
+            entry->next = device->programs[hash % GPU_BUCKETS];
+            device->programs[hash % GPU_BUCKETS] = entry;
+        } else {
+            device->host->free(entry);
+        }
+    }
+    if (status == TERN_BACKEND_OK) *out_program = entry->program;
+    pthread_mutex_unlock(&device->lock);
+    return status;
+}
+
+/* ---- sources --------------------------------------------------------------------------------- */
+
+/* A source: the files that it is made of, and its kernels. */
+typedef struct source {
+    const char *bodies[5]; /* NULL behind the last */
+    const char *entries[4];
+} source;
+
+static const source sources[GPU_SOURCE_COUNT] = {
+    [GPU_SOURCE_COPY] = {{gpu_text_positions, gpu_text_cell, gpu_text_copy}, {"fill", "copy"}},
+    [GPU_SOURCE_REDUCE] = {{gpu_text_positions, gpu_text_reduce},
+                           {"reduce_item", "reduce_group", "reduce_run"}},
+    [GPU_SOURCE_PRODUCT] = {{gpu_text_tile, gpu_text_product}, {"product"}},
+    [GPU_SOURCE_CONV] = {{gpu_text_tile, gpu_text_conv}, {NULL}},
+    [GPU_SOURCE_POOL] = {{gpu_text_image, gpu_text_pool}, {NULL}},
+    [GPU_SOURCE_RESIZE] = {{gpu_text_image, gpu_text_resize}, {NULL}},
+    [GPU_SOURCE_SCAN] = {{gpu_text_functions, gpu_text_positions, gpu_text_scan}, {"scan"}},
+    [GPU_SOURCE_SORT] = {{gpu_text_positions, gpu_text_sort},
+                         {"sort_first", "sort_pass", "sort_last"}},
+    [GPU_SOURCE_INDEX] = {{gpu_text_positions, gpu_text_cell, gpu_text_index},
+                          {"gather", "scatter"}},
+    [GPU_SOURCE_PICK] = {{gpu_text_positions, gpu_text_cell, gpu_text_pick},
+                         {"resolve", "pick_get", "pick_put"}},
+    [GPU_SOURCE_NONZERO] = {{gpu_text_positions, gpu_text_nonzero}, {"nonzero_count", "nonzero"}},
+    [GPU_SOURCE_SOFTMAX] = {{gpu_text_functions, gpu_text_positions, gpu_text_fold,
+                             gpu_text_softmax},
+                            {NULL}},
+    [GPU_SOURCE_EMBEDDING] = {{gpu_text_embedding}, {"embedding_grad"}},
+    [GPU_SOURCE_CROSS_ENTROPY] = {{gpu_text_functions, gpu_text_fold, gpu_text_cross_entropy},
+                                  {"cross_entropy", "cross_entropy_sum", "cross_entropy_grad"}},
+};
+
+/* Where what is built depends on DIRECTION, there is one kernel for each. */
+static const char *const directions[GPU_SOURCE_COUNT][4][2] = {
+    [GPU_SOURCE_CONV] = {{"conv"}, {"conv_grad_input"}, {"conv_grad_weight"}},
+    [GPU_SOURCE_POOL] = {{"max_pool"}, {"max_pool_grad"}, {"avg_pool"}, {"avg_pool_grad"}},
+    [GPU_SOURCE_RESIZE] = {{"resize"}, {"resize_grad"}},
+    [GPU_SOURCE_SOFTMAX] = {{"softmax"}, {"softmax_grad"}},
+};
+
+char *gpu_compose(const gpu_device *device, const char *defines, const char *const *bodies) {
+    const char *pieces[10] = {device->has_f64 ? "#define GPU_F64 1\n" : "", defines,
+                              gpu_text_dialect, gpu_text_launch, gpu_text_numbers};
+    size_t size = 1;
+    int count = 5;
+    for (int i = 0; bodies[i] && count < 10; i++) pieces[count++] = bodies[i];
+    for (int i = 0; i < count; i++) size += strlen(pieces[i]);
+    char *text = device->host->alloc(size), *at = text;
+    for (int i = 0; text && i < count; i++) {
+        size_t length = strlen(pieces[i]);
+        memcpy(at, pieces[i], length);
+        at += length;
+    }
+    if (text) *at = 0;
+    return text;
+}
+
+static char *write_variant(const gpu_device *device, const void *what) {
+    const gpu_variant *variant = what;
+    char defines[512];
+    int length =
+        snprintf(defines, sizeof defines, "#define CLASS %" PRId32 "\n", variant->number_class);
+    for (int i = 0; i < GPU_OPTIONS && variant->options[i].name; i++)
+        length +=
+            snprintf(defines + length, sizeof defines - (size_t)length, "#define %s %" PRId64 "\n",
+                     variant->options[i].name, variant->options[i].value);
+    return gpu_compose(device, defines, sources[variant->source].bodies);
+}
+
+int32_t gpu_find(const gpu_call *call, const gpu_variant *variant, gpu_program **out_program) {
+    int64_t key[2 + GPU_OPTIONS] = {variant->source, variant->number_class};
+    int64_t direction = 0;
+    for (int i = 0; i < GPU_OPTIONS && variant->options[i].name; i++) {
+        key[2 + i] = variant->options[i].value;
+        if (strcmp(variant->options[i].name, "DIRECTION") == 0)
+            direction = variant->options[i].value;
+    }
+    const char *const *entries = sources[variant->source].entries;
+    if (!entries[0]) entries = directions[variant->source][direction];
+    return gpu_find_written(call, key, sizeof key, write_variant, variant, entries, out_program);
+}

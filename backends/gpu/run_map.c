@@ -1,0 +1,321 @@
+/*
+ * UNARY, BINARY, TERNARY and MAP: a program of steps becomes the source of one kernel.
+ *
+ * The three families are programs of one step. A program is specialised by its steps and by its operands'
+ * dtypes, and by nothing else: constants, immediates, shapes and strides are arguments, so that a learning
+ * rate or another batch builds nothing. What a kernel gets by value is one array of i64,
+ *
+ *     count, rank, at[n], c[m], shape[R], stride[n][R]       n buffers, m numbers
+ *
+ * with R as large as 1,024 bytes of arguments allow, 16 for up to four operands. A program over tensors with
+ * more dimensions than that, merged, is declined.
+ */
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "call.h"
+#include "members.h"
+#include "sources.h"
+
+#define STEPS     64 /* of supports in launch.c */
+#define CONSTANTS 64
+
+/* A program as it is written into a source: what its kernel is found by. */
+typedef struct program {
+    int32_t number_class, n_inputs, n_outputs, n_constants, n_steps, skips;
+    int32_t element; /* BINARY: its dtype, for shifts and neighbours; -1 in a program */
+    int32_t rank;    /* R */
+    uint32_t immediates;
+    int8_t dtypes[GPU_OPERANDS]; /* of inputs, then outputs */
+    int16_t outputs[GPU_OPERANDS];
+    tern_map_step steps[STEPS];
+} program;
+
+static int32_t buffers_of(const program *p) {
+    int32_t count = p->n_outputs;
+    for (int32_t k = 0; k < p->n_inputs; k++) count += !(p->immediates >> k & 1u);
+    return count;
+}
+
+static int32_t numbers_of(const program *p) {
+    return p->n_constants + p->n_inputs + p->n_outputs - buffers_of(p);
+}
+
+/* R: the dimensions that fit beside the rest. */
+static int32_t rank_of(const program *p) {
+    int32_t buffers = buffers_of(p), words = GPU_ARGUMENT_BYTES / 8 - (buffers + 1);
+    int32_t rank = (words - 2 - buffers - numbers_of(p)) / (buffers + 1);
+    return rank < GPU_RANK ? rank : GPU_RANK;
+}
+
+/* ---- the source ------------------------------------------------------------------------------ */
+
+typedef struct text {
+    char *at, *end;
+} text;
+
+__attribute__((format(printf, 2, 3))) static void put(text *t, const char *format, ...) {
+    va_list arguments;
+    va_start(arguments, format);
+    int length = vsnprintf(t->at, (size_t)(t->end - t->at), format, arguments);
+    va_end(arguments);
+    t->at += length < t->end - t->at ? length : t->end - t->at - 1;
+}
+
+static void put_head(text *t, const program *p) {
+    int32_t buffers = buffers_of(p), numbers = numbers_of(p), b = 0;
+    put(t,
+        "typedef struct launch { i64 count, rank, at[%d], c[%d], shape[%d], stride[%d][%d]; } "
+        "launch;\n",
+        (int)buffers, numbers ? (int)numbers : 1, (int)p->rank, (int)buffers, (int)p->rank);
+    put(t, "KERNEL map(GLOBAL gpu_flag *flag");
+    for (int32_t k = 0; k < p->n_inputs; k++)
+        if (!(p->immediates >> k & 1u)) put(t, ", GLOBAL const u8 *p%d", (int)b++);
+    for (int32_t k = 0; k < p->n_outputs; k++) put(t, ", GLOBAL u8 *p%d", (int)b++);
+    put(t, ", launch a) {\n i64 i = ITEM;\n if (i >= a.count) return;\n");
+    if (p->skips) put(t, " if (flag->state) return;\n");
+    for (b = 0; b < buffers; b++) put(t, " i64 o%d = a.at[%d];\n", (int)b, (int)b);
+    put(t, " if (a.rank == 1) {\n");
+    for (b = 0; b < buffers; b++) put(t, "  o%d += i * a.stride[%d][0];\n", (int)b, (int)b);
+    put(t, " } else for (i64 d = a.rank - 1; d >= 0; d--) {\n"
+           "  i64 p = i %% a.shape[d];\n  i /= a.shape[d];\n");
+    for (b = 0; b < buffers; b++) put(t, "  o%d += p * a.stride[%d][d];\n", (int)b, (int)b);
+    put(t, " }\n");
+}
+
+static bool divides(const tern_map_step *step) {
+    return step->family == TERN_KERNEL_BINARY &&
+           (step->fn == TERN_BINARY_DIV_FLOOR || step->fn == TERN_BINARY_DIV_TRUNC ||
+            step->fn == TERN_BINARY_REMAINDER || step->fn == TERN_BINARY_FMOD);
+}
+
+/* What stands before the values in a call of the step's function. */
+static void put_extra(text *t, const program *p, const tern_map_step *step) {
+    bool shifts = step->family == TERN_KERNEL_BINARY &&
+                  (step->fn == TERN_BINARY_SHIFT_LEFT || step->fn == TERN_BINARY_SHIFT_RIGHT);
+    if (p->number_class == GPU_I64 && divides(step)) put(t, "flag, ");
+    if (shifts) put(t, "%d, ", p->element < 0 ? 64 : (int)(8 * tern_kit_size(p->element)));
+}
+
+static void put_step(text *t, const program *p, int32_t k) {
+    const tern_map_step *step = &p->steps[k];
+    put(t, " num v%d = ", (int)(p->n_inputs + p->n_constants + k));
+    if (step->family == TERN_KERNEL_COPY) {
+        put(t, "rounded_to(%d, v%d);\n", step->fn, step->source[0]);
+        return;
+    }
+    int32_t arity = step->family == TERN_KERNEL_UNARY    ? 1
+                    : step->family == TERN_KERNEL_BINARY ? 2
+                                                         : 3;
+    bool scaled = arity > 1 && step->source[arity] >= 0;
+    bool narrow = arity == 2 && step->fn == TERN_BINARY_NEXTAFTER &&
+                  (p->element == TERN_BT_FLOAT16 || p->element == TERN_BT_BFLOAT16);
+    put(t, "%s%s(", gpu_member_of(step->family, step->fn)->name,
+        narrow   ? "_16"
+        : scaled ? "_scaled"
+                 : "");
+    if (narrow) put(t, "%d, ", (int)p->element);
+    put_extra(t, p, step);
+    for (int32_t s = 0; s < arity + scaled; s++) put(t, "%sv%d", s ? ", " : "", step->source[s]);
+    put(t, ");\n");
+}
+
+static void put_body(text *t, const program *p) {
+    int32_t b = 0, c = p->n_constants;
+    for (int32_t k = 0; k < p->n_inputs; k++) {
+        if (p->immediates >> k & 1u)
+            put(t, " num v%d = number_of(a.c[%d]);\n", (int)k, (int)c++);
+        else
+            put(t, " num v%d = load(%d, p%d, o%d);\n", (int)k, p->dtypes[k], (int)b, (int)b), b++;
+    }
+    for (int32_t k = 0; k < p->n_constants; k++)
+        put(t, " num v%d = number_of(a.c[%d]);\n", (int)(p->n_inputs + k), (int)k);
+    for (int32_t k = 0; k < p->n_steps; k++) put_step(t, p, k);
+    for (int32_t k = 0; k < p->n_outputs; k++, b++)
+        put(t, " store(%d, p%d, o%d, v%d);\n", p->dtypes[p->n_inputs + k], (int)b, (int)b,
+            p->outputs[k]);
+    put(t, "}\n");
+}
+
+#define SOURCE_BYTES 16384
+
+static char *write_source(const gpu_device *device, const void *what) {
+    const program *p = what;
+    char defines[32];
+    char *body = device->host->alloc(SOURCE_BYTES), *source = NULL;
+    if (!body) return NULL;
+    text t = {body, body + SOURCE_BYTES};
+    put_head(&t, p);
+    put_body(&t, p);
+    const char *const bodies[] = {gpu_text_functions, body, NULL};
+    snprintf(defines, sizeof defines, "#define CLASS %d\n", (int)p->number_class);
+    source = gpu_compose(device, defines, bodies);
+    device->host->free(body);
+    return source;
+}
+
+/* ---- a launch -------------------------------------------------------------------------------- */
+
+/* The numbers of a tuple: constants, then immediates. */
+static void put_numbers(const gpu_call *call, const program *p, const tern_map_constant *constants,
+                        int64_t *out) {
+    bool integer = p->number_class == GPU_I64;
+    for (int32_t k = 0; k < p->n_constants; k++)
+        *out++ =
+            gpu_bits(p->number_class, integer ? 0 : constants[k].f, integer ? constants[k].i : 0);
+    for (int32_t k = 0; k < p->n_inputs; k++) {
+        const tern_operand *operand = &call->inputs[k];
+        if (!(p->immediates >> k & 1u)) continue;
+        double f = tern_kit_is_floating(operand->dtype) ? operand->at.f : (double)operand->at.i;
+        *out++ = gpu_bits(p->number_class, f, operand->at.i);
+    }
+}
+
+/* The walk of a tuple over the operands that have a buffer, outputs behind inputs. */
+static int32_t walk_tuple(const gpu_call *call, const program *p, gpu_walk *out_walk,
+                          const tern_operand **out_operands) {
+    const tern_operand *ordered[GPU_OPERANDS];
+    int32_t n = 0;
+    for (int32_t k = 0; k < p->n_inputs; k++)
+        if (!(p->immediates >> k & 1u)) out_operands[n++] = &call->inputs[k];
+    for (int32_t k = 0; k < p->n_outputs; k++) out_operands[n++] = &call->outputs[k];
+    memcpy(ordered, out_operands, sizeof *ordered * (size_t)n);
+    gpu_walk_make(out_walk, ordered, n, 0);
+    return n;
+}
+
+static int32_t start_tuple(const gpu_call *call, const program *p, gpu_program *built,
+                           const tern_map_constant *constants) {
+    const tern_operand *operands[GPU_OPERANDS];
+    int64_t words[GPU_ARGUMENT_BYTES / 8];
+    gpu_argument arguments[GPU_OPERANDS + 2] = {gpu_flag_argument(call)};
+    gpu_walk walk;
+    int32_t n = walk_tuple(call, p, &walk, operands), numbers = numbers_of(p);
+    int64_t *at = words;
+    memset(words, 0, sizeof words);
+    *at++ = walk.count;
+    *at++ = walk.rank;
+    for (int32_t b = 0; b < n; b++) *at++ = gpu_at(operands[b]);
+    put_numbers(call, p, constants, at);
+    at += numbers ? numbers : 1;
+    memcpy(at, walk.shape, sizeof *at * (size_t)walk.rank);
+    at += p->rank;
+    for (int32_t b = 0; b < n; b++, at += p->rank)
+        memcpy(at, walk.stride[b], sizeof *at * (size_t)walk.rank);
+    for (int32_t b = 0; b < n; b++) arguments[1 + b] = gpu_of(operands[b]);
+    arguments[1 + n] = (gpu_argument){NULL, words, (size_t)(at - words) * sizeof *at};
+    return gpu_start(call, built, 0, arguments, n + 2, walk.count);
+}
+
+/* Whether the dimensions of every tuple fit. */
+static bool fits(const gpu_call *call, const program *p, int32_t tuples) {
+    gpu_call one = *call;
+    for (int32_t t = 0; t < tuples; t++) {
+        const tern_operand *operands[GPU_OPERANDS];
+        gpu_walk walk;
+        walk_tuple(&one, p, &walk, operands);
+        if (walk.rank > p->rank) return false;
+        one.inputs += p->n_inputs;
+        one.outputs += p->n_outputs;
+    }
+    return true;
+}
+
+static int32_t run(const gpu_call *call, program *p, const tern_map_constant *constants) {
+    static const char *const entries[] = {"map", NULL};
+    int32_t tuples = call->n_outputs / p->n_outputs;
+    for (int32_t k = 0; k < p->n_inputs; k++) {
+        if (!call->inputs[k].buffer) p->immediates |= 1u << k;
+        p->dtypes[k] = (int8_t)call->inputs[k].dtype;
+    }
+    for (int32_t k = 0; k < p->n_outputs; k++)
+        p->dtypes[p->n_inputs + k] = (int8_t)call->outputs[k].dtype;
+    p->rank = rank_of(p);
+    if (p->rank < 1 || !fits(call, p, tuples)) return TERN_BACKEND_DECLINED;
+    size_t size = offsetof(program, steps) + (size_t)p->n_steps * sizeof *p->steps;
+    gpu_program *built;
+    int32_t status = gpu_find_written(call, p, size, write_source, p, entries, &built);
+    gpu_call one = *call;
+    for (int32_t t = 0; t < tuples && status == TERN_BACKEND_OK; t++) {
+        status = start_tuple(&one, p, built, constants);
+        one.inputs += p->n_inputs;
+        one.outputs += p->n_outputs;
+    }
+    return status;
+}
+
+int32_t gpu_map(const gpu_call *call) {
+    const tern_map_attrs *attrs = call->attrs;
+    program p;
+    memset(&p, 0, sizeof p); /* padding too: the bytes are a key */
+    if (attrs->n_inputs + attrs->n_outputs > GPU_OPERANDS || attrs->n_steps > STEPS ||
+        attrs->n_constants > CONSTANTS)
+        return TERN_BACKEND_DECLINED;
+    p.number_class = attrs->compute == TERN_BT_FLOAT64 ? GPU_F64
+                     : attrs->compute == TERN_BT_INT64 ? GPU_I64
+                                                       : GPU_F32;
+    p.n_inputs = attrs->n_inputs;
+    p.n_outputs = attrs->n_outputs;
+    p.n_constants = attrs->n_constants;
+    p.n_steps = attrs->n_steps;
+    p.skips = attrs->flags & TERN_MAP_SKIPS ? 1 : 0;
+    p.element = -1;
+    memcpy(p.outputs, tern_map_outputs(attrs), sizeof *p.outputs * (size_t)p.n_outputs);
+    memcpy(p.steps, tern_map_steps(attrs), sizeof *p.steps * (size_t)p.n_steps);
+    return run(call, &p, tern_map_constants(attrs));
+}
+
+/* One step of a family over the call's inputs, and where `constant` is not NULL over that number as well. */
+static int32_t run_step(const gpu_call *call, int32_t fn, int32_t element,
+                        const tern_map_constant *constant) {
+    program p;
+    memset(&p, 0, sizeof p);
+    p.number_class = gpu_class(call);
+    p.n_inputs = call->n_inputs;
+    p.n_outputs = 1;
+    p.n_constants = constant != NULL;
+    p.n_steps = 1;
+    p.element = element;
+    p.outputs[0] = (int16_t)(p.n_inputs + p.n_constants);
+    p.steps[0] = (tern_map_step){(int16_t)call->kernel, (int16_t)fn, {-1, -1, -1, -1}};
+    for (int32_t k = 0; k < p.n_inputs + p.n_constants; k++) p.steps[0].source[k] = (int16_t)k;
+    return run(call, &p, constant);
+}
+
+int32_t gpu_unary(const gpu_call *call) {
+    int32_t fn = ((const tern_unary_attrs *)call->attrs)->fn;
+    /* ~x of a bool is its negation: ~1 is -2, which would be true again */
+    if (fn == TERN_UNARY_BITWISE_NOT && call->inputs[0].dtype == TERN_BT_BOOL)
+        fn = TERN_UNARY_LOGICAL_NOT;
+    return run_step(call, fn, -1, NULL);
+}
+
+int32_t gpu_binary(const gpu_call *call) {
+    const tern_binary_attrs *attrs = call->attrs;
+    bool adds = attrs->fn == TERN_BINARY_ADD || attrs->fn == TERN_BINARY_SUB;
+    bool floating = gpu_class(call) != GPU_I64;
+    bool scaled = adds && (floating ? attrs->alpha != 1 : attrs->alpha_i != 1);
+    tern_map_constant factor;
+    if (floating)
+        factor.f = attrs->alpha;
+    else
+        factor.i = attrs->alpha_i;
+    bool by_element = attrs->fn == TERN_BINARY_NEXTAFTER || attrs->fn == TERN_BINARY_SHIFT_LEFT ||
+                      attrs->fn == TERN_BINARY_SHIFT_RIGHT;
+    return run_step(call, attrs->fn, by_element ? call->inputs[0].dtype : -1,
+                    scaled ? &factor : NULL);
+}
+
+int32_t gpu_ternary(const gpu_call *call) {
+    const tern_ternary_attrs *attrs = call->attrs;
+    bool has_value = attrs->fn == TERN_TERNARY_ADDCMUL || attrs->fn == TERN_TERNARY_ADDCDIV;
+    bool floating = gpu_class(call) != GPU_I64;
+    bool scaled = has_value && (floating ? attrs->value != 1 : attrs->value_i != 1);
+    tern_map_constant factor;
+    if (floating)
+        factor.f = attrs->value;
+    else
+        factor.i = attrs->value_i;
+    return run_step(call, attrs->fn, -1, scaled ? &factor : NULL);
+}

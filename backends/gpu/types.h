@@ -1,0 +1,31 @@
+/*
+ * types.h: kernels/launch.h as the host sees it.
+ */
+#ifndef TERN_GPU_TYPES_H
+#define TERN_GPU_TYPES_H
+
+#include <stdint.h>
+
+typedef int32_t i32;
+typedef int64_t i64;
+
+#include "kernels/launch.h"
+
+#define GPU_ARGUMENT_BYTES 1024 /* what OpenCL guarantees, pointers among them */
+
+#define GPU_FITS(type, pointers)                                                                   \
+    _Static_assert(sizeof(type) + 8 * (pointers) <= GPU_ARGUMENT_BYTES, #type " is too large")
+GPU_FITS(gpu_copy_launch, 2);
+GPU_FITS(gpu_reduce_launch, 2);
+GPU_FITS(gpu_product_launch, 4);
+GPU_FITS(gpu_conv_launch, 4);
+GPU_FITS(gpu_pool_launch, 4);
+GPU_FITS(gpu_resize_launch, 2);
+GPU_FITS(gpu_line_launch, 5);
+GPU_FITS(gpu_index_launch, 4);
+GPU_FITS(gpu_pick_launch, 3);
+GPU_FITS(gpu_resolve_launch, 3);
+GPU_FITS(gpu_nonzero_launch, 2);
+GPU_FITS(gpu_entropy_launch, 9);
+
+#endif

@@ -1,0 +1,23 @@
+# The device opencl on the driver that is there; without one these tests are skipped.
+if(NOT TARGET tern_backend_opencl)
+    return()
+endif()
+add_library(tern_opencl_failing MODULE opencl/failing.c)
+target_compile_options(tern_opencl_failing PRIVATE -fvisibility=default)
+# It calls the loader by address alone, and needs it all the same.
+target_link_libraries(tern_opencl_failing PRIVATE -Wl,--no-as-needed OpenCL::OpenCL ${CMAKE_DL_LIBS})
+string(REPLACE "${PROJECT_BINARY_DIR}/lib/tern/plugins.d"
+    "${PROJECT_BINARY_DIR}/lib/tern/plugins.d:${PROJECT_BINARY_DIR}/lib/tern/test-plugins.d"
+    opencl_environment "${test_environment}")
+add_test(NAME opencl-faults COMMAND bash ${CMAKE_CURRENT_SOURCE_DIR}/opencl/faults.sh)
+add_test(NAME opencl-linear COMMAND bash ${CMAKE_CURRENT_SOURCE_DIR}/cli/test_train_linear.sh opencl)
+add_test(NAME conformance-opencl COMMAND tern_command conformance --device opencl
+    --vectors ${CMAKE_CURRENT_SOURCE_DIR}/vectors --sample 500 --timeout 200 --quiet)
+set_tests_properties(opencl-faults opencl-linear conformance-opencl PROPERTIES LABELS opencl TIMEOUT 600
+    ENVIRONMENT "${opencl_environment};tern=$<TARGET_FILE:tern_command>;json_check=$<TARGET_FILE:tern_json_check>;source=${PROJECT_SOURCE_DIR};failing=$<TARGET_FILE:tern_opencl_failing>")
+
+# The same kernels as C on the host.
+add_test(NAME conformance-gpu_host COMMAND tern_command conformance --device gpu_host
+    --vectors ${CMAKE_CURRENT_SOURCE_DIR}/vectors --sample 500 --timeout 200 --quiet)
+set_tests_properties(conformance-gpu_host PROPERTIES LABELS opencl TIMEOUT 600
+    ENVIRONMENT "${opencl_environment}")
