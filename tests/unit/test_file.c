@@ -137,21 +137,21 @@ Test(file, names_what_cannot_be_written) {
 }
 
 Test(file, what_is_saved_without_a_flush_is_whole_and_replaces_at_once) {
-    char path[300];
+    char saved[300];
     const char *folder = make_folder();
-    snprintf(path, sizeof path, "%s/x.pth", folder);
+    snprintf(saved, sizeof saved, "%s/x.pth", folder);
     tern_ctx *ctx = tern_open(NULL);
     tern_save_options o = TERN_SAVE_OPTIONS;
     tern_fail_write(0);
-    cr_assert_eq(tern_value_save(ctx, tern_int(7), path), TERN_OK, "%s", tern_error(ctx));
+    cr_assert_eq(tern_value_save(ctx, tern_int(7), saved), TERN_OK, "%s", tern_error(ctx));
     uint64_t durable = tern_fail_write(0);
     o.durable = false;
-    cr_assert_eq(tern_value_save_with(ctx, tern_int(8), path, &o), TERN_OK, "%s", tern_error(ctx));
+    cr_assert_eq(tern_value_save_with(ctx, tern_int(8), saved, &o), TERN_OK, "%s", tern_error(ctx));
     cr_assert_eq(tern_fail_write(1), durable - 1, "the flush alone is left out");
-    cr_assert_neq(tern_value_save_with(ctx, tern_int(9), path, &o), TERN_OK);
+    cr_assert_neq(tern_value_save_with(ctx, tern_int(9), saved, &o), TERN_OK);
     tern_fail_write(0);
     tern_error_clear(ctx);
-    cr_assert_eq(tern_value_load(ctx, path).as.i, 8, "%s", tern_error(ctx));
+    cr_assert_eq(tern_value_load(ctx, saved).as.i, 8, "%s", tern_error(ctx));
     cr_assert_eq(count_files(folder, true), 1);
     tern_close(ctx);
 }
