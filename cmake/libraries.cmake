@@ -70,6 +70,8 @@ foreach(room IN LISTS upper_rooms)
     tern_sources(sources ${room} RECURSE)
     if(sources)
         tern_room(tern_${room}_objects ${sources})
+        target_compile_definitions(tern_${room}_objects PRIVATE
+            $<$<NOT:$<BOOL:${TERN_FUSED}>>:TERN_COMPOSES>)
         target_compile_options(tern_${room}_objects PRIVATE
             $<$<CONFIG:Release>:${TERN_CORE_FLAGS}>)
         if(room STREQUAL "functional")

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "core/ops/compose.h"
+#include "programs/defined.h"
 #include "programs/made.h"
 #include "programs/run.h"
 #include "tern/formula.h"
@@ -19,7 +20,8 @@ static bool parse(tern_opcall *call, const char *formula, tern_program *out) {
     char message[200];
     tern_program_name x = {"x", 1, 0, false};
     tern_program_begin(out, 1, TERN_P_FORMULA_STEPS);
-    int16_t value = tern_program_parse(out, formula, &x, 1, message, sizeof message);
+    int16_t value =
+        tern_program_parse_with(out, formula, &x, 1, tern_defined_find, message, sizeof message);
     if (value < 0)
         tern_call_fail(call, TERN_ERR_ARGUMENT, "%s", message);
     else if (!x.used)

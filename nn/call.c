@@ -176,8 +176,9 @@ tern_value tern_module_run(tern_module *module, const tern_value *positional, in
     if (!module->inner->n_computed) return run_plain(module, positional, n_positional, named);
     tern_value result = tern_none();
     tern_scope scope = tern_scope_inner(module->inner->ctx);
-    if (tern_computed_begin(module)) result = run_plain(module, positional, n_positional, named);
-    tern_computed_end(module);
+    const tern_computing *computing = module->inner->computing;
+    if (computing->begin(module)) result = run_plain(module, positional, n_positional, named);
+    computing->end(module);
     return tern_scope_return_value(scope, result);
 }
 
@@ -220,7 +221,7 @@ static tern_value call(tern_module *module, const tern_value *positional, int n_
                        tern_value named) {
     under_way.depth++;
     tern_value result = module->inner->hooks
-                            ? tern_module_run_hooked(module, positional, n_positional, named)
+                            ? module->inner->run_hooked(module, positional, n_positional, named)
                             : tern_module_run(module, positional, n_positional, named);
     if (tern_latched(module->inner->ctx)) tern_module_failed(module);
     if (--under_way.depth == 0 && under_way.failed) {

@@ -27,27 +27,6 @@ static bool rename_class(tern_module *module) {
     return own != NULL;
 }
 
-bool tern_computed_add(tern_module *module, const char *name, bool pruned) {
-    tern_module_inner *inner = module->inner;
-    tern_computed *items = tern_module_grown(inner, inner->computed, inner->n_computed,
-                                             &inner->computed_capacity, sizeof *items);
-    const char *own = items ? tern_module_own_text(inner, name) : NULL;
-    if (!own) return false;
-    inner->computed = items;
-    inner->computed[inner->n_computed++] = (tern_computed){own, pruned};
-    if (rename_class(module)) return true;
-    inner->n_computed--;
-    return false;
-}
-
-void tern_computed_remove(tern_module *module, const char *name) {
-    tern_module_inner *inner = module->inner;
-    for (size_t i = 0; i < inner->n_computed; i++)
-        if (strcmp(inner->computed[i].name, name) == 0)
-            inner->computed[i--] = inner->computed[--inner->n_computed];
-    rename_class(module);
-}
-
 static tern_tensor *pruned_value(tern_module *module, const char *name) {
     char key[128];
     snprintf(key, sizeof key, "%s_orig", name);
@@ -61,21 +40,45 @@ static tern_tensor *pruned_value(tern_module *module, const char *name) {
     return tern_nil(module->inner->ctx);
 }
 
-tern_tensor *tern_computed_value(tern_module *module, const tern_computed *computed) {
+static tern_tensor *value_of(tern_module *module, const tern_computed *computed) {
     if (computed->pruned) return pruned_value(module, computed->name);
     tern_module *list = tern_parametrizations_of(module, computed->name);
     return list ? tern_parametrizations_value(list) : tern_nil(module->inner->ctx);
 }
 
-bool tern_computed_begin(tern_module *module) {
+static bool begin(tern_module *module) {
     tern_module_inner *inner = module->inner;
     for (size_t i = 0; i < inner->n_computed && !tern_latched(inner->ctx); i++)
         tern_module_set_member(module, inner->computed[i].name,
-                               tern_computed_value(module, &inner->computed[i]));
+                               value_of(module, &inner->computed[i]));
     return !tern_latched(inner->ctx);
 }
 
-void tern_computed_end(tern_module *module) {
+static void end(tern_module *module) {
     for (size_t i = 0; i < module->inner->n_computed; i++)
         tern_module_set_member(module, module->inner->computed[i].name, NULL);
+}
+
+static const tern_computing computing = {value_of, begin, end};
+
+bool tern_computed_add(tern_module *module, const char *name, bool pruned) {
+    tern_module_inner *inner = module->inner;
+    tern_computed *items = tern_module_grown(inner, inner->computed, inner->n_computed,
+                                             &inner->computed_capacity, sizeof *items);
+    const char *own = items ? tern_module_own_text(inner, name) : NULL;
+    if (!own) return false;
+    inner->computed = items;
+    inner->computing = &computing;
+    inner->computed[inner->n_computed++] = (tern_computed){own, pruned};
+    if (rename_class(module)) return true;
+    inner->n_computed--;
+    return false;
+}
+
+void tern_computed_remove(tern_module *module, const char *name) {
+    tern_module_inner *inner = module->inner;
+    for (size_t i = 0; i < inner->n_computed; i++)
+        if (strcmp(inner->computed[i].name, name) == 0)
+            inner->computed[i--] = inner->computed[--inner->n_computed];
+    rename_class(module);
 }

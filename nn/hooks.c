@@ -21,50 +21,6 @@ struct tern_module_hook {
     tern_module_hook *next;
 };
 
-/* ---- registering ----------------------------------------------------------------------------- */
-
-/* The module may be gone, and its memory another's: then the hook is not found there. */
-static void unlink_hook(void *arg) {
-    tern_module_hook *hook = arg, **at = &hook->module->inner->hooks;
-    while (*at && *at != hook) at = &(*at)->next;
-    if (*at) *at = hook->next;
-}
-
-static tern_hook *register_hook(const char *who, tern_module_hook form) {
-    if (!tern_module_there(form.module, who)) return NULL;
-    tern_module_inner *inner = form.module->inner;
-    if (tern_latched(inner->ctx)) return NULL;
-    if (!form.before && !form.after && !form.backward) {
-        tern_argument_given(inner->ctx, who, "hook", NULL);
-        return NULL;
-    }
-    tern_module_hook *hook = tern_scope_alloc(inner->ctx, sizeof *hook);
-    if (!hook) return NULL;
-    *hook = form;
-    tern_hook *handle = tern_hook_new(inner->ctx, unlink_hook, hook);
-    if (!handle) return NULL;
-    tern_module_hook **at = &inner->hooks;
-    while (*at) at = &(*at)->next;
-    *at = hook;
-    return handle;
-}
-
-tern_hook *tern_module_forward_pre_hook(tern_module *module, tern_forward_pre_hook_fn hook,
-                                        void *user) {
-    return register_hook("tern_module_forward_pre_hook",
-                         (tern_module_hook){BEFORE, hook, NULL, NULL, user, module, NULL});
-}
-
-tern_hook *tern_module_forward_hook(tern_module *module, tern_forward_hook_fn hook, void *user) {
-    return register_hook("tern_module_forward_hook",
-                         (tern_module_hook){AFTER, NULL, hook, NULL, user, module, NULL});
-}
-
-tern_hook *tern_module_backward_hook(tern_module *module, tern_backward_hook_fn hook, void *user) {
-    return register_hook("tern_module_backward_hook",
-                         (tern_module_hook){BACKWARD, NULL, NULL, hook, user, module, NULL});
-}
-
 /* ---- forward --------------------------------------------------------------------------------- */
 
 static tern_value tuple_of(tern_ctx *ctx, const tern_value *items, size_t count) {
@@ -208,8 +164,8 @@ static tern_value run_between(tern_module *module, tern_value args, tern_value n
     return tern_module_run(module, items, (int)count, named);
 }
 
-tern_value tern_module_run_hooked(tern_module *module, const tern_value *positional,
-                                  int n_positional, tern_value named) {
+static tern_value run_hooked(tern_module *module, const tern_value *positional, int n_positional,
+                             tern_value named) {
     tern_ctx *ctx = module->inner->ctx;
     bool gated = tern_grad_enabled(ctx) && has_backward_hooks(module->inner);
     gate *g = gated ? tern_graph_alloc(ctx, sizeof *g) : NULL;
@@ -230,4 +186,49 @@ tern_value tern_module_run_hooked(tern_module *module, const tern_value *positio
         result = is_tuple ? tuple : tern_value_at(tuple, 0);
     }
     return tern_scope_return_value(scope, tern_latched(ctx) ? tern_none() : result);
+}
+
+/* ---- registering ----------------------------------------------------------------------------- */
+
+/* The module may be gone, and its memory another's: then the hook is not found there. */
+static void unlink_hook(void *arg) {
+    tern_module_hook *hook = arg, **at = &hook->module->inner->hooks;
+    while (*at && *at != hook) at = &(*at)->next;
+    if (*at) *at = hook->next;
+}
+
+static tern_hook *register_hook(const char *who, tern_module_hook form) {
+    if (!tern_module_there(form.module, who)) return NULL;
+    tern_module_inner *inner = form.module->inner;
+    if (tern_latched(inner->ctx)) return NULL;
+    if (!form.before && !form.after && !form.backward) {
+        tern_argument_given(inner->ctx, who, "hook", NULL);
+        return NULL;
+    }
+    tern_module_hook *hook = tern_scope_alloc(inner->ctx, sizeof *hook);
+    if (!hook) return NULL;
+    *hook = form;
+    tern_hook *handle = tern_hook_new(inner->ctx, unlink_hook, hook);
+    if (!handle) return NULL;
+    tern_module_hook **at = &inner->hooks;
+    while (*at) at = &(*at)->next;
+    *at = hook;
+    inner->run_hooked = run_hooked;
+    return handle;
+}
+
+tern_hook *tern_module_forward_pre_hook(tern_module *module, tern_forward_pre_hook_fn hook,
+                                        void *user) {
+    return register_hook("tern_module_forward_pre_hook",
+                         (tern_module_hook){BEFORE, hook, NULL, NULL, user, module, NULL});
+}
+
+tern_hook *tern_module_forward_hook(tern_module *module, tern_forward_hook_fn hook, void *user) {
+    return register_hook("tern_module_forward_hook",
+                         (tern_module_hook){AFTER, NULL, hook, NULL, user, module, NULL});
+}
+
+tern_hook *tern_module_backward_hook(tern_module *module, tern_backward_hook_fn hook, void *user) {
+    return register_hook("tern_module_backward_hook",
+                         (tern_module_hook){BACKWARD, NULL, NULL, hook, user, module, NULL});
 }

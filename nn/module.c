@@ -195,7 +195,7 @@ tern_tensor *tern_module_tensor(tern_module *module, const char *path) {
     if (holder && !slot) slot = tern_slot_find(&holder->inner->buffers, last);
     if (slot && slot->tensor) return slot->tensor;
     const tern_computed *computed = holder ? tern_computed_find(holder->inner, last) : NULL;
-    if (computed) return tern_computed_value(holder, computed);
+    if (computed) return holder->inner->computing->value(holder, computed);
     tern_fail(module->inner->ctx, TERN_ERR_NOT_FOUND, "%s has no parameter or buffer '%s'",
               tern_module_name(module), path);
     return tern_nil(module->inner->ctx);

@@ -35,6 +35,15 @@ typedef struct tern_computed {
     bool pruned; /* name_orig times name_mask; else what parametrizations.name gives */
 } tern_computed;
 
+/* What is done with them; a module knows it from its first one on, so that a program without any does not
+ * hold it. */
+typedef struct tern_computing {
+    tern_tensor *(*value)(tern_module *module, const tern_computed *computed);
+    /* Computes all into the members of the struct for one forward, and takes them away again. */
+    bool (*begin)(tern_module *module);
+    void (*end)(tern_module *module);
+} tern_computing;
+
 /* Where the module's own code looks for what is registered under a name. It stays when that is removed. */
 typedef struct tern_member {
     const char *name;
@@ -79,11 +88,15 @@ struct tern_module_inner {
     tern_member *members;
     size_t n_members, members_capacity;
     tern_computed *computed;
+    const tern_computing *computing;
     size_t n_computed, computed_capacity;
     tern_schema *call_schema; /* parsed at the first call */
     tern_held_operation held[TERN_HELD_OPERATIONS];
     const char *formula;     /* of an activation behind a product; NULL before it is needed */
     tern_module_hook *hooks; /* in the order in which they were registered */
+    /* The call with hooks, from the first hook on: a program without any does not hold it. */
+    tern_value (*run_hooked)(tern_module *module, const tern_value *positional, int n_positional,
+                             tern_value named);
     tern_summary_row *watch; /* takes the shapes of the next call; NULL but for summaries */
     tern_walk_memory walks;
 };
@@ -153,11 +166,6 @@ void tern_module_set_member(tern_module *module, const char *name, tern_tensor *
 const tern_computed *tern_computed_find(const tern_module_inner *inner, const char *name);
 bool tern_computed_add(tern_module *module, const char *name, bool pruned);
 void tern_computed_remove(tern_module *module, const char *name);
-tern_tensor *tern_computed_value(tern_module *module, const tern_computed *computed);
-
-/* Computes all into the members of the struct for one forward, and takes them away again. */
-bool tern_computed_begin(tern_module *module);
-void tern_computed_end(tern_module *module);
 
 /* The length of a class's name, which its schema begins with. */
 size_t tern_class_name_length(const tern_module_class *cls);
@@ -169,10 +177,6 @@ tern_value tern_module_operation(tern_module *module, const char *name,
 /* The forward itself, without hooks; arguments as tern_module_call takes them. */
 tern_value tern_module_run(tern_module *module, const tern_value *positional, int n_positional,
                            tern_value named);
-
-/* The same with the module's hooks (hooks.c). */
-tern_value tern_module_run_hooked(tern_module *module, const tern_value *positional,
-                                  int n_positional, tern_value named);
 
 /* Where an error latched in the forward of a module that was not called, but is part of another's. */
 void tern_module_failed(const tern_module *module);

@@ -26,12 +26,13 @@ tern_ctx *tern_no_context(void) {
 }
 
 void tern_text_tame(char *text, bool keeps_lines) {
-    unsigned char *begin = (unsigned char *)text;
-    for (unsigned char *c = begin; c && *c; c++) {
-        bool kept = keeps_lines && ((c[0] == '\n' && c[1] == '\t') ||
-                                    (c[0] == '\t' && c > begin && c[-1] == '\n'));
-        if (c[0] == 0xc2 && (c[1] & 0xe0) == 0x80) *c++ = '?', *c = '?'; /* U+0080 to U+009F */
-        if ((*c < 0x20 && !kept) || *c == 0x7f) *c = '?';
+    for (unsigned char *c = (unsigned char *)text; c && *c; c++) {
+        if (keeps_lines && c[0] == '\n' && c[1] == '\t')
+            c++;
+        else if (*c < 0x20 || *c == 0x7f)
+            *c = '?';
+        else if (c[0] == 0xc2 && (c[1] & 0xe0) == 0x80) /* U+0080 to U+009F */
+            c[0] = c[1] = '?';
     }
 }
 

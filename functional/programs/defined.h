@@ -28,6 +28,15 @@ extern const tern_defined tern_defined_rows[TERN_POINTWISE_COUNT];
  * part of another formula; else NULL. */
 const tern_defined *tern_defined_find(const char *name, size_t length);
 
+/*
+ * Parses a formula in which rows may be functions: a user's, with tern_defined_find. The library's own name
+ * none, so that a program without a user's formula need not hold the rows.
+ */
+typedef const tern_defined *(*tern_defined_finder)(const char *name, size_t length);
+int16_t tern_program_parse_with(tern_program *p, const char *formula, tern_program_name *names,
+                                int n_names, tern_defined_finder finder, char *out_message,
+                                size_t message_size);
+
 /* The arguments of a row: their names, numbered in their order, and the defaults; none for the tensor and
  * for a number that has none. */
 enum { TERN_DEFINED_ARGS = 4 };

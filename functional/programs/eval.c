@@ -2,7 +2,7 @@
 #include <math.h>
 #include <stdio.h>
 
-#include "program.h"
+#include "defined.h"
 #include "tern/formula.h"
 
 bool tern_formula_eval(const char *formula, double epoch, double *out_value, char *out_message,
@@ -21,7 +21,8 @@ bool tern_formula_eval(const char *formula, double epoch, double *out_value, cha
     tern_program program;
     tern_program_begin(&program, 0, 0);
     tern_program_name name = {"epoch", 5, tern_program_number(&program, epoch), false};
-    int16_t value = tern_program_parse(&program, formula, &name, 1, out_message, message_size);
+    int16_t value = tern_program_parse_with(&program, formula, &name, 1, tern_defined_find,
+                                            out_message, message_size);
     *out_value = (double)NAN;
     return value >= 0 && tern_program_is_constant(&program, value, out_value);
 }

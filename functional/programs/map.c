@@ -1,5 +1,6 @@
 /* map.c: formulas over tensors, as a user writes them. */
 #include "core/ops/compose.h"
+#include "defined.h"
 #include "run.h"
 #include "tern/formula.h"
 
@@ -103,8 +104,8 @@ tern_value tern_op_map(tern_opcall *call) {
     if (!formula) return tern_call_fail(call, TERN_ERR_ARGUMENT, "argument 'formula' is NULL");
     if (!bind(call, tern_arg(call, 1), &b)) return tern_none();
     tern_program_begin(&program, b.count, TERN_P_FORMULA_STEPS);
-    int16_t value =
-        tern_program_parse(&program, formula, b.names, b.count, message, sizeof message);
+    int16_t value = tern_program_parse_with(&program, formula, b.names, b.count, tern_defined_find,
+                                            message, sizeof message);
     if (value < 0) return tern_call_fail(call, TERN_ERR_ARGUMENT, "%s", message);
     for (int k = 0; k < b.count; k++)
         if (!b.names[k].used)

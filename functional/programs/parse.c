@@ -35,6 +35,7 @@ typedef struct parser {
     tern_program_name parts[MAX_PARTS]; /* the formula's own names */
     char *message;
     size_t message_size;
+    tern_defined_finder find; /* of functions that are rows; NULL */
     bool failed;
 } parser;
 
@@ -257,7 +258,7 @@ static int16_t apply(parser *f, const char *at, const function *fn, const int16_
 /* From behind the opening bracket. */
 static int16_t call(parser *f, const char *name, size_t length) {
     const function *fn = find_function(name, length);
-    const tern_defined *row = fn ? NULL : tern_defined_find(name, length);
+    const tern_defined *row = fn || !f->find ? NULL : f->find(name, length);
     if (!fn && !row) return fail_at(f, name, "there is no such function");
     int16_t sources[MAX_SOURCES];
     int count = 0;
@@ -457,7 +458,14 @@ static parser begin(tern_program *p, const char *formula, tern_program_name *nam
 
 int16_t tern_program_parse(tern_program *p, const char *formula, tern_program_name *names,
                            int n_names, char *out_message, size_t message_size) {
+    return tern_program_parse_with(p, formula, names, n_names, NULL, out_message, message_size);
+}
+
+int16_t tern_program_parse_with(tern_program *p, const char *formula, tern_program_name *names,
+                                int n_names, tern_defined_finder finder, char *out_message,
+                                size_t message_size) {
     parser f = begin(p, formula, names, n_names, out_message, message_size);
+    f.find = finder;
     parts(&f, false);
     int16_t value = choice(&f);
     if (!f.failed && !at_end(&f)) fail(&f, "expected the end of the formula");

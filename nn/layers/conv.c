@@ -266,7 +266,7 @@ static tern_value transposed_call(tern_module *self, const tern_value *args) {
                            "dtype? dtype=None)",                                                   \
                       conv),                                                                       \
         .fields = fields, .init = conv_init, .forward = conv_forward,                              \
-        .forward_map = conv_forward_map, .print = BEGIN END
+        .forward_map = TERN_FORWARD_MAP(conv_forward_map), .print = BEGIN END
 #define TRANSPOSED(name)                                                                           \
     TERN_MODULE_CLASS(name "(int in_channels, int out_channels, int[] kernel_size, "               \
                            "int[] stride=1, int[] padding=0, int[] output_padding=0, "             \

@@ -2,6 +2,8 @@
  * epilogue.c: a layer that is a product, and the activation behind it, as one operation: what Sequential runs
  * where no gradient is recorded, and the pair's forwards otherwise, with the same values.
  */
+#ifndef TERN_COMPOSES
+
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -72,3 +74,5 @@ tern_tensor *tern_layer_pair(tern_module *layer, tern_module *activation, tern_t
     tern_scope_end(scope);
     return NULL;
 }
+
+#endif

@@ -63,7 +63,17 @@ bool tern_layer_positive(tern_module *self, const char *what, int64_t value);
 /* ---- epilogue.c ---- */
 
 /* activation(layer(input)) in one operation; NULL where these two take two. */
+#ifndef TERN_COMPOSES /* a build without fused kernels takes two always */
 tern_tensor *tern_layer_pair(tern_module *layer, tern_module *activation, tern_tensor *input);
+#define TERN_FORWARD_MAP(function) (function)
+#else
+static inline tern_tensor *tern_layer_pair(tern_module *layer, tern_module *activation,
+                                           tern_tensor *input) {
+    (void)layer, (void)activation, (void)input;
+    return NULL;
+}
+#define TERN_FORWARD_MAP(function) (1 ? NULL : (function))
+#endif
 
 /* Where a batch norm keeps its momentum; NULL for other modules (norm.c). */
 tern_optional_float *tern_layer_momentum(tern_module *module);

@@ -55,7 +55,7 @@ const tern_module_class tern_linear_class = {
     .fields = linear_fields,
     .init = linear_init,
     .forward = linear_forward,
-    .forward_map = linear_forward_map,
+    .forward_map = TERN_FORWARD_MAP(linear_forward_map),
     .print = "in_features= out_features= bias=",
 };
 
