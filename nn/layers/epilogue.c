@@ -2,13 +2,13 @@
  * epilogue.c: a layer that is a product, and the activation behind it, as one operation: what Sequential runs
  * where no gradient is recorded, and the pair's forwards otherwise, with the same values.
  */
-#ifndef TERN_COMPOSES
-
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "layers.h"
+
+#ifndef TERN_COMPOSES /* such a build takes two steps always */
 
 enum { ROOM = 160 };
 
