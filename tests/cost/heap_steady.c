@@ -151,7 +151,7 @@ static void step_batches(subject *s) {
     tern_item(loss);
 }
 
-/* ---- inference, between changes of a weight ---------------------------------------------------- */
+/* ---- inference, between changes of a weight -------------------------------------------- */
 
 static void prepare_inference(subject *s) {
     s->model = tern_nn(s->ctx, "Sequential(Linear(40, 30), ReLU(), Linear(30, 20))");
