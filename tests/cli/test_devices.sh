@@ -31,7 +31,7 @@ check "devices: cpu_ref is ready beside a broken plugin" \
 
 # No plugin at all.
 mkdir "$work/empty"
-TERN_PLUGIN_PATH="$work/empty" run 1 doctor --json
+TERN_DEVICE= TERN_PLUGIN_PATH="$work/empty" run 1 doctor --json
 json ok=false
 complains "tern doctor: " "no device"
 
