@@ -94,6 +94,8 @@ static void weigh(float *scores, float *products, int64_t width, float lse, floa
     }
 }
 
+/* What is written goes through the product's description, which clang-tidy does not see. */
+/* NOLINTBEGIN(readability-non-const-parameter) */
 /* out += factor * x^T y, where x is [rows, KEYS] of a block and y packed by its columns. */
 static void add_across(const tern_simd_block *block, const float *x, const float *packed,
                        int64_t length, int64_t width, double factor, float *out, int64_t step) {
@@ -101,6 +103,7 @@ static void add_across(const tern_simd_block *block, const float *x, const float
     tern_simd_block_f32(block->keys, width, block->rows, x, 1, KEYS, packed + block->i * PANEL,
                         PANEL * length, PANEL, &sink);
 }
+/* NOLINTEND(readability-non-const-parameter) */
 
 /* What a block of queries and one of keys give each other. */
 static void meet(const job *j, const tern_simd_block *block, const scratch *s) {

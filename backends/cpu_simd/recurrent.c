@@ -61,6 +61,8 @@ typedef struct forward {
     float *y, *kept, *cells;
 } forward;
 
+/* What is written goes through the product's description, which clang-tidy does not see. */
+/* NOLINTBEGIN(readability-non-const-parameter) */
 /* sums [rows, width] += h u, or h u and a bias that all rows share. */
 static void add_hidden(const forward *f, int64_t rows, const float *h, const float *packed,
                        int64_t width, const float *bias, bool adds, float *sums) {
@@ -69,6 +71,7 @@ static void add_hidden(const forward *f, int64_t rows, const float *h, const flo
     tern_simd_block_f32(rows, width, f->l.h, h, f->l.h, 1, packed, f->l.h * TERN_SIMD_PANEL_F32,
                         TERN_SIMD_PANEL_F32, &sink);
 }
+/* NOLINTEND(readability-non-const-parameter) */
 
 /* Rows begin to end of the batch, at one step. */
 static void step(const forward *f, int64_t step, int64_t begin, int64_t end) {

@@ -57,6 +57,8 @@ static void run_rows(void *arg, int64_t begin, int64_t end) {
 
 /* ---- over all steps -------------------------------------------------------------------------- */
 
+/* What is written goes through the product's description, which clang-tidy does not see. */
+/* NOLINTBEGIN(readability-non-const-parameter) */
 /* out = a b, or more of it where it adds; a has its strides, b and out are rows without gaps. */
 static int32_t multiply(const backward *b, int64_t m, int64_t n, int64_t k, const float *a,
                         int64_t rs_a, int64_t cs_a, const float *x, bool adds, float *out) {
@@ -102,6 +104,7 @@ static int32_t gradient_of_x(const backward *b, const tern_kit_tensor *w, float 
                            .alpha = 1};
     return tern_simd_gemm(l->call, &p);
 }
+/* NOLINTEND(readability-non-const-parameter) */
 
 /* du = sum(dm h^T): of the first step by h0, of the others by the y before them. */
 static int32_t gradient_of_u(const backward *b, float *du) {
