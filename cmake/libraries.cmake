@@ -56,10 +56,11 @@ if(NOT CMAKE_C_FLAGS_RELEASE MATCHES "-Os")
 endif()
 list(APPEND core_objects tern_core_objects)
 
-# The upper rooms see public headers only: no include path leads into core. The exception is
-# functional, which implements operations and so sees how the core describes them.
+# The upper rooms see public headers only: no include path leads into core. The exceptions are
+# functional, which implements operations and so sees how the core describes them, and replay, which starts
+# the core's launches again.
 set(upper_objects)
-set(upper_rooms functional nn optim data)
+set(upper_rooms functional replay nn optim data)
 if(TERN_IO)
     find_package(ZLIB REQUIRED)
     find_package(PkgConfig REQUIRED)
@@ -74,7 +75,7 @@ foreach(room IN LISTS upper_rooms)
             $<$<NOT:$<BOOL:${TERN_FUSED}>>:TERN_COMPOSES>)
         target_compile_options(tern_${room}_objects PRIVATE
             $<$<CONFIG:Release>:${TERN_CORE_FLAGS}>)
-        if(room STREQUAL "functional")
+        if(room MATCHES "^(functional|replay)$")
             target_include_directories(tern_${room}_objects PRIVATE ${PROJECT_SOURCE_DIR})
         endif()
         list(APPEND upper_objects tern_${room}_objects)

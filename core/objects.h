@@ -16,19 +16,22 @@
 #include "core/ground/alloc.h"
 #include "core/ground/fault.h"
 #include "core/plugin/registry.h"
+#include "numerics/mt19937.h"
 #include "tern/context.h"
 #include "tern/grad.h"
 #include "tern/memory.h"
+#include "tern/replay.h"
 #include "tern/tensor.h"
 #include "tern/value.h"
 
 typedef struct tern_frame tern_frame;
 typedef struct tern_lane tern_lane;
 typedef struct tern_storage tern_storage;
-typedef struct tern_mark tern_mark;       /* core/memory/mark.h */
-typedef struct tern_shared tern_shared;   /* core/memory/shared_buffer.h */
-typedef struct tern_uploads tern_uploads; /* core/memory/uploads.h */
-typedef struct tern_plans tern_plans;     /* core/call/plan.h */
+typedef struct tern_mark tern_mark;         /* core/memory/mark.h */
+typedef struct tern_shared tern_shared;     /* core/memory/shared_buffer.h */
+typedef struct tern_uploads tern_uploads;   /* core/memory/uploads.h */
+typedef struct tern_plans tern_plans;       /* core/call/plan.h */
+typedef struct tern_recorder tern_recorder; /* core/call/recorder.h */
 typedef struct tern_node tern_node;
 typedef struct tern_alias tern_alias;
 typedef struct tern_op tern_op;
@@ -154,7 +157,9 @@ struct tern_ctx {
     tern_lane *lanes[TERN_MAX_LANES];
     int n_lanes; /* lanes[0] is the default device */
     tern_watch *watches;
-    uint64_t n_pending; /* of memory that goes back when queued work is done, over all lanes */
+    tern_recorder *recorder; /* of a body that is captured; else NULL */
+    uint32_t n_captures;     /* so far */
+    uint64_t n_pending;      /* of memory that goes back when queued work is done, over all lanes */
     tern_generator_body *generator; /* the default one */
     tern_tensor *nil;
 
@@ -262,7 +267,8 @@ struct tern_storage {
     /* of memory that is the program's: where it lies, and the context's others */
     const char *memory;
     tern_storage *previous_import, *next_import;
-    bool has_twin; /* overlaps another; false for the device's own */
+    bool has_twin;    /* overlaps another; false for the device's own */
+    uint32_t made_in; /* the serial of the recorder that saw it made; 0: none did */
 };
 
 /* Traits of its contents, then of its memory. */

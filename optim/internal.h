@@ -19,6 +19,7 @@
 #include "tern/memory.h"
 #include "tern/ops.h"
 #include "tern/optim.h"
+#include "tern/replay.h"
 #include "tern/update.h"
 
 #define TERN_STATE_TENSORS 3
@@ -99,6 +100,9 @@ typedef struct tern_update_call {
     tern_tensor *param, *grad;
     tern_tensor *kept[TERN_KEPT];      /* what `propose` leaves for the update */
     bool started;                      /* every state tensor that it needs has a value */
+    size_t group, index;               /* whose parameter it is */
+    uint32_t flags;                    /* those that `plan` returned */
+    size_t batch, tuple;               /* where the step put it */
     double scalar[TERN_STATE_SCALARS]; /* the state's, which become those of the step's end */
     double number[TERN_TUPLE_NUMBERS]; /* those of the rule, in its order */
 } tern_update_call;

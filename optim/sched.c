@@ -145,11 +145,29 @@ static tern_status step(tern_sched *handle, const char *function, double metric)
     return tern_sched_advance(sched, -1, metric);
 }
 
+static tern_status step_again(void *kept) {
+    return tern_sched_step(*(tern_sched **)kept);
+}
+
+/* A replay of a body with a scheduler's step takes it too. */
+static tern_status repeat_step(tern_ctx *ctx, tern_sched *sched) {
+    if (!tern_is_capturing(ctx)) return TERN_OK;
+    tern_sched **kept = tern_capture_keep(ctx, sizeof(tern_sched *));
+    if (!kept) return tern_check(ctx);
+    *kept = sched;
+    return tern_capture_action(ctx, step_again, NULL, kept);
+}
+
 tern_status tern_sched_step(tern_sched *sched) {
-    return step(sched, "tern_sched_step", (double)NAN);
+    tern_status status = step(sched, "tern_sched_step", (double)NAN);
+    return status == TERN_OK ? repeat_step(sched_of(sched, "tern_sched_step")->ctx, sched) : status;
 }
 
 tern_status tern_sched_step_metric(tern_sched *sched, double metric) {
+    const tern_sched_body *body = sched_of(sched, "tern_sched_step_metric");
+    if (body)
+        tern_capture_refuse(body->ctx, "tern_sched_step_metric takes a number of the program's: "
+                                       "call it outside of the body");
     return step(sched, "tern_sched_step_metric", metric);
 }
 

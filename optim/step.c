@@ -2,7 +2,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "internal.h"
+#include "step.h"
 
 tern_status tern_optim_zero_grad(tern_optim *handle) {
     tern_optim_body *optim = tern_optim_of(handle, "tern_optim_zero_grad");
@@ -19,25 +19,6 @@ tern_status tern_optim_zero_grad(tern_optim *handle) {
 /* For state of another shape than its parameter's. */
 static const tern_update_rule replace_rule = {
     .tensors = "to from", .numbers = "", .flags = "", .formula = "to = from"};
-
-/* The tuples of one program on one device: a launch. */
-typedef struct batch {
-    const tern_update_rule *rule;
-    uint32_t flags;
-    tern_tensor *first; /* a tensor that is written */
-    int n_tensors, n_numbers;
-    size_t count, capacity;
-    tern_tensor **tensors;
-    double *numbers;
-    tern_update_run *run;
-} batch;
-
-typedef struct step {
-    tern_optim_body *optim;
-    tern_update_call *calls;
-    size_t n_calls, n_batches, batches_capacity;
-    batch *batches;
-} step;
 
 bool tern_optim_same_place(const tern_tensor *a, const tern_tensor *b) {
     const char *device = tern_device_of(a), *other = tern_device_of(b);
@@ -142,6 +123,8 @@ static bool collect(step *s) {
                                    .state = &param->state,
                                    .param = param->tensor,
                                    .grad = grad,
+                                   .group = g,
+                                   .index = i,
                                    .started = (param->state.live & needs) == needs};
         }
     }
@@ -154,11 +137,13 @@ static bool plan(step *s, tern_update_call *call) {
     tern_tensor *tensors[TERN_TUPLE_TENSORS] = {call->param, call->grad};
     memcpy(call->scalar, call->state->scalar, sizeof call->scalar);
     if (cls->propose) cls->propose(call);
-    uint32_t flags = cls->plan(call);
+    call->flags = cls->plan(call);
     if (tern_optim_latched(s->optim->ctx)) return false;
     memcpy(tensors + TERN_TUPLE_STATE, call->state->tensor, sizeof call->state->tensor);
     memcpy(tensors + TERN_TUPLE_KEPT, call->kept, sizeof call->kept);
-    batch *b = batch_of(s, cls->rule, flags, call->param);
+    batch *b = batch_of(s, cls->rule, call->flags, call->param);
+    if (b) call->batch = (size_t)(b - s->batches);
+    if (b) call->tuple = b->count;
     if (!b || !add_tuple(s, b, tensors, call->number)) return false;
     for (int i = 0; i < TERN_STATE_TENSORS; i++) {
         if (!(cls->replaced >> i & 1u) || !call->kept[i]) continue;
@@ -175,6 +160,7 @@ static bool prepare(step *s) {
     if (!collect(s)) return false;
     for (size_t i = 0; i < s->n_calls; i++)
         if (!plan(s, &s->calls[i])) return false;
+    if (tern_is_capturing(optim->ctx) && !tern_step_repeat(s)) return false;
     for (size_t i = 0; i < s->n_batches; i++) {
         batch *b = &s->batches[i];
         tern_updater *program =
@@ -188,8 +174,7 @@ static bool prepare(step *s) {
 
 /* ---- the step -------------------------------------------------------------------------------- */
 
-/* What the step counted becomes the state's. */
-static void count(const tern_optim_body *optim, const tern_update_call *call) {
+void tern_step_count(const tern_optim_body *optim, const tern_update_call *call) {
     tern_param_state *state = call->state;
     uint32_t needs = optim->cls->needs(call->options, call->param);
     memcpy(state->scalar, call->scalar, sizeof state->scalar);
@@ -198,7 +183,7 @@ static void count(const tern_optim_body *optim, const tern_update_call *call) {
         state->exists = state->exists || key->is_scalar || needs != 0;
 }
 
-/* The step's device, or devices. */
+/* The step's device, or devices: known to have started. */
 static void note_devices(const step *s) {
     for (size_t i = 0; i < s->n_batches; i++) {
         const tern_tensor *first = s->batches[i].first;
@@ -213,7 +198,7 @@ static void write_all(step *s) {
     tern_optim_body *optim = s->optim;
     for (size_t i = 0; i < s->n_batches; i++)
         if (tern_update_start(s->batches[i].run) != TERN_OK) return;
-    for (size_t i = 0; i < s->n_calls; i++) count(optim, &s->calls[i]);
+    for (size_t i = 0; i < s->n_calls; i++) tern_step_count(optim, &s->calls[i]);
     if (optim->skips) note_devices(s);
     optim->steps++;
 }

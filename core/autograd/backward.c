@@ -9,6 +9,7 @@
 
 #include "core/call/arg.h"
 #include "core/call/op.h"
+#include "core/call/recorder.h"
 #include "core/context/entered.h"
 #include "core/ops/reduce.h"
 #include "graph.h"
@@ -188,6 +189,7 @@ static bool deliver_part(engine *e, tern_node *node, tern_tensor *grad, tern_fra
 static void accumulate(engine *e, tern_tensor *leaf, tern_tensor *grad) {
     tern_ctx *ctx = e->ctx;
     if ((e->flags & TERN_CREATE_GRAPH) && tern_needs_grad(grad)) {
+        tern_cannot_replay(ctx, "it keeps a gradient with a history in .grad");
         if (BODY(leaf)->frame->serial < tern_graph_frame(ctx)->serial) {
             tern_fail(ctx, TERN_ERR_STATE,
                       "backward: a gradient with a history cannot be kept in a leaf of an outer "

@@ -87,7 +87,7 @@ void tern_node_free_saved(tern_node *node);
 tern_edge tern_edge_of(tern_tensor *tensor);
 
 /* True where a call on this tensor must be recorded (grad mode aside). */
-bool tern_needs_grad(const tern_tensor *tensor);
+TERN_API bool tern_needs_grad(const tern_tensor *tensor);
 
 /* Ends the tie between a leaf and its accumulator (the leaf moves or dies). */
 void tern_accumulator_forget(tern_tensor *tensor);
@@ -100,6 +100,9 @@ void tern_grad_detach_handle(tern_tensor *tensor);
 
 /* Adds a gradient without history to a leaf's .grad, or makes it the .grad (leaf.c). */
 void tern_set_or_add_grad(tern_tensor *leaf, tern_tensor *grad);
+
+/* Makes a value without history, and its storage, the .grad of a leaf that has none (leaf.c). */
+TERN_API tern_status tern_grad_take(tern_tensor *leaf, tern_tensor *value);
 
 /* Makes `grad` the handle that a leaf keeps as its .grad and releases itself. */
 void tern_grad_adopt(tern_tensor *leaf, tern_tensor *grad);

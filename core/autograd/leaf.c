@@ -2,6 +2,7 @@
 #include <stdio.h>
 
 #include "core/call/op.h"
+#include "core/call/recorder.h"
 #include "graph.h"
 
 tern_tensor *tern_requires_grad(tern_tensor *tensor, bool requires_grad) {
@@ -68,7 +69,13 @@ static tern_status assign_grad(tern_tensor *leaf, tern_tensor *value) {
     }
     BODY(BODY(leaf)->grad)->flags &= ~(uint32_t)TERN_T_DROPPED;
     BODY(leaf)->flags |= TERN_T_GRAD_SET;
+    tern_recorder *recorder = BODY(leaf)->ctx->recorder;
+    if (recorder) recorder->graded(recorder, leaf, true);
     return TERN_OK;
+}
+
+tern_status tern_grad_take(tern_tensor *leaf, tern_tensor *value) {
+    return assign_grad(leaf, value);
 }
 
 void tern_set_or_add_grad(tern_tensor *leaf, tern_tensor *grad) {
@@ -106,6 +113,7 @@ tern_status tern_set_grad(tern_tensor *tensor, tern_tensor *grad) {
             ctx, TERN_ERR_ARGUMENT,
             "tern_set_grad: the gradient must have the tensor's shape, dtype and device");
     BODY(tensor)->flags &= ~(uint32_t)TERN_T_GRAD_SET;
+    if (ctx->recorder) ctx->recorder->graded(ctx->recorder, tensor, false);
     if (BODY(tensor)->grad) {
         tern_drop(BODY(tensor)->grad); /* the handle stays, its storage goes back */
     }

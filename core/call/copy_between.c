@@ -10,6 +10,7 @@
 #include "core/context/lane.h"
 #include "core/memory/mark.h"
 #include "core/memory/storage.h"
+#include "recorder.h"
 
 /* Later work of `later` comes after what is queued in `earlier` now. */
 static void order(tern_lane *later, tern_lane *earlier) {
@@ -28,6 +29,7 @@ bool tern_copy_between(tern_storage *dst, uint64_t dst_offset, tern_storage *src
     const tern_bdevice_vtable *vt = &to->device->vtable;
     if (!vt->copy_between || !tern_device_same_library(to->device, from->device)) return false;
     if (tern_storage_settle(dst) != TERN_OK || tern_storage_settle(src) != TERN_OK) return true;
+    tern_cannot_replay(to->ctx, "it copies between devices");
     order(to, from);
     if (to->ctx->status != TERN_OK) return true;
     tern_backend_error err;

@@ -17,6 +17,7 @@
 #include "operand.h"
 #include "plan.h"
 #include "raw.h"
+#include "recorder.h"
 
 /* ---- what a device takes --------------------------------------------------------------------- */
 
@@ -115,6 +116,13 @@ bool tern_has_program(tern_lane *lane, int n_steps, const uint8_t *dtypes, int n
 
 /* ---- starting -------------------------------------------------------------------------------- */
 
+/* Whether a uniform storage's number may stand for it: not in a body that is captured where another run may
+ * find another number there. */
+static bool is_fixed(const tern_storage *storage) {
+    const tern_recorder *recorder = storage->lane->ctx->recorder;
+    return !recorder || tern_is_made_inside(storage, recorder);
+}
+
 /* Maps take a number for any input; cross entropy's gradient takes it for that of a single loss, which is 1
  * in every training step. */
 static bool takes_immediate(int32_t kernel, int input, const tern_tensor_body *body) {
@@ -134,12 +142,33 @@ static bool inputs_ready(int32_t kernel, tern_tensor *const *inputs, int n_input
                          tern_tensor *const *outputs, int n_outputs, tern_operand *operands) {
     for (int i = 0; i < n_inputs; i++) {
         const tern_tensor_body *body = BODY(inputs[i]);
-        if (!tern_input_operand(body, takes_immediate(kernel, i, body), &operands[i])) return false;
+        bool immediate = takes_immediate(kernel, i, body) && is_fixed(body->storage);
+        if (!tern_input_operand(body, immediate, &operands[i])) return false;
         for (int k = 0; k < n_outputs && operands[i].buffer; k++)
             if (tern_same_elements(body, BODY(outputs[k])))
                 operands[i].flags |= TERN_OPERAND_ALIASES_OUTPUT;
     }
     return true;
+}
+
+static void tell(tern_lane *lane, int32_t kernel, int32_t fn, tern_tensor *const *inputs,
+                 int n_inputs, tern_tensor *const *outputs, int n_outputs,
+                 const tern_operand *operands, const void *attrs, size_t attrs_size) {
+    const tern_tensor_body *bodies[TERN_MAX_OPERANDS];
+    for (int i = 0; i < n_inputs; i++) bodies[i] = BODY(inputs[i]);
+    for (int i = 0; i < n_outputs; i++) bodies[n_inputs + i] = BODY(outputs[i]);
+    tern_launched launch = {.lane = lane,
+                            .kernel = kernel,
+                            .fn = fn,
+                            .n_inputs = n_inputs,
+                            .n_outputs = n_outputs,
+                            .n_tuples = 1,
+                            .in = operands,
+                            .out = operands + n_inputs,
+                            .bodies = bodies,
+                            .attrs = attrs,
+                            .attrs_size = (uint32_t)attrs_size};
+    lane->ctx->recorder->launched(lane->ctx->recorder, &launch);
 }
 
 /* What the device answers; TERN_BACKEND_INVALID after latching. */
@@ -152,17 +181,11 @@ static int32_t launch_here(tern_lane *lane, int32_t kernel, int32_t fn, tern_ten
     for (int i = 0; i < n_outputs; i++)
         if (!tern_output_operand(BODY(outputs[i]), !updates_output(kernel), &out[i]))
             return TERN_BACKEND_INVALID;
-    err->message[0] = 0;
-    lane->ctx->stats.launches++;
-    if (tern_is_planned(lane, kernel)) {
-        bool handled;
-        int32_t status = tern_plan_launch(lane, kernel, fn, operands, n_inputs, out, n_outputs, 1,
-                                          attrs, (uint32_t)attrs_size, err, &handled);
-        if (handled) return status;
-        err->message[0] = 0;
-    }
-    return lane->device->vtable.launch(lane->device->object, lane->queue, kernel, operands,
-                                       n_inputs, out, n_outputs, attrs, (uint32_t)attrs_size, err);
+    int32_t status = tern_start(lane, kernel, fn, operands, n_inputs, out, n_outputs, 1, attrs,
+                                (uint32_t)attrs_size, err);
+    if (lane->ctx->recorder && status == TERN_BACKEND_OK)
+        tell(lane, kernel, fn, inputs, n_inputs, outputs, n_outputs, operands, attrs, attrs_size);
+    return status;
 }
 
 /* TERN_FALLBACK: the kernel runs on a CPU device over copies, and the results come back. */

@@ -50,8 +50,8 @@ static inline bool tern_kernel_gives_bool(int32_t kernel, int32_t fn) {
 }
 
 /* Latches what a launch answered that is not OK; a declined primitive too. */
-tern_status tern_launch_failed(tern_lane *lane, int32_t kernel, int32_t status,
-                               const tern_backend_error *err);
+TERN_API tern_status tern_launch_failed(tern_lane *lane, int32_t kernel, int32_t status,
+                                        const tern_backend_error *err);
 
 /* "matmul", for messages (kernel_text.c). */
 TERN_API const char *tern_kernel_name(int32_t kernel);

@@ -31,11 +31,12 @@ static inline tern_dtype result_of(const tern_op *op, const tern_tensor_body *in
     return tern_kernel_gives_bool(op->kernel, op->fn) ? TERN_BOOL : input->dtype;
 }
 
-/* Whether the device has the kernel: asked once, then read from a table. */
+/* Whether the device has the kernel: asked once, then read from a table. What is captured goes the general
+ * way, so a recorder empties the table. */
 static inline bool has_map(tern_lane *lane, const tern_op *op, int n_inputs, tern_dtype dtype,
                            tern_dtype result) {
     bool *known = &lane->mapped[op->kernel - TERN_KERNEL_UNARY][op->fn][dtype];
-    if (!*known && !tern_is_planned(lane, op->kernel))
+    if (!*known && !lane->ctx->recorder && !tern_is_planned(lane, op->kernel))
         *known = tern_has_map(lane, op->kernel, op->fn, n_inputs, dtype, result);
     return *known;
 }

@@ -8,6 +8,7 @@
 #include "launch.h"
 #include "operand.h"
 #include "plan.h"
+#include "recorder.h"
 
 bool tern_tuples_supported(tern_lane *lane, const tern_tuples *t) {
     const tern_map_attrs *program = t->program;
@@ -38,10 +39,9 @@ static bool fill(tern_ctx *ctx, const tern_tuples *t, int which, tern_operand *i
                  tern_operand *out) {
     const tern_map_attrs *program = t->program;
     tern_tensor *const *tensors = t->tensors + (size_t)which * (size_t)t->tensor_stride;
-    const double *numbers = t->numbers + (size_t)which * (size_t)t->number_stride;
     for (int i = 0; i < program->n_inputs; i++) {
         if (t->inputs[i] < 0) {
-            number_operand(ctx, program, numbers[~t->inputs[i]], &in[i]);
+            number_operand(ctx, program, t->numbers[which][~t->inputs[i]], &in[i]);
             continue;
         }
         const tern_tensor_body *body = BODY(tensors[t->inputs[i]]);
@@ -85,26 +85,75 @@ static bool is_done(tern_lane *lane, int32_t kernel, int32_t status,
     return status == TERN_BACKEND_OK;
 }
 
+/* ---- what a recorder hears ---- */
+
+/* The launch as a recorder hears it; `bodies` is filled in by the caller. */
+static tern_launched launched(tern_lane *lane, int32_t kernel, int32_t fn, int n_inputs,
+                              int n_outputs, int n_tuples, const tern_operand *in,
+                              const tern_operand *out, const void *attrs, size_t attrs_size) {
+    return (tern_launched){.lane = lane,
+                           .kernel = kernel,
+                           .fn = fn,
+                           .n_inputs = n_inputs,
+                           .n_outputs = n_outputs,
+                           .n_tuples = n_tuples,
+                           .in = in,
+                           .out = out,
+                           .attrs = attrs,
+                           .attrs_size = (uint32_t)attrs_size};
+}
+
+static void tell(tern_lane *lane, const tern_tuples *t) {
+    const tern_map_attrs *program = t->program;
+    size_t n_in = (size_t)program->n_inputs, n_out = (size_t)program->n_outputs;
+    size_t count = (size_t)t->count;
+    const tern_tensor_body **bodies =
+        tern_scope_alloc(lane->ctx, count * (n_in + n_out) * sizeof(void *));
+    const double **numbers = tern_scope_alloc(lane->ctx, count * n_in * sizeof(void *));
+    if (!bodies || !numbers) return;
+    for (size_t i = 0; i < count; i++) {
+        tern_tensor *const *tensors = t->tensors + i * (size_t)t->tensor_stride;
+        for (size_t k = 0; k < n_in; k++)
+            if (t->inputs[k] < 0)
+                numbers[i * n_in + k] = &t->numbers[i][~t->inputs[k]];
+            else
+                bodies[i * n_in + k] = BODY(tensors[t->inputs[k]]);
+        for (size_t k = 0; k < n_out; k++)
+            bodies[count * n_in + i * n_out + k] = BODY(tensors[t->outputs[k]]);
+    }
+    tern_launched launch =
+        launched(lane, TERN_KERNEL_MAP, program->n_steps, program->n_inputs, program->n_outputs,
+                 t->count, t->operands, t->operands + count * n_in, program, t->program_size);
+    launch.bodies = bodies;
+    launch.numbers = numbers;
+    lane->ctx->recorder->launched(lane->ctx->recorder, &launch);
+}
+
+static void tell_list(tern_lane *lane, tern_tensor *const *inputs, int count, tern_tensor *out,
+                      const tern_operand *in, const tern_operand *to,
+                      const tern_reduce_attrs *attrs) {
+    const tern_tensor_body **bodies =
+        tern_scope_alloc(lane->ctx, ((size_t)count + 1) * sizeof(void *));
+    if (!bodies) return;
+    for (int i = 0; i < count; i++) bodies[i] = BODY(inputs[i]);
+    bodies[count] = BODY(out);
+    tern_launched launch = launched(lane, TERN_KERNEL_REDUCE_LIST, attrs->fn, count, 1, 1, in, to,
+                                    attrs, sizeof *attrs);
+    launch.bodies = bodies;
+    lane->ctx->recorder->launched(lane->ctx->recorder, &launch);
+}
+
+/* ---- launching ---- */
+
 bool tern_tuples_launch(tern_lane *lane, const tern_tuples *t) {
     const tern_map_attrs *program = t->program;
     int n_in = program->n_inputs, n_out = program->n_outputs;
     const tern_operand *in = t->operands, *out = in + (size_t)t->count * (size_t)n_in;
-    uint32_t size = (uint32_t)t->program_size;
     tern_backend_error err;
-    bool handled = false;
-    int32_t status = TERN_BACKEND_OK;
     if (lane->ctx->status != TERN_OK) return false;
-    err.message[0] = 0;
-    lane->ctx->stats.launches++;
-    if (tern_is_planned(lane, TERN_KERNEL_MAP))
-        status = tern_plan_launch(lane, TERN_KERNEL_MAP, program->n_steps, in, n_in, out, n_out,
-                                  t->count, program, size, &err, &handled);
-    if (!handled) {
-        err.message[0] = 0;
-        status = lane->device->vtable.launch(lane->device->object, lane->queue, TERN_KERNEL_MAP, in,
-                                             n_in * t->count, out, n_out * t->count, program, size,
-                                             &err);
-    }
+    int32_t status = tern_start(lane, TERN_KERNEL_MAP, program->n_steps, in, n_in, out, n_out,
+                                t->count, program, (uint32_t)t->program_size, &err);
+    if (lane->ctx->recorder && status == TERN_BACKEND_OK) tell(lane, t);
     return is_done(lane, TERN_KERNEL_MAP, status, &err);
 }
 
@@ -120,10 +169,9 @@ bool tern_try_reduce_list(tern_lane *lane, int32_t fn, double value, tern_tensor
     for (int i = 0; i < count && in; i++)
         if (!tern_input_operand(BODY(inputs[i]), false, &in[i])) return false;
     if (!in || !tern_output_operand(BODY(out), true, &to)) return false;
-    err.message[0] = 0;
-    lane->ctx->stats.launches++;
-    int32_t status =
-        lane->device->vtable.launch(lane->device->object, lane->queue, TERN_KERNEL_REDUCE_LIST, in,
-                                    count, &to, 1, &attrs, sizeof attrs, &err);
+    int32_t status = tern_start(lane, TERN_KERNEL_REDUCE_LIST, fn, in, count, &to, 1, 1, &attrs,
+                                sizeof attrs, &err);
+    if (lane->ctx->recorder && status == TERN_BACKEND_OK)
+        tell_list(lane, inputs, count, out, in, &to, &attrs);
     return is_done(lane, TERN_KERNEL_REDUCE_LIST, status, &err);
 }

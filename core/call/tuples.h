@@ -16,9 +16,9 @@ typedef struct tern_tuples {
         *inputs; /* what each input of the program is: tensor i of a tuple, or ~i: number i */
     const int16_t *outputs; /* tensor i */
     int count;
-    tern_tensor *const *tensors; /* `tensor_stride` a tuple; an input has its outputs' shape */
-    const double *numbers;       /* `number_stride` a tuple */
-    int tensor_stride, number_stride;
+    tern_tensor *const *tensors;  /* `tensor_stride` a tuple; an input has its outputs' shape */
+    const double *const *numbers; /* of each tuple; may be NULL where no input is a number */
+    int tensor_stride;
     tern_operand *operands; /* made by prepare, in the open scope: all inputs, then all outputs */
 } tern_tuples;
 

@@ -17,8 +17,8 @@
 #define TERN_ENTER(ctx, operation, refused) ((void)0)
 #else
 /* The context, or NULL for a thread that may not enter. */
-tern_ctx *tern_enter(tern_ctx *ctx, const char *operation);
-void tern_leave(tern_ctx **entered);
+TERN_API tern_ctx *tern_enter(tern_ctx *ctx, const char *operation);
+TERN_API void tern_leave(tern_ctx **entered);
 #define TERN_ENTER(ctx, operation, refused)                                                        \
     __attribute__((cleanup(tern_leave))) tern_ctx *entered_context = tern_enter(ctx, operation);   \
     if (!entered_context) refused

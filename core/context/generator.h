@@ -15,6 +15,7 @@ struct tern_generator_body {
 tern_generator_body *tern_generator_make(tern_ctx *ctx, uint64_t seed);
 
 /* The generator behind a handle; NULL for NULL, and after latching that it is gone. */
-tern_generator_body *tern_generator_of(const tern_generator *generator, const char *function);
+TERN_API tern_generator_body *tern_generator_of(const tern_generator *generator,
+                                                const char *function);
 
 #endif

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "core/call/plan.h"
+#include "core/call/recorder.h"
 #include "core/ground/error.h"
 #include "core/memory/buffer.h"
 #include "core/memory/mark.h"
@@ -160,6 +161,8 @@ tern_status tern_upload(tern_lane *lane, tern_storage *dst, uint64_t offset, con
     int32_t status = lane->device->vtable.copy_to_device(
         lane->device->object, lane->queue, dst->buffer, dst->offset + offset, src, bytes, &err);
     if (status != TERN_BACKEND_OK) return tern_lane_fail(lane, "copy to device", status, &err);
+    tern_recorder *recorder = lane->ctx->recorder;
+    if (recorder) recorder->uploaded(recorder, dst, offset, src, bytes);
     return TERN_OK;
 }
 
@@ -167,6 +170,9 @@ tern_status tern_download(tern_lane *lane, void *dst, tern_storage *src, uint64_
                           uint64_t bytes) {
     if (bytes == 0) return TERN_OK;
     if (tern_storage_settle(src) != TERN_OK) return lane->ctx->status;
+    tern_cannot_replay(lane->ctx,
+                       "it reads a tensor's values (tern_item, tern_to_host, an operation "
+                       "whose result's shape depends on values)");
     tern_backend_error err;
     err.message[0] = 0;
     int32_t status = lane->device->vtable.copy_to_host(

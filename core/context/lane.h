@@ -7,7 +7,7 @@
 #include "core/objects.h"
 
 /* Finds or opens a device for the context; NULL and latched on failure. NULL is the default. */
-tern_lane *tern_lane_open(tern_ctx *ctx, const char *device);
+TERN_API tern_lane *tern_lane_open(tern_ctx *ctx, const char *device);
 void tern_lane_close(tern_lane *lane);
 tern_lane *tern_lane_of(const tern_tensor *tensor);
 

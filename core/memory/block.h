@@ -9,10 +9,10 @@
 
 /* At least `bytes`, contents open, aligned as tern_alloc aligns. NULL, and nothing latched, without
  * memory. */
-void *tern_block_take(tern_ctx *ctx, size_t bytes);
+TERN_API void *tern_block_take(tern_ctx *ctx, size_t bytes);
 
 /* Gives a block back; NULL is fine. */
-void tern_block_give(tern_ctx *ctx, void *block);
+TERN_API void tern_block_give(tern_ctx *ctx, void *block);
 
 /* Frees the blocks that wait. */
 void tern_blocks_free(tern_ctx *ctx);

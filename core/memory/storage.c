@@ -11,6 +11,7 @@
 #include <stdio.h>
 
 #include "buffer.h"
+#include "core/call/recorder.h"
 #include "core/context/lane.h"
 #include "core/ground/error.h"
 #include "numerics/dtype_convert.h"
@@ -80,6 +81,7 @@ static tern_storage *begin_bare(tern_lane *lane, uint64_t bytes) {
     storage->capacity = 0;
     storage->traits = 0;
     storage->release = NULL;
+    storage->made_in = lane->ctx->recorder ? lane->ctx->recorder->serial : 0;
     return begin(lane, storage, bytes);
 }
 
@@ -190,7 +192,11 @@ void tern_storage_reuse(tern_storage *storage, uint64_t bytes) {
 
 /* ---- one number everywhere ------------------------------------------------------------------- */
 
+static tern_status write_uniform(tern_storage *storage, bool is_told);
+
+/* Storage from outside of a captured body is written at once: the body's part in it is this write. */
 void tern_storage_set_uniform(tern_storage *storage, tern_dtype dtype, double f, int64_t i) {
+    const tern_recorder *recorder = storage->lane->ctx->recorder;
     storage->traits |= TERN_STORAGE_UNIFORM;
     storage->uniform_dtype = dtype;
     if (tern_is_float(dtype))
@@ -198,6 +204,7 @@ void tern_storage_set_uniform(tern_storage *storage, tern_dtype dtype, double f,
     else
         storage->uniform_i = tern_num_as_i64((int)dtype, i);
     storage->stamp = tern_new_stamp(storage->lane->ctx);
+    if (recorder && !tern_is_made_inside(storage, recorder)) write_uniform(storage, true);
 }
 
 tern_storage *tern_storage_uniform(tern_lane *lane, uint64_t bytes, tern_dtype dtype, double f,
@@ -238,7 +245,8 @@ tern_status tern_storage_open(tern_storage *storage) {
     return TERN_OK;
 }
 
-static tern_status write_uniform(tern_storage *storage) {
+/* A recorder is told of it where the number is the body's, and not what was there before. */
+static tern_status write_uniform(tern_storage *storage, bool is_told) {
     tern_lane *lane = storage->lane;
     if (tern_storage_open(storage) != TERN_OK) return lane->ctx->status;
     int64_t size = (int64_t)tern_dtype_size(storage->uniform_dtype);
@@ -259,12 +267,16 @@ static tern_status write_uniform(tern_storage *storage) {
     int32_t status =
         lane->device->vtable.launch(lane->device->object, lane->queue, TERN_KERNEL_FILL, NULL, 0,
                                     &out, 1, &attrs, sizeof attrs, &err);
-    return status == TERN_BACKEND_OK ? TERN_OK : tern_lane_fail(lane, "fill", status, &err);
+    if (status != TERN_BACKEND_OK) return tern_lane_fail(lane, "fill", status, &err);
+    if (is_told) lane->ctx->recorder->filled(lane->ctx->recorder, storage, &out, &attrs);
+    return TERN_OK;
 }
 
 tern_status tern_storage_make_ready(tern_storage *storage) {
     if (storage->traits & TERN_STORAGE_FILLING) tern_uploads_await(storage);
-    return storage->traits & TERN_STORAGE_UNIFORM ? write_uniform(storage) : TERN_OK;
+    if (!(storage->traits & TERN_STORAGE_UNIFORM)) return TERN_OK;
+    const tern_recorder *recorder = storage->lane->ctx->recorder;
+    return write_uniform(storage, recorder && tern_is_made_inside(storage, recorder));
 }
 
 /* ---- the program's memory -------------------------------------------------------------------- */
@@ -352,6 +364,8 @@ static void keep_in_cache(tern_storage *storage) {
 static void free_special(tern_storage *storage) {
     if (storage->traits & TERN_STORAGE_FILLING) tern_uploads_await(storage);
     if (storage->traits & TERN_STORAGE_PIECE) {
+        const tern_recorder *recorder = storage->lane->ctx->recorder;
+        if (recorder) storage->made_in = recorder->serial; /* whoever gets it next is in the body */
         keep_in_cache(storage);
         return;
     }

@@ -7,7 +7,7 @@
 #include "core/objects.h"
 
 /* Storage with contents open; NULL and latched when memory is out. */
-tern_storage *tern_storage_new(tern_lane *lane, uint64_t bytes);
+TERN_API tern_storage *tern_storage_new(tern_lane *lane, uint64_t bytes);
 
 /* The same without latching: a backend's status, with a message that names the size. */
 int32_t tern_storage_try(tern_lane *lane, uint64_t bytes, tern_storage **out_storage,
@@ -31,7 +31,7 @@ void tern_storage_set_uniform(tern_storage *storage, tern_dtype dtype, double f,
 
 /* Gives bytes to storage that has none yet, writes a number that is not written yet, and orders later
  * kernels after an upload: what must have been done before anything looks at the bytes. */
-tern_status tern_storage_make_ready(tern_storage *storage);
+TERN_API tern_status tern_storage_make_ready(tern_storage *storage);
 
 /* Gives bytes to storage that has none yet; the number is forgotten, since all of it will be written. */
 tern_status tern_storage_open(tern_storage *storage);
@@ -51,7 +51,7 @@ static inline void tern_storage_retain(tern_storage *storage) {
 }
 
 /* NULL is fine. */
-void tern_storage_free(tern_storage *storage);
+TERN_API void tern_storage_free(tern_storage *storage);
 static inline void tern_storage_release(tern_storage *storage) {
     if (storage && --storage->references == 0) tern_storage_free(storage);
 }
@@ -62,7 +62,7 @@ tern_status tern_storage_reserve(tern_lane *lane, int count);
 void tern_lane_empty_cache(tern_lane *lane);
 
 /* A stamp that no contents in this process had. */
-uint64_t tern_more_stamps(tern_ctx *ctx);
+TERN_API uint64_t tern_more_stamps(tern_ctx *ctx);
 static inline uint64_t tern_new_stamp(tern_ctx *ctx) {
     return ctx->next_stamp < ctx->last_stamp ? ctx->next_stamp++ : tern_more_stamps(ctx);
 }
@@ -72,7 +72,7 @@ static inline uint64_t tern_new_stamp(tern_ctx *ctx) {
  * in all of the context that overlap it. */
 
 TERN_API void tern_storage_raise_twins(tern_storage *storage);
-void tern_storage_stamp_twins(tern_storage *storage);
+TERN_API void tern_storage_stamp_twins(tern_storage *storage);
 
 /* Raises the version: what was saved of the contents is stale. */
 static inline void tern_storage_raise_version(tern_storage *storage) {

@@ -9,6 +9,7 @@
 
 #include <math.h>
 
+#include "core/call/recorder.h"
 #include "core/context/generator.h"
 #include "core/memory/handle.h"
 #include "layout.h"
@@ -17,7 +18,9 @@
 
 /* A fill of n elements of `dtype` at `out` in memory order. */
 typedef struct fill_job {
-    tern_mt19937 *engine;
+    void (*fill)(const struct fill_job *job);
+    tern_generator_body *generator;
+    tern_mt19937 *engine; /* the generator's */
     int dtype;
     void *out;
     int64_t n;
@@ -30,11 +33,11 @@ typedef struct fill_job {
 typedef void (*fill_fn)(const fill_job *job);
 
 /* The call was refused before where its generator is gone (core/call/operands.c). */
-static tern_mt19937 *engine_argument(const tern_opcall *call, int index) {
+static tern_generator_body *generator_argument(const tern_opcall *call, int index) {
     tern_value v = tern_arg(call, index);
     tern_generator_body *given = NULL;
     if (v.kind == TERN_VALUE_GENERATOR) given = OBJECT(v.as.generator)->object;
-    return given ? &given->engine : &call->ctx->generator->engine;
+    return given ? given : call->ctx->generator;
 }
 
 static bool floating_only(tern_opcall *call, tern_dtype dtype) {
@@ -43,6 +46,21 @@ static bool floating_only(tern_opcall *call, tern_dtype dtype) {
                    "is a continuous distribution: the dtype must be floating, not %s",
                    tern_dtype_name(dtype));
     return false;
+}
+
+/* A replay draws again. */
+static void redraw(const void *drawn, tern_mt19937 *engine, void *out) {
+    fill_job job = *(const fill_job *)drawn;
+    job.engine = engine;
+    job.out = out;
+    job.fill(&job);
+}
+
+static void tell(const fill_job *job, const tern_tensor *out) {
+    tern_ctx *ctx = BODY(out)->ctx;
+    if (!ctx->recorder || ctx->status != TERN_OK || job->n == 0) return;
+    tern_drawn drawn = {redraw, job, sizeof *job, job->generator, BODY(out)->storage->bytes};
+    ctx->recorder->drew(ctx->recorder, BODY(out)->storage, &drawn);
 }
 
 /* Runs a fill into a new tensor: of `shape`, or of the shape and memory order of `like`. */
@@ -56,8 +74,11 @@ static tern_value run_fill(tern_opcall *call, fill_job *job, fill_fn fill, const
     job->contiguous = like ? tern_is_contiguous(like) : true;
     job->out = tern_host_buffer(call->ctx, job->n, tern_dtype_size(dtype));
     if (!job->out) return tern_none();
+    job->fill = fill;
+    job->engine = &job->generator->engine;
     fill(job);
     tern_tensor *out = tern_new_from_host(call->lane, job->out, dtype, shape, like);
+    tell(job, out);
     tern_host_give(call->ctx, job->out);
     return tern_result(call, out);
 }
@@ -100,7 +121,7 @@ static tern_value from_size(tern_opcall *call, fill_fn fill, double a, double b)
     tern_shape size = tern_arg_ints(call, 0);
     tern_dtype dtype = tern_arg_dtype(call, 2, TERN_FLOAT32);
     if (size.rank < 0 || !floating_only(call, dtype)) return tern_none();
-    fill_job job = {.engine = engine_argument(call, 1), .dtype = (int)dtype, .a = a, .b = b};
+    fill_job job = {.generator = generator_argument(call, 1), .dtype = (int)dtype, .a = a, .b = b};
     return run_fill(call, &job, fill, &size, NULL);
 }
 
@@ -110,8 +131,10 @@ static tern_value from_like(tern_opcall *call, fill_fn fill, double a, double b,
     tern_tensor *like = tern_arg_tensor(call, 0);
     tern_dtype dtype =
         dtype_index ? tern_arg_dtype(call, dtype_index, BODY(like)->dtype) : BODY(like)->dtype;
-    fill_job job = {
-        .engine = engine_argument(call, generator_index), .dtype = (int)dtype, .a = a, .b = b};
+    fill_job job = {.generator = generator_argument(call, generator_index),
+                    .dtype = (int)dtype,
+                    .a = a,
+                    .b = b};
     if ((fill == do_uniform || fill == do_normal || fill == do_exponential || fill == do_cauchy ||
          fill == do_log_normal) &&
         !floating_only(call, dtype))
@@ -170,8 +193,9 @@ static tern_value normal_of(tern_opcall *call, tern_tensor *mean, tern_tensor *s
     if (!(std_number >= 0.0))
         return tern_call_fail(call, TERN_ERR_ARGUMENT, "expects std >= 0.0, but found std %g",
                               std_number);
-    fill_job job = {
-        .engine = engine_argument(call, generator_index), .dtype = (int)dtype, .b = std_number};
+    fill_job job = {.generator = generator_argument(call, generator_index),
+                    .dtype = (int)dtype,
+                    .b = std_number};
     tern_value drawn = run_fill(call, &job, do_normal, &shape, NULL);
     if (drawn.kind != TERN_VALUE_TENSOR) return drawn;
     tern_tensor *out = drawn.as.tensor;
@@ -200,7 +224,7 @@ tern_value tern_op_normal_size(tern_opcall *call) {
     if (size.rank < 0 || !floating_only(call, dtype)) return tern_none();
     if (!(std >= 0.0))
         return tern_call_fail(call, TERN_ERR_ARGUMENT, "expects std >= 0.0, but found std %g", std);
-    fill_job job = {.engine = engine_argument(call, 3),
+    fill_job job = {.generator = generator_argument(call, 3),
                     .dtype = (int)dtype,
                     .a = tern_arg_double(call, 0, 0.0),
                     .b = std};
@@ -261,7 +285,7 @@ tern_value tern_op_randint(tern_opcall *call) {
         if (call->ctx->status != TERN_OK) return tern_none();
         return tern_call_fail(call, TERN_ERR_ARGUMENT, "missing argument 'size' (int[])");
     }
-    fill_job job = {.engine = engine_argument(call, 3),
+    fill_job job = {.generator = generator_argument(call, 3),
                     .dtype = (int)tern_arg_dtype(call, 4, TERN_INT64)};
     if (!integer_range(call, &job, low, high)) return tern_none();
     return run_fill(call, &job, do_randint, &size, NULL);
@@ -274,7 +298,7 @@ tern_value tern_op_randint_like(tern_opcall *call) {
         high = low;
         low = 0;
     }
-    fill_job job = {.engine = engine_argument(call, NO_ARGUMENT),
+    fill_job job = {.generator = generator_argument(call, NO_ARGUMENT),
                     .dtype = (int)tern_arg_dtype(call, 3, BODY(like)->dtype)};
     if (!integer_range(call, &job, low, high)) return tern_none();
     return run_fill(call, &job, do_randint, NULL, like);
@@ -286,7 +310,7 @@ tern_value tern_op_random(tern_opcall *call) {
 
 tern_value tern_op_random_to(tern_opcall *call) {
     tern_tensor *like = tern_arg_tensor(call, 0);
-    fill_job job = {.engine = engine_argument(call, 2), .dtype = (int)BODY(like)->dtype};
+    fill_job job = {.generator = generator_argument(call, 2), .dtype = (int)BODY(like)->dtype};
     if (!integer_range(call, &job, 0, tern_arg_int(call, 1, 0))) return tern_none();
     return run_fill(call, &job, do_randint, NULL, like);
 }
@@ -294,7 +318,7 @@ tern_value tern_op_random_to(tern_opcall *call) {
 tern_value tern_op_random_from(tern_opcall *call) {
     tern_tensor *like = tern_arg_tensor(call, 0);
     int64_t from = tern_arg_int(call, 1, 0);
-    fill_job job = {.engine = engine_argument(call, 3), .dtype = (int)BODY(like)->dtype};
+    fill_job job = {.generator = generator_argument(call, 3), .dtype = (int)BODY(like)->dtype};
     if (tern_arg_given(call, 2)) {
         if (!integer_range(call, &job, from, tern_arg_int(call, 2, 0))) return tern_none();
     } else {
@@ -318,7 +342,7 @@ tern_value tern_op_randperm(tern_opcall *call) {
         return tern_call_fail(call, TERN_ERR_ARGUMENT, "n=%lld is too large for %s", (long long)n,
                               tern_dtype_name(dtype));
     tern_shape shape = {1, {n}};
-    fill_job job = {.engine = engine_argument(call, 1), .dtype = (int)dtype};
+    fill_job job = {.generator = generator_argument(call, 1), .dtype = (int)dtype};
     return run_fill(call, &job, do_randperm, &shape, NULL);
 }
 
@@ -351,8 +375,8 @@ tern_value tern_op_bernoulli(tern_opcall *call) {
         valid = v >= 0.0 && v <= 1.0;
     }
     if (to && valid) {
-        tern_num_fill_bernoulli_each(engine_argument(call, 1), (int)BODY(p)->dtype, from,
-                                     (int)BODY(p)->dtype, to, BODY(p)->numel);
+        tern_num_fill_bernoulli_each(&generator_argument(call, 1)->engine, (int)BODY(p)->dtype,
+                                     from, (int)BODY(p)->dtype, to, BODY(p)->numel);
         out = tern_new_from_host(call->lane, to, BODY(p)->dtype, NULL, p);
     }
     tern_host_give(call->ctx, from);
@@ -437,8 +461,9 @@ tern_value tern_op_multinomial(tern_opcall *call) {
     tern_tensor *out = call->ctx->nil;
     void *scratch = tern_host_buffer(call->ctx, 1, tern_num_multinomial_scratch(categories));
     int64_t *to = scratch ? tern_host_buffer(call->ctx, count, sizeof *to) : NULL;
-    bool drawn = to && tern_num_multinomial(engine_argument(call, 3), (int)BODY(p)->dtype, from,
-                                            rows, categories, samples, replacement, scratch, to);
+    bool drawn =
+        to && tern_num_multinomial(&generator_argument(call, 3)->engine, (int)BODY(p)->dtype, from,
+                                   rows, categories, samples, replacement, scratch, to);
     if (drawn) out = tern_new_from_host(call->lane, to, TERN_INT64, &shape, NULL);
     tern_host_give(call->ctx, from);
     tern_host_give(call->ctx, scratch);

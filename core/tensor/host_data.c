@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "core/call/op.h"
+#include "core/call/recorder.h"
 #include "core/context/entered.h"
 #include "core/ground/error.h"
 #include "core/memory/block.h"
@@ -11,6 +12,9 @@
 #include "numerics/dtype_convert.h"
 
 /* ---- making ---------------------------------------------------------------------------------- */
+
+static const char host_data[] =
+    "it takes data from the host (tern_from_data, tern_write_host): make them an input";
 
 static bool check_new(tern_ctx *ctx, const char *what, const tern_shape *shape, tern_dtype dtype) {
     if (ctx->status != TERN_OK) return false;
@@ -38,6 +42,7 @@ tern_tensor *tern_from_data_on(tern_ctx *ctx, const void *data, tern_shape shape
     if (!check_new(ctx, "from_data", &shape, dtype)) return ctx->nil;
     tern_lane *lane = tern_lane_open(ctx, device);
     if (!lane) return ctx->nil;
+    tern_cannot_replay(ctx, host_data);
     tern_tensor *tensor = tern_tensor_new(lane, dtype, shape.rank, shape.dim);
     if (tern_is_nil(tensor) || BODY(tensor)->numel == 0) return tensor;
     if (!data) {
@@ -62,6 +67,7 @@ tern_tensor *tern_from_data_async(tern_ctx *ctx, const void *data, tern_shape sh
     if (!check_new(ctx, "from_data_async", &shape, dtype)) return ctx->nil;
     tern_lane *lane = tern_lane_open(ctx, device);
     if (!lane) return ctx->nil;
+    tern_cannot_replay(ctx, host_data);
     if (!lane->queue || !data || !tern_shape_numel(shape.rank, shape.dim, &numel) || numel == 0)
         return tern_from_data_on(ctx, data, shape, dtype, device);
     tern_storage *storage =
@@ -204,6 +210,7 @@ tern_status tern_write_host(tern_tensor *tensor, const void *data, size_t bytes)
     if (check_memory(tensor, "write_host", data, bytes, (size_t)BODY(tensor)->numel * size) !=
         TERN_OK)
         return ctx->status;
+    tern_cannot_replay(ctx, host_data);
     if (tern_has_overlap(tensor))
         return tern_fail(
             ctx, TERN_ERR_ARGUMENT,

@@ -57,6 +57,9 @@ typedef struct tern_face {
     _Alignas(1 << TERN_HANDLE_LOW_BITS) tern_tensor_body body;
     int64_t dims[2 * TERN_MAX_RANK];
 } tern_face;
+static inline bool tern_is_face(const tern_tensor_body *body) {
+    return body->self == (const void *)body; /* its handle has no generation */
+}
 tern_tensor *tern_face_over(tern_face *face, const tern_tensor *tensor, int rank,
                             const int64_t *shape, const int64_t *strides);
 

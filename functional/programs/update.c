@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "core/call/fused.h"
+#include "core/call/recorder.h"
 #include "core/call/tuples.h"
 #include "core/context/lane.h"
 #include "core/context/scope.h"
@@ -165,8 +166,8 @@ static tern_tensor **tuple_of(const update_run *run, int which) {
            (size_t)which * (size_t)run->tuples.tensor_stride;
 }
 
-static const double *numbers_of(const update_run *run, int which) {
-    return run->tuples.numbers + (size_t)which * (size_t)run->tuples.number_stride;
+static const double **numbers_of(const update_run *run, int which) {
+    return (const double **)(uintptr_t)run->tuples.numbers + which;
 }
 
 static tern_shape shape_of(const tern_updater *u, tern_tensor *const *tensors) {
@@ -202,9 +203,7 @@ static bool add_tuple(update_run *run, tern_tensor *const *tensors, const double
             out[i] = tern_broadcast_view(tensors[i], &shape);
         if (tern_is_nil(out[i])) return false;
     }
-    if (u->n_numbers)
-        memcpy((double *)(uintptr_t)numbers_of(run, run->tuples.count), numbers,
-               (size_t)u->n_numbers * sizeof *numbers);
+    *numbers_of(run, run->tuples.count) = numbers;
     run->tuples.count++;
     return true;
 }
@@ -229,12 +228,12 @@ static update_run *run_new(tern_updater *u, tern_tensor *const *tensors, const d
                                 .inputs = u->inputs,
                                 .outputs = u->outputs,
                                 .tensors = array(u->ctx, count, u->n_tensors, sizeof *tensors),
-                                .numbers = array(u->ctx, count, u->n_numbers, sizeof *numbers),
-                                .tensor_stride = u->n_tensors,
-                                .number_stride = u->n_numbers};
+                                .numbers = array(u->ctx, count, 0, sizeof *run->tuples.numbers),
+                                .tensor_stride = u->n_tensors};
     if (!run->tuples.tensors || !run->tuples.numbers) return NULL;
     for (size_t i = 0; i < count; i++)
-        if (!add_tuple(run, tensors + i * (size_t)u->n_tensors, numbers + i * (size_t)u->n_numbers))
+        if (!add_tuple(run, tensors + i * (size_t)u->n_tensors,
+                       u->n_numbers ? numbers + i * (size_t)u->n_numbers : NULL))
             return NULL;
     return run;
 }
@@ -315,7 +314,7 @@ static bool rehearse(update_run *run) {
                   tern_tuples_prepare(run->lane, &one) && tern_tuples_launch(run->lane, &one));
     if (ctx->status == TERN_OK && !fused) u->in_steps |= bit;
     run->in_steps = is_in_steps(run);
-    if (ctx->status == TERN_OK && run->in_steps) run_in_steps(run, trial, numbers_of(run, 0));
+    if (ctx->status == TERN_OK && run->in_steps) run_in_steps(run, trial, *numbers_of(run, 0));
     tern_scope_end(scope);
     if (ctx->status == TERN_OK && !tern_is_composed(ctx, TERN_KERNEL_MAP)) u->rehearsed |= bit;
     return ctx->status == TERN_OK;
@@ -360,11 +359,14 @@ tern_status tern_update_start(tern_update_run *handle) {
     if (!run) return tern_handle_status(handle);
     const tern_updater *u = run->update;
     tern_ctx *ctx = u->ctx;
+    if (run->in_steps)
+        tern_cannot_replay(ctx,
+                           "the device has no fused kernel for the update, whose numbers change");
     bool done = ctx->status == TERN_OK && run->tuples.count > 0 && !run->in_steps &&
                 tern_tuples_launch(run->lane, &run->tuples);
     for (int t = 0; t < run->tuples.count && ctx->status == TERN_OK; t++) {
         tern_tensor *const *tensors = tuple_of(run, t);
-        if (!done) run_in_steps(run, tensors, numbers_of(run, t));
+        if (!done) run_in_steps(run, tensors, *numbers_of(run, t));
         for (int k = 0; k < u->attrs->n_outputs; k++)
             tern_storage_raise_version(BODY(tensors[u->outputs[k]])->storage);
     }

@@ -19,6 +19,7 @@
 #include "tern/nn_utils.h"
 #include "tern/ops.h"
 #include "tern/optim.h"
+#include "tern/replay.h"
 #include "tern/state.h"
 #include "tern/summary.h"
 #include "tern/tensor.h"

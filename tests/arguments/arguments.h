@@ -161,6 +161,10 @@ tern_function_call *function_call(struct call *c); /* of the identity, which is 
 tern_updater *updater(struct call *c);
 tern_update_run *update_run(struct call *c);
 extern const tern_update_rule update_rule;
+/* Of one tensor to itself, which is its output. */
+tern_replay *replay(struct call *c);
+tern_ctx *capturing(struct call *c);
+tern_status ignore_action(void *kept);
 void ignore_step(void *user, const char *device, uint64_t step);
 
 #endif

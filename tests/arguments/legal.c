@@ -271,6 +271,23 @@ tern_update_run *update_run(struct call *c) {
     return tern_updater_prepare(updater(c), tensors(c), doubles(c), 1);
 }
 
+tern_ctx *capturing(struct call *c) {
+    tern_capture_begin(c->ctx, NULL, 0);
+    return c->ctx;
+}
+
+tern_replay *replay(struct call *c) {
+    tern_tensor *one[] = {floats(c, TERN_SHAPE(2, 2))};
+    tern_capture_begin(c->ctx, one, 1);
+    tern_tensor *twice = tern_add(one[0], one[0]);
+    return tern_capture_end(c->ctx, &twice, 1);
+}
+
+tern_status ignore_action(void *kept) {
+    (void)kept;
+    return TERN_OK;
+}
+
 void ignore_step(void *user, const char *device, uint64_t step) {
     (void)user, (void)device, (void)step;
 }

@@ -1,0 +1,231 @@
+/* run.c: running what was captured. */
+#include <string.h>
+
+#include "core/autograd/graph.h"
+#include "core/call/launch.h"
+#include "core/call/operand.h"
+#include "core/call/plan.h"
+#include "core/context/entered.h"
+#include "core/context/generator.h"
+#include "core/context/lane.h"
+#include "core/ground/error.h"
+#include "core/memory/block.h"
+#include "core/memory/storage.h"
+#include "core/tensor/tensor.h"
+#include "recording.h"
+
+#define REPLAY "replay"
+
+static tern_recording *replay_of(const tern_replay *replay, const char *function) {
+    return tern_handle_object(replay, REPLAY, function);
+}
+
+/* ---- what must be as it was ------------------------------------------------------------------ */
+
+static bool has_geometry(const tern_tensor_body *body, const tern_bound *input) {
+    size_t bytes = (size_t)input->rank * sizeof *input->shape;
+    return body->dtype == input->dtype && body->rank == input->rank &&
+           memcmp(body->shape, input->shape, bytes) == 0 &&
+           memcmp(body->strides, input->strides, bytes) == 0;
+}
+
+static tern_status refuse_input(const tern_recording *r, int i, const tern_tensor_body *body) {
+    char is[TERN_SHAPE_TEXT], was[TERN_SHAPE_TEXT];
+    const tern_bound *input = &r->inputs[i];
+    return tern_fail(r->ctx, TERN_ERR_ARGUMENT,
+                     "tern_replay_run: input %d is %s %s%s, but it was captured as %s %s", i,
+                     tern_dtype_name(body->dtype), tern_shape_text(body->rank, body->shape, is),
+                     body->lane != r->lane ? " on another device" : "",
+                     tern_dtype_name(input->dtype),
+                     tern_shape_text(input->rank, input->shape, was));
+}
+
+static bool inputs_fit(const tern_recording *r, tern_tensor *const *inputs, size_t n_inputs) {
+    if (n_inputs != (size_t)r->n_inputs || (n_inputs && !inputs)) {
+        tern_fail(r->ctx, TERN_ERR_ARGUMENT, "tern_replay_run: %zu inputs, %d were captured",
+                  inputs ? n_inputs : 0, r->n_inputs);
+        return false;
+    }
+    for (int i = 0; i < r->n_inputs; i++) {
+        if (!tern_usable(inputs[i], "tern_replay_run")) {
+            if (r->ctx->status == TERN_OK)
+                tern_fail(r->ctx, TERN_ERR_ARGUMENT, "tern_replay_run: input %d is NULL", i);
+            return false;
+        }
+        const tern_tensor_body *body = BODY(inputs[i]);
+        if (body->lane != r->lane || !has_geometry(body, &r->inputs[i])) {
+            refuse_input(r, i, body);
+            return false;
+        }
+        if (tern_storage_settle(body->storage) != TERN_OK) return false;
+    }
+    return true;
+}
+
+/* Parameters, buffers and gradients that commands use lie where they did, and their values are there. */
+static bool places_fit(const tern_recording *r) {
+    for (int i = 0; i < r->n_places; i++) {
+        const tern_place *p = &r->places[i];
+        if (p->storage && tern_storage_settle(p->storage) != TERN_OK) return false;
+        if (!tern_is_live(p->owner) || BODY(p->owner)->storage == p->storage) continue;
+        tern_fail(
+            r->ctx, TERN_ERR_STATE,
+            "tern_replay_run: a parameter, buffer or gradient of %llu bytes has moved to other "
+            "memory since the body was captured: capture it again",
+            (unsigned long long)p->bytes);
+        return false;
+    }
+    return true;
+}
+
+/* ---- the host's part ------------------------------------------------------------------------- */
+
+static void draw(tern_recording *r) {
+    for (int i = 0; i < r->n_draws && r->ctx->status == TERN_OK; i++) {
+        const tern_draw *d = &r->draws[i];
+        tern_generator_body *generator = tern_generator_of(d->generator, "tern_replay_run");
+        const tern_place *p = &r->places[d->place];
+        const tern_storage *to = p->storage ? p->storage : r->block;
+        void *host = generator ? tern_block_take(r->ctx, (size_t)d->bytes) : NULL;
+        if (!host) {
+            if (generator) tern_fail_memory(r->ctx, (size_t)d->bytes);
+            return;
+        }
+        d->draw(d->job, &generator->engine, host);
+        tern_backend_error err;
+        err.message[0] = 0;
+        int32_t status = r->lane->device->vtable.copy_to_device(
+            r->lane->device->object, r->lane->queue, to->buffer,
+            to->offset + (p->storage ? 0 : p->at), host, d->bytes, &err);
+        tern_block_give(r->ctx, host);
+        if (status != TERN_BACKEND_OK) tern_lane_fail(r->lane, "copy to device", status, &err);
+    }
+}
+
+static void read_cells(const tern_recording *r) {
+    for (int i = 0; i < r->n_cells; i++) {
+        const tern_cell *cell = &r->cells[i];
+        tern_operand *operand = &r->commands[cell->command].operands[cell->operand];
+        double number = *cell->number;
+        operand->at.f = operand->dtype == TERN_BT_FLOAT32 ? (double)(float)number : number;
+    }
+}
+
+static void bind(const tern_recording *r, tern_tensor *const *inputs) {
+    for (int i = 0; i < r->n_bindings; i++) {
+        const tern_binding *b = &r->bindings[i];
+        const tern_tensor_body *body = BODY(inputs[b->input]);
+        uint64_t first =
+            body->storage->offset + (uint64_t)body->offset * tern_bytes_of(body->dtype);
+        b->operand->buffer = body->storage->buffer;
+        b->operand->at.byte_offset = first + (uint64_t)b->from_first;
+        b->operand->stamp = body->storage->stamp;
+    }
+}
+
+static void read_stamps(const tern_recording *r) {
+    for (int i = 0; i < r->n_stamped; i++)
+        r->stamped[i].operand->stamp = r->places[r->stamped[i].place].storage->stamp;
+}
+
+/* What the launches wrote has new contents, for whoever has kept something of the old ones. */
+static void note_writes(const tern_recording *r, tern_tensor *const *inputs) {
+    for (int i = 0; i < r->n_places; i++) {
+        const tern_place *p = &r->places[i];
+        if (!p->written || !p->storage) continue;
+        tern_storage *storage = p->input >= 0 ? BODY(inputs[p->input])->storage : p->storage;
+        tern_storage_raise_version(storage);
+        tern_storage_restamp(storage);
+    }
+}
+
+/* .grad as the body left it. */
+static void set_grads(const tern_recording *r) {
+    for (int i = 0; i < r->n_grads; i++) {
+        const tern_graded *g = &r->grads[i];
+        if (!tern_is_live(g->leaf)) continue;
+        const tern_tensor_body *leaf = BODY(g->leaf);
+        bool is_there = g->grad && leaf->flags & TERN_T_GRAD_SET && leaf->grad &&
+                        BODY(leaf->grad)->storage == BODY(g->grad)->storage;
+        if (is_there || (!g->grad && !(leaf->flags & TERN_T_GRAD_SET))) continue;
+        tern_set_grad(g->leaf, NULL);
+        if (g->grad) tern_grad_take(g->leaf, g->grad);
+    }
+}
+
+static void act(const tern_recording *r, bool before) {
+    for (int i = 0; i < r->n_actions && r->ctx->status == TERN_OK; i++) {
+        tern_action_fn action = before ? r->actions[i].before : r->actions[i].after;
+        if (action) action(r->actions[i].kept);
+    }
+}
+
+/* ---- the device's part ----------------------------------------------------------------------- */
+
+static int32_t start(tern_lane *lane, const tern_command *c, tern_backend_error *err) {
+    const tern_operand *out = c->operands + c->n_inputs * c->n_tuples;
+    if (c->kernel != TERN_COMMAND_UPLOAD)
+        return tern_start(lane, c->kernel, c->fn, c->operands, c->n_inputs, out, c->n_outputs,
+                          c->n_tuples, c->attrs, c->attrs_size, err);
+    err->message[0] = 0;
+    return lane->device->vtable.copy_to_device(lane->device->object, lane->queue, out->buffer,
+                                               out->at.byte_offset, c->attrs, c->attrs_size, err);
+}
+
+static void launch_all(tern_recording *r) {
+    tern_backend_error err;
+    for (int i = 0; i < r->n_commands; i++) {
+        const tern_command *c = &r->commands[i];
+        if (c->is_dead) continue;
+        int32_t status = start(r->lane, c, &err);
+        if (status == TERN_BACKEND_OK) continue;
+        if (c->kernel == TERN_COMMAND_UPLOAD)
+            tern_lane_fail(r->lane, "copy to device", status, &err);
+        else
+            tern_launch_failed(r->lane, c->kernel, status, &err);
+        return;
+    }
+}
+
+tern_status tern_replay_run(tern_replay *replay, tern_tensor *const *inputs, size_t n_inputs) {
+    tern_recording *r = replay_of(replay, "tern_replay_run");
+    if (!r) return tern_handle_status(replay);
+    tern_ctx *ctx = r->ctx;
+    TERN_ENTER(ctx, "replay_run", return TERN_ERR_STATE);
+    if (ctx->status != TERN_OK) return ctx->status;
+    if (ctx->recorder)
+        return tern_fail(ctx, TERN_ERR_STATE, "tern_replay_run: a body is being captured");
+    if (!inputs_fit(r, inputs, n_inputs) || !places_fit(r)) return ctx->status;
+    act(r, true);
+    draw(r);
+    if (ctx->status != TERN_OK) return ctx->status;
+    read_cells(r);
+    read_stamps(r);
+    bind(r, inputs);
+    launch_all(r);
+    note_writes(r, inputs);
+    set_grads(r);
+    act(r, false);
+    return ctx->status;
+}
+
+/* ---- looking --------------------------------------------------------------------------------- */
+
+tern_tensor *tern_replay_output(const tern_replay *replay, size_t index) {
+    const tern_recording *r = replay_of(replay, "tern_replay_output");
+    if (!r) return tern_no_context()->nil;
+    if (index < r->n_outputs) return r->outputs[index];
+    tern_fail(r->ctx, TERN_ERR_INDEX, "tern_replay_output: number %zu of %zu outputs", index,
+              r->n_outputs);
+    return r->ctx->nil;
+}
+
+tern_replay_info tern_replay_describe(const tern_replay *replay) {
+    const tern_recording *r = replay_of(replay, "tern_replay_describe");
+    return r ? r->info : (tern_replay_info){0};
+}
+
+void tern_replay_free(tern_replay *replay) {
+    const tern_recording *r = replay_of(replay, "tern_replay_free");
+    if (r) tern_owner_free(r->owner);
+}
