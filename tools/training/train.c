@@ -17,11 +17,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+enum { STEP_TEXT = 256 };
+
 typedef struct train_options {
     common_options common;
     const char *model, *out;
     int64_t epochs, batch_size, limit;
-    bool resume, force, no_plots;
+    bool resume, force, eager, no_plots;
 } train_options;
 
 #define AT(field) offsetof(train_options, field)
@@ -37,6 +39,8 @@ static const option table[] = {
     {"resume", OPTION_FLAG, NULL, NULL, "continue from the run's checkpoint", AT(resume), 0, 0,
      false},
     {"force", OPTION_FLAG, NULL, NULL, "replace the run in that folder", AT(force), 0, 0, false},
+    {"eager", OPTION_FLAG, NULL, NULL, "decide every step anew, with the same numbers", AT(eager),
+     0, 0, false},
     {"no-plots", OPTION_FLAG, NULL, NULL, "draw no plots", AT(no_plots), 0, 0, false},
 };
 
@@ -135,11 +139,19 @@ static void print_start(const training *t) {
             plain_text(t->ctx, target.as.s), t->task.mean, t->task.deviation);
 }
 
+static void print_end(const training *t) {
+    char text[STEP_TEXT];
+    train_step_describe(&t->step, text, sizeof text);
+    if (t->step.steps > 1) printf("the training step was %s\n", text);
+    printf("the run is in %s\n", t->recipe->out);
+}
+
 static int train(const verb *v, tern_ctx *ctx, recipe *r, const train_options *o) {
     training t;
     bool talks = !o->common.json && !o->common.quiet;
     bool unlimited = r->limit == 0;
     if (!begin(&t, ctx, r, o)) return work_failed(v, "%s", tern_error(ctx));
+    t.step.is_eager = o->eager;
     t.shows_progress = talks && isatty(STDERR_FILENO);
     if (unlimited && r->limit > 0) tell_limit(&t, o);
     if (talks) print_start(&t);
@@ -159,7 +171,7 @@ static int train(const verb *v, tern_ctx *ctx, recipe *r, const train_options *o
         run_plots_all(&looks);
         if (tern_check(ctx) != TERN_OK) return work_failed(v, "%s", tern_error(ctx));
     }
-    if (talks) printf("the run is in %s\n", r->out);
+    if (talks) print_end(&t);
     return EXIT_OK;
 }
 

@@ -5,7 +5,6 @@
 #include "folders.h"
 #include "model_fit.h"
 
-#include "tern/grad.h"
 #include "tern/io.h"
 #include "tern/memory.h"
 #include "tern/nn.h"
@@ -55,6 +54,11 @@ bool training_init(training *t, tern_ctx *ctx, recipe *r, const volatile int *st
     if (t->model && t->loss) t->optim = tern_optim_new(t->model, r->optimizer);
     if (t->optim && *r->scheduler) t->sched = tern_sched_new(t->optim, r->scheduler);
     t->history = tern_list_new(ctx);
+    t->step = (train_step){.model = t->model,
+                           .loss = t->loss,
+                           .optim = t->optim,
+                           .clip = r->clip,
+                           .owner = tern_owner_new(ctx)};
     return tern_check(ctx) == TERN_OK;
 }
 
@@ -66,14 +70,8 @@ static bool train_batch(training *t, tally *sums) {
     tern_tensor *batch[TERN_MAX_FIELDS];
     bool more = tern_loader_next(t->loader, batch);
     if (more) {
-        tern_tensor *predictions = tern_forward(t->model, batch[0]);
-        tern_tensor *loss = tern_forward2(t->loss, predictions, batch[1]);
-        tern_optim_zero_grad(t->optim);
-        tern_backward(loss);
-        if (t->recipe->clip > 0)
-            tern_clip_grad_norm(t->ctx, tern_module_parameters(t->model), t->recipe->clip, 2,
-                                false);
-        tern_optim_step(t->optim);
+        tern_tensor *predictions, *loss;
+        train_step_run(&t->step, batch, &loss, &predictions);
         tally_add(sums, tern_item(loss), predictions, batch[1]);
     }
     tern_scope_end(scope);

@@ -10,6 +10,7 @@
 #include "recipe.h"
 #include "run_data.h"
 #include "tally.h"
+#include "train_step.h"
 
 #include "tern/optim.h"
 
@@ -29,10 +30,11 @@ typedef struct training {
     tern_sched *sched; /* NULL: none */
     run_data data;
     tern_loader *loader; /* of the training data */
-    int64_t done;        /* epochs */
-    int64_t waited;      /* epochs since the test loss was best */
-    double best;         /* test loss */
-    tern_value history;  /* a list of dicts, one per epoch */
+    train_step step;
+    int64_t done;       /* epochs */
+    int64_t waited;     /* epochs since the test loss was best */
+    double best;        /* test loss */
+    tern_value history; /* a list of dicts, one per epoch */
     const volatile int *stop;
     bool shows_progress;
 } training;
