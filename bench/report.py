@@ -34,6 +34,11 @@ def target_of(targets, case, threads):
     return target if target.limit else target._replace(limit=alone.limit, work=alone.work)
 
 
+def eager(case):
+    """The case that a replayed one repeats."""
+    return case.removesuffix("_replayed")
+
+
 class Measurements:
     """Values by case, threads and peer, over the rounds."""
 
@@ -52,8 +57,10 @@ class Measurements:
         values = self.values.get((case, threads, peer))
         return statistics.median(values) if values else None
 
-    def peers(self, case, threads):
-        return {peer: self.median(case, threads, peer) for c, t, peer in self.values if (c, t) == (case, threads)}
+    def peers(self, case, threads, tern):
+        """The medians for a case. What Tern replays is set beside what the others do for the case."""
+        return {peer: self.median(c, threads, peer) for c, t, peer in self.values
+                if t == threads and (c == case or c == eager(case) and peer != tern)}
 
     def limits(self, threads):
         """What the machine can do: the most of all rounds, since other work only ever slows it."""
@@ -92,7 +99,7 @@ def make_rows(measured, targets, tern):
     """A dict a case and number of threads, in the order of measuring; `tern` is the name of Tern's peer."""
     rows = []
     for case, threads in measured.order:
-        peers = measured.peers(case, threads)
+        peers = measured.peers(case, threads, tern)
         own = peers.pop(tern, None)
         if "machine" in peers:
             continue

@@ -202,11 +202,8 @@ static bool keep_grads(tern_recording *r) {
     int count = 0;
     for (int i = 0; i < r->n_grads; i++) {
         tern_graded *g = &r->grads[i];
-        if (!tern_is_live(g->leaf) || !BODY(g->leaf)->frame->is_owner) {
-            if (tern_is_live(g->leaf) && !tern_is_made_inside(BODY(g->leaf)->storage, &r->recorder))
-                tern_recording_refuse(r, "it sets the .grad of a tensor that no module keeps");
+        if (!tern_is_live(g->leaf) || tern_is_made_inside(BODY(g->leaf)->storage, &r->recorder))
             continue;
-        }
         if (BODY(g->leaf)->flags & TERN_T_GRAD_SET) {
             if (!g->was_cleared)
                 tern_recording_refuse(r, "it makes a .grad that was empty: clear gradients in the "

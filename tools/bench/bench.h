@@ -13,6 +13,7 @@
 #include "tern/nn.h"
 #include "tern/ops.h"
 #include "tern/optim.h"
+#include "tern/replay.h"
 
 typedef enum bench_unit {
     BENCH_NS,
@@ -38,6 +39,8 @@ typedef struct bench_session {
     const volatile int *stop;
 } bench_session;
 
+enum { BENCH_SIZES = 8, BENCH_INPUTS = 2, BENCH_RESULTS = 2 };
+
 /* What the case at hand works on, in the case's scope; each uses the members that it needs. */
 typedef struct bench_subject {
     tern_ctx *ctx;
@@ -52,21 +55,25 @@ typedef struct bench_subject {
     tern_loader *loader;
     tern_operation operation;
     void *more;
-    int64_t step;
+    int64_t step, batch;
+    tern_tensor
+        *results[BENCH_RESULTS]; /* what a call is asked for: a replay computes nothing else */
+    tern_owner *owner;           /* of the replay */
+    tern_replay *replay;
 } bench_subject;
-
-enum { BENCH_SIZES = 8 };
 
 enum {
     BENCH_INFERENCE = 1u, /* timed in inference mode */
-    BENCH_MACHINE = 2u    /* measures the machine, not Tern */
+    BENCH_MACHINE = 2u,   /* measures the machine, not Tern */
+    BENCH_REPLAYED = 4u   /* `once` is captured in its second call, and replayed from then on */
 };
 
 typedef struct bench_case {
     const char *name;
     bench_unit unit;
-    void (*prepare)(bench_subject *s); /* NULL: nothing to prepare */
-    void (*once)(bench_subject *s);    /* is timed */
+    void (*prepare)(bench_subject *s);                   /* NULL: nothing to prepare */
+    void (*once)(bench_subject *s);                      /* is timed */
+    size_t (*feed)(bench_subject *s, tern_tensor **out); /* before it: what differs between calls */
     double (*value)(bench_subject *s); /* instead of `once`: gives the value itself */
     int64_t size[BENCH_SIZES];
     const char *text;

@@ -25,7 +25,8 @@ static void prepare_training(bench_subject *s) {
 static void run_step(bench_subject *s) {
     tern_optim_zero_grad(s->optim);
     tern_tensor *logits = tern_view(tern_forward(s->model, s->a), TERN_SHAPE(-1, sizes.vocab));
-    tern_backward(tern_cross_entropy(logits, tern_view(s->target, TERN_SHAPE(-1)), TERN_MEAN));
+    s->results[0] = tern_cross_entropy(logits, tern_view(s->target, TERN_SHAPE(-1)), TERN_MEAN);
+    tern_backward(s->results[0]);
     tern_optim_step(s->optim);
 }
 
@@ -36,7 +37,7 @@ static void prepare_answer(bench_subject *s) {
 }
 
 static void run_forward(bench_subject *s) {
-    tern_forward(s->model, s->b);
+    s->results[0] = tern_forward(s->model, s->b);
 }
 
 static void prepare_tokens(bench_subject *s) {
@@ -70,7 +71,11 @@ static void run_attention(bench_subject *s) {
 
 static const bench_case cases[] = {
     {"gpt_train_step", BENCH_TOKENS, prepare_training, run_step, .budgets = 3},
+    {"gpt_train_step_replayed", BENCH_TOKENS, prepare_training, run_step, .flags = BENCH_REPLAYED,
+     .budgets = 3},
     {"gpt_forward_b1", BENCH_US, prepare_answer, run_forward, .flags = BENCH_INFERENCE},
+    {"gpt_forward_b1_replayed", BENCH_US, prepare_answer, run_forward,
+     .flags = BENCH_INFERENCE | BENCH_REPLAYED},
     {"gpt_token_cached", BENCH_US, prepare_tokens, run_tokens, .flags = BENCH_INFERENCE},
     {"attention_4096_train", BENCH_MS, prepare_attention, run_attention, .size = {4096},
      .budgets = 3},

@@ -44,12 +44,33 @@ static double now(void) {
     return (double)time.tv_sec + (double)time.tv_nsec * 1e-9;
 }
 
+static void capture(const bench_case *c, bench_subject *s, tern_tensor *const *inputs, size_t n) {
+    tern_scope scope = tern_owner_begin(s->owner, 0);
+    tern_capture_begin(s->ctx, inputs, n);
+    tern_scope_end(scope);
+    c->once(s);
+    size_t wanted = 0;
+    while (wanted < BENCH_RESULTS && s->results[wanted]) wanted++;
+    s->replay = tern_capture_end(s->ctx, s->results, wanted);
+}
+
+static void call(const bench_case *c, bench_subject *s) {
+    tern_tensor *inputs[BENCH_INPUTS];
+    size_t n = c->feed ? c->feed(s, inputs) : 0;
+    if (s->replay)
+        tern_replay_run(s->replay, inputs, n);
+    else if (c->flags & BENCH_REPLAYED && s->step++ == 1)
+        capture(c, s, inputs, n);
+    else
+        c->once(s);
+}
+
 /* Seconds of one call when it is repeated `inner` times. */
 static double timed(const bench_case *c, bench_subject *s, int64_t inner) {
     double start = now();
     for (int64_t i = 0; i < inner; i++) {
         tern_scope scope = tern_scope_begin(s->ctx, 0);
-        c->once(s);
+        call(c, s);
         tern_scope_end(scope);
     }
     tern_synchronize(s->ctx);
@@ -64,6 +85,7 @@ static int ascending(const void *a, const void *b) {
 double bench_seconds(const bench_case *c, bench_subject *s) {
     double runs[MOST_RUNS], budget = s->session->budget * (c->budgets ? c->budgets : 1);
     size_t count = 0, least = c->budgets > 1 ? LEAST_LONG_RUNS : LEAST_RUNS;
+    s->owner = c->flags & BENCH_REPLAYED ? tern_owner_new(s->ctx) : NULL;
     double first = timed(c, s, 1);
     if (first > PATIENCE * budget || tern_check(s->ctx) != TERN_OK) return first;
     timed(c, s, 1);

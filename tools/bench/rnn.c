@@ -20,12 +20,15 @@ static void run_forward(bench_subject *s) {
 }
 
 static void run_train(bench_subject *s) {
-    tern_backward(tern_sum(outputs(s)));
+    s->results[0] = tern_sum(outputs(s));
+    tern_backward(s->results[0]);
 }
 
 static const bench_case cases[] = {
     {"lstm_forward", BENCH_MS, prepare_lstm, run_forward, .flags = BENCH_INFERENCE},
     {"lstm_train", BENCH_MS, .prepare = prepare_lstm, .once = run_train},
+    {"lstm_train_replayed", BENCH_MS, .prepare = prepare_lstm, .once = run_train,
+     .flags = BENCH_REPLAYED},
 };
 
 const bench_group bench_rnn = BENCH_GROUP("rnn", cases);
