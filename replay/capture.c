@@ -68,6 +68,17 @@ static bool refuse_tensor(tern_recording *r, const char *which) {
 
 /* ---- beginning ------------------------------------------------------------------------------- */
 
+/* One tensor may be given twice: an autoencoder's input is its target. */
+static bool is_same(const tern_tensor *a, const tern_tensor *b) {
+    return tern_same_elements(BODY(a), BODY(b)) && BODY(a)->dtype == BODY(b)->dtype;
+}
+
+static int same_as(const tern_recording *r, const tern_tensor *input) {
+    for (int i = 0; i < r->n_inputs; i++)
+        if (is_same(r->inputs[i].tensor, input)) return i;
+    return -1;
+}
+
 static const char *problem_of(const tern_recording *r, const tern_tensor *input) {
     const tern_tensor_body *body = BODY(input);
     if (body->ctx != r->ctx) return "belongs to another context";
@@ -76,7 +87,7 @@ static const char *problem_of(const tern_recording *r, const tern_tensor *input)
         return "requires a gradient: detach it, and let the body require one";
     if (body->numel == 0) return "is empty";
     for (int i = 0; i < r->n_inputs; i++)
-        if (r->inputs[i].storage == body->storage)
+        if (r->inputs[i].storage == body->storage && !is_same(r->inputs[i].tensor, input))
             return "shares memory with another one: clone one of them";
     return NULL;
 }
@@ -101,13 +112,15 @@ static bool add_input(tern_recording *r, tern_tensor *input) {
     tern_operand operand;
     tern_fill_operand(body, &operand);
     tern_storage_retain(body->storage);
+    int same = same_as(r, input);
     r->inputs[r->n_inputs++] = (tern_bound){.tensor = input,
                                             .storage = body->storage,
                                             .byte_offset = operand.at.byte_offset,
                                             .dtype = body->dtype,
                                             .rank = body->rank,
                                             .shape = dims,
-                                            .strides = dims + rank};
+                                            .strides = dims + rank,
+                                            .same_as = same};
     return true;
 }
 

@@ -84,6 +84,7 @@ typedef struct tern_bound {
     tern_dtype dtype;
     int rank;
     const int64_t *shape, *strides;
+    int same_as; /* an earlier input with the same elements; -1: none */
 } tern_bound;
 
 /* An operand over an input: its place in each run. */

@@ -57,6 +57,14 @@ static bool inputs_fit(const tern_recording *r, tern_tensor *const *inputs, size
             refuse_input(r, i, body);
             return false;
         }
+        int same = r->inputs[i].same_as;
+        if (same >= 0 && !tern_same_elements(body, BODY(inputs[same]))) {
+            tern_fail(r->ctx, TERN_ERR_ARGUMENT,
+                      "tern_replay_run: input %d is another tensor than input %d, but they were "
+                      "captured as one",
+                      i, same);
+            return false;
+        }
         if (tern_storage_settle(body->storage) != TERN_OK) return false;
     }
     return true;

@@ -304,6 +304,12 @@ Test(replay, inputs_that_cannot_be_exchanged_are_refused) {
     tern_tensor *x = row(1), *both[] = {x, tern_slice(x, 0, 0, 2, 1)};
     cr_assert_eq(tern_capture_begin(ctx, both, 2), TERN_ERR_ARGUMENT);
     CHECK_ERROR("tern_capture_begin: input 1 shares memory with another one: clone one of them");
+    both[1] = x; /* but one tensor may be two inputs, as of an autoencoder */
+    cr_assert_eq(tern_capture_begin(ctx, both, 2), TERN_OK);
+    tern_replay *replay = tern_capture_end(ctx, NULL, 0);
+    both[1] = row(2);
+    cr_assert_eq(tern_replay_run(replay, both, 2), TERN_ERR_ARGUMENT);
+    CHECK_ERROR_HAS("input 1 is another tensor than input 0");
     tern_tensor *leaf = tern_requires_grad(row(1), true);
     cr_assert_eq(tern_capture_begin(ctx, &leaf, 1), TERN_ERR_ARGUMENT);
     CHECK_ERROR_HAS("requires a gradient");

@@ -9,6 +9,7 @@
 #include "tern/grad.h"
 #include "tern/memory.h"
 #include "tern/ops.h"
+#include "tern/replay.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -168,23 +169,58 @@ static void linear_regression(test_case *t) {
 
 /* ---- the other programs ---------------------------------------------------------------------- */
 
-/* What a run leaves behind, step by step. */
+/* What a run leaves behind, step by step, and how it is run. */
 typedef struct run_record {
     float *losses, *norms;
     tern_tensor **orders;
     int64_t count;
+    bool replays; /* the second step is captured, and replayed where a batch has its shape */
+    tern_owner *owner;
+    tern_replay *replay;
+    tern_shape captured;
 } run_record;
 
-static bool take_step(const training_program *p, training_batch batch, run_record *r) {
-    tern_scope scope = tern_scope_begin(p->ctx, 0);
-    tern_tensor *loss = training_loss(p, batch);
+/* The loss and, where gradients are clipped, their norm. */
+static void step(const training_program *p, training_batch batch, tern_tensor **out) {
+    out[0] = training_loss(p, batch);
     tern_optim_zero_grad(p->optim);
-    tern_backward(loss);
+    tern_backward(out[0]);
+    out[1] = out[0];
     if (p->clip > 0)
-        r->norms[r->count] = (float)tern_item(
-            tern_clip_grad_norm(p->ctx, tern_module_parameters(p->model), p->clip, 2, false));
+        out[1] = tern_clip_grad_norm(p->ctx, tern_module_parameters(p->model), p->clip, 2, false);
     tern_optim_step(p->optim);
-    r->losses[r->count] = (float)tern_item(loss);
+}
+
+static void capture(const training_program *p, training_batch batch, run_record *r,
+                    tern_tensor **out) {
+    tern_tensor *inputs[] = {batch.inputs, batch.targets};
+    tern_scope scope = tern_owner_begin(r->owner, 0);
+    tern_capture_begin(p->ctx, inputs, 2);
+    tern_scope_end(scope);
+    step(p, batch, out);
+    r->replay = tern_capture_end(p->ctx, out, 2);
+    r->captured = tern_shape_of(batch.inputs);
+}
+
+static bool is_captured(const run_record *r, training_batch batch) {
+    tern_shape shape = tern_shape_of(batch.inputs);
+    return r->replay && shape.rank == r->captured.rank &&
+           memcmp(shape.dim, r->captured.dim, (size_t)shape.rank * sizeof *shape.dim) == 0;
+}
+
+static bool take_step(const training_program *p, training_batch batch, run_record *r) {
+    tern_tensor *inputs[] = {batch.inputs, batch.targets}, *out[2];
+    tern_scope scope = tern_scope_begin(p->ctx, 0);
+    if (is_captured(r, batch)) {
+        tern_replay_run(r->replay, inputs, 2);
+        for (size_t i = 0; i < 2; i++) out[i] = tern_replay_output(r->replay, i);
+    } else if (r->replays && r->count == 1) {
+        capture(p, batch, r, out);
+    } else {
+        step(p, batch, out);
+    }
+    if (p->clip > 0) r->norms[r->count] = (float)tern_item(out[1]);
+    r->losses[r->count] = (float)tern_item(out[0]);
     tern_scope_end(scope);
     tern_sched_step(p->sched);
     return tern_check(p->ctx) == TERN_OK;
@@ -230,19 +266,52 @@ static void check_metrics(test_case *t, const training_program *p) {
     check_metric(t, "test_accuracy", training_accuracy(p, p->n_train, all - p->n_train));
 }
 
+/* Room for a program's steps; false after latching. */
+static bool begin_record(const training_program *p, run_record *out) {
+    size_t steps = (size_t)(p->epochs * training_steps(p));
+    *out = (run_record){.owner = tern_owner_new(p->ctx)};
+    out->losses = tern_scope_alloc(p->ctx, steps * sizeof *out->losses);
+    out->norms = tern_scope_alloc(p->ctx, steps * sizeof *out->norms);
+    out->orders = tern_scope_alloc(p->ctx, steps * sizeof *out->orders);
+    return out->owner && out->losses && out->norms && out->orders;
+}
+
+static void compare_states(test_case *t, tern_value eager, tern_value replayed) {
+    tern_value key, a, other, b;
+    for (size_t i = 0; tern_dict_at(eager, i, &key, &a); i++) {
+        tern_dict_at(replayed, i, &other, &b);
+        tern_tensor *differs = tern_ne(a.as.tensor, b.as.tensor);
+        if (tern_item(tern_any(differs)) != 0.0)
+            case_fail(t, "replayed, %s has other bits than in the eager run", key.as.s);
+    }
+}
+
+/* The same run once more, replayed: its bits are those of the eager one. */
+static void check_replayed(test_case *t, const training_program *eager, const run_record *r) {
+    training_program p;
+    run_record again;
+    if (r->count < 3 || !tern_fuses(eager->ctx, "map", TERN_FLOAT32)) return;
+    if (!training_setup(eager->ctx, vectors_name(t->file), eager->options, &p) ||
+        !begin_record(&p, &again))
+        return;
+    again.replays = true;
+    if (!train(&p, &again)) return;
+    size_t bytes = (size_t)r->count * sizeof *r->losses;
+    if (memcmp(r->losses, again.losses, bytes) != 0 || memcmp(r->norms, again.norms, bytes) != 0)
+        case_fail(t, "replayed, the losses have other bits than in the eager run");
+    compare_states(t, tern_module_state_dict(eager->model), tern_module_state_dict(p.model));
+}
+
 static void run_program(test_case *t) {
     tern_ctx *ctx = t->run->ctx;
     training_program p;
-    run_record r = {0};
+    run_record r;
     tern_value options = tern_dict_get(t->json, "options");
     if (!training_setup(ctx, vectors_name(t->file), options, &p)) return;
     check_data(t, p.data);
     check_given(t, "initial", tern_module_state_dict(p.model));
-    int64_t steps = p.epochs * training_steps(&p);
-    r.losses = tern_scope_alloc(ctx, (size_t)steps * sizeof *r.losses);
-    r.norms = tern_scope_alloc(ctx, (size_t)steps * sizeof *r.norms);
-    r.orders = tern_scope_alloc(ctx, (size_t)steps * sizeof *r.orders);
-    if (!r.losses || !r.norms || !r.orders || !train(&p, &r)) return;
+    if (!begin_record(&p, &r) || !train(&p, &r)) return;
+    int64_t steps = r.count;
     tern_shape shape = {1, {steps}};
     check_losses(t, "losses", tern_from_data(ctx, r.losses, shape, TERN_FLOAT32));
     if (p.clip > 0) check_losses(t, "norms", tern_from_data(ctx, r.norms, shape, TERN_FLOAT32));
@@ -250,6 +319,7 @@ static void run_program(test_case *t) {
     check_final(t, tern_module_state_dict(p.model));
     check_metrics(t, &p);
     check_generator(t);
+    check_replayed(t, &p, &r);
 }
 
 /* ---- the subjects ---------------------------------------------------------------------------- */
