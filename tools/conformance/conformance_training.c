@@ -159,7 +159,8 @@ static void linear_regression(test_case *t) {
     loss_record r = {tern_scope_alloc(ctx, bytes), tern_scope_alloc(ctx, bytes)};
     if (!r.losses || !r.test_losses) return;
     tern_manual_seed(ctx, seed);
-    if (!line_train(model, &data, number_option(t, "lr"), epochs, record, &r)) return;
+    const line_training how = {number_option(t, "lr"), epochs, false};
+    if (!line_train(model, &data, &how, record, &r)) return;
     tern_shape shape = {1, {epochs}};
     check_losses(t, "losses", tern_from_data(ctx, r.losses, shape, TERN_FLOAT32));
     check_losses(t, "test_losses", tern_from_data(ctx, r.test_losses, shape, TERN_FLOAT32));

@@ -3,6 +3,7 @@
 #include "tern/grad.h"
 #include "tern/ops.h"
 #include "tern/optim.h"
+#include "tern/replay.h"
 
 /* ---- data ------------------------------------------------------------------------------------ */
 
@@ -87,38 +88,62 @@ tern_module *line_model_layer(tern_ctx *ctx) {
 
 /* ---- training -------------------------------------------------------------------------------- */
 
-static double train_step(tern_module *model, const line_data *data, tern_optim *optim) {
-    tern_ctx *ctx = tern_module_context(model);
-    tern_scope scope = tern_scope_begin(ctx, 0);
-    tern_module_train(model, true);
-    tern_tensor *loss = tern_l1_loss(tern_forward(model, data->x_train), data->y_train, TERN_MEAN);
-    tern_optim_zero_grad(optim);
+typedef struct line_trainer {
+    tern_ctx *ctx;
+    tern_module *model;
+    const line_data *data;
+    tern_optim *optim;
+    tern_replay *replay; /* of an epoch; NULL before, and where it cannot be replayed */
+} line_trainer;
+
+static tern_tensor *train_step(const line_trainer *t) {
+    tern_module_train(t->model, true);
+    tern_tensor *predictions = tern_forward(t->model, t->data->x_train);
+    tern_tensor *loss = tern_l1_loss(predictions, t->data->y_train, TERN_MEAN);
+    tern_optim_zero_grad(t->optim);
     tern_backward(loss);
-    tern_optim_step(optim);
-    double value = tern_item(loss);
-    tern_scope_end(scope);
-    return value;
+    tern_optim_step(t->optim);
+    return loss;
 }
 
-static double test_loss(tern_module *model, const line_data *data) {
-    tern_ctx *ctx = tern_module_context(model);
-    tern_scope scope = tern_scope_begin(ctx, TERN_INFERENCE);
-    tern_module_eval(model);
-    tern_tensor *loss = tern_l1_loss(tern_forward(model, data->x_test), data->y_test, TERN_MEAN);
-    double value = tern_item(loss);
-    tern_scope_end(scope);
-    return value;
+static tern_tensor *test_loss(const line_trainer *t) {
+    tern_scope scope = tern_scope_begin(t->ctx, TERN_INFERENCE);
+    tern_module_eval(t->model);
+    tern_tensor *predictions = tern_forward(t->model, t->data->x_test);
+    return tern_scope_return(scope, tern_l1_loss(predictions, t->data->y_test, TERN_MEAN));
 }
 
-bool line_train(tern_module *model, const line_data *data, double lr, int64_t epochs,
+/* An epoch is the same every time, so the second one is captured. */
+static void run_epoch(line_trainer *t, bool is_captured, tern_tensor **out_losses) {
+    if (t->replay) {
+        tern_replay_run(t->replay, NULL, 0);
+        for (size_t i = 0; i < 2; i++) out_losses[i] = tern_replay_output(t->replay, i);
+        return;
+    }
+    out_losses[0] = train_step(t);
+    out_losses[1] = test_loss(t);
+    if (!is_captured) return;
+    if (tern_capture_refusal(t->ctx))
+        tern_capture_cancel(t->ctx);
+    else
+        t->replay = tern_capture_end(t->ctx, out_losses, 2);
+}
+
+bool line_train(tern_module *model, const line_data *data, const line_training *how,
                 line_epoch_fn fn, void *user) {
     tern_ctx *ctx = tern_module_context(model);
     tern_sgd_options options = TERN_SGD_OPTIONS;
-    options.lr = lr;
-    tern_optim *optim = tern_sgd_new(ctx, tern_module_parameters(model), &options);
-    for (int64_t epoch = 0; epoch < epochs; epoch++) {
-        double loss = train_step(model, data, optim);
-        double test = test_loss(model, data);
+    options.lr = how->lr;
+    line_trainer t = {.ctx = ctx, .model = model, .data = data};
+    t.optim = tern_sgd_new(ctx, tern_module_parameters(model), &options);
+    for (int64_t epoch = 0; epoch < how->epochs; epoch++) {
+        tern_tensor *losses[2];
+        bool is_captured = epoch == 1 && !how->is_eager;
+        if (is_captured) tern_capture_begin(ctx, NULL, 0);
+        tern_scope scope = tern_scope_begin(ctx, 0);
+        run_epoch(&t, is_captured, losses);
+        double loss = tern_item(losses[0]), test = tern_item(losses[1]);
+        tern_scope_end(scope);
         if (tern_check(ctx) != TERN_OK || !fn(user, epoch, loss, test)) return false;
     }
     return tern_check(ctx) == TERN_OK;

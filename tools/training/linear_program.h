@@ -29,8 +29,14 @@ tern_module *line_model_layer(tern_ctx *ctx);
  * Returns false to stop. */
 typedef bool (*line_epoch_fn)(void *user, int64_t epoch, double loss, double test_loss);
 
+typedef struct line_training {
+    double lr;
+    int64_t epochs;
+    bool is_eager; /* no epoch is replayed */
+} line_training;
+
 /* Trains a model; false after latching an error or where fn said stop. */
-bool line_train(tern_module *model, const line_data *data, double lr, int64_t epochs,
+bool line_train(tern_module *model, const line_data *data, const line_training *how,
                 line_epoch_fn fn, void *user);
 
 /* The model's predictions in inference mode, in the open scope. */

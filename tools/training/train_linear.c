@@ -26,7 +26,7 @@ typedef struct linear_options {
     double weight, bias, step, lr;
     int64_t points, epochs, report_every;
     const char *out;
-    bool terminal, no_plots;
+    bool terminal, eager, no_plots;
 } linear_options;
 
 #define AT(field) offsetof(linear_options, field)
@@ -48,6 +48,8 @@ static const option table[] = {
     {"out", OPTION_TEXT, "DIR", ".", "the folder for models/ and plots/", AT(out), 0, 0, false},
     {"terminal", OPTION_FLAG, NULL, NULL, "also draw the plots in the terminal", AT(terminal), 0, 0,
      false},
+    {"eager", OPTION_FLAG, NULL, NULL, "decide every epoch anew, with the same numbers", AT(eager),
+     0, 0, false},
     {"no-plots", OPTION_FLAG, NULL, NULL, "draw no plots", AT(no_plots), 0, 0, false},
 };
 
@@ -174,7 +176,8 @@ static void train(lesson *l, tern_module *model) {
     line_plots_predictions(l->plots, l->name, "before", before);
     tern_manual_seed(l->ctx, l->options->common.seed);
     clock_gettime(CLOCK_MONOTONIC, &l->started);
-    line_train(model, l->data, l->options->lr, l->epochs, after_epoch, l);
+    const line_training how = {l->options->lr, l->epochs, l->options->eager};
+    line_train(model, l->data, &how, after_epoch, l);
     if (tern_check(l->ctx) != TERN_OK || *l->stop) return;
     tern_tensor *after = line_predict(model, l->data->x_test);
     print_learned(l, model);
