@@ -115,18 +115,36 @@ static bool stamp(tern_recording *r, tern_operand *operand, int place) {
     return true;
 }
 
-static bool point(tern_recording *r, const tern_command *c) {
-    for (int k = 0; k < tern_command_operands(c); k++) {
-        if (c->places[k] < 0) continue;
-        const tern_place *p = &r->places[c->places[k]];
-        tern_operand *operand = &c->operands[k];
-        if (p->input >= 0 && !bind(r, operand, p->input)) return false;
-        if (p->inside) operand->flags &= ~(uint32_t)TERN_OPERAND_CONSTANT;
-        if (operand->flags & TERN_OPERAND_CONSTANT && !stamp(r, operand, c->places[k]))
-            return false;
-        if (!is_in_block(p)) continue;
+static void find_constants(const tern_recording *r) {
+    for (int i = 0; i < r->n_commands; i++) {
+        const tern_command *c = &r->commands[i];
+        for (int k = 0; k < c->n_inputs * c->n_tuples; k++)
+            if (c->places[k] >= 0 && c->operands[k].flags & TERN_OPERAND_CONSTANT)
+                r->places[c->places[k]].is_constant = true;
+    }
+}
+
+/* Operand k of a command has a place. False after latching. */
+static bool point(tern_recording *r, const tern_command *c, int k) {
+    const tern_place *p = &r->places[c->places[k]];
+    tern_operand *operand = &c->operands[k];
+    bool is_output = k >= c->n_inputs * c->n_tuples;
+    if (p->input >= 0 && !bind(r, operand, p->input)) return false;
+    if (is_in_block(p)) {
+        operand->flags &= ~(uint32_t)TERN_OPERAND_CONSTANT;
         operand->at.byte_offset += r->block->offset + p->at - p->storage->offset;
         operand->buffer = r->block->buffer;
+        return true;
+    }
+    if (is_output) return !p->is_constant || stamp(r, NULL, c->places[k]);
+    return !(operand->flags & TERN_OPERAND_CONSTANT) || stamp(r, operand, c->places[k]);
+}
+
+static bool point_all(tern_recording *r) {
+    for (int i = 0; i < r->n_commands; i++) {
+        const tern_command *c = &r->commands[i];
+        for (int k = 0; k < tern_command_operands(c) && !c->is_dead; k++)
+            if (c->places[k] >= 0 && !point(r, c, k)) return false;
     }
     return true;
 }
@@ -143,9 +161,8 @@ static void release_inside(tern_recording *r) {
 
 bool tern_recording_place(tern_recording *r) {
     find_lifetimes(r);
-    if (!make_block(r)) return false;
-    for (int i = 0; i < r->n_commands; i++)
-        if (!r->commands[i].is_dead && !point(r, &r->commands[i])) return false;
+    find_constants(r);
+    if (!make_block(r) || !point_all(r)) return false;
     release_inside(r);
     return true;
 }

@@ -24,7 +24,8 @@ typedef struct tern_place {
     bool kept;   /* inside, and outlives the body: an output, a gradient, a constant */
     bool written;
     bool is_drawn;
-    int first, last; /* the commands that use it; first is -1 before there is one */
+    bool is_constant; /* for some command: read in inference mode */
+    int first, last;  /* the commands that use it; first is -1 before there is one */
     uint64_t bytes;
     uint64_t at; /* in the block */
 } tern_place;
@@ -94,7 +95,8 @@ typedef struct tern_binding {
     int64_t from_first; /* bytes behind the input's first element */
 } tern_binding;
 
-/* An operand of which a device may keep something derived, as long as its stamp stays. */
+/* An operand of which a device may keep something derived as long as its stamp stays; or, without an operand, a
+ * write that renews the stamp. In the order of the commands. */
 typedef struct tern_stamped {
     tern_operand *operand;
     int place;

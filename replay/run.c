@@ -131,9 +131,15 @@ static void bind(const tern_recording *r, tern_tensor *const *inputs) {
     }
 }
 
+/* Contents that are read as constant have the stamp of the write before, be it in this run. */
 static void read_stamps(const tern_recording *r) {
-    for (int i = 0; i < r->n_stamped; i++)
-        r->stamped[i].operand->stamp = r->places[r->stamped[i].place].storage->stamp;
+    for (int i = 0; i < r->n_stamped; i++) {
+        tern_storage *storage = r->places[r->stamped[i].place].storage;
+        if (r->stamped[i].operand)
+            r->stamped[i].operand->stamp = storage->stamp;
+        else
+            tern_storage_restamp(storage);
+    }
 }
 
 /* What the launches wrote has new contents, for whoever has kept something of the old ones. */
