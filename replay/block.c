@@ -107,11 +107,11 @@ static bool bind(tern_recording *r, tern_operand *operand, int input) {
 }
 
 /* False after latching. */
-static bool stamp(tern_recording *r, tern_operand *operand, int place) {
+static bool stamp(tern_recording *r, tern_operand *operand, tern_storage *storage) {
     if (!tern_recording_grow(r, &r->stamped, r->n_stamped, &r->stamped_capacity,
                              sizeof *r->stamped))
         return false;
-    r->stamped[r->n_stamped++] = (tern_stamped){operand, place};
+    r->stamped[r->n_stamped++] = (tern_stamped){operand, storage};
     return true;
 }
 
@@ -136,8 +136,8 @@ static bool point(tern_recording *r, const tern_command *c, int k) {
         operand->buffer = r->block->buffer;
         return true;
     }
-    if (is_output) return !p->is_constant || stamp(r, NULL, c->places[k]);
-    return !(operand->flags & TERN_OPERAND_CONSTANT) || stamp(r, operand, c->places[k]);
+    if (is_output) return !p->is_constant || stamp(r, NULL, p->storage);
+    return !(operand->flags & TERN_OPERAND_CONSTANT) || stamp(r, operand, p->storage);
 }
 
 static bool point_all(tern_recording *r) {
@@ -149,20 +149,32 @@ static bool point_all(tern_recording *r) {
     return true;
 }
 
-/* The body's own storage is needed no more; its tensors may still hold it. */
-static void release_inside(tern_recording *r) {
-    for (int i = 0; i < r->n_places; i++) {
-        tern_place *p = &r->places[i];
-        if (!p->inside || p->kept) continue;
-        tern_storage_release(p->storage);
-        p->storage = NULL;
+static void point_draws(tern_recording *r) {
+    for (int i = 0; i < r->n_draws; i++) {
+        tern_draw *d = &r->draws[i];
+        const tern_place *p = &r->places[d->place];
+        const tern_storage *to = is_in_block(p) ? r->block : p->storage;
+        d->buffer = to->buffer;
+        d->offset = to->offset + (is_in_block(p) ? p->at : 0);
     }
+}
+
+/* Releases what lies in the block now; the body's tensors may still hold it. */
+static void drop_inside(tern_recording *r) {
+    int left = 0;
+    for (int i = 0; i < r->n_places; i++)
+        if (r->places[i].inside && !r->places[i].kept)
+            tern_storage_release(r->places[i].storage);
+        else
+            r->places[left++] = r->places[i];
+    r->n_places = left;
 }
 
 bool tern_recording_place(tern_recording *r) {
     find_lifetimes(r);
     find_constants(r);
     if (!make_block(r) || !point_all(r)) return false;
-    release_inside(r);
+    point_draws(r);
+    drop_inside(r);
     return true;
 }

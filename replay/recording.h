@@ -2,7 +2,8 @@
  * recording.h: what a captured body consists of.
  *
  *     commands   launches in order, each with operands of its own
- *       └ places   the storages behind the operands: inputs, what was there before, what the body made
+ *       └ places   the storages behind the operands: inputs, what was there before, what the body made; once
+ *                  memory is assigned, what lies in the block is a place no more
  *     draws, actions, cells   what the host does before the first launch
  *     grads, outputs          what outlives the body
  *
@@ -16,7 +17,7 @@
 
 /* Storage that commands use; retained until it is known to lie in the block. */
 typedef struct tern_place {
-    tern_storage *storage; /* NULL where it lies in the block */
+    tern_storage *storage;
     const tern_tensor
         *owner;  /* a parameter, buffer or .grad that is over it; NULL where there is none */
     int input;   /* of which input it is the storage; -1: of none */
@@ -57,7 +58,8 @@ typedef struct tern_draw {
     const void *job;
     const tern_generator *generator;
     int place;
-    uint64_t bytes;
+    tern_bbuffer *buffer; /* where the place lies */
+    uint64_t offset, bytes;
 } tern_draw;
 
 typedef struct tern_host_action {
@@ -99,7 +101,7 @@ typedef struct tern_binding {
  * write that renews the stamp. In the order of the commands. */
 typedef struct tern_stamped {
     tern_operand *operand;
-    int place;
+    tern_storage *storage;
 } tern_stamped;
 
 /* One array that grows: in the memory of the recording. */

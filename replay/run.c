@@ -74,7 +74,7 @@ static bool inputs_fit(const tern_recording *r, tern_tensor *const *inputs, size
 static bool places_fit(const tern_recording *r) {
     for (int i = 0; i < r->n_places; i++) {
         const tern_place *p = &r->places[i];
-        if (p->storage && tern_storage_settle(p->storage) != TERN_OK) return false;
+        if (tern_storage_settle(p->storage) != TERN_OK) return false;
         if (!tern_is_live(p->owner) || BODY(p->owner)->storage == p->storage) continue;
         tern_fail(
             r->ctx, TERN_ERR_STATE,
@@ -92,8 +92,6 @@ static void draw(tern_recording *r) {
     for (int i = 0; i < r->n_draws && r->ctx->status == TERN_OK; i++) {
         const tern_draw *d = &r->draws[i];
         tern_generator_body *generator = tern_generator_of(d->generator, "tern_replay_run");
-        const tern_place *p = &r->places[d->place];
-        const tern_storage *to = p->storage ? p->storage : r->block;
         void *host = generator ? tern_block_take(r->ctx, (size_t)d->bytes) : NULL;
         if (!host) {
             if (generator) tern_fail_memory(r->ctx, (size_t)d->bytes);
@@ -103,8 +101,7 @@ static void draw(tern_recording *r) {
         tern_backend_error err;
         err.message[0] = 0;
         int32_t status = r->lane->device->vtable.copy_to_device(
-            r->lane->device->object, r->lane->queue, to->buffer,
-            to->offset + (p->storage ? 0 : p->at), host, d->bytes, &err);
+            r->lane->device->object, r->lane->queue, d->buffer, d->offset, host, d->bytes, &err);
         tern_block_give(r->ctx, host);
         if (status != TERN_BACKEND_OK) tern_lane_fail(r->lane, "copy to device", status, &err);
     }
@@ -134,11 +131,11 @@ static void bind(const tern_recording *r, tern_tensor *const *inputs) {
 /* Contents that are read as constant have the stamp of the write before, be it in this run. */
 static void read_stamps(const tern_recording *r) {
     for (int i = 0; i < r->n_stamped; i++) {
-        tern_storage *storage = r->places[r->stamped[i].place].storage;
-        if (r->stamped[i].operand)
-            r->stamped[i].operand->stamp = storage->stamp;
+        const tern_stamped *s = &r->stamped[i];
+        if (s->operand)
+            s->operand->stamp = s->storage->stamp;
         else
-            tern_storage_restamp(storage);
+            tern_storage_restamp(s->storage);
     }
 }
 
@@ -146,7 +143,7 @@ static void read_stamps(const tern_recording *r) {
 static void note_writes(const tern_recording *r, tern_tensor *const *inputs) {
     for (int i = 0; i < r->n_places; i++) {
         const tern_place *p = &r->places[i];
-        if (!p->written || !p->storage) continue;
+        if (!p->written) continue;
         tern_storage *storage = p->input >= 0 ? BODY(inputs[p->input])->storage : p->storage;
         tern_storage_raise_version(storage);
         tern_storage_restamp(storage);
