@@ -14,6 +14,7 @@ typedef struct repeated_call {
     uint32_t flags;
     double *numbers;
     size_t n_numbers;
+    double scalar[TERN_STATE_SCALARS]; /* the state's before the run */
 } repeated_call;
 
 typedef struct repeated {
@@ -28,7 +29,7 @@ typedef struct repeated {
 /* ---- in each replay -------------------------------------------------------------------------- */
 
 /* One update's numbers. False after latching. */
-static bool work_out(tern_optim_body *optim, const repeated_call *c) {
+static bool work_out(tern_optim_body *optim, repeated_call *c) {
     const tern_optim_class *cls = optim->cls;
     tern_group *group = c->group < optim->n_groups ? &optim->groups[c->group] : NULL;
     tern_param *param = group && c->index < group->count ? &group->params[c->index] : NULL;
@@ -53,8 +54,18 @@ static bool work_out(tern_optim_body *optim, const repeated_call *c) {
         return false;
     }
     memcpy(c->numbers, call.number, c->n_numbers * sizeof *c->numbers);
+    memcpy(c->scalar, param->state.scalar, sizeof c->scalar);
     tern_step_count(optim, &call);
     return true;
+}
+
+/* The counts of the first updates are what they were. */
+static void take_back(tern_optim_body *optim, const repeated *r, size_t count) {
+    for (size_t i = 0; i < count; i++) {
+        const repeated_call *c = &r->calls[i];
+        tern_param_state *state = &optim->groups[c->group].params[c->index].state;
+        memcpy(state->scalar, c->scalar, sizeof c->scalar);
+    }
 }
 
 static tern_status before(void *kept) {
@@ -62,8 +73,11 @@ static tern_status before(void *kept) {
     tern_optim_body *optim = tern_optim_of(r->handle, "tern_replay_run");
     if (!optim) return tern_handle_status(r->handle);
     if (r->may_skip && !tern_undo_keep(optim)) return tern_check(optim->ctx);
-    for (size_t i = 0; i < r->n_calls; i++)
-        if (!work_out(optim, &r->calls[i])) return tern_check(optim->ctx);
+    for (size_t i = 0; i < r->n_calls; i++) {
+        if (work_out(optim, &r->calls[i])) continue;
+        take_back(optim, r, i);
+        return tern_check(optim->ctx);
+    }
     return TERN_OK;
 }
 
@@ -74,6 +88,14 @@ static tern_status after(void *kept) {
     for (size_t i = 0; i < r->n_devices && optim->skips; i++)
         tern_skips_note(optim->skips, r->on_devices[i], optim->steps);
     optim->steps++;
+    return TERN_OK;
+}
+
+/* No weight was written: a launch before the update has failed. */
+static tern_status undo(void *kept) {
+    const repeated *r = kept;
+    tern_optim_body *optim = tern_optim_of(r->handle, "tern_replay_run");
+    if (optim) take_back(optim, r, r->n_calls);
     return TERN_OK;
 }
 
@@ -126,8 +148,11 @@ bool tern_step_repeat(step *s) {
         const tern_update_call *call = &s->calls[i];
         const batch *b = &s->batches[call->batch];
         size_t n_numbers = (size_t)b->n_numbers;
-        r->calls[i] = (repeated_call){call->group, call->index, call->flags,
-                                      b->numbers + call->tuple * n_numbers, n_numbers};
+        r->calls[i] = (repeated_call){.group = call->group,
+                                      .index = call->index,
+                                      .flags = call->flags,
+                                      .numbers = b->numbers + call->tuple * n_numbers,
+                                      .n_numbers = n_numbers};
     }
-    return tern_capture_action(ctx, before, after, r) == TERN_OK;
+    return tern_capture_action(ctx, before, after, undo, r) == TERN_OK;
 }

@@ -155,7 +155,7 @@ static tern_status repeat_step(tern_ctx *ctx, tern_sched *sched) {
     tern_sched **kept = tern_capture_keep(ctx, sizeof(tern_sched *));
     if (!kept) return tern_check(ctx);
     *kept = sched;
-    return tern_capture_action(ctx, step_again, NULL, kept);
+    return tern_capture_action(ctx, step_again, NULL, NULL, kept);
 }
 
 tern_status tern_sched_step(tern_sched *sched) {

@@ -299,9 +299,9 @@ void *tern_capture_keep(tern_ctx *ctx, size_t bytes) {
 }
 
 tern_status tern_capture_action(tern_ctx *ctx, tern_action_fn before, tern_action_fn after,
-                                void *kept) {
+                                tern_action_fn undo, void *kept) {
     if (!ctx || !ctx->recorder) return TERN_OK;
-    return ctx->recorder->acted(ctx->recorder, before, after, kept);
+    return ctx->recorder->acted(ctx->recorder, before, after, undo, kept);
 }
 
 void tern_capture_refuse(tern_ctx *ctx, const char *reason) {

@@ -206,10 +206,10 @@ static void *kept(tern_recorder *recorder, size_t bytes) {
 }
 
 static tern_status acted(tern_recorder *recorder, tern_action_fn before, tern_action_fn after,
-                         void *memory) {
+                         tern_action_fn undo, void *memory) {
     tern_recording *r = of(recorder);
     if (tern_recording_grow(r, &r->actions, r->n_actions, &r->actions_capacity, sizeof *r->actions))
-        r->actions[r->n_actions++] = (tern_host_action){before, after, memory};
+        r->actions[r->n_actions++] = (tern_host_action){before, after, undo, memory};
     return r->ctx->status;
 }
 

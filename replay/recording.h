@@ -63,7 +63,7 @@ typedef struct tern_draw {
 } tern_draw;
 
 typedef struct tern_host_action {
-    tern_action_fn before, after;
+    tern_action_fn before, after, undo;
     void *kept;
 } tern_host_action;
 

@@ -164,11 +164,24 @@ static void set_grads(const tern_recording *r) {
     }
 }
 
-static void act(const tern_recording *r, bool before) {
-    for (int i = 0; i < r->n_actions && r->ctx->status == TERN_OK; i++) {
-        tern_action_fn action = before ? r->actions[i].before : r->actions[i].after;
-        if (action) action(r->actions[i].kept);
+/* Returns how many actions were done. */
+static int act_before(const tern_recording *r) {
+    int done = 0;
+    for (; done < r->n_actions; done++) {
+        const tern_host_action *action = &r->actions[done];
+        if (action->before && action->before(action->kept) != TERN_OK) break;
     }
+    return done;
+}
+
+static void act_after(const tern_recording *r) {
+    for (int i = 0; i < r->n_actions && r->ctx->status == TERN_OK; i++)
+        if (r->actions[i].after) r->actions[i].after(r->actions[i].kept);
+}
+
+static void undo(const tern_recording *r, int done) {
+    while (done-- > 0)
+        if (r->actions[done].undo) r->actions[done].undo(r->actions[done].kept);
 }
 
 /* ---- the device's part ----------------------------------------------------------------------- */
@@ -198,6 +211,15 @@ static void launch_all(tern_recording *r) {
     }
 }
 
+static void run(tern_recording *r, tern_tensor *const *inputs) {
+    read_cells(r);
+    read_stamps(r);
+    bind(r, inputs);
+    launch_all(r);
+    note_writes(r, inputs);
+    if (r->ctx->status == TERN_OK) set_grads(r);
+}
+
 tern_status tern_replay_run(tern_replay *replay, tern_tensor *const *inputs, size_t n_inputs) {
     tern_recording *r = replay_of(replay, "tern_replay_run");
     if (!r) return tern_handle_status(replay);
@@ -207,16 +229,13 @@ tern_status tern_replay_run(tern_replay *replay, tern_tensor *const *inputs, siz
     if (ctx->recorder)
         return tern_fail(ctx, TERN_ERR_STATE, "tern_replay_run: a body is being captured");
     if (!inputs_fit(r, inputs, n_inputs) || !places_fit(r)) return ctx->status;
-    act(r, true);
-    draw(r);
-    if (ctx->status != TERN_OK) return ctx->status;
-    read_cells(r);
-    read_stamps(r);
-    bind(r, inputs);
-    launch_all(r);
-    note_writes(r, inputs);
-    set_grads(r);
-    act(r, false);
+    int done = act_before(r);
+    if (ctx->status == TERN_OK) draw(r);
+    if (ctx->status == TERN_OK) run(r, inputs);
+    if (ctx->status != TERN_OK)
+        undo(r, done);
+    else
+        act_after(r);
     return ctx->status;
 }
 

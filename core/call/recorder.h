@@ -45,7 +45,7 @@ struct tern_recorder {
     void (*refused)(tern_recorder *recorder, const char *reason);
     void *(*kept)(tern_recorder *recorder, size_t bytes);
     tern_status (*acted)(tern_recorder *recorder, tern_action_fn before, tern_action_fn after,
-                         void *kept);
+                         tern_action_fn undo, void *kept);
 };
 
 /* Storage that was made while this recorder has been there: nothing outside of the body knows it. */

@@ -103,10 +103,11 @@ TERN_API bool tern_is_capturing(const tern_ctx *ctx);
  * cells: a run reads them anew, after all actions. NULL if nothing is captured, and after latching. */
 TERN_API void *tern_capture_keep(tern_ctx *ctx, size_t bytes);
 
-/* `before` is called before a run's first launch, `after` behind its last one; either may be NULL. Returns OK
+/* `before` is called before a run's first launch, `after` behind its last one, and instead of that `undo`, the
+ * last action's first, if a launch has failed: what `before` counted is taken back. Each may be NULL. Returns OK
  * if nothing is captured. */
 TERN_API tern_status tern_capture_action(tern_ctx *ctx, tern_action_fn before, tern_action_fn after,
-                                         void *kept);
+                                         tern_action_fn undo, void *kept);
 
 /* Says that the body cannot be replayed, and why: a static text that names the function, as in "tern_item
  * reads a value". The first reason counts. */

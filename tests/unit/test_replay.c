@@ -339,6 +339,35 @@ Test(replay, gradients_of_the_last_run_are_in_grad) {
     cr_assert_float_eq(at(tern_grad_of(weight), 0), 1, 0);
 }
 
+/* A run that fails before its update changes no weight and counts no step. */
+Test(replay, a_failed_run_is_no_step) {
+    tern_module *m = tern_nn(ctx, "Sequential(Embedding(4, 3), Linear(3, 2))");
+    tern_optim *adam = tern_optim_new(m, "Adam(lr=0.1)");
+    const int64_t rows[] = {0, 3}, bad[] = {0, 4};
+    tern_tensor *good = tern_from_data(ctx, rows, TERN_SHAPE(2), TERN_INT64), *inputs[] = {good};
+    tern_tensor *worse = tern_from_data(ctx, bad, TERN_SHAPE(2), TERN_INT64);
+    tern_replay *replay = NULL;
+    for (int i = 0; i < 2; i++) {
+        if (i == 1) capture(good);
+        tern_scope scope = tern_scope_begin(ctx, 0);
+        tern_optim_zero_grad(adam);
+        tern_backward(tern_sum(tern_forward(m, good)));
+        tern_optim_step(adam);
+        if (i == 1) replay = tern_capture_end(ctx, NULL, 0);
+        tern_scope_end(scope);
+    }
+    char before[8192];
+    strcpy(before, repr_of(tern_optim_state_dict(adam)));
+    inputs[0] = worse;
+    cr_assert_eq(tern_replay_run(replay, inputs, 1), TERN_ERR_INDEX);
+    tern_error_clear(ctx);
+    cr_assert_str_eq(repr_of(tern_optim_state_dict(adam)), before);
+    inputs[0] = good;
+    cr_assert_eq(tern_replay_run(replay, inputs, 1), TERN_OK, "%s", tern_error(ctx));
+    cr_assert_str_neq(repr_of(tern_optim_state_dict(adam)), before);
+    CHECK_CLEAN();
+}
+
 /* ---- without memory -------------------------------------------------------------------------- */
 
 Test(replay, any_allocation_may_fail) {
