@@ -46,6 +46,8 @@ typedef enum gpu_source {
     GPU_SOURCE_SOFTMAX,
     GPU_SOURCE_EMBEDDING,
     GPU_SOURCE_CROSS_ENTROPY,
+    GPU_SOURCE_NORM,
+    GPU_SOURCE_ATTENTION,
     GPU_SOURCE_COUNT
 } gpu_source;
 
@@ -153,6 +155,10 @@ int32_t gpu_softmax_grad(const gpu_call *call);
 int32_t gpu_embedding_grad(const gpu_call *call);
 int32_t gpu_cross_entropy(const gpu_call *call);
 int32_t gpu_cross_entropy_grad(const gpu_call *call);
+int32_t gpu_norm(const gpu_call *call);
+int32_t gpu_norm_grad(const gpu_call *call);
+int32_t gpu_attention(const gpu_call *call);
+int32_t gpu_attention_grad(const gpu_call *call);
 
 /* Whether the kernels have a member for a dtype. */
 bool gpu_unary_has(int32_t fn, int32_t dtype);

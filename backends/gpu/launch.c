@@ -187,6 +187,10 @@ static const family families[] = {
     [TERN_KIT_FUSED(TERN_KERNEL_LOG_SOFTMAX_GRAD)] = {gpu_softmax_grad, NULL},
     [TERN_KIT_FUSED(TERN_KERNEL_CROSS_ENTROPY)] = {gpu_cross_entropy, NULL},
     [TERN_KIT_FUSED(TERN_KERNEL_CROSS_ENTROPY_GRAD)] = {gpu_cross_entropy_grad, NULL},
+    [TERN_KIT_FUSED(TERN_KERNEL_NORM)] = {gpu_norm, NULL},
+    [TERN_KIT_FUSED(TERN_KERNEL_NORM_GRAD)] = {gpu_norm_grad, NULL},
+    [TERN_KIT_FUSED(TERN_KERNEL_ATTENTION)] = {gpu_attention, NULL},
+    [TERN_KIT_FUSED(TERN_KERNEL_ATTENTION_GRAD)] = {gpu_attention_grad, NULL},
     [TERN_KIT_FUSED(TERN_KERNEL_EMBEDDING_GRAD)] = {gpu_embedding_grad, NULL},
 };
 

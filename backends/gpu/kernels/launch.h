@@ -132,6 +132,27 @@ typedef struct gpu_entropy_launch {
     i64 column[GPU_ENTROPY_OPERANDS], step[GPU_ENTROPY_OPERANDS];
 } gpu_entropy_launch;
 
+/* NORM: the positions that stay, and the rest below each; four operands have a place in both. */
+#define GPU_NORM_RANK 8
+typedef struct gpu_norm_launch {
+    i64 kept, rest, kept_rank, rest_rank;
+    i64 eps, wants; /* forward: whether var; of the weight: 1 its gradient, 2 that of the bias */
+    i64 at[7];
+    i64 kept_shape[GPU_NORM_RANK], kept_stride[7][GPU_NORM_RANK];
+    i64 rest_shape[GPU_NORM_RANK], rest_stride[4][GPU_NORM_RANK];
+} gpu_norm_launch;
+
+/* Rows of a tensor [b, heads, rows, columns]. */
+typedef struct gpu_rows {
+    i64 at, stride[4];
+} gpu_rows;
+
+/* ATTENTION: h heads of q, `shared` of them to one of k and v; l queries of e, s keys of e, s values of f. */
+typedef struct gpu_attention_launch {
+    i64 h, shared, l, s, e, f, scale;
+    gpu_rows q, k, v, mask, g, out, lse, dq, dk, dv;
+} gpu_attention_launch;
+
 /* The first error of a queue's kernels; `kind` says what the numbers mean. */
 typedef struct gpu_flag {
     i32 state; /* not 0 once there is one */
