@@ -104,6 +104,16 @@ int32_t gpu_start(const gpu_call *call, gpu_program *program, int32_t entry,
     return gpu_start_groups(call, program, entry, arguments, count, groups, 1, 1, LANES);
 }
 
+#define TILE       32 /* of kernels/tile.inc */
+#define TILE_LANES 64
+
+int32_t gpu_start_tiles(const gpu_call *call, gpu_program *program, int32_t entry,
+                        const gpu_argument *arguments, int32_t count, int64_t m, int64_t n,
+                        int64_t batch) {
+    return gpu_start_groups(call, program, entry, arguments, count, (n + TILE - 1) / TILE,
+                            (m + TILE - 1) / TILE, batch, TILE_LANES);
+}
+
 int32_t gpu_scratch(const gpu_call *call, uint64_t bytes, tern_bbuffer **out_buffer) {
     tern_bdevice *device = &call->device->base;
     return device->vtable->buffer_alloc(device, bytes, out_buffer, call->err);
@@ -191,6 +201,8 @@ static const family families[] = {
     [TERN_KIT_FUSED(TERN_KERNEL_NORM_GRAD)] = {gpu_norm_grad, NULL},
     [TERN_KIT_FUSED(TERN_KERNEL_ATTENTION)] = {gpu_attention, NULL},
     [TERN_KIT_FUSED(TERN_KERNEL_ATTENTION_GRAD)] = {gpu_attention_grad, NULL},
+    [TERN_KIT_FUSED(TERN_KERNEL_RECURRENT)] = {gpu_recurrent, NULL},
+    [TERN_KIT_FUSED(TERN_KERNEL_RECURRENT_GRAD)] = {gpu_recurrent_grad, NULL},
     [TERN_KIT_FUSED(TERN_KERNEL_EMBEDDING_GRAD)] = {gpu_embedding_grad, NULL},
 };
 

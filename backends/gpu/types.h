@@ -29,5 +29,6 @@ GPU_FITS(gpu_nonzero_launch, 2);
 GPU_FITS(gpu_entropy_launch, 9);
 GPU_FITS(gpu_norm_launch, 7);
 GPU_FITS(gpu_attention_launch, 9);
+GPU_FITS(gpu_recurrent_launch, 14);
 
 #endif

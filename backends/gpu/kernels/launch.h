@@ -153,6 +153,35 @@ typedef struct gpu_attention_launch {
     gpu_rows q, k, v, mask, g, out, lse, dq, dk, dv;
 } gpu_attention_launch;
 
+/* RECURRENT and its gradient: operands as [t, n, columns], with strides of 0 where they have less. */
+enum {
+    GPU_RECURRENT_X,
+    GPU_RECURRENT_H0,
+    GPU_RECURRENT_C0,
+    GPU_RECURRENT_W,
+    GPU_RECURRENT_U,
+    GPU_RECURRENT_B,
+    GPU_RECURRENT_D,
+    GPU_RECURRENT_Y,
+    GPU_RECURRENT_GATES,
+    GPU_RECURRENT_CELLS,
+    GPU_RECURRENT_DY,
+    GPU_RECURRENT_DH,
+    GPU_RECURRENT_DC,
+    GPU_RECURRENT_DX,
+    GPU_RECURRENT_DH0,
+    GPU_RECURRENT_DC0,
+    GPU_RECURRENT_DW,
+    GPU_RECURRENT_DU,
+    GPU_RECURRENT_DB,
+    GPU_RECURRENT_DD,
+    GPU_RECURRENT_OPERANDS
+};
+typedef struct gpu_recurrent_launch {
+    i64 t, n, i, h; /* steps, rows, inputs, hidden units */
+    i64 at[GPU_RECURRENT_OPERANDS], stride[GPU_RECURRENT_OPERANDS][3];
+} gpu_recurrent_launch;
+
 /* The first error of a queue's kernels; `kind` says what the numbers mean. */
 typedef struct gpu_flag {
     i32 state; /* not 0 once there is one */
