@@ -132,7 +132,9 @@ static const char *const directions[GPU_SOURCE_COUNT][5][3] = {
                               {"recurrent_grad_x"},
                               {"recurrent_grad_w"},
                               {"recurrent_grad_u"}},
-    [GPU_SOURCE_NORM] = {{"norm"}, {"norm_grad_input"}, {"norm_grad_items", "norm_grad_groups"}},
+    [GPU_SOURCE_NORM] = {{"norm_forward"},
+                         {"norm_grad_input"},
+                         {"norm_grad_items", "norm_grad_groups"}},
 };
 
 char *gpu_compose(const gpu_device *device, const char *defines, const char *const *bodies) {
