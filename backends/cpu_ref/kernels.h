@@ -57,8 +57,6 @@ int32_t tern_ref_recurrent_grad(const tern_kit_call *call);
 bool tern_ref_unary_has(int32_t fn, int32_t dtype);
 bool tern_ref_binary_has(int32_t fn, int32_t dtype);
 bool tern_ref_ternary_has(int32_t fn, int32_t dtype);
-bool tern_ref_reduce_has(int32_t fn, int32_t dtype);
-bool tern_ref_scan_has(int32_t fn, int32_t dtype);
 
 /*
  * The members on numbers, for MAP: up to TERN_KIT_CHUNK of them, and the results replace a. `dtype` is

@@ -6,7 +6,6 @@
 #include <string.h>
 
 #include "kernels.h"
-#include "kit_dtypes.h"
 #include "kit_memory.h"
 #include "numerics/dtype_convert.h"
 #include "walk.h"
@@ -25,24 +24,11 @@
 /* A program is as long as it says, and a kernel of the backend's own knows what it takes. */
 #define ANY_ATTRS (-1)
 
-/* What a kernel takes. Dtypes are checked by `has`, of the operand that decides. */
+/* A family that the kit has: its form is kit_forms.c's. */
 typedef struct family {
     tern_kit_kernel run;
-    uint32_t attrs_size;
-    int32_t min_inputs, max_inputs, max_outputs; /* at least one output */
-    bool (*has)(int32_t fn, int32_t dtype);      /* NULL: every dtype */
-    int32_t deciding;                            /* which input */
+    tern_kit_has has; /* its members; NULL: all of the form's */
 } family;
-
-static bool floating_only(int32_t fn, int32_t dtype) {
-    (void)fn;
-    return tern_kit_is_floating(dtype);
-}
-
-static bool numbers_only(int32_t fn, int32_t dtype) {
-    (void)fn;
-    return dtype != TERN_BT_BOOL;
-}
 
 /* The member of MAP is the program's length. */
 static bool short_enough(int32_t fn, int32_t dtype) {
@@ -50,93 +36,58 @@ static bool short_enough(int32_t fn, int32_t dtype) {
     return fn <= TERN_KIT_MAP_STEPS;
 }
 
-#ifndef TERN_KIT_COMPOSES
-static bool floating_program(int32_t fn, int32_t dtype) {
-    return short_enough(fn, dtype) && tern_kit_is_floating(dtype);
-}
-#endif
-
-/* Resizing pictures of bytes is common. */
-static bool floating_or_uint8(int32_t fn, int32_t dtype) {
-    (void)fn;
-    return tern_kit_is_floating(dtype) || dtype == TERN_BT_UINT8;
-}
-
-#define SIZE(attrs) (uint32_t)sizeof(tern_##attrs##_attrs)
-
-/* Between the primitives and the fused kernels ids are free; the table has no room for them. */
-#define PRIMITIVES (TERN_KERNEL_RESIZE_GRAD + 1)
-#define FUSED(id)  ((id)-TERN_KERNEL_FUSED + PRIMITIVES)
-
 static const family families[] = {
-    [TERN_KERNEL_FILL] = {tern_ref_fill, SIZE(fill), 0, 0, 1, NULL, 0},
-    [TERN_KERNEL_COPY] = {tern_ref_copy, 0, 1, 1, 1, NULL, 0},
-    [TERN_KERNEL_UNARY] = {tern_ref_unary, SIZE(unary), 1, 1, 1, tern_ref_unary_has, 0},
-    [TERN_KERNEL_BINARY] = {tern_ref_binary, SIZE(binary), 2, 2, 1, tern_ref_binary_has, 0},
-    [TERN_KERNEL_TERNARY] = {tern_ref_ternary, SIZE(ternary), 3, 3, 1, tern_ref_ternary_has, 1},
-    [TERN_KERNEL_REDUCE] = {tern_ref_reduce, SIZE(reduce), 1, 1, 1, tern_ref_reduce_has, 0},
-    [TERN_KERNEL_SCAN] = {tern_ref_scan, SIZE(scan), 1, 1, 2, tern_ref_scan_has, 0},
-    [TERN_KERNEL_SORT] = {tern_ref_sort, SIZE(sort), 1, 1, 2, NULL, 0},
-    [TERN_KERNEL_MATMUL] = {tern_ref_matmul, SIZE(matmul), 2, 3, 1, NULL, 0},
-    [TERN_KERNEL_GATHER] = {tern_ref_gather, SIZE(index), 2, 2, 1, NULL, 0},
-    [TERN_KERNEL_SCATTER] = {tern_ref_scatter, SIZE(index), 2, 2, 1, NULL, 0},
-    [TERN_KERNEL_INDEX_SELECT] = {tern_ref_index_select, SIZE(index), 2, 2, 1, NULL, 0},
-    [TERN_KERNEL_INDEX_ADD] = {tern_ref_index_add, SIZE(index), 2, 2, 1, NULL, 0},
-    [TERN_KERNEL_INDEX_GET] = {tern_ref_index_get, SIZE(multi_index), 2, 17, 1, NULL, 0},
-    [TERN_KERNEL_INDEX_PUT] = {tern_ref_index_put, SIZE(multi_index), 2, 17, 1, NULL, 0},
-    [TERN_KERNEL_NONZERO_COUNT] = {tern_ref_nonzero_count, 0, 1, 1, 1, NULL, 0},
-    [TERN_KERNEL_NONZERO] = {tern_ref_nonzero, 0, 1, 1, 1, NULL, 0},
-    [TERN_KERNEL_CONV] = {tern_ref_conv, SIZE(conv), 2, 3, 1, numbers_only, 0},
-    [TERN_KERNEL_CONV_GRAD_INPUT] = {tern_ref_conv_grad_input, SIZE(conv), 2, 3, 1, numbers_only,
-                                     0},
-    [TERN_KERNEL_CONV_GRAD_WEIGHT] = {tern_ref_conv_grad_weight, SIZE(conv), 2, 2, 1, numbers_only,
-                                      0},
-    [TERN_KERNEL_MAX_POOL] = {tern_ref_max_pool, SIZE(pool), 1, 1, 2, numbers_only, 0},
-    [TERN_KERNEL_MAX_POOL_GRAD] = {tern_ref_max_pool_grad, SIZE(pool), 2, 2, 1, numbers_only, 0},
-    [TERN_KERNEL_AVG_POOL] = {tern_ref_avg_pool, SIZE(pool), 1, 1, 1, numbers_only, 0},
-    [TERN_KERNEL_AVG_POOL_GRAD] = {tern_ref_avg_pool_grad, SIZE(pool), 1, 1, 1, floating_only, 0},
-    [TERN_KERNEL_RESIZE] = {tern_ref_resize, SIZE(resize), 1, 1, 1, floating_or_uint8, 0},
-    [TERN_KERNEL_RESIZE_GRAD] = {tern_ref_resize_grad, SIZE(resize), 1, 1, 1, floating_only, 0},
-    [FUSED(TERN_KERNEL_MAP)] = {tern_ref_map, 0, 1, TERN_KIT_OPERANDS, TERN_KIT_OPERANDS,
-                                short_enough, 0},
-    [FUSED(TERN_KERNEL_REDUCE_LIST)] = {tern_ref_reduce, SIZE(reduce), 1, 1, 1, tern_ref_reduce_has,
-                                        0},
+    [TERN_KERNEL_FILL] = {tern_ref_fill, NULL},
+    [TERN_KERNEL_COPY] = {tern_ref_copy, NULL},
+    [TERN_KERNEL_UNARY] = {tern_ref_unary, tern_ref_unary_has},
+    [TERN_KERNEL_BINARY] = {tern_ref_binary, tern_ref_binary_has},
+    [TERN_KERNEL_TERNARY] = {tern_ref_ternary, tern_ref_ternary_has},
+    [TERN_KERNEL_REDUCE] = {tern_ref_reduce, NULL},
+    [TERN_KERNEL_SCAN] = {tern_ref_scan, NULL},
+    [TERN_KERNEL_SORT] = {tern_ref_sort, NULL},
+    [TERN_KERNEL_MATMUL] = {tern_ref_matmul, NULL},
+    [TERN_KERNEL_GATHER] = {tern_ref_gather, NULL},
+    [TERN_KERNEL_SCATTER] = {tern_ref_scatter, NULL},
+    [TERN_KERNEL_INDEX_SELECT] = {tern_ref_index_select, NULL},
+    [TERN_KERNEL_INDEX_ADD] = {tern_ref_index_add, NULL},
+    [TERN_KERNEL_INDEX_GET] = {tern_ref_index_get, NULL},
+    [TERN_KERNEL_INDEX_PUT] = {tern_ref_index_put, NULL},
+    [TERN_KERNEL_NONZERO_COUNT] = {tern_ref_nonzero_count, NULL},
+    [TERN_KERNEL_NONZERO] = {tern_ref_nonzero, NULL},
+    [TERN_KERNEL_CONV] = {tern_ref_conv, NULL},
+    [TERN_KERNEL_CONV_GRAD_INPUT] = {tern_ref_conv_grad_input, NULL},
+    [TERN_KERNEL_CONV_GRAD_WEIGHT] = {tern_ref_conv_grad_weight, NULL},
+    [TERN_KERNEL_MAX_POOL] = {tern_ref_max_pool, NULL},
+    [TERN_KERNEL_MAX_POOL_GRAD] = {tern_ref_max_pool_grad, NULL},
+    [TERN_KERNEL_AVG_POOL] = {tern_ref_avg_pool, NULL},
+    [TERN_KERNEL_AVG_POOL_GRAD] = {tern_ref_avg_pool_grad, NULL},
+    [TERN_KERNEL_RESIZE] = {tern_ref_resize, NULL},
+    [TERN_KERNEL_RESIZE_GRAD] = {tern_ref_resize_grad, NULL},
+    [TERN_KIT_FUSED(TERN_KERNEL_MAP)] = {tern_ref_map, short_enough},
+    [TERN_KIT_FUSED(TERN_KERNEL_REDUCE_LIST)] = {tern_ref_reduce, NULL},
 #ifndef TERN_KIT_COMPOSES /* a small build does without */
-    [FUSED(TERN_KERNEL_MATMUL_MAP)] = {tern_ref_matmul_map, SIZE(matmul_map), 2, TERN_KIT_OPERANDS,
-                                       1, floating_program, 0},
-    [FUSED(TERN_KERNEL_CONV_MAP)] = {tern_ref_conv_map, SIZE(conv_map), 2, TERN_KIT_OPERANDS, 1,
-                                     floating_program, 0},
-    [FUSED(TERN_KERNEL_SOFTMAX)] = {tern_ref_softmax, SIZE(softmax), 1, 1, 1, floating_only, 0},
-    [FUSED(TERN_KERNEL_LOG_SOFTMAX)] = {tern_ref_softmax, SIZE(softmax), 1, 1, 1, floating_only, 0},
-    [FUSED(TERN_KERNEL_SOFTMAX_GRAD)] = {tern_ref_softmax_grad, SIZE(softmax), 2, 2, 1,
-                                         floating_only, 0},
-    [FUSED(TERN_KERNEL_LOG_SOFTMAX_GRAD)] = {tern_ref_softmax_grad, SIZE(softmax), 2, 2, 1,
-                                             floating_only, 0},
-    [FUSED(TERN_KERNEL_CROSS_ENTROPY)] = {tern_ref_cross_entropy, SIZE(cross_entropy), 2, 3, 4,
-                                          floating_only, 0},
-    [FUSED(TERN_KERNEL_CROSS_ENTROPY_GRAD)] = {tern_ref_cross_entropy_grad, SIZE(cross_entropy), 6,
-                                               7, 1, floating_only, 0},
-    [FUSED(TERN_KERNEL_NORM)] = {tern_ref_norm, SIZE(norm), 1, 3, 4, floating_only, 0},
-    [FUSED(TERN_KERNEL_NORM_GRAD)] = {tern_ref_norm_grad, SIZE(norm_grad), 3, 5, 3, floating_only,
-                                      0},
-    [FUSED(TERN_KERNEL_EMBEDDING_GRAD)] = {tern_ref_embedding_grad, SIZE(embedding_grad), 2, 2, 1,
-                                           floating_only, 0},
-    [FUSED(TERN_KERNEL_ATTENTION)] = {tern_ref_attention, SIZE(attention), 3, 4, 2, floating_only,
-                                      0},
-    [FUSED(TERN_KERNEL_ATTENTION_GRAD)] = {tern_ref_attention_grad, SIZE(attention), 6, 7, 3,
-                                           floating_only, 0},
-    [FUSED(TERN_KERNEL_RECURRENT)] = {tern_ref_recurrent, SIZE(recurrent), 4, 7, 3, floating_only,
-                                      0},
-    [FUSED(TERN_KERNEL_RECURRENT_GRAD)] = {tern_ref_recurrent_grad, SIZE(recurrent), 7, 11, 7,
-                                           floating_only, 0},
+    [TERN_KIT_FUSED(TERN_KERNEL_MATMUL_MAP)] = {tern_ref_matmul_map, short_enough},
+    [TERN_KIT_FUSED(TERN_KERNEL_CONV_MAP)] = {tern_ref_conv_map, short_enough},
+    [TERN_KIT_FUSED(TERN_KERNEL_SOFTMAX)] = {tern_ref_softmax, NULL},
+    [TERN_KIT_FUSED(TERN_KERNEL_LOG_SOFTMAX)] = {tern_ref_softmax, NULL},
+    [TERN_KIT_FUSED(TERN_KERNEL_SOFTMAX_GRAD)] = {tern_ref_softmax_grad, NULL},
+    [TERN_KIT_FUSED(TERN_KERNEL_LOG_SOFTMAX_GRAD)] = {tern_ref_softmax_grad, NULL},
+    [TERN_KIT_FUSED(TERN_KERNEL_CROSS_ENTROPY)] = {tern_ref_cross_entropy, NULL},
+    [TERN_KIT_FUSED(TERN_KERNEL_CROSS_ENTROPY_GRAD)] = {tern_ref_cross_entropy_grad, NULL},
+    [TERN_KIT_FUSED(TERN_KERNEL_NORM)] = {tern_ref_norm, NULL},
+    [TERN_KIT_FUSED(TERN_KERNEL_NORM_GRAD)] = {tern_ref_norm_grad, NULL},
+    [TERN_KIT_FUSED(TERN_KERNEL_EMBEDDING_GRAD)] = {tern_ref_embedding_grad, NULL},
+    [TERN_KIT_FUSED(TERN_KERNEL_ATTENTION)] = {tern_ref_attention, NULL},
+    [TERN_KIT_FUSED(TERN_KERNEL_ATTENTION_GRAD)] = {tern_ref_attention_grad, NULL},
+    [TERN_KIT_FUSED(TERN_KERNEL_RECURRENT)] = {tern_ref_recurrent, NULL},
+    [TERN_KIT_FUSED(TERN_KERNEL_RECURRENT_GRAD)] = {tern_ref_recurrent_grad, NULL},
 #endif
 };
 
 /* NULL where the kit has no such kernel. */
 static const family *find_family(int32_t kernel) {
-    int32_t at = kernel < PRIMITIVES ? kernel : kernel < TERN_KERNEL_FUSED ? -1 : FUSED(kernel);
-    bool known = at >= 0 && at < (int32_t)(sizeof families / sizeof *families);
-    return known && families[at].run ? &families[at] : NULL;
+    int32_t at = tern_kit_form_index(kernel, (int32_t)(sizeof families / sizeof *families));
+    return at >= 0 && families[at].run ? &families[at] : NULL;
 }
 
 int32_t tern_kit_fail(tern_backend_error *err, int32_t status, const char *format, ...) {
@@ -184,12 +135,6 @@ int32_t tern_kit_take_flag(tern_kit_flag *flag, tern_backend_error *err) {
     return status;
 }
 
-/* Whether the attributes end with a program, of any size. */
-static bool has_program(int32_t kernel) {
-    return kernel == TERN_KERNEL_MAP || kernel == TERN_KERNEL_MATMUL_MAP ||
-           kernel == TERN_KERNEL_CONV_MAP;
-}
-
 void tern_kit_device_init(tern_kit_device *device, const tern_bdevice_vtable *vtable,
                           const tern_host *host, const tern_kit_memory *memory) {
     device->base.vtable = vtable;
@@ -198,7 +143,9 @@ void tern_kit_device_init(tern_kit_device *device, const tern_bdevice_vtable *vt
     for (int32_t id = 0; id < TERN_KIT_KERNELS; id++) {
         const family *own = find_family(id);
         device->kernels[id] = own ? own->run : NULL;
-        device->attrs_sizes[id] = own && !has_program(id) ? (int32_t)own->attrs_size : ANY_ATTRS;
+        const tern_kit_form *form = own ? tern_kit_form_of(id) : NULL;
+        device->attrs_sizes[id] =
+            form && !form->has_program ? (int32_t)form->attrs_size : ANY_ATTRS;
     }
     tern_kit_scratch_init(&device->scratch, host);
     device->kept = NULL;
@@ -218,20 +165,10 @@ bool tern_kit_supports(tern_bdevice *device, const tern_kernel_query *query,
     const family *own = find_family(query->kernel);
     bool known = query->kernel >= 0 && query->kernel < TERN_KIT_KERNELS;
     *out_reason = NULL;
-    if (!known || !self->kernels[query->kernel]) {
+    if (!known || !self->kernels[query->kernel])
         *out_reason = "this backend has no such kernel";
-    } else if (!own) {
-        return true; /* a kernel of the backend's own: its launch may decline */
-    } else if (query->n_inputs < own->min_inputs || query->n_inputs > own->max_inputs ||
-               query->n_outputs < 1 || query->n_outputs > own->max_outputs) {
-        *out_reason = "wrong number of operands for the kernel";
-    } else if (!tern_kit_knows_dtypes(query)) {
-        *out_reason = "an element type that this backend does not know";
-    } else if (own->has && !own->has(query->fn, query->input_dtypes[own->deciding])) {
-        *out_reason = "the kernel has no such member for this element type";
-    } else if (!tern_kit_dtypes_fit(query)) {
-        *out_reason = "the kernel does not take these element types together";
-    }
+    else if (own) /* else a kernel of the backend's own: its launch may decline */
+        *out_reason = tern_kit_form_refuses(tern_kit_form_of(query->kernel), query, own->has);
     return *out_reason == NULL;
 }
 

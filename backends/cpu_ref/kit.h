@@ -19,13 +19,10 @@
 #include <stdatomic.h>
 
 #include "kernel.h"
+#include "kit_forms.h"
 
 /* One more than the largest kernel id. */
 #define TERN_KIT_KERNELS 160
-
-/* The most operands that a launch may have, or a tuple of MAP: an output or input for each dimension, and
- * a few. */
-#define TERN_KIT_OPERANDS 24
 
 /* The longest program of MAP: its values, of a chunk of positions, lie in scratch memory. */
 #define TERN_KIT_MAP_STEPS 512

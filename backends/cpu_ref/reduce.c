@@ -245,8 +245,3 @@ int32_t tern_ref_reduce(const tern_kit_call *call) {
     } while (tern_kit_walk_next(&walk));
     return TERN_BACKEND_OK;
 }
-
-bool tern_ref_reduce_has(int32_t fn, int32_t dtype) {
-    if (fn < TERN_REDUCE_SUM || fn > TERN_REDUCE_MEAN) return false;
-    return tern_kit_is_floating(dtype) || members[fn].integer != NULL;
-}

@@ -122,11 +122,6 @@ int32_t tern_ref_scan(const tern_kit_call *call) {
     return TERN_BACKEND_OK;
 }
 
-bool tern_ref_scan_has(int32_t fn, int32_t dtype) {
-    if (fn < TERN_SCAN_CUMSUM || fn > TERN_SCAN_LOGCUMSUMEXP) return false;
-    return fn != TERN_SCAN_LOGCUMSUMEXP || tern_kit_is_floating(dtype);
-}
-
 /* ---- sort ---- */
 
 typedef struct item {

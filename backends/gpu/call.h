@@ -46,6 +46,9 @@ typedef enum gpu_source {
     GPU_SOURCE_SOFTMAX,
     GPU_SOURCE_EMBEDDING,
     GPU_SOURCE_CROSS_ENTROPY,
+    GPU_SOURCE_NORM,
+    GPU_SOURCE_ATTENTION,
+    GPU_SOURCE_RECURRENT,
     GPU_SOURCE_COUNT
 } gpu_source;
 
@@ -115,6 +118,11 @@ int32_t gpu_start_groups(const gpu_call *call, gpu_program *program, int32_t ent
                          const gpu_argument *arguments, int32_t count, int64_t x, int64_t y,
                          int64_t z, int32_t lanes);
 
+/* Starts a kernel of kernels/tile.inc, whose result has m rows and n columns, `batch` times. */
+int32_t gpu_start_tiles(const gpu_call *call, gpu_program *program, int32_t entry,
+                        const gpu_argument *arguments, int32_t count, int64_t m, int64_t n,
+                        int64_t batch);
+
 /* Memory for one launch, and its end behind that launch. */
 int32_t gpu_scratch(const gpu_call *call, uint64_t bytes, tern_bbuffer **out_buffer);
 void gpu_scratch_end(const gpu_call *call, tern_bbuffer *buffer);
@@ -153,6 +161,12 @@ int32_t gpu_softmax_grad(const gpu_call *call);
 int32_t gpu_embedding_grad(const gpu_call *call);
 int32_t gpu_cross_entropy(const gpu_call *call);
 int32_t gpu_cross_entropy_grad(const gpu_call *call);
+int32_t gpu_norm(const gpu_call *call);
+int32_t gpu_norm_grad(const gpu_call *call);
+int32_t gpu_attention(const gpu_call *call);
+int32_t gpu_attention_grad(const gpu_call *call);
+int32_t gpu_recurrent(const gpu_call *call);
+int32_t gpu_recurrent_grad(const gpu_call *call);
 
 /* Whether the kernels have a member for a dtype. */
 bool gpu_unary_has(int32_t fn, int32_t dtype);

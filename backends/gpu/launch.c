@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "../cpu_ref/kit_dtypes.h"
+#include "../cpu_ref/kit_forms.h"
 #include "call.h"
 
 int32_t gpu_fail(tern_backend_error *err, int32_t status, const char *format, ...) {
@@ -104,6 +104,16 @@ int32_t gpu_start(const gpu_call *call, gpu_program *program, int32_t entry,
     return gpu_start_groups(call, program, entry, arguments, count, groups, 1, 1, LANES);
 }
 
+#define TILE       32 /* of kernels/tile.inc */
+#define TILE_LANES 64
+
+int32_t gpu_start_tiles(const gpu_call *call, gpu_program *program, int32_t entry,
+                        const gpu_argument *arguments, int32_t count, int64_t m, int64_t n,
+                        int64_t batch) {
+    return gpu_start_groups(call, program, entry, arguments, count, (n + TILE - 1) / TILE,
+                            (m + TILE - 1) / TILE, batch, TILE_LANES);
+}
+
 int32_t gpu_scratch(const gpu_call *call, uint64_t bytes, tern_bbuffer **out_buffer) {
     tern_bdevice *device = &call->device->base;
     return device->vtable->buffer_alloc(device, bytes, out_buffer, call->err);
@@ -140,35 +150,11 @@ int32_t gpu_flag_status(const void *flag, tern_backend_error *err) {
 
 /* ---- families -------------------------------------------------------------------------------- */
 
+/* A family that GPUs have: its form is cpu_ref/kit_forms.c's. */
 typedef struct family {
     int32_t (*run)(const gpu_call *call);
-    uint32_t attrs_size;
-    int32_t min_inputs, max_inputs, max_outputs;
-    bool (*has)(int32_t fn, int32_t dtype); /* NULL: every dtype */
-    int32_t deciding;                       /* which input `has` is asked of */
+    tern_kit_has has; /* its members; NULL: all of the form's */
 } family;
-
-static bool floating_only(int32_t fn, int32_t dtype) {
-    (void)fn;
-    return tern_kit_is_floating(dtype);
-}
-static bool numbers_only(int32_t fn, int32_t dtype) {
-    (void)fn;
-    return dtype != TERN_BT_BOOL;
-}
-static bool floating_or_uint8(int32_t fn, int32_t dtype) {
-    (void)fn;
-    return tern_kit_is_floating(dtype) || dtype == TERN_BT_UINT8;
-}
-static bool reduce_has(int32_t fn, int32_t dtype) {
-    bool floating = fn == TERN_REDUCE_VAR || fn == TERN_REDUCE_NORM || fn == TERN_REDUCE_MEAN;
-    return fn >= TERN_REDUCE_SUM && fn <= TERN_REDUCE_MEAN &&
-           (tern_kit_is_floating(dtype) || !floating);
-}
-static bool scan_has(int32_t fn, int32_t dtype) {
-    if (fn < TERN_SCAN_CUMSUM || fn > TERN_SCAN_LOGCUMSUMEXP) return false;
-    return fn != TERN_SCAN_LOGCUMSUMEXP || tern_kit_is_floating(dtype);
-}
 
 #define MAP_STEPS 64
 static bool short_enough(int32_t fn, int32_t dtype) {
@@ -176,59 +162,54 @@ static bool short_enough(int32_t fn, int32_t dtype) {
     return fn <= MAP_STEPS;
 }
 
-#define SIZE(attrs) (uint32_t)sizeof(tern_##attrs##_attrs)
-
-#define PRIMITIVES (TERN_KERNEL_RESIZE_GRAD + 1)
-#define FUSED(id)  ((id)-TERN_KERNEL_FUSED + PRIMITIVES)
-
 static const family families[] = {
-    [TERN_KERNEL_FILL] = {gpu_fill, SIZE(fill), 0, 0, 1, NULL, 0},
-    [TERN_KERNEL_COPY] = {gpu_copy, 0, 1, 1, 1, NULL, 0},
-    [TERN_KERNEL_UNARY] = {gpu_unary, SIZE(unary), 1, 1, 1, gpu_unary_has, 0},
-    [TERN_KERNEL_BINARY] = {gpu_binary, SIZE(binary), 2, 2, 1, gpu_binary_has, 0},
-    [TERN_KERNEL_TERNARY] = {gpu_ternary, SIZE(ternary), 3, 3, 1, gpu_ternary_has, 1},
-    [TERN_KERNEL_REDUCE] = {gpu_reduce, SIZE(reduce), 1, 1, 1, reduce_has, 0},
-    [TERN_KERNEL_SCAN] = {gpu_scan, SIZE(scan), 1, 1, 2, scan_has, 0},
-    [TERN_KERNEL_SORT] = {gpu_sort, SIZE(sort), 1, 1, 2, NULL, 0},
-    [TERN_KERNEL_MATMUL] = {gpu_matmul, SIZE(matmul), 2, 3, 1, NULL, 0},
-    [TERN_KERNEL_GATHER] = {gpu_gather, SIZE(index), 2, 2, 1, NULL, 0},
-    [TERN_KERNEL_SCATTER] = {gpu_scatter, SIZE(index), 2, 2, 1, NULL, 0},
-    [TERN_KERNEL_INDEX_SELECT] = {gpu_index_select, SIZE(index), 2, 2, 1, NULL, 0},
-    [TERN_KERNEL_INDEX_ADD] = {gpu_index_add, SIZE(index), 2, 2, 1, NULL, 0},
-    [TERN_KERNEL_INDEX_GET] = {gpu_index_get, SIZE(multi_index), 2, 17, 1, NULL, 0},
-    [TERN_KERNEL_INDEX_PUT] = {gpu_index_put, SIZE(multi_index), 2, 17, 1, NULL, 0},
-    [TERN_KERNEL_NONZERO_COUNT] = {gpu_nonzero, 0, 1, 1, 1, NULL, 0},
-    [TERN_KERNEL_NONZERO] = {gpu_nonzero, 0, 1, 1, 1, NULL, 0},
-    [TERN_KERNEL_CONV] = {gpu_conv, SIZE(conv), 2, 3, 1, numbers_only, 0},
-    [TERN_KERNEL_CONV_GRAD_INPUT] = {gpu_conv, SIZE(conv), 2, 3, 1, numbers_only, 0},
-    [TERN_KERNEL_CONV_GRAD_WEIGHT] = {gpu_conv, SIZE(conv), 2, 2, 1, numbers_only, 0},
-    [TERN_KERNEL_MAX_POOL] = {gpu_max_pool, SIZE(pool), 1, 1, 2, numbers_only, 0},
-    [TERN_KERNEL_MAX_POOL_GRAD] = {gpu_max_pool_grad, SIZE(pool), 2, 2, 1, numbers_only, 0},
-    [TERN_KERNEL_AVG_POOL] = {gpu_avg_pool, SIZE(pool), 1, 1, 1, numbers_only, 0},
-    [TERN_KERNEL_AVG_POOL_GRAD] = {gpu_avg_pool_grad, SIZE(pool), 1, 1, 1, floating_only, 0},
-    [TERN_KERNEL_RESIZE] = {gpu_resize, SIZE(resize), 1, 1, 1, floating_or_uint8, 0},
-    [TERN_KERNEL_RESIZE_GRAD] = {gpu_resize, SIZE(resize), 1, 1, 1, floating_only, 0},
-    [FUSED(TERN_KERNEL_MAP)] = {gpu_map, 0, 1, GPU_OPERANDS - 1, GPU_OPERANDS - 1, short_enough, 0},
-    [FUSED(TERN_KERNEL_REDUCE_LIST)] = {gpu_reduce_list, SIZE(reduce), 1, 1, 1, reduce_has, 0},
-    [FUSED(TERN_KERNEL_SOFTMAX)] = {gpu_softmax, SIZE(softmax), 1, 1, 1, floating_only, 0},
-    [FUSED(TERN_KERNEL_LOG_SOFTMAX)] = {gpu_softmax, SIZE(softmax), 1, 1, 1, floating_only, 0},
-    [FUSED(TERN_KERNEL_SOFTMAX_GRAD)] = {gpu_softmax_grad, SIZE(softmax), 2, 2, 1, floating_only,
-                                         0},
-    [FUSED(TERN_KERNEL_LOG_SOFTMAX_GRAD)] = {gpu_softmax_grad, SIZE(softmax), 2, 2, 1,
-                                             floating_only, 0},
-    [FUSED(TERN_KERNEL_CROSS_ENTROPY)] = {gpu_cross_entropy, SIZE(cross_entropy), 2, 3, 4,
-                                          floating_only, 0},
-    [FUSED(TERN_KERNEL_CROSS_ENTROPY_GRAD)] = {gpu_cross_entropy_grad, SIZE(cross_entropy), 6, 7, 1,
-                                               floating_only, 0},
-    [FUSED(TERN_KERNEL_EMBEDDING_GRAD)] = {gpu_embedding_grad, SIZE(embedding_grad), 2, 2, 1,
-                                           floating_only, 0},
+    [TERN_KERNEL_FILL] = {gpu_fill, NULL},
+    [TERN_KERNEL_COPY] = {gpu_copy, NULL},
+    [TERN_KERNEL_UNARY] = {gpu_unary, gpu_unary_has},
+    [TERN_KERNEL_BINARY] = {gpu_binary, gpu_binary_has},
+    [TERN_KERNEL_TERNARY] = {gpu_ternary, gpu_ternary_has},
+    [TERN_KERNEL_REDUCE] = {gpu_reduce, NULL},
+    [TERN_KERNEL_SCAN] = {gpu_scan, NULL},
+    [TERN_KERNEL_SORT] = {gpu_sort, NULL},
+    [TERN_KERNEL_MATMUL] = {gpu_matmul, NULL},
+    [TERN_KERNEL_GATHER] = {gpu_gather, NULL},
+    [TERN_KERNEL_SCATTER] = {gpu_scatter, NULL},
+    [TERN_KERNEL_INDEX_SELECT] = {gpu_index_select, NULL},
+    [TERN_KERNEL_INDEX_ADD] = {gpu_index_add, NULL},
+    [TERN_KERNEL_INDEX_GET] = {gpu_index_get, NULL},
+    [TERN_KERNEL_INDEX_PUT] = {gpu_index_put, NULL},
+    [TERN_KERNEL_NONZERO_COUNT] = {gpu_nonzero, NULL},
+    [TERN_KERNEL_NONZERO] = {gpu_nonzero, NULL},
+    [TERN_KERNEL_CONV] = {gpu_conv, NULL},
+    [TERN_KERNEL_CONV_GRAD_INPUT] = {gpu_conv, NULL},
+    [TERN_KERNEL_CONV_GRAD_WEIGHT] = {gpu_conv, NULL},
+    [TERN_KERNEL_MAX_POOL] = {gpu_max_pool, NULL},
+    [TERN_KERNEL_MAX_POOL_GRAD] = {gpu_max_pool_grad, NULL},
+    [TERN_KERNEL_AVG_POOL] = {gpu_avg_pool, NULL},
+    [TERN_KERNEL_AVG_POOL_GRAD] = {gpu_avg_pool_grad, NULL},
+    [TERN_KERNEL_RESIZE] = {gpu_resize, NULL},
+    [TERN_KERNEL_RESIZE_GRAD] = {gpu_resize, NULL},
+    [TERN_KIT_FUSED(TERN_KERNEL_MAP)] = {gpu_map, short_enough},
+    [TERN_KIT_FUSED(TERN_KERNEL_REDUCE_LIST)] = {gpu_reduce_list, NULL},
+    [TERN_KIT_FUSED(TERN_KERNEL_SOFTMAX)] = {gpu_softmax, NULL},
+    [TERN_KIT_FUSED(TERN_KERNEL_LOG_SOFTMAX)] = {gpu_softmax, NULL},
+    [TERN_KIT_FUSED(TERN_KERNEL_SOFTMAX_GRAD)] = {gpu_softmax_grad, NULL},
+    [TERN_KIT_FUSED(TERN_KERNEL_LOG_SOFTMAX_GRAD)] = {gpu_softmax_grad, NULL},
+    [TERN_KIT_FUSED(TERN_KERNEL_CROSS_ENTROPY)] = {gpu_cross_entropy, NULL},
+    [TERN_KIT_FUSED(TERN_KERNEL_CROSS_ENTROPY_GRAD)] = {gpu_cross_entropy_grad, NULL},
+    [TERN_KIT_FUSED(TERN_KERNEL_NORM)] = {gpu_norm, NULL},
+    [TERN_KIT_FUSED(TERN_KERNEL_NORM_GRAD)] = {gpu_norm_grad, NULL},
+    [TERN_KIT_FUSED(TERN_KERNEL_ATTENTION)] = {gpu_attention, NULL},
+    [TERN_KIT_FUSED(TERN_KERNEL_ATTENTION_GRAD)] = {gpu_attention_grad, NULL},
+    [TERN_KIT_FUSED(TERN_KERNEL_RECURRENT)] = {gpu_recurrent, NULL},
+    [TERN_KIT_FUSED(TERN_KERNEL_RECURRENT_GRAD)] = {gpu_recurrent_grad, NULL},
+    [TERN_KIT_FUSED(TERN_KERNEL_EMBEDDING_GRAD)] = {gpu_embedding_grad, NULL},
 };
 
 /* NULL where there is no such kernel. */
 static const family *find_family(int32_t kernel) {
-    int32_t at = kernel < PRIMITIVES ? kernel : kernel < TERN_KERNEL_FUSED ? -1 : FUSED(kernel);
-    bool known = at >= 0 && at < GPU_COUNT_OF(families);
-    return known && families[at].run ? &families[at] : NULL;
+    int32_t at = tern_kit_form_index(kernel, GPU_COUNT_OF(families));
+    return at >= 0 && families[at].run ? &families[at] : NULL;
 }
 
 static bool uses_f64(const tern_kernel_query *query) {
@@ -244,18 +225,12 @@ bool gpu_supports(tern_bdevice *device, const tern_kernel_query *query, const ch
     *out_reason = NULL;
     if (!own)
         *out_reason = "this backend has no such kernel";
-    else if (query->n_inputs < own->min_inputs || query->n_inputs > own->max_inputs ||
-             query->n_outputs < 1 || query->n_outputs > own->max_outputs ||
-             query->n_inputs + query->n_outputs > GPU_OPERANDS)
+    else if (query->n_inputs + query->n_outputs > GPU_OPERANDS)
         *out_reason = "wrong number of operands for the kernel";
-    else if (!tern_kit_knows_dtypes(query))
-        *out_reason = "an element type that this backend does not know";
     else if (uses_f64(query) && !((const gpu_device *)device)->has_f64)
         *out_reason = "this device has no float64";
-    else if (own->has && !own->has(query->fn, query->input_dtypes[own->deciding]))
-        *out_reason = "the kernel has no such member for this element type";
-    else if (!tern_kit_dtypes_fit(query))
-        *out_reason = "the kernel does not take these element types together";
+    else
+        *out_reason = tern_kit_form_refuses(tern_kit_form_of(query->kernel), query, own->has);
     return *out_reason == NULL;
 }
 
@@ -265,7 +240,7 @@ int32_t gpu_launch(tern_bdevice *device, tern_bqueue *queue, int32_t kernel,
                    tern_backend_error *err) {
     const family *own = find_family(kernel);
     if (!own) return gpu_fail(err, TERN_BACKEND_UNSUPPORTED, "no kernel %" PRId32, kernel);
-    if (attrs_size < own->attrs_size || n_outputs < 1)
+    if (attrs_size < tern_kit_form_of(kernel)->attrs_size || n_outputs < 1)
         return gpu_fail(err, TERN_BACKEND_INVALID, "kernel %" PRId32 ": attributes are missing",
                         kernel);
     gpu_call call = {

@@ -115,14 +115,26 @@ static const source sources[GPU_SOURCE_COUNT] = {
     [GPU_SOURCE_EMBEDDING] = {{gpu_text_embedding}, {"embedding_grad"}},
     [GPU_SOURCE_CROSS_ENTROPY] = {{gpu_text_functions, gpu_text_fold, gpu_text_cross_entropy},
                                   {"cross_entropy", "cross_entropy_sum", "cross_entropy_grad"}},
+    [GPU_SOURCE_ATTENTION] = {{gpu_text_fold, gpu_text_attention}, {NULL}},
+    [GPU_SOURCE_RECURRENT] = {{gpu_text_functions, gpu_text_tile, gpu_text_recurrent}, {NULL}},
+    [GPU_SOURCE_NORM] = {{gpu_text_positions, gpu_text_fold, gpu_text_norm}, {NULL}},
 };
 
 /* Where what is built depends on DIRECTION, there is one kernel for each. */
-static const char *const directions[GPU_SOURCE_COUNT][4][2] = {
+static const char *const directions[GPU_SOURCE_COUNT][5][3] = {
     [GPU_SOURCE_CONV] = {{"conv"}, {"conv_grad_input"}, {"conv_grad_weight"}},
     [GPU_SOURCE_POOL] = {{"max_pool"}, {"max_pool_grad"}, {"avg_pool"}, {"avg_pool_grad"}},
     [GPU_SOURCE_RESIZE] = {{"resize"}, {"resize_grad"}},
     [GPU_SOURCE_SOFTMAX] = {{"softmax"}, {"softmax_grad"}},
+    [GPU_SOURCE_ATTENTION] = {{"attention"}, {"attention_grad_queries", "attention_grad_keys"}},
+    [GPU_SOURCE_RECURRENT] = {{"recurrent_inputs", "recurrent"},
+                              {"recurrent_back", "recurrent_grad_bias"},
+                              {"recurrent_grad_x"},
+                              {"recurrent_grad_w"},
+                              {"recurrent_grad_u"}},
+    [GPU_SOURCE_NORM] = {{"norm_forward"},
+                         {"norm_grad_input"},
+                         {"norm_grad_items", "norm_grad_groups"}},
 };
 
 char *gpu_compose(const gpu_device *device, const char *defines, const char *const *bodies) {

@@ -4,13 +4,6 @@
 #include "call.h"
 #include "image.h"
 
-#define TILE  32 /* of kernels/tile.inc */
-#define LANES 64
-
-static int64_t tiles(int64_t size) {
-    return (size + TILE - 1) / TILE;
-}
-
 static void put_matrix(const tern_operand *operand, i64 *at, i64 *row, i64 *column) {
     *at = gpu_at(operand);
     *row = operand->strides[operand->rank - 2];
@@ -47,8 +40,8 @@ int32_t gpu_matmul(const gpu_call *call) {
     int32_t status = gpu_find(call, &variant, &program);
     if (status != TERN_BACKEND_OK) return status;
     gpu_argument arguments[] = {gpu_of(a), gpu_of(b), gpu_of(c), gpu_of(out), GPU_VALUE(l)};
-    return gpu_start_groups(call, program, 0, arguments, GPU_COUNT_OF(arguments), tiles(l.n),
-                            tiles(l.m), walk.count, LANES);
+    return gpu_start_tiles(call, program, 0, arguments, GPU_COUNT_OF(arguments), l.m, l.n,
+                           walk.count);
 }
 
 /* ---- convolution ----------------------------------------------------------------------------- */
@@ -120,6 +113,6 @@ int32_t gpu_conv(const gpu_call *call) {
                                 gpu_of(written), GPU_VALUE(l)};
     gpu_argument without[] = {gpu_of(&in[0]), gpu_of(&in[1]), gpu_of(written), GPU_VALUE(l)};
     bool three = direction == TO_WEIGHT;
-    return gpu_start_groups(call, program, 0, three ? without : with_bias, three ? 4 : 5, tiles(n),
-                            tiles(m), l.groups, LANES);
+    return gpu_start_tiles(call, program, 0, three ? without : with_bias, three ? 4 : 5, m, n,
+                           l.groups);
 }

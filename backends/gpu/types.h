@@ -27,5 +27,8 @@ GPU_FITS(gpu_pick_launch, 3);
 GPU_FITS(gpu_resolve_launch, 3);
 GPU_FITS(gpu_nonzero_launch, 2);
 GPU_FITS(gpu_entropy_launch, 9);
+GPU_FITS(gpu_norm_launch, 7);
+GPU_FITS(gpu_attention_launch, 9);
+GPU_FITS(gpu_recurrent_launch, 14);
 
 #endif

@@ -74,8 +74,10 @@ FUNCTION num u_sinh(num x) {
 FUNCTION num u_cosh(num x) {
     return cosh(x);
 }
+/* A device's tanh may be an ulp below 1 where 1 is the nearest number, and 1 - tanh(x)^2 is then not 0. */
 FUNCTION num u_tanh(num x) {
-    return tanh(x);
+    num a = fabs(x);
+    return a > 1 ? copysign(1 - 2 / (exp(2 * a) + 1), x) : tanh(x);
 }
 FUNCTION num u_asinh(num x) {
     return asinh(x);

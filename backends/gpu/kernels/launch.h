@@ -132,6 +132,56 @@ typedef struct gpu_entropy_launch {
     i64 column[GPU_ENTROPY_OPERANDS], step[GPU_ENTROPY_OPERANDS];
 } gpu_entropy_launch;
 
+/* NORM: the positions that stay, and the rest below each; four operands have a place in both. */
+#define GPU_NORM_RANK 8
+typedef struct gpu_norm_launch {
+    i64 kept, rest, kept_rank, rest_rank;
+    i64 eps, wants; /* forward: whether var; of the weight: 1 its gradient, 2 that of the bias */
+    i64 at[7];
+    i64 kept_shape[GPU_NORM_RANK], kept_stride[7][GPU_NORM_RANK];
+    i64 rest_shape[GPU_NORM_RANK], rest_stride[4][GPU_NORM_RANK];
+} gpu_norm_launch;
+
+/* Rows of a tensor [b, heads, rows, columns]. */
+typedef struct gpu_rows {
+    i64 at, stride[4];
+} gpu_rows;
+
+/* ATTENTION: h heads of q, `shared` of them to one of k and v; l queries of e, s keys of e, s values of f. */
+typedef struct gpu_attention_launch {
+    i64 h, shared, l, s, e, f, scale;
+    gpu_rows q, k, v, mask, g, out, lse, dq, dk, dv;
+} gpu_attention_launch;
+
+/* RECURRENT and its gradient: operands as [t, n, columns], with strides of 0 where they have less. */
+enum {
+    GPU_RECURRENT_X,
+    GPU_RECURRENT_H0,
+    GPU_RECURRENT_C0,
+    GPU_RECURRENT_W,
+    GPU_RECURRENT_U,
+    GPU_RECURRENT_B,
+    GPU_RECURRENT_D,
+    GPU_RECURRENT_Y,
+    GPU_RECURRENT_GATES,
+    GPU_RECURRENT_CELLS,
+    GPU_RECURRENT_DY,
+    GPU_RECURRENT_DH,
+    GPU_RECURRENT_DC,
+    GPU_RECURRENT_DX,
+    GPU_RECURRENT_DH0,
+    GPU_RECURRENT_DC0,
+    GPU_RECURRENT_DW,
+    GPU_RECURRENT_DU,
+    GPU_RECURRENT_DB,
+    GPU_RECURRENT_DD,
+    GPU_RECURRENT_OPERANDS
+};
+typedef struct gpu_recurrent_launch {
+    i64 t, n, i, h; /* steps, rows, inputs, hidden units */
+    i64 at[GPU_RECURRENT_OPERANDS], stride[GPU_RECURRENT_OPERANDS][3];
+} gpu_recurrent_launch;
+
 /* The first error of a queue's kernels; `kind` says what the numbers mean. */
 typedef struct gpu_flag {
     i32 state; /* not 0 once there is one */
