@@ -105,6 +105,8 @@ tern_tensor *indices(struct call *c, tern_shape shape); /* int64 zeros */
 tern_tensor *leaf(struct call *c);                      /* requires a gradient */
 tern_tensor *loss(struct call *c);                      /* a scalar with a history */
 tern_tensor *const *tensors(struct call *c);            /* two of them */
+tern_tensor *const *vectors(struct call *c);            /* the same of one dimension */
+tern_tensor *const *positions(struct call *c);          /* two of int64 [2] */
 tern_tensor **slot(struct call *c);
 tern_value list(struct call *c); /* of one leaf */
 tern_value dict(struct call *c); /* {"weight": tensor} */

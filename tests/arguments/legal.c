@@ -55,6 +55,20 @@ tern_tensor *const *tensors(struct call *c) {
     return two;
 }
 
+tern_tensor *const *vectors(struct call *c) {
+    tern_tensor **two = memory(c);
+    two[0] = floats(c, TERN_SHAPE(2));
+    two[1] = floats(c, TERN_SHAPE(2));
+    return two;
+}
+
+tern_tensor *const *positions(struct call *c) {
+    tern_tensor **two = memory(c);
+    two[0] = indices(c, TERN_SHAPE(2));
+    two[1] = indices(c, TERN_SHAPE(2));
+    return two;
+}
+
 tern_tensor **slot(struct call *c) {
     tern_tensor **one = memory(c);
     one[0] = tensor(c);
