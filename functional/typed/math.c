@@ -23,6 +23,9 @@ tern_tensor *tern_fmod_scalar(tern_tensor *input, double other) {
 tern_tensor *tern_floor_divide_scalar(tern_tensor *input, double other) {
     return TERN_CALL(floor_divide, ARG_TENSOR(input), tern_number(other));
 }
+tern_tensor *tern_pow_number(double input, tern_tensor *exponent) {
+    return TERN_CALL(pow_number, tern_number(input), ARG_TENSOR(exponent));
+}
 tern_tensor *tern_float_power(tern_tensor *input, tern_tensor *exponent) {
     return TERN_CALL(float_power, ARG_TENSOR(input), ARG_TENSOR(exponent));
 }

@@ -111,7 +111,7 @@ TERN_API tern_scope tern_scope_begin(tern_ctx *ctx, unsigned flags);
 TERN_API void tern_scope_end(tern_scope scope);
 
 /* torch.is_grad_enabled() */
-TERN_API bool tern_grad_enabled(const tern_ctx *ctx);
+TERN_API bool tern_is_grad_enabled(const tern_ctx *ctx);
 
 /* How many scopes are open, not counting the context itself. */
 TERN_API int tern_scope_depth(const tern_ctx *ctx);
@@ -228,7 +228,7 @@ typedef struct tern_stats {
 } tern_stats;
 
 /* Counts of what the context did and holds. */
-TERN_API tern_stats tern_get_stats(const tern_ctx *ctx);
+TERN_API tern_stats tern_stats_of(const tern_ctx *ctx);
 
 /* reset_peak_memory_stats(): the peak becomes what is held now. */
 TERN_API void tern_reset_peak(tern_ctx *ctx);

@@ -6,8 +6,8 @@
  * doctor` print it.
  *
  *     tern_load_report *report = tern_load_report_new(0);
- *     for (size_t i = 0; i < tern_load_report_devices(report); i++) {
- *         const tern_device_entry *d = tern_load_report_device(report, i);
+ *     for (size_t i = 0; i < tern_load_report_device_count(report); i++) {
+ *         const tern_device_entry *d = tern_load_report_device_at(report, i);
  *         printf("%s: %s\n", d->name, tern_device_state_name(d->state));
  *     }
  *     tern_load_report_free(report);
@@ -100,25 +100,25 @@ TERN_API void tern_load_report_free(tern_load_report *report);
 TERN_API bool tern_load_report_ok(const tern_load_report *report);
 
 /* The tables, in the order of search or of preference; NULL if the index is out of range. */
-TERN_API size_t tern_load_report_searches(const tern_load_report *report);
+TERN_API size_t tern_load_report_search_count(const tern_load_report *report);
 
 /* The index-th folder that was searched. */
-TERN_API const tern_search_entry *tern_load_report_search(const tern_load_report *report,
-                                                          size_t index);
+TERN_API const tern_search_entry *tern_load_report_search_at(const tern_load_report *report,
+                                                             size_t index);
 
 /* The number of plugins found. */
-TERN_API size_t tern_load_report_plugins(const tern_load_report *report);
+TERN_API size_t tern_load_report_plugin_count(const tern_load_report *report);
 
 /* The index-th plugin. */
-TERN_API const tern_plugin_entry *tern_load_report_plugin(const tern_load_report *report,
-                                                          size_t index);
+TERN_API const tern_plugin_entry *tern_load_report_plugin_at(const tern_load_report *report,
+                                                             size_t index);
 
 /* The number of devices. */
-TERN_API size_t tern_load_report_devices(const tern_load_report *report);
+TERN_API size_t tern_load_report_device_count(const tern_load_report *report);
 
 /* The index-th device. */
-TERN_API const tern_device_entry *tern_load_report_device(const tern_load_report *report,
-                                                          size_t index);
+TERN_API const tern_device_entry *tern_load_report_device_at(const tern_load_report *report,
+                                                             size_t index);
 
 /* What the helper process runs: opens the plugin of a manifest and all its devices, and passes
  * lines of output for the parent process to `line`. */

@@ -246,10 +246,10 @@ TERN_API bool tern_csv_summarize(const tern_csv *csv, int column, tern_csv_summa
 TERN_API bool tern_csv_missing(const tern_csv *csv, int64_t row, int column);
 
 /* The number of rows below the header, and of columns; 0 for NULL. */
-TERN_API int64_t tern_csv_rows(const tern_csv *csv);
+TERN_API int64_t tern_csv_row_count(const tern_csv *csv);
 
 /* The number of columns; 0 for NULL. */
-TERN_API int tern_csv_columns(const tern_csv *csv);
+TERN_API int tern_csv_column_count(const tern_csv *csv);
 
 /* A column's name, NULL if out of range; the index of a column by name, -1 if there is none. */
 TERN_API const char *tern_csv_name(const tern_csv *csv, int column);

@@ -84,6 +84,9 @@ TERN_API tern_tensor *tern_pow(tern_tensor *input, tern_tensor *exponent);
 /* torch.pow(input, exponent), for a number. */
 TERN_API tern_tensor *tern_pow_scalar(tern_tensor *input, double exponent);
 
+/* torch.pow(input, exponent) of a number by a tensor. */
+TERN_API tern_tensor *tern_pow_number(double input, tern_tensor *exponent);
+
 /* torch.float_power(input, exponent): computed in float64, which the result is. */
 TERN_API tern_tensor *tern_float_power(tern_tensor *input, tern_tensor *exponent);
 
