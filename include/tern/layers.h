@@ -331,7 +331,7 @@ typedef struct tern_recurrent_options {
 TERN_API tern_module *tern_nn_rnn(tern_ctx *ctx, int64_t input_size, int64_t hidden_size,
                                   const tern_recurrent_options *options);
 
-/* nn.LSTM: its state is the tuple (h, c); see tern_tuple_of. */
+/* nn.LSTM: its state is the tuple (h, c); see TERN_TENSORS. */
 TERN_API tern_module *tern_nn_lstm(tern_ctx *ctx, int64_t input_size, int64_t hidden_size,
                                    const tern_recurrent_options *options);
 

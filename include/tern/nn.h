@@ -233,6 +233,13 @@ TERN_API tern_value tern_module_named_buffers(tern_module *module);
 /* parameters(): a list of the tensors themselves, as an optimizer takes it. */
 TERN_API tern_value tern_module_parameters(tern_module *module);
 
+/*
+ * [p for name, p in named_parameters() if the name matches]: the parameters of a group of an optimizer.
+ * `patterns` are alternatives in which '*' stands for any characters, "*.bias|*norm*"; '!' in front of all of them
+ * takes the parameters that none of them matches. None after latching an error, also if no parameter is left.
+ */
+TERN_API tern_value tern_module_parameters_like(tern_module *module, const char *patterns);
+
 /* named_modules(): calls visit(user, "block.0", module) for the module itself ("") and everything
  * below, depth first, each module once. Stops where visit returns false. */
 typedef bool (*tern_module_visit)(void *user, const char *name, tern_module *module);

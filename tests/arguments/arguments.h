@@ -141,6 +141,7 @@ tern_tensor **slot(struct call *c);
 tern_value list(struct call *c); /* of one leaf */
 tern_value dict(struct call *c); /* {"weight": tensor} */
 const tern_value *values(struct call *c);
+const tern_entry *entries(struct call *c);
 const tern_value *numbers(struct call *c);
 tern_tensor *const *outputs(struct call *c); /* two leaves */
 tern_tensor *const *leaves(struct call *c);  /* two of float64 */

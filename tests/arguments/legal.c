@@ -101,6 +101,12 @@ const tern_value *values(struct call *c) {
     return one;
 }
 
+const tern_entry *entries(struct call *c) {
+    tern_entry *one = memory(c);
+    one[0] = (tern_entry){"weight", tern_int(1)};
+    return one;
+}
+
 const tern_value *numbers(struct call *c) {
     tern_value *two = memory(c);
     two[0] = two[1] = tern_int(2);
