@@ -33,7 +33,7 @@ typedef struct tern_uploads tern_uploads;   /* core/memory/uploads.h */
 typedef struct tern_plans tern_plans;       /* core/call/plan.h */
 typedef struct tern_recorder tern_recorder; /* core/call/recorder.h */
 typedef struct tern_node tern_node;
-typedef struct tern_alias tern_alias;
+typedef struct tern_aliases tern_aliases;
 typedef struct tern_op tern_op;
 typedef struct tern_made_program tern_made_program;
 typedef struct tern_block tern_block;
@@ -42,11 +42,11 @@ typedef struct tern_generator_body tern_generator_body;
 
 /* ---- arenas and frames -------------------------------------------------------------------- */
 
-typedef struct tern_chunk {
-    struct tern_chunk *next;
+typedef struct tern_arena_chunk {
+    struct tern_arena_chunk *next;
     size_t size; /* bytes that follow the header */
     size_t used;
-} tern_chunk;
+} tern_arena_chunk;
 
 /* A call to make when a frame ends, newest first. */
 typedef struct tern_deferred {
@@ -70,7 +70,7 @@ struct tern_frame {
     bool internal;    /* of the library's own: graphs made inside belong to the frame outside */
     bool with_caller; /* a variable of the function that opened it: not to be recycled */
     bool outer_grad_enabled, outer_inference;
-    tern_chunk *chunks;
+    tern_arena_chunk *chunks;
     tern_tensor *tensors;
     tern_object_body *objects; /* behind the other handles */
     tern_node *nodes;
@@ -165,7 +165,7 @@ struct tern_ctx {
 
     uint64_t next_sequence;          /* of graph nodes: a node is younger than its inputs */
     uint64_t next_stamp, last_stamp; /* of contents: a range that no other context has */
-    tern_chunk *free_chunks;
+    tern_arena_chunk *free_chunks;
     tern_block *free_blocks[TERN_BLOCK_CLASSES];
     size_t free_block_bytes;
     tern_frame *free_frames;
@@ -175,7 +175,7 @@ struct tern_ctx {
     void *slot_blocks;
     tern_lasting *lasting;
     tern_waiting waiting;
-    tern_alias *free_aliases;
+    tern_aliases *free_aliases;
     void *alias_blocks;
     void *free_dims; /* shapes and strides of high ranks that were given back */
     void *updaters;  /* programs that write: whoever makes them keeps them here */
@@ -332,7 +332,7 @@ typedef struct tern_tensor_body {
     uint32_t generation;    /* of the alias that `edge` was taken at */
     tern_edge edge;         /* {NULL, 0} for a leaf */
     tern_node *accumulator; /* of a leaf, made when first needed */
-    tern_alias *alias;      /* shared by a base and its views, NULL before the first view */
+    tern_aliases *alias;    /* shared by a base and its views, NULL before the first view */
     tern_tensor *grad;
 } tern_tensor_body;
 
@@ -368,11 +368,11 @@ static inline bool tern_is_live(const tern_tensor *tensor) {
  * all: the base's geometry and its current history. Views regenerate their edge when their
  * generation is behind (autograd/alias.c).
  */
-struct tern_alias {
+struct tern_aliases {
     int references;
     uint32_t generation;
     tern_tensor *base; /* a hidden handle with the base's geometry and history */
-    tern_alias *next_free;
+    tern_aliases *next_free;
 };
 
 #endif

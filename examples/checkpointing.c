@@ -21,7 +21,7 @@ static void train(int segments) {
     uint64_t before = 0, peak = 0;
 
     for (int step = 0; step < 6; step++) {
-        before = tern_get_stats(ctx).device_bytes;
+        before = tern_stats_of(ctx).device_bytes;
         tern_reset_peak(ctx);
         tern_scope scope = tern_scope_begin(ctx, 0);
         tern_tensor *output =
@@ -29,7 +29,7 @@ static void train(int segments) {
         tern_tensor *loss = tern_mse_loss(output, y, TERN_MEAN);
         tern_optim_zero_grad(adam);
         tern_backward(loss);
-        peak = tern_get_stats(ctx).device_bytes_peak - before;
+        peak = tern_stats_of(ctx).device_bytes_peak - before;
         tern_optim_step(adam);
         if (step % 5 == 0) printf("  step %d: loss %.6f\n", step, tern_item(loss));
         tern_scope_end(scope);

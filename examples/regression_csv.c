@@ -52,7 +52,7 @@ static double train_epoch(tern_module *model, tern_optim *adam, tern_loader *loa
 }
 
 static void learn(tern_ctx *ctx, tern_csv *csv) {
-    int features = tern_csv_columns(csv) - 1;
+    int features = tern_csv_column_count(csv) - 1;
     scale of_inputs, of_price;
     tern_tensor *prices = columns(csv, features, 1);
     tern_tensor *both[] = {standardise(columns(csv, 0, features), &of_inputs),
@@ -74,7 +74,7 @@ static void learn(tern_ctx *ctx, tern_csv *csv) {
     tern_scope inference = tern_scope_begin(ctx, TERN_INFERENCE);
     tern_tensor *predicted =
         tern_add(tern_mul(tern_forward(model, both[0]), of_price.deviation), of_price.mean);
-    for (int row = 0; row < 5 && row < tern_csv_rows(csv) && tern_check(ctx) == TERN_OK; row++)
+    for (int row = 0; row < 5 && row < tern_csv_row_count(csv) && tern_check(ctx) == TERN_OK; row++)
         printf("row %d: price %s, predicted %.0f\n", row, tern_csv_text(csv, row, features),
                tern_item(tern_select(predicted, 0, row)));
     tern_scope_end(inference);

@@ -112,7 +112,7 @@ tern_value tern_op_reflected_mod(tern_opcall *call) {
 tern_value tern_op_reflected_pow(tern_opcall *call) {
     tern_value other = tern_arg(call, 1), input = tern_arg(call, 0);
     return tern_result(call, other.kind == TERN_VALUE_TENSOR ? TERN_CALL(pow, other, input)
-                                                             : TERN_CALL(pow_scalar, other, input));
+                                                             : TERN_CALL(pow_number, other, input));
 }
 tern_value tern_op_reflected_matmul(tern_opcall *call) {
     return tern_result(call, tern_matmul(tern_arg_tensor(call, 1), tern_arg_tensor(call, 0)));
@@ -125,7 +125,7 @@ tern_value tern_op_float_power(tern_opcall *call) {
     if (a.kind == TERN_VALUE_TENSOR) a = ARG_TENSOR(tern_to_dtype(a.as.tensor, TERN_FLOAT64));
     if (b.kind == TERN_VALUE_TENSOR) b = ARG_TENSOR(tern_to_dtype(b.as.tensor, TERN_FLOAT64));
     return a.kind == TERN_VALUE_TENSOR ? ARG_TENSOR(TERN_CALL(pow, a, b))
-                                       : ARG_TENSOR(TERN_CALL(pow_scalar, a, b));
+                                       : ARG_TENSOR(TERN_CALL(pow_number, a, b));
 }
 
 /* input * 2^other: integers in `other` take the dtype of a floating input. */
@@ -136,13 +136,13 @@ tern_value tern_op_ldexp(tern_opcall *call) {
         return ARG_TENSOR(TERN_CALL(_ldexp, ARG_TENSOR(x), ARG_TENSOR(other)));
     tern_tensor *wide = wide_input(call);
     tern_tensor *power =
-        TERN_CALL(pow_scalar, ARG_FLOAT(2.0), ARG_TENSOR(tern_to_dtype(other, BODY(wide)->dtype)));
+        TERN_CALL(pow_number, ARG_FLOAT(2.0), ARG_TENSOR(tern_to_dtype(other, BODY(wide)->dtype)));
     return tern_narrowed(call, tern_mul(wide, power));
 }
 
 /* input * 2^other in the dtypes as they are */
 tern_value tern_op__ldexp(tern_opcall *call) {
-    tern_tensor *power = TERN_CALL(pow_scalar, ARG_FLOAT(2.0), tern_arg(call, 1));
+    tern_tensor *power = TERN_CALL(pow_number, ARG_FLOAT(2.0), tern_arg(call, 1));
     return tern_result(call, tern_mul(tern_arg_tensor(call, 0), power));
 }
 
@@ -150,7 +150,7 @@ tern_value tern_op__ldexp(tern_opcall *call) {
 void tern_grad__ldexp(tern_node *node, tern_tensor *const *grad_out, tern_tensor **grads) {
     if (tern_node_needs(node, 0)) {
         tern_tensor *other = tern_node_input(node, 1);
-        grads[0] = tern_mul(grad_out[0], TERN_CALL(pow_scalar, ARG_FLOAT(2.0), ARG_TENSOR(other)));
+        grads[0] = tern_mul(grad_out[0], TERN_CALL(pow_number, ARG_FLOAT(2.0), ARG_TENSOR(other)));
     }
     if (tern_node_needs(node, 1))
         grads[1] = tern_mul(grad_out[0], tern_mul_scalar(tern_node_output(node, 0), log(2.0)));

@@ -95,8 +95,8 @@ tern_ctx *tern_function_context(const tern_function_call *handle) {
     return call ? call->ctx : NULL;
 }
 
-int tern_function_n_inputs(const tern_function_call *handle) {
-    const call_body *call = call_of(handle, "tern_function_n_inputs");
+int tern_function_input_count(const tern_function_call *handle) {
+    const call_body *call = call_of(handle, "tern_function_input_count");
     return call ? call->n_inputs : 0;
 }
 

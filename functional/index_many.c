@@ -4,6 +4,7 @@
  */
 #include "core/ops/layout.h"
 #include "functional.h"
+#include "subscript.h"
 
 /* ---- nonzero ---- */
 
@@ -233,8 +234,11 @@ static tern_value list_of(tern_ctx *ctx, tern_tensor *const *tensors, int count)
     return list;
 }
 
+/* A list of tensors, or a subscript as text. */
 tern_value tern_op_index(tern_opcall *call) {
     tern_tensor *input = tern_arg_tensor(call, 0);
+    const char *subscript = tern_arg_text(call, 1, NULL);
+    if (subscript) return tern_result(call, tern_subscript(call, input, subscript));
     plan p;
     tern_shape order;
     if (!make_plan(call, input, tern_arg(call, 1), &p)) return tern_none();

@@ -421,16 +421,3 @@ tern_value tern_op_avg_pool2d(tern_opcall *call) {
 tern_value tern_op_avg_pool3d(tern_opcall *call) {
     return avg_pool(call, 3);
 }
-
-/* ---- C functions ---- */
-
-tern_tensor *tern_max_pool2d(tern_tensor *input, int64_t kernel_size, int64_t stride,
-                             int64_t padding) {
-    return TERN_CALL(max_pool2d, ARG_TENSOR(input), ARG_INT(kernel_size), ARG_INT(stride),
-                     ARG_INT(padding));
-}
-tern_tensor *tern_avg_pool2d(tern_tensor *input, int64_t kernel_size, int64_t stride,
-                             int64_t padding) {
-    return TERN_CALL(avg_pool2d, ARG_TENSOR(input), ARG_INT(kernel_size), ARG_INT(stride),
-                     ARG_INT(padding));
-}

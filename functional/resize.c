@@ -179,7 +179,13 @@ static tern_value resize_to(tern_opcall *call, const char *mode, tern_value size
 
 /* (input, size, scale_factor, mode, align_corners, recompute_scale_factor, antialias) */
 tern_value tern_op_interpolate(tern_opcall *call) {
-    return resize_to(call, tern_arg_text(call, 3, "nearest"), tern_arg(call, 1), tern_arg(call, 2),
+    const char *mode = tern_arg_text(call, 3, "nearest");
+    if (tern_arg_given(call, 4) && (strncmp(mode, "nearest", 7) == 0 || strcmp(mode, "area") == 0))
+        return tern_call_fail(call, TERN_ERR_ARGUMENT,
+                              "align_corners option can only be set with the interpolating modes: "
+                              "linear | bilinear | bicubic | trilinear, not '%s'",
+                              mode);
+    return resize_to(call, mode, tern_arg(call, 1), tern_arg(call, 2),
                      tern_arg_bool(call, 4, false), tern_arg_bool(call, 5, false),
                      tern_arg_bool(call, 6, false));
 }

@@ -278,13 +278,13 @@ static const csv_table *table_of(const tern_csv *csv, const char *function) {
     return tern_handle_object(csv, TABLE, function);
 }
 
-int64_t tern_csv_rows(const tern_csv *handle) {
-    const csv_table *csv = table_of(handle, "tern_csv_rows");
+int64_t tern_csv_row_count(const tern_csv *handle) {
+    const csv_table *csv = table_of(handle, "tern_csv_row_count");
     return csv ? csv->rows : 0;
 }
 
-int tern_csv_columns(const tern_csv *handle) {
-    const csv_table *csv = table_of(handle, "tern_csv_columns");
+int tern_csv_column_count(const tern_csv *handle) {
+    const csv_table *csv = table_of(handle, "tern_csv_column_count");
     return csv ? csv->columns : 0;
 }
 

@@ -78,8 +78,8 @@ static int by_text(const void *a, const void *b) {
 
 bool tern_csv_summarize(const tern_csv *csv, int column, tern_csv_summary *out_summary) {
     tern_csv_summary s = {TERN_CSV_EMPTY, 0, 0};
-    int64_t rows = tern_csv_rows(csv);
-    if (!out_summary || column < 0 || column >= tern_csv_columns(csv)) return false;
+    int64_t rows = tern_csv_row_count(csv);
+    if (!out_summary || column < 0 || column >= tern_csv_column_count(csv)) return false;
     const char **texts = tern_alloc_zeroed((size_t)rows + 1, sizeof *texts);
     if (!texts) return false;
     size_t count = 0;

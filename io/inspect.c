@@ -131,10 +131,10 @@ static tern_value inspect_table(tern_ctx *ctx, const char *path) {
     tern_csv *csv = tern_csv_open(ctx, path, &o);
     if (!csv) return tern_none();
     tern_value all = tern_dict_new(ctx, false), columns = tern_list_new(ctx);
-    for (int i = 0; i < tern_csv_columns(csv) && tern_check(ctx) == TERN_OK; i++)
+    for (int i = 0; i < tern_csv_column_count(csv) && tern_check(ctx) == TERN_OK; i++)
         tern_list_append(columns, tell_column(ctx, csv, i));
     tern_dict_set(all, "format", tern_text("csv"));
-    tern_dict_set(all, "rows", tern_int(tern_csv_rows(csv)));
+    tern_dict_set(all, "rows", tern_int(tern_csv_row_count(csv)));
     tern_dict_set(all, "columns", columns);
     return tern_check(ctx) == TERN_OK ? all : tern_none();
 }

@@ -133,7 +133,7 @@ static void backward(tern_function_call *call, tern_tensor *const *grads, tern_t
     tensors parameters = {0};
     collecting c = {ctx, &parameters};
     if (!walk_part(p, add_parameter, &c)) return;
-    if (parameters.count + 1 != (size_t)tern_function_n_inputs(call)) {
+    if (parameters.count + 1 != (size_t)tern_function_input_count(call)) {
         tern_fail(ctx, TERN_ERR_STATE,
                   "tern_checkpoint: %s has other parameters than when its forward ran",
                   tern_module_name(p->module));
@@ -154,7 +154,7 @@ static const tern_function checkpoint = {
 
 static tern_tensor *run_part(const part *form, tern_tensor *input) {
     tern_ctx *ctx = form->module->inner->ctx;
-    if (!tern_grad_enabled(ctx)) return run(form, input);
+    if (!tern_is_grad_enabled(ctx)) return run(form, input);
     part *p = tern_graph_alloc(ctx, sizeof *p);
     if (!p) return tern_nil(ctx);
     *p = *form;

@@ -100,7 +100,7 @@ static void call_backward_hooks(const gate *g, tern_tensor *const *grads, tern_t
 }
 
 static void hand_on(tern_function_call *call, tern_tensor *const *inputs, tern_tensor **outputs) {
-    for (int k = 0; k < tern_function_n_inputs(call); k++) outputs[k] = inputs[k];
+    for (int k = 0; k < tern_function_input_count(call); k++) outputs[k] = inputs[k];
 }
 
 static void before_backward(tern_function_call *call, tern_tensor *const *grads,
@@ -167,7 +167,7 @@ static tern_value run_between(tern_module *module, tern_value args, tern_value n
 static tern_value run_hooked(tern_module *module, const tern_value *positional, int n_positional,
                              tern_value named) {
     tern_ctx *ctx = module->inner->ctx;
-    bool gated = tern_grad_enabled(ctx) && has_backward_hooks(module->inner);
+    bool gated = tern_is_grad_enabled(ctx) && has_backward_hooks(module->inner);
     gate *g = gated ? tern_graph_alloc(ctx, sizeof *g) : NULL;
     if (gated && !g) return tern_none();
     tern_scope scope = tern_scope_inner(ctx);

@@ -12,6 +12,7 @@ tern_check(format style ${checks}/style/format ${PROJECT_SOURCE_DIR})
 tern_check(tidy style ${checks}/style/tidy ${PROJECT_SOURCE_DIR} ${PROJECT_BINARY_DIR})
 tern_check(boundaries style ${checks}/style/boundaries ${PROJECT_SOURCE_DIR})
 tern_check(symbols style ${checks}/style/symbols ${PROJECT_BINARY_DIR})
+tern_check(functions style ${checks}/style/functions ${PROJECT_SOURCE_DIR})
 tern_check(circles style ${checks}/style/circles ${PROJECT_BINARY_DIR})
 tern_check(headers style ${checks}/headers/self-contained
            ${CMAKE_C_COMPILER} c++ ${PROJECT_SOURCE_DIR}/include)

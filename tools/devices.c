@@ -24,8 +24,8 @@ static const option table[] = {
 static void print_json(const tern_load_report *report) {
     json_out j = json_begin(stdout);
     json_array(&j, NULL);
-    for (size_t i = 0; i < tern_load_report_devices(report); i++) {
-        const tern_device_entry *d = tern_load_report_device(report, i);
+    for (size_t i = 0; i < tern_load_report_device_count(report); i++) {
+        const tern_device_entry *d = tern_load_report_device_at(report, i);
         json_object(&j, NULL);
         json_text(&j, "name", d->name);
         json_text(&j, "plugin", d->plugin);
@@ -44,7 +44,7 @@ static void print_json(const tern_load_report *report) {
 enum { COLUMNS = 4, NAME_SIZE = 128 };
 
 static int print_table(const verb *v, const tern_load_report *report) {
-    size_t count = tern_load_report_devices(report);
+    size_t count = tern_load_report_device_count(report);
     const char **cells = tern_alloc_zeroed((count + 1) * COLUMNS, sizeof *cells);
     char(*names)[NAME_SIZE] = tern_alloc_zeroed(count + 1, sizeof *names);
     if (!cells || !names) {
@@ -55,7 +55,7 @@ static int print_table(const verb *v, const tern_load_report *report) {
     const char *const head[COLUMNS] = {"  device", "variant", "status", "reason"};
     for (size_t c = 0; c < COLUMNS; c++) cells[c] = head[c];
     for (size_t i = 0; i < count; i++) {
-        const tern_device_entry *d = tern_load_report_device(report, i);
+        const tern_device_entry *d = tern_load_report_device_at(report, i);
         const char **row = cells + (i + 1) * COLUMNS;
         snprintf(names[i], NAME_SIZE, "%c %s", d->is_default ? '*' : ' ', d->name);
         row[0] = names[i];

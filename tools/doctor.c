@@ -16,8 +16,8 @@ typedef struct doctor_options {
 
 static void search_json(json_out *j, const tern_load_report *report) {
     json_array(j, "search");
-    for (size_t i = 0; i < tern_load_report_searches(report); i++) {
-        const tern_search_entry *s = tern_load_report_search(report, i);
+    for (size_t i = 0; i < tern_load_report_search_count(report); i++) {
+        const tern_search_entry *s = tern_load_report_search_at(report, i);
         json_object(j, NULL);
         json_text(j, "path", s->path);
         json_text(j, "origin", s->origin);
@@ -30,8 +30,8 @@ static void search_json(json_out *j, const tern_load_report *report) {
 
 static void plugins_json(json_out *j, const tern_load_report *report) {
     json_array(j, "plugins");
-    for (size_t i = 0; i < tern_load_report_plugins(report); i++) {
-        const tern_plugin_entry *p = tern_load_report_plugin(report, i);
+    for (size_t i = 0; i < tern_load_report_plugin_count(report); i++) {
+        const tern_plugin_entry *p = tern_load_report_plugin_at(report, i);
         json_object(j, NULL);
         json_text(j, "manifest", p->manifest);
         json_text(j, "library", p->library);
@@ -58,14 +58,14 @@ static void print_json(const tern_load_report *report) {
 
 static void print_text(const tern_load_report *report) {
     puts("folders searched:");
-    for (size_t i = 0; i < tern_load_report_searches(report); i++) {
-        const tern_search_entry *s = tern_load_report_search(report, i);
+    for (size_t i = 0; i < tern_load_report_search_count(report); i++) {
+        const tern_search_entry *s = tern_load_report_search_at(report, i);
         printf("  %s  %s (%s)%s%s\n", s->found ? "ok" : "--", s->path, s->origin,
                *s->message ? ": " : "", s->message);
     }
     puts("plugins:");
-    for (size_t i = 0; i < tern_load_report_plugins(report); i++) {
-        const tern_plugin_entry *p = tern_load_report_plugin(report, i);
+    for (size_t i = 0; i < tern_load_report_plugin_count(report); i++) {
+        const tern_plugin_entry *p = tern_load_report_plugin_at(report, i);
         printf("  %s  %s%s%s at stage %s\n", p->ok ? "ok" : "--", *p->device ? p->device : "?",
                *p->variant ? " " : "", p->variant, tern_load_stage_name(p->stage));
         printf("      manifest %s\n", p->manifest);
@@ -76,8 +76,8 @@ static void print_text(const tern_load_report *report) {
 
 /* The plugin that makes the report not ok, NULL where it is that no device can be used. */
 static const tern_plugin_entry *broken_plugin(const tern_load_report *report) {
-    for (size_t i = 0; i < tern_load_report_plugins(report); i++) {
-        const tern_plugin_entry *p = tern_load_report_plugin(report, i);
+    for (size_t i = 0; i < tern_load_report_plugin_count(report); i++) {
+        const tern_plugin_entry *p = tern_load_report_plugin_at(report, i);
         bool excused = p->code == TERN_ERR_NOT_FOUND || p->code == TERN_ERR_UNSUPPORTED ||
                        p->code == TERN_ERR_STATE;
         if (!p->ok && !excused) return p;
@@ -90,8 +90,8 @@ static int bad_choice(const verb *v, const tern_load_report *report) {
     char usable[USABLE_SIZE] = "";
     const tern_device_entry *bad = NULL;
     const char *chosen = getenv("TERN_DEVICE");
-    for (size_t i = 0; i < tern_load_report_devices(report); i++) {
-        const tern_device_entry *d = tern_load_report_device(report, i);
+    for (size_t i = 0; i < tern_load_report_device_count(report); i++) {
+        const tern_device_entry *d = tern_load_report_device_at(report, i);
         size_t used = strlen(usable);
         if (d->state == TERN_STATE_NOT_PROBED || d->state == TERN_STATE_READY)
             snprintf(usable + used, sizeof usable - used, ", %s", d->name);

@@ -47,8 +47,9 @@ static int open_one(const verb *v, const char *device, device_list *out) {
 static int open_all(const verb *v, device_list *out) {
     tern_load_report *report = tern_load_report_new(PROBE_MILLISECONDS);
     int status = report ? EXIT_OK : work_failed(v, "out of memory");
-    for (size_t i = 0; report && status == EXIT_OK && i < tern_load_report_devices(report); i++) {
-        const tern_device_entry *d = tern_load_report_device(report, i);
+    for (size_t i = 0; report && status == EXIT_OK && i < tern_load_report_device_count(report);
+         i++) {
+        const tern_device_entry *d = tern_load_report_device_at(report, i);
         if (d->state == TERN_STATE_READY && out->count < MOST_DEVICES)
             status = open_one(v, d->name, out);
     }

@@ -12,9 +12,9 @@
 #include "core/memory/slab.h"
 #include "graph.h"
 
-static tern_alias *alias_new(tern_tensor *base) {
+static tern_aliases *alias_new(tern_tensor *base) {
     tern_ctx *ctx = BODY(base)->ctx;
-    tern_alias *alias = tern_slab_alias(ctx);
+    tern_aliases *alias = tern_slab_alias(ctx);
     tern_tensor *hidden = alias ? tern_slab_tensor(ctx) : NULL;
     if (!hidden) return NULL;
     BODY(hidden)->ctx = ctx;
@@ -44,7 +44,7 @@ bool tern_alias_join(tern_tensor *base, tern_tensor *view) {
 }
 
 void tern_alias_leave(tern_tensor *tensor) {
-    tern_alias *alias = BODY(tensor)->alias;
+    tern_aliases *alias = BODY(tensor)->alias;
     BODY(tensor)->alias = NULL;
     if (--alias->references > 0) return;
     tern_ctx *ctx = BODY(tensor)->ctx;
@@ -68,7 +68,7 @@ void tern_retained_join(tern_tensor *tensor) {
 }
 
 /* The edge of a view is a node that reads it out of its base. */
-static void record_view(tern_tensor *tensor, tern_alias *alias) {
+static void record_view(tern_tensor *tensor, tern_aliases *alias) {
     tern_ctx *ctx = BODY(tensor)->ctx;
     if (!(BODY(tensor)->flags & TERN_T_VIEW) || !BODY(alias->base)->edge.node ||
         ctx->status != TERN_OK)
@@ -82,7 +82,7 @@ static void record_view(tern_tensor *tensor, tern_alias *alias) {
 }
 
 void tern_alias_refresh(tern_tensor *tensor) {
-    tern_alias *alias = BODY(tensor)->alias;
+    tern_aliases *alias = BODY(tensor)->alias;
     if (BODY(tensor)->generation == alias->generation) return;
     BODY(tensor)->generation = alias->generation;
     bool retains = tern_retained_leave(tensor);
@@ -92,7 +92,7 @@ void tern_alias_refresh(tern_tensor *tensor) {
 }
 
 void tern_rebase_history(tern_tensor *target, tern_tensor *result) {
-    tern_alias *alias = BODY(target)->alias;
+    tern_aliases *alias = BODY(target)->alias;
     if (!alias) {
         BODY(target)->edge = BODY(result)->edge;
         return;

@@ -6,7 +6,7 @@
 bool tern_is_leaf(const tern_tensor *tensor) {
     if (!tern_looks_live(tensor, "is_leaf")) return true;
     if (BODY(tensor)->edge.node && BODY(tensor)->edge.node->op) return false;
-    const tern_alias *alias = BODY(tensor)->alias;
+    const tern_aliases *alias = BODY(tensor)->alias;
     return !(alias && alias->generation != BODY(tensor)->generation &&
              BODY(alias->base)->edge.node);
 }

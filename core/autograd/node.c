@@ -129,7 +129,7 @@ static void point_to(tern_node *node, int k, tern_tensor_body *output) {
     if (!tern_is_float(output->dtype)) return;
     output->edge.node = node;
     output->edge.output = k;
-    tern_alias *alias = output->alias;
+    tern_aliases *alias = output->alias;
     if (!alias) return;
     output->generation = alias->generation;
     /* An implementation that took views of its own result: its base is the one recorded. */
@@ -233,7 +233,7 @@ tern_edge tern_edge_of(tern_tensor *tensor) {
 
 bool tern_needs_grad(const tern_tensor *tensor) {
     if (BODY(tensor)->flags & TERN_T_REQUIRES_GRAD || BODY(tensor)->edge.node) return true;
-    const tern_alias *alias = BODY(tensor)->alias;
+    const tern_aliases *alias = BODY(tensor)->alias;
     return alias && alias->generation != BODY(tensor)->generation && BODY(alias->base)->edge.node;
 }
 

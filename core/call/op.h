@@ -179,7 +179,7 @@ TERN_API tern_tensor **tern_arg_tensors(const tern_opcall *call, int i, int *out
  * A C double as the Python number it stands for: a whole number is an int (so that int64 + 1 stays
  * int64), everything else, -0.0 included, a float.
  */
-tern_value tern_number(double value);
+TERN_API tern_value tern_number(double value);
 
 /* Latches "NAME: ..." for the call's operation and returns none. */
 TERN_API tern_value tern_call_fail(const tern_opcall *call, tern_status status, const char *format,

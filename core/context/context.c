@@ -123,7 +123,7 @@ tern_status tern_synchronize(tern_ctx *ctx) {
     return ctx->status;
 }
 
-tern_stats tern_get_stats(const tern_ctx *ctx) {
+tern_stats tern_stats_of(const tern_ctx *ctx) {
     ctx = tern_given(ctx);
     tern_stats stats = ctx->stats;
     stats.host_allocations = tern_alloc_count();

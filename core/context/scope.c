@@ -181,7 +181,7 @@ tern_tensor *tern_scope_return(tern_scope scope, tern_tensor *result) {
     return result;
 }
 
-bool tern_grad_enabled(const tern_ctx *ctx) {
+bool tern_is_grad_enabled(const tern_ctx *ctx) {
     return ctx && ctx->grad_enabled;
 }
 

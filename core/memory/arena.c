@@ -14,21 +14,21 @@
 
 #define CHUNK_BYTES ((size_t)16384)
 
-static unsigned char *chunk_bytes(tern_chunk *chunk) {
+static unsigned char *chunk_bytes(tern_arena_chunk *chunk) {
     return (unsigned char *)chunk + ((sizeof *chunk + 15u) & ~(size_t)15u);
 }
 
 /* A chunk of `size` bytes behind its header; a large one is a block. */
-static tern_chunk *chunk_new(tern_ctx *ctx, size_t size) {
-    size_t whole = size + sizeof(tern_chunk) + 16;
-    tern_chunk *chunk = size > CHUNK_BYTES ? tern_block_take(ctx, whole) : tern_alloc(whole);
+static tern_arena_chunk *chunk_new(tern_ctx *ctx, size_t size) {
+    size_t whole = size + sizeof(tern_arena_chunk) + 16;
+    tern_arena_chunk *chunk = size > CHUNK_BYTES ? tern_block_take(ctx, whole) : tern_alloc(whole);
     if (chunk) chunk->size = size;
     return chunk;
 }
 
-static tern_chunk *chunk_take(tern_ctx *ctx, size_t bytes) {
+static tern_arena_chunk *chunk_take(tern_ctx *ctx, size_t bytes) {
     if (bytes <= CHUNK_BYTES && ctx->free_chunks) {
-        tern_chunk *chunk = ctx->free_chunks;
+        tern_arena_chunk *chunk = ctx->free_chunks;
         ctx->free_chunks = chunk->next;
         TERN_UNPOISON(chunk_bytes(chunk), chunk->size);
         return chunk;
@@ -36,7 +36,7 @@ static tern_chunk *chunk_take(tern_ctx *ctx, size_t bytes) {
     return chunk_new(ctx, bytes > CHUNK_BYTES ? bytes : CHUNK_BYTES);
 }
 
-static void chunk_give_back(tern_ctx *ctx, tern_chunk *chunk) {
+static void chunk_give_back(tern_ctx *ctx, tern_arena_chunk *chunk) {
     if (chunk->size > CHUNK_BYTES) {
         tern_block_give(ctx, chunk);
         return;
@@ -52,7 +52,7 @@ void *tern_frame_take(tern_frame *frame, size_t bytes) {
         return NULL;
     }
     bytes = (bytes + 15u) & ~(size_t)15u;
-    tern_chunk *chunk = frame->chunks;
+    tern_arena_chunk *chunk = frame->chunks;
     if (!chunk || chunk->size - chunk->used < bytes) {
         chunk = chunk_take(frame->ctx, bytes);
         if (!chunk) {
@@ -80,10 +80,11 @@ void *tern_scope_alloc(tern_ctx *ctx, size_t bytes) {
 
 tern_status tern_arena_reserve(tern_ctx *ctx, int count) {
     int have = 0;
-    for (const tern_chunk *chunk = ctx->free_chunks; chunk && have < count; chunk = chunk->next)
+    for (const tern_arena_chunk *chunk = ctx->free_chunks; chunk && have < count;
+         chunk = chunk->next)
         have++;
     for (; have < count; have++) {
-        tern_chunk *chunk = chunk_new(ctx, CHUNK_BYTES);
+        tern_arena_chunk *chunk = chunk_new(ctx, CHUNK_BYTES);
         if (!chunk) return tern_fail_memory(ctx, CHUNK_BYTES);
         chunk_give_back(ctx, chunk);
     }
@@ -92,7 +93,7 @@ tern_status tern_arena_reserve(tern_ctx *ctx, int count) {
 
 void tern_arena_end(tern_frame *frame) {
     while (frame->chunks) {
-        tern_chunk *chunk = frame->chunks;
+        tern_arena_chunk *chunk = frame->chunks;
         frame->chunks = chunk->next;
         chunk_give_back(frame->ctx, chunk);
     }
@@ -100,7 +101,7 @@ void tern_arena_end(tern_frame *frame) {
 
 void tern_arenas_free(tern_ctx *ctx) {
     while (ctx->free_chunks) {
-        tern_chunk *chunk = ctx->free_chunks;
+        tern_arena_chunk *chunk = ctx->free_chunks;
         ctx->free_chunks = chunk->next;
         TERN_UNPOISON(chunk_bytes(chunk), chunk->size);
         tern_free(chunk);

@@ -167,7 +167,7 @@ void tern_slab_give_object(tern_ctx *ctx, tern_object_body *object) {
 /* ALIASES of them, linked to the other blocks of the context. */
 typedef struct alias_block {
     struct alias_block *next;
-    tern_alias aliases[ALIASES];
+    tern_aliases aliases[ALIASES];
 } alias_block;
 
 static bool add_aliases(tern_ctx *ctx) {
@@ -182,16 +182,16 @@ static bool add_aliases(tern_ctx *ctx) {
     return true;
 }
 
-tern_alias *tern_slab_alias(tern_ctx *ctx) {
+tern_aliases *tern_slab_alias(tern_ctx *ctx) {
     if (!ctx->free_aliases && !add_aliases(ctx)) return NULL;
-    tern_alias *alias = ctx->free_aliases;
+    tern_aliases *alias = ctx->free_aliases;
     TERN_UNPOISON(alias, sizeof *alias);
     ctx->free_aliases = alias->next_free;
     memset(alias, 0, sizeof *alias);
     return alias;
 }
 
-void tern_slab_give_alias(tern_ctx *ctx, tern_alias *alias) {
+void tern_slab_give_alias(tern_ctx *ctx, tern_aliases *alias) {
     alias->next_free = ctx->free_aliases;
     ctx->free_aliases = alias;
     TERN_POISON(alias, sizeof *alias);

@@ -42,8 +42,8 @@ tern_status tern_slab_reserve(tern_ctx *ctx, uint32_t count);
 tern_object_body *tern_slab_object(tern_ctx *ctx);
 void tern_slab_give_object(tern_ctx *ctx, tern_object_body *object);
 
-tern_alias *tern_slab_alias(tern_ctx *ctx);
-void tern_slab_give_alias(tern_ctx *ctx, tern_alias *alias);
+tern_aliases *tern_slab_alias(tern_ctx *ctx);
+void tern_slab_give_alias(tern_ctx *ctx, tern_aliases *alias);
 
 /* Room for the shape and strides of a tensor whose rank is above TERN_INLINE_RANK, 2 * TERN_MAX_RANK
  * numbers; NULL and latched when memory is out. */

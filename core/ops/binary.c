@@ -176,7 +176,7 @@ tern_value tern_op_pow(tern_opcall *call) {
     return tern_map_binary(call, TERN_BINARY_POW, call->args, dtype, dtype);
 }
 
-tern_value tern_op_pow_scalar(tern_opcall *call) {
+tern_value tern_op_pow_number(tern_opcall *call) {
     tern_dtype dtype = tern_result_type(call->args, 2);
     return tern_map_binary(call, TERN_BINARY_POW, call->args, dtype, dtype);
 }
@@ -205,7 +205,7 @@ void tern_grad_pow(tern_node *node, tern_tensor *const *grad_out, tern_tensor **
     grads[1] = tern_mul(g, tern_where_value(flat, ARG_INT(0), ARG_TENSOR(slope)));
 }
 
-void tern_grad_pow_scalar(tern_node *node, tern_tensor *const *grad_out, tern_tensor **grads) {
+void tern_grad_pow_number(tern_node *node, tern_tensor *const *grad_out, tern_tensor **grads) {
     if (!tern_node_needs(node, 0)) return;
     tern_ctx *ctx = tern_node_ctx(node);
     double base = tern_value_as_double(tern_node_arg(node, 0));

@@ -44,8 +44,4 @@ static inline tern_tensor *tern_pad_to(tern_tensor *x, tern_shape shape) {
     return same || tern_is_nil(x) ? x : TERN_CALL(constant_pad_nd, ARG_TENSOR(x), ARG_SHAPE(pad));
 }
 
-static inline tern_tensor *tern_le_scalar(tern_tensor *x, double y) {
-    return TERN_CALL(le, ARG_TENSOR(x), ARG_FLOAT(y));
-}
-
 #endif

@@ -212,6 +212,6 @@ tern_value tern_op_dsplit_at(tern_opcall *call) {
 
 /* ---- C functions ---- */
 
-tern_value tern_split(tern_tensor *input, int64_t split_size, int dim) {
-    return TERN_CALL_VALUE(split, ARG_TENSOR(input), ARG_INT(split_size), ARG_INT(dim));
+tern_value tern_split(tern_tensor *tensor, int64_t split_size, int dim) {
+    return TERN_CALL_VALUE(split, ARG_TENSOR(tensor), ARG_INT(split_size), ARG_INT(dim));
 }

@@ -277,26 +277,26 @@ bool tern_load_report_ok(const tern_load_report *report) {
     return default_works && !report->helper_missing[0];
 }
 
-size_t tern_load_report_searches(const tern_load_report *report) {
+size_t tern_load_report_search_count(const tern_load_report *report) {
     return report ? report->discovery->search.count : 0;
 }
 
-const tern_search_entry *tern_load_report_search(const tern_load_report *report, size_t index) {
-    return index < tern_load_report_searches(report) ? &report->searches[index] : NULL;
+const tern_search_entry *tern_load_report_search_at(const tern_load_report *report, size_t index) {
+    return index < tern_load_report_search_count(report) ? &report->searches[index] : NULL;
 }
 
-size_t tern_load_report_plugins(const tern_load_report *report) {
+size_t tern_load_report_plugin_count(const tern_load_report *report) {
     return report ? report->discovery->count : 0;
 }
 
-const tern_plugin_entry *tern_load_report_plugin(const tern_load_report *report, size_t index) {
-    return index < tern_load_report_plugins(report) ? &report->plugins[index] : NULL;
+const tern_plugin_entry *tern_load_report_plugin_at(const tern_load_report *report, size_t index) {
+    return index < tern_load_report_plugin_count(report) ? &report->plugins[index] : NULL;
 }
 
-size_t tern_load_report_devices(const tern_load_report *report) {
+size_t tern_load_report_device_count(const tern_load_report *report) {
     return report ? report->row_count : 0;
 }
 
-const tern_device_entry *tern_load_report_device(const tern_load_report *report, size_t index) {
-    return index < tern_load_report_devices(report) ? &report->rows[index].entry : NULL;
+const tern_device_entry *tern_load_report_device_at(const tern_load_report *report, size_t index) {
+    return index < tern_load_report_device_count(report) ? &report->rows[index].entry : NULL;
 }

@@ -33,11 +33,16 @@ extern "C" {
  *     tern_averaged_new    average(averaged, current, n)
  */
 TERN_API tern_module *tern_averaged_swa(tern_module *model, bool use_buffers);
+
+/* swa_utils.AveragedModel with get_ema_multi_avg_fn(decay): each
+ * weight is decay * averaged + (1 - decay) * current. */
 TERN_API tern_module *tern_averaged_ema(tern_module *model, double decay, bool use_buffers);
 
 /* avg_fn: the new average, a tensor of the averaged one's shape. */
 typedef tern_tensor *(*tern_average_fn)(tern_tensor *averaged, tern_tensor *current,
                                         int64_t n_averaged, void *user);
+
+/* AveragedModel with a function of your own, which is called for every parameter. */
 TERN_API tern_module *tern_averaged_new(tern_module *model, tern_average_fn average, void *user,
                                         bool use_buffers);
 

@@ -61,14 +61,20 @@ TERN_API void tern_text_tame(char *text, bool keeps_lines);
 
 /* Called once for each error at the moment it latches: a good place for a breakpoint or a trace. */
 typedef void (*tern_error_fn)(void *user, tern_status status, const char *message);
+
+/* Calls fn(user, status, message) when the context latches an error, with the message as tern_error
+ * gives it; NULL for none. */
 TERN_API void tern_on_error(tern_ctx *ctx, tern_error_fn fn, void *user);
 
+/* How important a line of the log is. */
 typedef enum tern_log_level { TERN_LOG_DEBUG, TERN_LOG_INFO, TERN_LOG_WARNING } tern_log_level;
 
 /* Receives notices (which device "auto" chose and why, a fallback). Process-wide, because devices are found
  * before a context exists; with NULL (the default) nothing is logged. Not thread safe: set it before anything
  * else. */
 typedef void (*tern_log_fn)(void *user, tern_log_level level, const char *message);
+
+/* Passes lines of the log to a function, for the whole process; NULL for none. */
 TERN_API void tern_on_log(tern_log_fn fn, void *user);
 
 /* Sends one line there: `level` is a tern_log_level. */
@@ -92,16 +98,20 @@ enum {
     TERN_ENABLE_GRAD = 4u /* torch.enable_grad() inside a no-grad scope */
 };
 
+/* An open scope. Plain data; its members are Tern's. */
 typedef struct tern_scope {
     tern_ctx *ctx;
     uint64_t serial; /* identifies the scope; ending it twice is a no-op */
 } tern_scope;
 
+/* Opens a scope within the open one; flags are those above, or 0. */
 TERN_API tern_scope tern_scope_begin(tern_ctx *ctx, unsigned flags);
+
+/* Ends it, with all scopes that are still open in it. Ending it twice does nothing. */
 TERN_API void tern_scope_end(tern_scope scope);
 
 /* torch.is_grad_enabled() */
-TERN_API bool tern_grad_enabled(const tern_ctx *ctx);
+TERN_API bool tern_is_grad_enabled(const tern_ctx *ctx);
 
 /* How many scopes are open, not counting the context itself. */
 TERN_API int tern_scope_depth(const tern_ctx *ctx);
@@ -112,7 +122,11 @@ TERN_API int tern_scope_depth(const tern_ctx *ctx);
  * objects belong to the owner.
  */
 typedef struct tern_owner tern_owner;
+
+/* An owner in the open scope. */
 TERN_API tern_owner *tern_owner_new(tern_ctx *ctx);
+
+/* Enters the owner: what is made until tern_scope_end lives as long as the owner. */
 TERN_API tern_scope tern_owner_begin(tern_owner *owner, unsigned flags);
 
 /* Ends the owner's lifetime early. NULL is allowed. */
@@ -129,6 +143,8 @@ TERN_API tern_status tern_defer(tern_ctx *ctx, void (*fn)(void *arg), void *arg)
  * tern_detach.
  */
 TERN_API tern_scope tern_scope_inner(tern_ctx *ctx);
+
+/* Ends a scope but keeps one tensor of it, which moves to the scope around it. Returns the tensor. */
 TERN_API tern_tensor *tern_scope_return(tern_scope scope, tern_tensor *result);
 
 /* The same for a value with tensors in it (a tuple of results). */
@@ -144,11 +160,17 @@ TERN_API tern_generator *tern_default_generator(tern_ctx *ctx);
 
 /* torch.Generator(): a mt19937 generator seeded with 67280421310721; lives in the open scope. */
 TERN_API tern_generator *tern_generator_new(tern_ctx *ctx);
+
+/* manual_seed(seed). */
 TERN_API void tern_generator_seed(tern_generator *generator, int64_t seed);
+
+/* initial_seed(): the last seed that was set. */
 TERN_API uint64_t tern_generator_initial_seed(const tern_generator *generator);
 
 /* The state as torch.get_rng_state() lays it out: TERN_RNG_STATE_SIZE bytes, little endian. */
 #define TERN_RNG_STATE_SIZE 5056
+
+/* get_state(): writes TERN_RNG_STATE_SIZE bytes. */
 TERN_API void tern_generator_get_state(const tern_generator *generator, uint8_t *out_state);
 
 /* Restores a state; an invalid one is an error and changes nothing. */
@@ -157,6 +179,8 @@ TERN_API tern_status tern_generator_set_state(tern_generator *generator, const u
 
 /* Raw draws: 32 bits as the engine's random(), 64 bits as random64() (high word first). */
 TERN_API uint32_t tern_generator_next_u32(tern_generator *generator);
+
+/* The next 64 random bits. */
 TERN_API uint64_t tern_generator_next_u64(tern_generator *generator);
 
 /* ---- devices -------------------------------------------------------------------------------- */
@@ -202,7 +226,11 @@ typedef struct tern_stats {
     uint64_t fallbacks;       /* launches that ran on the CPU instead (TERN_FALLBACK) */
     uint64_t host_operations; /* operations of kind host that ran in host memory */
 } tern_stats;
-TERN_API tern_stats tern_get_stats(const tern_ctx *ctx);
+
+/* Counts of what the context did and holds. */
+TERN_API tern_stats tern_stats_of(const tern_ctx *ctx);
+
+/* reset_peak_memory_stats(): the peak becomes what is held now. */
 TERN_API void tern_reset_peak(tern_ctx *ctx);
 
 /* Returns unused device memory to the devices (torch.cuda.empty_cache), and cached host memory to the system.

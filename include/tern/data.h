@@ -101,6 +101,8 @@ TERN_API tern_dataset *tern_transformed_new(tern_dataset *dataset, int field,
 
 /* How many tensors a sample has, and a description of the index-th; false if the index is out of range. */
 TERN_API int tern_dataset_field_count(const tern_dataset *dataset);
+
+/* The dtype and the shape of a field's samples; false if the index is out of range. */
 TERN_API bool tern_dataset_field(const tern_dataset *dataset, int index,
                                  tern_sample_field *out_field);
 

@@ -32,11 +32,13 @@ typedef struct tern_optional_int {
     int64_t value;
 } tern_optional_int;
 
+/* A number that may be None. */
 typedef struct tern_optional_float {
     bool has;
     double value;
 } tern_optional_float;
 
+/* True, False or None. */
 typedef struct tern_optional_bool {
     bool has, value;
 } tern_optional_bool;
@@ -63,11 +65,13 @@ typedef struct tern_int_list {
     size_t count;
 } tern_int_list;
 
+/* A list of numbers by reference. */
 typedef struct tern_float_list {
     const double *items;
     size_t count;
 } tern_float_list;
 
+/* The type of a struct's member, and so of an argument. */
 typedef enum tern_field_type {
     TERN_FIELD_INT,            /* int64_t */
     TERN_FIELD_BOOL,           /* bool */
@@ -89,6 +93,7 @@ typedef enum tern_field_type {
     TERN_FIELD_VALUE           /* tern_value: anything */
 } tern_field_type;
 
+/* One argument: its name, and which member of the struct holds it. */
 typedef struct tern_field {
     const char *name; /* the argument's, as the schema spells it; NULL ends a table */
     tern_field_type type;
@@ -133,7 +138,10 @@ typedef struct tern_textbuf {
     bool failed;
 } tern_textbuf;
 
+/* Appends formatted text, as printf. */
 TERN_API void tern_textbuf_add(tern_textbuf *text, const char *format, ...) TERN_PRINTF(2, 3);
+
+/* Appends bytes. */
 TERN_API void tern_textbuf_add_n(tern_textbuf *text, const char *bytes, size_t length);
 
 /* The value as Python's repr writes it, or, if `str` is true, as Python's str does: a text without
@@ -142,6 +150,8 @@ TERN_API void tern_textbuf_add_value(tern_textbuf *text, tern_value value, bool 
 
 /* Cuts the text back to an earlier length. */
 TERN_API void tern_textbuf_cut(tern_textbuf *text, size_t length);
+
+/* Frees the text; the struct can be used again. */
 TERN_API void tern_textbuf_free(tern_textbuf *text);
 
 /* ---- arguments of a function ----------------------------------------------------------------- */

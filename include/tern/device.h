@@ -6,8 +6,8 @@
  * doctor` print it.
  *
  *     tern_load_report *report = tern_load_report_new(0);
- *     for (size_t i = 0; i < tern_load_report_devices(report); i++) {
- *         const tern_device_entry *d = tern_load_report_device(report, i);
+ *     for (size_t i = 0; i < tern_load_report_device_count(report); i++) {
+ *         const tern_device_entry *d = tern_load_report_device_at(report, i);
  *         printf("%s: %s\n", d->name, tern_device_state_name(d->state));
  *     }
  *     tern_load_report_free(report);
@@ -38,6 +38,7 @@ typedef enum tern_load_stage {
 /* "manifest", "permissions", "file", "load", "query", "open", "ready"; never NULL. */
 TERN_API const char *tern_load_stage_name(tern_load_stage stage);
 
+/* What is known of a device. */
 typedef enum tern_device_state {
     TERN_STATE_UNKNOWN,     /* TERN_DEVICE names it, but no plugin provides it */
     TERN_STATE_UNAVAILABLE, /* a plugin provides it, but it cannot be used: see the reason */
@@ -70,6 +71,7 @@ typedef struct tern_plugin_entry {
     const char *message; /* what is wrong and what to do, including the dynamic linker's message */
 } tern_plugin_entry;
 
+/* A device of the report. */
 typedef struct tern_device_entry {
     const char *name;    /* as in a device string: "cuda:1"; "cuda" while not probed */
     const char *plugin;  /* the backend's name */
@@ -98,19 +100,31 @@ TERN_API void tern_load_report_free(tern_load_report *report);
 TERN_API bool tern_load_report_ok(const tern_load_report *report);
 
 /* The tables, in the order of search or of preference; NULL if the index is out of range. */
-TERN_API size_t tern_load_report_searches(const tern_load_report *report);
-TERN_API const tern_search_entry *tern_load_report_search(const tern_load_report *report,
-                                                          size_t index);
-TERN_API size_t tern_load_report_plugins(const tern_load_report *report);
-TERN_API const tern_plugin_entry *tern_load_report_plugin(const tern_load_report *report,
-                                                          size_t index);
-TERN_API size_t tern_load_report_devices(const tern_load_report *report);
-TERN_API const tern_device_entry *tern_load_report_device(const tern_load_report *report,
-                                                          size_t index);
+TERN_API size_t tern_load_report_search_count(const tern_load_report *report);
+
+/* The index-th folder that was searched. */
+TERN_API const tern_search_entry *tern_load_report_search_at(const tern_load_report *report,
+                                                             size_t index);
+
+/* The number of plugins found. */
+TERN_API size_t tern_load_report_plugin_count(const tern_load_report *report);
+
+/* The index-th plugin. */
+TERN_API const tern_plugin_entry *tern_load_report_plugin_at(const tern_load_report *report,
+                                                             size_t index);
+
+/* The number of devices. */
+TERN_API size_t tern_load_report_device_count(const tern_load_report *report);
+
+/* The index-th device. */
+TERN_API const tern_device_entry *tern_load_report_device_at(const tern_load_report *report,
+                                                             size_t index);
 
 /* What the helper process runs: opens the plugin of a manifest and all its devices, and passes
  * lines of output for the parent process to `line`. */
 typedef void (*tern_probe_line_fn)(void *user, const char *line);
+
+/* Probes one plugin; `line` is called with `user` for every line. */
 TERN_API tern_status tern_probe_plugin(const char *manifest, tern_probe_line_fn line, void *user);
 
 #ifdef __cplusplus

@@ -45,6 +45,8 @@ TERN_API tern_tensor *tern_map(tern_ctx *ctx, const char *formula, tern_value va
  */
 TERN_API tern_tensor *tern_linear_map(tern_tensor *input, tern_tensor *weight, tern_tensor *bias,
                                       const char *formula);
+
+/* formula(convolution(...)) with a number per dimension; see tern_linear_map. */
 TERN_API tern_tensor *tern_convolution_map(tern_tensor *input, tern_tensor *weight,
                                            tern_tensor *bias, const char *formula,
                                            tern_shape stride, tern_shape padding,

@@ -75,8 +75,12 @@ TERN_API bool tern_function_needs(const tern_function_call *call, int index);
 
 /* What the application was given. */
 TERN_API void *tern_function_user(const tern_function_call *call);
+
+/* The context of the call. */
 TERN_API tern_ctx *tern_function_context(const tern_function_call *call);
-TERN_API int tern_function_n_inputs(const tern_function_call *call);
+
+/* How many inputs the call has. */
+TERN_API int tern_function_input_count(const tern_function_call *call);
 
 /* ---- hooks on gradients ---------------------------------------------------------------------- */
 

@@ -20,6 +20,8 @@ TERN_API tern_tensor *tern_requires_grad(tern_tensor *tensor, bool requires_grad
 
 /* Tensor.requires_grad, Tensor.is_leaf */
 TERN_API bool tern_has_grad_required(const tern_tensor *tensor);
+
+/* Tensor.is_leaf: made by you, not by a recorded operation. */
 TERN_API bool tern_is_leaf(const tern_tensor *tensor);
 
 /* Tensor.is_inference(): made inside a TERN_INFERENCE scope. */

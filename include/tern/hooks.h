@@ -22,12 +22,16 @@ extern "C" {
 
 /* register_forward_pre_hook: before the forward; may change its arguments. */
 typedef tern_value (*tern_forward_pre_hook_fn)(tern_module *module, tern_value args, void *user);
+
+/* register_forward_pre_hook(hook): `hook` is called before forward. */
 TERN_API tern_hook *tern_module_forward_pre_hook(tern_module *module, tern_forward_pre_hook_fn hook,
                                                  void *user);
 
 /* register_forward_hook: after the forward; may change its output, a tensor or a tuple. */
 typedef tern_value (*tern_forward_hook_fn)(tern_module *module, tern_value args, tern_value output,
                                            void *user);
+
+/* register_forward_hook(hook): `hook` is called after forward. */
 TERN_API tern_hook *tern_module_forward_hook(tern_module *module, tern_forward_hook_fn hook,
                                              void *user);
 
@@ -40,6 +44,9 @@ TERN_API tern_hook *tern_module_forward_hook(tern_module *module, tern_forward_h
  */
 typedef tern_value (*tern_backward_hook_fn)(tern_module *module, tern_value grad_input,
                                             tern_value grad_output, void *user);
+
+/* register_full_backward_hook(hook): `hook` is called with the gradients of the module's
+ * inputs and outputs. */
 TERN_API tern_hook *tern_module_backward_hook(tern_module *module, tern_backward_hook_fn hook,
                                               void *user);
 

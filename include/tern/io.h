@@ -46,6 +46,7 @@ extern "C" {
  */
 TERN_API tern_status tern_value_save(tern_ctx *ctx, tern_value value, const char *path);
 
+/* How a file is written. */
 typedef struct tern_save_options {
     size_t size;
     bool
@@ -126,6 +127,7 @@ TERN_API tern_status tern_module_load(tern_module *module, const char *path);
 /* An open file: its index and bytes. A tensor is made only when it is requested. */
 typedef struct tern_safetensors tern_safetensors;
 
+/* One tensor of the file. */
 typedef struct tern_safetensors_entry {
     const char *name;
     const char *dtype_name; /* as the file spells it: "F32", "F8_E4M3" */
@@ -138,10 +140,14 @@ typedef struct tern_safetensors_entry {
 /* Reads and checks a file. NULL after latching an error. Closed with the open scope, or earlier by
  * tern_safetensors_close; the entries' names and data are then gone. */
 TERN_API tern_safetensors *tern_safetensors_open(tern_ctx *ctx, const char *path);
+
+/* Closes the file before its scope ends. NULL is allowed. */
 TERN_API void tern_safetensors_close(tern_safetensors *file);
 
 /* The entries in the order of the file's data; false past the end. */
 TERN_API size_t tern_safetensors_count(const tern_safetensors *file);
+
+/* The index-th entry; false past the end. */
 TERN_API bool tern_safetensors_at(const tern_safetensors *file, size_t index,
                                   tern_safetensors_entry *out_entry);
 
@@ -194,6 +200,7 @@ TERN_API tern_tensor *tern_idx_load(tern_ctx *ctx, const char *path);
 
 /* ---- CSV ------------------------------------------------------------------------------------- */
 
+/* How a table is written in its file. */
 typedef struct tern_csv_options {
     size_t size;
     char delimiter; /* ',' */
@@ -225,6 +232,7 @@ typedef enum tern_csv_kind {
     TERN_CSV_TEXT
 } tern_csv_kind;
 
+/* What a column holds. */
 typedef struct tern_csv_summary {
     tern_csv_kind kind;
     int64_t missing, different; /* cells; texts */
@@ -238,11 +246,15 @@ TERN_API bool tern_csv_summarize(const tern_csv *csv, int column, tern_csv_summa
 TERN_API bool tern_csv_missing(const tern_csv *csv, int64_t row, int column);
 
 /* The number of rows below the header, and of columns; 0 for NULL. */
-TERN_API int64_t tern_csv_rows(const tern_csv *csv);
-TERN_API int tern_csv_columns(const tern_csv *csv);
+TERN_API int64_t tern_csv_row_count(const tern_csv *csv);
+
+/* The number of columns; 0 for NULL. */
+TERN_API int tern_csv_column_count(const tern_csv *csv);
 
 /* A column's name, NULL if out of range; the index of a column by name, -1 if there is none. */
 TERN_API const char *tern_csv_name(const tern_csv *csv, int column);
+
+/* The index of a column by name, -1 if there is none. */
 TERN_API int tern_csv_column(const tern_csv *csv, const char *name);
 
 /* A cell without its quotes; NULL if out of range. */

@@ -33,6 +33,8 @@ TERN_API char *tern_strdup(const char *text);
 
 /* Checked size arithmetic: false on overflow, *out is then unchanged. */
 TERN_API bool tern_size_mul(uint64_t a, uint64_t b, uint64_t *out);
+
+/* a + b; false on overflow, *out is then unchanged. */
 TERN_API bool tern_size_add(uint64_t a, uint64_t b, uint64_t *out);
 
 /*
@@ -44,7 +46,11 @@ TERN_API bool tern_size_add(uint64_t a, uint64_t b, uint64_t *out);
  *     if (!fits) ...
  */
 TERN_API int64_t tern_dim_mul(int64_t a, int64_t b, bool *fits);
+
+/* a + b, or 0 with *fits false. */
 TERN_API int64_t tern_dim_add(int64_t a, int64_t b, bool *fits);
+
+/* a - b, or 0 with *fits false. */
 TERN_API int64_t tern_dim_sub(int64_t a, int64_t b, bool *fits);
 
 /*

@@ -204,6 +204,7 @@ TERN_API tern_status tern_module_member(tern_module *self, const char *name, voi
 
 /* ---- looking --------------------------------------------------------------------------------- */
 
+/* The context that the module was made in. */
 TERN_API tern_ctx *tern_module_context(const tern_module *module);
 
 /* "Linear": the class's name; "" of NULL. */
@@ -225,14 +226,25 @@ TERN_API tern_value tern_module_argument(const tern_module *module, const char *
 /* named_parameters(), named_buffers(): an ordered dict of the tensors themselves, depth first, the module's
  * own before its children's; a tied tensor appears once, under its first name. */
 TERN_API tern_value tern_module_named_parameters(tern_module *module);
+
+/* named_buffers(): the same of buffers. */
 TERN_API tern_value tern_module_named_buffers(tern_module *module);
 
 /* parameters(): a list of the tensors themselves, as an optimizer takes it. */
 TERN_API tern_value tern_module_parameters(tern_module *module);
 
+/*
+ * [p for name, p in named_parameters() if the name matches]: the parameters of a group of an optimizer.
+ * `patterns` are alternatives in which '*' stands for any characters, "*.bias|*norm*"; '!' in front of all of them
+ * takes the parameters that none of them matches. None after latching an error, also if no parameter is left.
+ */
+TERN_API tern_value tern_module_parameters_like(tern_module *module, const char *patterns);
+
 /* named_modules(): calls visit(user, "block.0", module) for the module itself ("") and everything
  * below, depth first, each module once. Stops where visit returns false. */
 typedef bool (*tern_module_visit)(void *user, const char *name, tern_module *module);
+
+/* Calls `visit` for each; see tern_module_visit. */
 TERN_API void tern_module_each(tern_module *module, tern_module_visit visit, void *user);
 
 /* The number of elements of all parameters; tied ones count once. */
@@ -255,6 +267,8 @@ TERN_API tern_value tern_module_call(tern_module *module, const tern_value *posi
 
 /* train(true) and eval(), children included. */
 TERN_API void tern_module_train(tern_module *module, bool training);
+
+/* eval(): evaluation mode, children included. */
 TERN_API void tern_module_eval(tern_module *module);
 
 /* Module.training */
@@ -363,18 +377,30 @@ TERN_API tern_status tern_nn_register(tern_ctx *ctx, const tern_module_class *cl
 
 /* A class by name, NULL if there is none; the index-th class, NULL past the end. */
 TERN_API const tern_module_class *tern_nn_class(const char *name);
+
+/* The index-th class in alphabetical order, then those of your own; NULL past the end. */
 TERN_API const tern_module_class *tern_nn_class_at(size_t index);
 
 /* ---- initialisers (torch.nn.init) ---------------------------------------------------------------
  *
  * Each overwrites a tensor in place without recording a gradient, draws the same numbers as PyTorch from
  * `generator` (NULL: the context's) and returns the tensor, or nil after latching an error. */
+
+/* uniform_(tensor, a, b): uniform in [a, b). */
 TERN_API tern_tensor *tern_init_uniform(tern_tensor *tensor, double a, double b,
                                         tern_generator *generator);
+
+/* normal_(tensor, mean, std). */
 TERN_API tern_tensor *tern_init_normal(tern_tensor *tensor, double mean, double std,
                                        tern_generator *generator);
+
+/* constant_(tensor, val). */
 TERN_API tern_tensor *tern_init_constant(tern_tensor *tensor, double val);
+
+/* ones_(tensor). */
 TERN_API tern_tensor *tern_init_ones(tern_tensor *tensor);
+
+/* zeros_(tensor). */
 TERN_API tern_tensor *tern_init_zeros(tern_tensor *tensor);
 
 /* The identity matrix; 2 dimensions. */
@@ -382,11 +408,17 @@ TERN_API tern_tensor *tern_init_eye(tern_tensor *tensor);
 
 /* The Dirac delta, which preserves as many input channels as possible; 3 to 5 dimensions. */
 TERN_API tern_tensor *tern_init_dirac(tern_tensor *tensor, int64_t groups);
+
+/* xavier_uniform_(tensor, gain): uniform within gain * sqrt(6 / (fan_in + fan_out)); 2 or more
+ * dimensions. */
 TERN_API tern_tensor *tern_init_xavier_uniform(tern_tensor *tensor, double gain,
                                                tern_generator *generator);
+
+/* xavier_normal_(tensor, gain): normal with std gain * sqrt(2 / (fan_in + fan_out)). */
 TERN_API tern_tensor *tern_init_xavier_normal(tern_tensor *tensor, double gain,
                                               tern_generator *generator);
 
+/* The arguments of the initialisers of He et al. 2015. */
 typedef struct tern_kaiming_options {
     size_t size;
     double a;                 /* negative slope of leaky_relu */
@@ -396,8 +428,13 @@ typedef struct tern_kaiming_options {
 } tern_kaiming_options;
 #define TERN_KAIMING_OPTIONS                                                                       \
     { sizeof(tern_kaiming_options), 0.0, "fan_in", "leaky_relu", NULL }
+
+/* kaiming_uniform_(tensor): uniform within gain(nonlinearity, a) * sqrt(3 / fan); NULL options are
+ * the defaults. */
 TERN_API tern_tensor *tern_init_kaiming_uniform(tern_tensor *tensor,
                                                 const tern_kaiming_options *options);
+
+/* kaiming_normal_(tensor): normal with std gain(nonlinearity, a) / sqrt(fan). */
 TERN_API tern_tensor *tern_init_kaiming_normal(tern_tensor *tensor,
                                                const tern_kaiming_options *options);
 

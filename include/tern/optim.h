@@ -78,10 +78,13 @@ TERN_API tern_status tern_optim_step_closure(tern_optim *optim, tern_optim_closu
 
 /* ---- groups ---------------------------------------------------------------------------------- */
 
+/* The context that the optimizer was made in. */
 TERN_API tern_ctx *tern_optim_context(const tern_optim *optim);
 
 /* "SGD" */
 TERN_API const char *tern_optim_name(const tern_optim *optim);
+
+/* len(optimizer.param_groups). */
 TERN_API size_t tern_optim_group_count(const tern_optim *optim);
 
 /* param_groups[group]["lr"]: none if there is no such group or option. */
@@ -135,6 +138,8 @@ typedef struct tern_sgd_options {
             false, false                                                                           \
         }                                                                                          \
     }
+
+/* SGD over a list of parameters or of groups; NULL options are the defaults, here and below. */
 TERN_API tern_optim *tern_sgd_new(tern_ctx *ctx, tern_value params,
                                   const tern_sgd_options *options);
 
@@ -163,8 +168,12 @@ typedef tern_adam_options tern_adamw_options;
         sizeof(tern_adamw_options), 1e-3, {0.9, 0.999}, 1e-8, 1e-2, false, false, {false, false},  \
             false, false, {false, false}, true                                                     \
     }
+
+/* Adam over a list of parameters or of groups. */
 TERN_API tern_optim *tern_adam_new(tern_ctx *ctx, tern_value params,
                                    const tern_adam_options *options);
+
+/* AdamW over a list of parameters or of groups. */
 TERN_API tern_optim *tern_adamw_new(tern_ctx *ctx, tern_value params,
                                     const tern_adamw_options *options);
 
@@ -181,6 +190,8 @@ typedef struct tern_rmsprop_options {
         sizeof(tern_rmsprop_options), 1e-2, 0.99, 1e-8, 0, 0, false, false, {false, false}, false, \
             false                                                                                  \
     }
+
+/* RMSprop over a list of parameters or of groups. */
 TERN_API tern_optim *tern_rmsprop_new(tern_ctx *ctx, tern_value params,
                                       const tern_rmsprop_options *options);
 
@@ -198,6 +209,8 @@ typedef struct tern_adagrad_options {
             false, false                                                                           \
         }                                                                                          \
     }
+
+/* Adagrad over a list of parameters or of groups. */
 TERN_API tern_optim *tern_adagrad_new(tern_ctx *ctx, tern_value params,
                                       const tern_adagrad_options *options);
 
@@ -216,6 +229,8 @@ typedef struct tern_adafactor_options {
         sizeof(tern_adafactor_options), 1e-2, -0.8, {{false, 0}, 1e-3}, 1.0, 0, {false, false},    \
             false                                                                                  \
     }
+
+/* Adafactor over a list of parameters or of groups. */
 TERN_API tern_optim *tern_adafactor_new(tern_ctx *ctx, tern_value params,
                                         const tern_adafactor_options *options);
 
@@ -232,6 +247,8 @@ typedef struct tern_muon_options {
 } tern_muon_options;
 #define TERN_MUON_OPTIONS                                                                          \
     { sizeof(tern_muon_options), 1e-3, 0.1, 0.95, true, {3.4445, -4.775, 2.0315}, 1e-7, 5, NULL }
+
+/* Muon over a list of parameters or of groups. */
 TERN_API tern_optim *tern_muon_new(tern_ctx *ctx, tern_value params,
                                    const tern_muon_options *options);
 
@@ -249,6 +266,8 @@ typedef struct tern_lbfgs_options {
 } tern_lbfgs_options;
 #define TERN_LBFGS_OPTIONS                                                                         \
     { sizeof(tern_lbfgs_options), 1.0, 20, {false, 0}, 1e-7, 1e-9, 100, NULL }
+
+/* LBFGS over a list of parameters. */
 TERN_API tern_optim *tern_lbfgs_new(tern_ctx *ctx, tern_value params,
                                     const tern_lbfgs_options *options);
 
@@ -289,17 +308,30 @@ TERN_API tern_sched *tern_sched_new(tern_optim *optim, const char *text);
 /* By name with named arguments (a dict, or none); inner schedulers are dicts {"name", "args"}. */
 TERN_API tern_sched *tern_sched_make(tern_optim *optim, const char *name, tern_value args);
 
+/* StepLR: times gamma every step_size epochs. */
 TERN_API tern_sched *tern_step_lr_new(tern_optim *optim, int64_t step_size, double gamma);
+
+/* MultiStepLR: times gamma at each of the epochs in `milestones`. */
 TERN_API tern_sched *tern_multi_step_lr_new(tern_optim *optim, const int64_t *milestones,
                                             size_t count, double gamma);
+
+/* ExponentialLR: times gamma at every epoch. */
 TERN_API tern_sched *tern_exponential_lr_new(tern_optim *optim, double gamma);
+
+/* LinearLR: a factor that goes from start_factor to end_factor in total_iters epochs. */
 TERN_API tern_sched *tern_linear_lr_new(tern_optim *optim, double start_factor, double end_factor,
                                         int64_t total_iters);
+
+/* CosineAnnealingLR: a cosine from the initial learning rate to eta_min in t_max epochs, and back. */
 TERN_API tern_sched *tern_cosine_annealing_lr_new(tern_optim *optim, int64_t t_max, double eta_min);
+
+/* OneCycleLR: up to max_lr and down again in total_steps batches. */
 TERN_API tern_sched *tern_one_cycle_lr_new(tern_optim *optim, double max_lr, int64_t total_steps);
 
 /* LambdaLR with a C function that returns the factor on the initial learning rate at an epoch. */
 typedef double (*tern_lr_lambda)(int64_t epoch, void *user);
+
+/* LambdaLR(optimizer, lambda); `user` is passed to it. */
 TERN_API tern_sched *tern_lambda_lr_new(tern_optim *optim, tern_lr_lambda lambda, void *user);
 
 /* ReduceLROnPlateau(optimizer, mode, factor, patience); for its other arguments use tern_sched_new. */
@@ -318,6 +350,8 @@ TERN_API double tern_sched_last_lr(const tern_sched *sched, size_t group);
 
 /* state_dict() and load_state_dict(): all attributes but the optimizer. */
 TERN_API tern_value tern_sched_state_dict(tern_sched *sched);
+
+/* load_state_dict(state): a state of another class of scheduler is an error and changes nothing. */
 TERN_API tern_status tern_sched_load_state_dict(tern_sched *sched, tern_value state);
 
 /* Ends the scheduler's lifetime before its scope ends. NULL is allowed. */

@@ -83,8 +83,11 @@ typedef struct tern_replay_info {
     uint64_t captured_bytes;  /* the sum of the tensors that lie in it */
     uint64_t kept_bytes;      /* of outputs, gradients and constants that a replay keeps */
 } tern_replay_info;
+
+/* The replay's counts; all 0 for NULL. */
 TERN_API tern_replay_info tern_replay_describe(const tern_replay *replay);
 
+/* Frees the replay and what it keeps. NULL is allowed. */
 TERN_API void tern_replay_free(tern_replay *replay);
 
 /* ---- for what keeps counts on the host (optimizers, schedulers) ----

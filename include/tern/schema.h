@@ -22,6 +22,7 @@ extern "C" {
 
 #define TERN_SCHEMA_MAX_ARGS 24
 
+/* One argument of a signature. */
 typedef struct tern_schema_arg {
     const char *name;
     uint32_t types; /* TERN_TAKES bits */
@@ -46,6 +47,7 @@ enum {
     TERN_TAKES_ANY = 2048u
 };
 
+/* A parsed signature. */
 typedef struct tern_schema {
     char name[64]; /* "max" of "max:dim(...)": the part after ':' distinguishes overloads */
     tern_schema_arg args[TERN_SCHEMA_MAX_ARGS];
@@ -81,7 +83,10 @@ typedef struct tern_nearest {
     size_t distance;  /* the number of edits, or the first number that is too high */
 } tern_nearest;
 
+/* Begins a search for the names near `word`, which must live as long. */
 TERN_API tern_nearest tern_nearest_begin(const char *word);
+
+/* Considers one more name; nearest->name is then the best so far. */
 TERN_API void tern_nearest_try(tern_nearest *nearest, const char *name, size_t length);
 
 #ifdef __cplusplus

@@ -11,6 +11,7 @@
 extern "C" {
 #endif
 
+/* One module of the summary. */
 typedef struct tern_summary_row {
     const char *name;         /* "features.0"; "" is the model itself */
     const char *kind;         /* "Conv2d" */
@@ -22,6 +23,7 @@ typedef struct tern_summary_row {
     int64_t trainable;        /* those of them that require a gradient */
 } tern_summary_row;
 
+/* A model, module by module. */
 typedef struct tern_summary {
     const tern_summary_row *rows; /* depth first, each module once */
     size_t count;

@@ -68,21 +68,32 @@ TERN_API tern_tensor *tern_scalar_tensor(tern_ctx *ctx, double value, tern_dtype
 
 /* The nil tensor of a context: return it from your own functions after tern_fail. */
 TERN_API tern_tensor *tern_nil(tern_ctx *ctx);
+
+/* Whether it is a context's nil tensor, which a failed call returns. True for NULL. */
 TERN_API bool tern_is_nil(const tern_tensor *tensor);
 
 /* ---- inspecting ------------------------------------------------------------------------------ */
 
+/* The context it was made in. */
 TERN_API tern_ctx *tern_context_of(const tern_tensor *tensor);
+
+/* Tensor.dtype; TERN_DTYPE_DEFAULT of nil. */
 TERN_API tern_dtype tern_dtype_of(const tern_tensor *tensor);
+
+/* Tensor.ndim: the number of dimensions; 0 of nil. */
 TERN_API int tern_rank(const tern_tensor *tensor);
 
 /* Tensor.numel() */
 TERN_API int64_t tern_numel(const tern_tensor *tensor);
+
+/* Tensor.shape. */
 TERN_API tern_shape tern_shape_of(const tern_tensor *tensor);
 
 /* Size and stride (in elements) of a dimension; negative dimensions count from the end. A dimension that does
  * not exist latches an error and gives 0. */
 TERN_API int64_t tern_size(const tern_tensor *tensor, int dim);
+
+/* Tensor.stride(dim), in elements. */
 TERN_API int64_t tern_stride(const tern_tensor *tensor, int dim);
 
 /* Tensor.storage_offset(), in elements. */
@@ -93,6 +104,8 @@ TERN_API int64_t tern_storage_numel(const tern_tensor *tensor);
 
 /* Whether two tensors share storage (untyped_storage().data_ptr() is equal). */
 TERN_API bool tern_shares_storage(const tern_tensor *a, const tern_tensor *b);
+
+/* Tensor.is_contiguous(): row-major without gaps. */
 TERN_API bool tern_is_contiguous(const tern_tensor *tensor);
 
 /* The full name of its device: "cpu_ref", "cuda:0". */
@@ -123,6 +136,8 @@ TERN_API tern_status tern_write_host(tern_tensor *tensor, const void *data, size
 
 /* The whole storage as raw bytes, including elements that this view leaves out: what a .pth file stores. */
 TERN_API size_t tern_storage_bytes(const tern_tensor *tensor);
+
+/* Copies the whole storage; `bytes` is tern_storage_bytes. */
 TERN_API tern_status tern_storage_to_host(const tern_tensor *tensor, void *out_data, size_t bytes);
 
 /* A strided view into the storage of another tensor (torch.as_strided without a gradient), as loading files

@@ -14,6 +14,7 @@
 #include "tern/grad.h"
 #include "tern/hooks.h"
 #include "tern/io.h"
+#include "tern/literals.h"
 #include "tern/memory.h"
 #include "tern/nn.h"
 #include "tern/nn_utils.h"

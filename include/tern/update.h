@@ -73,6 +73,8 @@ TERN_API tern_tensor *tern_norms(tern_ctx *ctx, tern_tensor *const *tensors, siz
  * skipped too.
  */
 typedef struct tern_skips tern_skips;
+
+/* Restores the counters that were advanced for a step and those after it, which `device` skipped. */
 typedef void (*tern_skips_undo_fn)(void *user, const char *device, uint64_t step);
 
 /* How many steps may be in flight: the caller keeps its counters from before each of them. */

@@ -18,6 +18,7 @@
 extern "C" {
 #endif
 
+/* What a value is. */
 typedef enum tern_kind {
     TERN_VALUE_NONE = 0,
     TERN_VALUE_BOOL,
@@ -36,6 +37,7 @@ typedef enum tern_kind {
 typedef struct tern_list tern_list;
 typedef struct tern_dict tern_dict;
 
+/* A value; see above for what it refers to. */
 typedef struct tern_value {
     tern_kind kind;
     uint32_t length; /* bytes of a string (it may hold zero bytes), count of INTS */
@@ -55,25 +57,34 @@ typedef struct tern_value {
 
 /* ---- making ---------------------------------------------------------------------------------- */
 
+/* None. */
 static inline tern_value tern_none(void) {
     tern_value v = {TERN_VALUE_NONE, 0, {0}};
     return v;
 }
+
+/* True or False. */
 static inline tern_value tern_bool(bool b) {
     tern_value v = {TERN_VALUE_BOOL, 0, {0}};
     v.as.b = b;
     return v;
 }
+
+/* An integer. */
 static inline tern_value tern_int(int64_t i) {
     tern_value v = {TERN_VALUE_INT, 0, {0}};
     v.as.i = i;
     return v;
 }
+
+/* A number. */
 static inline tern_value tern_float(double f) {
     tern_value v = {TERN_VALUE_FLOAT, 0, {0}};
     v.as.f = f;
     return v;
 }
+
+/* A dtype. */
 static inline tern_value tern_dtype_value(tern_dtype dtype) {
     tern_value v = {TERN_VALUE_DTYPE, 0, {0}};
     v.as.dtype = dtype;
@@ -85,6 +96,8 @@ static inline tern_value tern_tensor_value(tern_tensor *tensor) {
     v.as.tensor = tensor;
     return v;
 }
+
+/* A generator; NULL becomes none. */
 static inline tern_value tern_generator_value(tern_generator *generator) {
     tern_value v = {generator ? TERN_VALUE_GENERATOR : TERN_VALUE_NONE, 0, {0}};
     v.as.generator = generator;
@@ -101,8 +114,14 @@ TERN_API tern_value tern_text(const char *literal);
 
 /* Copies the text into the open scope. */
 TERN_API tern_value tern_string(tern_ctx *ctx, const char *text);
+
+/* The same for `length` bytes, which may hold zero bytes. */
 TERN_API tern_value tern_string_n(tern_ctx *ctx, const char *bytes, size_t length);
+
+/* An empty list in the open scope. */
 TERN_API tern_value tern_list_new(tern_ctx *ctx);
+
+/* An empty tuple in the open scope; tern_list_append fills it. */
 TERN_API tern_value tern_tuple_new(tern_ctx *ctx);
 
 /* A dict. `ordered` makes it a collections.OrderedDict, which pickle distinguishes from a dict. */
@@ -116,7 +135,11 @@ TERN_API size_t tern_value_count(tern_value value);
 
 /* The index-th element of a list, tuple or INTS; none if the index is out of range. */
 TERN_API tern_value tern_value_at(tern_value list, size_t index);
+
+/* list.append(item), also of a tuple that is being filled. */
 TERN_API tern_status tern_list_append(tern_value list, tern_value item);
+
+/* list[index] = item; an index out of range is an error. */
 TERN_API tern_status tern_list_set(tern_value list, size_t index, tern_value item);
 
 /* ---- dicts ----------------------------------------------------------------------------------- */
@@ -124,10 +147,14 @@ TERN_API tern_status tern_list_set(tern_value list, size_t index, tern_value ite
 /* The entry of a text key; none if it is absent (use tern_dict_has to tell an absent entry from
  * None). */
 TERN_API tern_value tern_dict_get(tern_value dict, const char *key);
+
+/* Whether there is an entry of that key. */
 TERN_API bool tern_dict_has(tern_value dict, const char *key);
 
 /* Sets or replaces; a new key goes last. The text of a new key is copied. */
 TERN_API tern_status tern_dict_set(tern_value dict, const char *key, tern_value item);
+
+/* The entry of any key; none if it is absent. */
 TERN_API tern_value tern_dict_get_value(tern_value dict, tern_value key);
 /* The same for any key; a string key is not copied. As in Python, 1, 1.0 and True are the same key.
  */
@@ -136,11 +163,15 @@ TERN_API tern_status tern_dict_set_value(tern_value dict, tern_value key, tern_v
 /* The index-th entry in order; false past the end. */
 TERN_API bool tern_dict_at(tern_value dict, size_t index, tern_value *out_key,
                            tern_value *out_item);
+
+/* Whether it is a collections.OrderedDict. */
 TERN_API bool tern_dict_is_ordered(tern_value dict);
 
 /* The attributes that pickle's BUILD set on the dict (a state dict's "_metadata"), a dict or none.
  */
 TERN_API tern_value tern_dict_attributes(tern_value dict);
+
+/* Sets the attributes: a dict or none. */
 TERN_API tern_status tern_dict_set_attributes(tern_value dict, tern_value attributes);
 
 /* ---- reading --------------------------------------------------------------------------------- */
@@ -154,6 +185,8 @@ TERN_API bool tern_value_is_number(tern_value value);
 /* The number as a double or as an integer (a float is truncated and saturates, NaN gives 0); 0 for
  * other kinds. */
 TERN_API double tern_value_as_double(tern_value value);
+
+/* The number as an integer: a float is cut off and limited to 64 bits, NaN gives 0. */
 TERN_API int64_t tern_value_as_int(tern_value value);
 
 /* Equal kind and content. Tensors and generators compare by identity, NaN equals NaN, and the order

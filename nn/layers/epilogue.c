@@ -63,7 +63,7 @@ static bool is_bare(const tern_module *module) {
 tern_tensor *tern_layer_pair(tern_module *layer, tern_module *activation, tern_tensor *input) {
     tern_ctx *ctx = tern_module_context(layer);
     if (!layer->cls->forward_map || !(activation->cls->flags & TERN_MODULE_FORMULA) ||
-        tern_grad_enabled(ctx) || !is_bare(layer) || !is_bare(activation))
+        tern_is_grad_enabled(ctx) || !is_bare(layer) || !is_bare(activation))
         return NULL;
     const char *formula = formula_of(activation);
     if (!formula || !*formula) return NULL;

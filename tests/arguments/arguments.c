@@ -9,7 +9,8 @@
  * line of the report, and the next child goes on behind it. A call must
  *
  *   - not crash, and answer with something that can be used;
- *   - latch nothing where all arguments are legal (else legal.txt is wrong);
+ *   - latch nothing where all arguments are legal (else legal.txt is wrong), and then give the same bits as
+ *     the call by name, if it is an operation's;
  *   - latch TERN_ERR_ARGUMENT or TERN_ERR_STATE where one tensor is of another context;
  *   - latch an error where a tensor is NULL that legal.txt does not call optional, if another
  *     argument tells the context;
@@ -120,6 +121,7 @@ tern_scope arguments_made_scope(struct call *c, int place, tern_scope scope) {
 
 void arguments_ready(struct call *c) {
     if (c->failed) tern_fail(c->failed, TERN_ERR_ARGUMENT, "latched before");
+    tern_manual_seed(c->own, 7);
     if (c->latched) tern_fail(c->own, TERN_ERR_ARGUMENT, "latched before");
 }
 
@@ -197,6 +199,7 @@ static const char *judge(const struct call *c) {
     const struct function *f = c->function;
     int place = only_spoiled(c);
     if (c->latched || place == -2) return NULL;
+    if (place == -1 && c->differs) return "differs from the call by name";
     if (place == -1)
         return *c->error && !excepted(f->name, "", LEGAL) ? "a legal call latched an error" : NULL;
     enum argument_kind kind = f->places[place].kind;

@@ -56,6 +56,10 @@ struct call {
     tern_module *stepped; /* whose parameters stepping() has; NULL before it was called */
     tern_status status;   /* what the call latched in the context, or else in the foreign one */
     char error[512];
+    const char *by_name; /* the call by name that is made for comparison */
+    tern_value named;
+    bool differs; /* from that */
+    int n_floats; /* how many times floats() was called */
 };
 
 struct place {
@@ -92,6 +96,32 @@ void arguments_use_tensor(struct call *c, tern_tensor *result);
 void arguments_use_value(struct call *c, tern_value result);
 void arguments_use_text(struct call *c, const char *result);
 
+/* ---- the same call by name (by_name.c) ------------------------------------------------------- */
+
+/* True where all arguments are legal and the call latched nothing. `name` may end with an overload. */
+bool arguments_begin(struct call *c, const char *name);
+
+/* The next argument, by the type that it has in C. */
+void arguments_name_tern_tensor(struct call *c, const char *name, tern_tensor *tensor);
+void arguments_name_tern_tensor_const(struct call *c, const char *name, tern_tensor *const *tensors,
+                                      int count);
+void arguments_name_tern_value(struct call *c, const char *name, tern_value value);
+void arguments_name_tern_shape(struct call *c, const char *name, tern_shape shape);
+void arguments_name_tern_dtype(struct call *c, const char *name, tern_dtype dtype);
+void arguments_name_tern_reduction(struct call *c, const char *name, tern_reduction reduction);
+void arguments_name_tern_generator(struct call *c, const char *name, tern_generator *generator);
+void arguments_name_int(struct call *c, const char *name, int64_t number);
+void arguments_name_int64_t(struct call *c, const char *name, int64_t number);
+void arguments_name_double(struct call *c, const char *name, double number);
+void arguments_name_double_list(struct call *c, const char *name, const double *numbers, int count);
+void arguments_name_bool(struct call *c, const char *name, bool flag);
+void arguments_name_char(struct call *c, const char *name, const char *text);
+
+/* Calls, and compares the result bit by bit; `second` is the other tensor of a pair, or NULL. */
+void arguments_compare_tern_tensor(struct call *c, tern_tensor *result, tern_tensor *second);
+void arguments_compare_tern_value(struct call *c, tern_value result, tern_tensor *second);
+void arguments_compare_bool(struct call *c, bool result, tern_tensor *second);
+
 /* ---- legal arguments, made in c->ctx (legal.c) ----------------------------------------------- */
 
 /* 8 KiB of zeros; a copy of an options struct. */
@@ -99,16 +129,19 @@ void *memory(struct call *c);
 void *copied(struct call *c, const void *data, size_t size);
 #define options(type, defaults) copied(c, &(const type)defaults, sizeof(type))
 
-tern_tensor *tensor(struct call *c);                    /* float32 [2, 2] of ones */
-tern_tensor *floats(struct call *c, tern_shape shape);  /* float32 ones */
+tern_tensor *tensor(struct call *c);                    /* float32 [2, 2] */
+tern_tensor *floats(struct call *c, tern_shape shape);  /* float32 */
 tern_tensor *indices(struct call *c, tern_shape shape); /* int64 zeros */
 tern_tensor *leaf(struct call *c);                      /* requires a gradient */
 tern_tensor *loss(struct call *c);                      /* a scalar with a history */
 tern_tensor *const *tensors(struct call *c);            /* two of them */
+tern_tensor *const *vectors(struct call *c);            /* the same of one dimension */
+tern_tensor *const *positions(struct call *c);          /* two of int64 [2] */
 tern_tensor **slot(struct call *c);
 tern_value list(struct call *c); /* of one leaf */
 tern_value dict(struct call *c); /* {"weight": tensor} */
 const tern_value *values(struct call *c);
+const tern_entry *entries(struct call *c);
 const tern_value *numbers(struct call *c);
 tern_tensor *const *outputs(struct call *c); /* two leaves */
 tern_tensor *const *leaves(struct call *c);  /* two of float64 */

@@ -1,5 +1,6 @@
-# awk -f generate.awk legal.txt HEADER...: writes C to stdout, a function for every TERN_API prototype
-# that makes its arguments, each legal or spoiled as the test asks, and calls it (see arguments.h).
+# awk -f rows.awk -f generate.awk legal.txt ops.def functional.def HEADER...: writes C to stdout, a function for every
+# TERN_API prototype that makes its arguments, each legal or spoiled as the test asks, and calls it (see arguments.h).
+# The function of an operation is then called by name with the same arguments.
 #
 # legal.txt says what is legal. Its lines are `key = expression`, where the key is, from the most to
 # the least particular:
@@ -106,6 +107,34 @@ function expression(fn, name, type) {
     return legal[type]
 }
 
+# Lines that call the row of a function by name with the same arguments; none where C's own words stand for
+# arguments of the row.
+function by_name(fn, list, n, result,    id, all, i, name, row, type, lines, second) {
+    id = row_of(substr(fn, 6))
+    if (id == "" || fn ~ /_(in_place|tanh|with_indices|tuple)$/ && fn !~ /tern_(random|uniform|normal|bernoulli|exponential|geometric|cauchy|log_normal)/)
+        return ""
+    if (full[id] ~ /^(index|index_put|empty_like)$/) return ""
+    all = names_in(schema[id])
+    lines = "    if (arguments_begin(c, \"" full[id] (fn ~ /_in_place$/ ? "_" : "") "\")) {\n"
+    for (i = 1; i <= n; i++) {
+        name = name_of(list[i])
+        type = type_of(list[i])
+        row = name
+        if (name == "dims" && !index(all, " dims ")) row = "dim"
+        if (name == "ctx" || name == "count") continue
+        if (name ~ /^out_/) { second = name; continue }
+        if (!index(all, " " row " ")) return ""
+        gsub(/[ *]+/, "_", type)
+        sub(/^const_/, "", type)
+        sub(/_$/, "", type)
+        if (list[i] ~ /const double/) type = type "_list"
+        lines = lines "        arguments_name_" type "(c, \"" row "\", a_" name (list[i] ~ /\*const \*|const double/ ? ", a_count" : "") ");\n"
+    }
+    lines = lines "        arguments_compare_" result "(c, result, " (second ? "*a_" second : "NULL") ");\n    }"
+    compared++
+    return lines
+}
+
 function prototype(declaration,    open, head, fn, type, list, n, i, call, name, value, places, lines) {
     gsub(/[ \t\n]+/, " ", declaration)
     sub(/ TERN_PRINTF.*$/, "", declaration)
@@ -145,6 +174,11 @@ function prototype(declaration,    open, head, fn, type, list, n, i, call, name,
         else if (type == "tern_value") print "    arguments_use_value(c, result);"
         else if (type == "const char *") print "    arguments_use_text(c, result);"
         else print "    (void)result;"
+        if (type ~ /^(tern_tensor \*|tern_value|bool)$/) {
+            gsub(/ \*/, "", type)
+            value = by_name(fn, list, n, type)
+            if (value) print value
+        }
     }
     print "}\n"
     table[++functions] = "    {\"" fn "\", call_" fn ", " places + 0 ", {" (lines == "" ? "{NULL, 0, false}" : lines) "}},"
@@ -157,6 +191,7 @@ BEGIN {
 
 END {
     if (failed) exit 1
+    if (compared < 400) fail("only " compared " functions are compared with a call by name")
     print "const struct function functions[] = {"
     for (i = 1; i <= functions; i++) print table[i]
     print "};\n\nconst size_t function_count = sizeof functions / sizeof functions[0];"

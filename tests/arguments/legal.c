@@ -28,8 +28,16 @@ static void undo(struct call *c, void (*fn)(void *), void *with) {
 
 /* ---- tensors and values ---------------------------------------------------------------------- */
 
+/* Different numbers in (0.2, 0.8), others at each call, so that exchanged arguments show. */
 tern_tensor *floats(struct call *c, tern_shape shape) {
-    return tern_full(c->ctx, shape, 0.5, TERN_FLOAT32);
+    float numbers[64];
+    int64_t count = 1;
+    for (int d = 0; d < shape.rank; d++) count *= shape.dim[d];
+    if (count > 64) abort();
+    c->n_floats++;
+    for (int64_t i = 0; i < count; i++)
+        numbers[i] = 0.2f + 0.6f * (float)((i * 7 + c->n_floats * 3) % 11 + 1) / 13.0f;
+    return tern_from_data(c->ctx, numbers, shape, TERN_FLOAT32);
 }
 
 tern_tensor *tensor(struct call *c) {
@@ -55,6 +63,20 @@ tern_tensor *const *tensors(struct call *c) {
     return two;
 }
 
+tern_tensor *const *vectors(struct call *c) {
+    tern_tensor **two = memory(c);
+    two[0] = floats(c, TERN_SHAPE(2));
+    two[1] = floats(c, TERN_SHAPE(2));
+    return two;
+}
+
+tern_tensor *const *positions(struct call *c) {
+    tern_tensor **two = memory(c);
+    two[0] = indices(c, TERN_SHAPE(2));
+    two[1] = indices(c, TERN_SHAPE(2));
+    return two;
+}
+
 tern_tensor **slot(struct call *c) {
     tern_tensor **one = memory(c);
     one[0] = tensor(c);
@@ -76,6 +98,12 @@ tern_value dict(struct call *c) {
 const tern_value *values(struct call *c) {
     tern_value *one = memory(c);
     one[0] = tern_tensor_value(tensor(c));
+    return one;
+}
+
+const tern_entry *entries(struct call *c) {
+    tern_entry *one = memory(c);
+    one[0] = (tern_entry){"weight", tern_int(1)};
     return one;
 }
 

@@ -1,7 +1,7 @@
 /*
  * counting: a device that accepts every kernel and computes nothing, so that what a program
  * executes is the core's own path. tests/cost counts its instructions, and launches with
- * tern_get_stats.
+ * tern_stats_of.
  *
  * Memory is host memory that begins as zeros. Copies do copy: the core may look at what it wrote.
  * Results are whatever the buffer held, so no test may read one.

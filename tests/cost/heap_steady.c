@@ -196,11 +196,11 @@ static bool is_steady(const model_case *c, bool places) {
     c->prepare(&s);
     run_steps(c, &s, WARM_UP);
 
-    uint64_t seam = tern_get_stats(s.ctx).host_allocations;
+    uint64_t seam = tern_stats_of(s.ctx).host_allocations;
     heap_watch(places);
     run_steps(c, &s, steps);
     heap_counts heap = heap_counted();
-    seam = tern_get_stats(s.ctx).host_allocations - seam;
+    seam = tern_stats_of(s.ctx).host_allocations - seam;
 
     printf("%-14s %u steps: %llu allocations (%llu by the seam), %llu frees\n", c->name, steps,
            (unsigned long long)heap.allocations, (unsigned long long)seam,

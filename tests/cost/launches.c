@@ -90,9 +90,9 @@ static uint64_t launches_of(tern_ctx *ctx, const row *r, const form *f) {
                        : f->dtype == TERN_INT64 ? tern_int(3)
                                                 : tern_float(0.3);
     }
-    uint64_t before = tern_get_stats(ctx).launches;
+    uint64_t before = tern_stats_of(ctx).launches;
     tern_call(ctx, r->name, arguments, count, tern_none());
-    return tern_get_stats(ctx).launches - before;
+    return tern_stats_of(ctx).launches - before;
 }
 
 /* ---- steps of models ------------------------------------------------------------------------- */
@@ -117,11 +117,11 @@ static bool step_fits(tern_ctx *ctx, const step *s) {
     tern_tensor *x = tern_ones(ctx, TERN_SHAPE(16, s->inputs), TERN_FLOAT32);
     tern_tensor *y = tern_ones(ctx, TERN_SHAPE(16, 1), TERN_FLOAT32);
     tern_item(tern_sum(x)); /* no longer a number, which would be free */
-    uint64_t begin = tern_get_stats(ctx).launches;
+    uint64_t begin = tern_stats_of(ctx).launches;
     tern_tensor *loss = tern_l1_loss(tern_forward(model, x), y, TERN_MEAN);
-    uint64_t forward = tern_get_stats(ctx).launches - begin;
+    uint64_t forward = tern_stats_of(ctx).launches - begin;
     tern_backward(loss);
-    uint64_t backward = tern_get_stats(ctx).launches - begin - forward;
+    uint64_t backward = tern_stats_of(ctx).launches - begin - forward;
     if (forward == s->forward && backward == s->backward) return true;
     printf("%s: %llu launches forward, %llu backward; expected %llu, %llu\n", s->module,
            (unsigned long long)forward, (unsigned long long)backward,
@@ -145,7 +145,7 @@ static tern_module *many_layers(tern_ctx *ctx) {
 }
 
 static uint64_t launches_now(const tern_ctx *ctx) {
-    return tern_get_stats(ctx).launches;
+    return tern_stats_of(ctx).launches;
 }
 
 /* How many of the optimizers' steady steps start another number of kernels than they should. */

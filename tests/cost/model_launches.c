@@ -238,7 +238,7 @@ enum { N_ROWS = sizeof rows / sizeof rows[0] };
 /* ---- counting -------------------------------------------------------------------------------- */
 
 static uint64_t launches(const subject *s) {
-    return tern_get_stats(s->ctx).launches;
+    return tern_stats_of(s->ctx).launches;
 }
 
 static counts run_step(const row *r, subject *s) {

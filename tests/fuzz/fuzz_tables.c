@@ -28,12 +28,12 @@ static tern_value read_csv(tern_ctx *ctx, const uint8_t *data, size_t size) {
     tern_csv *csv = tern_csv_over(ctx, "input", copy, size, &o);
     if (!csv) return tern_none();
     size_t letters = 0;
-    for (int64_t row = 0; row < tern_csv_rows(csv); row++)
-        for (int c = 0; c < tern_csv_columns(csv); c++)
+    for (int64_t row = 0; row < tern_csv_row_count(csv); row++)
+        for (int c = 0; c < tern_csv_column_count(csv); c++)
             letters += strlen(tern_csv_text(csv, row, c));
     fuzz_require(letters < SIZE_MAX, "cells beyond the file");
     tern_tensor *codes = tern_csv_classes(csv, tern_csv_name(csv, 0), NULL);
-    fuzz_require(tern_numel(codes) == tern_csv_rows(csv), tern_error(ctx));
+    fuzz_require(tern_numel(codes) == tern_csv_row_count(csv), tern_error(ctx));
     tern_tensor *numbers = tern_csv_numbers(csv, NULL, 0);
     return tern_is_nil(numbers) ? tern_none() : tern_tensor_value(numbers);
 }

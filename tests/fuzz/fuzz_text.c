@@ -1,6 +1,6 @@
 /*
  * fuzz_text.c: the readers of people's texts against any bytes: PyTorch's notation,
- * transforms, recipes.
+ * transforms, recipes, subscripts.
  *
  * With clang's -fsanitize=fuzzer this is a fuzz target. With -DFUZZ_SMOKE it is a program of its own
  * that feeds the target a fixed number of inputs, made from a seed by changing small texts.
@@ -9,6 +9,7 @@
 
 #include "tern/data.h"
 #include "tern/describe.h"
+#include "tern/ops.h"
 
 #include "training/recipe.h"
 
@@ -40,6 +41,18 @@ static void try_recipe(tern_ctx *ctx, char *text) {
     tern_error_clear(ctx);
 }
 
+/* A part of the tensor, or a message in one line that names the subscript. */
+static void try_subscript(tern_ctx *ctx, const char *text) {
+    tern_tensor *x = tern_zeros(ctx, TERN_SHAPE(2, 3, 4), TERN_FLOAT32);
+    tern_tensor *part = tern_index(x, text);
+    if (tern_check(ctx) == TERN_OK)
+        fuzz_require(tern_numel(part) <= 24, "a part that is larger than the whole");
+    else
+        fuzz_require(tern_is_nil(part) && !strchr(tern_error(ctx), '\n'), tern_error(ctx));
+    *fuzz_accepted() += tern_check(ctx) == TERN_OK;
+    tern_error_clear(ctx);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     tern_ctx *ctx = fuzz_context();
     tern_scope scope = tern_scope_begin(ctx, 0);
@@ -50,6 +63,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     tern_error_clear(ctx);
     try_transforms(ctx, text);
     try_recipe(ctx, text);
+    try_subscript(ctx, text);
     tern_scope_end(scope);
     return 0;
 }
@@ -63,8 +77,9 @@ static size_t seed_input(uint8_t *out, size_t room) {
         "ReLU()\n)",
         "SGD(lr=1e-3, momentum=0.9, nesterov=True, foreach=None, name='x', dtype=torch.float32)",
         "model = mlp # a comment\nepochs=3\nclip = 1e2\nkeep=best\n\ntarget = price",
-        "standardize = 0\ntest_share = 0.5\nseed = -7\nworkers=2\nepochs = 0x3"};
-    const char *text = texts[fuzz_draw(5)];
+        "standardize = 0\ntest_share = 0.5\nseed = -7\nworkers=2\nepochs = 0x3",
+        "1:, ..., None, -1"};
+    const char *text = texts[fuzz_draw(6)];
     size_t length = strlen(text);
     fuzz_require(length <= room, "no room for a seed");
     memcpy(out, text, length);

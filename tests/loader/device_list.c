@@ -11,8 +11,8 @@
 int main(int argc, char **argv) {
     tern_load_report *report = tern_load_report_new(argc > 1 ? (int)strtol(argv[1], NULL, 10) : 0);
     if (!report) return 1;
-    for (size_t i = 0; i < tern_load_report_devices(report); i++) {
-        const tern_device_entry *d = tern_load_report_device(report, i);
+    for (size_t i = 0; i < tern_load_report_device_count(report); i++) {
+        const tern_device_entry *d = tern_load_report_device_at(report, i);
         printf("%s|%s|%s|%s|%s|%s|%d\n", d->name, d->plugin, d->variant,
                tern_device_state_name(d->state), d->reason, d->identity, d->is_default);
     }

@@ -152,14 +152,14 @@ Test(attention_layer, attends_to_itself_in_three_launches_and_seven_backward) {
         tern_tensor *in[] = {x, tern_module_tensor(m, "in_proj_weight"),
                              tern_module_tensor(m, "in_proj_bias")};
         tern_tensor *seed = tern_detach(tern_cos(forward(&s, m, x, x, false)));
-        uint64_t before = tern_get_stats(ctx).launches;
+        uint64_t before = tern_stats_of(ctx).launches;
         tern_tensor *y = forward(&s, m, x, x, false);
-        uint64_t middle = tern_get_stats(ctx).launches;
+        uint64_t middle = tern_stats_of(ctx).launches;
         tern_grad(&y, 1, in, 3, &seed, 0, grads);
         cr_assert_eq(tern_check(ctx), TERN_OK, "%s", tern_error(ctx));
         cr_assert_eq(middle - before, 3, "%d launches", (int)(middle - before));
-        cr_assert_leq(tern_get_stats(ctx).launches - middle, 7, "%d launches backward",
-                      (int)(tern_get_stats(ctx).launches - middle));
+        cr_assert_leq(tern_stats_of(ctx).launches - middle, 7, "%d launches backward",
+                      (int)(tern_stats_of(ctx).launches - middle));
     }
 }
 

@@ -48,14 +48,14 @@ static uint64_t peak_of(int segments, tern_tensor **out_grad) {
     tern_module *m = tern_nn(ctx, strcat(text, ")"));
     tern_tensor *x = tern_ones(ctx, TERN_SHAPE(256, 64), TERN_FLOAT32);
     tern_reset_peak(ctx);
-    uint64_t before = tern_get_stats(ctx).device_bytes;
+    uint64_t before = tern_stats_of(ctx).device_bytes;
     tern_scope scope = tern_scope_begin(ctx, 0);
     tern_tensor *y = segments ? tern_checkpoint_sequential(m, segments, x) : tern_forward(m, x);
     tern_backward(tern_sum(y));
     tern_scope_end(scope);
     *out_grad = tern_grad_of(tern_module_tensor(m, "0.weight"));
     CHECK_CLEAN();
-    return tern_get_stats(ctx).device_bytes_peak - before;
+    return tern_stats_of(ctx).device_bytes_peak - before;
 }
 
 Test(checkpoint, the_peak_of_memory_is_smaller) {

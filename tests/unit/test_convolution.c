@@ -46,7 +46,7 @@ static tern_tensor *convolve(tern_ctx *ctx, tern_tensor *const *in, int count, v
 }
 
 static uint64_t launches(tern_ctx *ctx) {
-    return tern_get_stats(ctx).launches;
+    return tern_stats_of(ctx).launches;
 }
 
 /* All gradients of the result, under a gradient without a pattern. */

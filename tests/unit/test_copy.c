@@ -162,7 +162,7 @@ Test(copy, a_copy_without_memory_leaves_nothing_behind) {
     tern_module *m = tern_nn(ctx, "Sequential(Linear(8, 8), LSTM(8, 4), BatchNorm1d(4))");
     tern_optim *o = tern_optim_new(tern_module_get(m, "0"), "Adam()");
     train(tern_nn(ctx, "Linear(3, 2)"), o, 1);
-    uint64_t before = tern_get_stats(ctx).device_bytes;
+    uint64_t before = tern_stats_of(ctx).device_bytes;
     for (uint64_t n = 1;; n++) {
         tern_fail_allocation(n);
         tern_module *copy = tern_module_copy(m);
@@ -171,7 +171,7 @@ Test(copy, a_copy_without_memory_leaves_nothing_behind) {
         if (own) break;
         cr_assert_eq(tern_error_clear(ctx), TERN_ERR_OUT_OF_MEMORY);
         tern_module_free(copy);
-        cr_assert_eq(tern_get_stats(ctx).device_bytes, before);
+        cr_assert_eq(tern_stats_of(ctx).device_bytes, before);
         cr_assert_lt(n, 100000);
     }
     CHECK_CLEAN();

@@ -32,7 +32,7 @@ Test(csv, quotes_line_ends_and_empty_lines_are_those_of_the_rfc) {
                               "\"\",y\"z\",\"w\"",
                               NULL);
     cr_assert_not_null(csv, "%s", tern_error(ctx));
-    cr_assert(tern_csv_rows(csv) == 2 && tern_csv_columns(csv) == 3);
+    cr_assert(tern_csv_row_count(csv) == 2 && tern_csv_column_count(csv) == 3);
     cr_assert_str_eq(tern_csv_name(csv, 0), "name");
     cr_assert_str_eq(tern_csv_name(csv, 1), "a \"b\"");
     cr_assert(tern_csv_column(csv, "c") == 2 && tern_csv_column(csv, "d") == -1);
@@ -138,7 +138,7 @@ Test(csv, any_byte_may_be_the_delimiter) {
                               "2",
                               &o);
     cr_assert_not_null(csv, "%s", tern_error(ctx));
-    cr_assert_eq(tern_csv_columns(csv), 2);
+    cr_assert_eq(tern_csv_column_count(csv), 2);
     check_cell(csv, 0, 1, "2");
     tern_close(ctx);
 }
@@ -159,7 +159,7 @@ Test(csv, a_zero_byte_is_no_text) {
     check_says(ctx, "t.csv: not a text file: byte 1 is zero");
     cr_assert_null(tern_csv_open(ctx, "/nowhere/t.csv", NULL));
     cr_assert_not_null(strstr(tern_error(ctx), "/nowhere/t.csv"), "%s", tern_error(ctx));
-    cr_assert(tern_csv_rows(NULL) == 0 && tern_csv_columns(NULL) == 0);
+    cr_assert(tern_csv_row_count(NULL) == 0 && tern_csv_column_count(NULL) == 0);
     tern_close(ctx);
 }
 

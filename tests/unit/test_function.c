@@ -165,13 +165,13 @@ Test(function, an_application_without_memory_leaves_nothing_behind) {
     tern_tensor *both[2] = {x, x}, *out[2];
     for (uint64_t n = 1;; n++) {
         tern_scope scope = tern_scope_begin(ctx, 0);
-        uint64_t before = tern_get_stats(ctx).device_bytes;
+        uint64_t before = tern_stats_of(ctx).device_bytes;
         tern_fail_allocation(n);
         tern_status status = tern_function_apply_all(&pair, both, 2, calls, out);
         tern_fail_allocation(0);
         if (status == TERN_OK) break;
         tern_error_clear(ctx);
-        cr_assert_eq(tern_get_stats(ctx).device_bytes, before);
+        cr_assert_eq(tern_stats_of(ctx).device_bytes, before);
         tern_scope_end(scope);
         tern_empty_cache(ctx);
         cr_assert_lt(n, 1000);

@@ -18,9 +18,9 @@ TestSuite(fused, .init = open_context, .fini = close_context);
 
 static uint64_t launches_of_silu(void) {
     tern_tensor *x = tern_linspace(ctx, -1, 1, 8);
-    uint64_t before = tern_get_stats(ctx).launches;
+    uint64_t before = tern_stats_of(ctx).launches;
     tern_silu(x);
-    return tern_get_stats(ctx).launches - before;
+    return tern_stats_of(ctx).launches - before;
 }
 
 Test(fused, a_family_that_is_switched_off_is_composed) {

@@ -98,7 +98,7 @@ static tern_tensor *attend(tern_ctx *own, tern_tensor *const *in, int count, voi
 }
 
 static uint64_t launches(void) {
-    return tern_get_stats(ctx).launches;
+    return tern_stats_of(ctx).launches;
 }
 
 /* The value and the three gradients, one after the other; how many numbers. */

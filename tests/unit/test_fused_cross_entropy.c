@@ -168,17 +168,17 @@ static void check_launches(const char *device, tern_dtype dtype, int options) {
              .ignore_index = 0};
     if (options & 8) h.target = tern_abs(randn(own, TERN_SHAPE(3, 5, 2), dtype));
     if (options & 16) h.weight = tern_abs(randn(own, TERN_SHAPE(5), dtype));
-    uint64_t before = tern_get_stats(own).launches;
+    uint64_t before = tern_stats_of(own).launches;
     tern_tensor *loss = loss_of(own, &x, 1, &h);
-    uint64_t middle = tern_get_stats(own).launches;
+    uint64_t middle = tern_stats_of(own).launches;
     tern_tensor *seed = tern_randn_like(loss);
-    uint64_t seeded = tern_get_stats(own).launches;
+    uint64_t seeded = tern_stats_of(own).launches;
     tern_grad(&loss, 1, &x, 1, &seed, 0, &dx);
     cr_assert_eq(tern_check(own), TERN_OK, "%s", tern_error(own));
     cr_assert_eq(middle - before, 1, "%s, options %d: %d launches", device, options,
                  (int)(middle - before));
-    cr_assert_eq(tern_get_stats(own).launches - seeded, 1, "%s, options %d: %d launches backward",
-                 device, options, (int)(tern_get_stats(own).launches - seeded));
+    cr_assert_eq(tern_stats_of(own).launches - seeded, 1, "%s, options %d: %d launches backward",
+                 device, options, (int)(tern_stats_of(own).launches - seeded));
     tern_close(own);
 }
 

@@ -61,7 +61,7 @@ static tern_tensor *seed(tern_dtype dtype) {
 }
 
 static uint64_t launches(void) {
-    return tern_get_stats(ctx).launches;
+    return tern_stats_of(ctx).launches;
 }
 
 static int gradient(const setting *s, tern_dtype dtype, bool composed, double *out) {

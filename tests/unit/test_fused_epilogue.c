@@ -44,7 +44,7 @@ static void same_bits(tern_tensor *a, tern_tensor *b, const char *what) {
 }
 
 static uint64_t launches(void) {
-    return tern_get_stats(ctx).launches;
+    return tern_stats_of(ctx).launches;
 }
 
 static const char *const formulas[] = {

@@ -139,14 +139,14 @@ Test(fused_norm, forward_is_one_launch_and_backward_another) {
         int n = 1;
         tern_tensor *w = c->weight ? inputs[n++] = leaf(numbers(own, TERN_FLOAT32, 1)) : NULL;
         tern_tensor *b = c->bias ? inputs[n++] = leaf(numbers(own, TERN_FLOAT32, 2)) : NULL;
-        uint64_t start = tern_get_stats(ctx).launches;
+        uint64_t start = tern_stats_of(ctx).launches;
         tern_tensor *y = apply_to(x, w, b, c);
-        uint64_t middle = tern_get_stats(ctx).launches;
+        uint64_t middle = tern_stats_of(ctx).launches;
         tern_grad(&y, 1, inputs, n, &seed, 0, grads);
         check(c->name);
         cr_assert_eq(middle - start, 1, "%s: %d launches", c->name, (int)(middle - start));
-        cr_assert_eq(tern_get_stats(ctx).launches - middle, 1, "%s: %d launches backward", c->name,
-                     (int)(tern_get_stats(ctx).launches - middle));
+        cr_assert_eq(tern_stats_of(ctx).launches - middle, 1, "%s: %d launches backward", c->name,
+                     (int)(tern_stats_of(ctx).launches - middle));
     }
 }
 
@@ -288,9 +288,9 @@ Test(fused_norm, derivatives_of_the_composition_are_right) {
 Test(fused_norm, the_graph_does_not_keep_the_output) {
     tern_tensor *x = leaf(numbers(TERN_SHAPE(3, 4, 64), TERN_FLOAT32, 0));
     tern_tensor *y = apply_to(x, NULL, NULL, &cases[9]);
-    uint64_t bytes = tern_get_stats(ctx).device_bytes, own = sizeof(float) * 3 * 4 * 64;
+    uint64_t bytes = tern_stats_of(ctx).device_bytes, own = sizeof(float) * 3 * 4 * 64;
     tern_drop(y);
-    cr_assert_leq(tern_get_stats(ctx).device_bytes + own, bytes);
+    cr_assert_leq(tern_stats_of(ctx).device_bytes + own, bytes);
 }
 
 /* ---- running statistics ---- */
@@ -330,10 +330,10 @@ Test(fused_norm, running_statistics_move_in_one_launch) {
             tern_to_dtype(tern_add(mean, var), TERN_FLOAT64); /* they are settled */
             tern_set_composed(ctx, "all", composed);
             uint64_t versions = tern_version(mean) + tern_version(var);
-            uint64_t before = tern_get_stats(ctx).launches;
+            uint64_t before = tern_stats_of(ctx).launches;
             train(names[i], x, mean, var);
             check(names[i]);
-            uint64_t launches = tern_get_stats(ctx).launches - before;
+            uint64_t launches = tern_stats_of(ctx).launches - before;
             cr_assert_eq(tern_version(mean) + tern_version(var), versions + 2);
             cr_assert(composed || i || launches == 2, "%d launches", (int)launches);
             expect_running(x, mean, var, i == 0);

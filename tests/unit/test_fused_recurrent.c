@@ -240,7 +240,7 @@ Test(fused_recurrent, a_recorded_gradient_has_the_same_values) {
 /* ---- launches -------------------------------------------------------------------------------- */
 
 static uint64_t launches(void) {
-    return tern_get_stats(ctx).launches;
+    return tern_stats_of(ctx).launches;
 }
 
 /* Forward, the loss and backward of a module over `steps`. */

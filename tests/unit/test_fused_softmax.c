@@ -132,11 +132,11 @@ static void check_launches(const char *device, const how *h, tern_dtype dtype, u
     x = tern_requires_grad(tern_detach(x), true);
     tern_tensor *g = tern_to_dtype(tern_randn(own, TERN_SHAPE(3, 4, 5), NULL),
                                    h->dtype == TERN_DTYPE_DEFAULT ? dtype : h->dtype);
-    uint64_t before = tern_get_stats(own).launches;
+    uint64_t before = tern_stats_of(own).launches;
     tern_tensor *y = apply(own, &x, 1, (void *)(uintptr_t)h);
-    uint64_t middle = tern_get_stats(own).launches;
+    uint64_t middle = tern_stats_of(own).launches;
     tern_grad(&y, 1, &x, 1, &g, 0, &dx);
-    uint64_t after = tern_get_stats(own).launches;
+    uint64_t after = tern_stats_of(own).launches;
     cr_assert_eq(tern_check(own), TERN_OK, "%s", tern_error(own));
     cr_assert_eq(middle - before, wanted, "%s on %s: %d launches", h->name, device,
                  (int)(middle - before));

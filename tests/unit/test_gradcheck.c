@@ -122,7 +122,7 @@ Test(gradcheck, a_parameter_held_by_the_function_is_checked_too) {
 Test(gradcheck, nothing_is_left_behind) {
     tern_tensor *in[] = {leaf(2, 3, -1, 0.37), leaf(1, 3, 0.5, 0.21)};
     check_twice(mixture, in, 2);
-    uint64_t held_bytes = tern_get_stats(ctx).device_bytes;
+    uint64_t held_bytes = tern_stats_of(ctx).device_bytes;
     check_twice(mixture, in, 2);
-    cr_assert_eq(tern_get_stats(ctx).device_bytes, held_bytes);
+    cr_assert_eq(tern_stats_of(ctx).device_bytes, held_bytes);
 }

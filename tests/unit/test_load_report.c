@@ -21,8 +21,8 @@ static tern_load_report *report_of(int probe_ms) {
 static const tern_plugin_entry *plugin_of(const tern_load_report *report, const char *name) {
     char file[128];
     snprintf(file, sizeof file, "/%s.tern", name);
-    for (size_t i = 0; i < tern_load_report_plugins(report); i++) {
-        const tern_plugin_entry *p = tern_load_report_plugin(report, i);
+    for (size_t i = 0; i < tern_load_report_plugin_count(report); i++) {
+        const tern_plugin_entry *p = tern_load_report_plugin_at(report, i);
         const char *slash = strrchr(p->manifest, '/');
         if (slash && strcmp(slash, file) == 0) return p;
     }
@@ -31,8 +31,8 @@ static const tern_plugin_entry *plugin_of(const tern_load_report *report, const 
 }
 
 static const tern_device_entry *device_of(const tern_load_report *report, const char *name) {
-    for (size_t i = 0; i < tern_load_report_devices(report); i++) {
-        const tern_device_entry *d = tern_load_report_device(report, i);
+    for (size_t i = 0; i < tern_load_report_device_count(report); i++) {
+        const tern_device_entry *d = tern_load_report_device_at(report, i);
         if (strcmp(d->name, name) == 0) return d;
     }
     cr_assert(false, "no device %s", name);
@@ -42,8 +42,8 @@ static const tern_device_entry *device_of(const tern_load_report *report, const 
 static const char *default_of(const tern_load_report *report) {
     const char *name = "none";
     int count = 0;
-    for (size_t i = 0; i < tern_load_report_devices(report); i++) {
-        const tern_device_entry *d = tern_load_report_device(report, i);
+    for (size_t i = 0; i < tern_load_report_device_count(report); i++) {
+        const tern_device_entry *d = tern_load_report_device_at(report, i);
         if (d->is_default) name = d->name;
         count += d->is_default;
     }
@@ -70,7 +70,8 @@ Test(load_report, discovery_opens_nothing) {
     cr_assert_eq(device_of(report, "crash_at_load")->state, TERN_STATE_NOT_PROBED);
     cr_assert_eq(device_of(report, "hang_at_load")->state, TERN_STATE_NOT_PROBED);
     expect(report, "crash_at_load", TERN_STAGE_FILE, true, "");
-    cr_assert_str_eq(tern_load_report_device(report, 0)->name, "crash_at_load", "not by priority");
+    cr_assert_str_eq(tern_load_report_device_at(report, 0)->name, "crash_at_load",
+                     "not by priority");
     tern_load_report_free(report);
     folder_close(&f);
 }
@@ -98,7 +99,7 @@ Test(load_report, what_is_wrong_with_the_files_is_told_by_stage) {
     expect(report, "nonsense", TERN_STAGE_MANIFEST, false, "nonsense.tern:1: expected");
     expect(report, "future", TERN_STAGE_MANIFEST, false, "plugin ABI 1");
     expect(report, "typo", TERN_STAGE_FILE, true, "warning: line 4: unknown key 'priorty' ignored");
-    cr_assert_eq(tern_load_report_plugins(report), 7);
+    cr_assert_eq(tern_load_report_plugin_count(report), 7);
     cr_assert_str_eq(tern_device_state_name(device_of(report, "missing")->state), "unavailable");
     cr_assert_str_eq(device_of(report, "missing")->reason, "not installed: missing.so is missing");
     cr_assert_not(tern_load_report_ok(report));
@@ -114,7 +115,7 @@ Test(load_report, what_is_merely_absent_is_no_fault) {
     tern_load_report *report = report_of(0);
     cr_assert(tern_load_report_ok(report));
     cr_assert_str_eq(default_of(report), "cpu_legal");
-    cr_assert_str_eq(tern_load_report_device(report, 0)->name, "gpu");
+    cr_assert_str_eq(tern_load_report_device_at(report, 0)->name, "gpu");
     tern_load_report_free(report);
     folder_close(&f);
 }
@@ -138,8 +139,8 @@ Test(load_report, variants_and_duplicates_are_reported) {
     expect(report, "c", TERN_STAGE_MANIFEST, false, "it requires the CPU feature 'quantum'");
     expect(report, "same", TERN_STAGE_FILE, true, "not used: its library is also that of");
     expect(report, "link", TERN_STAGE_FILE, true, "this is the same file as");
-    cr_assert_eq(tern_load_report_devices(report), 1);
-    cr_assert_str_eq(tern_load_report_device(report, 0)->variant, "b");
+    cr_assert_eq(tern_load_report_device_count(report), 1);
+    cr_assert_str_eq(tern_load_report_device_at(report, 0)->variant, "b");
     cr_assert(tern_load_report_ok(report));
     tern_load_report_free(report);
     folder_close(&f);
@@ -154,14 +155,15 @@ Test(load_report, a_broken_override_does_not_hide_the_sound_one) {
     snprintf(path, sizeof path, "%s:%s:%s", first.path, second.path, first.path);
     setenv("TERN_PLUGIN_PATH", path, 1);
     tern_load_report *report = report_of(0);
-    cr_assert_eq(tern_load_report_devices(report), 1);
-    cr_assert_eq(tern_load_report_device(report, 0)->state, TERN_STATE_NOT_PROBED);
-    cr_assert_eq(tern_load_report_searches(report), 3);
-    cr_assert_not(tern_load_report_search(report, 2)->found);
-    cr_assert_str_eq(tern_load_report_search(report, 2)->message, "searched already: listed twice");
-    cr_assert_null(tern_load_report_search(report, 3));
-    cr_assert_null(tern_load_report_plugin(report, 2));
-    cr_assert_null(tern_load_report_device(report, 1));
+    cr_assert_eq(tern_load_report_device_count(report), 1);
+    cr_assert_eq(tern_load_report_device_at(report, 0)->state, TERN_STATE_NOT_PROBED);
+    cr_assert_eq(tern_load_report_search_count(report), 3);
+    cr_assert_not(tern_load_report_search_at(report, 2)->found);
+    cr_assert_str_eq(tern_load_report_search_at(report, 2)->message,
+                     "searched already: listed twice");
+    cr_assert_null(tern_load_report_search_at(report, 3));
+    cr_assert_null(tern_load_report_plugin_at(report, 2));
+    cr_assert_null(tern_load_report_device_at(report, 1));
     tern_load_report_free(report);
     folder_close(&second);
     folder_close(&first);
@@ -207,7 +209,7 @@ Test(load_report, texts_are_valid_utf8) {
     plugin_folder f = folder_open();
     setenv("TERN_PLUGIN_PATH", "/tmp/b\xff\x1b[2J\xc3\xa4\xe2\x82", 1);
     tern_load_report *report = report_of(0);
-    cr_assert_str_eq(tern_load_report_search(report, 0)->path, "/tmp/b??[2J\xc3\xa4??");
+    cr_assert_str_eq(tern_load_report_search_at(report, 0)->path, "/tmp/b??[2J\xc3\xa4??");
     tern_load_report_free(report);
     folder_close(&f);
 }

@@ -17,13 +17,13 @@ Test(from_memory, uses_the_memory_itself_until_the_last_tensor_is_gone) {
     float *memory = tern_alloc(4 * sizeof *memory);
     int released = 0;
     for (int i = 0; i < 4; i++) memory[i] = (float)i;
-    uint64_t held = tern_get_stats(ctx).device_bytes;
+    uint64_t held = tern_stats_of(ctx).device_bytes;
     tern_scope scope = tern_scope_begin(ctx, 0);
     tern_tensor *tensor =
         tern_from_memory(ctx, memory, TERN_SHAPE(2, 2), TERN_FLOAT32, count_release, &released);
     cr_assert_eq(tern_item(tern_select(tern_select(tensor, 0, 1), 0, 1)), 3.0);
     tern_tensor *row = tern_keep(tern_select(tensor, 0, 1));
-    cr_assert_eq(tern_get_stats(ctx).device_bytes - held, 0, "the memory was copied");
+    cr_assert_eq(tern_stats_of(ctx).device_bytes - held, 0, "the memory was copied");
     float changed[4] = {5, 6, 7, 8};
     cr_assert_eq(tern_write_host(tensor, changed, sizeof changed), TERN_OK);
     cr_assert_eq(memory[3], 8.0f, "a write went elsewhere");
@@ -114,10 +114,10 @@ Test(map, gives_the_values_that_loading_gives) {
 static uint64_t device_bytes(tern_ctx *ctx, const char *path,
                              tern_value (*read)(tern_ctx *ctx, const char *path)) {
     tern_scope scope = tern_scope_begin(ctx, 0);
-    uint64_t before = tern_get_stats(ctx).device_bytes;
+    uint64_t before = tern_stats_of(ctx).device_bytes;
     tern_value value = read(ctx, path);
     cr_assert_neq(value.kind, TERN_VALUE_NONE, "%s", tern_error(ctx));
-    uint64_t bytes = tern_get_stats(ctx).device_bytes - before;
+    uint64_t bytes = tern_stats_of(ctx).device_bytes - before;
     tern_scope_end(scope);
     return bytes;
 }

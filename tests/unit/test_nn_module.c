@@ -246,7 +246,7 @@ static uint64_t peak_of(int layers) {
     tern_tensor *x = tern_ones(ctx, TERN_SHAPE(1000), TERN_FLOAT32);
     tern_reset_peak(ctx);
     tern_forward(model, x);
-    uint64_t peak = tern_get_stats(ctx).device_bytes_peak;
+    uint64_t peak = tern_stats_of(ctx).device_bytes_peak;
     tern_scope_end(scope);
     return peak;
 }
@@ -313,15 +313,15 @@ Test(nn_module, to_dtype_converts_floats_gradients_and_ties) {
 }
 
 Test(nn_module, a_module_dies_with_its_scope_and_gives_its_memory_back) {
-    uint64_t before = tern_get_stats(ctx).device_bytes;
+    uint64_t before = tern_stats_of(ctx).device_bytes;
     tern_scope scope = tern_scope_begin(ctx, 0);
     tern_module *m = tern_nn(ctx, "Sequential(Linear(50, 50), ReLU(), Linear(50, 1))");
     cr_assert_eq(tern_module_count_parameters(m), 50 * 50 + 50 + 51);
-    cr_assert_gt(tern_get_stats(ctx).device_bytes, before);
+    cr_assert_gt(tern_stats_of(ctx).device_bytes, before);
     tern_scope_end(scope);
-    cr_assert_eq(tern_get_stats(ctx).device_bytes, before);
+    cr_assert_eq(tern_stats_of(ctx).device_bytes, before);
     tern_module_free(tern_nn(ctx, "Linear(50, 50)"));
-    cr_assert_eq(tern_get_stats(ctx).device_bytes, before);
+    cr_assert_eq(tern_stats_of(ctx).device_bytes, before);
     CHECK_CLEAN();
 }
 

@@ -44,13 +44,13 @@ Test(ops_mean, is_one_launch_and_its_gradient_none) {
         tern_tensor *x = tern_zeros(ctx, TERN_SHAPE(3, 4), (tern_dtype)dtype);
         tern_item(tern_sum(x)); /* no longer a number, which would be free */
         tern_requires_grad(x, true);
-        uint64_t before = tern_get_stats(ctx).launches;
+        uint64_t before = tern_stats_of(ctx).launches;
         tern_tensor *mean = tern_mean(x);
-        cr_assert_eq(tern_get_stats(ctx).launches, before + 1);
+        cr_assert_eq(tern_stats_of(ctx).launches, before + 1);
         tern_tensor *grad;
         tern_grad(&mean, 1, &x, 1, NULL, 0, &grad);
         cr_assert_eq(tern_check(ctx), TERN_OK, "%s", tern_error(ctx));
-        cr_assert_eq(tern_get_stats(ctx).launches, before + 1, "dtype %d", dtype);
+        cr_assert_eq(tern_stats_of(ctx).launches, before + 1, "dtype %d", dtype);
     }
     tern_close(ctx);
 }
@@ -67,9 +67,9 @@ Test(ops_mean, a_count_beyond_sixteen_bits_divides_the_gradient) {
 Test(ops_mean, a_product_with_a_number_is_a_number_and_has_a_history) {
     tern_ctx *ctx = tern_open("cpu_ref");
     tern_tensor *x = tern_requires_grad(tern_full(ctx, TERN_SHAPE(2), 3, TERN_FLOAT32), true);
-    uint64_t before = tern_get_stats(ctx).launches;
+    uint64_t before = tern_stats_of(ctx).launches;
     tern_tensor *y = tern_div_scalar(tern_mul_scalar(x, 0.1), 3);
-    cr_assert_eq(tern_get_stats(ctx).launches, before);
+    cr_assert_eq(tern_stats_of(ctx).launches, before);
     tern_tensor *sum = tern_sum(y), *grad;
     cr_assert_eq(tern_item(tern_select(y, 0, 1)), (double)(0.1f * 3 / 3));
     tern_grad(&sum, 1, &x, 1, NULL, 0, &grad);

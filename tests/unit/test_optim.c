@@ -251,7 +251,7 @@ Test(optim, loading_twice_frees_what_it_replaces) {
         tern_scope scope = tern_scope_begin(ctx, 0);
         tern_optim_load_state_dict(adam, tern_optim_state_dict(adam));
         tern_scope_end(scope);
-        uint64_t bytes = tern_get_stats(ctx).device_bytes;
+        uint64_t bytes = tern_stats_of(ctx).device_bytes;
         if (i == 0) before = bytes;
         cr_assert_eq(bytes, before);
     }
@@ -482,9 +482,9 @@ Test(optim, an_update_is_rehearsed_once) {
     tern_backward(tern_sum(tern_forward(m, tern_ones(ctx, TERN_SHAPE(1, 2), TERN_FLOAT32))));
     uint64_t first = 0, later = 0;
     for (int step = 0; step < 3; step++) {
-        uint64_t before = tern_get_stats(ctx).launches;
+        uint64_t before = tern_stats_of(ctx).launches;
         cr_assert_eq(tern_optim_step(optim), TERN_OK, "%s", tern_error(ctx));
-        later = tern_get_stats(ctx).launches - before;
+        later = tern_stats_of(ctx).launches - before;
         if (step == 0) first = later;
     }
     cr_assert_gt(first, later);

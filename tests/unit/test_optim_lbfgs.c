@@ -146,9 +146,9 @@ Test(optim_lbfgs, memory_does_not_grow_with_steps) {
         tern_scope scope = tern_scope_begin(ctx, 0);
         tern_optim_step_closure(v.optim, evaluate, &v, NULL);
         tern_scope_end(scope);
-        if (i == 2) before = tern_get_stats(ctx).device_bytes;
+        if (i == 2) before = tern_stats_of(ctx).device_bytes;
     }
-    cr_assert_eq(tern_get_stats(ctx).device_bytes, before);
+    cr_assert_eq(tern_stats_of(ctx).device_bytes, before);
     CHECK_CLEAN();
 }
 

@@ -164,10 +164,10 @@ Test(plan, gets_its_workspace_and_gives_it_back) {
     cr_assert_eq(product(4), 24);
     cr_assert_not_null(seen_workspace);
     const tern_bbuffer *first = seen_workspace;
-    uint64_t held = tern_get_stats(ctx).device_bytes;
+    uint64_t held = tern_stats_of(ctx).device_bytes;
     cr_assert_eq(product(4), 24);
     cr_assert_eq(seen_workspace, first, "the workspace was not used again");
-    cr_assert_eq(tern_get_stats(ctx).device_bytes, held);
+    cr_assert_eq(tern_stats_of(ctx).device_bytes, held);
 }
 
 Test(plan, without_memory_is_done_without) {

@@ -92,14 +92,14 @@ static void check_launches(tern_grad_fn fn, const row *r) {
     tern_tensor *x = leaf(ctx, data, 6, TERN_FLOAT32);
     tern_tensor *seed = tern_from_data(ctx, data, TERN_SHAPE(6), TERN_FLOAT64), *grad;
     seed = tern_to_dtype(seed, TERN_FLOAT32);
-    uint64_t before = tern_get_stats(ctx).launches;
+    uint64_t before = tern_stats_of(ctx).launches;
     tern_tensor *y = fn(ctx, &x, 1, (void *)(uintptr_t)r);
-    uint64_t middle = tern_get_stats(ctx).launches;
+    uint64_t middle = tern_stats_of(ctx).launches;
     tern_grad(&y, 1, &x, 1, &seed, 0, &grad);
     cr_assert_eq(tern_check(ctx), TERN_OK, "%s", tern_error(ctx));
     cr_assert_eq(middle - before, 1, "%s: %d launches", r->name, (int)(middle - before));
-    cr_assert_eq(tern_get_stats(ctx).launches - middle, 1, "%s: %d launches backward", r->name,
-                 (int)(tern_get_stats(ctx).launches - middle));
+    cr_assert_eq(tern_stats_of(ctx).launches - middle, 1, "%s: %d launches backward", r->name,
+                 (int)(tern_stats_of(ctx).launches - middle));
     tern_close(ctx);
 }
 
@@ -138,16 +138,16 @@ static void check_loss(tern_ctx *ctx, int which, const char *reduction) {
     tern_dict_set(named, "reduction", tern_text(reduction));
     bool whole = strcmp(reduction, "none") == 0;
     int count = losses[which].tensors;
-    uint64_t before = tern_get_stats(ctx).launches;
+    uint64_t before = tern_stats_of(ctx).launches;
     tern_value y = tern_call(ctx, strcat(name, function), args, count < 2 ? 2 : count, named);
     cr_assert_eq(tern_check(ctx), TERN_OK, "%s: %s", function, tern_error(ctx));
-    uint64_t middle = tern_get_stats(ctx).launches;
+    uint64_t middle = tern_stats_of(ctx).launches;
     tern_grad(&y.as.tensor, 1, inputs, count, whole ? &ones : NULL, 0, grads);
     cr_assert_eq(tern_check(ctx), TERN_OK, "%s: %s", function, tern_error(ctx));
     cr_assert_eq(middle - before, whole ? 1 : 2, "%s, %s: %d launches", function, reduction,
                  (int)(middle - before));
-    cr_assert_eq(tern_get_stats(ctx).launches - middle, 1, "%s, %s: %d launches backward", function,
-                 reduction, (int)(tern_get_stats(ctx).launches - middle));
+    cr_assert_eq(tern_stats_of(ctx).launches - middle, 1, "%s, %s: %d launches backward", function,
+                 reduction, (int)(tern_stats_of(ctx).launches - middle));
 }
 
 Test(pointwise, losses_are_two_launches_forward_and_one_backward) {
@@ -165,15 +165,15 @@ Test(pointwise, norms_by_given_statistics_are_one_launch_and_one_with_two_sums_b
     x = tern_requires_grad(tern_detach(tern_reshape(x, TERN_SHAPE(2, 3))), true);
     tern_tensor *bias = leaf(ctx, data, 3, TERN_FLOAT32), *seed = tern_ones_like(x);
     tern_tensor *mean = tern_detach(weight), *var = tern_detach(bias);
-    uint64_t before = tern_get_stats(ctx).launches;
+    uint64_t before = tern_stats_of(ctx).launches;
     tern_tensor *y = tern_batch_norm(x, mean, var, weight, bias, false, 0.1, 1e-5), *grads[3];
     cr_assert_eq(tern_dtype_of(y), TERN_FLOAT16);
-    uint64_t middle = tern_get_stats(ctx).launches;
+    uint64_t middle = tern_stats_of(ctx).launches;
     tern_grad(&y, 1, (tern_tensor *[]){x, weight, bias}, 3, &seed, 0, grads);
     cr_assert_eq(tern_check(ctx), TERN_OK, "%s", tern_error(ctx));
     cr_assert_eq(middle - before, 1, "%d", (int)(middle - before));
-    cr_assert_eq(tern_get_stats(ctx).launches - middle, 3, "%d",
-                 (int)(tern_get_stats(ctx).launches - middle));
+    cr_assert_eq(tern_stats_of(ctx).launches - middle, 3, "%d",
+                 (int)(tern_stats_of(ctx).launches - middle));
     tern_close(ctx);
 }
 
@@ -188,13 +188,13 @@ Test(pointwise, dropouts_are_one_launch_forward_and_one_backward) {
         x = tern_requires_grad(tern_detach(tern_reshape(x, TERN_SHAPE(1, 2, 3))), true);
         tern_value args[] = {tern_tensor_value(x), tern_float(0.3), tern_bool(true)};
         tern_tensor *seed = tern_ones_like(x);
-        uint64_t before = tern_get_stats(ctx).launches;
+        uint64_t before = tern_stats_of(ctx).launches;
         tern_tensor *y = tern_call(ctx, names[i % 4], args, 3, tern_none()).as.tensor;
-        uint64_t middle = tern_get_stats(ctx).launches;
+        uint64_t middle = tern_stats_of(ctx).launches;
         tern_grad(&y, 1, &x, 1, &seed, 0, &grad);
         cr_assert_eq(tern_check(ctx), TERN_OK, "%s", tern_error(ctx));
         cr_assert_eq(middle - before, 1, "%s: %d", names[i % 4], (int)(middle - before));
-        cr_assert_eq(tern_get_stats(ctx).launches - middle, 1, "%s", names[i % 4]);
+        cr_assert_eq(tern_stats_of(ctx).launches - middle, 1, "%s", names[i % 4]);
     }
     tern_close(ctx);
 }

@@ -62,7 +62,7 @@ static tern_tensor *input(int spatial, tern_dtype dtype) {
 }
 
 static uint64_t launches(void) {
-    return tern_get_stats(ctx).launches;
+    return tern_stats_of(ctx).launches;
 }
 
 static void check_launches(const row *r, int spatial) {

@@ -106,16 +106,16 @@ Test(programs, a_formula_is_one_launch_forward_and_one_backward) {
         tern_tensor *x = tern_requires_grad(series(ctx, 3, 4, -2, 0.37, TERN_FLOAT32), true);
         tern_tensor *ones = tern_keep(tern_ones(ctx, TERN_SHAPE(3, 4), TERN_FLOAT32));
         tern_item(tern_sum(ones)); /* has storage now */
-        uint64_t before = tern_get_stats(ctx).launches;
+        uint64_t before = tern_stats_of(ctx).launches;
         tern_tensor *y = map_of_x(ctx, "x * sigmoid(1.5 * x)", x);
-        uint64_t after = tern_get_stats(ctx).launches;
+        uint64_t after = tern_stats_of(ctx).launches;
         cr_assert_eq(after - before, forward[d], "%s: %d forward", devices[d],
                      (int)(after - before));
         tern_tensor *grad;
         tern_grad(&y, 1, &x, 1, &ones, 0, &grad);
         cr_assert_eq(tern_check(ctx), TERN_OK, "%s", tern_error(ctx));
-        cr_assert(tern_get_stats(ctx).launches - after <= backward[d] + 3 * (uint64_t)d,
-                  "%s: %d backward", devices[d], (int)(tern_get_stats(ctx).launches - after));
+        cr_assert(tern_stats_of(ctx).launches - after <= backward[d] + 3 * (uint64_t)d,
+                  "%s: %d backward", devices[d], (int)(tern_stats_of(ctx).launches - after));
         tern_close(ctx);
     }
 }

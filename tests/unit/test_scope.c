@@ -47,12 +47,12 @@ Test(scope, the_error_callback_is_called_once_for_each_latch) {
 }
 
 Test(scope, storage_goes_back_at_the_end_of_a_scope) {
-    uint64_t before = tern_get_stats(ctx).device_bytes;
+    uint64_t before = tern_stats_of(ctx).device_bytes;
     tern_scope s = tern_scope_begin(ctx, 0);
     tern_zeros(ctx, TERN_SHAPE(1000), TERN_FLOAT32);
-    cr_assert(tern_get_stats(ctx).device_bytes >= before + 4000);
+    cr_assert(tern_stats_of(ctx).device_bytes >= before + 4000);
     tern_scope_end(s);
-    cr_assert_eq(tern_get_stats(ctx).device_bytes, before);
+    cr_assert_eq(tern_stats_of(ctx).device_bytes, before);
 }
 
 Test(scope, ending_a_scope_ends_those_inside_and_restores_the_mode) {
@@ -62,7 +62,7 @@ Test(scope, ending_a_scope_ends_those_inside_and_restores_the_mode) {
     cr_assert_eq(tern_scope_depth(ctx), 3);
     tern_scope_end(outer);
     cr_assert_eq(tern_scope_depth(ctx), 0);
-    cr_assert(tern_grad_enabled(ctx));
+    cr_assert(tern_is_grad_enabled(ctx));
     tern_scope_end(outer); /* again: a no-op */
     cr_assert_eq(tern_scope_depth(ctx), 0);
 }
@@ -76,13 +76,13 @@ Test(scope, keep_moves_a_tensor_one_scope_out) {
 
 Test(scope, update_gives_an_outer_handle_a_new_value_without_growth) {
     tern_tensor *state = tern_zeros(ctx, TERN_SHAPE(8), TERN_FLOAT32);
-    uint64_t held = tern_get_stats(ctx).device_bytes;
+    uint64_t held = tern_stats_of(ctx).device_bytes;
     for (int i = 0; i < 5; i++) {
         tern_scope s = tern_scope_begin(ctx, 0);
         cr_assert_eq(tern_update(&state, tern_add_scalar(state, 1)), TERN_OK);
         tern_scope_end(s);
     }
-    cr_assert_eq(tern_get_stats(ctx).device_bytes, held);
+    cr_assert_eq(tern_stats_of(ctx).device_bytes, held);
     cr_assert_float_eq(tern_item(tern_sum(state)), 40, 0);
 }
 
@@ -90,7 +90,7 @@ Test(scope, updates_of_a_leaf_take_no_memory) {
     tern_tensor *w = tern_requires_grad(tern_ones(ctx, TERN_SHAPE(2), TERN_FLOAT32), true);
     uint64_t before = 0;
     for (int i = 0; i < 2000; i++) {
-        if (i == 10) before = tern_get_stats(ctx).host_allocations;
+        if (i == 10) before = tern_stats_of(ctx).host_allocations;
         tern_scope s = tern_scope_begin(ctx, 0);
         tern_set_grad(w, NULL);
         tern_backward(tern_sum(tern_mul(w, w)));
@@ -99,14 +99,14 @@ Test(scope, updates_of_a_leaf_take_no_memory) {
         tern_scope_end(s);
     }
     cr_assert_eq(tern_check(ctx), TERN_OK, "%s", tern_error(ctx));
-    cr_assert_eq(tern_get_stats(ctx).host_allocations, before);
+    cr_assert_eq(tern_stats_of(ctx).host_allocations, before);
 }
 
 /* Beyond a chunk of an arena (16 KiB), as the arrays of a large step are. */
 Test(scope, large_pieces_of_memory_are_kept_for_the_next_scope) {
     uint64_t before = 0;
     for (int i = 0; i < 20; i++) {
-        if (i == 10) before = tern_get_stats(ctx).host_allocations;
+        if (i == 10) before = tern_stats_of(ctx).host_allocations;
         tern_scope s = tern_scope_begin(ctx, 0);
         unsigned char *first = tern_scope_alloc(ctx, 100000),
                       *second = tern_scope_alloc(ctx, 70000);
@@ -115,16 +115,16 @@ Test(scope, large_pieces_of_memory_are_kept_for_the_next_scope) {
         memset(second, 0xff, 70000);
         tern_scope_end(s);
     }
-    cr_assert_eq(tern_get_stats(ctx).host_allocations, before);
+    cr_assert_eq(tern_stats_of(ctx).host_allocations, before);
     tern_empty_cache(ctx);
     tern_scope s = tern_scope_begin(ctx, 0);
     tern_scope_alloc(ctx, 100000);
     tern_scope_end(s);
-    cr_assert_eq(tern_get_stats(ctx).host_allocations, before + 1, "the cache was emptied");
+    cr_assert_eq(tern_stats_of(ctx).host_allocations, before + 1, "the cache was emptied");
 }
 
 Test(scope, drop_releases_storage_early_and_leaves_views_alone) {
-    uint64_t before = tern_get_stats(ctx).device_bytes;
+    uint64_t before = tern_stats_of(ctx).device_bytes;
     tern_tensor *t = tern_ones(ctx, TERN_SHAPE(1024), TERN_FLOAT32);
     tern_tensor *view = tern_narrow(t, 0, 0, 2);
     tern_drop(t);
@@ -133,7 +133,7 @@ Test(scope, drop_releases_storage_early_and_leaves_views_alone) {
     cr_assert_float_eq(tern_item(sum), 2, 0);
     tern_drop(sum);
     tern_drop(view);
-    cr_assert_eq(tern_get_stats(ctx).device_bytes, before);
+    cr_assert_eq(tern_stats_of(ctx).device_bytes, before);
 }
 
 static void note(void *arg) {

@@ -162,16 +162,16 @@ Test(state, copies_share_what_their_originals_share) {
 
 Test(state, a_copy_without_memory_leaves_nothing_behind) {
     tern_value state = tern_module_state_dict(model("Sequential(Linear(20, 20), Linear(20, 3))"));
-    uint64_t before = tern_get_stats(ctx).device_bytes;
+    uint64_t before = tern_stats_of(ctx).device_bytes;
     for (uint64_t n = 1;; n++) {
         tern_fail_allocation(n);
         tern_value copy = tern_value_copy(ctx, state);
         tern_fail_allocation(0);
         if (copy.kind == TERN_VALUE_DICT) break;
         cr_assert_eq(tern_error_clear(ctx), TERN_ERR_OUT_OF_MEMORY);
-        cr_assert_eq(tern_get_stats(ctx).device_bytes, before);
+        cr_assert_eq(tern_stats_of(ctx).device_bytes, before);
         cr_assert_lt(n, 10000);
     }
-    cr_assert_eq(tern_get_stats(ctx).device_bytes, 2 * before);
+    cr_assert_eq(tern_stats_of(ctx).device_bytes, 2 * before);
     CHECK_CLEAN();
 }

@@ -71,9 +71,9 @@ static tern_tensor *bytes_of(int64_t bytes) {
 Test(storage, empties_the_cache_when_memory_is_out) {
     available = 100000;
     tern_drop(bytes_of(70000));
-    cr_assert_gt(tern_get_stats(ctx).cached_bytes, 0);
+    cr_assert_gt(tern_stats_of(ctx).cached_bytes, 0);
     cr_assert_not(tern_is_nil(bytes_of(50000)), "%s", tern_error(ctx));
-    cr_assert_eq(tern_get_stats(ctx).cached_bytes, 0);
+    cr_assert_eq(tern_stats_of(ctx).cached_bytes, 0);
 }
 
 Test(storage, asks_for_the_exact_size_when_memory_is_out) {
@@ -122,14 +122,14 @@ static int32_t small_memory(tern_bdevice *device, uint64_t *out_free, uint64_t *
 
 Test(storage, in_the_cache_stays_below_what_the_device_has) {
     tern_drop(bytes_of(60000));
-    cr_assert_gt(tern_get_stats(ctx).cached_bytes, 60000);
+    cr_assert_gt(tern_stats_of(ctx).cached_bytes, 60000);
     tern_close(ctx);
     table->memory_info = small_memory;
     ctx = open_patched();
     tern_drop(bytes_of(60000));
-    cr_assert_eq(tern_get_stats(ctx).cached_bytes, 0);
+    cr_assert_eq(tern_stats_of(ctx).cached_bytes, 0);
     tern_drop(bytes_of(30000));
-    cr_assert_gt(tern_get_stats(ctx).cached_bytes, 0);
+    cr_assert_gt(tern_stats_of(ctx).cached_bytes, 0);
 }
 
 /* ---- pieces ---------------------------------------------------------------------------------- */

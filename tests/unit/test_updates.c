@@ -89,9 +89,9 @@ Test(updates, of_all_parameters_are_one_launch) {
         tern_optim *optim = make(make_parameters(TERN_FLOAT32, p, PARAMETERS), optimizers[k]);
         set_gradients(p, PARAMETERS);
         for (int i = 0; i < 3; i++) step(optim);
-        uint64_t before = tern_get_stats(ctx).launches;
+        uint64_t before = tern_stats_of(ctx).launches;
         step(optim);
-        cr_assert_eq(tern_get_stats(ctx).launches - before, 1, "%s", optimizers[k]);
+        cr_assert_eq(tern_stats_of(ctx).launches - before, 1, "%s", optimizers[k]);
         cr_assert_eq(seen.n_outputs % (PARAMETERS - 1), 0, "%s: %d outputs", optimizers[k],
                      seen.n_outputs);
         cr_assert(seen.flags & TERN_MAP_SKIPS);
@@ -316,9 +316,9 @@ static uint64_t clip(double norm_type, double max_norm, double out[2]) {
     tern_manual_seed(ctx, 9);
     tern_value list = make_parameters(TERN_FLOAT32, p, PARAMETERS);
     set_gradients(p, PARAMETERS);
-    uint64_t before = tern_get_stats(ctx).launches;
+    uint64_t before = tern_stats_of(ctx).launches;
     tern_tensor *norm = tern_clip_grad_norm(ctx, list, max_norm, norm_type, false);
-    uint64_t launches = tern_get_stats(ctx).launches - before;
+    uint64_t launches = tern_stats_of(ctx).launches - before;
     for (int i = 0; i < PARAMETERS; i++)
         sums[i] = tern_sum(tern_mul_scalar(tern_grad_of(p[i]), i + 1));
     out[0] = tern_item(norm);

@@ -99,10 +99,10 @@ static void run_loop(void) {
         tern_scope scope = tern_scope_begin(ctx, TERN_NO_GRAD);
         tern_add_in_place(sum, tern_sum(send(batch, 256)));
         tern_scope_end(scope);
-        if (step == 20) held = tern_get_stats(ctx).cached_bytes;
+        if (step == 20) held = tern_stats_of(ctx).cached_bytes;
     }
     cr_assert_eq(blocked, 0, "the host waited for a queue");
-    cr_assert_eq(tern_get_stats(ctx).cached_bytes, held, "memory grows with the steps");
+    cr_assert_eq(tern_stats_of(ctx).cached_bytes, held, "memory grows with the steps");
     cr_assert_eq(tern_item(sum), expected);
 }
 
@@ -240,7 +240,7 @@ Test(upload, and_a_refused_plan_falls_back_to_the_cpu_where_that_is_allowed) {
     tern_tensor *t = tern_reshape(send(data, 4), TERN_SHAPE(2, 2));
     tern_tensor *product = tern_matmul(t, t);
     cr_assert_eq(tern_item(tern_sum(product)), 54, "%s", tern_error(ctx));
-    cr_assert_gt(tern_get_stats(ctx).fallbacks, 0);
+    cr_assert_gt(tern_stats_of(ctx).fallbacks, 0);
     cr_assert_eq(tern_close(ctx), TERN_OK);
     ctx = strict;
 }

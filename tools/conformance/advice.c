@@ -91,14 +91,14 @@ static uint64_t launches_of(tern_ctx *ctx, const trained *t, const char *compose
     tern_set_composed(ctx, composed, true);
     tern_tensor *x = tern_zeros(ctx, t->input, t->tokens ? TERN_INT64 : TERN_FLOAT32);
     for (int step = 0; optim && step < 2; step++) { /* the second is a steady one */
-        launches = tern_get_stats(ctx).launches;
+        launches = tern_stats_of(ctx).launches;
         tern_tensor *out = tern_forward(model, x);
         if (tern_rank(out) > 2) out = tern_flatten(out, 0, 1);
         tern_tensor *target = tern_zeros(ctx, TERN_SHAPE(tern_size(out, 0)), TERN_INT64);
         tern_optim_zero_grad(optim);
         tern_backward(tern_cross_entropy(out, target, TERN_MEAN));
         tern_optim_step(optim);
-        launches = tern_get_stats(ctx).launches - launches;
+        launches = tern_stats_of(ctx).launches - launches;
     }
     if (tern_error(ctx)[0]) launches = 0;
     tern_set_composed(ctx, composed, false);

@@ -64,11 +64,11 @@ static bool is_named(const char *names, const char *defect) {
 
 static bool find_mutants(const mutants_options *o, mutant_list *out) {
     tern_load_report *report = tern_load_report_new(PROBE_MILLISECONDS);
-    size_t count = report ? tern_load_report_devices(report) : 0;
+    size_t count = report ? tern_load_report_device_count(report) : 0;
     out->count = 0;
     out->items = tern_alloc_zeroed(count + 1, sizeof *out->items);
     for (size_t i = 0; out->items && i < count; i++) {
-        const tern_device_entry *d = tern_load_report_device(report, i);
+        const tern_device_entry *d = tern_load_report_device_at(report, i);
         mutant *m = &out->items[out->count];
         if (strncmp(d->reason, mark, sizeof mark - 1) != 0) continue;
         if (o->plugin && strcmp(d->plugin, o->plugin) != 0) continue;

@@ -38,7 +38,7 @@ static tern_value split_names(tern_ctx *ctx, const char *text) {
 }
 
 static const char *target_name(const recipe *r, const tern_csv *csv) {
-    return *r->target ? r->target : tern_csv_name(csv, tern_csv_columns(csv) - 1);
+    return *r->target ? r->target : tern_csv_name(csv, tern_csv_column_count(csv) - 1);
 }
 
 /* The facts' columns, or else the recipe's, or else all but the target. */
@@ -51,7 +51,7 @@ static tern_value input_names(tern_ctx *ctx, const recipe *r, const tern_csv *cs
         names = split_names(ctx, r->inputs);
     } else {
         names = tern_list_new(ctx);
-        for (int i = 0; i < tern_csv_columns(csv); i++)
+        for (int i = 0; i < tern_csv_column_count(csv); i++)
             if (strcmp(tern_csv_name(csv, i), target) != 0)
                 tern_list_append(names, tern_string(ctx, tern_csv_name(csv, i)));
     }
@@ -125,7 +125,7 @@ static int64_t place_in(tern_value names, const char *name) {
 static tern_tensor *known_classes(tern_ctx *ctx, const char *path, const tern_csv *csv,
                                   const char *target, tern_value names) {
     int column = tern_csv_column(csv, target);
-    int64_t rows = tern_csv_rows(csv), *classes;
+    int64_t rows = tern_csv_row_count(csv), *classes;
     if (column < 0) {
         tern_fail(ctx, TERN_ERR_NOT_FOUND, "%s: there is no target column '%.60s'", path,
                   plain_text(ctx, target));
@@ -149,7 +149,7 @@ static tern_tensor *known_classes(tern_ctx *ctx, const char *path, const tern_cs
 static tern_tensor *binary_targets(tern_ctx *ctx, const recipe *r, const char *path, tern_csv *csv,
                                    const char *target) {
     tern_tensor *numbers = tern_csv_numbers(csv, &target, 1);
-    int64_t rows = tern_csv_rows(csv);
+    int64_t rows = tern_csv_row_count(csv);
     double *values = numbers ? tern_scope_alloc(ctx, ((size_t)rows + 1) * sizeof *values) : NULL;
     if (!values || tern_to_doubles(numbers, values, (size_t)rows) != TERN_OK) return NULL;
     for (int64_t row = 0; row < rows; row++) {
@@ -168,7 +168,7 @@ static tern_tensor *binary_targets(tern_ctx *ctx, const recipe *r, const char *p
 static bool targets_given(tern_ctx *ctx, const char *path, const tern_csv *csv,
                           const char *target) {
     int column = tern_csv_column(csv, target);
-    for (int64_t row = 0; column >= 0 && row < tern_csv_rows(csv); row++) {
+    for (int64_t row = 0; column >= 0 && row < tern_csv_row_count(csv); row++) {
         if (!tern_csv_missing(csv, row, column)) continue;
         tern_fail(ctx, TERN_ERR_FORMAT,
                   "%s:%lld: column '%.60s', the target, is missing: take the row out", path,
@@ -210,7 +210,7 @@ bool table_read(tern_ctx *ctx, const recipe *r, const char *path, bool needs_tar
     if (needs_targets || tern_csv_column(csv, target) >= 0)
         out_table->targets = read_targets(ctx, r, path, csv, facts);
     if (tern_check(ctx) != TERN_OK) return false;
-    if (tern_csv_rows(csv) > 0) return true;
+    if (tern_csv_row_count(csv) > 0) return true;
     tern_fail(ctx, TERN_ERR_FORMAT, "%s: the table has no rows below its names", path);
     return false;
 }

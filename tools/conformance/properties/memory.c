@@ -241,15 +241,15 @@ static void reused(property *p) {
 }
 
 static void balance(property *p) {
-    uint64_t before = tern_get_stats(p->device).device_bytes;
+    uint64_t before = tern_stats_of(p->device).device_bytes;
     tern_scope scope = tern_scope_begin(p->device, 0);
     tern_tensor *x = counted(p->device, TERN_SHAPE(64, 33), TERN_FLOAT32, 0, 1);
     for (int i = 0; i < 20; i++) x = tern_add(x, tern_transpose(tern_clone(x), 0, 0));
     tern_scope_end(scope);
     tern_synchronize(p->device);
-    if (tern_get_stats(p->device).device_bytes != before)
+    if (tern_stats_of(p->device).device_bytes != before)
         case_fail(p->t, "%llu bytes are in use, but %llu were before",
-                  (unsigned long long)tern_get_stats(p->device).device_bytes,
+                  (unsigned long long)tern_stats_of(p->device).device_bytes,
                   (unsigned long long)before);
 }
 
