@@ -9,6 +9,11 @@
 #include "kernels.h"
 #include "moments.h"
 #include "norm_shape.h"
+#include "simd_zip.h"
+
+/* From this many bytes on y is written past the caches: a line need not be fetched before it is overwritten,
+ * and what is read of x stays. */
+#define STREAMED (INT64_C(8) << 20)
 
 /* The operands. What a form does not have is a number that changes nothing. */
 enum { X, Y, RSTD, MEAN, VAR, WEIGHT, BIAS };
@@ -16,6 +21,7 @@ enum { X, Y, RSTD, MEAN, VAR, WEIGHT, BIAS };
 typedef struct forward {
     norm_shape shape;
     bool rms, gives_var;
+    bool streams; /* y goes past the caches, where it is written as it is computed */
     double eps;
     int64_t tiles; /* of columns */
 } forward;
@@ -83,6 +89,7 @@ int32_t tern_simd_norm(const tern_kit_call *call) {
     const tern_norm_attrs *attrs = call->attrs;
     const tern_kit_tensor *x = &call->inputs[0];
     forward f = {.rms = attrs->fn == TERN_NORM_RMS, .eps = attrs->eps};
+    f.streams = tern_kit_count(x) * tern_kit_size(x->dtype) >= STREAMED;
     collect(&f, call, attrs);
     tern_simd_norm_cut(&f.shape, attrs->dims);
     f.tiles = (f.shape.columns.length - 1) / NORM_COLUMNS + 1;

@@ -1,10 +1,12 @@
 /*
  * tern_ulp [--device NAME] [--function NAME] [--limit ULP] [--table FILE] [--write]
  * tern_ulp --all --function NAME --state FILE [--device NAME]
+ * tern_ulp --sweep STEP [--function NAME] [--limit ULP] [--device NAME]
  *
  * The first form measures by samples (16-bit numbers: all of them), prints the table, and fails where an
  * error is above the limit (1) or above what the table in FILE says; with --write it writes the table. The
- * second form measures a function at all inputs of float32.
+ * second form measures a function at all inputs of float32. The third measures all functions that the C library
+ * has in float64 at every STEP-th input of float32, 1 for all.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -14,13 +16,15 @@
 typedef struct options {
     const char *device, *function, *table, *state;
     double limit;
+    int64_t sweep; /* 0: none */
     bool write, all;
 } options;
 
 static int usage(void) {
     fputs(
         "usage: tern_ulp [--device NAME] [--function NAME] [--limit ULP] [--table FILE] [--write]\n"
-        "       tern_ulp --all --function NAME --state FILE [--device NAME]\n",
+        "       tern_ulp --all --function NAME --state FILE [--device NAME]\n"
+        "       tern_ulp --sweep STEP [--function NAME] [--limit ULP] [--device NAME]\n",
         stderr);
     return 2;
 }
@@ -49,6 +53,8 @@ static bool read_options(int argc, char **argv, options *o) {
             o->state = value;
         else if (strcmp(argv[i - 1], "--limit") == 0)
             o->limit = strtod(value, NULL);
+        else if (strcmp(argv[i - 1], "--sweep") == 0 && strtoll(value, NULL, 10) > 0)
+            o->sweep = strtoll(value, NULL, 10);
         else
             return false;
     }
@@ -109,6 +115,7 @@ int main(int argc, char **argv) {
         fprintf(stderr, "ulp: there is no function '%s'\n", o.function);
         return 2;
     }
+    if (o.sweep) return ulp_run_sweep(o.device, o.function, o.sweep, o.limit);
     if (o.all) return ulp_run_every(o.device, ulp_function_named(o.function), o.state);
     return measure_all(&o);
 }

@@ -125,6 +125,12 @@ bool ulp_measure(tern_ctx *ctx, const ulp_function *function, const ulp_format *
 /* Measures a function over all 2^32 inputs, from where `state` says, on two threads. */
 int ulp_run_every(const char *device, const ulp_function *function, const char *state);
 
+/* ---- functions one after the other (sweep.c) ------------------------------------------------- */
+
+/* Measures the functions that the C library has in float64, or `only` one, at every step-th of the inputs of
+ * float32; 0 where none is off by more than `limit`. */
+int ulp_run_sweep(const char *device, const char *only, int64_t step, double limit);
+
 /* ---- the table (table.c) --------------------------------------------------------------------- */
 
 typedef struct ulp_table {

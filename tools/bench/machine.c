@@ -5,7 +5,7 @@
 #include <string.h>
 
 /* Chains cover the latency times the units of today's CPUs (4 cycles; 2 units of x86-64, 4 of Arm's), and
- * fit beside two operands into the registers. */
+ * fit beside a row's number and two columns into the registers. */
 #if defined(__aarch64__)
 #define FMA_CHAINS 16
 #else
