@@ -5,45 +5,22 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* One call of tern_parallel_for; it lies on the caller's stack. */
-typedef struct job {
-    void (*fn)(void *arg, int64_t begin, int64_t end);
-    void *arg;
-    int64_t n, grain, chunks;
-    atomic_int_least64_t next; /* the first chunk that nobody has taken */
-    atomic_int helpers; /* threads of the pool that work at it; more come from the queue alone */
-    struct job *link;
-} job;
+typedef void (*chunk_fn)(void *arg, int64_t begin, int64_t end);
 
-/* Runs the next chunk; false where none is left. */
-static bool run_chunk(job *j) {
-    int64_t chunk = atomic_fetch_add_explicit(&j->next, 1, memory_order_relaxed);
-    if (chunk >= j->chunks) return false;
-    int64_t begin = chunk * j->grain;
-    int64_t end = j->n - begin < j->grain ? j->n : begin + j->grain;
-    j->fn(j->arg, begin, end);
-    return true;
+static int64_t least(int64_t a, int64_t b) {
+    return a < b ? a : b;
 }
 
-static void run_alone(job *j) {
-    while (run_chunk(j)) {
-    }
-}
-
-/* The whole range as chunks; none where n <= 0. */
-static job make_job(int64_t n, int64_t grain, void (*fn)(void *arg, int64_t begin, int64_t end),
-                    void *arg) {
-    if (grain < 1) grain = 1;
-    return (job){
-        .fn = fn, .arg = arg, .n = n, .grain = grain, .chunks = n > 0 ? (n - 1) / grain + 1 : 0};
+static void run_alone(int64_t n, int64_t grain, chunk_fn fn, void *arg) {
+    for (int64_t begin = 0; begin < n; begin += least(grain, n - begin))
+        fn(arg, begin, begin + least(grain, n - begin));
 }
 
 #ifdef TERN_NO_THREADS
 
 void tern_parallel_for(int64_t n, int64_t grain, void (*fn)(void *arg, int64_t begin, int64_t end),
                        void *arg) {
-    job j = make_job(n, grain, fn, arg);
-    run_alone(&j);
+    run_alone(n, grain < 1 ? 1 : grain, fn, arg);
 }
 
 int tern_pool_resize(int threads) {
@@ -79,6 +56,45 @@ void tern_pool_fail_after(int threads) {
 /* How long a thread looks for the next job, and a caller for the end of its own, before it sleeps. To wake a
  * thread takes about as long as a small kernel, and kernels follow each other within less. */
 #define PATIENCE_NS 100000
+
+/* Parts that a job's chunks fall into, at most. */
+#define PARTS       8
+
+/*
+ * One call of tern_parallel_for; it lies on the caller's stack. Its chunks fall into parts of about equal
+ * size, as many as there are threads. Each thread begins with a part of its own, always the same one, and
+ * then helps with the others: what a kernel writes is mostly in the cache of the CPU whose thread reads it in
+ * the next.
+ */
+typedef struct job {
+    chunk_fn fn;
+    void *arg;
+    int64_t n, grain, chunks;
+    int parts;
+    atomic_int_least64_t taken[PARTS]; /* chunks of each part, and tries when there were no more */
+    atomic_int helpers; /* threads of the pool that work at it; more come from the queue alone */
+    struct job *link;
+} job;
+
+static int64_t part_size(const job *j, int part) {
+    return j->chunks / j->parts + (part < j->chunks % j->parts);
+}
+
+static bool has_chunks(job *j) {
+    for (int i = 0; i < j->parts; i++)
+        if (atomic_load_explicit(&j->taken[i], memory_order_relaxed) < part_size(j, i)) return true;
+    return false;
+}
+
+/* Runs the next chunk of a part; false where none is left. */
+static bool run_chunk(job *j, int part) {
+    int64_t at = atomic_fetch_add_explicit(&j->taken[part], 1, memory_order_relaxed);
+    if (at >= part_size(j, part)) return false;
+    for (int i = 0; i < part; i++) at += part_size(j, i);
+    int64_t begin = at * j->grain;
+    j->fn(j->arg, begin, begin + least(j->grain, j->n - begin));
+    return true;
+}
 
 static struct {
     pthread_mutex_t lock;
@@ -128,7 +144,7 @@ static void take_out(const job *j) {
 /* The job that has waited longest for a thread, and has chunks; the next thread goes to another. */
 static job *next_job(void) {
     job *j = pool.first;
-    while (j && atomic_load_explicit(&j->next, memory_order_relaxed) >= j->chunks) j = j->link;
+    while (j && !has_chunks(j)) j = j->link;
     if (!j) return NULL;
     take_out(j);
     append(j);
@@ -177,11 +193,13 @@ static void lock(void) {
 /* ---- the threads ----------------------------------------------------------------------------- */
 
 /* With the lock on entry and on return. The caller may be gone as soon as nobody helps it. */
-static void help(job *j) {
+static void help(job *j, int place) {
     atomic_fetch_add(&j->helpers, 1);
     pthread_mutex_unlock(&pool.lock);
-    bool more = true;
-    while (more && !atomic_load_explicit(&stopping, memory_order_relaxed)) more = run_chunk(j);
+    for (int i = 1; i <= j->parts; i++)
+        while (!atomic_load_explicit(&stopping, memory_order_relaxed) &&
+               run_chunk(j, (place + i) % j->parts)) {
+        }
     bool last = atomic_fetch_sub(&j->helpers, 1) == 1;
     lock();
     if (last && atomic_load(&sleepers) > 0) pthread_cond_broadcast(&pool.done);
@@ -208,7 +226,7 @@ static void *work(void *own_place) {
         bool has_room = place < atomic_load(&size) - 1;
         job *j = has_room ? next_job() : NULL;
         if (j)
-            help(j);
+            help(j, place);
         else if (has_room)
             rest();
         else
@@ -369,14 +387,19 @@ static void wait_for_helpers(job *j) {
 
 void tern_parallel_for(int64_t n, int64_t grain, void (*fn)(void *arg, int64_t begin, int64_t end),
                        void *arg) {
-    job j = make_job(n, grain, fn, arg);
-    if (inside || j.chunks < 2 || atomic_load(&size) < 2) {
-        run_alone(&j);
+    if (grain < 1) grain = 1;
+    const int64_t chunks = n > 0 ? (n - 1) / grain + 1 : 0, threads = atomic_load(&size);
+    if (inside || chunks < 2 || threads < 2) {
+        run_alone(n, grain, fn, arg);
         return;
     }
+    job j = {.fn = fn, .arg = arg, .n = n, .grain = grain, .chunks = chunks};
+    j.parts = (int)least(PARTS, least(threads, chunks));
     offer(&j);
     inside = true;
-    run_alone(&j);
+    for (int i = 0; i < j.parts; i++)
+        while (run_chunk(&j, i)) {
+        }
     inside = false;
     lock_pool();
     take_out(&j);
