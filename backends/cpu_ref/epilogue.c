@@ -24,11 +24,7 @@ typedef struct epilogue {
 
 static bool take(const tern_kit_call *call, int32_t dtype, dense *out) {
     const tern_kit_tensor *like = &call->outputs[0];
-    int64_t count = 1;
-    for (int32_t d = like->rank - 1; d >= 0; d--) {
-        out->strides[d] = count;
-        count *= like->shape[d];
-    }
+    const int64_t count = tern_kit_row_major(like, out->strides);
     void *memory = tern_kit_take(call, count, (size_t)tern_kit_size(dtype));
     out->tensor = tern_kit_tensor_over(memory, dtype, like->rank, like->shape, out->strides);
     return memory != NULL;

@@ -23,18 +23,9 @@ tern_ref_window tern_ref_window_of(const int64_t *kernel, const int64_t *stride,
     return window;
 }
 
-static int64_t row_major(const tern_kit_tensor *tensor, int64_t *strides) {
-    int64_t step = 1;
-    for (int32_t d = tensor->rank - 1; d >= 0; d--) {
-        strides[d] = step;
-        step *= tensor->shape[d];
-    }
-    return step;
-}
-
 static tern_kit_tensor as_tensor(const tern_ref_image *image, const tern_kit_tensor *like,
                                  int64_t *strides) {
-    row_major(like, strides);
+    tern_kit_row_major(like, strides);
     char *data = image->f ? (char *)image->f : (char *)image->i;
     int32_t dtype = image->f ? TERN_BT_FLOAT64 : TERN_BT_INT64;
     return tern_kit_tensor_over(data, dtype, like->rank, like->shape, strides);

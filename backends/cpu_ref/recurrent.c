@@ -90,11 +90,8 @@ static matrix turned(const matrix *m) {
 
 /* Copies between an operand of any rank and strides and a matrix of as many elements. */
 static void copy(const layer *l, const tern_kit_tensor *operand, const matrix *m, bool back) {
-    int64_t strides[TERN_BACKEND_MAX_RANK], count = 1;
-    for (int32_t d = operand->rank - 1; d >= 0; d--) {
-        strides[d] = count;
-        count *= operand->shape[d];
-    }
+    int64_t strides[TERN_BACKEND_MAX_RANK];
+    tern_kit_row_major(operand, strides);
     tern_kit_tensor own =
         tern_kit_tensor_over(m->data, l->dtype, operand->rank, operand->shape, strides);
     tern_kit_call call = *l->call;

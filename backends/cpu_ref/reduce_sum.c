@@ -144,11 +144,7 @@ static void clear(const tern_kit_call *call, const tern_kit_tensor *out) {
 /* A row-major tensor of the given one's shape; its memory is `memory`. */
 static tern_kit_tensor wide_like(const tern_kit_tensor *tensor, int32_t dtype, int64_t *strides,
                                  void *memory) {
-    int64_t step = 1;
-    for (int32_t d = tensor->rank - 1; d >= 0; d--) {
-        strides[d] = step;
-        step *= tensor->shape[d];
-    }
+    tern_kit_row_major(tensor, strides);
     return tern_kit_tensor_over(memory, dtype, tensor->rank, tensor->shape, strides);
 }
 

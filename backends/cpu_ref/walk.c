@@ -72,6 +72,15 @@ int64_t tern_kit_count(const tern_kit_tensor *tensor) {
     return count;
 }
 
+int64_t tern_kit_row_major(const tern_kit_tensor *tensor, int64_t *strides) {
+    int64_t count = 1;
+    for (int32_t d = tensor->rank - 1; d >= 0; d--) {
+        strides[d] = count;
+        count *= tensor->shape[d];
+    }
+    return count;
+}
+
 bool tern_kit_is_contiguous(const tern_kit_tensor *tensor) {
     int64_t step = 1;
     for (int32_t dim = tensor->rank - 1; dim >= 0; dim--) {

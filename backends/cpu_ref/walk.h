@@ -66,6 +66,9 @@ int64_t tern_kit_walk_count(const tern_kit_walk *walk);
 /* Elements of a tensor. */
 int64_t tern_kit_count(const tern_kit_tensor *tensor);
 
+/* The strides of a tensor's shape without gaps, in row-major order. Returns its elements. */
+int64_t tern_kit_row_major(const tern_kit_tensor *tensor, int64_t *strides);
+
 /* Whether the elements lie one behind the other, in row-major order. */
 bool tern_kit_is_contiguous(const tern_kit_tensor *tensor);
 

@@ -27,7 +27,7 @@ typedef struct tern_elementwise {
 void tern_simd_elementwise(const tern_host *host, const tern_elementwise *work);
 
 /* Elements that are worth a thread of members that cost little more than their memory, and of others. */
-#define ELEMENTWISE_GRAIN_CHEAP (INT64_C(1) << 16)
+#define ELEMENTWISE_GRAIN_CHEAP (INT64_C(1) << 15)
 #define ELEMENTWISE_GRAIN_DEAR  (INT64_C(1) << 13)
 
 #endif

@@ -33,16 +33,22 @@ SIMD_INLINE u16v tern_simd_narrow(int32_t dtype, f32v x) {
 }
 
 /* Every second element of some that follow each other, from the first on: a holds the first of them, and b
- * those from the second half on, or (last) from one before it. */
+ * those from the second half on, or (last) from one before it. odd: from the second element on. */
 #if SIMD_BYTES == 64
 SIMD_INLINE f32v f32_even(f32v a, f32v b) {
     return __builtin_shufflevector(a, b, 0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30);
+}
+SIMD_INLINE f32v f32_odd(f32v a, f32v b) {
+    return __builtin_shufflevector(a, b, 1, 3, 5, 7, 9, 11, 13, 15, 17, 19, 21, 23, 25, 27, 29, 31);
 }
 SIMD_INLINE f32v f32_even_last(f32v a, f32v b) {
     return __builtin_shufflevector(a, b, 0, 2, 4, 6, 8, 10, 12, 14, 17, 19, 21, 23, 25, 27, 29, 31);
 }
 SIMD_INLINE f64v f64_even(f64v a, f64v b) {
     return __builtin_shufflevector(a, b, 0, 2, 4, 6, 8, 10, 12, 14);
+}
+SIMD_INLINE f64v f64_odd(f64v a, f64v b) {
+    return __builtin_shufflevector(a, b, 1, 3, 5, 7, 9, 11, 13, 15);
 }
 SIMD_INLINE f64v f64_even_last(f64v a, f64v b) {
     return __builtin_shufflevector(a, b, 0, 2, 4, 6, 9, 11, 13, 15);
@@ -51,11 +57,17 @@ SIMD_INLINE f64v f64_even_last(f64v a, f64v b) {
 SIMD_INLINE f32v f32_even(f32v a, f32v b) {
     return __builtin_shufflevector(a, b, 0, 2, 4, 6, 8, 10, 12, 14);
 }
+SIMD_INLINE f32v f32_odd(f32v a, f32v b) {
+    return __builtin_shufflevector(a, b, 1, 3, 5, 7, 9, 11, 13, 15);
+}
 SIMD_INLINE f32v f32_even_last(f32v a, f32v b) {
     return __builtin_shufflevector(a, b, 0, 2, 4, 6, 9, 11, 13, 15);
 }
 SIMD_INLINE f64v f64_even(f64v a, f64v b) {
     return __builtin_shufflevector(a, b, 0, 2, 4, 6);
+}
+SIMD_INLINE f64v f64_odd(f64v a, f64v b) {
+    return __builtin_shufflevector(a, b, 1, 3, 5, 7);
 }
 SIMD_INLINE f64v f64_even_last(f64v a, f64v b) {
     return __builtin_shufflevector(a, b, 0, 2, 5, 7);
@@ -64,11 +76,17 @@ SIMD_INLINE f64v f64_even_last(f64v a, f64v b) {
 SIMD_INLINE f32v f32_even(f32v a, f32v b) {
     return __builtin_shufflevector(a, b, 0, 2, 4, 6);
 }
+SIMD_INLINE f32v f32_odd(f32v a, f32v b) {
+    return __builtin_shufflevector(a, b, 1, 3, 5, 7);
+}
 SIMD_INLINE f32v f32_even_last(f32v a, f32v b) {
     return __builtin_shufflevector(a, b, 0, 2, 5, 7);
 }
 SIMD_INLINE f64v f64_even(f64v a, f64v b) {
     return __builtin_shufflevector(a, b, 0, 2);
+}
+SIMD_INLINE f64v f64_odd(f64v a, f64v b) {
+    return __builtin_shufflevector(a, b, 1, 3);
 }
 SIMD_INLINE f64v f64_even_last(f64v a, f64v b) {
     return __builtin_shufflevector(a, b, 0, 3);

@@ -28,13 +28,10 @@ bool tern_simd_layer_read(const tern_kit_call *call, const tern_kit_tensor *x,
 
 const float *tern_simd_dense(const tern_kit_call *call, const tern_kit_tensor *tensor,
                              void **out_copy) {
-    int64_t strides[TERN_BACKEND_MAX_RANK], count = 1;
+    int64_t strides[TERN_BACKEND_MAX_RANK];
     *out_copy = NULL;
     if (tern_kit_is_contiguous(tensor)) return (const float *)(const void *)tensor->data;
-    for (int32_t d = tensor->rank - 1; d >= 0; d--) {
-        strides[d] = count;
-        count *= tensor->shape[d];
-    }
+    const int64_t count = tern_kit_row_major(tensor, strides);
     *out_copy = tern_kit_take(call, count, sizeof(float));
     if (!*out_copy) return NULL;
     const tern_kit_tensor own = {.data = *out_copy,

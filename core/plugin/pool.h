@@ -8,9 +8,10 @@
  *     [0, grain)      [grain, 2 * grain)   ... n)
  *
  * The chunks are the same for every number of threads, so what a backend adds up chunk by chunk has
- * the same bits on every machine. Threads start at the first call that has work for them and sleep
- * while there is none. Several callers at once each work at their own call; the pool's threads go
- * to them in turn. A fork leaves the child a pool whose threads start anew.
+ * the same bits on every machine. Threads start at the first call that has work for them; one that
+ * finds none looks for some a little longer, where each has a CPU, and then sleeps. Several callers at
+ * once each work at their own call; the pool's threads go to them in turn. A fork leaves the child a
+ * pool whose threads start anew.
  *
  * A build with TERN_NO_THREADS runs everything in the caller.
  */

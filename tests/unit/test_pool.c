@@ -263,6 +263,49 @@ Test(pool, a_caller_goes_on_while_another_holds_all_threads) {
 
 /* ---- rest ------------------------------------------------------------------------------------ */
 
+static void work_for_a_while(void *arg, int64_t begin, int64_t end) {
+    (void)end;
+    volatile int64_t *spent = arg;
+    for (int64_t i = 0; i < 200 * (begin % 7); i++) spent[begin] = i;
+}
+
+/* Threads and callers that find each other awake, about to sleep, and asleep. */
+Test(pool, calls_find_threads_after_any_pause) {
+    static tally t;
+    static int64_t spent[64];
+    tern_pool_resize(2);
+    for (int i = 0; i < 3000; i++) {
+        const char *wrong = wrong_in(&t, 2 + i % 40, 1 + i % 3);
+        cr_assert_null(wrong, "call %d: %s", i, wrong);
+        tern_parallel_for(2 + i % 30, 1, work_for_a_while, spent);
+        if (i % 16 == 0) usleep((unsigned)(i / 16 * 2));
+    }
+    cr_assert(so_many_meet(2));
+}
+
+static void *call_after_pauses(void *arg) {
+    for (int i = 0; i < 300; i++) {
+        const char *wrong = wrong_in(arg, 2 + i % 9, 1);
+        if (wrong) return (void *)wrong;
+        if (i % 3 == 0) usleep((unsigned)i);
+    }
+    return NULL;
+}
+
+/* A thread that looks for one caller's job is not counted on by another. */
+Test(pool, callers_after_pauses_all_come_to_their_end) {
+    static tally tallies[3];
+    pthread_t callers[3];
+    tern_pool_resize(2);
+    for (int i = 0; i < 3; i++)
+        cr_assert_eq(pthread_create(&callers[i], NULL, call_after_pauses, &tallies[i]), 0);
+    for (int i = 0; i < 3; i++) {
+        void *wrong;
+        pthread_join(callers[i], &wrong);
+        cr_assert_null(wrong, "%s", (const char *)wrong);
+    }
+}
+
 static double cpu_seconds(void) {
     struct timespec now;
     clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
