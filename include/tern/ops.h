@@ -14,6 +14,7 @@
 #ifndef TERN_OPS_H
 #define TERN_OPS_H
 
+#include "tern/ops_special.h"
 #include "tern/tensor.h"
 
 #ifdef __cplusplus

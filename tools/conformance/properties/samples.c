@@ -15,6 +15,7 @@ static sample table[] = {
 #include "samples_functional.def"
 #include "samples_layers.def"
 #include "samples_masked.def"
+#include "samples_special.def"
 #undef SAMPLE
 };
 enum { SAMPLES = sizeof table / sizeof table[0] };
