@@ -14,6 +14,7 @@
 #ifndef TERN_OPS_H
 #define TERN_OPS_H
 
+#include "tern/ops_linalg.h"
 #include "tern/ops_special.h"
 #include "tern/tensor.h"
 

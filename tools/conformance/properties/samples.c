@@ -14,6 +14,7 @@ static sample table[] = {
 #include "samples_core.def"
 #include "samples_functional.def"
 #include "samples_layers.def"
+#include "samples_linalg.def"
 #include "samples_masked.def"
 #include "samples_special.def"
 #undef SAMPLE
