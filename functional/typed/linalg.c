@@ -1,21 +1,7 @@
 /* linalg.c: the C functions of tern/ops_linalg.h. */
 #include "functional/functional.h"
+#include "results.h"
 #include "tern/ops_linalg.h"
-
-/* The results of a call: the first, the others where they are asked for; nil after an error. */
-static tern_tensor *results(tern_tensor *input, tern_value all, tern_tensor **const *outs,
-                            size_t n_outs) {
-    bool fine = tern_value_count(all) > n_outs;
-    for (size_t i = 0; i < n_outs; i++)
-        if (outs[i])
-            *outs[i] =
-                fine ? tern_value_at(all, i + 1).as.tensor : tern_nil(tern_context_of(input));
-    return fine ? tern_value_at(all, 0).as.tensor : tern_nil(tern_context_of(input));
-}
-
-#define RESULTS(input, all, ...)                                                                   \
-    results(input, all, (tern_tensor * *const[]){__VA_ARGS__},                                     \
-            sizeof((tern_tensor **const[]){__VA_ARGS__}) / sizeof(tern_tensor **))
 
 /* ---- Cholesky and triangular systems ---- */
 

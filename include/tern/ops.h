@@ -16,6 +16,7 @@
 
 #include "tern/ops_linalg.h"
 #include "tern/ops_special.h"
+#include "tern/ops_statistics.h"
 #include "tern/tensor.h"
 
 #ifdef __cplusplus

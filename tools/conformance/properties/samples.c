@@ -17,6 +17,7 @@ static sample table[] = {
 #include "samples_linalg.def"
 #include "samples_masked.def"
 #include "samples_special.def"
+#include "samples_statistics.def"
 #undef SAMPLE
 };
 enum { SAMPLES = sizeof table / sizeof table[0] };
