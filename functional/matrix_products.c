@@ -276,9 +276,10 @@ tern_value tern_op_matrix_power(tern_opcall *call) {
     int64_t n = tern_arg_int(call, 1, 1);
     if (BODY(x)->rank < 2 || BODY(x)->shape[BODY(x)->rank - 1] != BODY(x)->shape[BODY(x)->rank - 2])
         return tern_call_fail(call, TERN_ERR_ARGUMENT, "A must be batches of square matrices");
-    if (n < 0)
-        return tern_call_fail(call, TERN_ERR_UNSUPPORTED,
-                              "a negative power needs the inverse, which is not implemented");
+    if (n < 0) {
+        x = TERN_CALL(inv, ARG_TENSOR(x));
+        n = n == INT64_MIN ? INT64_MAX : -n;
+    }
     if (n == 0) {
         tern_tensor *eye = TERN_CALL_CTX(call->ctx, eye, ARG_INT(BODY(x)->shape[BODY(x)->rank - 1]),
                                          tern_none(), ARG_DTYPE(BODY(x)->dtype));

@@ -29,6 +29,7 @@
 
 #include "tern/ops_create.h"
 #include "tern/ops_index.h"
+#include "tern/ops_linalg.h"
 #include "tern/ops_loss.h"
 #include "tern/ops_masked.h"
 #include "tern/ops_math.h"
@@ -36,6 +37,8 @@
 #include "tern/ops_nn.h"
 #include "tern/ops_reduce.h"
 #include "tern/ops_shape.h"
+#include "tern/ops_special.h"
+#include "tern/ops_statistics.h"
 #include "tern/tensor.h"
 
 #ifdef __cplusplus

@@ -132,6 +132,8 @@ void *copied(struct call *c, const void *data, size_t size);
 tern_tensor *tensor(struct call *c);                    /* float32 [2, 2] */
 tern_tensor *floats(struct call *c, tern_shape shape);  /* float32 */
 tern_tensor *indices(struct call *c, tern_shape shape); /* int64 zeros */
+tern_tensor *matrix(struct call *c);                    /* symmetric, positive-definite */
+tern_tensor *pivots(struct call *c);                    /* of its factorisations */
 tern_tensor *leaf(struct call *c);                      /* requires a gradient */
 tern_tensor *loss(struct call *c);                      /* a scalar with a history */
 tern_tensor *const *tensors(struct call *c);            /* two of them */

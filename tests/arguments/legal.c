@@ -44,6 +44,16 @@ tern_tensor *tensor(struct call *c) {
     return floats(c, TERN_SHAPE(2, 2));
 }
 
+tern_tensor *matrix(struct call *c) {
+    static const float elements[] = {2, 0.5F, 0.5F, 2};
+    return tern_from_data(c->ctx, elements, TERN_SHAPE(2, 2), TERN_FLOAT32);
+}
+
+tern_tensor *pivots(struct call *c) {
+    static const int32_t rows[] = {1, 2};
+    return tern_from_data(c->ctx, rows, TERN_SHAPE(2), TERN_INT32);
+}
+
 tern_tensor *indices(struct call *c, tern_shape shape) {
     return tern_zeros(c->ctx, shape, TERN_INT64);
 }

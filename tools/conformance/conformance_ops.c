@@ -59,7 +59,7 @@ static void check_outputs(test_case *t, const results *got) {
         tolerance limit = {.torch_error = case_error(t, label)};
         limit.exact = truth.kind == TERN_VALUE_STRING && strcmp(truth.as.s, "own") == 0;
         for (size_t k = 0; k < tern_value_count(signs); k++)
-            limit.up_to_sign |= strcmp(tern_value_at(signs, k).as.s, label) == 0;
+            limit.up_to_sign |= tern_value_as_int(tern_value_at(signs, k)) == (int64_t)i;
         case_check(t, label, got->items[i], reference, dtype_of_text(tern_value_at(dtypes, i)),
                    &limit);
     }

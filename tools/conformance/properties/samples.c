@@ -14,7 +14,10 @@ static sample table[] = {
 #include "samples_core.def"
 #include "samples_functional.def"
 #include "samples_layers.def"
+#include "samples_linalg.def"
 #include "samples_masked.def"
+#include "samples_special.def"
+#include "samples_statistics.def"
 #undef SAMPLE
 };
 enum { SAMPLES = sizeof table / sizeof table[0] };

@@ -1,0 +1,278 @@
+/*
+ * orthogonal.c: QR by Householder's reflectors, singular values by one-sided and eigenvalues by two-sided
+ * Jacobi rotations (Demmel and Veselic, SIAM J. Matrix Anal. 13, 1992), which find small ones to full
+ * relative accuracy; and the matrix exponential.
+ */
+#include <float.h>
+#include <math.h>
+#include <string.h>
+
+#include "dense.h"
+
+#define SWEEPS 60
+
+/* ---- QR ---- */
+
+void tern_dense_qr(double *a, double *tau, int64_t m, int64_t n) {
+    int64_t steps = m < n ? m : n;
+    for (int64_t k = 0; k < steps; k++) {
+        double scale = 0.0, squares = 0.0, head = a[k * n + k];
+        for (int64_t i = k + 1; i < m; i++) scale = fmax(scale, fabs(a[i * n + k]));
+        tau[k] = 0.0;
+        if (scale == 0.0) continue;
+        scale = fmax(scale, fabs(head));
+        for (int64_t i = k; i < m; i++) squares += a[i * n + k] / scale * (a[i * n + k] / scale);
+        double beta = -copysign(scale * sqrt(squares), head);
+        tau[k] = (beta - head) / beta;
+        for (int64_t i = k + 1; i < m; i++) a[i * n + k] /= head - beta;
+        a[k * n + k] = beta;
+        for (int64_t j = k + 1; j < n; j++) {
+            double sum = a[k * n + j];
+            for (int64_t i = k + 1; i < m; i++) sum += a[i * n + k] * a[i * n + j];
+            sum *= tau[k];
+            a[k * n + j] -= sum;
+            for (int64_t i = k + 1; i < m; i++) a[i * n + j] -= a[i * n + k] * sum;
+        }
+    }
+}
+
+void tern_dense_q(const double *a, const double *tau, double *q, int64_t m, int64_t n,
+                  int64_t count, int64_t columns) {
+    memset(q, 0, (size_t)(m * columns) * sizeof *q);
+    for (int64_t i = 0; i < m && i < columns; i++) q[i * columns + i] = 1.0;
+    for (int64_t k = count - 1; k >= 0; k--)
+        for (int64_t j = 0; j < columns; j++) {
+            double sum = q[k * columns + j];
+            for (int64_t i = k + 1; i < m; i++) sum += a[i * n + k] * q[i * columns + j];
+            sum *= tau[k];
+            q[k * columns + j] -= sum;
+            for (int64_t i = k + 1; i < m; i++) q[i * columns + j] -= a[i * n + k] * sum;
+        }
+}
+
+/* ---- singular values: vectors are rows here ---- */
+
+static double dot(const double *a, const double *b, int64_t n) {
+    double sum = 0.0;
+    for (int64_t i = 0; i < n; i++) sum += a[i] * b[i];
+    return sum;
+}
+
+static void rotate(double *a, double *b, int64_t n, double c, double s) {
+    for (int64_t i = 0; i < n; i++) {
+        double x = a[i], y = b[i];
+        a[i] = c * x - s * y;
+        b[i] = s * x + c * y;
+    }
+}
+
+/* The tangent of the angle that makes two vectors orthogonal, or a 2 x 2 block diagonal. */
+static double jacobi_tangent(double aa, double bb, double ab) {
+    double zeta = (bb - aa) / (2.0 * ab);
+    return (zeta < 0.0 ? -1.0 : 1.0) / (fabs(zeta) + sqrt(1.0 + zeta * zeta));
+}
+
+/* One sweep over all pairs of the `n` vectors of length m, and of the rotations so far; false when all
+ * were orthogonal already. */
+static bool sweep(double *vectors, double *rotations, int64_t n, int64_t m) {
+    bool moved = false;
+    for (int64_t p = 0; p < n; p++)
+        for (int64_t q = p + 1; q < n; q++) {
+            double *a = vectors + p * m, *b = vectors + q * m;
+            double aa = dot(a, a, m), bb = dot(b, b, m), ab = dot(a, b, m);
+            if (!(fabs(ab) > 1e-15 * sqrt(aa * bb))) continue;
+            double t = jacobi_tangent(aa, bb, ab), c = 1.0 / sqrt(1.0 + t * t);
+            rotate(a, b, m, c, c * t);
+            rotate(rotations + p * n, rotations + q * n, n, c, c * t);
+            moved = true;
+        }
+    return moved;
+}
+
+static void swap_vectors(double *a, int64_t n, int64_t i, int64_t j) {
+    for (int64_t k = 0; i != j && k < n; k++) {
+        double value = a[i * n + k];
+        a[i * n + k] = a[j * n + k];
+        a[j * n + k] = value;
+    }
+}
+
+/* Unit vectors [from, to) of length m, orthogonal to those before them and to each other. */
+static void complete_basis(double *vectors, int64_t from, int64_t to, int64_t m) {
+    int64_t candidate = 0;
+    for (int64_t k = from; k < to; k++) {
+        double *v = vectors + k * m, square = 0.0;
+        /* Some unit vector keeps at least this share; rounding takes a part of it. */
+        double share = 0.5 * (double)(m - k) / (double)m;
+        for (int64_t tried = 0; tried < m && !(square > share); tried++) {
+            memset(v, 0, (size_t)m * sizeof *v);
+            v[candidate] = 1.0;
+            candidate = (candidate + 1) % m;
+            for (int round = 0; round < 2; round++)
+                for (int64_t i = 0; i < k; i++) {
+                    double along = dot(vectors + i * m, v, m);
+                    for (int64_t j = 0; j < m; j++) v[j] -= along * vectors[i * m + j];
+                }
+            square = dot(v, v, m);
+        }
+        for (int64_t j = 0; j < m; j++) v[j] /= sqrt(square);
+    }
+}
+
+/* Of n <= m rows of length m, scaled by a power of two: their lengths are the singular values, they
+ * themselves the left vectors, the rotations the right ones. Descending. */
+static void svd_of_rows(double *rows, double *rotations, double *s, int64_t n, int64_t m) {
+    memset(rotations, 0, (size_t)(n * n) * sizeof *rotations);
+    for (int64_t i = 0; i < n; i++) rotations[i * n + i] = 1.0;
+    for (int i = 0; i < SWEEPS && sweep(rows, rotations, n, m); i++) continue;
+    for (int64_t i = 0; i < n; i++) s[i] = sqrt(dot(rows + i * m, rows + i * m, m));
+    for (int64_t i = 0; i < n; i++) {
+        int64_t largest = i;
+        for (int64_t j = i + 1; j < n; j++)
+            if (s[j] > s[largest]) largest = j;
+        double value = s[i];
+        s[i] = s[largest];
+        s[largest] = value;
+        swap_vectors(rows, m, i, largest);
+        swap_vectors(rotations, n, i, largest);
+    }
+    int64_t rank = 0;
+    /* What is below is the rounding error of the largest: its direction means nothing. */
+    while (rank < n && s[rank] > s[0] * DBL_EPSILON * (double)m) rank++;
+    for (int64_t i = 0; i < rank; i++)
+        for (int64_t j = 0; j < m; j++) rows[i * m + j] /= s[i];
+    complete_basis(rows, rank, n, m);
+}
+
+static void transpose(const double *a, double *b, int64_t m, int64_t n) {
+    for (int64_t i = 0; i < m; i++)
+        for (int64_t j = 0; j < n; j++) b[j * m + i] = a[i * n + j];
+}
+
+static void fill(double *a, int64_t n, double value) {
+    for (int64_t i = 0; i < n; i++) a[i] = value;
+}
+
+/* The power of two that brings the largest element near 1; NaN for what is not finite. */
+static double scale_of(const double *a, int64_t n) {
+    double largest = 0.0;
+    int exponent;
+    for (int64_t i = 0; i < n; i++) {
+        if (!isfinite(a[i])) return NAN;
+        largest = fmax(largest, fabs(a[i]));
+    }
+    if (largest == 0.0) return 1.0;
+    frexp(largest, &exponent);
+    return ldexp(1.0, exponent < -1000 ? -1000 : exponent > 1000 ? 1000 : exponent);
+}
+
+void tern_dense_svd(double *a, double *u, double *s, double *vt, double *work, int64_t m, int64_t n,
+                    int64_t left, int64_t right) {
+    bool tall = m >= n;
+    int64_t k = tall ? n : m, length = tall ? m : n;
+    double scale = scale_of(a, m * n), *rows = work, *rotations = work + length * length;
+    if (isnan(scale)) {
+        fill(u, m * left, NAN);
+        fill(s, k, NAN);
+        fill(vt, right * n, NAN);
+        return;
+    }
+    for (int64_t i = 0; i < m * n; i++) a[i] /= scale;
+    if (tall)
+        transpose(a, rows, m, n);
+    else
+        memcpy(rows, a, (size_t)(m * n) * sizeof *rows);
+    svd_of_rows(rows, rotations, s, k, length);
+    complete_basis(rows, k, tall ? left : right, length);
+    for (int64_t i = 0; i < k; i++) s[i] *= scale;
+    if (tall) {
+        transpose(rows, u, left, m);
+        memcpy(vt, rotations, (size_t)(n * n) * sizeof *vt);
+    } else {
+        transpose(rotations, u, m, m);
+        memcpy(vt, rows, (size_t)(right * n) * sizeof *vt);
+    }
+}
+
+/* ---- eigenvalues ---- */
+
+static void rotate_both(double *a, int64_t n, int64_t p, int64_t q, double c, double s) {
+    rotate(a + p * n, a + q * n, n, c, s);
+    for (int64_t i = 0; i < n; i++) {
+        double x = a[i * n + p], y = a[i * n + q];
+        a[i * n + p] = c * x - s * y;
+        a[i * n + q] = s * x + c * y;
+    }
+}
+
+static bool sweep_symmetric(double *a, double *rotations, int64_t n, double norm) {
+    bool moved = false;
+    for (int64_t p = 0; p < n; p++)
+        for (int64_t q = p + 1; q < n; q++) {
+            double off = a[p * n + q], pp = a[p * n + p], qq = a[q * n + q];
+            double small = fmax(norm * 1e-18, 1e-16 * sqrt(fabs(pp * qq)));
+            if (!(fabs(off) > small)) continue;
+            double t = jacobi_tangent(pp, qq, off), c = 1.0 / sqrt(1.0 + t * t);
+            rotate_both(a, n, p, q, c, c * t);
+            rotate(rotations + p * n, rotations + q * n, n, c, c * t);
+            moved = true;
+        }
+    return moved;
+}
+
+void tern_dense_eigh(double *a, double *values, double *work, int64_t n) {
+    double scale = scale_of(a, n * n);
+    if (isnan(scale)) {
+        fill(values, n, NAN);
+        fill(a, n * n, NAN);
+        return;
+    }
+    for (int64_t i = 0; i < n * n; i++) a[i] /= scale;
+    double norm = sqrt(dot(a, a, n * n));
+    memset(work, 0, (size_t)(n * n) * sizeof *work);
+    for (int64_t i = 0; i < n; i++) work[i * n + i] = 1.0;
+    for (int i = 0; i < SWEEPS && sweep_symmetric(a, work, n, norm); i++) continue;
+    for (int64_t i = 0; i < n; i++) values[i] = a[i * n + i] * scale;
+    for (int64_t i = 0; i < n; i++) {
+        int64_t smallest = i;
+        for (int64_t j = i + 1; j < n; j++)
+            if (values[j] < values[smallest]) smallest = j;
+        double value = values[i];
+        values[i] = values[smallest];
+        values[smallest] = value;
+        swap_vectors(work, n, i, smallest);
+    }
+    transpose(work, a, n, n);
+}
+
+/* ---- the exponential ---- */
+
+/* Taylor's polynomial of a / 2^s, whose norm is at most 1/2, squared s times. */
+void tern_dense_exp(double *a, double *work, int64_t n) {
+    double norm = 0.0, *term = work, *next = work + n * n;
+    int squarings = 0;
+    for (int64_t i = 0; i < n; i++) {
+        double sum = 0.0;
+        for (int64_t j = 0; j < n; j++) sum += fabs(a[i * n + j]);
+        norm = sum > norm || isnan(sum) ? sum : norm;
+    }
+    if (!isfinite(norm)) {
+        fill(a, n * n, NAN);
+        return;
+    }
+    if (norm > 0.5) squarings = ilogb(norm) + 2;
+    for (int64_t i = 0; i < n * n; i++) a[i] = ldexp(a[i], -squarings);
+    /* sum = I + a + a^2 / 2 + ...: by Horner's rule, I + a (I + a / 2 (I + ...)) */
+    memset(term, 0, (size_t)(n * n) * sizeof *term);
+    for (int64_t i = 0; i < n; i++) term[i * n + i] = 1.0;
+    for (int k = 16; k > 0; k--) {
+        tern_dense_product(a, term, next, n, n, n);
+        for (int64_t i = 0; i < n * n; i++) term[i] = next[i] / k;
+        for (int64_t i = 0; i < n; i++) term[i * n + i] += 1.0;
+    }
+    for (int i = 0; i < squarings; i++) {
+        tern_dense_product(term, term, next, n, n, n);
+        memcpy(term, next, (size_t)(n * n) * sizeof *term);
+    }
+    memcpy(a, term, (size_t)(n * n) * sizeof *a);
+}

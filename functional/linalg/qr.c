@@ -1,0 +1,274 @@
+/* qr.c: QR factorisations, products with Householder's reflectors, LDL. */
+#include <string.h>
+
+#include "batch.h"
+
+/* ---- the factorisation ---- */
+
+/* geqrf(input): (R with the reflectors below it, tau) */
+tern_value tern_op_geqrf(tern_opcall *call) {
+    tern_tensor *x = tern_arg_tensor(call, 0), *both[2];
+    if (!tern_expect_matrices(call, x, "input", false)) return tern_none();
+    tern_dtype dtype = BODY(x)->dtype;
+    int64_t k = tern_rows(x) < tern_columns(x) ? tern_rows(x) : tern_columns(x);
+    tern_batch a;
+    double *tau = tern_batch_of(call, x, &a) ? tern_batch_space(call, &a, k, sizeof *tau) : NULL;
+    for (int64_t i = 0; tau && i < a.count; i++)
+        tern_dense_qr(a.data + i * a.rows * a.columns, tau + i * k, a.rows, a.columns);
+    both[0] = tern_batch_matrices(call, &a, dtype);
+    both[1] = tern_batch_result(call, tau, TERN_FLOAT64, dtype, a.lead, TERN_SHAPE(k));
+    return tern_results(call, both, 2);
+}
+
+/* The rows of R, above the reflectors. */
+static void copy_r(const double *a, double *r, int64_t rows, int64_t n) {
+    for (int64_t i = 0; i < rows; i++)
+        for (int64_t j = 0; j < n; j++) r[i * n + j] = j < i ? 0.0 : a[i * n + j];
+}
+
+/* _qr(A, complete): Q [*, m, c], R [*, c, n], where c is min(m, n), or m if complete */
+tern_value tern_op__qr(tern_opcall *call) {
+    tern_tensor *x = tern_arg_tensor(call, 0), *both[2];
+    if (!tern_expect_matrices(call, x, "A", false)) return tern_none();
+    tern_dtype dtype = BODY(x)->dtype;
+    tern_batch a, q = {0}, r = {0};
+    int64_t m = tern_rows(x), n = tern_columns(x), k = m < n ? m : n;
+    int64_t c = tern_arg_bool(call, 1, false) ? m : k;
+    double *tau = NULL;
+    if (tern_batch_of(call, x, &a)) {
+        q = tern_batch_like(call, &a, m, c);
+        r = tern_batch_like(call, &a, c, n);
+        tau = tern_host_buffer(call->ctx, k, sizeof *tau);
+    }
+    for (int64_t i = 0; q.data && r.data && tau && i < a.count; i++) {
+        double *own = a.data + i * m * n;
+        tern_dense_qr(own, tau, m, n);
+        tern_dense_q(own, tau, q.data + i * m * c, m, n, k, c);
+        copy_r(own, r.data + i * c * n, c, n);
+    }
+    tern_host_give(call->ctx, a.data);
+    tern_host_give(call->ctx, tau);
+    both[0] = tern_batch_matrices(call, &q, dtype);
+    both[1] = tern_batch_matrices(call, &r, dtype);
+    return tern_results(call, both, 2);
+}
+
+/* Walter, Lehmann 2018, "Algorithmic differentiation of linear algebra functions", for a square R: with
+ * M = R gR^T - gQ^T Q, its lower triangle made symmetric, (gQ + Q M) R^-T */
+static tern_tensor *qr_gradient(tern_tensor *q, tern_tensor *r, tern_tensor *by_q,
+                                tern_tensor *by_r) {
+    tern_tensor *m = NULL;
+    if (by_r) m = tern_matmul(r, tern_mt(by_r));
+    if (by_q) m = tern_plus(m, tern_neg(tern_matmul(tern_mt(by_q), q)));
+    m = tern_add(tern_tril_from(m, 0), tern_mt(tern_tril_from(m, -1)));
+    tern_tensor *sum = tern_plus(by_q, tern_matmul(q, m));
+    return tern_times_triangular_inverse(sum, tern_mt(r), false, false);
+}
+
+/* With more columns, A = [X Y] and R = [U V]: Q U = X, V = Q^T Y. */
+void tern_grad__qr(tern_node *node, tern_tensor *const *grad_out, tern_tensor **grads) {
+    tern_tensor *q = tern_node_output(node, 0), *r = tern_node_output(node, 1);
+    tern_tensor *by_q = grad_out[0], *by_r = grad_out[1];
+    tern_ctx *ctx = tern_node_ctx(node);
+    if (ctx->status != TERN_OK || (!by_q && !by_r)) return;
+    int64_t m = tern_rows(q), n = tern_columns(r);
+    if (tern_value_as_int(tern_node_arg(node, 1)) && m > n) {
+        tern_fail(ctx, TERN_ERR_STATE,
+                  "linalg.qr: mode='complete' has no derivative for more rows than columns: use "
+                  "mode='reduced'");
+        return;
+    }
+    if (m >= n) {
+        grads[0] = qr_gradient(q, r, by_q, by_r);
+        return;
+    }
+    tern_tensor *by_u = NULL, *by_y = NULL;
+    if (by_r) {
+        tern_tensor *y = tern_narrow(tern_node_input(node, 0), -1, m, n - m);
+        tern_tensor *by_v = tern_narrow(by_r, -1, m, n - m);
+        by_u = tern_narrow(by_r, -1, 0, m);
+        by_y = tern_matmul(q, by_v);
+        by_q = tern_plus(by_q, tern_matmul(y, tern_mt(by_v)));
+    }
+    tern_tensor *by_x = qr_gradient(q, tern_narrow(r, -1, 0, m), by_q, by_u);
+    if (!by_y) {
+        tern_shape shape = tern_shape_of(by_x);
+        shape.dim[shape.rank - 1] = n - m;
+        by_y = TERN_CALL(new_zeros, ARG_TENSOR(by_x), ARG_SHAPE(shape));
+    }
+    grads[0] = tern_cat((tern_tensor *[]){by_x, by_y}, 2, -1);
+}
+
+/* linalg.qr(A, mode='reduced') */
+tern_value tern_op_qr(tern_opcall *call) {
+    tern_tensor *a = tern_arg_tensor(call, 0), *both[2];
+    const char *mode = tern_arg_text(call, 1, "reduced");
+    bool complete = strcmp(mode, "complete") == 0, r_alone = strcmp(mode, "r") == 0;
+    if (!tern_expect_matrices(call, a, "A", false)) return tern_none();
+    if (!complete && !r_alone && strcmp(mode, "reduced") != 0)
+        return tern_call_fail(call, TERN_ERR_ARGUMENT,
+                              "mode='%s' is none of 'reduced', 'complete', 'r'", mode);
+    tern_value pair = TERN_CALL_VALUE(_qr, ARG_TENSOR(a), ARG_BOOL(complete));
+    for (int i = 0; i < 2; i++) both[i] = tern_part(call->ctx, pair, (size_t)i);
+    if (r_alone) both[0] = TERN_CALL(new_zeros, ARG_TENSOR(a), ARG_SHAPE(TERN_SHAPE(0)));
+    return tern_results(call, both, 2);
+}
+
+/* ---- products of reflectors, recorded: H_i = I - tau_i v_i v_i^T ---- */
+
+static bool reflectors_fit(tern_opcall *call, tern_tensor *v, tern_tensor *tau) {
+    char one[TERN_SHAPE_TEXT], two[TERN_SHAPE_TEXT];
+    if (!tern_expect_matrices(call, v, "input", false)) return false;
+    bool fits = BODY(tau)->rank == BODY(v)->rank - 1 && BODY(tau)->dtype == BODY(v)->dtype;
+    for (int d = 0; fits && d < BODY(tau)->rank - 1; d++)
+        fits = BODY(tau)->shape[d] == BODY(v)->shape[d];
+    int64_t k = fits ? BODY(tau)->shape[BODY(tau)->rank - 1] : 0;
+    if (fits && k <= tern_columns(v) && k <= tern_rows(v)) return true;
+    tern_call_fail(call, TERN_ERR_ARGUMENT,
+                   "reflectors %s and tau %s do not fit: up to one tau for each column, one dtype",
+                   tern_shape_text(BODY(v)->rank, BODY(v)->shape, one),
+                   tern_shape_text(BODY(tau)->rank, BODY(tau)->shape, two));
+    return false;
+}
+
+/* H_i x, where `vectors` are the columns with their ones. */
+static tern_tensor *reflect(tern_tensor *vectors, tern_tensor *tau, int64_t i, tern_tensor *x) {
+    tern_tensor *v = tern_narrow(vectors, -1, i, 1);
+    tern_tensor *t = tern_unsqueeze(tern_narrow(tau, -1, i, 1), -1);
+    return tern_sub(x, tern_mul(t, tern_matmul(v, tern_matmul(tern_mt(v), x))));
+}
+
+/* H_0 .. H_{k-1} x, or the transpose of that times x. */
+static tern_tensor *reflected(tern_tensor *input, tern_tensor *tau, tern_tensor *x,
+                              bool transpose) {
+    tern_ctx *ctx = BODY(x)->ctx;
+    int64_t k = BODY(tau)->shape[BODY(tau)->rank - 1], m = tern_rows(input);
+    if (k == 0) return tern_clone(x);
+    tern_tensor *ones = TERN_CALL(new_ones, ARG_TENSOR(input), ARG_SHAPE(TERN_SHAPE(k)));
+    tern_tensor *eye = TERN_CALL(diag_embed, ARG_TENSOR(ones));
+    if (m > k)
+        eye = TERN_CALL(constant_pad_nd, ARG_TENSOR(eye), ARG_SHAPE(TERN_SHAPE(0, 0, 0, m - k)));
+    tern_tensor *v = tern_add(tern_tril_from(tern_narrow(input, -1, 0, k), -1), eye);
+    for (int64_t i = 0; i < k && ctx->status == TERN_OK; i++)
+        x = reflect(v, tau, transpose ? i : k - 1 - i, x);
+    return x;
+}
+
+tern_value tern_op_householder_product(tern_opcall *call) {
+    tern_tensor *v = tern_arg_tensor(call, 0), *tau = tern_arg_tensor(call, 1);
+    if (!reflectors_fit(call, v, tau)) return tern_none();
+    if (tern_columns(v) > tern_rows(v))
+        return tern_call_fail(call, TERN_ERR_ARGUMENT,
+                              "input has %lld columns, more than its %lld rows",
+                              (long long)tern_columns(v), (long long)tern_rows(v));
+    tern_tensor *eye = tern_identity_like(v, tern_rows(v));
+    if (call->ctx->status != TERN_OK) return tern_none();
+    return tern_result(call, reflected(v, tau, tern_narrow(eye, -1, 0, tern_columns(v)), false));
+}
+
+/* ormqr(input, input2 = tau, input3 = other, left=True, transpose=False) */
+tern_value tern_op_ormqr(tern_opcall *call) {
+    tern_tensor *v = tern_arg_tensor(call, 0), *tau = tern_arg_tensor(call, 1);
+    tern_tensor *x = tern_arg_tensor(call, 2);
+    bool left = tern_arg_bool(call, 3, true), transpose = tern_arg_bool(call, 4, false);
+    if (!reflectors_fit(call, v, tau) || !tern_expect_matrices(call, x, "input3", false))
+        return tern_none();
+    int64_t own = left ? tern_rows(x) : tern_columns(x);
+    if (own != tern_rows(v) || BODY(x)->dtype != BODY(v)->dtype)
+        return tern_call_fail(
+            call, TERN_ERR_ARGUMENT, "input3 must have %lld %s of %s, got %lld of %s",
+            (long long)tern_rows(v), left ? "rows" : "columns", tern_dtype_name(BODY(v)->dtype),
+            (long long)own, tern_dtype_name(BODY(x)->dtype));
+    /* x Q is the transpose of Q^T x^T. */
+    tern_tensor *out = reflected(v, tau, left ? x : tern_mt(x), left ? transpose : !transpose);
+    return tern_result(call, left ? out : tern_mt(out));
+}
+
+/* ---- LDL ---- */
+
+static const char singular_d[] = "the factor D is singular";
+
+/* linalg.ldl_factor_ex(input, hermitian, check_errors): (LD, pivots, info) */
+tern_value tern_op_ldl_factor_ex(tern_opcall *call) {
+    tern_tensor *x = tern_arg_tensor(call, 0), *all[3];
+    if (!tern_expect_matrices(call, x, "input", true)) return tern_none();
+    tern_dtype dtype = BODY(x)->dtype;
+    int64_t n = tern_rows(x);
+    tern_batch a;
+    int32_t *pivots = NULL, *infos = NULL;
+    if (tern_batch_of(call, x, &a)) {
+        pivots = tern_batch_space(call, &a, n, sizeof *pivots);
+        infos = tern_batch_space(call, &a, 1, sizeof *infos);
+    }
+    for (int64_t i = 0; pivots && infos && i < a.count; i++) {
+        double *own = a.data + i * n * n;
+        for (int64_t r = 0; r < n; r++)
+            for (int64_t c = r + 1; c < n; c++) own[r * n + c] = 0.0;
+        infos[i] = tern_dense_ldl(own, pivots + i * n, n);
+    }
+    if (infos && tern_arg_bool(call, 2, false)) tern_check_infos(call, infos, a.count, singular_d);
+    all[0] = tern_batch_matrices(call, &a, dtype);
+    all[1] = tern_batch_result(call, pivots, TERN_INT32, TERN_INT32, a.lead, TERN_SHAPE(n));
+    all[2] = tern_batch_result(call, infos, TERN_INT32, TERN_INT32, a.lead, TERN_SCALAR_SHAPE);
+    return tern_results(call, all, 3);
+}
+
+tern_value tern_op_ldl_factor(tern_opcall *call) {
+    tern_value all =
+        TERN_CALL_VALUE(ldl_factor_ex, ARG_TENSOR(tern_arg_tensor(call, 0)), tern_arg(call, 1));
+    all = tern_checked_results(call, all, 2, singular_d);
+    tern_tensor *both[2] = {tern_part(call->ctx, all, 0), tern_part(call->ctx, all, 1)};
+    return tern_results(call, both, 2);
+}
+
+static bool ldl_fits(tern_opcall *call, tern_tensor *ld, tern_tensor *pivots, tern_tensor *b) {
+    char one[TERN_SHAPE_TEXT], two[TERN_SHAPE_TEXT];
+    if (!tern_expect_matrices(call, ld, "LD", true) || !tern_expect_matrices(call, b, "B", false))
+        return false;
+    bool fits = BODY(pivots)->rank == BODY(ld)->rank - 1 && tern_are_pivots(pivots) &&
+                tern_rows(ld) == tern_rows(b) && BODY(ld)->dtype == BODY(b)->dtype;
+    for (int d = 0; fits && d < BODY(pivots)->rank; d++)
+        fits = BODY(pivots)->shape[d] == BODY(ld)->shape[d];
+    if (fits) return true;
+    tern_call_fail(call, TERN_ERR_ARGUMENT,
+                   "LD %s, its integer pivots and B %s do not fit: one dtype, and as many rows",
+                   tern_shape_text(BODY(ld)->rank, BODY(ld)->shape, one),
+                   tern_shape_text(BODY(b)->rank, BODY(b)->shape, two));
+    return false;
+}
+
+/* A pivot names a row, and two negative ones stand together. */
+static bool pivots_are_sound(tern_opcall *call, const int32_t *pivots, int64_t n) {
+    for (int64_t k = 0; k < n; k++) {
+        int64_t row = pivots[k] > 0 ? pivots[k] : -(int64_t)pivots[k];
+        if (row >= 1 && row <= n) continue;
+        tern_call_fail(call, TERN_ERR_INDEX, "a pivot is %d, and there are %lld rows",
+                       (int)pivots[k], (long long)n);
+        return false;
+    }
+    return true;
+}
+
+/* linalg.ldl_solve(LD, pivots, B): not differentiable, as in PyTorch */
+tern_value tern_op_ldl_solve(tern_opcall *call) {
+    tern_tensor *ld = tern_arg_tensor(call, 0), *pivots = tern_arg_tensor(call, 1);
+    tern_tensor *b = tern_arg_tensor(call, 2);
+    tern_shape lead;
+    if (!ldl_fits(call, ld, pivots, b) || !tern_common_batch(call, ld, b, &lead))
+        return tern_none();
+    int64_t n = tern_rows(ld);
+    tern_shape rows = lead;
+    rows.dim[rows.rank++] = n;
+    tern_dtype dtype = BODY(b)->dtype;
+    tern_batch a = {0}, y = {0};
+    int32_t *from = NULL;
+    if (tern_batch_of(call, tern_expand_batch(ld, lead), &a) &&
+        tern_batch_of(call, tern_expand_batch(b, lead), &y))
+        from = tern_host_copy(call->ctx, tern_expand(pivots, rows), TERN_INT32);
+    for (int64_t i = 0; from && i < a.count && pivots_are_sound(call, from + i * n, n); i++)
+        tern_dense_ldl_solve(a.data + i * n * n, from + i * n, y.data + i * n * y.columns, n,
+                             y.columns);
+    tern_host_give(call->ctx, a.data);
+    tern_host_give(call->ctx, from);
+    return tern_result(call, tern_batch_matrices(call, &y, dtype));
+}
