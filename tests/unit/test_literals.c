@@ -47,7 +47,7 @@ Test(literals, bad_input_is_one_line) {
         tern_fail_allocation(n);
         tern_value value = TERN_LIST(ctx, TERN_DICT(ctx, {"a", tern_int(1)}));
         tern_fail_allocation(0);
-        cr_assert(value.kind == TERN_VALUE_LIST || tern_check(ctx) == TERN_ERR_MEMORY ||
+        cr_assert(value.kind == TERN_VALUE_LIST || tern_check(ctx) == TERN_ERR_OUT_OF_MEMORY ||
                   tern_check(ctx) == TERN_OK);
         tern_error_clear(ctx);
     }
