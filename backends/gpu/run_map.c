@@ -9,6 +9,13 @@
  *
  * with R as large as 1,024 bytes of arguments allow, 16 for up to four operands. A program over tensors with
  * more dimensions than that, merged, is declined.
+ *
+ * Tuples of one dimension each, as an optimizer's are, share a start: as many of them as these bytes hold,
+ *
+ *     first[T + 1], at[T][n], step[T][n], c[m], immediates[T][i]
+ *
+ * where tuple t has the items from first[t] on. A start with fewer has the rest empty, so that their number
+ * builds nothing either.
  */
 #include <stdarg.h>
 #include <stdio.h>
@@ -21,11 +28,14 @@
 #define STEPS     64 /* of supports in launch.c */
 #define CONSTANTS 64
 
+#define MOST_ARGUMENTS (GPU_ARGUMENT_BYTES / 8) /* pointers, all of them */
+
 /* A program as it is written into a source: what its kernel is found by. */
 typedef struct program {
     int32_t number_class, n_inputs, n_outputs, n_constants, n_steps, skips;
     int32_t element; /* BINARY: its dtype, for shifts and neighbours; -1 in a program */
     int32_t rank;    /* R */
+    int32_t tuples;  /* T; 1: the form of one tuple */
     uint32_t immediates;
     int8_t dtypes[GPU_OPERANDS]; /* of inputs, then outputs */
     int16_t outputs[GPU_OPERANDS];
@@ -49,6 +59,13 @@ static int32_t rank_of(const program *p) {
     return rank < GPU_RANK ? rank : GPU_RANK;
 }
 
+/* T: the tuples that fit into one start. */
+static int32_t tuples_of(const program *p) {
+    int32_t buffers = buffers_of(p), immediates = numbers_of(p) - p->n_constants;
+    int32_t shared = 3 + p->n_constants; /* flag, first[T], and one number where there is none */
+    return (GPU_ARGUMENT_BYTES / 8 - shared) / (1 + 3 * buffers + (immediates ? immediates : 1));
+}
+
 /* ---- the source ------------------------------------------------------------------------------ */
 
 typedef struct text {
@@ -63,25 +80,56 @@ __attribute__((format(printf, 2, 3))) static void put(text *t, const char *forma
     t->at += length < t->end - t->at ? length : t->end - t->at - 1;
 }
 
+/* The kernel's parameters, and where it returns. */
+static void put_parameters(text *t, const program *p, const char *items) {
+    int32_t buffers = buffers_of(p), inputs = buffers - p->n_outputs;
+    put(t, "KERNEL map(GLOBAL gpu_flag *flag");
+    for (int32_t k = 0; k < p->tuples; k++)
+        for (int32_t b = 0; b < buffers; b++)
+            put(t, ", GLOBAL %su8 *q%d_%d", b < inputs ? "const " : "", (int)k, (int)b);
+    put(t, ", launch a) {\n i64 i = ITEM;\n if (i >= a.%s) return;\n", items);
+    if (p->skips) put(t, " if (flag->state) return;\n");
+}
+
+/* Pointers p and offsets o of one tuple's buffers. */
 static void put_head(text *t, const program *p) {
-    int32_t buffers = buffers_of(p), numbers = numbers_of(p), b = 0;
+    int32_t buffers = buffers_of(p), numbers = numbers_of(p), inputs = buffers - p->n_outputs;
     put(t,
         "typedef struct launch { i64 count, rank, at[%d], c[%d], shape[%d], stride[%d][%d]; } "
         "launch;\n",
         (int)buffers, numbers ? (int)numbers : 1, (int)p->rank, (int)buffers, (int)p->rank);
-    put(t, "KERNEL map(GLOBAL gpu_flag *flag");
-    for (int32_t k = 0; k < p->n_inputs; k++)
-        if (!(p->immediates >> k & 1u)) put(t, ", GLOBAL const u8 *p%d", (int)b++);
-    for (int32_t k = 0; k < p->n_outputs; k++) put(t, ", GLOBAL u8 *p%d", (int)b++);
-    put(t, ", launch a) {\n i64 i = ITEM;\n if (i >= a.count) return;\n");
-    if (p->skips) put(t, " if (flag->state) return;\n");
-    for (b = 0; b < buffers; b++) put(t, " i64 o%d = a.at[%d];\n", (int)b, (int)b);
+    put_parameters(t, p, "count");
+    for (int32_t b = 0; b < buffers; b++)
+        put(t, " GLOBAL %su8 *p%d = q0_%d;\n i64 o%d = a.at[%d];\n", b < inputs ? "const " : "",
+            (int)b, (int)b, (int)b, (int)b);
     put(t, " if (a.rank == 1) {\n");
-    for (b = 0; b < buffers; b++) put(t, "  o%d += i * a.stride[%d][0];\n", (int)b, (int)b);
+    for (int32_t b = 0; b < buffers; b++) put(t, "  o%d += i * a.stride[%d][0];\n", (int)b, (int)b);
     put(t, " } else for (i64 d = a.rank - 1; d >= 0; d--) {\n"
            "  i64 p = i %% a.shape[d];\n  i /= a.shape[d];\n");
-    for (b = 0; b < buffers; b++) put(t, "  o%d += p * a.stride[%d][d];\n", (int)b, (int)b);
+    for (int32_t b = 0; b < buffers; b++) put(t, "  o%d += p * a.stride[%d][d];\n", (int)b, (int)b);
     put(t, " }\n");
+}
+
+/* The same of the tuple that the item belongs to. */
+static void put_group_head(text *t, const program *p) {
+    int32_t buffers = buffers_of(p), inputs = buffers - p->n_outputs, tuples = p->tuples;
+    int32_t constants = p->n_constants, immediates = numbers_of(p) - constants;
+    put(t,
+        "typedef struct launch { i64 first[%d], at[%d][%d], step[%d][%d], c[%d], "
+        "immediate[%d][%d]; "
+        "} launch;\n",
+        (int)tuples + 1, (int)tuples, (int)buffers, (int)tuples, (int)buffers,
+        constants ? (int)constants : 1, (int)tuples, immediates ? (int)immediates : 1);
+    char items[32];
+    snprintf(items, sizeof items, "first[%d]", (int)tuples);
+    put_parameters(t, p, items);
+    put(t, " i32 t = 0;\n while (i >= a.first[t + 1]) t++;\n i -= a.first[t];\n");
+    for (int32_t b = 0; b < buffers; b++) {
+        put(t, " GLOBAL %su8 *p%d = q0_%d;\n", b < inputs ? "const " : "", (int)b, (int)b);
+        for (int32_t k = 1; k < tuples; k++)
+            put(t, " if (t == %d) p%d = q%d_%d;\n", (int)k, (int)b, (int)k, (int)b);
+        put(t, " i64 o%d = a.at[t][%d] + i * a.step[t][%d];\n", (int)b, (int)b, (int)b);
+    }
 }
 
 static bool divides(const tern_map_step *step) {
@@ -124,7 +172,10 @@ static void put_step(text *t, const program *p, int32_t k) {
 static void put_body(text *t, const program *p) {
     int32_t b = 0, c = p->n_constants;
     for (int32_t k = 0; k < p->n_inputs; k++) {
-        if (p->immediates >> k & 1u)
+        if (p->immediates >> k & 1u && p->tuples > 1)
+            put(t, " num v%d = number_of(a.immediate[t][%d]);\n", (int)k,
+                (int)(c++ - p->n_constants));
+        else if (p->immediates >> k & 1u)
             put(t, " num v%d = number_of(a.c[%d]);\n", (int)k, (int)c++);
         else
             put(t, " num v%d = load(%d, p%d, o%d);\n", (int)k, p->dtypes[k], (int)b, (int)b), b++;
@@ -146,7 +197,10 @@ static char *write_source(const gpu_device *device, const void *what) {
     char *body = device->host->alloc(SOURCE_BYTES), *source = NULL;
     if (!body) return NULL;
     text t = {body, body + SOURCE_BYTES};
-    put_head(&t, p);
+    if (p->tuples > 1)
+        put_group_head(&t, p);
+    else
+        put_head(&t, p);
     put_body(&t, p);
     const char *const bodies[] = {gpu_text_functions, body, NULL};
     snprintf(defines, sizeof defines, "#define CLASS %d\n", (int)p->number_class);
@@ -157,19 +211,22 @@ static char *write_source(const gpu_device *device, const void *what) {
 
 /* ---- a launch -------------------------------------------------------------------------------- */
 
-/* The numbers of a tuple: constants, then immediates. */
-static void put_numbers(const gpu_call *call, const program *p, const tern_map_constant *constants,
-                        int64_t *out) {
+static int64_t *put_constants(const program *p, const tern_map_constant *constants, int64_t *out) {
     bool integer = p->number_class == GPU_I64;
     for (int32_t k = 0; k < p->n_constants; k++)
         *out++ =
             gpu_bits(p->number_class, integer ? 0 : constants[k].f, integer ? constants[k].i : 0);
+    return out;
+}
+
+static int64_t *put_immediates(const gpu_call *call, const program *p, int64_t *out) {
     for (int32_t k = 0; k < p->n_inputs; k++) {
         const tern_operand *operand = &call->inputs[k];
         if (!(p->immediates >> k & 1u)) continue;
         double f = tern_kit_is_floating(operand->dtype) ? operand->at.f : (double)operand->at.i;
         *out++ = gpu_bits(p->number_class, f, operand->at.i);
     }
+    return out;
 }
 
 /* The walk of a tuple over the operands that have a buffer, outputs behind inputs. */
@@ -197,8 +254,7 @@ static int32_t start_tuple(const gpu_call *call, const program *p, gpu_program *
     *at++ = walk.count;
     *at++ = walk.rank;
     for (int32_t b = 0; b < n; b++) *at++ = gpu_at(operands[b]);
-    put_numbers(call, p, constants, at);
-    at += numbers ? numbers : 1;
+    at = put_immediates(call, p, put_constants(p, constants, at)) + (numbers ? 0 : 1);
     memcpy(at, walk.shape, sizeof *at * (size_t)walk.rank);
     at += p->rank;
     for (int32_t b = 0; b < n; b++, at += p->rank)
@@ -208,18 +264,55 @@ static int32_t start_tuple(const gpu_call *call, const program *p, gpu_program *
     return gpu_start(call, built, 0, arguments, n + 2, walk.count);
 }
 
-/* Whether the dimensions of every tuple fit. */
-static bool fits(const gpu_call *call, const program *p, int32_t tuples) {
+/* To the tuple after a call's. */
+static void next_tuple(gpu_call *call, const program *p) {
+    call->inputs += p->n_inputs;
+    call->outputs += p->n_outputs;
+}
+
+/* Starts `count` tuples, up to T, the first of which is the call's. */
+static int32_t start_group(const gpu_call *call, const program *p, gpu_program *built,
+                           const tern_map_constant *constants, int32_t count) {
+    int32_t buffers = buffers_of(p), immediates = numbers_of(p) - p->n_constants;
+    int64_t words[GPU_ARGUMENT_BYTES / 8], items = 0;
+    int64_t *first = words, *at = first + p->tuples + 1, *step = at + p->tuples * buffers;
+    int64_t *numbers = step + p->tuples * buffers;
+    gpu_argument arguments[MOST_ARGUMENTS] = {gpu_flag_argument(call)};
     gpu_call one = *call;
-    for (int32_t t = 0; t < tuples; t++) {
+    memset(words, 0, sizeof words);
+    int64_t *own = put_constants(p, constants, numbers) + (p->n_constants ? 0 : 1);
+    for (int32_t t = 0; t < p->tuples; t++) {
+        const tern_operand *operands[GPU_OPERANDS];
+        gpu_walk walk;
+        first[t] = items;
+        walk_tuple(&one, p, &walk, operands);
+        for (int32_t b = 0; b < buffers; b++) {
+            arguments[1 + t * buffers + b] = gpu_of(operands[b]);
+            at[t * buffers + b] = gpu_at(operands[b]);
+            step[t * buffers + b] = walk.rank ? walk.stride[b][0] : 0;
+        }
+        put_immediates(&one, p, own + t * (immediates ? immediates : 1));
+        if (t < count) items += walk.count;
+        if (t + 1 < count) next_tuple(&one, p);
+    }
+    first[p->tuples] = items;
+    own += p->tuples * (immediates ? immediates : 1);
+    int32_t n = 1 + p->tuples * buffers;
+    arguments[n] = (gpu_argument){NULL, words, (size_t)(own - words) * sizeof *own};
+    return gpu_start(call, built, 0, arguments, n + 1, items);
+}
+
+/* The most dimensions of a tuple. */
+static int32_t deepest(const gpu_call *call, const program *p, int32_t tuples) {
+    gpu_call one = *call;
+    int32_t most = 0;
+    for (int32_t t = 0; t < tuples; t++, next_tuple(&one, p)) {
         const tern_operand *operands[GPU_OPERANDS];
         gpu_walk walk;
         walk_tuple(&one, p, &walk, operands);
-        if (walk.rank > p->rank) return false;
-        one.inputs += p->n_inputs;
-        one.outputs += p->n_outputs;
+        if (walk.rank > most) most = walk.rank;
     }
-    return true;
+    return most;
 }
 
 static int32_t run(const gpu_call *call, program *p, const tern_map_constant *constants) {
@@ -232,15 +325,21 @@ static int32_t run(const gpu_call *call, program *p, const tern_map_constant *co
     for (int32_t k = 0; k < p->n_outputs; k++)
         p->dtypes[p->n_inputs + k] = (int8_t)call->outputs[k].dtype;
     p->rank = rank_of(p);
-    if (p->rank < 1 || !fits(call, p, tuples)) return TERN_BACKEND_DECLINED;
+    p->tuples = 1;
+    int32_t rank = deepest(call, p, tuples), together = tuples_of(p);
+    if (p->rank < 1 || rank > p->rank) return TERN_BACKEND_DECLINED;
+    if (tuples > 1 && rank <= 1 && together > 1) p->tuples = together;
     size_t size = offsetof(program, steps) + (size_t)p->n_steps * sizeof *p->steps;
     gpu_program *built;
     int32_t status = gpu_find_written(call, p, size, write_source, p, entries, &built);
     gpu_call one = *call;
-    for (int32_t t = 0; t < tuples && status == TERN_BACKEND_OK; t++) {
-        status = start_tuple(&one, p, built, constants);
-        one.inputs += p->n_inputs;
-        one.outputs += p->n_outputs;
+    for (int32_t t = 0; t < tuples && status == TERN_BACKEND_OK; t += p->tuples) {
+        int32_t left = tuples - t;
+        if (p->tuples > 1)
+            status = start_group(&one, p, built, constants, left < p->tuples ? left : p->tuples);
+        else
+            status = start_tuple(&one, p, built, constants);
+        for (int32_t k = 0; k < p->tuples && k < left; k++) next_tuple(&one, p);
     }
     return status;
 }

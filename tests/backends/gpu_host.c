@@ -20,7 +20,7 @@
 extern char **environ;
 
 #define MOST_KERNELS   4
-#define MOST_ARGUMENTS 32
+#define MOST_ARGUMENTS 128
 #define FLAG_BYTES     64
 
 typedef struct device {
