@@ -34,17 +34,17 @@ tern_tensor *tern_modified_bessel_k0(tern_tensor *input) {
 tern_tensor *tern_modified_bessel_k1(tern_tensor *input) {
     return TERN_CALL(modified_bessel_k1, ARG_TENSOR(input));
 }
-tern_tensor *tern_scaled_modified_bessel_k0(tern_tensor *input) {
-    return TERN_CALL(scaled_modified_bessel_k0, ARG_TENSOR(input));
+tern_tensor *tern_scaled_modified_bessel_k0(tern_tensor *x) {
+    return TERN_CALL(scaled_modified_bessel_k0, ARG_TENSOR(x));
 }
-tern_tensor *tern_scaled_modified_bessel_k1(tern_tensor *input) {
-    return TERN_CALL(scaled_modified_bessel_k1, ARG_TENSOR(input));
+tern_tensor *tern_scaled_modified_bessel_k1(tern_tensor *x) {
+    return TERN_CALL(scaled_modified_bessel_k1, ARG_TENSOR(x));
 }
-tern_tensor *tern_spherical_bessel_j0(tern_tensor *input) {
-    return TERN_CALL(spherical_bessel_j0, ARG_TENSOR(input));
+tern_tensor *tern_spherical_bessel_j0(tern_tensor *x) {
+    return TERN_CALL(spherical_bessel_j0, ARG_TENSOR(x));
 }
-tern_tensor *tern_airy_ai(tern_tensor *input) {
-    return TERN_CALL(airy_ai, ARG_TENSOR(input));
+tern_tensor *tern_airy_ai(tern_tensor *x) {
+    return TERN_CALL(airy_ai, ARG_TENSOR(x));
 }
 tern_tensor *tern_erfcx(tern_tensor *input) {
     return TERN_CALL(erfcx, ARG_TENSOR(input));

@@ -71,3 +71,31 @@ tern_tensor *tern_linear_cross_entropy(tern_tensor *input, tern_tensor *linear_w
     return TERN_CALL(linear_cross_entropy, ARG_TENSOR(input), ARG_TENSOR(linear_weight),
                      ARG_TENSOR(target), ARG_TENSOR(linear_bias));
 }
+tern_tensor *tern_fractional_max_pool2d(tern_tensor *input, tern_shape kernel_size,
+                                        tern_shape output_size) {
+    return TERN_CALL(fractional_max_pool2d, ARG_TENSOR(input), ARG_SHAPE(kernel_size),
+                     ARG_SHAPE(output_size));
+}
+tern_tensor *tern_fractional_max_pool3d(tern_tensor *input, tern_shape kernel_size,
+                                        tern_shape output_size) {
+    return TERN_CALL(fractional_max_pool3d, ARG_TENSOR(input), ARG_SHAPE(kernel_size),
+                     ARG_SHAPE(output_size));
+}
+tern_tensor *tern_embedding_bag(tern_tensor *input, tern_tensor *weight, tern_tensor *offsets) {
+    return TERN_CALL(embedding_bag, ARG_TENSOR(input), ARG_TENSOR(weight), ARG_TENSOR(offsets));
+}
+tern_tensor *tern_grid_sampler(tern_tensor *input, tern_tensor *grid, int64_t interpolation_mode,
+                               int64_t padding_mode, bool align_corners) {
+    return TERN_CALL(grid_sampler, ARG_TENSOR(input), ARG_TENSOR(grid), ARG_INT(interpolation_mode),
+                     ARG_INT(padding_mode), ARG_BOOL(align_corners));
+}
+tern_tensor *tern_grid_sampler_2d(tern_tensor *input, tern_tensor *grid, int64_t interpolation_mode,
+                                  int64_t padding_mode, bool align_corners) {
+    return TERN_CALL(grid_sampler_2d, ARG_TENSOR(input), ARG_TENSOR(grid),
+                     ARG_INT(interpolation_mode), ARG_INT(padding_mode), ARG_BOOL(align_corners));
+}
+tern_tensor *tern_grid_sampler_3d(tern_tensor *input, tern_tensor *grid, int64_t interpolation_mode,
+                                  int64_t padding_mode, bool align_corners) {
+    return TERN_CALL(grid_sampler_3d, ARG_TENSOR(input), ARG_TENSOR(grid),
+                     ARG_INT(interpolation_mode), ARG_INT(padding_mode), ARG_BOOL(align_corners));
+}

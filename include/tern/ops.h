@@ -12,6 +12,9 @@
  *     ops_reduce.h   sums, extremes, statistics, norms, scans, sorting
  *     ops_index.h    subscripts, gather and scatter, masks, triangles
  *     ops_matrix.h   products of vectors and matrices, distances
+ *     ops_linalg.h   factorisations, systems, inverses, norms of matrices
+ *     ops_special.h  torch.special
+ *     ops_statistics.h   quantiles, histograms, covariances, differences, grids
  *     ops_nn.h       activations, dropout, norms, convolutions, pooling, resizing, attention
  *     ops_loss.h     losses
  *     ops_masked.h   torch.masked

@@ -12,7 +12,7 @@
 extern "C" {
 #endif
 
-/* ---- functions of one number, by element -------------------------------------------------------- */
+/* ---- functions of one number, by element ----------------------------------------------------- */
 
 /* special.bessel_j0: the Bessel function of the first kind of order 0. */
 TERN_API tern_tensor *tern_bessel_j0(tern_tensor *input);
@@ -35,13 +35,13 @@ TERN_API tern_tensor *tern_modified_bessel_k0(tern_tensor *input);
 /* special.modified_bessel_k1: the same of order 1. */
 TERN_API tern_tensor *tern_modified_bessel_k1(tern_tensor *input);
 /* special.scaled_modified_bessel_k0: exp(x) k0(x). Not differentiable, as in PyTorch. */
-TERN_API tern_tensor *tern_scaled_modified_bessel_k0(tern_tensor *input);
+TERN_API tern_tensor *tern_scaled_modified_bessel_k0(tern_tensor *x);
 /* special.scaled_modified_bessel_k1: exp(x) k1(x). Not differentiable. */
-TERN_API tern_tensor *tern_scaled_modified_bessel_k1(tern_tensor *input);
+TERN_API tern_tensor *tern_scaled_modified_bessel_k1(tern_tensor *x);
 /* special.spherical_bessel_j0: sin(x) / x. Not differentiable. */
-TERN_API tern_tensor *tern_spherical_bessel_j0(tern_tensor *input);
+TERN_API tern_tensor *tern_spherical_bessel_j0(tern_tensor *x);
 /* special.airy_ai: Airy's function Ai; NaN for infinities. Not differentiable. */
-TERN_API tern_tensor *tern_airy_ai(tern_tensor *input);
+TERN_API tern_tensor *tern_airy_ai(tern_tensor *x);
 /* special.erfcx: exp(x^2) erfc(x), the scaled complementary error function. */
 TERN_API tern_tensor *tern_erfcx(tern_tensor *input);
 /* special.log_ndtr: the logarithm of the normal distribution function. */
@@ -49,7 +49,7 @@ TERN_API tern_tensor *tern_log_ndtr(tern_tensor *input);
 /* torch.polygamma: the n-th derivative of digamma, n from 0 to 1000. */
 TERN_API tern_tensor *tern_polygamma(int64_t n, tern_tensor *input);
 
-/* ---- functions of two numbers, which broadcast -------------------------------------------------- */
+/* ---- functions of two numbers, which broadcast ----------------------------------------------- */
 
 /* torch.igamma: the regularised lower incomplete gamma function P(input, other); NaN where one is negative. It
  * has a derivative by `other` alone, as in PyTorch; asking for one by `input` is an error. */
@@ -62,9 +62,10 @@ TERN_API tern_tensor *tern_igammac(tern_tensor *input, tern_tensor *other);
  * NaN below. It has a derivative by `other` alone. */
 TERN_API tern_tensor *tern_zeta(tern_tensor *input, tern_tensor *other);
 
-/* ---- orthogonal polynomials: of degree n, rounded towards 0; 0 for n <= -1. Not differentiable. ---- */
+/* ---- orthogonal polynomials ------------------------------------------------------------------ */
 
-/* special.chebyshev_polynomial_t: Chebyshev's polynomial of the first kind, T_n(x). */
+/* special.chebyshev_polynomial_t: Chebyshev's polynomial of the first kind, T_n(x). Of this and the others: n is rounded
+ * towards 0, a negative one gives 0, and there is no derivative, as in PyTorch. */
 TERN_API tern_tensor *tern_chebyshev_polynomial_t(tern_tensor *x, tern_tensor *n);
 /* special.chebyshev_polynomial_u: of the second kind, U_n(x). */
 TERN_API tern_tensor *tern_chebyshev_polynomial_u(tern_tensor *x, tern_tensor *n);

@@ -65,15 +65,47 @@ TERN_API tern_tensor *tern_strided_scatter(tern_tensor *input, tern_tensor *src,
  * (their centres if `align_corners`). For other modes call it by name. */
 TERN_API tern_tensor *tern_grid_sample(tern_tensor *input, tern_tensor *grid, bool align_corners);
 
+/* torch.grid_sampler: the same by numbers: interpolation_mode 0 bilinear, 1 nearest, 2 bicubic; padding_mode 0 zeros, 1 the
+ * border's elements, 2 reflection at it. */
+TERN_API tern_tensor *tern_grid_sampler(tern_tensor *input, tern_tensor *grid,
+                                        int64_t interpolation_mode, int64_t padding_mode,
+                                        bool align_corners);
+
+/* grid_sampler_2d: the same for pictures alone. */
+TERN_API tern_tensor *tern_grid_sampler_2d(tern_tensor *input, tern_tensor *grid,
+                                           int64_t interpolation_mode, int64_t padding_mode,
+                                           bool align_corners);
+
+/* grid_sampler_3d: the same for volumes alone. */
+TERN_API tern_tensor *tern_grid_sampler_3d(tern_tensor *input, tern_tensor *grid,
+                                           int64_t interpolation_mode, int64_t padding_mode,
+                                           bool align_corners);
+
 /* nn.functional.affine_grid: the grid of size (N, C, [D,] H, W) for the affine maps theta (N, 2, 3) or (N, 3, 4). */
 TERN_API tern_tensor *tern_affine_grid(tern_tensor *theta, tern_shape size, bool align_corners);
+
+/* nn.functional.fractional_max_pool2d: the largest of windows of kernel_size (one number, or one for each dimension) at
+ * pseudo-random steps, to output_size. */
+TERN_API tern_tensor *tern_fractional_max_pool2d(tern_tensor *input, tern_shape kernel_size,
+                                                 tern_shape output_size);
+
+/* nn.functional.fractional_max_pool3d: the same over three dimensions. */
+TERN_API tern_tensor *tern_fractional_max_pool3d(tern_tensor *input, tern_shape kernel_size,
+                                                 tern_shape output_size);
+
+/* nn.functional.embedding_bag: the means of rows of `weight` by index, of input [bags, n], or of input [n] with the bags'
+ * first positions in `offsets`, which else is NULL. For sums and maxima call it by name. */
+TERN_API tern_tensor *tern_embedding_bag(tern_tensor *input, tern_tensor *weight,
+                                         tern_tensor *offsets);
 
 /* nn.functional.linear_cross_entropy: cross_entropy of linear(input, linear_weight, linear_bias), which may be NULL. */
 TERN_API tern_tensor *tern_linear_cross_entropy(tern_tensor *input, tern_tensor *linear_weight,
                                                 tern_tensor *target, tern_tensor *linear_bias);
 
-/* fft.fftshift and ifftshift over all dimensions: the zero frequency to the middle, and back. */
+/* fft.fftshift over all dimensions: the zero frequency to the middle. */
 TERN_API tern_tensor *tern_fftshift(tern_tensor *input);
+
+/* fft.ifftshift: back. */
 TERN_API tern_tensor *tern_ifftshift(tern_tensor *input);
 
 #ifdef __cplusplus

@@ -65,7 +65,7 @@ Test(linalg, factors_multiply_back) {
 Test(linalg, symmetric_factors_multiply_back) {
     for (int64_t n = 1; n < 8; n++) {
         tern_tensor *x = drawn(TERN_SHAPE(2, n, n)), *a = tern_matmul(x, mt(x)), *v, *h, *pivots;
-        tern_tensor *l = tern_cholesky(a, false), *values = tern_eigh(a, false, &v);
+        tern_tensor *l = tern_cholesky(a, false), *values = tern_eigh(a, "L", &v);
         NEAR(tern_matmul(l, mt(l)), a);
         NEAR(tern_matmul(columns(v, values), mt(v)), a);
         tern_tensor *root = tern_matrix_sqrth(a), *q = tern_polar(x, &h);
@@ -142,7 +142,7 @@ static tern_tensor *of_svd(tern_tensor *a) {
                     tern_sum(tern_sin(last)));
 }
 static tern_tensor *of_eigh(tern_tensor *a) {
-    tern_tensor *v, *values = tern_eigh(tern_add(a, mt(a)), false, &v);
+    tern_tensor *v, *values = tern_eigh(tern_add(a, mt(a)), "U", &v);
     return tern_add(tern_sum(tern_sin(values)), tern_sum(tern_sin(tern_square(v))));
 }
 static tern_tensor *of_cholesky(tern_tensor *a) {
@@ -218,6 +218,6 @@ Test(linalg, errors_name_the_matrix) {
 Test(linalg, what_is_not_finite_gives_nan) {
     tern_tensor *a = tern_full(ctx, TERN_SHAPE(3, 3), (double)INFINITY, TERN_FLOAT64);
     cr_assert(isnan(tern_item(tern_sum(tern_svdvals(a)))));
-    cr_assert(isnan(tern_item(tern_sum(tern_eigvalsh(a, false)))));
+    cr_assert(isnan(tern_item(tern_sum(tern_eigvalsh(a, "L")))));
     cr_assert(isnan(tern_item(tern_sum(tern_matrix_exp(a)))));
 }

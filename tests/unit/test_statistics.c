@@ -98,3 +98,44 @@ Test(statistics, places_and_distances) {
     EXPECT(tern_frexp(VECTOR(12, -0.25, 0), &exponent), 0.75, -0.5, 0);
     EXPECT(exponent, 4, -1, 0);
 }
+
+/* ---- grids, fractions, bags ---- */
+
+Test(statistics, the_grid_of_the_identity_reads_the_picture) {
+    double pixels[] = {1, 2, 3, 4, 5, 6}, identity[] = {1, 0, 0, 0, 1, 0};
+    tern_tensor *x = tern_from_data(ctx, pixels, TERN_SHAPE(1, 1, 2, 3), TERN_FLOAT64);
+    tern_tensor *theta = tern_from_data(ctx, identity, TERN_SHAPE(1, 2, 3), TERN_FLOAT64);
+    for (int align = 0; align < 2; align++) {
+        tern_tensor *grid = tern_affine_grid(theta, TERN_SHAPE(1, 1, 2, 3), align);
+        EXPECT(tern_grid_sample(x, grid, align), 1, 2, 3, 4, 5, 6);
+    }
+    tern_tensor *far = tern_full(ctx, TERN_SHAPE(1, 1, 2, 2), 9, TERN_FLOAT64);
+    EXPECT(tern_grid_sample(x, far, false), 0, 0);
+    tern_fill_in_place(far, NAN);
+    EXPECT(tern_grid_sample(x, far, false), 0, 0);
+    tern_grid_sample(x, tern_zeros(ctx, TERN_SHAPE(1, 2, 2, 3), TERN_FLOAT64), false);
+    expect_error("a grid (N, [D,] H, W, 2 or 3)");
+}
+
+Test(statistics, fractional_windows_reach_both_ends) {
+    tern_tensor *x =
+        tern_reshape(tern_to_dtype(tern_arange_i64(ctx, 25), TERN_FLOAT64), TERN_SHAPE(1, 5, 5));
+    for (int i = 0; i < 20; i++) {
+        tern_tensor *out = tern_fractional_max_pool2d(x, TERN_SHAPE(2), TERN_SHAPE(3));
+        cr_assert_eq(tern_item(tern_select(tern_select(out, 1, 2), 1, 2)), 24, "the last window");
+        cr_assert_eq(tern_item(tern_select(tern_select(out, 1, 0), 1, 0)), 6, "the first window");
+    }
+    tern_fractional_max_pool2d(x, TERN_SHAPE(4), TERN_SHAPE(3));
+    expect_error("a kernel of at most input - output + 1");
+}
+
+Test(statistics, empty_bags_are_zero) {
+    double rows[] = {1, 2, 3, 4, 5, 6};
+    int64_t at[] = {0, 2, 1}, starts[] = {0, 2, 2};
+    tern_tensor *weight = tern_from_data(ctx, rows, TERN_SHAPE(3, 2), TERN_FLOAT64);
+    tern_tensor *index = tern_from_data(ctx, at, TERN_SHAPE(3), TERN_INT64);
+    tern_tensor *offsets = tern_from_data(ctx, starts, TERN_SHAPE(3), TERN_INT64);
+    EXPECT(tern_embedding_bag(index, weight, offsets), 3, 4, 0, 0, 3, 4);
+    tern_embedding_bag(index, weight, NULL);
+    expect_error("1D with 1D offsets");
+}
