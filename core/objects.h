@@ -144,6 +144,8 @@ struct tern_ctx {
     char error[TERN_FAULT_SIZE];
     tern_error_fn on_error;
     void *on_error_user;
+    tern_error_place_fn error_place;
+    void *error_place_user;
     bool is_static; /* the context of last resort, when there was no memory for a real one */
     bool allow_fallback, warn_fallback;
     uint32_t composed; /* fused kernels that are not tried: bit k for id TERN_KERNEL_FUSED + k */

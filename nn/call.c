@@ -184,11 +184,8 @@ tern_value tern_module_run(tern_module *module, const tern_value *positional, in
 
 /* ---- where an error arose -------------------------------------------------------------------- */
 
-/* The forwards that are under way in this thread, and the innermost module in which an error latched. */
-static _Thread_local struct {
-    int depth;
-    const tern_module *failed;
-} under_way;
+/* The innermost forward that is under way in this thread. */
+static _Thread_local const tern_module_frame *innermost;
 
 /* The names from a module down to another, with dots, at the end of `path`; false where it is not below. */
 static bool find_path(const tern_module *from, const tern_module *to, char *path, size_t size) {
@@ -202,32 +199,35 @@ static bool find_path(const tern_module *from, const tern_module *to, char *path
     return false;
 }
 
-/* The first error of a call names the module that it arose in: "2 (Linear): ...". */
-static void name_place(const tern_module *outermost, const tern_module *failed) {
-    tern_ctx *ctx = outermost->inner->ctx;
-    char path[256] = "", message[2048];
-    if (failed == outermost || !find_path(outermost, failed, path, sizeof path)) return;
-    snprintf(message, sizeof message, "%s", tern_error(ctx));
-    tern_status status = tern_error_clear(ctx);
-    tern_fail(ctx, status, "%s (%s): %s", path, failed->inner->name, message);
+/* An error names the module that it arises in, below the one that was called: "2 (Linear): ...". */
+static size_t place_of_error(void *user, char *out_text, size_t size) {
+    const tern_module *outermost = user, *module = innermost->module;
+    char path[256] = "";
+    if (module == outermost || !find_path(outermost, module, path, sizeof path)) return 0;
+    int length = snprintf(out_text, size, "%s (%s): ", path, module->inner->name);
+    return length < (int)size ? (size_t)length : size - 1;
 }
 
-void tern_module_failed(const tern_module *module) {
-    if (under_way.depth > 0 && !under_way.failed) under_way.failed = module;
+void tern_module_enter(tern_module_frame *frame, tern_module *module) {
+    *frame = (tern_module_frame){module, innermost};
+    innermost = frame;
+    if (!frame->outer) tern_on_error_place(module->inner->ctx, place_of_error, module);
+}
+
+void tern_module_leave(const tern_module_frame *frame) {
+    if (!frame->outer) tern_on_error_place(frame->module->inner->ctx, NULL, NULL);
+    innermost = frame->outer;
 }
 
 /* Runs the module, which is there, in a context without an error. */
 static tern_value call(tern_module *module, const tern_value *positional, int n_positional,
                        tern_value named) {
-    under_way.depth++;
+    tern_module_frame frame;
+    tern_module_enter(&frame, module);
     tern_value result = module->inner->hooks
                             ? module->inner->run_hooked(module, positional, n_positional, named)
                             : tern_module_run(module, positional, n_positional, named);
-    if (tern_latched(module->inner->ctx)) tern_module_failed(module);
-    if (--under_way.depth == 0 && under_way.failed) {
-        name_place(module, under_way.failed);
-        under_way.failed = NULL;
-    }
+    tern_module_leave(&frame);
     return result;
 }
 

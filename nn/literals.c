@@ -1,6 +1,7 @@
 /* literals.c: lists, tuples and dicts of what an array holds. */
 #include "tern/literals.h"
 #include "tern/context.h"
+#include "tern/tensor.h"
 
 static bool is_array(tern_ctx *ctx, const void *array, size_t count, const char *function) {
     if (array || count == 0) return true;
@@ -46,6 +47,9 @@ tern_value tern_tensors_from(tern_ctx *ctx, tern_tensor *const *tensors, size_t 
     tern_value tuple = tern_tuple_new(ctx);
     tern_status status = tuple.kind == TERN_VALUE_TUPLE ? TERN_OK : TERN_ERR_OUT_OF_MEMORY;
     for (size_t i = 0; i < count && status == TERN_OK; i++)
-        status = tern_list_append(tuple, tern_tensor_value(tensors[i]));
+        status = tensors[i] && tern_context_of(tensors[i]) != ctx
+                     ? tern_fail(ctx, TERN_ERR_ARGUMENT,
+                                 "tern_tensors_from: tensor %zu is of another context", i)
+                     : tern_list_append(tuple, tern_tensor_value(tensors[i]));
     return filled(tuple, status);
 }

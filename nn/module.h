@@ -178,8 +178,14 @@ tern_value tern_module_operation(tern_module *module, const char *name,
 tern_value tern_module_run(tern_module *module, const tern_value *positional, int n_positional,
                            tern_value named);
 
-/* Where an error latched in the forward of a module that was not called, but is part of another's. */
-void tern_module_failed(const tern_module *module);
+/* A forward that is under way, on the stack of who runs it: errors name the innermost module's path. Calls of a
+ * module enter and leave by themselves; so does what runs a module's work without calling it. */
+typedef struct tern_module_frame {
+    const tern_module *module;
+    const struct tern_module_frame *outer;
+} tern_module_frame;
+void tern_module_enter(tern_module_frame *frame, tern_module *module);
+void tern_module_leave(const tern_module_frame *frame);
 
 /* Children one after the other, as a Sequential runs them (layers/containers.c). */
 tern_tensor *tern_module_run_children(tern_module *self, size_t first, size_t count,

@@ -40,11 +40,18 @@ tern_status tern_fail(tern_ctx *ctx, tern_status status, const char *format, ...
     if (!ctx) return TERN_ERR_ARGUMENT;
     if (ctx->status != TERN_OK) return ctx->status;
     if (!format) format = "an error without a message";
+    char *text = ctx->error;
+    size_t size = sizeof ctx->error;
+    if (ctx->error_place) {
+        size_t place = ctx->error_place(ctx->error_place_user, text, size / 2);
+        text += place;
+        size -= place;
+    }
     va_list args;
     va_start(args, format);
-    int length = vsnprintf(ctx->error, sizeof ctx->error, format, args);
+    int length = vsnprintf(text, size, format, args);
     va_end(args);
-    if (length >= (int)sizeof ctx->error) memcpy(ctx->error + sizeof ctx->error - 4, "...", 4);
+    if (length >= (int)size) memcpy(ctx->error + sizeof ctx->error - 4, "...", 4);
     tern_text_tame(ctx->error, true);
     ctx->status = status == TERN_OK ? TERN_ERR_INTERNAL : status;
     if (ctx->on_error) ctx->on_error(ctx->on_error_user, ctx->status, ctx->error);
@@ -72,6 +79,12 @@ void tern_on_error(tern_ctx *ctx, tern_error_fn fn, void *user) {
     if (!ctx || ctx->is_static) return;
     ctx->on_error = fn;
     ctx->on_error_user = user;
+}
+
+void tern_on_error_place(tern_ctx *ctx, tern_error_place_fn fn, void *user) {
+    if (!ctx || ctx->is_static) return;
+    ctx->error_place = fn;
+    ctx->error_place_user = user;
 }
 
 tern_status tern_latch_fault(tern_ctx *ctx, const tern_fault *fault) {

@@ -66,6 +66,14 @@ typedef void (*tern_error_fn)(void *user, tern_status status, const char *messag
  * gives it; NULL for none. */
 TERN_API void tern_on_error(tern_ctx *ctx, tern_error_fn fn, void *user);
 
+/* Writes to `out_text` where the program is in what it does ("2 (Linear): "), as the beginning of an error that
+ * latches now. Returns the length, below `size`. */
+typedef size_t (*tern_error_place_fn)(void *user, char *out_text, size_t size);
+
+/* Sets what the context's errors begin with; NULL for nothing. A forward of a module sets it to the path of the
+ * module within the one that was called. */
+TERN_API void tern_on_error_place(tern_ctx *ctx, tern_error_place_fn fn, void *user);
+
 /* How important a line of the log is. */
 typedef enum tern_log_level { TERN_LOG_DEBUG, TERN_LOG_INFO, TERN_LOG_WARNING } tern_log_level;
 

@@ -35,7 +35,7 @@ TERN_API tern_value tern_list_from(tern_ctx *ctx, const tern_value *items, size_
 /* (item, ...) */
 TERN_API tern_value tern_tuple_from(tern_ctx *ctx, const tern_value *items, size_t count);
 
-/* (tensor, ...); NULL becomes None. */
+/* (tensor, ...); NULL becomes None. A tensor of another context is an error. */
 TERN_API tern_value tern_tensors_from(tern_ctx *ctx, tern_tensor *const *tensors, size_t count);
 
 #ifndef __cplusplus

@@ -68,8 +68,10 @@ tern_tensor *tern_layer_pair(tern_module *layer, tern_module *activation, tern_t
     const char *formula = formula_of(activation);
     if (!formula || !*formula) return NULL;
     tern_scope scope = tern_scope_inner(ctx);
+    tern_module_frame frame;
+    tern_module_enter(&frame, layer);
     tern_tensor *result = layer->cls->forward_map(layer, input, formula);
-    if (tern_latched(ctx)) tern_module_failed(layer);
+    tern_module_leave(&frame);
     if (result) return tern_scope_return(scope, result);
     tern_scope_end(scope);
     return NULL;

@@ -175,6 +175,7 @@ tern_ctx *another(struct call *c);
 
 void ignore_user(void *user);
 void ignore_error(void *user, tern_status status, const char *message);
+size_t no_place(void *user, char *out_text, size_t size);
 void ignore_log(void *user, tern_log_level level, const char *message);
 void ignore_line(void *user, const char *line);
 void ignore_module(tern_module *module, void *user);

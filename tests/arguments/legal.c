@@ -338,6 +338,11 @@ void ignore_error(void *user, tern_status status, const char *message) {
     (void)user, (void)status, (void)message;
 }
 
+size_t no_place(void *user, char *out_text, size_t size) {
+    (void)user, (void)out_text, (void)size;
+    return 0;
+}
+
 void ignore_log(void *user, tern_log_level level, const char *message) {
     (void)user, (void)level, (void)message;
 }

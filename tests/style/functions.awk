@@ -9,7 +9,7 @@ function trim(s) { sub(/^[ \t]+/, "", s); sub(/[ \t]+$/, "", s); return s }
 BEGIN {
     # What C adds to an operation, or says in its own words; beside results, out_...
     split("ctx count generator dims one other subscript length depth height width " \
-          "tensor value split_size", word, " ")
+          "tensor value split_size input factor upper tau lu ld pivots clone", word, " ")
     for (i in word) own[word[i]] = 1
 }
 
@@ -44,7 +44,7 @@ END {
             one = trim(parameter[i])
             match(one, /[A-Za-z0-9_]+$/)
             one = substr(one, RSTART)
-            if (!(one in own) && one !~ /^out_/ && !index(all, " " one " "))
+            if (!(one in own) && schema[id] !~ /[(]any | any / && one !~ /^out_/ && !index(tolower(all), " " tolower(one) " "))
                 print "! tern_" name ": the row has no argument '" one "': " schema[id]
         }
     }

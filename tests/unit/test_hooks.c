@@ -1,4 +1,6 @@
 /* Hooks of modules, and the place of errors in a model. */
+#include <stdio.h>
+
 #include "nn_fixture.h"
 #include "tern/hooks.h"
 
@@ -207,4 +209,31 @@ Test(hooks, an_error_names_the_module_by_its_path) {
     cr_assert_eq(strncmp(tern_error(ctx), "0 (Linear): ", 12), 0, "%s", tern_error(ctx));
     tern_error_clear(ctx);
     tern_scope_end(scope);
+}
+
+typedef struct told {
+    int times;
+    char message[200];
+} told;
+
+static void tell(void *user, tern_status status, const char *message) {
+    (void)status;
+    told *t = user;
+    t->times++;
+    snprintf(t->message, sizeof t->message, "%s", message);
+}
+
+Test(hooks, the_error_callback_gets_the_whole_text_once) {
+    told t = {0};
+    tern_module *m = tern_nn(ctx, "Sequential(Linear(2, 2), Linear(3, 2))");
+    tern_on_error(ctx, tell, &t);
+    tern_forward(m, ones(1, 2));
+    cr_assert_eq(t.times, 1);
+    cr_assert_str_eq(t.message, tern_error(ctx));
+    cr_assert_eq(strncmp(t.message, "1 (Linear): ", 12), 0, "%s", t.message);
+    tern_error_clear(ctx);
+    tern_fail(ctx, TERN_ERR_STATE, "after the call");
+    cr_assert_str_eq(t.message, "after the call");
+    tern_error_clear(ctx);
+    tern_on_error(ctx, NULL, NULL);
 }

@@ -43,7 +43,7 @@ Test(literals, bad_input_is_one_line) {
     cr_assert_eq(TERN_DICT(ctx, {NULL, tern_int(1)}).kind, TERN_VALUE_NONE);
     cr_assert_str_eq(tern_error(ctx), "tern_dict_from: the key of entry 0 is NULL");
     tern_error_clear(ctx);
-    for (int n = 1; n < 6; n++) {
+    for (uint64_t n = 1; n < 6; n++) {
         tern_fail_allocation(n);
         tern_value value = TERN_LIST(ctx, TERN_DICT(ctx, {"a", tern_int(1)}));
         tern_fail_allocation(0);
