@@ -1,8 +1,7 @@
 /*
  * Functions of double vectors; include vmath.h.
  *
- * The exponential, the logarithm, sine and cosine, and what is made of them are polynomials, with or without a
- * fused multiply-add within 2 ulp (docs/ulp.md). They are minimax by the Remez exchange in 45 digits, in the
+ * Exponentials, logarithms, sine and cosine are polynomials, with or without a fused multiply-add within 2 ulp (docs/ulp.md). They are minimax by the Remez exchange in 45 digits, in the
  * error relative to the function; a comment gives it as it is before the coefficients are rounded.
  */
 #ifndef TERN_CPU_SIMD_VMATH_F64_H
@@ -43,27 +42,50 @@ static const double f64_exp_over[] = {
     0x1.6c16c1841db26p-10, 0x1.a01a012aab1e3p-13, 0x1.a0199a29997c0p-16, 0x1.71df24cbf9e8dp-19,
     0x1.28ad5ac62925dp-22, 0x1.ad80093e8d2e2p-26};
 
-/* e^r, as 1 + r + what is small, times 2^k; k stands in the low bits of `shifted`. Two factors of it are
- * normal where the result may be subnormal or infinite. */
-SIMD_INLINE f64v f64_scaled_exp(f64v r, f64v shifted) {
-    f64v fraction = f64_fma(r * r, F64_POLY(r, f64_exp_over), r);
-    i64v half = ((i64v)shifted << 51) & INT64_C(-0x10000000000000);
-    i64v one = (i64v)f64_set(1);
-    f64v scale = (f64v)(half + one), rest = (f64v)(((i64v)shifted << 52) - half + one);
-    return f64_fma(fraction, scale, scale) * rest;
+/* e^x = 2^k (1 + fraction); k stands in the low bits of `shifted`. */
+typedef struct f64_power {
+    f64v fraction, shifted;
+} f64_power;
+
+/* Of r + lost. */
+SIMD_INLINE f64v f64_exp_fraction(f64v r, f64v lost) {
+    return r + f64_fma(r * r, F64_POLY(r, f64_exp_over), lost);
 }
 /* ln(2) in two parts, the first of 33 bits: its product with k is exact. */
-SIMD_INLINE f64v f64_exp(f64v x) {
-    x = f64_max(f64_min(x, 720), -760);
+SIMD_INLINE f64_power f64_exp_parts(f64v x) {
     f64v shifted = f64_fma(x, f64_set(1 / WIDE_LN2), f64_set(F64_SHIFT));
     f64v k = shifted - F64_SHIFT;
-    f64v r = f64_fma(k, f64_set(-0x1.62e42feep-1), x);
-    return f64_scaled_exp(f64_fma(k, f64_set(-0x1.a39ef35793c76p-33), r), shifted);
+    f64v high = f64_fma(k, f64_set(-0x1.62e42feep-1), x), low = k * 0x1.a39ef35793c76p-33;
+    f64v r = high - low;
+    return (f64_power){f64_exp_fraction(r, (high - r) - low), shifted};
+}
+/* Two factors of 2^k are normal where the result may be subnormal or infinite. */
+SIMD_INLINE f64v f64_exp_whole(f64_power p) {
+    i64v half = ((i64v)p.shifted << 51) & INT64_C(-0x10000000000000), one = (i64v)f64_set(1);
+    f64v scale = (f64v)(half + one), rest = (f64v)(((i64v)p.shifted << 52) - half + one);
+    return f64_fma(p.fraction, scale, scale) * rest;
+}
+SIMD_INLINE f64v f64_exp(f64v x) {
+    return f64_exp_whole(f64_exp_parts(f64_max(f64_min(x, 720), -760)));
 }
 SIMD_INLINE f64v f64_exp2(f64v x) {
     x = f64_max(f64_min(x, 1040), -1090);
     f64v shifted = x + F64_SHIFT;
-    return f64_scaled_exp((x - (shifted - F64_SHIFT)) * WIDE_LN2, shifted);
+    f64v fraction = f64_exp_fraction((x - (shifted - F64_SHIFT)) * WIDE_LN2, f64_set(0));
+    return f64_exp_whole((f64_power){fraction, shifted});
+}
+/* From 40 on, the 1 is less than half an ulp; below -40, e^x is. */
+SIMD_INLINE f64v f64_expm1(f64v x) {
+    f64_power p = f64_exp_parts(f64_max(f64_min(x, 720), -40));
+    f64v scale = (f64v)(((i64v)p.shifted << 52) + (i64v)f64_set(1));
+    f64v value = f64_select(x > 40, f64_exp_whole(p), f64_fma(p.fraction, scale, scale - 1));
+    return f64_select(x == 0, x, value);
+}
+/* Near the largest result, e^x alone is infinite. */
+SIMD_INLINE f64v f64_cosh(f64v x) {
+    if (i64_any(f64_abs(x) > 700)) return f64_each(tern_num_cosh, x);
+    f64v e = f64_exp(f64_abs(x));
+    return (e + 1 / e) * 0.5;
 }
 /* As fused_sigmoid. */
 SIMD_INLINE f64v f64_sigmoid(f64v x) {
@@ -78,18 +100,53 @@ static const double f64_log_over[] = {
     0x1.5555555555592p-1, 0x1.99999999800a2p-2, 0x1.24924941cff7dp-2, 0x1.c71c521fe1ba9p-3,
     0x1.74663af2acad2p-3, 0x1.39a213ea935acp-3, 0x1.2f0248549e39ep-3};
 
-/* log(1 + f) = f - f^2 / 2 + s (f^2 / 2 + what is behind 2 s), s = f / (2 + f). */
-SIMD_INLINE f64v f64_log(f64v x) {
+/* x = 2^k (1 + f), of any x > 0 */
+typedef struct f64_parts {
+    f64v k, f;
+} f64_parts;
+
+SIMD_INLINE f64_parts f64_split(f64v x) {
     i64v subnormal = x < 0x1p-1022;
     wide_parts p = wide_split(f64_select(subnormal, x * 0x1p54, x));
-    f64v k = p.exponent - f64_select(subnormal, f64_set(54), f64_set(0)), f = p.m - 1;
+    return (f64_parts){p.exponent - f64_select(subnormal, f64_set(54), f64_set(0)), p.m - 1};
+}
+/* log(1 + f) + low = f - (f^2 / 2 - s (f^2 / 2 + what is behind 2 s) - low), s = f / (2 + f) */
+SIMD_INLINE f64v f64_log_near_1(f64v f, f64v low) {
     f64v s = f / (2 + f), square = s * s, half = 0.5 * f * f;
     f64v behind = square * F64_POLY(square, f64_log_over);
-    f64v small = f64_fma(s, half + behind, k * 0x1.a39ef35793c76p-33);
-    f64v value = f64_fma(k, f64_set(0x1.62e42feep-1), f - (half - small));
-    f64v special =
-        f64_select(x == 0, f64_set(-(double)INFINITY), f64_select(x < 0, f64_set((double)NAN), x));
+    return f - (half - f64_fma(s, half + behind, low));
+}
+SIMD_INLINE f64v f64_log_or_special(f64v x, f64v value) {
+    f64v special = f64_select(x < 0, f64_set((double)NAN), x);
+    special = f64_select(x == 0, f64_set(-(double)INFINITY), special);
     return f64_select((x > 0) & (x < (double)INFINITY), value, special);
+}
+SIMD_INLINE f64v f64_log(f64v x) {
+    f64_parts p = f64_split(x);
+    f64v near = f64_log_near_1(p.f, p.k * 0x1.a39ef35793c76p-33);
+    return f64_log_or_special(x, f64_fma(p.k, f64_set(0x1.62e42feep-1), near));
+}
+SIMD_INLINE f64v f64_log2(f64v x) {
+    f64_parts p = f64_split(x);
+    f64v near = f64_log_near_1(p.f, f64_set(0));
+    return f64_log_or_special(x, f64_fma(near, f64_set(0x1.71547652b82fep+0), p.k));
+}
+/* log10(2) in two parts, as ln(2). */
+SIMD_INLINE f64v f64_log10(f64v x) {
+    f64_parts p = f64_split(x);
+    f64v near = f64_log_near_1(p.f, f64_set(0)) * 0x1.bcb7b1526e50ep-2;
+    near = f64_fma(p.k, f64_set(0x1.ef3fde623e256p-35), near);
+    return f64_log_or_special(x, f64_fma(p.k, f64_set(0x1.34413509p-2), near));
+}
+/* What 1 + x has lost of x comes behind its logarithm. */
+SIMD_INLINE f64v f64_log1p(f64v x) {
+    f64v sum = 1 + x, lost = f64_select(x > 1, 1 - (sum - x), x - (sum - 1));
+    f64v value = f64_log(sum);
+    value = f64_select((sum > 0) & (sum < (double)INFINITY), value + lost / sum, value);
+    return f64_select(f64_abs(x) < 0x1p-54, x, value);
+}
+SIMD_INLINE f64v f64_log_sigmoid(f64v x) {
+    return f64_select(x > 0, f64_set(0), x) - f64_log1p(f64_exp(-f64_abs(x)));
 }
 SIMD_INLINE f64v f64_rsqrt(f64v x) {
     return 1 / f64_sqrt(x);
@@ -142,17 +199,14 @@ SIMD_INLINE f64v f64_cos(f64v x) {
 
 /* ---- others, lane by lane -------------------------------------------------------------------- */
 
-SIMD_INLINE f64v f64_expm1(f64v x) {
-    return f64_each(tern_num_expm1, x);
+SIMD_INLINE f64v f64_tanh(f64v x) {
+    return f64_each(tern_num_tanh, x);
 }
-SIMD_INLINE f64v f64_log2(f64v x) {
-    return f64_each(tern_num_log2, x);
+SIMD_INLINE f64v f64_sinh(f64v x) {
+    return f64_each(tern_num_sinh, x);
 }
-SIMD_INLINE f64v f64_log10(f64v x) {
-    return f64_each(tern_num_log10, x);
-}
-SIMD_INLINE f64v f64_log1p(f64v x) {
-    return f64_each(tern_num_log1p, x);
+SIMD_INLINE f64v f64_atanh(f64v x) {
+    return f64_each(tern_num_atanh, x);
 }
 SIMD_INLINE f64v f64_tan(f64v x) {
     return f64_each(tern_num_tan, x);
@@ -166,23 +220,11 @@ SIMD_INLINE f64v f64_acos(f64v x) {
 SIMD_INLINE f64v f64_atan(f64v x) {
     return f64_each(tern_num_atan, x);
 }
-SIMD_INLINE f64v f64_sinh(f64v x) {
-    return f64_each(tern_num_sinh, x);
-}
-SIMD_INLINE f64v f64_cosh(f64v x) {
-    return f64_each(tern_num_cosh, x);
-}
-SIMD_INLINE f64v f64_tanh(f64v x) {
-    return f64_each(tern_num_tanh, x);
-}
 SIMD_INLINE f64v f64_asinh(f64v x) {
     return f64_each(tern_num_asinh, x);
 }
 SIMD_INLINE f64v f64_acosh(f64v x) {
     return f64_each(tern_num_acosh, x);
-}
-SIMD_INLINE f64v f64_atanh(f64v x) {
-    return f64_each(tern_num_atanh, x);
 }
 SIMD_INLINE f64v f64_erf(f64v x) {
     return f64_each(tern_num_erf, x);
@@ -201,9 +243,6 @@ SIMD_INLINE f64v f64_digamma(f64v x) {
 }
 SIMD_INLINE f64v f64_trigamma(f64v x) {
     return f64_each(tern_num_trigamma, x);
-}
-SIMD_INLINE f64v f64_log_sigmoid(f64v x) {
-    return f64_each(tern_num_log_sigmoid, x);
 }
 SIMD_INLINE f64v f64_sinc(f64v x) {
     return f64_each(tern_num_sinc, x);
