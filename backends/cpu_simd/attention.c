@@ -27,7 +27,7 @@ typedef struct scratch {
 } scratch;
 
 static float *take(const tern_simd_attention *a, scratch *s) {
-    int64_t keys = tern_simd_packed(a->s, a->e), values = tern_simd_packed(a->f, a->s);
+    int64_t keys = tern_simd_packed_f32(a->s, a->e), values = tern_simd_packed_f32(a->f, a->s);
     float *memory = tern_kit_take(
         a->call, keys + values + QUERIES * (a->e + KEYS + a->f) + F32_LANES, sizeof(float));
     s->keys = memory;

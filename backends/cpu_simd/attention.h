@@ -34,9 +34,6 @@ static inline const char *tern_simd_head(const tern_kit_tensor *t, int64_t batch
     return t->data + (batch * t->strides[0] + head * t->strides[1]) * (int64_t)sizeof(float);
 }
 
-/* Floats for `count` packed columns of k numbers. */
-int64_t tern_simd_packed(int64_t count, int64_t k);
-
 /* A head of a tensor as the columns of a product: each row a column, or, `across`, each column one. */
 void tern_simd_pack_head(const tern_kit_tensor *t, int64_t batch, int64_t head, bool across,
                          float *to);

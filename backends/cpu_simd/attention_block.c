@@ -31,10 +31,6 @@ bool tern_simd_attention_read(const tern_kit_call *call, int32_t q, tern_simd_at
     return in->dtype == TERN_BT_FLOAT32 && out->l >= FEW_QUERIES;
 }
 
-int64_t tern_simd_packed(int64_t count, int64_t k) {
-    return (count + TERN_SIMD_PANEL_F32 - 1) / TERN_SIMD_PANEL_F32 * TERN_SIMD_PANEL_F32 * k;
-}
-
 void tern_simd_pack_head(const tern_kit_tensor *t, int64_t batch, int64_t head, bool across,
                          float *to) {
     const char *from = tern_simd_head(t, batch, head);

@@ -32,11 +32,11 @@ typedef struct scratch {
 } scratch;
 
 static float *take(const tern_simd_attention *a, scratch *s) {
-    const int64_t sizes[] = {tern_simd_packed(a->s, a->e),
-                             tern_simd_packed(a->s, a->f),
-                             tern_simd_packed(a->e, a->s),
-                             tern_simd_packed(a->e, a->l),
-                             tern_simd_packed(a->f, a->l),
+    const int64_t sizes[] = {tern_simd_packed_f32(a->s, a->e),
+                             tern_simd_packed_f32(a->s, a->f),
+                             tern_simd_packed_f32(a->e, a->s),
+                             tern_simd_packed_f32(a->e, a->l),
+                             tern_simd_packed_f32(a->f, a->l),
                              QUERIES * a->e,
                              QUERIES * a->f,
                              (int64_t)QUERIES * KEYS,

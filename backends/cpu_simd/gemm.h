@@ -32,6 +32,26 @@ typedef struct tern_simd_product {
     uint64_t stamp_b; /* of a b that is constant (tern_operand), which may be kept packed; else 0 */
 } tern_simd_product;
 
+/* A product of float32 matrices whose rows are contiguous and follow each other, for the caller to say where
+ * they are, and what is otherwise. c, where there is one, is added. */
+static inline tern_simd_product tern_simd_product_f32(int64_t m, int64_t n, int64_t k) {
+    return (tern_simd_product){.m = m,
+                               .n = n,
+                               .k = k,
+                               .in = TERN_BT_FLOAT32,
+                               .out_dtype = TERN_BT_FLOAT32,
+                               .rs_a = k,
+                               .cs_a = 1,
+                               .rs_b = n,
+                               .cs_b = 1,
+                               .rs_c = n,
+                               .cs_c = 1,
+                               .rs_out = n,
+                               .cs_out = 1,
+                               .alpha = 1,
+                               .beta = 1};
+}
+
 /*
  * Computes it, and may write it another way first, with scratch memory and threads of the call's; OK or OUT_OF_MEMORY. The bits are the same
  * for every number of threads. Inside of a chunk of parallel_for it runs on that thread alone, as every
@@ -86,9 +106,12 @@ static inline int64_t tern_simd_tiles(int64_t m, int64_t i) {
  * Packing. Element (i, p), where i counts rows of a or columns of b and p < k, is at from + i * stride +
  * p * k_stride.
  *
- *   columns of b    [count / PANEL, k, PANEL], the last panel filled up with zeros
+ *   columns of b    [count / PANEL, k, PANEL], the last panel filled up with zeros: tern_simd_packed_f32 numbers
  *   rows of a       for each tile (tern_simd_tile_rows) [k, its rows], one behind the other
  */
+static inline int64_t tern_simd_packed_f32(int64_t count, int64_t k) {
+    return (count + TERN_SIMD_PANEL_F32 - 1) / TERN_SIMD_PANEL_F32 * TERN_SIMD_PANEL_F32 * k;
+}
 void tern_simd_pack_columns_f32(int64_t count, int64_t k, const void *from, int64_t stride,
                                 int64_t k_stride, void *to);
 void tern_simd_pack_columns_f64(int64_t count, int64_t k, const void *from, int64_t stride,

@@ -114,24 +114,15 @@ static void join_biases(const tern_simd_layer *l, const tern_kit_tensor *b, floa
 static int32_t project(const forward *f, const float *x, const tern_kit_tensor *w,
                        const float *bias) {
     const tern_simd_layer *l = &f->l;
-    tern_simd_product p = {.m = l->t * l->n,
-                           .n = l->gates,
-                           .k = l->i,
-                           .in = TERN_BT_FLOAT32,
-                           .out_dtype = TERN_BT_FLOAT32,
-                           .a = x,
-                           .b = w->data,
-                           .c = bias,
-                           .out = f->kept,
-                           .rs_a = l->i,
-                           .cs_a = 1,
-                           .rs_b = w->strides[1],
-                           .cs_b = w->strides[0],
-                           .cs_c = 1,
-                           .rs_out = l->kept,
-                           .cs_out = 1,
-                           .alpha = 1,
-                           .beta = 1};
+    tern_simd_product p = tern_simd_product_f32(l->t * l->n, l->gates, l->i);
+    p.a = x;
+    p.b = w->data;
+    p.rs_b = w->strides[1];
+    p.cs_b = w->strides[0];
+    p.c = bias;
+    p.rs_c = 0; /* the same for all rows */
+    p.out = f->kept;
+    p.rs_out = l->kept;
     return tern_simd_gemm(l->call, &p);
 }
 
@@ -140,17 +131,12 @@ static void pack(const tern_kit_tensor *u, int64_t first, int64_t count, float *
     tern_simd_pack_columns_f32(count, u->shape[1], from, u->strides[0], u->strides[1], to);
 }
 
-static int64_t packed_size(int64_t count, int64_t k) {
-    int64_t panels = (count + TERN_SIMD_PANEL_F32 - 1) / TERN_SIMD_PANEL_F32;
-    return panels * TERN_SIMD_PANEL_F32 * k;
-}
-
 /* Operands behind the states: w, u and, where there are, b and d. */
 static int32_t run_layer(forward *f, const float *x, const tern_kit_tensor *weights) {
     const tern_simd_layer *l = &f->l;
     bool gru = l->fn == TERN_RECURRENT_GRU;
-    int64_t joined = gru ? 2 * l->h : l->gates, hidden = packed_size(joined, l->h);
-    int64_t candidate = gru ? packed_size(l->h, l->h) : 0;
+    int64_t joined = gru ? 2 * l->h : l->gates, hidden = tern_simd_packed_f32(joined, l->h);
+    int64_t candidate = gru ? tern_simd_packed_f32(l->h, l->h) : 0;
     float *memory = tern_kit_take(l->call, hidden + candidate + l->gates + l->h, sizeof(float));
     if (!memory) return TERN_BACKEND_OUT_OF_MEMORY;
     float *bias = memory + hidden + candidate;

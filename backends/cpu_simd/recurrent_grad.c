@@ -59,49 +59,28 @@ static void run_rows(void *arg, int64_t begin, int64_t end) {
 
 /* What is written goes through the product's description, which clang-tidy does not see. */
 /* NOLINTBEGIN(readability-non-const-parameter) */
-/* out = a b, or more of it where it adds; a has its strides, b and out are rows without gaps. */
+/* out = a^T x, or more of it where it adds; all are rows without gaps, k of them in a and x. */
 static int32_t multiply(const backward *b, int64_t m, int64_t n, int64_t k, const float *a,
-                        int64_t rs_a, int64_t cs_a, const float *x, bool adds, float *out) {
-    tern_simd_product p = {.m = m,
-                           .n = n,
-                           .k = k,
-                           .in = TERN_BT_FLOAT32,
-                           .out_dtype = TERN_BT_FLOAT32,
-                           .a = a,
-                           .b = x,
-                           .c = adds ? out : NULL,
-                           .out = out,
-                           .rs_a = rs_a,
-                           .cs_a = cs_a,
-                           .rs_b = n,
-                           .cs_b = 1,
-                           .rs_c = n,
-                           .cs_c = 1,
-                           .rs_out = n,
-                           .cs_out = 1,
-                           .alpha = 1,
-                           .beta = 1};
+                        const float *x, bool adds, float *out) {
+    tern_simd_product p = tern_simd_product_f32(m, n, k);
+    p.a = a;
+    p.rs_a = 1;
+    p.cs_a = m;
+    p.b = x;
+    p.c = adds ? out : NULL;
+    p.out = out;
     return tern_simd_gemm(b->l.call, &p);
 }
 
 /* dx = da w */
 static int32_t gradient_of_x(const backward *b, const tern_kit_tensor *w, float *dx) {
     const tern_simd_layer *l = &b->l;
-    tern_simd_product p = {.m = l->t * l->n,
-                           .n = l->i,
-                           .k = l->gates,
-                           .in = TERN_BT_FLOAT32,
-                           .out_dtype = TERN_BT_FLOAT32,
-                           .a = b->da,
-                           .b = w->data,
-                           .out = dx,
-                           .rs_a = l->gates,
-                           .cs_a = 1,
-                           .rs_b = w->strides[0],
-                           .cs_b = w->strides[1],
-                           .rs_out = l->i,
-                           .cs_out = 1,
-                           .alpha = 1};
+    tern_simd_product p = tern_simd_product_f32(l->t * l->n, l->i, l->gates);
+    p.a = b->da;
+    p.b = w->data;
+    p.rs_b = w->strides[0];
+    p.cs_b = w->strides[1];
+    p.out = dx;
     return tern_simd_gemm(l->call, &p);
 }
 /* NOLINTEND(readability-non-const-parameter) */
@@ -112,10 +91,10 @@ static int32_t gradient_of_u(const backward *b, float *du) {
     int64_t later = (l->t - 1) * l->n;
     int64_t from = l->reverse ? 0 : l->n, before = l->reverse ? l->n : 0;
     int32_t status = multiply(b, l->gates, l->h, l->n, b->dm + tern_simd_step_row(l, 0) * l->gates,
-                              1, l->gates, b->h0, false, du);
+                              b->h0, false, du);
     if (status != TERN_BACKEND_OK || later == 0) return status;
-    return multiply(b, l->gates, l->h, later, b->dm + from * l->gates, 1, l->gates,
-                    b->y + before * l->h, true, du);
+    return multiply(b, l->gates, l->h, later, b->dm + from * l->gates, b->y + before * l->h, true,
+                    du);
 }
 
 static void sum_rows(const backward *b, const float *rows, float *out) {
@@ -139,7 +118,7 @@ static int32_t run_sums(const backward *b, const tern_kit_tensor *w, const tern_
     if (lstm) memcpy(to[2], b->dc, state);
     int32_t status = gradient_of_x(b, w, to[0]);
     if (status == TERN_BACKEND_OK)
-        status = multiply(b, l->gates, l->i, l->t * l->n, b->da, 1, l->gates, b->x, false, to[3]);
+        status = multiply(b, l->gates, l->i, l->t * l->n, b->da, b->x, false, to[3]);
     if (status == TERN_BACKEND_OK) status = gradient_of_u(b, to[4]);
     if (l->biased) sum_rows(b, b->da, to[5]);
     if (l->biased) sum_rows(b, b->dm, to[6]);
@@ -166,8 +145,7 @@ static bool load_states(backward *b, const tern_kit_tensor *dh, const tern_kit_t
 static int32_t run_layer(backward *b, const tern_kit_tensor *dh, const tern_kit_tensor *dc,
                          const tern_kit_tensor *w, const tern_kit_tensor *u) {
     const tern_simd_layer *l = &b->l;
-    int64_t panels = (l->h + TERN_SIMD_PANEL_F32 - 1) / TERN_SIMD_PANEL_F32;
-    int64_t hidden = panels * TERN_SIMD_PANEL_F32 * l->gates, state = l->n * l->h;
+    int64_t hidden = tern_simd_packed_f32(l->h, l->gates), state = l->n * l->h;
     int64_t all = l->t * l->n * l->gates, parts = l->fn == TERN_RECURRENT_GRU ? 2 : 1;
     float *memory = tern_kit_take(l->call, hidden + 2 * state + parts * all, sizeof(float));
     if (!memory) return TERN_BACKEND_OUT_OF_MEMORY;
