@@ -230,7 +230,7 @@ SIMD_INLINE f32v f32_erf(f32v x) {
     return SIMD_HAS_FMA ? fused_erf(x) : f32_by_halves(wide_erf, x);
 }
 SIMD_INLINE f32v f32_erfc(f32v x) {
-    return SIMD_HAS_FMA ? fused_erfc(x) : f32_by_halves(wide_erfc, x);
+    return f32_by_halves(wide_erfc, x);
 }
 SIMD_INLINE f32v f32_erfinv(f32v x) {
     return f32_each(tern_num_erfinv, x);

@@ -130,62 +130,6 @@ SIMD_INLINE f32v fused_erf(f32v x) {
     return f32_select(a < 1.16f, near, (f32v)(far | sign));
 }
 
-/*
- * With a = |x|: (a + 3) erfc(a) e^(a^2) in w = 2a / (a + 3), which is taken less a centre, below 1.3 and from there on:
- * relative errors 2^-31.7 and 2^-30.3. A centre is a number of float32 whose value is nearly one, so that the first
- * coefficient needs no low part.
- */
-#define FUSED_ERFC_NEAR_CENTRE 0x1.477414p-2f
-#define FUSED_ERFC_FAR_CENTRE  0x1.17387ep+0f /* less than 2: w = 2 - 6 / (a + 3) */
-static const float fused_erfc_over[][2] = {{0x1.0995c8p+1f, 0x1.ff3cbep-1f},
-                                           {-0x1.2587b4p+1f, -0x1.9138b2p-1f},
-                                           {0x1.a04dd6p+0f, 0x1.05dc06p-1f},
-                                           {-0x1.74a7a8p-1f, -0x1.13c85cp-2f},
-                                           {0x1.5632bep-3f, 0x1.b774dcp-4f},
-                                           {0x1.ffe366p-8f, -0x1.b9f290p-6f},
-                                           {-0x1.b3d990p-7f, 0x1.228bbep-11f},
-                                           {0x1.3fe46ap-12f, 0x1.45533ep-9f},
-                                           {0, -0x1.54d458p-11f}};
-
-/*
- * What rounding takes from a sum or a product is kept in a number of its own (`_low`) wherever it would count: the result
- * falls to 2^-149, and e^(-a^2) makes absolute errors of its argument relative ones.
- */
-SIMD_INLINE f32v fused_erfc(f32v x) {
-    f32v a = f32_min(f32_set(10.2f), f32_abs(x));
-    i32v is_far = a >= 1.3f;
-    f32v sum = a + 3, t = 1 / sum, sum_low = a - (sum - 3);
-    f32v t_low = t * (f32_fma(-sum, t, f32_set(1)) - sum_low * t);
-    f32v factor = f32_select(is_far, f32_set(-6), a + a);
-    f32v centre =
-        f32_select(is_far, f32_set(2 - FUSED_ERFC_FAR_CENTRE), f32_set(-FUSED_ERFC_NEAR_CENTRE));
-    f32v w = f32_fma(factor, t_low, f32_fma(factor, t, centre));
-    const int last = (int)(sizeof fused_erfc_over / sizeof *fused_erfc_over) - 1;
-    f32v slope = f32_set(0), first = f32_set(0);
-    for (int i = last; i >= 0; i--) {
-        const float *c = fused_erfc_over[i];
-        f32v one = f32_select(is_far, f32_set(c[1]), f32_set(c[0]));
-        if (i == 0)
-            first = one;
-        else
-            slope = i == last ? one : f32_fma(slope, w, one);
-    }
-    f32v p = f32_fma(slope, w, first), p_low = f32_fma(slope, w, first - p);
-    f32v r = p * t, r_low = f32_fma(p_low, t, f32_fma(p, t_low, f32_fma(p, t, -r)));
-    f32v square = a * a, square_low = f32_fma(a, a, -square);
-    f32v shifted = f32_fma(square, f32_set(-0x1.715476p+0f), f32_set(F32_SHIFT));
-    f32v k = shifted - F32_SHIFT;
-    f32v y = f32_fma(k, f32_set(-0x1.62e430p-1f), -square);
-    f32v y_low = f32_fma(k, f32_set(0x1.05c610p-29f), -square_low);
-    f32v bend = y * y * F32_POLY(y, fused_exp_over), e = y + bend;
-    f32v e_low = f32_fma(y_low, e, y_low) + (bend - (e - y));
-    f32v whole = f32_fma(r, e, f32_fma(r, e_low, r_low)) + r;
-    i32v half = ((i32v)shifted << 22) & INT32_C(-0x800000);
-    f32v scale = (f32v)(half + F32_ONE), rest = (f32v)(((i32v)shifted << 23) - half + F32_ONE);
-    f32v tail = whole * scale * rest;
-    return f32_select(x < 0, 2 - tail, tail);
-}
-
 /* ---- circular functions ---------------------------------------------------------------------- */
 
 /* (sin(r) - r) / r^3 in r^2, |r| <= pi / 4; the error relative to sin is 2^-28. */
