@@ -320,20 +320,3 @@ tern_tensor *tern_scaled_dot_product_attention_with(tern_tensor *query, tern_ten
                      ARG_TENSOR(value), ARG_TENSOR(attn_mask), ARG_FLOAT(dropout_p),
                      ARG_BOOL(is_causal), ARG_FLOAT(scale), ARG_BOOL(enable_gqa));
 }
-
-/* ---- grids, by number ----------------------------------------------------------------------- */
-tern_tensor *tern_grid_sampler(tern_tensor *input, tern_tensor *grid, int interpolation_mode,
-                               int padding_mode, bool align_corners) {
-    return TERN_CALL(grid_sampler, ARG_TENSOR(input), ARG_TENSOR(grid), ARG_INT(interpolation_mode),
-                     ARG_INT(padding_mode), ARG_BOOL(align_corners));
-}
-tern_tensor *tern_grid_sampler_2d(tern_tensor *input, tern_tensor *grid, int interpolation_mode,
-                                  int padding_mode, bool align_corners) {
-    return TERN_CALL(grid_sampler_2d, ARG_TENSOR(input), ARG_TENSOR(grid),
-                     ARG_INT(interpolation_mode), ARG_INT(padding_mode), ARG_BOOL(align_corners));
-}
-tern_tensor *tern_grid_sampler_3d(tern_tensor *input, tern_tensor *grid, int interpolation_mode,
-                                  int padding_mode, bool align_corners) {
-    return TERN_CALL(grid_sampler_3d, ARG_TENSOR(input), ARG_TENSOR(grid),
-                     ARG_INT(interpolation_mode), ARG_INT(padding_mode), ARG_BOOL(align_corners));
-}

@@ -98,22 +98,6 @@ TERN_API tern_tensor *tern_fractional_max_pool3d(tern_tensor *input, tern_shape 
 TERN_API tern_tensor *tern_embedding_bag(tern_tensor *input, tern_tensor *weight,
                                          tern_tensor *offsets);
 
-/* torch.grid_sampler: tern_grid_sample by PyTorch's numbers: interpolation_mode 0 bilinear, 1 nearest, 2 bicubic;
- * padding_mode 0 zeros, 1 border, 2 reflection. */
-TERN_API tern_tensor *tern_grid_sampler(tern_tensor *input, tern_tensor *grid,
-                                        int interpolation_mode, int padding_mode,
-                                        bool align_corners);
-
-/* torch.grid_sampler_2d: the same of [N, C, H, W] alone. */
-TERN_API tern_tensor *tern_grid_sampler_2d(tern_tensor *input, tern_tensor *grid,
-                                           int interpolation_mode, int padding_mode,
-                                           bool align_corners);
-
-/* torch.grid_sampler_3d: the same of [N, C, D, H, W] alone. */
-TERN_API tern_tensor *tern_grid_sampler_3d(tern_tensor *input, tern_tensor *grid,
-                                           int interpolation_mode, int padding_mode,
-                                           bool align_corners);
-
 /* nn.functional.linear_cross_entropy: cross_entropy of linear(input, linear_weight, linear_bias), which may be NULL. */
 TERN_API tern_tensor *tern_linear_cross_entropy(tern_tensor *input, tern_tensor *linear_weight,
                                                 tern_tensor *target, tern_tensor *linear_bias);
