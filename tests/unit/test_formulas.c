@@ -36,6 +36,8 @@ static const sample samples[] = {
     {'f', 3, {0.2, 0.8, -0.5}},
     {'k', 2, {1, -1}},
     {'o', 1, {0.3}},
+    {'i', 6, {0.3, -1.2, 0.8, 1.5, -0.6, 0.9}},       /* [1, 1, 2, 3]: a picture */
+    {'g', 6, {-0.63, 0.21, 0.32, -0.47, 0.71, 0.58}}, /* [1, 3, 1, 2]: places in it */
 };
 
 static const sample *sample_of(char letter) {
@@ -117,6 +119,15 @@ static const formula_case cases[] = {
     {F "group_norm", "X", "num_groups=1 weight=D", true},
     {F "batch_norm", "X--EF", "training=True", true},
     {"native_layer_norm", "X", "normalized_shape=3 weight=D bias=E eps=0.1", true},
+    /* differences.c */
+    {"gradient", "Xu", "", false},
+    {"renorm", "X", "p=2 dim=0 maxnorm=1.5", true},
+    /* grid_sample.c */
+    {F "grid_sample", "IG", "align_corners=True", false},
+    {F "grid_sample", "IG", "align_corners=False padding_mode=border", false},
+    {F "grid_sample", "IG", "align_corners=False padding_mode=reflection", false},
+    {F "grid_sample", "IG", "mode=bicubic align_corners=False", false},
+    {F "grid_sample", "Ig", "mode=nearest align_corners=False", false},
 };
 enum { N_CASES = sizeof cases / sizeof cases[0], MOST = 6 };
 
@@ -125,16 +136,19 @@ static const struct {
     const char *file;
     int calls;
 } known[] = {
-    {"activation.c", 4},     {"dropout.c", 3},    {"elementwise_composed.c", 4},
-    {"loss.c", 2},           {"loss_class.c", 7}, {"cross_entropy.c", 1},
-    {"loss_distance.c", 11}, {"norm_given.c", 1}, {"normalise.c", 9},
+    {"activation.c", 4}, {"dropout.c", 3},       {"elementwise_composed.c", 4}, {"loss.c", 2},
+    {"loss_class.c", 7}, {"cross_entropy.c", 1}, {"loss_distance.c", 11},       {"norm_given.c", 1},
+    {"normalise.c", 9},  {"differences.c", 2},   {"grid_sample.c", 10},
 };
 
 /* ---- running a case ---- */
 
 static tern_tensor *made(tern_ctx *ctx, const formula_case *c, char letter, tern_dtype dtype) {
     const sample *s = sample_of(letter);
-    tern_shape shape = s->count == 6 && c->matrix ? TERN_SHAPE(2, 3) : TERN_SHAPE(s->count);
+    tern_shape shape = s->letter == 'i'             ? TERN_SHAPE(1, 1, 2, 3)
+                       : s->letter == 'g'           ? TERN_SHAPE(1, 3, 1, 2)
+                       : s->count == 6 && c->matrix ? TERN_SHAPE(2, 3)
+                                                    : TERN_SHAPE(s->count);
     tern_tensor *x = tern_to_dtype(tern_from_data(ctx, s->data, shape, TERN_FLOAT64), dtype);
     return tern_requires_grad(tern_detach(x), letter < 'a');
 }
