@@ -98,8 +98,8 @@ static bool read_axes(tern_opcall *call, tern_value bins, tern_value range, cons
         h->axes = i + 1;
         h->of[i].edges = NULL;
         if (ranged) {
-            low = tern_value_as_double(tern_value_at(range, (size_t)(2 * i)));
-            high = tern_value_as_double(tern_value_at(range, (size_t)(2 * i + 1)));
+            low = tern_value_as_double(tern_value_at(range, 2 * (size_t)i));
+            high = tern_value_as_double(tern_value_at(range, 2 * (size_t)i + 1));
         } else if (own.kind != TERN_VALUE_TENSOR) {
             range_of(points, count, axes, i, &low, &high);
         }

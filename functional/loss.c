@@ -20,7 +20,8 @@ bool tern_reduction_argument(tern_opcall *call, int index, tern_reduction *out_r
 }
 
 tern_value tern_reduction_value(tern_reduction reduction) {
-    return tern_text(names[reduction]);
+    bool is_one = (unsigned)reduction < sizeof names / sizeof *names;
+    return tern_text(is_one ? names[reduction] : "a number that is none");
 }
 
 tern_tensor *tern_reduce_loss(tern_tensor *loss, tern_reduction reduction) {

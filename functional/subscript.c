@@ -140,7 +140,10 @@ static tern_tensor *apply(const reader *r, const part *p, tern_tensor *x, int wh
     case PART_INDEX:
         if (!index_is_in_range(r, p, BODY(x)->shape[*dim], *dim)) return x;
         return tern_select(x, *dim, p->start.as.i);
-    default: return TERN_CALL(slice, ARG_TENSOR(x), ARG_INT((*dim)++), p->start, p->stop, p->step);
+    default: {
+        int64_t sliced = (*dim)++;
+        return TERN_CALL(slice, ARG_TENSOR(x), ARG_INT(sliced), p->start, p->stop, p->step);
+    }
     }
 }
 

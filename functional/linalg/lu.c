@@ -59,7 +59,7 @@ tern_value tern_op__lu_permutation(tern_opcall *call) {
                 tern_call_fail(call, TERN_ERR_INDEX,
                                "a pivot is %lld, and there are %lld rows: pivots are those of "
                                "linalg.lu_factor",
-                               (long long)(other + 1), (long long)m);
+                               (long long)from[i * steps + j], (long long)m);
                 break;
             }
             int64_t row = rows[j];

@@ -144,7 +144,8 @@ enum { TERN_LAYOUT_STRIDED = 0 /* blocked forms later */ };
  * if the dtype is floating, otherwise `i`. The value is already rounded or wrapped to the dtype.
  *
  * STAMP. Identifies the contents of the operand's storage: unique in the process, and renewed when the
- * storage is allocated and whenever it is written. Equal stamps mean equal contents.
+ * storage is allocated and whenever it is written. Equal stamps mean equal contents. 0 in an operand that is
+ * not constant says nothing about its contents.
  */
 typedef struct tern_operand {
     tern_bbuffer *buffer;
