@@ -146,7 +146,7 @@ SIMD_INLINE f64v f64_log1p(f64v x) {
     return f64_select(f64_abs(x) < 0x1p-54, x, value);
 }
 SIMD_INLINE f64v f64_log_sigmoid(f64v x) {
-    return f64_select(x > 0, f64_set(0), x) - f64_log1p(f64_exp(-f64_abs(x)));
+    return f64_select(x > 0, f64_set(-0.0), x) - f64_log1p(f64_exp(-f64_abs(x)));
 }
 SIMD_INLINE f64v f64_rsqrt(f64v x) {
     return 1 / f64_sqrt(x);
