@@ -118,9 +118,12 @@ void arguments_name_bool(struct call *c, const char *name, bool flag);
 void arguments_name_char(struct call *c, const char *name, const char *text);
 
 /* Calls, and compares the result bit by bit; `second` is the other tensor of a pair, or NULL. */
-void arguments_compare_tern_tensor(struct call *c, tern_tensor *result, tern_tensor *second);
-void arguments_compare_tern_value(struct call *c, tern_value result, tern_tensor *second);
-void arguments_compare_bool(struct call *c, bool result, tern_tensor *second);
+void arguments_compare_tern_tensor(struct call *c, tern_tensor *result, tern_tensor *const *further,
+                                   size_t n_further);
+void arguments_compare_tern_value(struct call *c, tern_value result, tern_tensor *const *further,
+                                  size_t n_further);
+void arguments_compare_bool(struct call *c, bool result, tern_tensor *const *further,
+                            size_t n_further);
 
 /* ---- legal arguments, made in c->ctx (legal.c) ----------------------------------------------- */
 
@@ -200,6 +203,7 @@ extern const tern_update_rule update_rule;
 /* Of one tensor to itself, which is its output. */
 tern_replay *replay(struct call *c);
 tern_ctx *capturing(struct call *c);
+tern_tensor *const *made_inside(struct call *c);
 tern_status ignore_action(void *kept);
 void ignore_step(void *user, const char *device, uint64_t step);
 

@@ -114,25 +114,28 @@ static tern_value call_by_name(struct call *c) {
     return tern_call(c->own, c->by_name, NULL, 0, c->named);
 }
 
-void arguments_compare_tern_value(struct call *c, tern_value result, tern_tensor *second) {
-    (void)second;
+void arguments_compare_tern_value(struct call *c, tern_value result, tern_tensor *const *further,
+                                  size_t n_further) {
+    (void)further, (void)n_further;
     c->differs = !same_value(call_by_name(c), result);
 }
 
-void arguments_compare_tern_tensor(struct call *c, tern_tensor *result, tern_tensor *second) {
+/* Of several results C may leave the last ones out. */
+void arguments_compare_tern_tensor(struct call *c, tern_tensor *result, tern_tensor *const *further,
+                                   size_t n_further) {
     result = tern_clone(result); /* what is filled in place is filled again */
     tern_value other = call_by_name(c);
-    if (second) {
-        tern_value both = tern_tuple_new(c->own);
-        tern_list_append(both, tern_tensor_value(result));
-        tern_list_append(both, tern_tensor_value(second));
-        c->differs = !same_value(other, both);
-    } else {
+    if (n_further == 0) {
         c->differs = !same_value(other, tern_tensor_value(result));
+        return;
     }
+    c->differs = !same_value(tern_value_at(other, 0), tern_tensor_value(result));
+    for (size_t i = 0; i < n_further && !c->differs; i++)
+        c->differs = !same_value(tern_value_at(other, i + 1), tern_tensor_value(further[i]));
 }
 
-void arguments_compare_bool(struct call *c, bool result, tern_tensor *second) {
-    (void)second;
+void arguments_compare_bool(struct call *c, bool result, tern_tensor *const *further,
+                            size_t n_further) {
+    (void)further, (void)n_further;
     c->differs = !same_value(call_by_name(c), tern_bool(result));
 }

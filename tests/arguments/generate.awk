@@ -109,11 +109,12 @@ function expression(fn, name, type) {
 
 # Lines that call the row of a function by name with the same arguments; none where C's own words stand for
 # arguments of the row.
-function by_name(fn, list, n, result,    id, all, i, name, row, type, lines, second) {
+function by_name(fn, list, n, result,    id, all, i, name, row, type, lines, further, outputs) {
     id = row_of(substr(fn, 6))
     if (id == "" || fn ~ /_(in_place|tanh|with_indices|tuple)$/ && fn !~ /tern_(random|uniform|normal|bernoulli|exponential|geometric|cauchy|log_normal)/)
         return ""
-    if (full[id] ~ /^(index|index_put|empty_like)$/) return ""
+    # A list, of which C gives one; contents that are open.
+    if (full[id] ~ /^(index|index_put|empty_like|gradient|histogramdd)$/) return ""
     all = names_in(schema[id])
     lines = "    if (arguments_begin(c, \"" full[id] (fn ~ /_in_place$/ ? "_" : "") "\")) {\n"
     for (i = 1; i <= n; i++) {
@@ -122,7 +123,7 @@ function by_name(fn, list, n, result,    id, all, i, name, row, type, lines, sec
         row = name
         if (name == "dims" && !index(all, " dims ")) row = "dim"
         if (name == "ctx" || name == "count") continue
-        if (name ~ /^out_/) { second = name; continue }
+        if (name ~ /^out_/) { further = further ", *a_" name; outputs++; continue }
         if (!index(all, " " row " ")) return ""
         gsub(/[ *]+/, "_", type)
         sub(/^const_/, "", type)
@@ -130,7 +131,8 @@ function by_name(fn, list, n, result,    id, all, i, name, row, type, lines, sec
         if (list[i] ~ /const double/) type = type "_list"
         lines = lines "        arguments_name_" type "(c, \"" row "\", a_" name (list[i] ~ /\*const \*|const double/ ? ", a_count" : "") ");\n"
     }
-    lines = lines "        arguments_compare_" result "(c, result, " (second ? "*a_" second : "NULL") ");\n    }"
+    further = outputs ? "(tern_tensor *const[]){" substr(further, 3) "}, " outputs : "NULL, 0"
+    lines = lines "        arguments_compare_" result "(c, result, " further ");\n    }"
     compared++
     return lines
 }

@@ -1,8 +1,19 @@
 /* Capture and replay: the body's bits on every device; what is refused, and why. */
+#define _POSIX_C_SOURCE 200809L /* setenv */
 #include "nn_fixture.h"
 #include "tern/replay.h"
+#include "test_plugins.h"
 
-TestSuite(replay, .init = open_context, .fini = close_context);
+static void begin(void) {
+    find_test_plugins();
+    open_context();
+}
+static void end(void) {
+    close_context();
+    forget_test_plugins();
+}
+
+TestSuite(replay, .init = begin, .fini = end);
 
 /* ---- a training loop, eager and replayed ----------------------------------------------------- */
 
@@ -82,6 +93,7 @@ static void read_weights(const trainer *t, trained *out) {
 static trained train(const char *device, const program *p, int captured) {
     static trained out;
     memset(&out, 0, sizeof out);
+    close_context();
     ctx = tern_open(device);
     tern_manual_seed(ctx, 7);
     trainer t = {.p = p, .model = tern_nn(ctx, p->model)};
@@ -106,8 +118,6 @@ static trained train(const char *device, const program *p, int captured) {
     read_weights(&t, &out);
     out.drawn = tern_item(tern_rand(ctx, TERN_SHAPE(1), NULL));
     CHECK_CLEAN();
-    tern_close(ctx);
-    ctx = NULL;
     return out;
 }
 
@@ -123,7 +133,7 @@ static void compare(const char *device, size_t which) {
     cr_assert_eq(eager.drawn, replayed.drawn);
 }
 
-Test(replay, training_has_the_bits_of_the_eager_loop, .init = NULL, .fini = NULL) {
+Test(replay, training_has_the_bits_of_the_eager_loop) {
     const char *const devices[] = {"cpu_ref", "discrete", "delaying", "cpu_simd"};
     for (size_t d = 0; d < sizeof devices / sizeof *devices; d++)
         for (size_t i = 0; i < sizeof programs / sizeof *programs; i++) compare(devices[d], i);
@@ -200,7 +210,8 @@ Test(replay, a_view_of_an_input_follows_it) {
 }
 
 /* A device may keep a constant weight packed: for the weight that it was. */
-Test(replay, weights_that_change_between_runs_are_read_anew, .init = NULL, .fini = NULL) {
+Test(replay, weights_that_change_between_runs_are_read_anew) {
+    close_context();
     ctx = tern_open("cpu_simd");
     tern_manual_seed(ctx, 3);
     tern_module *m = tern_nn(ctx, "Linear(64, 64)");
@@ -218,7 +229,6 @@ Test(replay, weights_that_change_between_runs_are_read_anew, .init = NULL, .fini
     }
     tern_scope_end(scope);
     CHECK_CLEAN();
-    close_context();
 }
 
 /* ---- refusals -------------------------------------------------------------------------------- */
