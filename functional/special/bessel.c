@@ -207,13 +207,25 @@ static tern_tensor *over_x(tern_tensor *f1, tern_tensor *x, double limit) {
         grads[0] = tern_mul(grad_out[0], sign(first));                                             \
     }
 
-/* C1' = (C0 or -C0) - C1 / x; J1 and I1 have the slope 1/2 at 0, Y1 and K1 none */
-#define GRADIENT_1(id, before, sign, limit)                                                        \
+/* The slope of J1 and I1 at 0 is 1/2, of Y1 infinite; that of K1 is what the formula gives. */
+static tern_tensor *half_at_0(tern_tensor *slope, tern_tensor *x) {
+    return tern_fill_where(slope, tern_eq_scalar(x, 0.0), 0.5);
+}
+static tern_tensor *infinite_at_0(tern_tensor *slope, tern_tensor *x) {
+    return tern_fill_where(slope, tern_eq_scalar(x, 0.0), (double)INFINITY);
+}
+static tern_tensor *as_it_is(tern_tensor *slope, tern_tensor *x) {
+    (void)x;
+    return slope;
+}
+
+/* C1' = (C0 or -C0) - C1 / x */
+#define GRADIENT_1(id, before, sign, mended)                                                       \
     void tern_grad_##id(tern_node *node, tern_tensor *const *grad_out, tern_tensor **grads) {      \
         tern_tensor *x = tern_node_input(node, 0);                                                 \
         tern_tensor *zeroth = sign(TERN_CALL(before, ARG_TENSOR(x)));                              \
-        tern_tensor *slope = tern_sub(zeroth, over_x(tern_node_output(node, 0), x, limit));        \
-        grads[0] = tern_mul(grad_out[0], slope);                                                   \
+        tern_tensor *slope = tern_sub(zeroth, tern_div(tern_node_output(node, 0), x));             \
+        grads[0] = tern_mul(grad_out[0], mended(slope, x));                                        \
     }
 
 static tern_tensor *same(tern_tensor *x) {
@@ -224,10 +236,10 @@ GRADIENT_0(bessel_j0, bessel_j1, tern_neg)
 GRADIENT_0(bessel_y0, bessel_y1, tern_neg)
 GRADIENT_0(modified_bessel_k0, modified_bessel_k1, tern_neg)
 GRADIENT_0(i0, i1, same)
-GRADIENT_1(bessel_j1, bessel_j0, same, 0.5)
-GRADIENT_1(bessel_y1, bessel_y0, same, -(double)INFINITY)
-GRADIENT_1(modified_bessel_k1, modified_bessel_k0, tern_neg, (double)INFINITY)
-GRADIENT_1(i1, i0, same, 0.5)
+GRADIENT_1(bessel_j1, bessel_j0, same, half_at_0)
+GRADIENT_1(bessel_y1, bessel_y0, same, infinite_at_0)
+GRADIENT_1(modified_bessel_k1, modified_bessel_k0, tern_neg, as_it_is)
+GRADIENT_1(i1, i0, same, half_at_0)
 
 /* I0e' = I1e - sign(x) I0e */
 void tern_grad_i0e(tern_node *node, tern_tensor *const *grad_out, tern_tensor **grads) {
