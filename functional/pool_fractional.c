@@ -84,24 +84,22 @@ static double *read_samples(tern_opcall *call, const tern_tensor *x, const fract
                        (long long)batch, (long long)channels, f->spatial);
         return NULL;
     }
-    double *values = tern_host_copy(call->ctx, samples, TERN_FLOAT64);
-    for (int64_t i = 0; values && i < BODY(samples)->numel; i++)
-        if (!(values[i] >= 0.0 && values[i] <= 1.0)) {
-            tern_call_fail(call, TERN_ERR_ARGUMENT, "_random_samples must be from 0 to 1, got %g",
-                           values[i]);
-            tern_host_give(call->ctx, values);
-            return NULL;
-        }
-    return values;
+    return tern_host_copy(call->ctx, samples, TERN_FLOAT64);
 }
 
 /* ---- windows ---- */
 
-/* Where window i of a dimension begins. */
+/* Towards 0, as PyTorch converts to int; one number for all that int does not hold. */
+static int64_t truncated(double x) {
+    return x > INT32_MIN && x < INT32_MAX ? (int64_t)x : INT32_MIN;
+}
+
+/* Where window i of a dimension begins: within the input, whatever the sample. */
 static int64_t start_of(double sample, int64_t i, int64_t in, int64_t out, int64_t kernel) {
     if (i == out - 1) return in - kernel;
     double step = (double)(in - kernel) / (double)(out - 1);
-    return (int64_t)(((double)i + sample) * step) - (int64_t)(sample * step);
+    int64_t start = truncated(((double)i + sample) * step) - truncated(sample * step);
+    return start < 0 ? 0 : start > in - kernel ? in - kernel : start;
 }
 
 /* For a plane, the positions of every window's elements: index[places, window]. PyTorch gives the first of two samples to the
