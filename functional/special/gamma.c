@@ -142,7 +142,11 @@ static double zeta(double s, double q) {
     if (isnan(s) || isnan(q) || isinf(q)) return NAN;
     if (q <= 0.0 && s != floor(s)) return NAN;
     double sum = 0.0;
-    for (int k = 0; q < 10.0 && k < MAX_TERMS; k++, q += 1.0) sum += tern_num_pow(q, -s);
+    for (int k = 0; q < 10.0 && k < MAX_TERMS; k++, q += 1.0) {
+        double term = tern_num_pow(q, -s), least = 0x1p-53 * sum;
+        sum += term;
+        if (k > 0 && -least < term && term < least) return sum; /* nothing follows that counts */
+    }
     double power = tern_num_pow(q, -s), factor = s * power / q;
     sum += power * q / (s - 1.0) + 0.5 * power;
     for (int k = 0; k < (int)(sizeof bernoulli / sizeof *bernoulli); k++) {
