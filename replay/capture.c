@@ -109,13 +109,11 @@ static bool add_input(tern_recording *r, tern_tensor *input) {
         return false;
     if (rank) memcpy(dims, body->shape, rank * sizeof *dims);
     if (rank) memcpy(dims + rank, body->strides, rank * sizeof *dims);
-    tern_operand operand;
-    tern_fill_operand(body, &operand);
     tern_storage_retain(body->storage);
     int same = same_as(r, input);
     r->inputs[r->n_inputs++] = (tern_bound){.tensor = input,
                                             .storage = body->storage,
-                                            .byte_offset = operand.at.byte_offset,
+                                            .byte_offset = tern_first_byte(body),
                                             .dtype = body->dtype,
                                             .rank = body->rank,
                                             .shape = dims,

@@ -88,10 +88,10 @@ static bool is_kept_number(const tern_recording *r, const double *number) {
     return false;
 }
 
-static bool add_cell(tern_recording *r, int operand, const double *number) {
+static bool add_cell(tern_recording *r, tern_operand *operand, const double *number) {
     if (!tern_recording_grow(r, &r->cells, r->n_cells, &r->cells_capacity, sizeof *r->cells))
         return false;
-    r->cells[r->n_cells++] = (tern_cell){r->n_commands, operand, number};
+    r->cells[r->n_cells++] = (tern_cell){operand, number};
     return true;
 }
 
@@ -106,7 +106,7 @@ static bool fill_command(tern_recording *r, tern_command *c, const tern_launched
         if (from->buffer) {
             if (!lies_in(r, c, i, body->storage, i >= n_in, owner_of(body))) return false;
         } else if (i < n_in && launch->numbers && is_kept_number(r, launch->numbers[i]) &&
-                   !add_cell(r, i, launch->numbers[i])) {
+                   !add_cell(r, &c->operands[i], launch->numbers[i])) {
             return false;
         }
     }

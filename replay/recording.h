@@ -49,7 +49,7 @@ static inline int tern_command_operands(const tern_command *c) {
 
 /* An immediate that the host works out before each run. */
 typedef struct tern_cell {
-    int command, operand;
+    tern_operand *operand;
     const double *number;
 } tern_cell;
 

@@ -88,6 +88,16 @@ static bool places_fit(const tern_recording *r) {
 
 /* ---- the host's part ------------------------------------------------------------------------- */
 
+/* Bytes of the host into a buffer. Latches. */
+static void copy_in(tern_lane *lane, tern_bbuffer *buffer, uint64_t offset, const void *data,
+                    uint64_t bytes) {
+    tern_backend_error err;
+    err.message[0] = 0;
+    int32_t status = lane->device->vtable.copy_to_device(lane->device->object, lane->queue, buffer,
+                                                         offset, data, bytes, &err);
+    if (status != TERN_BACKEND_OK) tern_lane_fail(lane, "copy to device", status, &err);
+}
+
 static void draw(tern_recording *r) {
     for (int i = 0; i < r->n_draws && r->ctx->status == TERN_OK; i++) {
         const tern_draw *d = &r->draws[i];
@@ -98,21 +108,17 @@ static void draw(tern_recording *r) {
             return;
         }
         d->draw(d->job, &generator->engine, host);
-        tern_backend_error err;
-        err.message[0] = 0;
-        int32_t status = r->lane->device->vtable.copy_to_device(
-            r->lane->device->object, r->lane->queue, d->buffer, d->offset, host, d->bytes, &err);
+        copy_in(r->lane, d->buffer, d->offset, host, d->bytes);
         tern_block_give(r->ctx, host);
-        if (status != TERN_BACKEND_OK) tern_lane_fail(r->lane, "copy to device", status, &err);
     }
 }
 
 static void read_cells(const tern_recording *r) {
     for (int i = 0; i < r->n_cells; i++) {
         const tern_cell *cell = &r->cells[i];
-        tern_operand *operand = &r->commands[cell->command].operands[cell->operand];
         double number = *cell->number;
-        operand->at.f = operand->dtype == TERN_BT_FLOAT32 ? (double)(float)number : number;
+        bool narrow = cell->operand->dtype == TERN_BT_FLOAT32;
+        cell->operand->at.f = narrow ? (double)(float)number : number;
     }
 }
 
@@ -120,10 +126,8 @@ static void bind(const tern_recording *r, tern_tensor *const *inputs) {
     for (int i = 0; i < r->n_bindings; i++) {
         const tern_binding *b = &r->bindings[i];
         const tern_tensor_body *body = BODY(inputs[b->input]);
-        uint64_t first =
-            body->storage->offset + (uint64_t)body->offset * tern_bytes_of(body->dtype);
         b->operand->buffer = body->storage->buffer;
-        b->operand->at.byte_offset = first + (uint64_t)b->from_first;
+        b->operand->at.byte_offset = tern_first_byte(body) + (uint64_t)b->from_first;
         b->operand->stamp = body->storage->stamp;
     }
 }
@@ -186,29 +190,22 @@ static void undo(const tern_recording *r, int done) {
 
 /* ---- the device's part ----------------------------------------------------------------------- */
 
-static int32_t start(tern_lane *lane, const tern_command *c, tern_backend_error *err) {
+/* Latches. */
+static void start(tern_lane *lane, const tern_command *c) {
     const tern_operand *out = c->operands + c->n_inputs * c->n_tuples;
-    if (c->kernel != TERN_COMMAND_UPLOAD)
-        return tern_start(lane, c->kernel, c->fn, c->operands, c->n_inputs, out, c->n_outputs,
-                          c->n_tuples, c->attrs, c->attrs_size, err);
-    err->message[0] = 0;
-    return lane->device->vtable.copy_to_device(lane->device->object, lane->queue, out->buffer,
-                                               out->at.byte_offset, c->attrs, c->attrs_size, err);
+    if (c->kernel == TERN_COMMAND_UPLOAD) {
+        copy_in(lane, out->buffer, out->at.byte_offset, c->attrs, c->attrs_size);
+        return;
+    }
+    tern_backend_error err;
+    int32_t status = tern_start(lane, c->kernel, c->fn, c->operands, c->n_inputs, out, c->n_outputs,
+                                c->n_tuples, c->attrs, c->attrs_size, &err);
+    if (status != TERN_BACKEND_OK) tern_launch_failed(lane, c->kernel, status, &err);
 }
 
 static void launch_all(tern_recording *r) {
-    tern_backend_error err;
-    for (int i = 0; i < r->n_commands; i++) {
-        const tern_command *c = &r->commands[i];
-        if (c->is_dead) continue;
-        int32_t status = start(r->lane, c, &err);
-        if (status == TERN_BACKEND_OK) continue;
-        if (c->kernel == TERN_COMMAND_UPLOAD)
-            tern_lane_fail(r->lane, "copy to device", status, &err);
-        else
-            tern_launch_failed(r->lane, c->kernel, status, &err);
-        return;
-    }
+    for (int i = 0; i < r->n_commands && r->ctx->status == TERN_OK; i++)
+        if (!r->commands[i].is_dead) start(r->lane, &r->commands[i]);
 }
 
 static void run(tern_recording *r, tern_tensor *const *inputs) {

@@ -9,10 +9,14 @@
 #include "core/memory/storage.h"
 #include "core/objects.h"
 
+/* Where the first element lies in the buffer, in bytes. */
+static inline uint64_t tern_first_byte(const tern_tensor_body *body) {
+    return body->storage->offset + (uint64_t)body->offset * tern_bytes_of(body->dtype);
+}
+
 static inline void tern_fill_operand(const tern_tensor_body *body, tern_operand *out) {
     out->buffer = body->storage->buffer;
-    out->at.byte_offset =
-        body->storage->offset + (uint64_t)body->offset * tern_bytes_of(body->dtype);
+    out->at.byte_offset = tern_first_byte(body);
     out->dtype = (int32_t)body->dtype;
     out->rank = body->rank;
     out->shape = body->shape;
