@@ -118,7 +118,7 @@ Test(ops_typed, a_wrong_subscript_names_its_column) {
     }
     tern_index(x, NULL);
     cr_assert_eq(tern_error_clear(ctx), TERN_ERR_ARGUMENT);
-    char many[200] = "";
+    char many[34 * 6 + 1] = "";
     for (int i = 0; i < 17; i++) strcat(many, "None, ");
     tern_index(x, many);
     cr_assert_eq(tern_error_clear(ctx), TERN_ERR_INDEX);
