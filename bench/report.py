@@ -40,32 +40,47 @@ def eager(case):
 
 
 class Measurements:
-    """Values by case, threads and peer, over the rounds."""
+    """Values by row (case and threads), who gave them, and round."""
 
-    def __init__(self):
-        self.values = collections.defaultdict(list)
-        self.units, self.order = {}, []
+    MACHINE = "machine"
 
-    def add(self, result):
-        case, threads = result["case"], result["threads"]
-        if (case, threads) not in self.units:
-            self.order.append((case, threads))
-        self.units[case, threads] = result["unit"], result["better"]
-        self.values[case, threads, result["peer"]].append(result["value"])
+    def __init__(self, targets):
+        self.targets = targets
+        self.values = collections.defaultdict(dict)
+        self.units, self.limits_seen = {}, collections.defaultdict(dict)
 
-    def median(self, case, threads, peer):
-        values = self.values.get((case, threads, peer))
-        return statistics.median(values) if values else None
+    def add(self, case, round_, result):
+        """A result for the row of `case`: Tern's, a peer's, or the machine's limit for it."""
+        row, peer, value = (case, result["threads"]), result["peer"], result["value"]
+        if peer == self.MACHINE:
+            seen = self.limits_seen[result["threads"]]
+            name = result["case"].removeprefix("limit_")
+            seen[name] = max(value, seen.get(name, 0))
+        else:
+            self.units[row] = result["unit"], result["better"]
+        self.values[row, peer][round_] = value
 
-    def peers(self, case, threads, tern):
-        """The medians for a case. What Tern replays is set beside what the others do for the case."""
-        return {peer: self.median(c, threads, peer) for c, t, peer in self.values
-                if t == threads and (c == case or c == eager(case) and peer != tern)}
+    def limit_of(self, case, threads):
+        """The name of the limit that bounds a case, or None."""
+        return target_of(self.targets, case, threads).limit
+
+    def median(self, row, peer):
+        values = self.values.get((row, peer))
+        return statistics.median(values.values()) if values else None
+
+    def peers(self, row):
+        """The medians of all that measured the row, the machine excepted."""
+        return {peer: self.median(row, peer) for r, peer in self.values if r == row and peer != self.MACHINE}
+
+    def paired(self, row, peer, other_row, other, relate):
+        """The median over the rounds of what `relate` makes of the values of two in the same round."""
+        one, two = self.values.get((row, peer), {}), self.values.get((other_row, other), {})
+        both = [relate(one[round_], two[round_]) for round_ in one if round_ in two]
+        return statistics.median(both) if both else None
 
     def limits(self, threads):
         """What the machine can do: the most of all rounds, since other work only ever slows it."""
-        return {case[len("limit_"):]: max(values) for (case, t, peer), values in self.values.items()
-                if peer == "machine" and t == threads}
+        return self.limits_seen[threads]
 
 
 def times_as_fast(better, value, other):
@@ -73,14 +88,19 @@ def times_as_fast(better, value, other):
     return other / value if better == "less" else value / other
 
 
-def share_of_limit(value, unit, target, limits):
-    """Percent of the limit that bounds the case, or None."""
-    limit = limits.get(target.limit)
-    if not limit or value is None:
-        return None
+def rate(unit, value, target):
+    """What the case does in the limit's unit, or None where the target does not say its work."""
     if unit in PER_SECOND:
-        return 100 * target.work * PER_SECOND[unit] / value / limit if target.work else None
-    return 100 * value * (target.work or 1) / limit
+        return target.work * PER_SECOND[unit] / value if target.work else None
+    return value * (target.work or 1)
+
+
+def share_of_limit(measured, row, unit, target, tern):
+    """Percent of the limit that was measured beside the case, or None."""
+    if not target.limit or unit in PER_SECOND and not target.work:
+        return None
+    return measured.paired(row, tern, row, measured.MACHINE,
+                           lambda value, limit: 100 * rate(unit, value, target) / limit)
 
 
 def is_met(target, row):
@@ -95,29 +115,32 @@ def is_met(target, row):
     return all(asked) if asked else None
 
 
-def make_rows(measured, targets, tern):
+def make_row(measured, row, tern):
+    """What is said of a case and number of threads."""
+    case, threads = row
+    unit, better = measured.units[row]
+    peers = measured.peers(row)
+    own = peers.pop(tern, None)
+    target = target_of(measured.targets, case, threads)
+    fastest = max(peers, key=lambda peer: times_as_fast(better, peers[peer], 1)) if peers else None
+
+    def faster(other_row, other):
+        return measured.paired(row, tern, other_row, other, lambda a, b: times_as_fast(better, a, b))
+
+    made = {"case": case, "threads": threads, "unit": unit, "tern": own, "peers": peers, "fastest": fastest,
+            "ratio": None, "share": None, "speedup": None, "met": None,
+            "target": {name: value for name, value in target._asdict().items() if value is not None}}
+    if own is not None:
+        made["ratio"] = faster(row, fastest)
+        made["share"] = share_of_limit(measured, row, unit, target, tern)
+        made["speedup"] = faster((case, 1), tern) if threads > 1 else None
+        made["met"] = is_met(target, made)
+    return made
+
+
+def make_rows(measured, tern):
     """A dict a case and number of threads, in the order of measuring; `tern` is the name of Tern's peer."""
-    rows = []
-    for case, threads in measured.order:
-        peers = measured.peers(case, threads, tern)
-        own = peers.pop(tern, None)
-        if "machine" in peers:
-            continue
-        unit, better = measured.units[case, threads]
-        target = target_of(targets, case, threads)
-        fastest = min(peers, key=lambda peer: times_as_fast(better, 1, peers[peer]) if better == "more"
-                      else peers[peer]) if peers else None
-        row = {"case": case, "threads": threads, "unit": unit, "tern": own, "peers": peers, "fastest": fastest,
-               "ratio": None, "share": None, "speedup": None, "met": None,
-               "target": {name: value for name, value in target._asdict().items() if value is not None}}
-        if own is not None:
-            alone = measured.median(case, 1, tern)
-            row["ratio"] = times_as_fast(better, own, peers[fastest]) if fastest else None
-            row["share"] = share_of_limit(own, unit, target, measured.limits(threads))
-            row["speedup"] = times_as_fast(better, own, alone) if threads > 1 and alone else None
-            row["met"] = is_met(target, row)
-        rows.append(row)
-    return rows
+    return [make_row(measured, row, tern) for row in measured.units]
 
 
 # ---- the table -------------------------------------------------------------------------------------
@@ -161,7 +184,8 @@ def table(run):
     for threads, limits in run["limits"].items():
         known = ", ".join(f"{name} {value:.4g} {'GF/s' if 'fma' in name else 'GB/s'}" for name, value in limits.items())
         text.append(f"limits with {threads} thread{'s' if int(threads) > 1 else ''}: {known}")
-    text.append("ratio: how many times Tern is as fast as the fastest peer; limit: the share of the machine's")
+    text.append("ratio: how many times Tern is as fast as the fastest peer; limit: the share of the machine's;")
+    text.append("both are medians of what was measured in the same round")
     text.append("")
     for line in lines:
         padded = (cell.rjust(width) if k in numeric else cell.ljust(width)

@@ -96,7 +96,7 @@ assert abs(two["speedup"] - two["tern"] / gemm["tern"]) < 1e-9 and two["met"] is
 assert loader["tern"] is None and "images" in run["missing"]["loader_b64_shuffle"], loader
 END
 last="bench/compare"
-if ! python3 -B "$source/bench/compare" --tern "$tern" --device cpu_ref --budget 0 --rounds 2 --threads 1,2 \
+if ! python3 -B "$source/bench/compare" --tern "$tern" --device cpu_ref --budget 0 --rounds 1 --threads 1,2 \
     --only seed_epoch,gemm_32,loader_b64_shuffle --fashion "$work/nowhere" --python python3 --peers-script "$work/peers.py" \
     --targets "$work/targets.txt" --out "$work/results" >"$out" 2>"$err"; then
     check "$last: $(<"$err")" false
@@ -104,4 +104,21 @@ fi
 says "1 of 3 targets met"
 says "missing: loader_b64_shuffle"
 check "$last: not the right results: $(cat "$err")" python3 "$work/check.py" "$work"/results/*-cpu_ref-1+2t-*.json
+
+# Ratios and shares are made within a round: the second round is ten times as slow for all.
+cat >"$work/rounds.py" <<'END'
+import sys
+sys.path.insert(0, sys.argv[1])
+import report
+measured = report.Measurements({("gemm_32", 1): report.NO_TARGET._replace(limit="fma_f32", ratio=2.0)})
+assert measured.limit_of("gemm_32", 1) == "fma_f32"
+for round_, (peer, limit, own) in enumerate([(20, 100, 50), (2, 10, 4), (1, 10, 3)]):
+    for who, value in (("a", peer), ("machine", limit), ("tern cpu", own)):
+        measured.add("gemm_32", round_, {"case": "limit_fma_f32" if who == "machine" else "gemm_32", "peer": who,
+                                         "threads": 1, "unit": "GF/s", "better": "more", "value": value})
+row, = report.make_rows(measured, "tern cpu")
+assert (row["ratio"], row["share"], row["tern"], row["met"]) == (2.5, 40, 4, True), row
+assert measured.limits(1) == {"fma_f32": 100}
+END
+check "bench/report.py: rounds are not compared singly" python3 -B "$work/rounds.py" "$source/bench"
 finish
