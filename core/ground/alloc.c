@@ -1,8 +1,12 @@
+#define _DEFAULT_SOURCE
 #include "alloc.h"
 
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#if defined(__linux__)
+#include <sys/mman.h>
+#endif
 
 #include "tern/context.h"
 
@@ -40,8 +44,23 @@ static size_t rounded(size_t bytes) {
     return bytes ? (bytes + ALIGNMENT - 1) & ~(size_t)(ALIGNMENT - 1) : ALIGNMENT;
 }
 
+#if defined(MADV_HUGEPAGE)
+#define LARGE_PAGE ((size_t)2 << 20)
+
+/* Memory that begins with a large page, and asks the system to map it by such: programs that pass over much
+ * memory otherwise wait for addresses to be translated. It is a wish, which may fail. */
+static void *by_large_pages(size_t bytes) {
+    void *memory = aligned_alloc(LARGE_PAGE, bytes);
+    if (memory) (void)madvise(memory, bytes / LARGE_PAGE * LARGE_PAGE, MADV_HUGEPAGE);
+    return memory;
+}
+#endif
+
 void *tern_alloc(size_t bytes) {
     if (bytes > MOST_BYTES || !may_allocate()) return NULL;
+#if defined(MADV_HUGEPAGE)
+    if (bytes >= 2 * LARGE_PAGE) return by_large_pages(rounded(bytes));
+#endif
     return aligned_alloc(ALIGNMENT, rounded(bytes));
 }
 

@@ -114,7 +114,7 @@ static double measure_fma(bench_subject *s) {
 static double measure_memory(bench_subject *s) {
     size_t bytes = s->session->budget > 0 ? MEMORY : TRIAL_MEMORY;
     size_t each = bytes / sizeof(uint64_t) / (size_t)s->session->threads;
-    uint64_t *from = malloc(bytes), *to = malloc(bytes);
+    uint64_t *from = tern_alloc(bytes), *to = tern_alloc(bytes);
     worker *workers = workers_new(s);
     double most = 0;
     if (from && to && workers) {
@@ -133,8 +133,8 @@ static double measure_memory(bench_subject *s) {
         bench_lacks(s, "there is no memory for two arrays of %zu bytes", bytes);
     }
     free(workers);
-    free(from);
-    free(to);
+    tern_free(from);
+    tern_free(to);
     return most / 1e9;
 }
 
