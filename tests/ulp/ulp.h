@@ -125,6 +125,30 @@ bool ulp_measure(tern_ctx *ctx, const ulp_function *function, const ulp_format *
 /* Measures a function over all 2^32 inputs, from where `state` says, on two threads. */
 int ulp_run_every(const char *device, const ulp_function *function, const char *state);
 
+/* ---- truths in float64 (truths.c) ------------------------------------------------------------ */
+
+/* A function that the C library has in float64, or has all parts of; singly, and for n numbers. */
+typedef struct ulp_row {
+    const char *name;
+    double (*truth)(double);
+    void (*truths)(const double *x, size_t n, double *out);
+    double most; /* inputs beyond give what float32 cannot tell from it; special cases take long */
+} ulp_row;
+
+extern const ulp_row ulp_rows[];
+extern const int ulp_row_count;
+
+/* out[i] = the row's function of x[i]. */
+void ulp_truths(const ulp_row *row, const float *x, size_t n, double *out);
+
+/* Compiled for the vectors of AVX2 too, and chosen when the program starts. */
+#if defined(__x86_64__) && defined(__GLIBC__) && defined(__GNUC__) && !defined(__clang__) &&       \
+    !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+#define ULP_VECTORS __attribute__((target_clones("avx2", "default"), optimize("O3")))
+#else
+#define ULP_VECTORS
+#endif
+
 /* ---- functions one after the other (sweep.c) ------------------------------------------------- */
 
 /* Measures the functions that the C library has in float64, or `only` one, at every step-th of the inputs of
