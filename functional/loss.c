@@ -1,8 +1,10 @@
 /* loss.c: how losses are reduced, and those of a difference alone: l1_loss and mse_loss. */
 #include "loss.h"
 
+#include <stdio.h>
 #include <string.h>
 
+#include "core/call/recorder.h"
 #include "core/ops/compose.h"
 
 static const char *const names[] = {"none", "mean", "sum"};
@@ -40,12 +42,30 @@ tern_tensor *tern_loss_floats(tern_opcall *call, int index) {
     return tern_dtype_is_floating(BODY(x)->dtype) ? x : tern_to_dtype(x, TERN_FLOAT32);
 }
 
+/* A replay looks again in each run, at the same place of the body, so looking refuses no capture. */
+static bool look(tern_opcall *call, tern_tensor *wrong) {
+    tern_recorder *recorder = call->ctx->recorder;
+    call->ctx->recorder = NULL;
+    bool is_wrong = tern_item(wrong) != 0.0;
+    call->ctx->recorder = recorder;
+    return is_wrong;
+}
+
 bool tern_loss_refuses(tern_opcall *call, tern_tensor *wrong, const char *message) {
     if (call->ctx->status != TERN_OK) return true;
-    if (BODY(wrong)->numel == 0 || tern_item(tern_any(wrong)) == 0.0)
-        return call->ctx->status != TERN_OK;
-    tern_call_fail(call, TERN_ERR_ARGUMENT, "%s", message);
-    return true;
+    if (BODY(wrong)->numel == 0) return false;
+    tern_tensor *any = tern_any(wrong);
+    bool is_wrong = look(call, any);
+    if (call->ctx->status != TERN_OK) return true;
+    if (is_wrong) {
+        tern_call_fail(call, TERN_ERR_ARGUMENT, "%s", message);
+        return true;
+    }
+    tern_recorder *recorder = call->ctx->recorder;
+    char name[64], text[200];
+    snprintf(text, sizeof text, "%s: %s", tern_op_name(call->op, name), message);
+    if (recorder) recorder->checked(recorder, any, text);
+    return call->ctx->status != TERN_OK;
 }
 
 /* PyTorch warns where a target would be broadcast: mostly a mistake. */

@@ -228,9 +228,18 @@ static bool keep_grads(tern_recording *r) {
     return true;
 }
 
+static size_t launches(const tern_recording *r) {
+    size_t n = 0;
+    for (int i = 0; i < r->n_commands; i++) {
+        const tern_command *c = &r->commands[i];
+        n += !c->is_dead && c->kernel != TERN_COMMAND_CHECK;
+    }
+    return n;
+}
+
 static void count(tern_recording *r) {
     tern_replay_info *info = &r->info;
-    for (int i = 0; i < r->n_commands; i++) info->launches += !r->commands[i].is_dead;
+    info->launches = launches(r);
     for (int i = 0; i < r->n_places; i++) {
         const tern_place *p = &r->places[i];
         if (p->inside && p->kept) info->kept_bytes += p->bytes;
@@ -249,7 +258,7 @@ static bool finish(tern_recording *r, tern_tensor *const *outputs, size_t n_outp
                   r->refusal);
         return false;
     }
-    r->info.captured_launches = (size_t)r->n_commands;
+    r->info.captured_launches = launches(r);
     tern_recording_prune(r);
     if (!tern_recording_place(r)) return false;
     count(r);

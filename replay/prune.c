@@ -2,7 +2,7 @@
  * prune.c: what a replay need not do.
  *
  * From the last command to the first: one whose outputs are read by no later command, and do not outlive the
- * body, is dead. Storage counts as a whole, so a part that is written keeps what wrote the rest.
+ * body, is dead. A check has no outputs, and lives. Storage counts as a whole, so a part that is written keeps what wrote the rest.
  */
 #include "recording.h"
 
@@ -29,7 +29,7 @@ static void prune_dead(tern_recording *r, bool *wanted) {
         tern_command *c = &r->commands[i];
         if (c->is_dead) continue;
         int n_in = c->n_inputs * c->n_tuples;
-        c->is_dead = true;
+        c->is_dead = c->kernel != TERN_COMMAND_CHECK;
         for (int k = n_in; k < tern_command_operands(c); k++)
             if (wanted[c->places[k]]) c->is_dead = false;
         for (int k = 0; k < n_in && !c->is_dead; k++)

@@ -1,6 +1,7 @@
 /* record.c: what a recording hears while the body runs. */
 #include <string.h>
 
+#include "core/call/operand.h"
 #include "core/context/generator.h"
 #include "core/memory/storage.h"
 #include "core/tensor/tensor.h"
@@ -183,6 +184,21 @@ static void drew(tern_recorder *recorder, tern_storage *storage, const tern_draw
                                          .bytes = drawn->bytes};
 }
 
+/* A bool that is true where something is wrong, which the body has looked at. */
+static void checked(tern_recorder *recorder, const tern_tensor *wrong, const char *message) {
+    tern_recording *r = of(recorder);
+    const tern_tensor_body *body = BODY(wrong);
+    if (body->lane != r->lane) tern_recording_refuse(r, "it uses more than one device");
+    if (!records(r)) return;
+    tern_command *c = command_new(r, 1, message, strlen(message) + 1);
+    if (!c) return;
+    c->kernel = TERN_COMMAND_CHECK;
+    c->n_inputs = c->n_tuples = 1;
+    c->operands[0] =
+        (tern_operand){.buffer = body->storage->buffer, .at.byte_offset = tern_first_byte(body)};
+    if (lies_in(r, c, 0, body->storage, false, NULL)) r->n_commands++;
+}
+
 /* ---- gradients ------------------------------------------------------------------------------- */
 
 static void graded(tern_recorder *recorder, tern_tensor *leaf, bool set) {
@@ -221,6 +237,7 @@ void tern_recording_listen(tern_recording *r) {
                                   .uploaded = uploaded,
                                   .drew = drew,
                                   .graded = graded,
+                                  .checked = checked,
                                   .refused = refused,
                                   .kept = kept,
                                   .acted = acted};

@@ -31,8 +31,9 @@ typedef struct tern_place {
     uint64_t at; /* in the block */
 } tern_place;
 
-/* A launch, or an upload of `attrs` (kernel TERN_COMMAND_UPLOAD, one output). */
-enum { TERN_COMMAND_UPLOAD = -1 };
+/* A launch; an upload of `attrs` (kernel TERN_COMMAND_UPLOAD, one output); or a look at one bool, which ends the
+ * run with `attrs`, a text, where it is true (TERN_COMMAND_CHECK, one input). */
+enum { TERN_COMMAND_UPLOAD = -1, TERN_COMMAND_CHECK = -2 };
 typedef struct tern_command {
     int32_t kernel, fn;
     int n_inputs, n_outputs, n_tuples;

@@ -98,6 +98,20 @@ static void copy_in(tern_lane *lane, tern_bbuffer *buffer, uint64_t offset, cons
     if (status != TERN_BACKEND_OK) tern_lane_fail(lane, "copy to device", status, &err);
 }
 
+/* Waits for what was started, and looks whether it is in order. Latches. */
+static void check(tern_lane *lane, const tern_operand *wrong, const char *message) {
+    uint8_t is_wrong = 0;
+    tern_backend_error err;
+    err.message[0] = 0;
+    int32_t status =
+        lane->device->vtable.copy_to_host(lane->device->object, lane->queue, &is_wrong,
+                                          wrong->buffer, wrong->at.byte_offset, 1, &err);
+    if (status != TERN_BACKEND_OK)
+        tern_lane_fail(lane, "copy to host", status, &err);
+    else if (tern_lane_synchronize(lane) == TERN_OK && is_wrong)
+        tern_fail(lane->ctx, TERN_ERR_ARGUMENT, "tern_replay_run: %s", message);
+}
+
 static void draw(tern_recording *r) {
     for (int i = 0; i < r->n_draws && r->ctx->status == TERN_OK; i++) {
         const tern_draw *d = &r->draws[i];
@@ -195,6 +209,10 @@ static void start(tern_lane *lane, const tern_command *c) {
     const tern_operand *out = c->operands + c->n_inputs * c->n_tuples;
     if (c->kernel == TERN_COMMAND_UPLOAD) {
         copy_in(lane, out->buffer, out->at.byte_offset, c->attrs, c->attrs_size);
+        return;
+    }
+    if (c->kernel == TERN_COMMAND_CHECK) {
+        check(lane, c->operands, c->attrs);
         return;
     }
     tern_backend_error err;

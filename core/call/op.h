@@ -186,7 +186,7 @@ TERN_API tern_value tern_call_fail(const tern_opcall *call, tern_status status, 
                                    ...) TERN_PRINTF(3, 4);
 
 /* The operation's PyTorch name without arguments; `out_text` needs 64 bytes. */
-const char *tern_op_name(const tern_op *op, char *out_text);
+TERN_API const char *tern_op_name(const tern_op *op, char *out_text);
 
 /* Whether the parts of a THROUGH call are recorded now. A gradient that has a fused kernel composes
  * then, so that it can be differentiated again. */

@@ -2,8 +2,8 @@
  * recorder.h: what hears of a context's work while a body is captured (replay/).
  *
  * A context has one or none. It is told of what has succeeded, in order: launches with the tensors behind
- * their operands, numbers that fill storage, bytes that come from the host, draws of random numbers. What
- * cannot be repeated it refuses. The functions are reached through the struct, so a program that never
+ * their operands, numbers that fill storage, bytes that come from the host, draws of random numbers, values that
+ * were looked at to see whether a tensor is in order. What cannot be repeated it refuses. The functions are reached through the struct, so a program that never
  * captures does not carry them.
  */
 #ifndef TERN_CORE_RECORDER_H
@@ -42,6 +42,7 @@ struct tern_recorder {
                      const void *data, uint64_t bytes);
     void (*drew)(tern_recorder *recorder, tern_storage *storage, const tern_drawn *drawn);
     void (*graded)(tern_recorder *recorder, tern_tensor *leaf, bool set);
+    void (*checked)(tern_recorder *recorder, const tern_tensor *wrong, const char *message);
     void (*refused)(tern_recorder *recorder, const char *reason);
     void *(*kept)(tern_recorder *recorder, size_t bytes);
     tern_status (*acted)(tern_recorder *recorder, tern_action_fn before, tern_action_fn after,

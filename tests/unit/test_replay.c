@@ -231,6 +231,58 @@ Test(replay, weights_that_change_between_runs_are_read_anew) {
     CHECK_CLEAN();
 }
 
+/* ---- checks ---------------------------------------------------------------------------------- */
+
+static void bce_step(tern_module *m, tern_optim *sgd, tern_tensor *x) {
+    tern_tensor *target = tern_full(ctx, TERN_SHAPE(1), 0.25, TERN_FLOAT32);
+    tern_optim_zero_grad(sgd);
+    tern_backward(tern_binary_cross_entropy(tern_forward(m, x), target, NULL, TERN_MEAN));
+    tern_optim_step(sgd);
+}
+
+static const char SMALL_LINEAR[] = "Linear(3, 1, bias=False)";
+
+/* Binary cross entropy looks at its input in each run: a run that it refuses changes no weight. */
+static void check_bce_looks_in_each_run(const char *device) {
+    close_context();
+    ctx = tern_open(device);
+    tern_module *models[] = {tern_nn(ctx, SMALL_LINEAR), tern_nn(ctx, SMALL_LINEAR)};
+    tern_optim *optims[2];
+    for (int i = 0; i < 2; i++) {
+        tern_init_constant(tern_module_tensor(models[i], "weight"), 0.02);
+        optims[i] = tern_optim_new(models[i], "SGD(lr=0.01)");
+        tern_scope scope = tern_scope_begin(ctx, 0);
+        bce_step(models[i], optims[i], row(1));
+        tern_scope_end(scope);
+    }
+    tern_tensor *x = row(1), *other = row(2), *too_large = row(1000);
+    tern_tensor *weights[] = {tern_module_tensor(models[0], "weight"),
+                              tern_module_tensor(models[1], "weight")};
+    cr_assert_eq(tern_capture_begin(ctx, &x, 1), TERN_OK);
+    tern_scope scope = tern_scope_begin(ctx, 0);
+    bce_step(models[0], optims[0], x);
+    tern_replay *replay = tern_capture_end(ctx, NULL, 0);
+    tern_scope_end(scope);
+    bce_step(models[1], optims[1], x);
+    cr_assert_eq(tern_replay_run(replay, &other, 1), TERN_OK, "%s", tern_error(ctx));
+    bce_step(models[1], optims[1], other);
+    cr_assert(tern_equal(weights[0], weights[1]));
+    cr_assert_eq(tern_replay_run(replay, &too_large, 1), TERN_ERR_ARGUMENT);
+    CHECK_ERROR("tern_replay_run: nn.functional.binary_cross_entropy: all elements of input should "
+                "be between 0 and 1");
+    cr_assert(tern_equal(weights[0], weights[1]));
+    cr_assert_eq(tern_replay_run(replay, &x, 1), TERN_OK);
+    bce_step(models[1], optims[1], x);
+    cr_assert(tern_equal(weights[0], weights[1]));
+    CHECK_CLEAN();
+}
+
+Test(replay, what_a_loss_looks_at_is_looked_at_in_each_run) {
+    check_bce_looks_in_each_run("cpu_ref");
+    check_bce_looks_in_each_run("discrete");
+    check_bce_looks_in_each_run("delaying");
+}
+
 /* ---- refusals -------------------------------------------------------------------------------- */
 
 static void check_refused(const char *reason) {

@@ -5,6 +5,7 @@
 #define _POSIX_C_SOURCE 200809L
 #include "bench.h"
 #include "machine.h"
+#include "tern/memory.h"
 
 #include <pthread.h>
 #include <stdlib.h>
