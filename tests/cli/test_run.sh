@@ -102,6 +102,15 @@ run 0 evaluate "$work/big" --data "$work/big.csv"
 says "$auc"
 run 0 predict "$work/big" --limit 20
 check "no probabilities: $(cat "$out")" awk '!($2 > 0 && $2 < 1) { exit 1 }' "$out"
+# Batches behind the first are replayed, with the same numbers; the last one has another size.
+awk 'BEGIN { print "area,rooms,big"; for (i = 0; i < 1000; i++) print i % 97 "," i % 89 "," (i % 97 > i % 89) }' \
+    >"$work/many.csv"
+for verb in predict evaluate; do
+    run 0 $verb "$work/big" --data "$work/many.csv"
+    cp "$out" "$work/replayed.txt"
+    run 0 $verb "$work/big" --data "$work/many.csv" --eager
+    check "$verb: replayed batches give other numbers" cmp -s "$out" "$work/replayed.txt"
+done
 printf 'area,rooms\n9,1\n1,9\n' >"$work/two.csv"
 run 0 predict "$work/big" --data "$work/two.csv" --json
 check "not near 1 and 0: $(cat "$out")" \

@@ -12,11 +12,14 @@
 typedef struct evaluate_options {
     common_options common;
     const char *data;
+    bool eager;
 } evaluate_options;
 
 static const option table[] = {
     {"data", OPTION_TEXT, "DATA", NULL, "other data than the run's test data",
      offsetof(evaluate_options, data), 0, 0, false},
+    {"eager", OPTION_FLAG, NULL, NULL, "decide every batch anew, with the same numbers",
+     offsetof(evaluate_options, eager), 0, 0, false},
 };
 
 static void print_json(const scores *s) {
@@ -37,9 +40,10 @@ static void print_text(const scores *s) {
     printf(" over %" PRId64 " samples\n", s->count);
 }
 
-static bool score(saved_run *run, const char *path, scores *out_scores) {
-    evaluation e = {.model = run->model, .loss = run->loss, .task = run->task};
-    e.data = run_data_test(run->ctx, &run->recipe, run->facts, path, true);
+static bool score(saved_run *run, const evaluate_options *o, scores *out_scores) {
+    evaluation e = {
+        .model = run->model, .loss = run->loss, .task = run->task, .is_eager = o->eager};
+    e.data = run_data_test(run->ctx, &run->recipe, run->facts, o->data, true);
     return evaluate(&e, out_scores);
 }
 
@@ -48,8 +52,7 @@ static int run(const verb *v, void *options) {
     saved_run run;
     scores s;
     int status = EXIT_OK;
-    if (!saved_run_open(&run, o->common.positional[0], o->common.device) ||
-        !score(&run, o->data, &s))
+    if (!saved_run_open(&run, o->common.positional[0], o->common.device) || !score(&run, o, &s))
         status = work_failed(v, "%s", saved_run_error(&run));
     else if (o->common.json)
         print_json(&s);

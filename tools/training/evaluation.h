@@ -21,6 +21,7 @@ typedef struct evaluation {
     batch_visitor visit;
     void *user;
     const volatile int *stop;
+    bool is_eager; /* decides every batch anew, with the same numbers */
 } evaluation;
 
 /* Runs the model in evaluation mode and without gradients. False after latching an error. */

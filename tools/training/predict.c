@@ -16,6 +16,7 @@ typedef struct predict_options {
     common_options common;
     const char *data;
     int64_t limit;
+    bool eager;
 } predict_options;
 
 #define AT(field) offsetof(predict_options, field)
@@ -24,6 +25,8 @@ static const option table[] = {
     {"data", OPTION_TEXT, "DATA", NULL, "other data than the run's test data", AT(data), 0, 0,
      false},
     {"limit", OPTION_INT, "N", NULL, "the first N samples", AT(limit), 1, INT64_MAX, false},
+    {"eager", OPTION_FLAG, NULL, NULL, "decide every batch anew, with the same numbers", AT(eager),
+     0, 0, false},
 };
 
 typedef struct printer {
@@ -108,7 +111,7 @@ static int run(const verb *v, void *options) {
         opened ? run_data_test(run.ctx, &run.recipe, run.facts, o->data, false) : NULL;
     printer p = {.run = &run, .json = o->common.json, .limit = o->limit, .j = json_begin(stdout)};
     if (data) {
-        evaluation e = {.model = run.model, .task = run.task, .data = data};
+        evaluation e = {.model = run.model, .task = run.task, .data = data, .is_eager = o->eager};
         e.visit = print_batch;
         e.user = &p;
         e.stop = &p.enough;

@@ -141,8 +141,8 @@ static void print_start(const training *t) {
 
 static void print_end(const training *t) {
     char text[STEP_TEXT];
-    train_step_describe(&t->step, text, sizeof text);
-    if (t->step.steps > 1) printf("the training step was %s\n", text);
+    repeated_describe(&t->step, text, sizeof text);
+    if (t->step.runs > 1) printf("the training step was %s\n", text);
     printf("the run is in %s\n", t->recipe->out);
 }
 

@@ -5,6 +5,7 @@
 #include "folders.h"
 #include "model_fit.h"
 
+#include "tern/grad.h"
 #include "tern/io.h"
 #include "tern/memory.h"
 #include "tern/nn.h"
@@ -36,6 +37,18 @@ static void limit_data(training *t, recipe *r) {
     if (indices) t->data.train = tern_subset_new(t->data.train, indices, (size_t)limit);
 }
 
+/* A training step on inputs and targets: its loss and predictions. */
+static void step(void *user, tern_tensor *const *batch, tern_tensor **out) {
+    const training *t = user;
+    out[1] = tern_forward(t->model, batch[0]);
+    out[0] = tern_forward2(t->loss, out[1], batch[1]);
+    tern_optim_zero_grad(t->optim);
+    tern_backward(out[0]);
+    if (t->recipe->clip > 0)
+        tern_clip_grad_norm(t->ctx, tern_module_parameters(t->model), t->recipe->clip, 2, false);
+    tern_optim_step(t->optim);
+}
+
 bool training_init(training *t, tern_ctx *ctx, recipe *r, const volatile int *stop) {
     *t = (training){.ctx = ctx, .recipe = r, .stop = stop, .best = INFINITY};
     tern_loader_options o = TERN_LOADER_OPTIONS;
@@ -54,11 +67,13 @@ bool training_init(training *t, tern_ctx *ctx, recipe *r, const volatile int *st
     if (t->model && t->loss) t->optim = tern_optim_new(t->model, r->optimizer);
     if (t->optim && *r->scheduler) t->sched = tern_sched_new(t->optim, r->scheduler);
     t->history = tern_list_new(ctx);
-    t->step = (train_step){.model = t->model,
-                           .loss = t->loss,
-                           .optim = t->optim,
-                           .clip = r->clip,
-                           .owner = tern_owner_new(ctx)};
+    t->step = (repeated){.ctx = ctx,
+                         .work = step,
+                         .user = t,
+                         .n_inputs = 2,
+                         .n_results = 2,
+                         .first = 1, /* the first one makes the optimizer's state */
+                         .owner = tern_owner_new(ctx)};
     return tern_check(ctx) == TERN_OK;
 }
 
@@ -70,9 +85,9 @@ static bool train_batch(training *t, tally *sums) {
     tern_tensor *batch[TERN_MAX_FIELDS];
     bool more = tern_loader_next(t->loader, batch);
     if (more) {
-        tern_tensor *predictions, *loss;
-        train_step_run(&t->step, batch, &loss, &predictions);
-        tally_add(sums, tern_item(loss), predictions, batch[1]);
+        tern_tensor *results[2]; /* the loss, and the predictions */
+        repeated_run(&t->step, batch, results);
+        tally_add(sums, tern_item(results[0]), results[1], batch[1]);
     }
     tern_scope_end(scope);
     return more;
@@ -133,8 +148,12 @@ bool training_epoch(training *t, epoch_result *out_result) {
     *out_result = (epoch_result){.epoch = t->done, .train = tally_end(&sums), .seconds = seconds};
     out_result->samples_per_s = (double)out_result->train.count / seconds;
     if (*t->stop || tern_check(t->ctx) != TERN_OK) return false;
-    evaluation test = {
-        .model = t->model, .loss = t->loss, .task = t->task, .data = t->data.test, .stop = t->stop};
+    evaluation test = {.is_eager = t->step.is_eager,
+                       .model = t->model,
+                       .loss = t->loss,
+                       .task = t->task,
+                       .data = t->data.test,
+                       .stop = t->stop};
     if (!evaluate(&test, &out_result->test) || *t->stop) return false;
     if (t->sched) tern_sched_step_metric(t->sched, out_result->test.loss);
     remember(t, out_result);

@@ -8,9 +8,9 @@
 #define TERN_TOOLS_TRAINING_H
 
 #include "recipe.h"
+#include "repeated.h"
 #include "run_data.h"
 #include "tally.h"
-#include "train_step.h"
 
 #include "tern/optim.h"
 
@@ -30,7 +30,7 @@ typedef struct training {
     tern_sched *sched; /* NULL: none */
     run_data data;
     tern_loader *loader; /* of the training data */
-    train_step step;
+    repeated step;
     int64_t done;       /* epochs */
     int64_t waited;     /* epochs since the test loss was best */
     double best;        /* test loss */
