@@ -1,6 +1,6 @@
 /*
  * heap-steady [--places] [MODEL...]: a training loop that has run a few steps never reaches the heap
- * again.
+ * again, nor does a replay of its step.
  *
  * For every model, 1,000 steps after a warm-up must make no heap call: neither through Tern's
  * allocation seam, which a backend's kernels use for their scratch as well, nor beside it. Prints the
@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "heap.h"
+#include "tern/replay.h"
 #include "tern/tern.h"
 
 enum { WARM_UP = 10, STEPS = 1000, STEPS_FOR_PLACES = 20 };
@@ -21,12 +22,14 @@ typedef struct subject {
     tern_optim *optim;
     tern_tensor *input, *target, *test;
     tern_loader *loader;
+    tern_replay *replay;
 } subject;
 
 typedef struct model_case {
     const char *name;
     void (*prepare)(subject *s);
-    void (*step)(subject *s);
+    tern_tensor *(*step)(subject *s); /* gives one number, which is read */
+    bool is_replayed; /* the step is captured when it has run, with input and target */
 } model_case;
 
 static void use(subject *s, const char *model, const char *optim) {
@@ -43,24 +46,26 @@ static void prepare_line(subject *s) {
     use(s, "Linear(1, 1)", "SGD(lr=0.01)");
 }
 
-static void step_line(subject *s) {
+static tern_tensor *step_line(subject *s) {
     tern_tensor *loss = tern_l1_loss(tern_forward(s->model, s->input), s->target, TERN_MEAN);
     tern_optim_zero_grad(s->optim);
     tern_backward(loss);
     tern_optim_step(s->optim);
     tern_scope inference = tern_scope_begin(s->ctx, TERN_INFERENCE);
-    tern_item(tern_l1_loss(tern_forward(s->model, s->test), s->test, TERN_MEAN));
+    tern_tensor *seen = tern_l1_loss(tern_forward(s->model, s->test), s->test, TERN_MEAN);
+    seen = tern_keep(seen);
     tern_scope_end(inference);
+    return seen;
 }
 
 /* ---- classifiers ----------------------------------------------------------------------------- */
 
-static void step_classifier(subject *s) {
+static tern_tensor *step_classifier(subject *s) {
     tern_tensor *loss = tern_cross_entropy(tern_forward(s->model, s->input), s->target, TERN_MEAN);
     tern_optim_zero_grad(s->optim);
     tern_backward(loss);
     tern_optim_step(s->optim);
-    tern_item(loss);
+    return loss;
 }
 
 static void prepare_mlp(subject *s) {
@@ -87,6 +92,16 @@ static void prepare_norms(subject *s) {
         "SGD(lr=0.1, momentum=0.9)");
     s->input = tern_rand(s->ctx, TERN_SHAPE(2, 1, 4, 4), NULL);
     s->target = tern_randint(s->ctx, 0, 3, TERN_SHAPE(2), NULL);
+}
+
+/* A layer of a GPT: embedding, attention, two linear layers, layer norms. */
+static void prepare_gpt(subject *s) {
+    use(s,
+        "Sequential(Embedding(10, 8), TransformerEncoderLayer(8, 2, 16, batch_first=True), "
+        "Flatten(), Linear(40, 3))",
+        "AdamW(lr=0.01)");
+    s->input = tern_randint(s->ctx, 0, 10, TERN_SHAPE(4, 5), NULL);
+    s->target = tern_randint(s->ctx, 0, 3, TERN_SHAPE(4), NULL);
 }
 
 /* ---- an LSTM whose last output is classified ------------------------------------------------- */
@@ -137,18 +152,18 @@ static void prepare_batches(subject *s) {
     s->loader = tern_loader_new(tern_tensor_dataset_new(s->ctx, both, 2), &options);
 }
 
-static void step_batches(subject *s) {
+static tern_tensor *step_batches(subject *s) {
     tern_tensor *batch[2];
     if (!tern_loader_next(s->loader, batch)) {
         tern_loader_begin(s->loader);
-        if (!tern_loader_next(s->loader, batch)) return;
+        if (!tern_loader_next(s->loader, batch)) return NULL;
     }
     tern_tensor *loss = tern_cross_entropy(tern_forward(s->model, batch[0]), batch[1], TERN_MEAN);
     tern_module_zero_grad(s->model);
     tern_backward(loss);
     tern_clip_grad_norm(s->ctx, tern_module_parameters(s->model), 0.5, 2, false);
     tern_optim_step(s->optim);
-    tern_item(loss);
+    return loss;
 }
 
 /* ---- inference, between changes of a weight -------------------------------------------- */
@@ -158,34 +173,54 @@ static void prepare_inference(subject *s) {
     s->input = tern_rand(s->ctx, TERN_SHAPE(25, 40), NULL);
 }
 
-static void step_inference(subject *s) {
+static tern_tensor *step_inference(subject *s) {
     tern_value parameters = tern_module_parameters(s->model);
     tern_scope inference = tern_scope_begin(s->ctx, TERN_INFERENCE);
-    for (int i = 0; i < 3; i++) tern_item(tern_sum(tern_forward(s->model, s->input)));
+    tern_tensor *sum = NULL;
+    for (int i = 0; i < 3; i++) sum = tern_sum(tern_forward(s->model, s->input));
     tern_mul_scalar_in_place(tern_value_at(parameters, 0).as.tensor, 0.99);
+    sum = tern_keep(sum);
     tern_scope_end(inference);
+    return sum;
 }
 
 /* ---- counting -------------------------------------------------------------------------------- */
 
 static const model_case models[] = {
-    {"seed_loop", prepare_line, step_line},
-    {"mlp_adam", prepare_mlp, step_classifier},
-    {"tinyvgg", prepare_tinyvgg, step_classifier},
-    {"norms_dropout", prepare_norms, step_classifier},
-    {"lstm", prepare_lstm, step_classifier},
-    {"batches", prepare_batches, step_batches},
-    {"inference", prepare_inference, step_inference},
+    {"seed_loop", prepare_line, step_line, false},
+    {"mlp_adam", prepare_mlp, step_classifier, false},
+    {"tinyvgg", prepare_tinyvgg, step_classifier, false},
+    {"norms_dropout", prepare_norms, step_classifier, false},
+    {"gpt", prepare_gpt, step_classifier, false},
+    {"lstm", prepare_lstm, step_classifier, false},
+    {"batches", prepare_batches, step_batches, false},
+    {"inference", prepare_inference, step_inference, false},
+    {"mlp_replayed", prepare_mlp, step_classifier, true},
+    {"tinyvgg_replayed", prepare_tinyvgg, step_classifier, true},
+    {"norms_replayed", prepare_norms, step_classifier, true},
+    {"gpt_replayed", prepare_gpt, step_classifier, true},
+    {"lstm_replayed", prepare_lstm, step_classifier, true},
 };
 
 enum { N_MODELS = sizeof models / sizeof models[0] };
 
 static void run_steps(const model_case *c, subject *s, unsigned steps) {
+    tern_tensor *inputs[] = {s->input, s->target};
     for (unsigned i = 0; i < steps; i++) {
         tern_scope scope = tern_scope_begin(s->ctx, 0);
-        c->step(s);
+        if (s->replay) tern_replay_run(s->replay, inputs, 2);
+        tern_item(s->replay ? tern_replay_output(s->replay, 0) : c->step(s));
         tern_scope_end(scope);
     }
+}
+
+static void capture(const model_case *c, subject *s) {
+    tern_tensor *inputs[] = {s->input, s->target};
+    tern_capture_begin(s->ctx, inputs, 2);
+    tern_scope scope = tern_scope_begin(s->ctx, 0);
+    tern_tensor *result = c->step(s);
+    s->replay = tern_capture_end(s->ctx, &result, 1);
+    tern_scope_end(scope);
 }
 
 /* Whether the model's steps made no heap call, and no error. */
@@ -195,6 +230,8 @@ static bool is_steady(const model_case *c, bool places) {
     tern_manual_seed(s.ctx, 42);
     c->prepare(&s);
     run_steps(c, &s, WARM_UP);
+    if (c->is_replayed) capture(c, &s);
+    run_steps(c, &s, WARM_UP);
 
     uint64_t seam = tern_stats_of(s.ctx).host_allocations;
     heap_watch(places);
@@ -202,7 +239,7 @@ static bool is_steady(const model_case *c, bool places) {
     heap_counts heap = heap_counted();
     seam = tern_stats_of(s.ctx).host_allocations - seam;
 
-    printf("%-14s %u steps: %llu allocations (%llu by the seam), %llu frees\n", c->name, steps,
+    printf("%-16s %u steps: %llu allocations (%llu by the seam), %llu frees\n", c->name, steps,
            (unsigned long long)heap.allocations, (unsigned long long)seam,
            (unsigned long long)heap.releases);
     if (places) heap_print_places(steps);
