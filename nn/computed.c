@@ -59,7 +59,15 @@ static void end(tern_module *module) {
         tern_module_set_member(module, module->inner->computed[i].name, NULL);
 }
 
-static const tern_computing computing = {value_of, begin, end};
+static tern_value current_keys(tern_module *module, const char *path, tern_value state) {
+    for (size_t i = 0; i < module->inner->n_computed; i++)
+        if (!module->inner->computed[i].pruned)
+            state =
+                tern_parametrizations_keys(module, module->inner->computed[i].name, path, state);
+    return state;
+}
+
+static const tern_computing computing = {value_of, begin, end, current_keys};
 
 bool tern_computed_add(tern_module *module, const char *name, bool pruned) {
     tern_module_inner *inner = module->inner;

@@ -42,6 +42,8 @@ typedef struct tern_computing {
     /* Computes all into the members of the struct for one forward, and takes them away again. */
     bool (*begin)(tern_module *module);
     void (*end)(tern_module *module);
+    /* A state dict with today's keys for this module, which is at `path`. */
+    tern_value (*current_keys)(tern_module *module, const char *path, tern_value state);
 } tern_computing;
 
 /* Where the module's own code looks for what is registered under a name. It stays when that is removed. */

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "layers/layers.h"
+#include "tern/state.h"
 
 static const tern_module_class list_class = {
     TERN_MODULE_CLASS("ParametrizationList()", tern_module),
@@ -44,6 +45,27 @@ tern_tensor *tern_plain_parameter(tern_module *module, const char *name, const c
     tern_fail(ctx, TERN_ERR_NOT_FOUND, "%s: %s has no parameter '%s'", who,
               tern_module_name(module), name);
     return NULL;
+}
+
+/* As PyTorch's hook of weight_norm does: both keys, or nothing. Only weight norm has two originals. */
+tern_value tern_parametrizations_keys(tern_module *module, const char *name, const char *path,
+                                      tern_value state) {
+    tern_ctx *ctx = module->inner->ctx;
+    tern_module *list = tern_parametrizations_of(module, name);
+    if (!list || list->inner->parameters.count != 2) return state;
+    tern_textbuf keys[4] = {{0}, {0}, {0}, {0}};
+    const char *dot = *path ? "." : "";
+    for (int i = 0; i < 2; i++) {
+        tern_textbuf_add(&keys[i], "%s%s%s_%c", path, dot, name, "gv"[i]);
+        tern_textbuf_add(&keys[i + 2], "%s%sparametrizations.%s.original%d", path, dot, name, i);
+    }
+    bool failed = keys[0].failed || keys[1].failed || keys[2].failed || keys[3].failed;
+    if (failed) tern_nn_no_memory(ctx, "load_state_dict");
+    if (!failed && tern_dict_has(state, keys[0].data) && tern_dict_has(state, keys[1].data))
+        for (int i = 0; i < 2; i++)
+            state = tern_state_rename(ctx, state, keys[i].data, keys[i + 2].data);
+    for (int i = 0; i < 4; i++) tern_textbuf_free(&keys[i]);
+    return state;
 }
 
 /* ---- making ---------------------------------------------------------------------------------- */

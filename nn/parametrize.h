@@ -19,6 +19,11 @@ tern_tensor *tern_parametrizations_value(tern_module *list);
 tern_module *tern_parametrize_with(tern_module *module, const char *name, tern_module *first,
                                    tern_tensor *const *originals, int n_originals);
 
+/* The state dict, or one in which what torch.nn.utils.weight_norm called path.NAME_g and path.NAME_v has the keys
+ * of today's two originals. */
+tern_value tern_parametrizations_keys(tern_module *module, const char *name, const char *path,
+                                      tern_value state);
+
 /* The parameter that is to be parametrized or pruned; NULL after latching with the function's name. */
 tern_tensor *tern_plain_parameter(tern_module *module, const char *name, const char *who);
 

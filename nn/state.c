@@ -89,6 +89,14 @@ static bool note_mismatch(load *l, const char *key, tern_value given, const tern
     return tern_list_append(l->mismatched, entry) == TERN_OK;
 }
 
+/* Keys of older versions get today's names. */
+static bool rename_older(void *user, const char *path, tern_module *module) {
+    load *l = user;
+    const tern_computing *computing = module->inner->computing;
+    if (computing) l->state = computing->current_keys(module, path, l->state);
+    return !tern_latched(l->ctx);
+}
+
 static bool compare(void *user, const char *key, tern_slot *slot, tern_module *module) {
     (void)module;
     load *l = user;
@@ -177,7 +185,8 @@ static tern_status fail_load(load *l, const tern_module *module) {
 }
 
 static tern_status check(load *l, tern_module *module) {
-    if (!tern_walk_slots(module, 'a', false, compare, l) ||
+    if (!tern_walk_modules(module, false, rename_older, l) ||
+        !tern_walk_slots(module, 'a', false, compare, l) ||
         !tern_walk_modules(module, false, find_unexpected, l) || tern_latched(l->ctx))
         return tern_check(l->ctx);
     bool keys = tern_value_count(l->missing) || tern_value_count(l->unexpected);

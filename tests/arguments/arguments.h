@@ -192,6 +192,7 @@ tern_tensor *ignore_average(tern_tensor *averaged, tern_tensor *current, int64_t
 tern_module *averaged(struct call *c);
 tern_module *parametrized(struct call *c);
 tern_module *pruned(struct call *c);
+const tern_prune_target *prune_targets(struct call *c); /* two of them */
 tern_module *evaluating(struct call *c, const char *notation);
 tern_value ignore_before(tern_module *module, tern_value args, void *user);
 tern_value ignore_after(tern_module *module, tern_value a, tern_value b, void *user);

@@ -402,6 +402,13 @@ tern_module *pruned(struct call *c) {
     return m;
 }
 
+const tern_prune_target *prune_targets(struct call *c) {
+    tern_prune_target *two = memory(c);
+    two[0] = (tern_prune_target){module(c), "weight"};
+    two[1] = (tern_prune_target){pruned(c), "weight"};
+    return two;
+}
+
 tern_module *evaluating(struct call *c, const char *notation) {
     tern_module *m = made(c, notation);
     tern_module_eval(m);

@@ -4,6 +4,7 @@ usage: build the target tern_save_utils, then
        python3 check_utils.py .../tern_save_utils FILE.pth"""
 import subprocess
 import sys
+import warnings
 
 import torch
 from torch import nn
@@ -11,7 +12,17 @@ from torch.nn.utils import fuse_conv_bn_eval, parametrizations, prune
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 program, file = sys.argv[1:3]
-subprocess.run([program, file], check=True)
+
+
+def old_weight_norm():
+    torch.manual_seed(8)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)
+        return nn.utils.weight_norm(nn.Linear(4, 3))
+
+
+torch.save(old_weight_norm().state_dict(), file + ".old.pth")
+subprocess.run([program, file, file + ".old.pth"], check=True)
 theirs = torch.load(file, weights_only=True)
 failures = 0
 torch.manual_seed(1)
@@ -64,6 +75,21 @@ check("prune_l1", m, x)
 m = made(lambda: nn.Conv2d(2, 4, 3))
 prune.ln_structured(m, "weight", 0.5, 1, 0)
 check("prune_ln", m, image)
+m = made(lambda: nn.Linear(4, 3))
+prune.random_unstructured(m, "weight", 0.4)
+prune.random_unstructured(m, "weight", 0.3)
+check("prune_random", m, x)
+m = made(lambda: nn.Conv2d(2, 4, 3))
+prune.random_structured(m, "weight", 0.5, 0)
+check("prune_random_structured", m, image)
+m = made(lambda: nn.Sequential(nn.Linear(4, 6), nn.ReLU(), nn.Linear(6, 3)))
+several = [(m[0], "weight"), (m[2], "weight"), (m[0], "bias")]
+prune.global_unstructured(several, prune.L1Unstructured, amount=0.3)
+prune.global_unstructured(several, prune.RandomUnstructured, amount=0.2)
+check("prune_global", m, x)
+m = parametrizations.weight_norm(nn.Linear(4, 3))
+m.load_state_dict(old_weight_norm().state_dict())
+check("weight_norm_old", m, x)
 conv, norm = made(lambda: nn.Conv2d(2, 3, 3, bias=False)), made(lambda: nn.BatchNorm2d(3))
 norm(conv(image))
 check("fused", fuse_conv_bn_eval(conv.eval(), norm.eval()), image)

@@ -35,7 +35,7 @@ static void put_average(tern_value results, const char *name, tern_module *m,
 }
 
 int main(int argc, char **argv) {
-    if (argc != 2) return fprintf(stderr, "usage: save_utils FILE\n"), 2;
+    if (argc != 3) return fprintf(stderr, "usage: save_utils FILE OLD_WEIGHT_NORM\n"), 2;
     tern_ctx *ctx = tern_open("cpu_ref");
     tern_value results = tern_dict_new(ctx, false);
     tern_manual_seed(ctx, 1);
@@ -62,6 +62,25 @@ int main(int argc, char **argv) {
     m = made(ctx, "Conv2d(2, 4, 3)");
     tern_prune_ln(m, "weight", 0.5, 1, 0);
     put(results, "prune_ln", m, image);
+    m = made(ctx, "Linear(4, 3)");
+    tern_prune_random(m, "weight", 0.4);
+    tern_prune_random(m, "weight", 0.3);
+    put(results, "prune_random", m, x);
+    m = made(ctx, "Conv2d(2, 4, 3)");
+    tern_prune_random_structured(m, "weight", 0.5, 0);
+    put(results, "prune_random_structured", m, image);
+    m = made(ctx, "Sequential(Linear(4, 6), ReLU(), Linear(6, 3))");
+    tern_prune_target all[] = {{tern_module_get(m, "0"), "weight"},
+                               {tern_module_get(m, "2"), "weight"},
+                               {tern_module_get(m, "0"), "bias"}};
+    tern_prune_global_l1(all, 3, 0.3);
+    tern_prune_global_random(all, 3, 0.2);
+    put(results, "prune_global", m, x);
+    /* A state of torch.nn.utils.weight_norm, which the script wrote. */
+    m = made(ctx, "Linear(4, 3)");
+    tern_weight_norm(m, "weight", 0);
+    tern_module_load(m, argv[2]);
+    put(results, "weight_norm_old", m, x);
     tern_module *conv = made(ctx, "Conv2d(2, 3, 3, bias=False)"),
                 *norm = made(ctx, "BatchNorm2d(3)");
     tern_forward(norm, tern_forward(conv, image));

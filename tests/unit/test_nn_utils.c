@@ -201,6 +201,91 @@ Test(nn_utils, slices_and_masks_of_ones_own) {
     cr_assert(at(y, 0) == 0 && at(y, 1) == 5 && at(y, 2) == 4);
 }
 
+/* PyTorch: torch.manual_seed(s); prune.random_unstructured(nn.Linear(4, 2), "weight", 0.5), twice. */
+static void check_mask(tern_module *m, const char *expected) {
+    char text[64];
+    tern_tensor *mask = tern_module_tensor(m, "weight_mask");
+    int count = (int)tern_numel(mask);
+    for (int i = 0; i < count; i++) text[i] = at(mask, i) != 0 ? '1' : '0';
+    text[count] = '\0';
+    cr_assert_str_eq(text, expected);
+}
+
+Test(nn_utils, random_masks_are_those_of_the_seed) {
+    tern_module *m = tern_nn(ctx, "Linear(4, 2)");
+    tern_manual_seed(ctx, 3);
+    cr_assert_eq(tern_prune_random(m, "weight", 0.5), TERN_OK, "%s", tern_error(ctx));
+    check_mask(m, "11010100");
+    tern_prune_random(m, "weight", 0.5);
+    check_mask(m, "10010000");
+    tern_manual_seed(ctx, 4);
+    m = tern_nn(ctx, "Linear(3, 5)");
+    tern_prune_random_structured(m, "weight", 0.4, 0);
+    check_mask(m, "000000111111111");
+    tern_prune_random_structured(m, "weight", 0.34, -1);
+    check_mask(m, "000000011011011");
+    cr_assert(tern_is_pruned(tern_nn(ctx, "Linear(1, 1)")) == false && tern_is_pruned(m));
+    CHECK_CLEAN();
+    tern_prune_random_structured(m, "bias", 0.5, 0);
+    CHECK_ERROR("tern_prune_random_structured: 'bias' has 1 dimension(s): slices are pruned of a "
+                "weight with 2 or more");
+    tern_prune_random_structured(m, "weight", 0.5, 2);
+    CHECK_ERROR("tern_prune_random_structured: dim=2 is not a dimension of 'weight', which has 2");
+}
+
+Test(nn_utils, several_parameters_are_pruned_together) {
+    tern_module *m = tern_nn(ctx, "Sequential(Linear(2, 2), Linear(2, 2))");
+    tern_module *first = tern_module_get(m, "0"), *second = tern_module_get(m, "1");
+    set(m, "0.weight", (float[]){1, 2, 3, 4});
+    set(m, "1.weight", (float[]){-0.1F, 5, -6, 0.2F});
+    tern_prune_target both[] = {{first, "weight"}, {second, "weight"}};
+    cr_assert_eq(tern_prune_global_l1(both, 2, 0.375), TERN_OK, "%s", tern_error(ctx));
+    check_mask(first, "0111");
+    check_mask(second, "0110");
+    cr_assert(tern_is_pruned(m));
+    /* 0.4 of the 5 that are left, the next in size. */
+    tern_prune_global_l1(both, 2, 0.4);
+    check_mask(first, "0001");
+    check_mask(second, "0110");
+    tern_manual_seed(ctx, 5);
+    tern_prune_global_random(both, 2, 0.67);
+    check_mask(first, "0000");
+    check_mask(second, "0100");
+    CHECK_CLEAN();
+    tern_prune_target twice[] = {{first, "weight"}, {first, "weight"}};
+    tern_prune_global_l1(twice, 2, 0.5);
+    CHECK_ERROR("tern_prune_global_l1: 'weight' of Linear is given twice");
+    tern_prune_target absent[] = {{first, "bias"}, {second, "wieght"}};
+    tern_prune_global_l1(absent, 2, 0.5);
+    CHECK_ERROR("tern_prune_global_l1: Linear has no parameter 'wieght'");
+    cr_assert_eq(tern_dict_has(tern_module_state_dict(m), "0.bias_mask"), false);
+}
+
+Test(nn_utils, state_dicts_of_the_older_weight_norm_are_loaded) {
+    tern_module *m = tern_nn(ctx, "Sequential(Linear(2, 2), ReLU())");
+    tern_module *old = tern_module_copy(m), *layer = tern_module_get(m, "0");
+    tern_weight_norm(layer, "weight", 0);
+    tern_value state = tern_dict_new(ctx, true);
+    tern_dict_set(state, "0.bias", tern_tensor_value(tern_zeros(ctx, TERN_SHAPE(2), TERN_FLOAT32)));
+    tern_dict_set(state, "0.weight_g",
+                  tern_tensor_value(floats(TERN_SHAPE(2, 1), (float[]){10, 2})));
+    tern_dict_set(state, "0.weight_v",
+                  tern_tensor_value(floats(TERN_SHAPE(2, 2), (float[]){3, 4, 1, 0})));
+    cr_assert_eq(tern_module_load_state_dict(m, state, true), TERN_OK, "%s", tern_error(ctx));
+    tern_tensor *weight = tern_module_tensor(layer, "weight");
+    cr_assert_float_eq(at(weight, 0), 6, 1e-6);
+    cr_assert_float_eq(at(weight, 1), 8, 1e-6);
+    cr_assert_float_eq(at(weight, 2), 2, 1e-6);
+    /* The caller's dict stays as it was, and a module without weight norm does not know the keys. */
+    cr_assert(tern_dict_has(state, "0.weight_g"));
+    CHECK_CLEAN();
+    tern_module_load_state_dict(old, state, true);
+    CHECK_ERROR_HAS("Unexpected key(s) in state_dict: \"0.weight_g\", \"0.weight_v\"");
+    /* One of the two is not enough. */
+    tern_module_load_state_dict(m, tern_state_remove(ctx, state, "0.weight_v"), true);
+    CHECK_ERROR_HAS("Unexpected key(s) in state_dict: \"0.weight_g\"");
+}
+
 Test(nn_utils, computed_weights_serve_where_nothing_is_recorded) {
     tern_module *m = tern_nn(ctx, "Sequential(Linear(4, 1), ReLU())");
     set(m, "0.weight", (float[]){1, 3, 2, 0.5});
