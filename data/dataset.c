@@ -199,8 +199,9 @@ tern_status tern_random_split(tern_dataset *handle, const double *lengths, size_
     if (!counts || !order)
         status = tern_fail(ctx, TERN_ERR_OUT_OF_MEMORY, "random_split: no memory for the indices");
     else if (!split_counts(lengths, count, dataset->length, counts))
-        status = tern_fail(ctx, TERN_ERR_ARGUMENT,
-                           "Sum of input lengths does not equal the length of the input dataset!");
+        status = tern_fail(
+            ctx, TERN_ERR_ARGUMENT,
+            "random_split: Sum of input lengths does not equal the length of the input dataset!");
     else
         status = tern_permutation(ctx, dataset->length, generator, order);
     const int64_t *next = order;

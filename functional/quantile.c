@@ -20,7 +20,7 @@ static bool read_interpolation(tern_opcall *call, interpolation *out) {
             return true;
         }
     tern_call_fail(call, TERN_ERR_ARGUMENT,
-                   "interpolation='%s' is none of 'linear', 'lower', 'higher', 'nearest', "
+                   "interpolation='%s' must be one of 'linear', 'lower', 'higher', 'nearest', "
                    "'midpoint'",
                    name);
     return false;

@@ -164,9 +164,10 @@ static bool add_dict(update *u, tern_value own, tern_value given, bool averages)
         if (fits && !add_pair(u, item.as.tensor, other.as.tensor, averages)) return false;
     }
     if (!fits)
-        tern_fail(u->ctx, TERN_ERR_ARGUMENT,
-                  "tern_averaged_update: the model has other parameters or buffers than the one "
-                  "that was copied");
+        tern_fail(
+            u->ctx, TERN_ERR_ARGUMENT,
+            "tern_averaged_update: the model has different parameters or buffers than the one "
+            "that was copied");
     return fits;
 }
 

@@ -174,7 +174,8 @@ static tern_module *build(builder *b, tern_value call) {
     place_of(b, call, place, sizeof place);
     tern_value name = tern_dict_get(call, "module");
     if (name.kind != TERN_VALUE_STRING) {
-        tern_fail(b->ctx, TERN_ERR_ARGUMENT, "%s: expected a module, Linear(1, 1) say", b->what);
+        tern_fail(b->ctx, TERN_ERR_ARGUMENT, "%s: expected a module, such as Linear(1, 1)",
+                  b->what);
         return NULL;
     }
     const tern_module_class *cls = tern_nn_class(name.as.s);

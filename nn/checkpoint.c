@@ -135,7 +135,7 @@ static void backward(tern_function_call *call, tern_tensor *const *grads, tern_t
     if (!walk_part(p, add_parameter, &c)) return;
     if (parameters.count + 1 != (size_t)tern_function_input_count(call)) {
         tern_fail(ctx, TERN_ERR_STATE,
-                  "tern_checkpoint: %s has other parameters than when its forward ran",
+                  "tern_checkpoint: %s has different parameters than when its forward ran",
                   tern_module_name(p->module));
         return;
     }

@@ -125,7 +125,7 @@ static bool parse_number(parser *p, tern_value *out_value) {
     char buffer[64];
     bool is_float;
     const char *end = number_end(digits, &is_float);
-    if (!end || is_name_part(*end)) return fail_at(p, start, "this is no number");
+    if (!end || is_name_part(*end)) return fail_at(p, start, "this is not a number");
     size_t length = (size_t)(end - start);
     if (length >= sizeof buffer) return fail_at(p, start, "this number has too many digits");
     memcpy(buffer, start, length);

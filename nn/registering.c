@@ -27,10 +27,10 @@ static bool check_name(tern_module *self, const char *what, const char *name,
     else if ((slots != &inner->parameters && tern_slot_find(&inner->parameters, name)) ||
              (slots != &inner->buffers && tern_slot_find(&inner->buffers, name)) ||
              (slots && tern_child_find(inner, name, strlen(name))))
-        tern_fail(
-            inner->ctx, TERN_ERR_ARGUMENT,
-            "%s: attribute '%s' already exists, and is no %s: tern_module_remove takes it away",
-            cls, name, what);
+        tern_fail(inner->ctx, TERN_ERR_ARGUMENT,
+                  "%s: attribute '%s' already exists and is not a %s: remove it first with "
+                  "tern_module_remove",
+                  cls, name, what);
     return !tern_latched(inner->ctx);
 }
 
@@ -143,8 +143,8 @@ static bool is_replaceable(tern_module *self, const char *name, const void *poin
     if (!twin || find_word(self, name, pointer, sizeof(tern_module)) == self->cls->instance_size)
         return learn_member(self, name, pointer);
     tern_fail(self->inner->ctx, TERN_ERR_STATE,
-              "%s: '%s' and '%s' are one: tell which member of the struct is which with "
-              "tern_module_member",
+              "%s: '%s' and '%s' are the same object: say which member of the struct holds which, "
+              "with tern_module_member",
               tern_module_name(self), name, twin);
     return false;
 }
@@ -269,10 +269,11 @@ tern_status tern_module_tie(tern_module *module, const char *path, const char *o
     if (!from->tensor)
         return tern_fail(ctx, TERN_ERR_ARGUMENT, "tern_module_tie: '%s' is None", other);
     if (slot->tensor && !same_shape(slot->tensor, from->tensor))
-        return tern_fail(ctx, TERN_ERR_ARGUMENT,
-                         "tern_module_tie: '%s' and '%s' have other shapes: replace one of them "
-                         "first with tern_module_parameter",
-                         path, other);
+        return tern_fail(
+            ctx, TERN_ERR_ARGUMENT,
+            "tern_module_tie: '%s' and '%s' have different shapes: replace one of them "
+            "first with tern_module_parameter",
+            path, other);
     tern_slot_replace(holder, slot, from->tensor);
     return TERN_OK;
 }

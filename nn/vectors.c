@@ -15,7 +15,7 @@ static bool check_list(tern_ctx *ctx, const char *who, tern_value parameters) {
         is_list = item.kind == TERN_VALUE_TENSOR && tern_argument_tensor(ctx, who, item.as.tensor);
     }
     if (!is_list)
-        tern_fail(ctx, TERN_ERR_ARGUMENT, "%s: the parameters are no list of tensors", who);
+        tern_fail(ctx, TERN_ERR_ARGUMENT, "%s: the parameters must be a list of tensors", who);
     return is_list && !tern_latched(ctx);
 }
 

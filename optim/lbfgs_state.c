@@ -171,7 +171,7 @@ static bool load_number(const tern_optim_body *optim, tern_value saved, const ch
                         double *out_number) {
     tern_value item = tern_dict_get(saved, name);
     bool is_tensor = item.kind == TERN_VALUE_TENSOR && tern_numel(item.as.tensor) == 1;
-    if (!is_tensor && !tern_value_is_number(item)) return refuse(optim, name, "is no number");
+    if (!is_tensor && !tern_value_is_number(item)) return refuse(optim, name, "is not a number");
     *out_number = is_tensor ? tern_item(item.as.tensor) : tern_value_as_double(item);
     return true;
 }
@@ -179,7 +179,8 @@ static bool load_number(const tern_optim_body *optim, tern_value saved, const ch
 static bool load_count(const tern_optim_body *optim, tern_value saved, const char *name,
                        int64_t *out_count) {
     tern_value item = tern_dict_get(saved, name);
-    if (item.kind != TERN_VALUE_INT || item.as.i < 0) return refuse(optim, name, "is no count");
+    if (item.kind != TERN_VALUE_INT || item.as.i < 0)
+        return refuse(optim, name, "is not a whole number of 0 or more");
     *out_count = item.as.i;
     return true;
 }
@@ -190,7 +191,7 @@ static bool load_pairs(tern_optim_body *optim, tern_lbfgs *state, tern_value sav
     size_t count = tern_value_count(dirs);
     if (dirs.kind != TERN_VALUE_LIST || tern_value_count(steps) != count ||
         tern_value_count(ro) != count)
-        return refuse(optim, "old_dirs", "is no list as long as old_stps and ro");
+        return refuse(optim, "old_dirs", "is not a list as long as old_stps and ro");
     if (!reserve_pairs(optim->ctx, state, count)) return false;
     for (size_t i = 0; i < count; i++) {
         tern_lbfgs_pair *pair = &state->pairs[i];

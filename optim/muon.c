@@ -91,9 +91,11 @@ static bool muon_check(tern_ctx *ctx, const void *options) {
 
 static bool muon_accepts(tern_ctx *ctx, const tern_tensor *param) {
     if (tern_rank(param) == 2) return true;
-    tern_fail(ctx, TERN_ERR_ARGUMENT,
-              "Muon only supports 2D parameters whereas we found a parameter of %d dimensions",
-              tern_rank(param));
+    tern_fail(
+        ctx, TERN_ERR_ARGUMENT,
+        "Muon only supports 2D parameters whereas we found a parameter of %d dimensions: give "
+        "the others, such as biases, to another optimizer (tern_module_parameters_like)",
+        tern_rank(param));
     return false;
 }
 

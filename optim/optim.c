@@ -257,7 +257,7 @@ tern_optim *tern_optim_new(tern_module *module, const char *text) {
                                  tern_dict_get(call, "positional"), tern_dict_get(call, "args"));
         else
             tern_fail(ctx, TERN_ERR_ARGUMENT,
-                      "tern_optim_new: expected an optimizer, SGD(lr=0.01) say");
+                      "tern_optim_new: expected an optimizer, such as SGD(lr=0.01)");
     }
     tern_owner_free(scratch);
     return optim;

@@ -430,10 +430,11 @@ tern_status tern_sched_load_state_dict(tern_sched *handle, tern_value state) {
     if (!sched) return tern_handle_status(handle);
     if (tern_optim_latched(sched->ctx)) return tern_check(sched->ctx);
     if (!fits(sched, state))
-        return tern_fail(sched->ctx, TERN_ERR_ARGUMENT,
-                         "%s: this is no state of a scheduler with %zu parameter groups and %zu "
-                         "inner schedulers",
-                         sched->cls->name, sched->n_groups, sched->n_children);
+        return tern_fail(
+            sched->ctx, TERN_ERR_ARGUMENT,
+            "%s: this is not the state of a scheduler with %zu parameter groups and %zu "
+            "inner schedulers",
+            sched->cls->name, sched->n_groups, sched->n_children);
     take_state(sched, state);
     return TERN_OK;
 }

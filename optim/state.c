@@ -223,7 +223,7 @@ static bool load_tensor(load *l, tern_param *param, const tern_state_key *key, t
 static bool load_scalar(load *l, tern_param *param, const tern_state_key *key, tern_value saved) {
     bool is_tensor = saved.kind == TERN_VALUE_TENSOR && tern_numel(saved.as.tensor) == 1;
     if (!is_tensor && !tern_value_is_number(saved)) {
-        tern_fail(l->optim->ctx, TERN_ERR_ARGUMENT, "%s: the saved state '%s' is no number",
+        tern_fail(l->optim->ctx, TERN_ERR_ARGUMENT, "%s: the saved state '%s' is not a number",
                   l->optim->cls->name, key->name);
         return false;
     }

@@ -335,11 +335,16 @@ static bool seed(engine *e, tern_tensor *root, tern_tensor *gradient, tern_frame
     tern_edge edge = tern_edge_of(root);
     if (!edge.node) {
         tern_fail(ctx, TERN_ERR_STATE,
-                  "element 0 of tensors does not require grad and does not have a grad_fn");
+                  "element 0 of tensors does not require grad and does not have a grad_fn: nothing "
+                  "that it was computed from has tern_requires_grad set, or it was computed in a "
+                  "scope without gradients");
         return false;
     }
     if (!gradient && BODY(root)->numel != 1) {
-        tern_fail(ctx, TERN_ERR_ARGUMENT, "grad can be implicitly created only for scalar outputs");
+        tern_fail(ctx, TERN_ERR_ARGUMENT,
+                  "grad can be implicitly created only for scalar outputs, but this one has shape "
+                  "%s: reduce it, with tern_mean say, or give its gradient to tern_backward_with",
+                  tern_shape_text(BODY(root)->rank, BODY(root)->shape, got));
         return false;
     }
     if (gradient && !tern_same_shape(root, gradient)) {

@@ -79,7 +79,7 @@ static tern_status refuse(tern_ctx *ctx, const char *where, const char *name, si
     for (size_t i = 0, used = 0; i < FAMILIES; i++)
         used += (size_t)snprintf(known + used, sizeof known - used, "%s, ", families[i].name);
     return tern_fail(ctx, TERN_ERR_ARGUMENT,
-                     "%s: unknown family of fused kernels '%.*s'; known are %sand all", where,
+                     "%s: unknown family of fused kernels '%.*s'; there are %sand all", where,
                      (int)(length < 60 ? length : 60), name, known);
 }
 

@@ -28,7 +28,8 @@ static bool may_write(const tern_opcall *call, tern_tensor *target) {
     if (!ctx->grad_enabled) return true;
     if (BODY(target)->flags & TERN_T_REQUIRES_GRAD && tern_is_leaf(target)) {
         tern_fail(ctx, TERN_ERR_STATE,
-                  "%s_: a leaf Variable that requires grad is being used in an in-place operation.",
+                  "%s_: a leaf Variable that requires grad is being used in an in-place operation: "
+                  "change it in a scope opened with TERN_NO_GRAD",
                   op);
         return false;
     }
@@ -37,7 +38,7 @@ static bool may_write(const tern_opcall *call, tern_tensor *target) {
         BODY(target)->generation == BODY(target)->alias->generation) {
         tern_fail(ctx, TERN_ERR_STATE,
                   "%s_: a view of a leaf Variable that requires grad is being used in an in-place "
-                  "operation.",
+                  "operation: change it in a scope opened with TERN_NO_GRAD",
                   op);
         return false;
     }

@@ -30,11 +30,12 @@ static bool read_order(tern_opcall *call, tern_value value, matrix_order *out) {
     if (name)
         tern_call_fail(
             call, TERN_ERR_ARGUMENT,
-            "ord='%s' is no norm of matrices: 'fro', 'nuc', 1, 2, inf or their negatives", name);
+            "ord='%s' is not a matrix norm: use 'fro', 'nuc', 1, 2, inf or their negatives", name);
     else
-        tern_call_fail(call, TERN_ERR_ARGUMENT,
-                       "ord=%g is no norm of matrices: 'fro', 'nuc', 1, 2, inf or their negatives",
-                       out->number);
+        tern_call_fail(
+            call, TERN_ERR_ARGUMENT,
+            "ord=%g is not a matrix norm: use 'fro', 'nuc', 1, 2, inf or their negatives",
+            out->number);
     return false;
 }
 

@@ -150,7 +150,7 @@ static bool read_driver(tern_opcall *call, driver *out) {
     if (out->gels || out->gelsy || strcmp(name, "gelsd") == 0 || strcmp(name, "gelss") == 0)
         return true;
     tern_call_fail(call, TERN_ERR_ARGUMENT,
-                   "driver='%s' is none of 'gels', 'gelsy', 'gelsd', 'gelss'", name);
+                   "driver='%s' must be one of 'gels', 'gelsy', 'gelsd', 'gelss'", name);
     return false;
 }
 

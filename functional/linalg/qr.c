@@ -107,7 +107,7 @@ tern_value tern_op_qr(tern_opcall *call) {
     if (!tern_expect_matrices(call, a, "A", false)) return tern_none();
     if (!complete && !r_alone && strcmp(mode, "reduced") != 0)
         return tern_call_fail(call, TERN_ERR_ARGUMENT,
-                              "mode='%s' is none of 'reduced', 'complete', 'r'", mode);
+                              "mode='%s' must be one of 'reduced', 'complete', 'r'", mode);
     tern_value pair = TERN_CALL_VALUE(_qr, ARG_TENSOR(a), ARG_BOOL(complete));
     for (int i = 0; i < 2; i++) both[i] = tern_part(call->ctx, pair, (size_t)i);
     if (r_alone) both[0] = TERN_CALL(new_zeros, ARG_TENSOR(a), ARG_SHAPE(TERN_SHAPE(0)));

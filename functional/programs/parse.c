@@ -277,7 +277,7 @@ static int16_t unknown(parser *f, const char *name, size_t length) {
         snprintf(what, sizeof what, "there is no '%.*s'", length < 40 ? (int)length : 40, name);
     for (int i = 0; i < f->n_names && used < 100; i++)
         used += snprintf(
-            what + used, sizeof what - (size_t)used, "%s%.*s", i ? ", " : ": the names are ",
+            what + used, sizeof what - (size_t)used, "%s%.*s", i ? ", " : ": the formula can use ",
             (int)(f->names[i].length < 20 ? f->names[i].length : 20), f->names[i].name);
     return fail_at(f, name, what);
 }

@@ -77,7 +77,7 @@ static tern_status rnn_cell_init(tern_module *self) {
     if (strcmp(name, "tanh") == 0) return draw(self, TERN_CELL_TANH);
     if (strcmp(name, "relu") == 0) return draw(self, TERN_CELL_RELU);
     return tern_fail(tern_module_context(self), TERN_ERR_ARGUMENT,
-                     "RNNCell: Unknown nonlinearity: %s: 'tanh' and 'relu' are known", name);
+                     "RNNCell: Unknown nonlinearity: %s. Use 'tanh' or 'relu'", name);
 }
 
 static tern_status lstm_cell_init(tern_module *self) {

@@ -52,8 +52,10 @@ tern_status tern_module_append(tern_module *list, tern_module *child) {
     tern_ctx *ctx = list->inner->ctx;
     char name[32];
     if (!(list->cls->flags & TERN_MODULE_LIST))
-        return tern_fail(ctx, TERN_ERR_ARGUMENT, "tern_module_append: %s is no list of modules",
-                         tern_module_name(list));
+        return tern_fail(
+            ctx, TERN_ERR_ARGUMENT,
+            "tern_module_append: %s is not a list of modules, as Sequential and ModuleList are",
+            tern_module_name(list));
     snprintf(name, sizeof name, "%zu", list->inner->n_children);
     return tern_module_child(list, name, child) ? TERN_OK : tern_check(ctx);
 }
@@ -109,7 +111,7 @@ static tern_tensor *add_parameter(tern_module *self, const char *name, tern_tens
 static tern_tensor *refuse(tern_module *self, tern_tensor *tensor, const char *who) {
     if (!tern_module_there(self, who)) return tern_nn_no_module(self, who, tensor);
     tern_ctx *ctx = tern_module_context(self);
-    tern_fail(ctx, TERN_ERR_ARGUMENT, "%s: %s does not take it", who, tern_module_name(self));
+    tern_fail(ctx, TERN_ERR_ARGUMENT, "%s: does not apply to a %s", who, tern_module_name(self));
     return tern_nil(ctx);
 }
 

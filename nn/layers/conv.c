@@ -71,7 +71,7 @@ static bool read_padding(tern_module *self, int spatial) {
         for (int i = 0; same && i < spatial; i++) same = m->stride.dim[i] == 1;
         if (!same)
             tern_fail(tern_module_context(self), TERN_ERR_ARGUMENT,
-                      "%s: padding='%s': 'same' (with stride 1) and 'valid' are known",
+                      "%s: padding='%s' must be numbers, 'same' (with stride 1) or 'valid'",
                       tern_module_name(self), given.as.s);
         return same;
     }

@@ -25,7 +25,7 @@ static tern_status ctc_init(tern_module *self) {
         if (strcmp(m->reduction, known[i]) == 0) return TERN_OK;
     return tern_fail(
         tern_module_context(self), TERN_ERR_ARGUMENT,
-        "CTCLoss: '%s' is not a valid value for reduction: 'none', 'mean' and 'sum' are",
+        "CTCLoss: '%s' is not a valid value for reduction: use 'none', 'mean' or 'sum'",
         m->reduction);
 }
 
@@ -84,7 +84,7 @@ static int64_t *read_lengths(const alignment *a, const char *what, tern_value va
     for (size_t i = 0; ok && i < count; i++) ok = out[i] >= 0 && out[i] <= most;
     if (ok) return out;
     tern_fail(a->ctx, TERN_ERR_ARGUMENT,
-              "CTCLoss: %s must be %lld numbers from 0 to %lld, one a sample", what,
+              "CTCLoss: %s must be %lld numbers from 0 to %lld, one per sample", what,
               (long long)a->batch, (long long)most);
     return NULL;
 }
@@ -110,10 +110,11 @@ static bool check_targets(const alignment *a, const tern_tensor *targets) {
             fits = label >= 0 && label < a->classes;
         }
     if (!fits)
-        tern_fail(a->ctx, TERN_ERR_ARGUMENT,
-                  "CTCLoss: targets must be [N, S] or all labels in a row, as many as "
-                  "target_lengths say, each from 0 to %lld",
-                  (long long)a->classes - 1);
+        tern_fail(
+            a->ctx, TERN_ERR_ARGUMENT,
+            "CTCLoss: targets must be [N, S], or the labels of all samples one after the other, "
+            "as many as target_lengths add up to, each from 0 to %lld",
+            (long long)a->classes - 1);
     return fits;
 }
 

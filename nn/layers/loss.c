@@ -53,7 +53,7 @@ static tern_status check_reduction(tern_module *self, bool batchmean) {
         if (strcmp(m->reduction, reductions[i]) == 0) return TERN_OK;
     if (m->reduction && batchmean && strcmp(m->reduction, "batchmean") == 0) return TERN_OK;
     return tern_fail(tern_module_context(self), TERN_ERR_ARGUMENT,
-                     "%s: '%s' is not a valid value for reduction: 'none', 'mean' and 'sum' are",
+                     "%s: '%s' is not a valid value for reduction: use 'none', 'mean' or 'sum'",
                      tern_module_name(self), m->reduction ? m->reduction : "None");
 }
 

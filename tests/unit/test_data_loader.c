@@ -142,7 +142,8 @@ Test(data_split, parts_are_those_of_pytorch) {
     tern_random_split(range_of(10, NULL), fractions, 3, NULL, parts);
     cr_assert(tern_dataset_length(parts[0]) == 6 && tern_dataset_length(parts[1]) == 2);
     tern_random_split(range_of(10, NULL), wrong, 2, NULL, parts);
-    CHECK_ERROR("Sum of input lengths does not equal the length of the input dataset!");
+    CHECK_ERROR(
+        "random_split: Sum of input lengths does not equal the length of the input dataset!");
     close_context();
 }
 

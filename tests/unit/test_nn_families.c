@@ -181,9 +181,9 @@ Test(nn_families, lists_of_parameters_own_copies_and_print_them) {
                      "ParameterDict(  (scale): Parameter containing: [torch.float32 of size 4])");
     CHECK_CLEAN();
     cr_assert(tern_is_nil(tern_parameter_append(dict, pair[0])));
-    CHECK_ERROR("tern_parameter_append: ParameterDict does not take it");
+    CHECK_ERROR("tern_parameter_append: does not apply to a ParameterDict");
     cr_assert(tern_is_nil(tern_parameter_set(list, "x", pair[0])));
-    CHECK_ERROR("tern_parameter_set: ParameterList does not take it");
+    CHECK_ERROR("tern_parameter_set: does not apply to a ParameterList");
     cr_assert_null(tern_parameter_append(NULL, NULL));
 }
 
@@ -323,11 +323,11 @@ Test(nn_families, ctc_refuses_labels_and_lengths_that_do_not_fit) {
     tern_value target = tern_tensor_value(indices(TERN_SHAPE(1, 1), label));
     tern_value args[] = {x, tern_tensor_value(indices(TERN_SHAPE(1, 1), far)), fine, fine};
     tern_module_call(m, args, 4, tern_none());
-    CHECK_ERROR_HAS("as many as target_lengths say, each from 0 to 2");
+    CHECK_ERROR_HAS("as many as target_lengths add up to, each from 0 to 2");
     args[1] = target;
     args[2] = tern_tensor_value(indices(TERN_SHAPE(1), &nine));
     tern_module_call(m, args, 4, tern_none());
-    CHECK_ERROR_HAS("input_lengths must be 1 numbers from 0 to 2, one a sample");
+    CHECK_ERROR_HAS("input_lengths must be 1 numbers from 0 to 2, one per sample");
     args[2] = fine;
     args[3] = args[2];
     args[0] = tern_tensor_value(ramp(TERN_SHAPE(2)));

@@ -164,7 +164,8 @@ Test(nn_layers, containers_take_more_modules) {
     cr_assert_eq(tern_module_append(list, tern_nn_tanh(ctx)), TERN_OK);
     cr_assert_str_eq(tern_module_name(tern_module_get(list, "1")), "Tanh");
     cr_assert_eq(tern_module_append(tern_nn_relu(ctx), list), TERN_ERR_ARGUMENT);
-    CHECK_ERROR("tern_module_append: ReLU is no list of modules");
+    CHECK_ERROR(
+        "tern_module_append: ReLU is not a list of modules, as Sequential and ModuleList are");
     tern_module *modules[] = {tern_nn_sigmoid(ctx), NULL};
     cr_assert_null(tern_nn_module_list(ctx, modules, 2));
     CHECK_ERROR("ModuleList: module 1 is NULL");

@@ -148,10 +148,10 @@ Test(nn_module, names_follow_pytorchs_rules) {
     CHECK_ERROR("Tree: buffer name can't be empty string \"\"");
     tern_module_parameter(m, "left", t);
     CHECK_ERROR(
-        "Tree: attribute 'left' already exists, and is no parameter: tern_module_remove takes "
-        "it away");
+        "Tree: attribute 'left' already exists and is not a parameter: remove it first with "
+        "tern_module_remove");
     tern_module_child(m, "steps", tern_nn_relu(ctx));
-    CHECK_ERROR_HAS("Tree: attribute 'steps' already exists, and is no module");
+    CHECK_ERROR_HAS("Tree: attribute 'steps' already exists and is not a module");
     tern_scope_end(scope);
     cr_assert_str_eq(keys_of(tern_module_state_dict(m)), "scale steps left.weight right.tied ");
 }

@@ -164,8 +164,8 @@ Test(nn_text, syntax_errors_point_at_the_column) {
     REFUSES("Linear(1 1)", "tern_nn: column 10: expected ',' or ')', found '1'");
     REFUSES("Linear(1, 1) x", "tern_nn: column 14: expected the end of the text, found 'x'");
     REFUSES("Linear(1, @)", "tern_nn: column 11: expected a value, found '@'");
-    REFUSES("Linear(1x, 2)", "tern_nn: column 8: this is no number, found '1'");
-    REFUSES("Linear(1e, 2)", "tern_nn: column 8: this is no number, found '1'");
+    REFUSES("Linear(1x, 2)", "tern_nn: column 8: this is not a number, found '1'");
+    REFUSES("Linear(1e, 2)", "tern_nn: column 8: this is not a number, found '1'");
     REFUSES("MSELoss(reduction='sum)",
             "tern_nn: column 19: this text has no closing quote, found '''");
     REFUSES("MSELoss(reduction=sum)", "tern_nn: column 19: expected a value: text needs quotes, a "
@@ -199,10 +199,10 @@ Test(nn_text, unknown_modules_and_arguments_are_named) {
     CHECK_ERROR_HAS("in_features");
     REFUSES("Sequential(3)", "tern_nn: column 1: Sequential takes modules, not a int");
     REFUSES("Sequential(x=ReLU())", "tern_nn: column 1: Sequential has no argument 'x'");
-    REFUSES("3", "tern_nn: expected a module, Linear(1, 1) say");
+    REFUSES("3", "tern_nn: expected a module, such as Linear(1, 1)");
     cr_assert_null(tern_nn(ctx, "MSELoss(reduction='average')"));
     CHECK_ERROR(
-        "MSELoss: 'average' is not a valid value for reduction: 'none', 'mean' and 'sum' are");
+        "MSELoss: 'average' is not a valid value for reduction: use 'none', 'mean' or 'sum'");
     REFUSES("Linear(-1, 2)", "Linear: in_features=-1 and out_features=2 must not be negative");
 }
 

@@ -339,7 +339,8 @@ Test(optim, bad_options_are_told_as_pytorch_tells_them) {
     REFUSES("Adafactor(eps=(-1, 0.1))", "epsilon1 should be >= 0 but is: -1.0");
     REFUSES("Adafactor(lr=-1)", "Learning rate should be >= 0 but is: -1.0");
     REFUSES("Muon()",
-            "Muon only supports 2D parameters whereas we found a parameter of 1 dimensions");
+            "Muon only supports 2D parameters whereas we found a parameter of 1 dimensions: give "
+            "the others, such as biases, to another optimizer (tern_module_parameters_like)");
     REFUSES("Muon(adjust_lr_fn='best')",
             "Adjust learning rate function best is not supported; there are original, "
             "match_rms_adamw and spectral_unclamped");
@@ -348,7 +349,7 @@ Test(optim, bad_options_are_told_as_pytorch_tells_them) {
     REFUSES("LBFGS(line_search_fn='armijo')",
             "LBFGS: line_search_fn is 'armijo', but only 'strong_wolfe' is supported");
     REFUSES("LBFGS(history_size=0)", "LBFGS: history_size must be at least 1, but is 0");
-    REFUSES("3", "tern_optim_new: expected an optimizer, SGD(lr=0.01) say");
+    REFUSES("3", "tern_optim_new: expected an optimizer, such as SGD(lr=0.01)");
     REFUSES("SGD(lr=0.1", "tern_optim_new: column 11: expected ',' or ')', found the end");
     cr_assert_null(tern_optim_new(m, "SGD(learning_rate=0.1)"));
     CHECK_ERROR_HAS("learning_rate");

@@ -161,7 +161,7 @@ Test(optim_sched, a_state_holds_what_pytorch_keeps) {
                      "'_step_count': 2, '_is_initial': False, '_get_lr_called_within_step': "
                      "False, '_last_lr': [0.1]}");
     cr_assert_eq(tern_sched_load_state_dict(sched, tern_dict_new(ctx, false)), TERN_ERR_ARGUMENT);
-    CHECK_ERROR_HAS("StepLR: this is no state of a scheduler");
+    CHECK_ERROR_HAS("StepLR: this is not the state of a scheduler");
 }
 
 /* What torch.optim.lr_scheduler of PyTorch 2.15 writes. */
@@ -273,7 +273,7 @@ Test(optim_sched, malformed_formulas_name_the_column) {
         {"1 +", "column 4: expected a value"},
         {"(1", "column 3: expected ')'"},
         {"1 2", "column 3: expected the end of the formula"},
-        {"lr * 2", "column 1: there is no 'lr': the names are epoch"},
+        {"lr * 2", "column 1: there is no 'lr': the formula can use epoch"},
         {"open(1)", "column 1: there is no such function"},
         {"1 if epoch", "column 11: expected 'else'"},
         {"erf(1)", "column 7: this function is only defined for tensors"},

@@ -234,7 +234,7 @@ static void refuses(tern_ctx *ctx, const char *formula, const char *message) {
 Test(programs, a_wrong_formula_is_one_line_with_its_column) {
     tern_ctx *ctx = open_device("cpu_ref");
     refuses(ctx, "", "column 1: expected a value");
-    refuses(ctx, "x * sigmoid(beta * x)", "column 13: there is no 'beta': the names are x");
+    refuses(ctx, "x * sigmoid(beta * x)", "column 13: there is no 'beta': the formula can use x");
     refuses(ctx, "x * sigmoids(x)", "column 5: there is no such function");
     refuses(ctx, "x * (x", "column 7: expected ')'");
     refuses(ctx, "x x", "column 3: expected the end");
