@@ -57,10 +57,10 @@ endif()
 list(APPEND core_objects tern_core_objects)
 
 # The upper rooms see public headers only: no include path leads into core. The exceptions are
-# functional, which implements operations and so sees how the core describes them, and replay, which starts
-# the core's launches again.
+# functional, which implements operations and so sees how the core describes them, replay, which starts the
+# core's launches again, and profile, which looks at them.
 set(upper_objects)
-set(upper_rooms functional replay nn optim data)
+set(upper_rooms functional replay profile nn optim data)
 if(TERN_IO)
     find_package(ZLIB REQUIRED)
     find_package(PkgConfig REQUIRED)
@@ -75,7 +75,7 @@ foreach(room IN LISTS upper_rooms)
             $<$<NOT:$<BOOL:${TERN_FUSED}>>:TERN_COMPOSES>)
         target_compile_options(tern_${room}_objects PRIVATE
             $<$<CONFIG:Release>:${TERN_CORE_FLAGS}>)
-        if(room MATCHES "^(functional|replay)$")
+        if(room MATCHES "^(functional|replay|profile)$")
             target_include_directories(tern_${room}_objects PRIVATE ${PROJECT_SOURCE_DIR})
         endif()
         list(APPEND upper_objects tern_${room}_objects)

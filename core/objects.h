@@ -188,7 +188,8 @@ struct tern_ctx {
     void *schemas;       /* of operations called by name: whoever parses them keeps them here */
     void *backward_heap; /* the engine's queue, kept from step to step; NULL while one runs */
     size_t backward_capacity;
-    int backward_depth; /* of engines: a gradient formula may run one of its own */
+    int backward_depth;       /* of engines: a gradient formula may run one of its own */
+    const tern_node *running; /* whose formula the innermost engine runs, while there is one */
     tern_tensor *(*grad_hook)(tern_tensor *leaf, tern_tensor *grad); /* functional/hook.c */
     void *grad_hooks;
     tern_stats stats;

@@ -20,7 +20,8 @@ typedef struct engine {
     tern_ctx *ctx;
     tern_node **heap; /* the youngest first; accumulators (sequence 0) last */
     size_t count, capacity;
-    int depth; /* 1, and one more in an engine that a gradient formula runs */
+    int depth;              /* 1, and one more in an engine that a gradient formula runs */
+    const tern_node *outer; /* the node that runs this engine; NULL for most */
     unsigned flags;
     const tern_edge *wanted; /* tern_grad: the edges whose gradients are captured */
     tern_tensor **captured;
@@ -262,6 +263,7 @@ static void run_formula(engine *e, tern_node *node, tern_tensor *const *incoming
 }
 
 static void run_node(engine *e, tern_node *node, tern_frame *engine_frame, tern_frame *results) {
+    e->ctx->running = node;
     tern_tensor *few[FEW], **incoming = few;
     if (node->n_outputs > FEW) {
         incoming = tern_frame_alloc(engine_frame, (size_t)node->n_outputs * sizeof *incoming);
@@ -304,6 +306,7 @@ static void begin(engine *e) {
     e->heap = ctx->backward_heap;
     e->capacity = ctx->backward_capacity;
     e->depth = ++ctx->backward_depth;
+    e->outer = ctx->running;
     ctx->backward_heap = NULL;
     ctx->backward_capacity = 0;
 }
@@ -315,6 +318,7 @@ static void end(engine *e) {
     ctx->backward_heap = e->heap;
     ctx->backward_capacity = e->capacity;
     ctx->backward_depth--;
+    ctx->running = e->outer;
 }
 
 static void run(engine *e, tern_frame *engine_frame, tern_frame *results) {

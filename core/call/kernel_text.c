@@ -175,8 +175,7 @@ const char *tern_kernel_name(int32_t kernel) {
     return family ? family : "unknown";
 }
 
-/* NULL for a family without members. */
-static const char *member_name(int32_t kernel, int32_t fn) {
+const char *tern_kernel_member(int32_t kernel, int32_t fn) {
     switch (kernel) {
     case TERN_KERNEL_UNARY: return entry(unary_members, COUNT(unary_members), fn);
     case TERN_KERNEL_BINARY: return entry(binary_members, COUNT(binary_members), fn);
@@ -200,7 +199,7 @@ static int append_dtypes(char *text, int used, tern_tensor *const *tensors, int 
 
 const char *tern_kernel_text(int32_t kernel, int32_t fn, tern_tensor *const *inputs, int n_inputs,
                              tern_tensor *const *outputs, int n_outputs, char *out_text) {
-    const char *member = member_name(kernel, fn);
+    const char *member = tern_kernel_member(kernel, fn);
     int used = snprintf(out_text, TERN_KERNEL_TEXT, "%s%s%s (", tern_kernel_name(kernel),
                         member ? " " : "", member ? member : "");
     used = append_dtypes(out_text, used, inputs, n_inputs);

@@ -56,6 +56,9 @@ TERN_API tern_status tern_launch_failed(tern_lane *lane, int32_t kernel, int32_t
 /* "matmul", for messages (kernel_text.c). */
 TERN_API const char *tern_kernel_name(int32_t kernel);
 
+/* "add" of BINARY; NULL for a family without members. */
+TERN_API const char *tern_kernel_member(int32_t kernel, int32_t fn);
+
 /* "binary add (int64, int64 -> int64)". Writes it to `out_text` of TERN_KERNEL_TEXT bytes and returns
  * that. */
 #define TERN_KERNEL_TEXT 256

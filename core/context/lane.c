@@ -11,6 +11,7 @@
 #include "core/memory/pending.h"
 #include "core/memory/storage.h"
 #include "core/memory/uploads.h"
+#include "core/plugin/profiler.h"
 
 static tern_status status_of(int32_t backend_status) {
     switch (backend_status) {
@@ -75,6 +76,7 @@ static tern_lane *lane_new(tern_ctx *ctx, tern_device *device) {
     }
     find_skip_flag(lane);
     ctx->lanes[ctx->n_lanes++] = lane;
+    if (tern_profiler_linked) tern_profiler_linked->lane_opened(lane);
     return lane;
 }
 
@@ -108,6 +110,7 @@ void tern_lane_close(tern_lane *lane) {
     if (lane->queue) vt->queue_synchronize(lane->device->object, lane->queue, &err);
     tern_pending_close(lane);
     tern_marks_close(lane);
+    if (tern_profiler_linked) tern_profiler_linked->lane_closing(lane);
     if (lane->queue) vt->queue_destroy(lane->device->object, lane->queue);
     tern_registry_close(lane->device);
     tern_free(lane);

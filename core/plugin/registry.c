@@ -11,6 +11,7 @@
 #include "discovery.h"
 #include "host.h"
 #include "library.h"
+#include "profiler.h"
 #include "tern/context.h"
 #include "tern/memory.h"
 
@@ -32,6 +33,7 @@ typedef struct open_device {
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static known_library *libraries;
 static open_device *devices;
+const tern_profiler *tern_profiler_linked;
 
 /* ---- libraries ------------------------------------------------------------------------------- */
 
@@ -120,6 +122,7 @@ static open_device *create_device(known_library *known, const tern_candidate *ca
     d->index = index;
     d->next = devices;
     devices = d;
+    if (tern_profiler_linked) tern_profiler_linked->device_opened(&d->device);
     return d;
 }
 
@@ -310,6 +313,7 @@ static void remove_device(open_device *device) {
     open_device **link = &devices;
     while (*link != device) link = &(*link)->next;
     *link = device->next;
+    if (tern_profiler_linked) tern_profiler_linked->device_closing(&device->device);
     device->device.vtable.close(device->device.object);
     device->owner->library.open_devices--;
     tern_library_release(&device->owner->library);

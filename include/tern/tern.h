@@ -20,6 +20,7 @@
 #include "tern/nn_utils.h"
 #include "tern/ops.h"
 #include "tern/optim.h"
+#include "tern/profile.h"
 #include "tern/replay.h"
 #include "tern/state.h"
 #include "tern/summary.h"

@@ -69,6 +69,27 @@ check "metrics.jsonl has no R2" grep -q '"test_r2": ' "$work/text/metrics.jsonl"
 run 0 train "$work/recipe.txt" --out "$work/keys" --json
 check "more keys: $(cat "$out")" [ -z "$(grep r2 "$out")" ]
 
+# A profile is JSON for trace viewers, with tables beside it; the numbers stay the same.
+run 0 train "$work/recipe.txt" --out "$work/profiled" --epochs 1 --profile "$work/profile.json"
+says "the profile is in $work/profile.json"
+run 0 train "$work/recipe.txt" --out "$work/plain" --epochs 1 --quiet
+check "profiled: another model" cmp "$work/plain/model.pth" "$work/profiled/model.pth"
+cp "$work/profile.json" "$out"
+json displayTimeUnit=ms traceEvents/0/ph=M traceEvents/0/name=process_name traceEvents/1/args/name \
+    traceEvents/2/ph=X traceEvents/2/ts traceEvents/2/dur traceEvents/2/tid traceEvents/2/name
+check "no module in the tables" grep -qE '0 \(Linear\) +matmul' "$work/profile.txt"
+check "no backward pass in the tables" grep -qE ' 2 \(Linear\) ' "$work/profile.txt"
+export TERN_PROFILE="$work/variable"
+run 0 train "$work/recipe.txt" --out "$work/replayed" --epochs 2
+says "the training step was replayed"
+unset TERN_PROFILE
+"$json_check" traceEvents/2/dur <"$work/variable" || check "TERN_PROFILE: not JSON" false
+check "TERN_PROFILE: no tables" grep -q "launches took" "$work/variable.txt"
+run 1 train "$work/recipe.txt" --out "$work/nowhere" --epochs 1 --profile "$work/absent/profile.json"
+complains "tern train: " "$work/absent/profile.json" "cannot be written"
+run 2 train "$work/recipe.txt" --out "$work/nowhere" --profile ""
+complains "tern train: " "--profile"
+
 # Real numbers are not classes.
 sed 's/MSELoss/CrossEntropyLoss/' "$work/recipe.txt" >"$work/real.txt"
 run 1 train "$work/real.txt" --out "$work/never"

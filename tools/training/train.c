@@ -10,6 +10,7 @@
 #include "verbs.h"
 
 #include "tern/io.h"
+#include "tern/profile.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -21,7 +22,7 @@ enum { STEP_TEXT = 256 };
 
 typedef struct train_options {
     common_options common;
-    const char *model, *out;
+    const char *model, *out, *profile;
     int64_t epochs, batch_size, limit;
     bool resume, force, eager, no_plots;
 } train_options;
@@ -40,6 +41,8 @@ static const option table[] = {
      false},
     {"force", OPTION_FLAG, NULL, NULL, "replace the run in that folder", AT(force), 0, 0, false},
     {"eager", OPTION_FLAG, NULL, NULL, "decide every step anew, with the same numbers", AT(eager),
+     0, 0, false},
+    {"profile", OPTION_TEXT, "FILE", NULL, "write where the time went, with --eager", AT(profile),
      0, 0, false},
     {"no-plots", OPTION_FLAG, NULL, NULL, "draw no plots", AT(no_plots), 0, 0, false},
 };
@@ -151,7 +154,7 @@ static int train(const verb *v, tern_ctx *ctx, recipe *r, const train_options *o
     bool talks = !o->common.json && !o->common.quiet;
     bool unlimited = r->limit == 0;
     if (!begin(&t, ctx, r, o)) return work_failed(v, "%s", tern_error(ctx));
-    t.step.is_eager = o->eager;
+    t.step.is_eager = o->eager || o->profile; /* a replay does not know the modules */
     t.shows_progress = talks && isatty(STDERR_FILENO);
     if (unlimited && r->limit > 0) tell_limit(&t, o);
     if (talks) print_start(&t);
@@ -191,11 +194,24 @@ static int read_recipe(const verb *v, tern_ctx *ctx, const char *name, recipe *o
     return recipe_read(ctx, name, out_recipe) ? EXIT_OK : work_failed(v, "%s", tern_error(ctx));
 }
 
+/* Writes the profile that was taken, beside what the command prints. */
+static int end_profile(const verb *v, tern_ctx *ctx, const train_options *o) {
+    if (tern_profile_end(ctx) != TERN_OK) return work_failed(v, "%s", tern_error(ctx));
+    if (!o->common.quiet)
+        fprintf(o->common.json ? stderr : stdout,
+                "the profile is in %s: open it at ui.perfetto.dev; tables are in the .txt beside "
+                "it\n",
+                o->profile);
+    return EXIT_OK;
+}
+
 static int run(const verb *v, void *options) {
     const train_options *o = options;
     recipe r;
     if (o->resume && o->force)
         return wrong_usage(v, "--resume continues a run and --force replaces it: give one of them");
+    if (o->profile && tern_profile_begin(o->profile) != TERN_OK)
+        return wrong_usage(v, "--profile: a path of 1 to 4000 characters is needed");
     /* The recipe names the device, so it is read before that is opened, in a context of its own. */
     tern_ctx *reader = tern_open(o->common.device);
     int status = tern_check(reader) == TERN_OK ? read_recipe(v, reader, o->common.positional[0], &r)
@@ -207,6 +223,7 @@ static int run(const verb *v, void *options) {
                                             : work_failed(v, "%s", tern_error(ctx));
         if (ctx != reader) tern_close(ctx);
     }
+    if (status == EXIT_OK && o->profile) status = end_profile(v, reader, o);
     tern_close(reader);
     return status;
 }
