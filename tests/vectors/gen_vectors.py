@@ -13,6 +13,7 @@ import sys
 import torch
 
 import families
+import gpt_training
 from vector_file import FLOATS, INTS, MAIN, T, VectorFile, add_operation_case, difference
 
 # ---- the operations ---------------------------------------------------------------------------------
@@ -288,6 +289,7 @@ def main():
     write_init(folder)
     write_schedulers(folder)
     families.write(folder)
+    gpt_training.write(folder)
 
 
 if __name__ == "__main__":

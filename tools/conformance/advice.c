@@ -66,7 +66,8 @@ typedef struct trained {
 } trained;
 
 static tern_module *make_gpt(tern_ctx *ctx) {
-    return gpt_new(ctx, 16, 16, 2, 8, 2);
+    const gpt_options form = {.vocab = 16, .width = 16, .heads = 2, .context = 8, .layers = 2};
+    return gpt_new(ctx, &form);
 }
 static tern_module *make_classifier(tern_ctx *ctx) {
     return classifier_new(ctx, 16, 8, 8, 1, false);

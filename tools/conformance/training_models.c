@@ -69,11 +69,13 @@ tern_module *classifier_new(tern_ctx *ctx, int64_t vocab, int64_t dim, int64_t h
 typedef struct block {
     tern_module module;
     int64_t width, heads;
+    bool tanh_gelu;
     tern_module *ln1, *qkv, *proj, *ln2, *fc, *out;
 } block;
 
 static const tern_field block_fields[] = {TERN_FIELD(block, width, width),
-                                          TERN_FIELD(block, heads, heads), TERN_FIELD_END};
+                                          TERN_FIELD(block, heads, heads),
+                                          TERN_FIELD(block, tanh_gelu, tanh_gelu), TERN_FIELD_END};
 
 static tern_status block_init(tern_module *self) {
     block *m = (block *)self;
@@ -105,12 +107,13 @@ static tern_tensor *block_forward(tern_module *self, tern_tensor *x) {
                                                        by_heads(m, qkv, 2), NULL, true);
     a = tern_reshape(tern_transpose(a, 1, 2), tern_shape_of(x));
     x = tern_add(x, tern_forward(m->proj, a));
-    tern_tensor *wide = tern_gelu(tern_forward(m->fc, tern_forward(m->ln2, x)));
+    tern_tensor *wide = tern_forward(m->fc, tern_forward(m->ln2, x));
+    wide = m->tanh_gelu ? tern_gelu_tanh(wide) : tern_gelu(wide);
     return tern_add(x, tern_forward(m->out, wide));
 }
 
 static const tern_module_class block_class = {
-    TERN_MODULE_CLASS("Block(int width, int heads)", block),
+    TERN_MODULE_CLASS("Block(int width, int heads, bool tanh_gelu)", block),
     .fields = block_fields,
     .init = block_init,
     .forward = block_forward,
@@ -121,13 +124,15 @@ static const tern_module_class block_class = {
 typedef struct gpt {
     tern_module module;
     int64_t vocab, width, heads, context, layers;
+    bool tied, tanh_gelu;
     tern_module *token, *position, *blocks, *ln, *head;
 } gpt;
 
 static const tern_field gpt_fields[] = {
-    TERN_FIELD(gpt, vocab, vocab),   TERN_FIELD(gpt, width, width),
-    TERN_FIELD(gpt, heads, heads),   TERN_FIELD(gpt, context, context),
-    TERN_FIELD(gpt, layers, layers), TERN_FIELD_END,
+    TERN_FIELD(gpt, vocab, vocab),         TERN_FIELD(gpt, width, width),
+    TERN_FIELD(gpt, heads, heads),         TERN_FIELD(gpt, context, context),
+    TERN_FIELD(gpt, layers, layers),       TERN_FIELD(gpt, tied, tied),
+    TERN_FIELD(gpt, tanh_gelu, tanh_gelu), TERN_FIELD_END,
 };
 
 /* nn.init on every Linear and Embedding, in the order of modules(). */
@@ -146,7 +151,7 @@ static tern_status gpt_init(tern_module *self) {
     gpt *m = (gpt *)self;
     tern_ctx *ctx = tern_module_context(self);
     tern_linear_options plain = TERN_LINEAR_OPTIONS;
-    block config = {.width = m->width, .heads = m->heads};
+    block config = {.width = m->width, .heads = m->heads, .tanh_gelu = m->tanh_gelu};
     plain.bias = false;
     m->token = tern_module_child(self, "token", tern_nn_embedding(ctx, m->vocab, m->width, NULL));
     m->position =
@@ -156,7 +161,8 @@ static tern_status gpt_init(tern_module *self) {
         tern_module_append(m->blocks, tern_module_new(ctx, &block_class, &config));
     m->ln = tern_module_child(self, "ln", tern_nn_layer_norm(ctx, TERN_SHAPE(m->width), NULL));
     m->head = tern_module_child(self, "head", tern_nn_linear(ctx, m->width, m->vocab, &plain));
-    tern_module_each(self, draw_weights, NULL);
+    if (m->tied) tern_module_tie(self, "head.weight", "token.weight");
+    tern_module_each(self, draw_weights, NULL); /* a tied weight twice, as PyTorch's loop does */
     return tern_check(ctx);
 }
 
@@ -171,15 +177,21 @@ static tern_tensor *gpt_forward(tern_module *self, tern_tensor *x) {
 }
 
 static const tern_module_class gpt_class = {
-    TERN_MODULE_CLASS("GPT(int vocab, int width, int heads, int context, int layers)", gpt),
+    TERN_MODULE_CLASS(
+        "GPT(int vocab, int width, int heads, int context, int layers, bool tied, bool tanh_gelu)",
+        gpt),
     .fields = gpt_fields,
     .init = gpt_init,
     .forward = gpt_forward,
 };
 
-tern_module *gpt_new(tern_ctx *ctx, int64_t vocab, int64_t width, int64_t heads, int64_t context,
-                     int64_t layers) {
-    gpt config = {
-        .vocab = vocab, .width = width, .heads = heads, .context = context, .layers = layers};
+tern_module *gpt_new(tern_ctx *ctx, const gpt_options *options) {
+    gpt config = {.vocab = options->vocab,
+                  .width = options->width,
+                  .heads = options->heads,
+                  .context = options->context,
+                  .layers = options->layers,
+                  .tied = options->tied,
+                  .tanh_gelu = options->tanh_gelu};
     return tern_module_new(ctx, &gpt_class, &config);
 }

@@ -12,9 +12,14 @@
 tern_module *classifier_new(tern_ctx *ctx, int64_t vocab, int64_t dim, int64_t hidden,
                             int64_t layers, bool bidirectional);
 
+typedef struct gpt_options {
+    int64_t vocab, width, heads, context, layers;
+    bool tied;      /* the head's weight is the token embedding's */
+    bool tanh_gelu; /* approximate="tanh" */
+} gpt_options;
+
 /* Token and position embeddings, `layers` blocks of attention and a feed-forward part, norms first:
  * [N, T] of int64 to [N, T, vocab]. Matrices are normal(0, 0.02), biases zero. NULL on failure. */
-tern_module *gpt_new(tern_ctx *ctx, int64_t vocab, int64_t width, int64_t heads, int64_t context,
-                     int64_t layers);
+tern_module *gpt_new(tern_ctx *ctx, const gpt_options *options);
 
 #endif

@@ -192,8 +192,14 @@ static void gpt(program *p) {
     p->data = tern_dict_new(p->ctx, false);
     tern_dict_set(p->data, "text", tern_tensor_value(p->inputs));
     p->context = whole(p, "context");
-    p->model =
-        gpt_new(p->ctx, vocab, whole(p, "d"), whole(p, "heads"), p->context, whole(p, "layers"));
+    gpt_options form = {.vocab = vocab,
+                        .width = whole(p, "d"),
+                        .heads = whole(p, "heads"),
+                        .context = p->context,
+                        .layers = whole(p, "layers"),
+                        .tied = flag(p, "tied"),
+                        .tanh_gelu = strstr(text(p, "gelu"), "tanh") != NULL};
+    p->model = gpt_new(p->ctx, &form);
     p->loss = tern_nn(p->ctx, "CrossEntropyLoss()");
     tern_adamw_options o = TERN_ADAMW_OPTIONS;
     o.lr = number(p, "lr");
