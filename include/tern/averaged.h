@@ -21,12 +21,12 @@ extern "C" {
 #endif
 
 /*
- * AveragedModel(model): a module of the open scope that holds a deep copy of the model as "module", and how
- * many updates there were as buffer "n_averaged"; the keys of its state dict are PyTorch's. tern_forward runs
- * the copy, which tern_module_get(averaged, "module") is. With use_buffers the buffers are averaged too; else
- * each update copies the model's. NULL after latching.
+ * AveragedModel(model): a module in the open scope. It holds a deep copy of the model as "module", and the
+ * number of updates so far as the buffer "n_averaged"; the keys of its state dict are PyTorch's. tern_forward runs
+ * the copy, which is tern_module_get(averaged, "module"). With use_buffers the buffers are averaged too;
+ * otherwise each update copies the model's buffers. NULL after latching.
  *
- * The first update copies the weights. After it, with n updates before:
+ * The first update copies the weights. Later ones, after n updates, set each average to:
  *
  *     tern_averaged_swa    averaged + (current - averaged) / (n + 1)
  *     tern_averaged_ema    decay averaged + (1 - decay) current, by lerp as get_ema_multi_avg_fn
@@ -46,12 +46,13 @@ typedef tern_tensor *(*tern_average_fn)(tern_tensor *averaged, tern_tensor *curr
 TERN_API tern_module *tern_averaged_new(tern_module *model, tern_average_fn average, void *user,
                                         bool use_buffers);
 
-/* update_parameters(model): whole or not at all; one launch for the parameters of a dtype and device. A model
- * with other parameters than the one that was copied is an error. */
+/* update_parameters(model): call it after the optimizer's step. On an error no average has changed. The model must
+ * have the same parameters as the one that was copied. One launch for all parameters of a dtype and device. */
 TERN_API tern_status tern_averaged_update(tern_module *averaged, tern_module *model);
 
-/* update_bn(loader, model): computes the running statistics of all batch norms anew, as means over the loader's
- * batches, whose first tensor the model gets, in training mode. Its mode is then as before. */
+/* update_bn(loader, model): computes the running statistics of all batch norms anew, as means over the batches
+ * of the loader. The model runs in training mode on the first tensor of each batch, and is then put back into
+ * the mode that it was in. */
 TERN_API tern_status tern_update_bn(tern_loader *loader, tern_module *model);
 
 #ifdef __cplusplus

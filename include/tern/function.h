@@ -1,6 +1,6 @@
 /*
- * tern/function.h: gradients of one's own: functions with a forward and a backward
- * (torch.autograd.Function), and hooks on the gradient of a tensor (Tensor.register_hook).
+ * tern/function.h: your own gradients: functions with a forward and a backward (torch.autograd.Function), and
+ * hooks on the gradient of a tensor (Tensor.register_hook).
  *
  *     static void forward(tern_function_call *call, tern_tensor *const *in, tern_tensor **out) {
  *         out[0] = tern_exp(in[0]);
@@ -25,32 +25,34 @@ extern "C" {
 
 /* ---- own functions --------------------------------------------------------------------------- */
 
-/* One application: in forward what is to be saved, in backward what was. It is there until the function
- * that got it returns. */
+/* One call of a function, PyTorch's ctx: forward saves tensors in it, and backward reads them. Valid only until
+ * the forward or backward that got it returns. */
 typedef struct tern_function_call tern_function_call;
 
-/* What an application is made of, which copies it. */
+/* Describes a function. It is copied when it is applied. */
 typedef struct tern_function {
     const char *name; /* "Exponential": its node is called ExponentialBackward0 */
     int n_outputs;    /* 0 stands for 1 */
 
     /*
-     * The outputs from the inputs, without recording. An output that is an input is handed on as a view of
-     * it; inputs are not to be written to. An error is latched (tern_fail), and outputs may then stay NULL.
+     * Computes the outputs from the inputs; nothing is recorded meanwhile. It must not write to the inputs. It
+     * may return an input as an output, which then becomes a view of it. To report an error, latch it with
+     * tern_fail; outputs may then stay NULL.
      */
     void (*forward)(tern_function_call *call, tern_tensor *const *inputs, tern_tensor **outputs);
 
     /*
-     * The gradients of the inputs from those of the outputs, zeros where an output has none. out_grads is
-     * NULL, which is zero, for every input; one that needs no gradient (tern_function_needs) may stay so.
-     * What is computed of operations is recorded where TERN_CREATE_GRAPH asks for it, and can be
-     * differentiated again.
+     * Computes the gradients of the inputs from those of the outputs; an output that got no gradient has zeros.
+     * All elements of out_grads are NULL at first, which means zero; leave those of inputs that need no
+     * gradient (tern_function_needs). With TERN_CREATE_GRAPH the operations in here are recorded, so that the
+     * gradients can be differentiated again.
      */
     void (*backward)(tern_function_call *call, tern_tensor *const *grads, tern_tensor **out_grads);
 } tern_function;
 
-/* Function.apply(inputs), up to 512 of them: the outputs go to `out_outputs`, nil after latching. `user` is
- * handed to both functions and must live as long as the graph (tern_graph_alloc). */
+/* Function.apply(inputs), with at most 512 inputs: writes the outputs to `out_outputs`, nil after latching. Both
+ * functions can read `user` (tern_function_user); it must live as long as the graph, so allocate what it points
+ * to with tern_graph_alloc. */
 TERN_API tern_status tern_function_apply_all(const tern_function *function,
                                              tern_tensor *const *inputs, int n_inputs, void *user,
                                              tern_tensor **out_outputs);
@@ -59,12 +61,12 @@ TERN_API tern_status tern_function_apply_all(const tern_function *function,
 TERN_API tern_tensor *tern_function_apply(const tern_function *function, tern_tensor *input,
                                           void *user);
 
-/* Zeroed memory that lives as long as the graphs that are recorded now: for what `user` points to. NULL after
+/* Zeroed memory for what `user` points to: it lives as long as the graph that is being recorded. NULL after
  * latching. */
 TERN_API void *tern_graph_alloc(tern_ctx *ctx, size_t bytes);
 
-/* In forward, ctx.save_for_backward(tensor): an input, an output or anything else, up to 16 tensors. The
- * graph keeps its storage until the backward, and refuses one that was written to meanwhile. */
+/* In forward, ctx.save_for_backward(tensor): keeps an input, an output or any other tensor for the backward, at
+ * most 16. If a saved tensor has been written to by then, the backward is an error. */
 TERN_API tern_status tern_function_save(tern_function_call *call, tern_tensor *tensor);
 
 /* In backward, ctx.saved_tensors[index], in the order in which they were saved; nil after latching. */
@@ -84,27 +86,27 @@ TERN_API int tern_function_input_count(const tern_function_call *call);
 
 /* ---- hooks on gradients ---------------------------------------------------------------------- */
 
-/* Gets the gradient of a tensor when it is complete, and returns what takes its place: itself, or one of the
- * same shape. NULL leaves it. */
+/* Gets the complete gradient of a tensor and returns its replacement, of the same shape; NULL leaves it as it
+ * is. */
 typedef tern_tensor *(*tern_grad_hook_fn)(tern_tensor *grad, void *user);
 
 typedef struct tern_hook tern_hook;
 
 /*
- * Tensor.register_hook(hook): of a leaf, it is called at every backward, before the gradient is added to
- * .grad; of another tensor, at the backward of its graph, for what uses the tensor from now on. Several are
- * called in the order in which they were registered. The handle lives in the open scope, and the hook no
- * longer than it: a hook of a module's parameter is made with tern_module_begin. A tensor that needs no
- * gradient is an error. Where the gradient is retained too (tern_retain_grad), that is the one before the
- * hooks. NULL after latching.
+ * Tensor.register_hook(hook). The hook of a leaf is called in every backward, before the gradient is added to
+ * .grad. That of another tensor is called in the backward of its graph, and counts only for operations that use
+ * the tensor after the hook was registered. Hooks are called in the order in which they were registered. The
+ * handle belongs to the open scope, and the hook ends with it: register the hook of a module's parameter after
+ * tern_module_begin. A tensor that needs no gradient is an error. tern_retain_grad keeps the gradient from before
+ * the hooks. NULL after latching.
  */
 TERN_API tern_hook *tern_tensor_hook(tern_tensor *tensor, tern_grad_hook_fn hook, void *user);
 
-/* handle.remove() of any hook (hooks of modules are in tern/hooks.h). NULL is fine. */
+/* handle.remove(): for hooks of tensors and of modules (tern/hooks.h). NULL is allowed. */
 TERN_API void tern_hook_remove(tern_hook *hook);
 
-/* For who adds a kind of hook: a handle in the open scope. `remove` is called with `user` once, by
- * tern_hook_remove or when the scope ends. NULL after latching; then it was not called. */
+/* For code that adds a kind of hook: makes a handle in the open scope. `remove` is called with `user` exactly
+ * once, by tern_hook_remove or when the scope ends. NULL after latching; `remove` is then not called. */
 TERN_API tern_hook *tern_hook_new(tern_ctx *ctx, void (*remove)(void *user), void *user);
 
 #ifdef __cplusplus

@@ -2,13 +2,14 @@
  * tern/hooks.h: functions that are called whenever a module runs, forward and backward (hooks of
  * torch.nn.Module), to look at what passes through it or to change it.
  *
- * A hook is made in the open scope and ends with it, with its module, or by tern_hook_remove: one that is to
- * live as long as the module is made between tern_module_begin and tern_scope_end. Hooks of one kind are
- * called in the order in which they were registered. Constructors return NULL after latching.
+ * A hook belongs to the open scope. It ends with that scope, with its module, or when tern_hook_remove is
+ * called. To make one that lives as long as the module, register it between tern_module_begin and
+ * tern_scope_end. Hooks of one kind are called in the order in which they were registered. Constructors return
+ * NULL after latching.
  *
- * Arguments are tuples of the positional arguments of the call, also where there is one. A hook returns none
- * to leave them as they are, or what takes their place: a tuple, or one value in place of a tuple of one.
- * Temporaries that it makes die when it returns.
+ * `args` is a tuple of the positional arguments of the call, even if there is only one. A hook returns none to
+ * leave things as they are, or a replacement: a tuple, or a single value instead of a tuple of one. Tensors that
+ * it makes otherwise are freed when it returns.
  */
 #ifndef TERN_HOOKS_H
 #define TERN_HOOKS_H
@@ -36,11 +37,12 @@ TERN_API tern_hook *tern_module_forward_hook(tern_module *module, tern_forward_h
                                              void *user);
 
 /*
- * register_full_backward_hook: in a backward, once the gradients of the module's arguments are known. They
- * come with those of its output, as tuples: none for what is no tensor or needs no gradient, zeros for a
- * tensor of the output that nothing used. What it returns goes on in place of the arguments' gradients. Where no
- * argument needs a gradient (the first layer) it is called when the output's are known. For what is called
- * while gradients are recorded; the output's tensors must be the output itself, or stand in its tuple.
+ * register_full_backward_hook: called in the backward pass, once the gradients of the module's arguments are
+ * known. It gets two tuples, the gradients of the arguments and those of the output. An element is none if the
+ * argument is not a tensor or needs no gradient, and zeros if nothing used that tensor of the output. What the
+ * hook returns replaces the gradients of the arguments. If no argument needs a gradient (in the first layer), it
+ * is called when the gradients of the output are known. Only calls that record gradients have a backward pass.
+ * The output must be a tensor or a tuple of tensors: tensors in nested values are not seen.
  */
 typedef tern_value (*tern_backward_hook_fn)(tern_module *module, tern_value grad_input,
                                             tern_value grad_output, void *user);

@@ -44,8 +44,7 @@ TERN_API tern_module *tern_nn_sequential(tern_ctx *ctx, tern_module *const *modu
                        sizeof((tern_module *[]){__VA_ARGS__}) / sizeof(tern_module *))
 #endif
 
-/* nn.ModuleList: holds modules "0", "1", ... and has no forward; nn.ModuleDict holds them by name.
- */
+/* nn.ModuleList: holds modules "0", "1", ... and has no forward. */
 TERN_API tern_module *tern_nn_module_list(tern_ctx *ctx, tern_module *const *modules, size_t count);
 
 /* nn.ModuleDict: holds modules by name (tern_module_child) and has no forward. */
@@ -54,18 +53,17 @@ TERN_API tern_module *tern_nn_module_dict(tern_ctx *ctx);
 /* append(module): adds a child under the next number to a Sequential or a ModuleList. */
 TERN_API tern_status tern_module_append(tern_module *list, tern_module *child);
 
-/* nn.ParameterList and nn.ParameterDict: parameters "0", "1", ... or by name. The tensor is copied;
- * the result is the copy, which the module owns (nil after latching an error). */
+/* nn.ParameterList: holds parameters "0", "1", ... The tensors are copied, and the module owns the copies. */
 TERN_API tern_module *tern_nn_parameter_list(tern_ctx *ctx, tern_tensor *const *tensors,
                                              size_t count);
 
-/* ParameterList.append(tensor). */
+/* ParameterList.append(tensor): returns the copy that the module owns, nil after latching an error. */
 TERN_API tern_tensor *tern_parameter_append(tern_module *list, tern_tensor *tensor);
 
 /* nn.ParameterDict, empty. */
 TERN_API tern_module *tern_nn_parameter_dict(tern_ctx *ctx);
 
-/* ParameterDict[name] = tensor. */
+/* ParameterDict[name] = tensor: returns the copy that the module owns, nil after latching an error. */
 TERN_API tern_tensor *tern_parameter_set(tern_module *dict, const char *name, tern_tensor *tensor);
 
 /* nn.Identity */
@@ -106,7 +104,7 @@ TERN_API tern_module *tern_nn_elu(tern_ctx *ctx, double alpha);
 /* nn.LeakyReLU: x above 0, else negative_slope * x. PyTorch's default of the slope is 0.01. */
 TERN_API tern_module *tern_nn_leaky_relu(tern_ctx *ctx, double negative_slope);
 
-/* nn.Softplus: log(1 + exp(beta x)) / beta; x where beta x is above the threshold. PyTorch's
+/* nn.Softplus: log(1 + exp(beta x)) / beta; x itself if beta x is above the threshold. PyTorch's
  * defaults: 1, 20. */
 TERN_API tern_module *tern_nn_softplus(tern_ctx *ctx, double beta, double threshold);
 
@@ -209,8 +207,8 @@ TERN_API tern_module *tern_nn_adaptive_avg_pool2d(tern_ctx *ctx, int64_t height,
 
 /* ---- normalisation --------------------------------------------------------------------------- */
 
-/* nn.BatchNorm1d ([N, C] or [N, C, L]), 2d, 3d. Without momentum (none) the running statistics are
- * averages over all batches. */
+/* The arguments of nn.BatchNorm1d, 2d and 3d. If the momentum is none, the running statistics are averages over
+ * all batches. */
 typedef struct tern_batch_norm_options {
     size_t size;
     double eps;
@@ -252,7 +250,7 @@ typedef struct tern_layer_norm_options {
 TERN_API tern_module *tern_nn_layer_norm(tern_ctx *ctx, tern_shape normalized_shape,
                                          const tern_layer_norm_options *options);
 
-/* nn.RMSNorm; without eps (none) it is the dtype's machine epsilon. */
+/* The arguments of nn.RMSNorm. If eps is none, it is the dtype's machine epsilon. */
 typedef struct tern_rms_norm_options {
     size_t size;
     tern_optional_float eps;
@@ -394,7 +392,8 @@ TERN_API tern_module *tern_nn_transformer_decoder_layer(tern_ctx *ctx, int64_t d
                                                         int64_t nhead,
                                                         const tern_transformer_options *options);
 
-/* nn.TransformerEncoder over copies of one layer; TransformerDecoder and Transformer by text. */
+/* nn.TransformerEncoder: num_layers copies of one layer. TransformerDecoder and Transformer are made by
+ * tern_nn. */
 TERN_API tern_module *tern_nn_transformer_encoder(tern_ctx *ctx, int64_t d_model, int64_t nhead,
                                                   int64_t num_layers,
                                                   const tern_transformer_options *options);
@@ -418,10 +417,10 @@ TERN_API tern_module *tern_nn_l1_loss(tern_ctx *ctx, tern_reduction reduction);
 /* nn.MSELoss: (input - target)^2. */
 TERN_API tern_module *tern_nn_mse_loss(tern_ctx *ctx, tern_reduction reduction);
 
-/* nn.SmoothL1Loss with beta 1; others by text: "SmoothL1Loss(beta=0.5)". */
+/* nn.SmoothL1Loss with beta 1; for another one, tern_nn(ctx, "SmoothL1Loss(beta=0.5)"). */
 TERN_API tern_module *tern_nn_smooth_l1_loss(tern_ctx *ctx, tern_reduction reduction);
 
-/* nn.HuberLoss with delta 1; others by text: "HuberLoss(delta=0.5)". */
+/* nn.HuberLoss with delta 1; for another one, tern_nn(ctx, "HuberLoss(delta=0.5)"). */
 TERN_API tern_module *tern_nn_huber_loss(tern_ctx *ctx, tern_reduction reduction);
 
 /* nn.CrossEntropyLoss (of logits) and nn.NLLLoss (of log-probabilities, without smoothing): targets
@@ -443,7 +442,7 @@ TERN_API tern_module *tern_nn_cross_entropy_loss(tern_ctx *ctx,
 /* nn.NLLLoss. */
 TERN_API tern_module *tern_nn_nll_loss(tern_ctx *ctx, const tern_cross_entropy_options *options);
 
-/* nn.BCELoss of probabilities, nn.BCEWithLogitsLoss of logits; weights may be NULL. */
+/* nn.BCELoss: of probabilities; the weight may be NULL. */
 TERN_API tern_module *tern_nn_bce_loss(tern_ctx *ctx, tern_tensor *weight,
                                        tern_reduction reduction);
 

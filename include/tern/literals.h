@@ -8,8 +8,8 @@
  *         TERN_DICT(ctx, {"params", tern_module_parameters_like(net, "*.bias")},
  *                   {"weight_decay", tern_float(0)}));
  *
- * All live in the open scope. Text in them is not copied if it is a tern_text; the keys of a dict are. The
- * functions return none after latching an error.
+ * All live in the open scope. The keys of a dict are copied; a text made with tern_text is not. The functions
+ * return none after latching an error.
  */
 #ifndef TERN_LITERALS_H
 #define TERN_LITERALS_H
@@ -26,7 +26,7 @@ typedef struct tern_entry {
     tern_value value;
 } tern_entry;
 
-/* {key: value, ...}; a later entry of the same key replaces an earlier one. A NULL key is an error. */
+/* {key: value, ...}; a later entry with the same key replaces an earlier one. A NULL key is an error. */
 TERN_API tern_value tern_dict_from(tern_ctx *ctx, const tern_entry *entries, size_t count);
 
 /* [item, ...] */

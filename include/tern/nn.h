@@ -120,7 +120,7 @@ enum {
     /* The operation is one of the functions of tern/formula.h, with the numbers that it names as arguments.
      */
     TERN_MODULE_FORMULA = 8u,
-    /* Children are numbered (Sequential, ModuleList): where one is removed those behind move up. */
+    /* Children are numbered (Sequential, ModuleList): if one is removed, the following ones move up. */
     TERN_MODULE_LIST = 16u
 };
 
@@ -141,8 +141,8 @@ TERN_API void tern_module_free(tern_module *module);
 /* ---- registering: in init, or after it ----------------------------------------------------------
  *
  * A name that is registered already gets what is given now (model.fc = ..., seq[1] = ...), in the place that
- * it had; the old tensor or module leaves the model and lives on. A member of the module's struct that holds
- * the old one holds the new one then, so that the module's own code uses it. A name that stands for another
+ * it had; the old tensor or module leaves the model and lives on. A member of the module's struct that held
+ * the old one is set to the new one, so that the module's own code uses it. A name that stands for another
  * kind of thing (a child, where a parameter is registered) is an error. A change that is refused, or runs out
  * of memory, changes nothing.
  *
@@ -185,17 +185,18 @@ TERN_API tern_module *tern_module_set(tern_module *module, const char *path, ter
 TERN_API tern_status tern_module_tie(tern_module *module, const char *path, const char *other);
 
 /*
- * del model.fc, del seq[1]: takes the child, parameter or buffer at the path away; a member of the struct
- * that held it is NULL. In a Sequential and a ModuleList those behind move up. What was removed lives as
- * long as before.
+ * del model.fc, del seq[1]: removes the child, parameter or buffer at the path; a member of the struct that
+ * held it becomes NULL. In a Sequential and a ModuleList the following children move up. What was removed
+ * lives as long as before.
  */
 TERN_API tern_status tern_module_remove(tern_module *module, const char *path);
 
 /*
- * Tells where the module's code looks for what is registered under the name: `member` is the address of a
- * tern_tensor * (of a child: tern_module *) and lives as long as the module. Needed for pointers outside of
- * the struct (an array of weights), for names registered with NULL that may get a tensor later, and where one
- * tensor has two members.
+ * Says which variable of the module's code holds what is registered under the name: `member` is the address of
+ * a tern_tensor * (of a child: a tern_module *), which must live as long as the module. When the name is
+ * registered again, the variable is updated. Members of the struct are found by themselves; call this for
+ * pointers outside of the struct (an array of weights), for names registered with NULL that may get a tensor
+ * later, and if two members hold the same tensor.
  *
  *     m->bias = tern_module_parameter(self, "bias", NULL);
  *     tern_module_member(self, "bias", &m->bias);
@@ -375,7 +376,7 @@ TERN_API tern_module *tern_nn_make(tern_ctx *ctx, const char *name, tern_value a
  * process. A different class with the same name is an error; registering the same class again is not. */
 TERN_API tern_status tern_nn_register(tern_ctx *ctx, const tern_module_class *cls);
 
-/* A class by name, NULL if there is none; the index-th class, NULL past the end. */
+/* A class by name; NULL if there is none. */
 TERN_API const tern_module_class *tern_nn_class(const char *name);
 
 /* The index-th class in alphabetical order, then those of your own; NULL past the end. */

@@ -36,7 +36,7 @@ typedef struct tern_optim tern_optim;
 /* Makes an optimizer of a module's parameters from PyTorch's notation, without params: "SGD(lr=0.01)". */
 TERN_API tern_optim *tern_optim_new(tern_module *module, const char *text);
 
-/* By name with named arguments (a dict, or none). */
+/* Makes an optimizer by its name ("SGD") with named arguments (a dict, or none). */
 TERN_API tern_optim *tern_optim_make(tern_ctx *ctx, tern_value params, const char *name,
                                      tern_value args);
 
@@ -215,7 +215,7 @@ TERN_API tern_optim *tern_adagrad_new(tern_ctx *ctx, tern_value params,
                                       const tern_adagrad_options *options);
 
 /* torch.optim.Adafactor (Shazeer and Stern 2018): keeps only the row and column means of a matrix's squared
- * gradients. Without eps.first (none) it is the dtype's machine epsilon. */
+ * gradients. If eps.first is none, it is the dtype's machine epsilon. */
 typedef struct tern_adafactor_options {
     size_t size;
     double lr, beta2_decay;
@@ -253,7 +253,7 @@ TERN_API tern_optim *tern_muon_new(tern_ctx *ctx, tern_value params,
                                    const tern_muon_options *options);
 
 /* torch.optim.LBFGS (Liu and Nocedal 1989), one group of parameters of one dtype on one device; stepped with
- * tern_optim_step_closure. Without max_eval (none) it is max_iter * 5 / 4. line_search_fn: NULL, or
+ * tern_optim_step_closure. If max_eval is none, it is max_iter * 5 / 4. line_search_fn: NULL, or
  * "strong_wolfe" (Nocedal and Wright 2006, algorithms 3.5 and 3.6). */
 typedef struct tern_lbfgs_options {
     size_t size;
@@ -271,9 +271,9 @@ typedef struct tern_lbfgs_options {
 TERN_API tern_optim *tern_lbfgs_new(tern_ctx *ctx, tern_value params,
                                     const tern_lbfgs_options *options);
 
-/* The other optimizers of PyTorch (Adadelta, Adamax, NAdam, RAdam, ASGD, Rprop) are made by tern_optim_new or
- * tern_optim_make; only SparseAdam is missing, since Tern has no sparse gradients. The index-th optimizer's
- * name, NULL past the end: */
+/* The name of the index-th optimizer, NULL past the end. Those without a function of their own here (Adadelta,
+ * Adamax, NAdam, RAdam, ASGD, Rprop) are made by tern_optim_new or tern_optim_make. Only SparseAdam is missing,
+ * since Tern has no sparse gradients. */
 TERN_API const char *tern_optim_name_at(size_t index);
 
 /* ---- gradient clipping (torch.nn.utils) ------------------------------------------------------ */
@@ -301,11 +301,12 @@ TERN_API tern_status tern_clip_grad_value(tern_ctx *ctx, tern_value params, doub
  * PyTorch's chainable formulas, computed in double. */
 typedef struct tern_sched tern_sched;
 
-/* "StepLR(step_size=3, gamma=0.1)", "SequentialLR([ConstantLR(0.1), ExponentialLR(0.9)], [3])",
+/* Makes a scheduler from PyTorch's notation: "StepLR(step_size=3, gamma=0.1)", "SequentialLR([ConstantLR(0.1), ExponentialLR(0.9)], [3])",
  * "LambdaLR('0.95 ** epoch')": lr_lambda is a formula in `epoch`. */
 TERN_API tern_sched *tern_sched_new(tern_optim *optim, const char *text);
 
-/* By name with named arguments (a dict, or none); inner schedulers are dicts {"name", "args"}. */
+/* Makes a scheduler by its name ("StepLR") with named arguments (a dict, or none); inner schedulers are dicts
+ * {"name": name, "args": dict}. */
 TERN_API tern_sched *tern_sched_make(tern_optim *optim, const char *name, tern_value args);
 
 /* StepLR: times gamma every step_size epochs. */
@@ -338,8 +339,8 @@ TERN_API tern_sched *tern_lambda_lr_new(tern_optim *optim, tern_lr_lambda lambda
 TERN_API tern_sched *tern_reduce_lr_on_plateau_new(tern_optim *optim, const char *mode,
                                                    double factor, int64_t patience);
 
-/* step(): call it after the optimizer's step, once per epoch (OneCycleLR and CyclicLR: once per batch). The log
- * (tern_on_log) is told where the first one comes before the optimizer's. */
+/* step(): call it after the optimizer's step, once per epoch (OneCycleLR and CyclicLR: once per batch). If the
+ * first one comes before the optimizer's, a warning is written to the log (tern_on_log). */
 TERN_API tern_status tern_sched_step(tern_sched *sched);
 
 /* step(metric) of ReduceLROnPlateau; other schedulers ignore the metric. */
@@ -348,7 +349,7 @@ TERN_API tern_status tern_sched_step_metric(tern_sched *sched, double metric);
 /* get_last_lr()[group]; NaN if there is no such group. */
 TERN_API double tern_sched_last_lr(const tern_sched *sched, size_t group);
 
-/* state_dict() and load_state_dict(): all attributes but the optimizer. */
+/* state_dict(): all attributes but the optimizer. */
 TERN_API tern_value tern_sched_state_dict(tern_sched *sched);
 
 /* load_state_dict(state): a state of another class of scheduler is an error and changes nothing. */

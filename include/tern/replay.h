@@ -47,8 +47,8 @@ typedef struct tern_replay tern_replay;
 
 /*
  * From now on, what the context launches is recorded. `inputs` are the tensors that differ from run to run: no
- * two may share memory unless they are one tensor, and none may require a gradient. They and the replay's device are those of the first
- * input; without inputs the context's default device. An error is latched if a capture is under way already.
+ * two may share memory unless they are the same tensor, and none may require a gradient. The replay uses the
+ * device of the inputs, or without inputs the context's default device. An error is latched if a capture is under way already.
  */
 TERN_API tern_status tern_capture_begin(tern_ctx *ctx, tern_tensor *const *inputs, size_t n_inputs);
 

@@ -13,7 +13,7 @@ add_test(NAME opencl-faults COMMAND bash ${CMAKE_CURRENT_SOURCE_DIR}/opencl/faul
 add_test(NAME opencl-linear COMMAND bash ${CMAKE_CURRENT_SOURCE_DIR}/cli/test_train_linear.sh opencl)
 # A driver compiles each kernel when it is first used, so that the whole suite takes long.
 add_test(NAME conformance-opencl COMMAND tern_command conformance --device opencl
-    --vectors ${CMAKE_CURRENT_SOURCE_DIR}/vectors --filter "training/*" --quiet)
+    --vectors ${CMAKE_CURRENT_SOURCE_DIR}/vectors --filter "training/*" --timeout 200 --quiet)
 add_test(NAME conformance-opencl-all COMMAND tern_command conformance --device opencl
     --vectors ${CMAKE_CURRENT_SOURCE_DIR}/vectors --sample 500 --timeout 200 --quiet)
 set_tests_properties(opencl-faults opencl-linear conformance-opencl conformance-opencl-all PROPERTIES
