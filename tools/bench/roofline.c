@@ -7,6 +7,8 @@
 #include "machine.h"
 #include "tern/memory.h"
 
+#include "tern/memory.h"
+
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
