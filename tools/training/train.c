@@ -42,8 +42,8 @@ static const option table[] = {
     {"force", OPTION_FLAG, NULL, NULL, "replace the run in that folder", AT(force), 0, 0, false},
     {"eager", OPTION_FLAG, NULL, NULL, "decide every step anew, with the same numbers", AT(eager),
      0, 0, false},
-    {"profile", OPTION_TEXT, "FILE", NULL, "write where the time went, with --eager", AT(profile),
-     0, 0, false},
+    {"profile", OPTION_TEXT, "FILE", NULL, "write a profile; its steps are not replayed",
+     AT(profile), 0, 0, false},
     {"no-plots", OPTION_FLAG, NULL, NULL, "draw no plots", AT(no_plots), 0, 0, false},
 };
 
