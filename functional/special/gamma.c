@@ -133,8 +133,8 @@ static const double bernoulli[] = {
     -3617.0 / 10670622842880000.0,
 };
 
-/* The sum of (k + q)^-s over k >= 0: terms up to 10, and Euler's and Maclaurin's formula for the
- * rest (DLMF 25.11.5). */
+/* The sum of (k + q)^-s over k >= 0: nine terms at least and those up to 10, and Euler's and Maclaurin's formula for
+ * the rest (DLMF 25.11.5), which needs k + q beyond s / 2 pi, or a rest that hardly counts. */
 static double zeta(double s, double q) {
     if (s == 1.0) return INFINITY;
     if (s < 1.0) return NAN;
@@ -142,16 +142,19 @@ static double zeta(double s, double q) {
     if (isnan(s) || isnan(q) || isinf(q)) return NAN;
     if (q <= 0.0 && s != floor(s)) return NAN;
     double sum = 0.0;
-    for (int k = 0; q < 10.0 && k < MAX_TERMS; k++, q += 1.0) {
+    for (int k = 0; (k < 9 || q < 10.0) && k < MAX_TERMS; k++, q += 1.0) {
         double term = tern_num_pow(q, -s), least = 0x1p-53 * sum;
         sum += term;
         if (k > 0 && -least < term && term < least) return sum; /* nothing follows that counts */
     }
-    double power = tern_num_pow(q, -s), factor = s * power / q;
+    /* The factors s (s + 1) .. and the powers of q are kept apart: past the range of both, a huge s gives inf times
+     * 0, NaN, as in PyTorch. */
+    double power = tern_num_pow(q, -s), factor = s;
     sum += power * q / (s - 1.0) + 0.5 * power;
     for (int k = 0; k < (int)(sizeof bernoulli / sizeof *bernoulli); k++) {
-        sum += bernoulli[k] * factor;
-        factor *= (s + 2.0 * k + 1.0) * (s + 2.0 * k + 2.0) / (q * q);
+        power /= k == 0 ? q : q * q;
+        sum += bernoulli[k] * (factor * power);
+        factor *= (s + 2.0 * k + 1.0) * (s + 2.0 * k + 2.0);
     }
     return sum;
 }

@@ -73,6 +73,12 @@ Test(special, zeta_and_polygamma_at_known_places) {
     cr_assert_float_eq(tern_item(tern_polygamma(1, one)), pi * pi / 6, 1e-14);
     cr_assert_float_eq(tern_item(tern_polygamma(3, one)), pi * pi * pi * pi / 15, 1e-12);
     cr_assert(isinf(tern_item(tern_zeta(one, one))));
+    tern_tensor *huge = tern_mul_scalar(one, 1e30);
+    cr_assert(isnan(tern_item(tern_zeta(huge, tern_mul_scalar(one, 2)))));
+    cr_assert_eq(tern_item(tern_zeta(huge, one)), 1);
+    cr_assert_float_eq(tern_item(tern_zeta(tern_mul_scalar(one, 200), tern_mul_scalar(one, 20))) *
+                           1e261,
+                       6.2234, 1e-4);
 }
 
 /* erfcx erfc: the asymptotic series and the product meet at 10 */
