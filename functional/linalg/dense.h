@@ -19,6 +19,10 @@ void tern_dense_product(const double *a, const double *b, double *c, int64_t m, 
  * of the first leading minor that is not positive. */
 int32_t tern_dense_cholesky(double *a, int64_t n);
 
+/* The lower triangle of l[n, n], whose diagonal has no zero, becomes the inverse of L L^T, whole. Zeros above the
+ * diagonal meet nothing, so that an infinity of L stays within its part. `inverse`: n * n doubles to work in. */
+void tern_dense_cholesky_inverse(double *l, double *inverse, int64_t n);
+
 /* b[n, m] becomes the solution of a x = b, by the upper or lower triangle of a[n, n]; `unit`: a diagonal
  * of ones, which is not read. */
 void tern_dense_solve_triangular(const double *a, double *b, int64_t n, int64_t m, bool upper,

@@ -13,19 +13,42 @@
 
 /* ---- QR ---- */
 
+/* The length of the column x[0], x[stride] ..: the squares are of x over the largest so far, so that they neither
+ * overflow nor vanish. One infinity is infinite, two are inf / inf, NaN. */
+static double column_length(const double *x, int64_t count, int64_t stride) {
+    double scale = 0.0, squares = 1.0;
+    for (int64_t i = 0; i < count; i++) {
+        double size = fabs(x[i * stride]);
+        if (size == 0.0) continue;
+        double ratio = scale < size ? scale / size : size / scale;
+        squares = scale < size ? 1.0 + squares * ratio * ratio : squares + ratio * ratio;
+        if (scale < size || scale == 0.0) scale = size;
+    }
+    return scale == 0.0 ? 0.0 : scale * sqrt(squares);
+}
+
+/* sqrt(head^2 + length^2), where a head of NaN counts as the length, as in LAPACK's lapy2 */
+static double hypotenuse(double head, double length) {
+    double larger = head > length ? head : length, smaller = head < length ? head : length;
+    return smaller == 0.0 ? larger : larger * sqrt(1.0 + smaller / larger * (smaller / larger));
+}
+
+/* H = I - tau v v^T with H x = (beta, 0 ..), for the column x[0], x[stride] ..: beta replaces x[0], and v, but for
+ * its leading one, what follows. Returns tau: 0 where only zeros follow. As LAPACK's larfg; -0 counts as positive. */
+static double make_reflector(double *x, int64_t count, int64_t stride) {
+    double head = x[0], length = column_length(x + stride, count - 1, stride);
+    if (length == 0.0) return 0.0;
+    double beta = hypotenuse(fabs(head), length);
+    if (head >= 0.0) beta = -beta;
+    for (int64_t i = 1; i < count; i++) x[i * stride] /= head - beta;
+    x[0] = beta;
+    return (beta - head) / beta;
+}
+
 void tern_dense_qr(double *a, double *tau, int64_t m, int64_t n) {
     int64_t steps = m < n ? m : n;
     for (int64_t k = 0; k < steps; k++) {
-        double scale = 0.0, squares = 0.0, head = a[k * n + k];
-        for (int64_t i = k + 1; i < m; i++) scale = fmax(scale, fabs(a[i * n + k]));
-        tau[k] = 0.0;
-        if (scale == 0.0) continue;
-        scale = fmax(scale, fabs(head));
-        for (int64_t i = k; i < m; i++) squares += a[i * n + k] / scale * (a[i * n + k] / scale);
-        double beta = -copysign(scale * sqrt(squares), head);
-        tau[k] = (beta - head) / beta;
-        for (int64_t i = k + 1; i < m; i++) a[i * n + k] /= head - beta;
-        a[k * n + k] = beta;
+        tau[k] = make_reflector(a + k * n + k, m - k, n);
         for (int64_t j = k + 1; j < n; j++) {
             double sum = a[k * n + j];
             for (int64_t i = k + 1; i < m; i++) sum += a[i * n + k] * a[i * n + j];

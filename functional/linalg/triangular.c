@@ -34,6 +34,28 @@ int32_t tern_dense_cholesky(double *a, int64_t n) {
     return info;
 }
 
+/* Below column j of L^-1 is -M l / L_jj, where M is the inverse of what is below and right of j. */
+static void invert_lower(const double *l, double *inverse, int64_t n) {
+    for (int64_t j = n - 1; j >= 0; j--) {
+        inverse[j * n + j] = 1.0 / l[j * n + j];
+        for (int64_t i = j + 1; i < n; i++) {
+            double sum = 0.0;
+            for (int64_t k = j + 1; k <= i; k++) sum += inverse[i * n + k] * l[k * n + j];
+            inverse[i * n + j] = -sum * inverse[j * n + j];
+        }
+    }
+}
+
+void tern_dense_cholesky_inverse(double *l, double *inverse, int64_t n) {
+    invert_lower(l, inverse, n);
+    for (int64_t i = 0; i < n; i++)
+        for (int64_t j = 0; j <= i; j++) {
+            double sum = 0.0;
+            for (int64_t k = i; k < n; k++) sum += inverse[k * n + i] * inverse[k * n + j];
+            l[i * n + j] = l[j * n + i] = sum;
+        }
+}
+
 void tern_dense_solve_triangular(const double *a, double *b, int64_t n, int64_t m, bool upper,
                                  bool unit) {
     for (int64_t step = 0; step < n; step++) {

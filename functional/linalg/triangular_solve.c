@@ -168,11 +168,34 @@ tern_value tern_op_cholesky_solve(tern_opcall *call) {
                                        ARG_BOOL(tern_arg_bool(call, 2, false))));
 }
 
+/* The position, from 1, of the first zero on the diagonal; 0 for none. */
+static int32_t zero_on_diagonal(const double *a, int64_t n) {
+    for (int64_t i = 0; i < n; i++)
+        if (a[i * n + i] == 0.0) return (int32_t)(i + 1);
+    return 0;
+}
+
+/* cholesky_inverse(input, upper): (L L^T)^-1, or (U^T U)^-1 */
 tern_value tern_op_cholesky_inverse(tern_opcall *call) {
-    tern_tensor *factor = tern_arg_tensor(call, 0);
-    if (!tern_expect_matrices(call, factor, "input", true)) return tern_none();
-    tern_tensor *eye = tern_identity_like(factor, tern_rows(factor));
-    return tern_result(call, solve_by_factor(eye, factor, tern_arg_bool(call, 1, false)));
+    tern_tensor *x = tern_arg_tensor(call, 0);
+    if (!tern_expect_matrices(call, x, "input", true)) return tern_none();
+    tern_dtype dtype = BODY(x)->dtype;
+    int64_t n = tern_rows(x);
+    tern_batch l, space = {0};
+    int32_t *zeros = NULL;
+    if (tern_batch_of(call, tern_arg_bool(call, 1, false) ? tern_mt(x) : x, &l)) {
+        space = tern_batch_like(call, &l, n, n);
+        zeros = tern_batch_space(call, &l, 1, sizeof *zeros);
+    }
+    for (int64_t i = 0; zeros && i < l.count; i++)
+        zeros[i] = zero_on_diagonal(l.data + i * n * n, n);
+    if (space.data && zeros &&
+        tern_check_infos(call, zeros, l.count, "the factor has a zero on its diagonal"))
+        for (int64_t i = 0; i < l.count; i++)
+            tern_dense_cholesky_inverse(l.data + i * n * n, space.data + i * n * n, n);
+    tern_host_give(call->ctx, space.data);
+    tern_host_give(call->ctx, zeros);
+    return tern_result(call, tern_batch_matrices(call, &l, dtype));
 }
 
 void tern_grad_cholesky_inverse(tern_node *node, tern_tensor *const *grad_out,

@@ -28,7 +28,7 @@ TERN_API tern_tensor *tern_cholesky_ex(tern_tensor *input, bool upper, tern_tens
 /* torch.cholesky_solve: the solution of A x = input by a Cholesky factor of A. */
 TERN_API tern_tensor *tern_cholesky_solve(tern_tensor *input, tern_tensor *input2, bool upper);
 
-/* torch.cholesky_inverse: the inverse of a matrix by its Cholesky factor. */
+/* torch.cholesky_inverse: the inverse of a matrix by its Cholesky factor, whose diagonal must have no zero. */
 TERN_API tern_tensor *tern_cholesky_inverse(tern_tensor *input, bool upper);
 
 /* linalg.solve_triangular: the solution of input x = b (x input = b without `left`), where one triangle of `input` is

@@ -221,3 +221,47 @@ Test(linalg, what_is_not_finite_gives_nan) {
     cr_assert(isnan(tern_item(tern_sum(tern_eigvalsh(a, "L")))));
     cr_assert(isnan(tern_item(tern_sum(tern_matrix_exp(a)))));
 }
+
+/* ---- infinities and NaN ---- */
+
+static void expect_all(tern_tensor *got, const double *want, int64_t count, const char *what) {
+    double all[16];
+    cr_assert_eq(tern_to_doubles(got, all, (size_t)count), TERN_OK, "%s: %s", what,
+                 tern_error(ctx));
+    for (int64_t i = 0; i < count; i++)
+        cr_assert(all[i] == want[i] || (isnan(all[i]) && isnan(want[i])) ||
+                      fabs(all[i] - want[i]) < 1e-12,
+                  "%s: element %lld is %.17g, not %.17g", what, (long long)i, all[i], want[i]);
+}
+#define EXPECT(got, ...)                                                                           \
+    expect_all(got, (const double[]){__VA_ARGS__},                                                 \
+               (int64_t)(sizeof((const double[]){__VA_ARGS__}) / sizeof(double)), #got)
+
+static tern_tensor *two_by_two(double a, double b, double c, double d) {
+    return tern_from_data(ctx, (double[]){a, b, c, d}, TERN_SHAPE(2, 2), TERN_FLOAT64);
+}
+
+/* A reflector of LAPACK's larfg. One without effect multiplies all the same: 0 times inf is NaN. */
+Test(linalg, reflectors_of_what_is_not_finite) {
+    tern_tensor *tau, *root = tern_sqrt(tern_full(ctx, TERN_SHAPE(1), 2, TERN_FLOAT64));
+    double two = tern_item(root);
+    EXPECT(tern_geqrf(two_by_two(-0.0, 0, 1, 0), &tau), -1, 0, 1, 0);
+    EXPECT(tau, 1, 0);
+    EXPECT(tern_geqrf(two_by_two(-INFINITY, 0, -1, 1), &tau), INFINITY, NAN, 0, NAN);
+    EXPECT(tau, NAN, 0);
+    EXPECT(tern_geqrf(two_by_two(1, 0, INFINITY, 1), &tau), -INFINITY, NAN, NAN, NAN);
+    EXPECT(tern_geqrf(two_by_two(NAN, 0, 1, 1), &tau), two, NAN, NAN, NAN);
+    EXPECT(tern_geqrf(two_by_two(2, INFINITY, 0, 1), &tau), 2, NAN, 0, NAN);
+    EXPECT(tau, 0, 0);
+}
+
+Test(linalg, an_infinite_factor_of_cholesky_stays_within_its_part) {
+    EXPECT(tern_cholesky_inverse(two_by_two(NAN, 7, 1, 2), false), NAN, NAN, NAN, 0.25);
+    EXPECT(tern_cholesky_inverse(two_by_two(1, 7, INFINITY, 2), false), INFINITY, -INFINITY,
+           -INFINITY, 0.25);
+    EXPECT(tern_cholesky_inverse(two_by_two(1, INFINITY, 7, 2), true), INFINITY, -INFINITY,
+           -INFINITY, 0.25);
+    tern_cholesky_inverse(two_by_two(1, 0, 1, 0), false);
+    expect_error("cholesky_inverse: (Batch element 0): the factor has a zero on its diagonal (at "
+                 "position 2)");
+}
