@@ -147,6 +147,10 @@ tern_value tern_op_gradient(tern_opcall *call) {
 
 /* ---- renorm, pdist ---- */
 
+static tern_tensor *norm_over(tern_tensor *x, double p, tern_shape dims) {
+    return TERN_CALL(vector_norm, ARG_TENSOR(x), ARG_FLOAT(p), ARG_SHAPE(dims), ARG_BOOL(true));
+}
+
 /* renorm(input, p, dim, maxnorm): slices along dim whose norm is above maxnorm are scaled to it */
 tern_value tern_op_renorm(tern_opcall *call) {
     tern_tensor *x = tern_arg_tensor(call, 0);
@@ -164,11 +168,13 @@ tern_value tern_op_renorm(tern_opcall *call) {
     tern_shape others = {0, {0}};
     for (int d = 0; d < BODY(x)->rank; d++)
         if (d != dim) others.dim[others.rank++] = d;
-    tern_tensor *norm =
-        TERN_CALL(vector_norm, ARG_TENSOR(wide), ARG_FLOAT(p), ARG_SHAPE(others), ARG_BOOL(true));
-    tern_tensor *scale = FORMULA(call->ctx, "where(n > m, m / (n + 1e-7), 1)", "n m",
-                                 ARG_TENSOR(norm), ARG_FLOAT(most));
-    return tern_narrowed(call, tern_mul(wide, scale));
+    /* A slice that stays as it is has no gradient through its norm, which may be NaN: that is of zeros then. */
+    tern_tensor *norm = norm_over(tern_detach(wide), p, others);
+    tern_tensor *stays = tern_logical_not(tern_gt_scalar(norm, most));
+    tern_tensor *moves = tern_fill_where(wide, stays, 0.0);
+    tern_tensor *scale = FORMULA(call->ctx, "m / (n + 1e-7)", "n m",
+                                 ARG_TENSOR(norm_over(moves, p, others)), ARG_FLOAT(most));
+    return tern_narrowed(call, tern_where(stays, wide, tern_mul(moves, scale)));
 }
 
 /* nn.functional.pdist(input, p=2): the distances of rows i < j, [n (n - 1) / 2] */

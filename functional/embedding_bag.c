@@ -1,4 +1,5 @@
 /* embedding_bag.c: sums, means or maxima of rows of a table, bag by bag. */
+#include <math.h>
 #include <string.h>
 
 #include "core/ops/compose.h"
@@ -91,14 +92,44 @@ static tern_tensor *summed(const bags *b, tern_tensor *rows) {
                      ARG_TENSOR(rows));
 }
 
+/* The smallest of x in each bag, of x's shape with the bags in front; n, beyond every position, in an empty one. */
+static tern_tensor *least(const bags *b, tern_tensor *x, tern_tensor *of, int64_t n) {
+    tern_shape shape = tern_shape_of(x);
+    shape.dim[0] = b->count;
+    tern_tensor *start = TERN_CALL_CTX(b->call->ctx, full, ARG_SHAPE(shape), ARG_INT(n));
+    return TERN_CALL(scatter_reduce, ARG_TENSOR(tern_to_device(start, tern_device_of(x))),
+                     ARG_INT(0), ARG_TENSOR(of), ARG_TENSOR(x), tern_text("amin"), ARG_BOOL(true));
+}
+
+/*
+ * The maxima. PyTorch takes a bag's first element and then each that is greater, so the first of equals gets the
+ * gradient, and a NaN counts only where it is first.
+ */
+static tern_tensor *maxima(const bags *b, tern_tensor *rows) {
+    int64_t n = BODY(rows)->shape[0], width = BODY(rows)->shape[1];
+    tern_shape wide = TERN_SHAPE(n, width);
+    tern_tensor *seen = tern_detach(rows), *of = tern_expand(tern_unsqueeze(b->of, 1), wide);
+    tern_tensor *place = positions(b, n),
+                *first = tern_index_select(least(b, place, b->of, n), 0, b->of);
+    tern_tensor *later = tern_unsqueeze(TERN_CALL(gt, ARG_TENSOR(place), ARG_TENSOR(first)), 1);
+    seen = tern_fill_where(seen, tern_logical_and(tern_isnan(seen), later), -INFINITY);
+    tern_tensor *most =
+        TERN_CALL(scatter_reduce, ARG_TENSOR(zeros(b, rows)), ARG_INT(0), ARG_TENSOR(of),
+                  ARG_TENSOR(seen), tern_text("amax"), ARG_BOOL(false));
+    most = tern_index_select(most, 0, b->of);
+    tern_tensor *lower = TERN_CALL(lt, ARG_TENSOR(seen), ARG_TENSOR(most));
+    lower = tern_logical_or(lower, tern_logical_and(tern_isnan(most), later));
+    tern_tensor *chosen =
+        TERN_CALL(masked_fill, ARG_TENSOR(tern_expand(tern_unsqueeze(place, 1), wide)),
+                  ARG_TENSOR(lower), ARG_INT(n));
+    tern_tensor *empty = TERN_CALL(new_zeros, ARG_TENSOR(rows), ARG_SHAPE(TERN_SHAPE(1, width)));
+    return tern_gather(tern_cat((tern_tensor *[]){rows, empty}, 2, 0), 0, least(b, chosen, of, n));
+}
+
 /* An empty bag is zero in every mode. */
 static tern_tensor *reduced(const bags *b, tern_tensor *rows) {
     if (strcmp(b->mode, "sum") == 0) return summed(b, rows);
-    if (strcmp(b->mode, "max") == 0) {
-        tern_tensor *of = tern_expand(tern_unsqueeze(b->of, 1), tern_shape_of(rows));
-        return TERN_CALL(scatter_reduce, ARG_TENSOR(zeros(b, rows)), ARG_INT(0), ARG_TENSOR(of),
-                         ARG_TENSOR(rows), tern_text("amax"), ARG_BOOL(false));
-    }
+    if (strcmp(b->mode, "max") == 0) return maxima(b, rows);
     tern_tensor *sizes = summed(b, tern_ones_like(tern_narrow(tern_detach(rows), 1, 0, 1)));
     return tern_div(summed(b, rows), tern_at_least(sizes, 1.0));
 }

@@ -144,6 +144,17 @@ static tern_tensor *window_index(tern_opcall *call, const tern_tensor *x, const 
     return out;
 }
 
+/* Which of each window [planes, places, window] is the largest, as [planes, places, 1]: the first of equals, or the
+ * last NaN, where PyTorch's loop ends. */
+static tern_tensor *largest_of(tern_opcall *call, tern_tensor *windows, int64_t window) {
+    tern_tensor *which, *none = tern_full_like(windows, -1.0);
+    tern_max_dim(windows, 2, true, &which);
+    tern_tensor *places = tern_to_device(tern_arange_i64(call->ctx, window), tern_device_of(which));
+    tern_tensor *nan = tern_where(tern_isnan(windows), places, tern_to_dtype(none, TERN_INT64));
+    tern_tensor *last = TERN_CALL(amax, ARG_TENSOR(nan), ARG_INT(2), ARG_BOOL(true));
+    return tern_where(TERN_CALL(ge, ARG_TENSOR(last), ARG_INT(0)), last, which);
+}
+
 /* The largest of each window, and where it is in its plane. */
 static tern_value pool(tern_opcall *call, int spatial) {
     tern_tensor *x = tern_arg_tensor(call, 0), *both[2];
@@ -155,11 +166,11 @@ static tern_value pool(tern_opcall *call, int spatial) {
     tern_shape shape = tern_shape_of(x), windows = TERN_SHAPE(f.planes, f.places, f.window);
     for (int d = 0; d < spatial; d++) shape.dim[shape.rank - spatial + d] = f.out[d];
     tern_tensor *planes = tern_reshape(x, TERN_SHAPE(f.planes, elements));
-    tern_tensor *values = tern_reshape(tern_gather(planes, 1, index), windows), *which;
-    both[0] = tern_reshape(tern_max_dim(values, 2, false, &which), shape);
+    tern_tensor *values = tern_reshape(tern_gather(planes, 1, index), windows);
+    tern_tensor *which = largest_of(call, tern_detach(values), f.window);
+    both[0] = tern_reshape(tern_gather(values, 2, which), shape);
     if (!tern_arg_bool(call, 4, false)) return tern_result(call, both[0]);
-    index = tern_gather(tern_reshape(index, windows), 2, tern_unsqueeze(which, 2));
-    both[1] = tern_reshape(index, shape);
+    both[1] = tern_reshape(tern_gather(tern_reshape(index, windows), 2, which), shape);
     return call->ctx->status == TERN_OK ? tern_tensors_value(call->ctx, both, 2) : tern_none();
 }
 

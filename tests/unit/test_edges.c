@@ -374,3 +374,42 @@ Test(edges, a_norm_of_order_0_counts) {
     EXPECT(tern_clip_grad_norm(ctx, both, 1, 0, false), 2);
     EXPECT(tern_grad_of(y), 4 / (2 + 1e-6));
 }
+
+/* ---- which element counts ---- */
+
+static tern_tensor *matrix(int64_t rows, const double *values, int64_t count) {
+    return tern_requires_grad(tern_reshape(vector(values, count), TERN_SHAPE(rows, -1)), true);
+}
+#define MATRIX(rows, ...)                                                                          \
+    matrix(rows, (const double[]){__VA_ARGS__}, LENGTH(((const double[]){__VA_ARGS__})))
+
+Test(edges, the_largest_of_a_bag_is_the_first_of_equals_and_nan_where_it_is_first) {
+    tern_tensor *weight = MATRIX(3, 3, NAN, 3, 1, -1, 2);
+    tern_tensor *index = tern_to_dtype(VECTOR(0, 1, 2, 1, 0), TERN_INT64);
+    tern_tensor *offsets = tern_to_dtype(VECTOR(0, 3, 5), TERN_INT64);
+    tern_tensor *out = CALL_TENSOR("nn.functional.embedding_bag", T(index), T(weight), T(offsets),
+                                   tern_none(), tern_float(2), tern_bool(false), tern_text("max"));
+    EXPECT(out, 3, NAN, 3, 1, 0, 0);
+    tern_backward(tern_sum(out));
+    EXPECT(tern_grad_of(weight), 1, 1, 1, 1, 0, 0);
+}
+
+Test(edges, fractional_pooling_takes_the_last_nan_and_the_first_maximum) {
+    tern_tensor *x = MATRIX(3, 1, NAN, NAN, 0, 2, 2, 1, 0, 0, 0, 0, 0);
+    tern_tensor *samples = tern_zeros(ctx, TERN_SHAPE(1, 1, 2), TERN_FLOAT64);
+    tern_value both = CALL("nn.functional.fractional_max_pool2d", T(tern_unsqueeze(x, 0)),
+                           tern_int(2), tern_int(2), tern_none(), tern_bool(true), T(samples));
+    EXPECT(tern_value_at(both, 0).as.tensor, NAN, NAN, 2, 1);
+    EXPECT(tern_value_at(both, 1).as.tensor, 1, 2, 4, 6);
+    tern_backward(tern_sum(tern_value_at(both, 0).as.tensor));
+    EXPECT(tern_grad_of(x), 0, 1, 1, 0, 1, 0, 1, 0, 0, 0, 0, 0);
+}
+
+Test(edges, what_renorm_leaves_has_no_gradient_through_its_norm) {
+    tern_tensor *x = MATRIX(2, 3, 4, 0, 0, NAN, INFINITY);
+    tern_tensor *out = tern_renorm(x, 2, 0, 1);
+    EXPECT(tern_select(out, 0, 1), 0, NAN, INFINITY);
+    tern_backward(tern_sum(out));
+    double length = 5 + 1e-7, along = 7 / (5 * length);
+    EXPECT(tern_grad_of(x), (1 - 3 * along) / length, (1 - 4 * along) / length, 1 / length, 1, 1, 1);
+}
