@@ -27,6 +27,13 @@ tern_tensor *tern_gaussian_nll_loss(tern_tensor *input, tern_tensor *target, ter
 }
 
 /* ---- classes -------------------------------------------------------------------------------- */
+tern_tensor *tern_ctc_loss(tern_tensor *log_probs, tern_tensor *targets, tern_tensor *input_lengths,
+                           tern_tensor *target_lengths, int64_t blank, tern_reduction reduction,
+                           bool zero_infinity) {
+    return TERN_CALL(ctc_loss, ARG_TENSOR(log_probs), ARG_TENSOR(targets),
+                     ARG_TENSOR(input_lengths), ARG_TENSOR(target_lengths), ARG_INT(blank),
+                     tern_reduction_value(reduction), ARG_BOOL(zero_infinity));
+}
 tern_tensor *tern_nll_loss_weighted(tern_tensor *input, tern_tensor *target, tern_tensor *weight,
                                     int64_t ignore_index, tern_reduction reduction) {
     return TERN_CALL(nll_loss, ARG_TENSOR(input), ARG_TENSOR(target), ARG_TENSOR(weight),

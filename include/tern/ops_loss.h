@@ -55,6 +55,15 @@ TERN_API tern_tensor *tern_gaussian_nll_loss(tern_tensor *input, tern_tensor *ta
 
 /* ---- classes -------------------------------------------------------------------------------- */
 
+/* nn.functional.ctc_loss, connectionist temporal classification: -log of the probability of all alignments of a
+ * sequence of labels to the steps. log_probs [T, N, C] or [T, C] of a floating dtype; targets [N, S], [S], or all
+ * labels in a row; input_lengths and target_lengths [N] of integers, up to T and S. The mean divides each loss by its
+ * number of labels. A target without an alignment gives inf and a gradient of NaN, or 0 (zero_infinity). PyTorch's
+ * defaults: blank 0, false. Lengths and targets are read on the host. */
+TERN_API tern_tensor *tern_ctc_loss(tern_tensor *log_probs, tern_tensor *targets,
+                                    tern_tensor *input_lengths, tern_tensor *target_lengths,
+                                    int64_t blank, tern_reduction reduction, bool zero_infinity);
+
 /* -input[target]: input [N, C, ...] of log-probabilities, target [N, ...] of int64 class indices; -100 is
  * ignored. */
 TERN_API tern_tensor *tern_nll_loss(tern_tensor *input, tern_tensor *target,

@@ -131,9 +131,6 @@ extern const tern_module_class tern_conv_transpose1d_class;
 extern const tern_module_class tern_conv_transpose2d_class;
 extern const tern_module_class tern_conv_transpose3d_class;
 
-/* ---- ctc.c ---- */
-extern const tern_module_class tern_ctc_loss_class;
-
 /* ---- distance.c ---- */
 extern const tern_module_class tern_cosine_similarity_class;
 extern const tern_module_class tern_pairwise_distance_class;
@@ -195,6 +192,7 @@ extern const tern_module_class tern_mse_loss_class;
 extern const tern_module_class tern_smooth_l1_loss_class;
 extern const tern_module_class tern_huber_loss_class;
 extern const tern_module_class tern_nll_loss_class;
+extern const tern_module_class tern_ctc_loss_class;
 extern const tern_module_class tern_cross_entropy_loss_class;
 extern const tern_module_class tern_bce_loss_class;
 extern const tern_module_class tern_bce_with_logits_loss_class;

@@ -112,6 +112,11 @@ const tern_module_class tern_nll_loss_class = {
          "bool? reduce=None, str reduction='mean')"),
     .init = weighted_init, PAIR,
     .operation = "nn.functional.nll_loss weight ignore_index reduction"};
+const tern_module_class tern_ctc_loss_class = {
+    LOSS("CTCLoss(int blank=0, str reduction='mean', bool zero_infinity=False)"), .init = loss_init,
+    .call_schema = "forward(Tensor log_probs, Tensor targets, Tensor|int[] input_lengths, "
+                   "Tensor|int[] target_lengths)",
+    .operation = "nn.functional.ctc_loss blank reduction zero_infinity"};
 const tern_module_class tern_cross_entropy_loss_class = {
     LOSS("CrossEntropyLoss(Tensor? weight=None, bool? size_average=None, int ignore_index=-100, "
          "bool? reduce=None, str reduction='mean', float label_smoothing=0.0)"),

@@ -411,5 +411,6 @@ Test(edges, what_renorm_leaves_has_no_gradient_through_its_norm) {
     EXPECT(tern_select(out, 0, 1), 0, NAN, INFINITY);
     tern_backward(tern_sum(out));
     double length = 5 + 1e-7, along = 7 / (5 * length);
-    EXPECT(tern_grad_of(x), (1 - 3 * along) / length, (1 - 4 * along) / length, 1 / length, 1, 1, 1);
+    EXPECT(tern_grad_of(x), (1 - 3 * along) / length, (1 - 4 * along) / length, 1 / length, 1, 1,
+           1);
 }
