@@ -1,4 +1,5 @@
 /* nn.c: the C functions of tern/ops_nn.h that do not stand beside their operation. */
+#include "results.h"
 #include "typed.h"
 
 /* 0 means the kernel's size: the row's default. */
@@ -312,6 +313,21 @@ tern_tensor *tern_upsample_bilinear(tern_tensor *input, tern_shape size) {
 }
 
 /* ---- attention ------------------------------------------------------------------------------ */
+tern_tensor *tern_multi_head_attention_forward(
+    tern_tensor *query, tern_tensor *key, tern_tensor *value, int64_t embed_dim_to_check,
+    int64_t num_heads, tern_tensor *in_proj_weight, tern_tensor *in_proj_bias, tern_tensor *bias_k,
+    tern_tensor *bias_v, bool add_zero_attn, double dropout_p, tern_tensor *out_proj_weight,
+    tern_tensor *out_proj_bias, bool training, tern_tensor *key_padding_mask,
+    tern_tensor *attn_mask, tern_tensor **out_weights) {
+    tern_value all = TERN_CALL_VALUE(
+        multi_head_attention_forward, ARG_TENSOR(query), ARG_TENSOR(key), ARG_TENSOR(value),
+        ARG_INT(embed_dim_to_check), ARG_INT(num_heads), ARG_TENSOR(in_proj_weight),
+        ARG_TENSOR(in_proj_bias), ARG_TENSOR(bias_k), ARG_TENSOR(bias_v), ARG_BOOL(add_zero_attn),
+        ARG_FLOAT(dropout_p), ARG_TENSOR(out_proj_weight), ARG_TENSOR(out_proj_bias),
+        ARG_BOOL(training), ARG_TENSOR(key_padding_mask), ARG_BOOL(out_weights != NULL),
+        ARG_TENSOR(attn_mask));
+    return RESULTS(query, all, out_weights);
+}
 tern_tensor *tern_scaled_dot_product_attention_with(tern_tensor *query, tern_tensor *key,
                                                     tern_tensor *value, tern_tensor *attn_mask,
                                                     double dropout_p, bool is_causal, double scale,

@@ -371,6 +371,26 @@ TERN_API tern_tensor *tern_scaled_dot_product_attention_with(tern_tensor *query,
                                                              double dropout_p, bool is_causal,
                                                              double scale, bool enable_gqa);
 
+/*
+ * nn.functional.multi_head_attention_forward: query, key and value through their projections, attention by num_heads
+ * heads, and the last projection. query [L, N, E] or [L, E], key and value [S, N, E] or [S, E], all of one floating
+ * dtype, E = embed_dim_to_check, a multiple of num_heads; the result has query's shape. What lies batch first in
+ * memory (a transposed [N, L, E]) is worked on without a copy.
+ *
+ * in_proj_weight [3 E, E]; in_proj_bias [3 E] or NULL; bias_k and bias_v, [E] or [1, 1, E] or NULL, are one more key
+ * and value for every sequence, and add_zero_attn adds one of zeros; out_proj_weight [E2, E] or NULL for no
+ * projection; out_proj_bias or NULL. dropout_p counts while training. key_padding_mask [N, S] or [S] and attn_mask
+ * [L, S] or [N num_heads, L, S], bool (true hides) or added, may be NULL. The weights, averaged over the heads,
+ * [N, L, S], go to *out_weights; without that, the device's own attention runs, which keeps none. The call by name
+ * takes separate weights for query, key and value, static keys and values, and gives weights by head.
+ */
+TERN_API tern_tensor *tern_multi_head_attention_forward(
+    tern_tensor *query, tern_tensor *key, tern_tensor *value, int64_t embed_dim_to_check,
+    int64_t num_heads, tern_tensor *in_proj_weight, tern_tensor *in_proj_bias, tern_tensor *bias_k,
+    tern_tensor *bias_v, bool add_zero_attn, double dropout_p, tern_tensor *out_proj_weight,
+    tern_tensor *out_proj_bias, bool training, tern_tensor *key_padding_mask,
+    tern_tensor *attn_mask, tern_tensor **out_weights);
+
 #ifdef __cplusplus
 }
 #endif

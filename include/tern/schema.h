@@ -20,7 +20,7 @@
 extern "C" {
 #endif
 
-#define TERN_SCHEMA_MAX_ARGS 24
+#define TERN_SCHEMA_MAX_ARGS 25
 
 /* One argument of a signature. */
 typedef struct tern_schema_arg {
@@ -52,7 +52,7 @@ typedef struct tern_schema {
     char name[64]; /* "max" of "max:dim(...)": the part after ':' distinguishes overloads */
     tern_schema_arg args[TERN_SCHEMA_MAX_ARGS];
     int n_args;
-    char text[600]; /* names and defaults point into it: do not copy a schema by value */
+    char text[720]; /* names and defaults point into it: do not copy a schema by value */
 } tern_schema;
 
 /* Parses a signature; false if it is malformed (an error in Tern's own tables). */

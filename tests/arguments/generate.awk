@@ -96,14 +96,19 @@ function type_of(argument) {
     return trim(argument)
 }
 
+# Whether an argument is where a result goes. A tensor is never one: out_proj_weight is given.
+function is_output(name, type) {
+    return name ~ /^out_/ && type ~ /\*$/ && type != "tern_tensor *"
+}
+
 # The legal expression of an argument; the kind goes to the global found_kind.
 function expression(fn, name, type) {
     if (!(type in kind)) fail(fn ": no line for the type '" type "'")
     found_kind = kind[type]
-    if (name ~ /^out_/ && type ~ /\*$/) found_kind = "POINTER"
+    if (is_output(name, type)) found_kind = "POINTER"
     if ((fn "." name) in legal) return legal[fn "." name]
     if (("." name) in legal) return legal["." name]
-    if (name ~ /^out_/ && type ~ /\*$/) return legal[".out"]
+    if (is_output(name, type)) return legal[".out"]
     return legal[type]
 }
 
@@ -123,7 +128,7 @@ function by_name(fn, list, n, result,    id, all, i, name, row, type, lines, fur
         row = name
         if (name == "dims" && !index(all, " dims ")) row = "dim"
         if (name == "ctx" || name == "count") continue
-        if (name ~ /^out_/) { further = further ", *a_" name; outputs++; continue }
+        if (is_output(name, type)) { further = further ", *a_" name; outputs++; continue }
         if (!index(all, " " row " ")) return ""
         gsub(/[ *]+/, "_", type)
         sub(/^const_/, "", type)
