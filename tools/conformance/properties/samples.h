@@ -44,7 +44,7 @@ typedef struct setting {
     bool edges; /* edge values in the place of numbers */
 } setting;
 
-enum { MOST_TENSORS = 8 };
+enum { MOST_TENSORS = 12 };
 
 /* Arguments that lie on no device yet, in the open scope of the context that drew them. */
 typedef struct drawn {
