@@ -6,6 +6,7 @@
 
 #include "core/ops/compose.h"
 #include "functional.h"
+#include "selection.h"
 
 /* ---- quantiles ---- */
 
@@ -60,18 +61,75 @@ static tern_tensor *ranks_of(tern_tensor *sorted, tern_tensor *q, bool ignore_na
     return tern_fill_where(ranks, tern_gt_scalar(count, 0.0), (double)(n - 1));
 }
 
-static tern_tensor *at_rank(tern_tensor *sorted, tern_tensor *ranks) {
-    return tern_gather(sorted, -1, tern_to_dtype(ranks, TERN_INT64));
+/* Ranks [.., Q] of rows [.., n]: where each rank is found in its row, or `rows` in order and no `order`. */
+typedef struct ranking {
+    tern_tensor *rows, *order;
+    tern_tensor *below, *above; /* int64; above is NULL where nothing is interpolated */
+} ranking;
+
+/* The ranks below and above of one row, ascending, each once; returns how many. */
+static int64_t distinct_ranks(const int64_t *below, const int64_t *above, int64_t q, int64_t *out) {
+    int64_t count = 0;
+    for (int64_t i = 0; i < 2 * q; i++) {
+        int64_t rank = i < q ? below[i] : above[i - q], at = count;
+        while (at > 0 && out[at - 1] > rank) at--;
+        if (at > 0 && out[at - 1] == rank) continue;
+        memmove(out + at + 1, out + at, (size_t)(count - at) * sizeof *out);
+        out[at] = rank;
+        count++;
+    }
+    return count;
 }
 
-static tern_tensor *interpolated(tern_tensor *sorted, tern_tensor *ranks, interpolation by) {
-    tern_tensor *below = tern_floor(ranks);
-    if (by == LOWER) return at_rank(sorted, below);
-    if (by == HIGHER) return at_rank(sorted, tern_ceil(ranks));
-    if (by == NEAREST) return at_rank(sorted, tern_round(ranks));
-    tern_tensor *weight = by == MIDPOINT ? tern_full_like(ranks, 0.5) : tern_sub(ranks, below);
-    return TERN_CALL(lerp, ARG_TENSOR(at_rank(sorted, below)),
-                     ARG_TENSOR(at_rank(sorted, tern_ceil(ranks))), ARG_TENSOR(weight));
+/*
+ * Which of several equal elements has a rank, and so the gradient: for up to sqrt(n) ranks PyTorch selects in place of
+ * sorting. Fills r->order where the ranks ask, on the host, since that is a matter of its loops.
+ */
+static void find_selected(tern_opcall *call, ranking *r) {
+    tern_ctx *ctx = call->ctx;
+    tern_shape shape = tern_shape_of(r->rows);
+    int64_t n = shape.dim[shape.rank - 1], q = tern_size(r->below, -1),
+            total = BODY(r->rows)->numel;
+    double *values = tern_host_copy(ctx, r->rows, TERN_FLOAT64);
+    int64_t *below = tern_host_copy(ctx, r->below, TERN_INT64);
+    int64_t *above = tern_host_copy(ctx, r->above ? r->above : r->below, TERN_INT64);
+    int64_t *order = tern_host_buffer(ctx, total, sizeof *order), *ranks = NULL;
+    tern_ranked *row = tern_host_buffer(ctx, n, sizeof *row);
+    if (row) ranks = tern_host_buffer(ctx, 2 * q, sizeof *ranks);
+    for (int64_t i = 0; values && below && above && order && ranks && i < total / n; i++) {
+        int64_t count = distinct_ranks(below + i * q, above + i * q, q, ranks);
+        for (int64_t k = 0; k < n; k++) row[k] = (tern_ranked){values[i * n + k], k};
+        tern_select_ranks(row, n, ranks, count);
+        for (int64_t k = 0; k < n; k++) order[i * n + k] = row[k].index;
+    }
+    if (ctx->status == TERN_OK)
+        r->order = tern_new_from_host(call->lane, order, TERN_INT64, &shape, NULL);
+    void *const all[] = {values, below, above, order, ranks, row};
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) tern_host_give(ctx, all[i]);
+}
+
+static tern_tensor *at_rank(const ranking *r, tern_tensor *ranks) {
+    return tern_gather(r->rows, -1, r->order ? tern_gather(r->order, -1, ranks) : ranks);
+}
+
+/* The quantiles of rows, whose order is `sorted`. */
+static tern_tensor *interpolated(tern_opcall *call, tern_tensor *rows, tern_tensor *sorted,
+                                 tern_tensor *ranks, interpolation by) {
+    tern_tensor *floor = tern_floor(ranks);
+    tern_tensor *low = by == HIGHER ? tern_ceil(ranks) : by == NEAREST ? tern_round(ranks) : floor;
+    bool between = by == LINEAR || by == MIDPOINT;
+    ranking r = {.rows = sorted, .below = tern_to_dtype(low, TERN_INT64)};
+    if (between) r.above = tern_to_dtype(tern_ceil(ranks), TERN_INT64);
+    if (call->ctx->status != TERN_OK) return call->ctx->nil;
+    int64_t n = tern_size(rows, -1), wanted = tern_size(ranks, -1) * (between ? 2 : 1);
+    if (tern_call_is_recorded(call) && wanted > 0 && wanted <= n / wanted) {
+        r.rows = rows;
+        find_selected(call, &r);
+    }
+    if (!between) return at_rank(&r, r.below);
+    tern_tensor *weight = by == MIDPOINT ? tern_full_like(ranks, 0.5) : tern_sub(ranks, floor);
+    return TERN_CALL(lerp, ARG_TENSOR(at_rank(&r, r.below)), ARG_TENSOR(at_rank(&r, r.above)),
+                     ARG_TENSOR(weight));
 }
 
 /* [.., Q] with the quantiles in front, or without them for a single number, and what was reduced kept. */
@@ -112,7 +170,7 @@ static tern_value quantile(tern_opcall *call, bool ignore_nan) {
     tern_value pair = TERN_CALL_VALUE(sort, ARG_TENSOR(rows), ARG_INT(-1));
     if (call->ctx->status != TERN_OK) return tern_none();
     tern_tensor *sorted = tern_value_at(pair, 0).as.tensor;
-    tern_tensor *out = interpolated(sorted, ranks_of(sorted, q, ignore_nan), by);
+    tern_tensor *out = interpolated(call, rows, sorted, ranks_of(sorted, q, ignore_nan), by);
     return tern_result(call, arranged(call, out, whole, dim));
 }
 
@@ -140,11 +198,49 @@ static void find_modes(const int64_t *order, const uint8_t *repeats, int64_t row
     }
 }
 
+/* The same for one row as PyTorch sorts a short one: by `<` alone, so that a NaN, which is equal to nothing, parts
+ * the numbers around it. */
+static int64_t mode_of_short(const double *values, int64_t n) {
+    tern_ranked row[TERN_INSERTION_MOST];
+    int64_t length = 0, longest = 0, found = 0;
+    for (int64_t i = 0; i < n; i++) row[i] = (tern_ranked){values[i], i};
+    tern_insertion_sort(row, n);
+    for (int64_t i = 0; i < n; i++) {
+        length++;
+        if (i < n - 1 && row[i].value == row[i + 1].value) continue;
+        if (length > longest) {
+            longest = length;
+            found = row[i].index;
+        }
+        length = 0;
+    }
+    return found;
+}
+
+/* The places of the modes of short rows of floats, x[.., n], on the host. */
+static tern_tensor *short_modes(tern_opcall *call, tern_tensor *x, int64_t n, int64_t rows) {
+    tern_ctx *ctx = call->ctx;
+    tern_tensor *out = ctx->nil;
+    tern_shape shape = tern_shape_of(x);
+    shape.dim[shape.rank - 1] = 1;
+    double *values = tern_host_copy(ctx, x, TERN_FLOAT64);
+    int64_t *found = values ? tern_host_buffer(ctx, rows, sizeof *found) : NULL;
+    if (found) {
+        for (int64_t r = 0; r < rows; r++) found[r] = mode_of_short(values + r * n, n);
+        out = tern_new_from_host(call->lane, found, TERN_INT64, &shape, NULL);
+    }
+    tern_host_give(ctx, values);
+    tern_host_give(ctx, found);
+    return out;
+}
+
 /* The positions of the modes along the last dimension of x, which stays with size 1. */
 static tern_tensor *mode_positions(tern_opcall *call, tern_tensor *x) {
     tern_ctx *ctx = call->ctx;
     tern_shape shape = tern_shape_of(x);
     int64_t n = shape.dim[shape.rank - 1], rows = n ? BODY(x)->numel / n : 0;
+    if (n <= TERN_INSERTION_MOST && tern_dtype_is_floating(BODY(x)->dtype))
+        return short_modes(call, x, n, rows);
     tern_value pair = TERN_CALL_VALUE(sort, ARG_TENSOR(tern_detach(x)), ARG_INT(-1),
                                       ARG_BOOL(false), ARG_BOOL(true));
     if (ctx->status != TERN_OK) return ctx->nil;

@@ -19,7 +19,8 @@ TERN_API tern_tensor *tern_quantile(tern_tensor *input, tern_tensor *q, int dim,
 TERN_API tern_tensor *tern_nanquantile(tern_tensor *input, tern_tensor *q, int dim, bool keepdim);
 
 /* torch.mode: the most frequent value along `dim`, the smallest of several; where it is last goes to *out_indices
- * (int64), which may be NULL. */
+ * (int64), which may be NULL. A NaN counts once, and in up to 16 elements it parts the numbers around it, as in
+ * PyTorch. */
 TERN_API tern_tensor *tern_mode(tern_tensor *input, int dim, bool keepdim,
                                 tern_tensor **out_indices);
 

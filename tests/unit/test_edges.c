@@ -414,3 +414,28 @@ Test(edges, what_renorm_leaves_has_no_gradient_through_its_norm) {
     EXPECT(tern_grad_of(x), (1 - 3 * along) / length, (1 - 4 * along) / length, 1 / length, 1, 1,
            1);
 }
+
+/* ---- ties and NaN in a selection: the values are PyTorch's ---- */
+
+static tern_tensor *nanquantile_slope(tern_tensor *x, tern_tensor *q) {
+    tern_backward(tern_sum(tern_nanquantile(x, q, -1, false)));
+    return tern_grad_of(x);
+}
+
+Test(edges, a_quantile_gives_its_gradient_to_the_element_that_a_selection_finds) {
+    EXPECT(nanquantile_slope(LEAF(0, -0.001, 0, -0.5, 20), VECTOR(0.5)), 0, 0, 1, 0, 0);
+    EXPECT(nanquantile_slope(LEAF(0, 0, NAN, 1, 0), VECTOR(0.5)), 0.5, 0, 0, 0, 0.5);
+    EXPECT(nanquantile_slope(LEAF(0, 0, 0, 0, 0), VECTOR(0.0, 0.25, 1)), 1, 1, 0, 0,
+           1); /* sorted */
+}
+
+Test(edges, a_nan_parts_the_numbers_of_which_one_is_the_mode) {
+    tern_value both = CALL("mode", T(VECTOR(1e30, 1e30, NAN, -1e30, -1e30)));
+    EXPECT(tern_value_at(both, 0).as.tensor, 1e30);
+    EXPECT(tern_value_at(both, 1).as.tensor, 1);
+    both = CALL("mode", T(VECTOR(NAN, -INFINITY, NAN, INFINITY, 0.5)));
+    EXPECT(tern_value_at(both, 0).as.tensor, NAN);
+    both = CALL("mode", T(VECTOR(2, 1, 2, 1, 3)));
+    EXPECT(tern_value_at(both, 0).as.tensor, 1);
+    EXPECT(tern_value_at(both, 1).as.tensor, 3);
+}
