@@ -46,6 +46,12 @@ void tern_dense_ldl_solve(const double *ld, const int32_t *pivots, double *b, in
 /* a[m, n] holds R, and below the diagonal the reflectors H_i = I - tau_i v v^T, v_i = 1: Q = H_0 H_1 ... */
 void tern_dense_qr(double *a, double *tau, int64_t m, int64_t n);
 
+/* x[m, n] becomes H_0 .. H_{k-1} x, or the transpose of that times x, where the reflectors are the first k of the
+ * `columns` columns of v[m, columns]. H_i acts on the rows from i on, and one with tau = 0 on none. `right`: x is the
+ * transpose of what is multiplied from the right, where a zero of v acts on nothing: LAPACK's ormqr. */
+void tern_dense_reflect(const double *v, const double *tau, double *x, int64_t m, int64_t columns,
+                        int64_t k, int64_t n, bool transpose, bool right);
+
 /* q[m, columns] becomes the first columns of the product of `count` reflectors. */
 void tern_dense_q(const double *a, const double *tau, double *q, int64_t m, int64_t n,
                   int64_t count, int64_t columns);

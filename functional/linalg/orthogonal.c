@@ -59,6 +59,27 @@ void tern_dense_qr(double *a, double *tau, int64_t m, int64_t n) {
     }
 }
 
+/* x -= tau v (v^T x), where v is x's first row's 1 and then v[stride], v[2 stride] .. */
+static void reflect(const double *v, int64_t stride, double tau, double *x, int64_t rows, int64_t n,
+                    bool right) {
+    for (int64_t j = 0; j < n; j++) {
+        double sum = x[j];
+        for (int64_t i = 1; i < rows; i++) sum += v[i * stride] * x[i * n + j];
+        x[j] -= tau * sum;
+        for (int64_t i = 1; i < rows; i++)
+            if (!right || v[i * stride] != 0.0) x[i * n + j] -= tau * sum * v[i * stride];
+    }
+}
+
+void tern_dense_reflect(const double *v, const double *tau, double *x, int64_t m, int64_t columns,
+                        int64_t k, int64_t n, bool transpose, bool right) {
+    for (int64_t step = 0; step < k; step++) {
+        int64_t i = transpose ? step : k - 1 - step;
+        if (tau[i] != 0.0)
+            reflect(v + i * columns + i, columns, tau[i], x + i * n, m - i, n, right);
+    }
+}
+
 void tern_dense_q(const double *a, const double *tau, double *q, int64_t m, int64_t n,
                   int64_t count, int64_t columns) {
     memset(q, 0, (size_t)(m * columns) * sizeof *q);

@@ -138,19 +138,23 @@ static tern_tensor *reflect(tern_tensor *vectors, tern_tensor *tau, int64_t i, t
     return tern_sub(x, tern_mul(t, tern_matmul(v, tern_matmul(tern_mt(v), x))));
 }
 
-/* H_0 .. H_{k-1} x, or the transpose of that times x. */
-static tern_tensor *reflected(tern_tensor *input, tern_tensor *tau, tern_tensor *x,
-                              bool transpose) {
-    tern_ctx *ctx = BODY(x)->ctx;
-    int64_t k = BODY(tau)->shape[BODY(tau)->rank - 1], m = tern_rows(input);
-    if (k == 0) return tern_clone(x);
+/* The first k columns, below a diagonal of ones. */
+static tern_tensor *unit_columns(tern_tensor *input, int64_t k) {
+    int64_t m = tern_rows(input);
     tern_tensor *ones = TERN_CALL(new_ones, ARG_TENSOR(input), ARG_SHAPE(TERN_SHAPE(k)));
     tern_tensor *eye = TERN_CALL(diag_embed, ARG_TENSOR(ones));
     if (m > k)
         eye = TERN_CALL(constant_pad_nd, ARG_TENSOR(eye), ARG_SHAPE(TERN_SHAPE(0, 0, 0, m - k)));
-    tern_tensor *v = tern_add(tern_tril_from(tern_narrow(input, -1, 0, k), -1), eye);
-    for (int64_t i = 0; i < k && ctx->status == TERN_OK; i++)
-        x = reflect(v, tau, transpose ? i : k - 1 - i, x);
+    return tern_add(tern_tril_from(tern_narrow(input, -1, 0, k), -1), eye);
+}
+
+/* H_0 .. H_{k-1} x */
+static tern_tensor *reflected(tern_tensor *input, tern_tensor *tau, tern_tensor *x) {
+    tern_ctx *ctx = BODY(x)->ctx;
+    int64_t k = BODY(tau)->shape[BODY(tau)->rank - 1];
+    if (k == 0) return tern_clone(x);
+    tern_tensor *v = unit_columns(input, k);
+    for (int64_t i = k - 1; i >= 0 && ctx->status == TERN_OK; i--) x = reflect(v, tau, i, x);
     return x;
 }
 
@@ -163,7 +167,87 @@ tern_value tern_op_householder_product(tern_opcall *call) {
                               (long long)tern_columns(v), (long long)tern_rows(v));
     tern_tensor *eye = tern_identity_like(v, tern_rows(v));
     if (call->ctx->status != TERN_OK) return tern_none();
-    return tern_result(call, reflected(v, tau, tern_narrow(eye, -1, 0, tern_columns(v)), false));
+    return tern_result(call, reflected(v, tau, tern_narrow(eye, -1, 0, tern_columns(v))));
+}
+
+/* _ormqr(input, tau, x, transpose, right): of one batch; `right` as tern_dense_reflect has it */
+tern_value tern_op__ormqr(tern_opcall *call) {
+    tern_tensor *v = tern_arg_tensor(call, 0), *tau = tern_arg_tensor(call, 1);
+    tern_tensor *x = tern_arg_tensor(call, 2);
+    if (!reflectors_fit(call, v, tau) || !tern_expect_matrices(call, x, "x", false))
+        return tern_none();
+    tern_dtype dtype = BODY(x)->dtype;
+    int64_t k = BODY(tau)->shape[BODY(tau)->rank - 1];
+    bool transpose = tern_arg_bool(call, 3, false), right = tern_arg_bool(call, 4, false);
+    tern_batch a = {0}, b = {0};
+    double *taus = NULL;
+    if (tern_batch_of(call, v, &a) && tern_batch_of(call, x, &b))
+        taus = tern_host_copy(call->ctx, tau, TERN_FLOAT64);
+    if (taus && (a.count != b.count || a.rows != b.rows))
+        tern_call_fail(call, TERN_ERR_ARGUMENT, "the reflectors and x do not fit");
+    for (int64_t i = 0; taus && call->ctx->status == TERN_OK && i < b.count; i++)
+        tern_dense_reflect(a.data + i * a.rows * a.columns, taus + i * k,
+                           b.data + i * b.rows * b.columns, a.rows, a.columns, k, b.columns,
+                           transpose, right);
+    tern_host_give(call->ctx, a.data);
+    tern_host_give(call->ctx, taus);
+    return tern_result(call, tern_batch_matrices(call, &b, dtype));
+}
+
+/* The columns of `x` times those of `y`, each pair added up: [*, m, 1] */
+static tern_tensor *times_row(tern_tensor *x, tern_tensor *row) {
+    return tern_matmul(x, tern_mt(row));
+}
+
+/*
+ * For H = I - t v v^T and y = H x, with the rows a = v^T x and b = v^T g: by x it is H g, by t -(a . b), by v
+ * -t (x b^T + g a^T). The reflectors are left in the opposite order; what each was given is kept on the way.
+ */
+static void reflectors_gradient(tern_node *node, tern_tensor *g, tern_tensor **grads) {
+    tern_ctx *ctx = tern_node_ctx(node);
+    tern_tensor *input = tern_node_input(node, 0), *tau = tern_node_input(node, 1);
+    tern_tensor *x = tern_node_input(node, 2);
+    int64_t k = BODY(tau)->shape[BODY(tau)->rank - 1], columns = tern_columns(input);
+    bool transpose = tern_value_as_int(tern_node_arg(node, 3)) != 0;
+    uint64_t bytes;
+    if (BODY(input)->numel == 0) return; /* no reflector, or nothing for it to act on */
+    if (!tern_size_mul((uint64_t)k, 3 * sizeof(tern_tensor *), &bytes)) {
+        tern_fail_memory(ctx, SIZE_MAX);
+        return;
+    }
+    tern_tensor **seen = tern_scope_alloc(ctx, (size_t)bytes + sizeof *seen);
+    if (!seen || k == 0) return;
+    tern_tensor **by_v = seen + k, **by_t = by_v + k, *units = unit_columns(input, k);
+    for (int64_t step = 0; step < k && ctx->status == TERN_OK; step++) {
+        seen[step] = x;
+        x = reflect(units, tau, transpose ? step : k - 1 - step, x);
+    }
+    for (int64_t step = k - 1; step >= 0 && ctx->status == TERN_OK; step--) {
+        int64_t i = transpose ? step : k - 1 - step;
+        tern_tensor *v = tern_narrow(units, -1, i, 1);
+        tern_tensor *a = tern_matmul(tern_mt(v), seen[step]), *b = tern_matmul(tern_mt(v), g);
+        tern_tensor *t = tern_unsqueeze(tern_narrow(tau, -1, i, 1), -1);
+        by_t[i] = tern_neg(tern_squeeze(times_row(a, b), -1));
+        by_v[i] = tern_neg(tern_mul(t, tern_add(times_row(seen[step], b), times_row(g, a))));
+        g = reflect(units, tau, i, g);
+    }
+    if (ctx->status != TERN_OK) return;
+    tern_tensor *all = tern_tril_from(tern_cat(by_v, (int)k, -1), -1);
+    if (columns > k)
+        all = TERN_CALL(constant_pad_nd, ARG_TENSOR(all), ARG_SHAPE(TERN_SHAPE(0, columns - k)));
+    grads[0] = all;
+    grads[1] = tern_cat(by_t, (int)k, -1);
+}
+
+void tern_grad__ormqr(tern_node *node, tern_tensor *const *grad_out, tern_tensor **grads) {
+    if (!grad_out[0]) return;
+    bool transpose = tern_value_as_int(tern_node_arg(node, 3)) != 0;
+    if (tern_node_needs(node, 2))
+        grads[2] = TERN_CALL(_ormqr, ARG_TENSOR(tern_node_input(node, 0)),
+                             ARG_TENSOR(tern_node_input(node, 1)), ARG_TENSOR(grad_out[0]),
+                             ARG_BOOL(!transpose), tern_node_arg(node, 4));
+    if (tern_node_needs(node, 0) || tern_node_needs(node, 1))
+        reflectors_gradient(node, grad_out[0], grads);
 }
 
 /* ormqr(input, input2 = tau, input3 = other, left=True, transpose=False) */
@@ -180,7 +264,15 @@ tern_value tern_op_ormqr(tern_opcall *call) {
             (long long)tern_rows(v), left ? "rows" : "columns", tern_dtype_name(BODY(v)->dtype),
             (long long)own, tern_dtype_name(BODY(x)->dtype));
     /* x Q is the transpose of Q^T x^T. */
-    tern_tensor *out = reflected(v, tau, left ? x : tern_mt(x), left ? transpose : !transpose);
+    tern_shape lead;
+    if (!tern_common_batch(call, v, x, &lead)) return tern_none();
+    tern_shape taus = lead;
+    taus.dim[taus.rank++] = tern_size(tau, -1);
+    v = tern_expand_batch(v, lead);
+    x = tern_expand_batch(x, lead);
+    tern_tensor *out =
+        TERN_CALL(_ormqr, ARG_TENSOR(v), ARG_TENSOR(tern_expand(tau, taus)),
+                  ARG_TENSOR(left ? x : tern_mt(x)), ARG_BOOL(left == transpose), ARG_BOOL(!left));
     return tern_result(call, left ? out : tern_mt(out));
 }
 

@@ -265,3 +265,17 @@ Test(linalg, an_infinite_factor_of_cholesky_stays_within_its_part) {
     expect_error("cholesky_inverse: (Batch element 0): the factor has a zero on its diagonal (at "
                  "position 2)");
 }
+
+static tern_tensor *column(double a, double b) {
+    return tern_from_data(ctx, (double[]){a, b}, TERN_SHAPE(2, 1), TERN_FLOAT64);
+}
+
+/* LAPACK's ormqr: a reflector acts on the rows from its own on, on none where tau is 0, and from the right on no column
+ * where its vector is 0. */
+Test(linalg, a_reflector_reaches_what_it_acts_on_alone) {
+    tern_tensor *taus = tern_from_data(ctx, (double[]){0, 0.5}, TERN_SHAPE(2), TERN_FLOAT64);
+    tern_tensor *one = tern_ones(ctx, TERN_SHAPE(1), TERN_FLOAT64);
+    EXPECT(tern_ormqr(two_by_two(5, 5, INFINITY, 5), taus, column(1, NAN), true, false), 1, NAN);
+    EXPECT(tern_ormqr(column(0, 0), one, column(INFINITY, 3), true, false), NAN, NAN);
+    EXPECT(tern_ormqr(column(0, 0), one, mt(column(INFINITY, 3)), false, false), NAN, 3);
+}
