@@ -14,6 +14,8 @@
 #include <string.h>
 #include <time.h>
 
+#include "tern/memory.h"
+
 enum { WINDOWS = 10, FMA_STEPS = 20000 };
 
 /* For all threads together: far beyond the caches; a mere trial takes less. */
