@@ -54,9 +54,27 @@ static int64_t part(tern_ranked *row, int64_t n) {
     }
 }
 
+/* Shell's sort, for a row that was made to defeat the medians. */
+static void sort_anyhow(tern_ranked *row, int64_t n) {
+    for (int64_t gap = n / 2; gap > 0; gap = gap == 2 ? 1 : gap * 5 / 11)
+        for (int64_t i = gap; i < n; i++) {
+            tern_ranked moving = row[i];
+            int64_t at = i;
+            for (; at >= gap && is_before(moving, row[at - gap]); at -= gap)
+                row[at] = row[at - gap];
+            row[at] = moving;
+        }
+}
+
 /* The element of rank k in its place. */
 static void select_rank(tern_ranked *row, int64_t n, int64_t k) {
+    int rounds = 0;
+    for (int64_t rest = n; rest > 1; rest /= 2) rounds += 2;
     while (n > 3) {
+        if (rounds-- == 0) {
+            sort_anyhow(row, n);
+            return;
+        }
         median_to_front(row, n);
         int64_t cut = part(row, n);
         if (cut > k) {
