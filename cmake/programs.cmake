@@ -54,3 +54,12 @@ if(TERN_EXAMPLES AND TERN_IO)
         list(APPEND tern_examples ${name})
     endforeach()
 endif()
+
+# CLBlast beside the device opencl, for bench/compare.
+find_library(TERN_CLBLAST clblast)
+mark_as_advanced(TERN_CLBLAST)
+if(TERN_CLBLAST AND TARGET OpenCL::OpenCL AND NOT TERN_STATIC)
+    add_executable(tern_clblast ${PROJECT_SOURCE_DIR}/bench/clblast.c)
+    target_compile_definitions(tern_clblast PRIVATE CL_TARGET_OPENCL_VERSION=120)
+    target_link_libraries(tern_clblast PRIVATE tern_flags ${TERN_CLBLAST} OpenCL::OpenCL)
+endif()

@@ -52,7 +52,16 @@ typedef enum gpu_source {
     GPU_SOURCE_COUNT
 } gpu_source;
 
-#define GPU_OPTIONS 6
+#define GPU_OPTIONS 8
+
+/* How kernels/tile.h divides a product. `lanes` is 1 where one lane walks over a tile, else m n / (each_m each_n). */
+typedef struct gpu_tile {
+    int32_t m, n, slice, each_m, each_n, lanes;
+} gpu_tile;
+
+/* The tile for a result of m by n, `batch` times, on this device; from tiles.c. */
+gpu_tile gpu_tile_of(const gpu_device *device, int32_t number_class, int64_t m, int64_t n,
+                     int64_t batch);
 
 /* A source with what it is specialised by; names are macros of the source. */
 typedef struct gpu_variant {
@@ -66,6 +75,9 @@ typedef struct gpu_variant {
 
 /* The program of a variant, built where it is not there yet. */
 int32_t gpu_find(const gpu_call *call, const gpu_variant *variant, gpu_program **out_program);
+/* The same of a source with tiles. */
+int32_t gpu_find_tiled(const gpu_call *call, const gpu_variant *variant, const gpu_tile *tile,
+                       gpu_program **out_program);
 
 /* Writes a source that no file holds; NULL without memory. The text is the host's to free. */
 typedef char *(*gpu_writer)(const gpu_device *device, const void *what);
@@ -118,10 +130,20 @@ int32_t gpu_start_groups(const gpu_call *call, gpu_program *program, int32_t ent
                          const gpu_argument *arguments, int32_t count, int64_t x, int64_t y,
                          int64_t z, int32_t lanes);
 
-/* Starts a kernel of kernels/tile.inc, whose result has m rows and n columns, `batch` times. */
-int32_t gpu_start_tiles(const gpu_call *call, gpu_program *program, int32_t entry,
+/* Starts a kernel of kernels/tile.h, whose result has m rows and n columns, `batch` times. */
+int32_t gpu_start_tiles(const gpu_call *call, gpu_program *program, const gpu_tile *tile,
                         const gpu_argument *arguments, int32_t count, int64_t m, int64_t n,
                         int64_t batch);
+
+/* A product that is a part of a launch: operands a, b, c and out of these dtypes. */
+typedef struct gpu_product {
+    gpu_argument operands[4]; /* c's is not read where there is none */
+    int32_t dtypes[4];
+    bool has_c;
+    int64_t batch;
+    gpu_product_launch l; /* alpha and beta as bits */
+} gpu_product;
+int32_t gpu_start_product(const gpu_call *call, const gpu_product *product);
 
 /* Memory for one launch, and its end behind that launch. */
 int32_t gpu_scratch(const gpu_call *call, uint64_t bytes, tern_bbuffer **out_buffer);

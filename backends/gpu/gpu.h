@@ -56,13 +56,22 @@ typedef struct gpu_entry {
 
 #define GPU_BUCKETS 512
 
+/* What a device is like: its choice of tiles. */
+typedef enum gpu_kind {
+    GPU_KIND_LANES, /* many lanes a group, which share memory: GPUs and what is not known */
+    GPU_KIND_CORES  /* a group runs on one core: processors */
+} gpu_kind;
+
 /* Begins every device of a GPU. */
 struct gpu_device {
     tern_bdevice base;
     const tern_host *host;
     const gpu_driver *driver;
     bool has_f64;
-    pthread_mutex_t lock; /* of the table, and of builds */
+    gpu_kind kind;
+    int32_t units, most_lanes; /* compute units; lanes a group may have; 0: not known */
+    uint64_t shared_bytes;     /* that a group may share; 0: not known */
+    pthread_mutex_t lock;      /* of the table, and of builds */
     gpu_entry *programs[GPU_BUCKETS];
 };
 

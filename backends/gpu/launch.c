@@ -94,6 +94,7 @@ int32_t gpu_start_groups(const gpu_call *call, gpu_program *program, int32_t ent
                          const gpu_argument *arguments, int32_t count, int64_t x, int64_t y,
                          int64_t z, int32_t lanes) {
     gpu_extent extent = {{x, y, z}, lanes};
+    if (x == 0 || y == 0 || z == 0) return TERN_BACKEND_OK;
     return call->device->driver->start(call->device, call->queue, program, entry, arguments, count,
                                        &extent, call->err);
 }
@@ -104,14 +105,11 @@ int32_t gpu_start(const gpu_call *call, gpu_program *program, int32_t entry,
     return gpu_start_groups(call, program, entry, arguments, count, groups, 1, 1, LANES);
 }
 
-#define TILE       32 /* of kernels/tile.inc */
-#define TILE_LANES 64
-
-int32_t gpu_start_tiles(const gpu_call *call, gpu_program *program, int32_t entry,
+int32_t gpu_start_tiles(const gpu_call *call, gpu_program *program, const gpu_tile *tile,
                         const gpu_argument *arguments, int32_t count, int64_t m, int64_t n,
                         int64_t batch) {
-    return gpu_start_groups(call, program, entry, arguments, count, (n + TILE - 1) / TILE,
-                            (m + TILE - 1) / TILE, batch, TILE_LANES);
+    return gpu_start_groups(call, program, 0, arguments, count, (n + tile->n - 1) / tile->n,
+                            (m + tile->m - 1) / tile->m, batch, tile->lanes);
 }
 
 int32_t gpu_scratch(const gpu_call *call, uint64_t bytes, tern_bbuffer **out_buffer) {

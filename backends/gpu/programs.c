@@ -97,8 +97,9 @@ static const source sources[GPU_SOURCE_COUNT] = {
     [GPU_SOURCE_COPY] = {{gpu_text_positions, gpu_text_cell, gpu_text_copy}, {"fill", "copy"}},
     [GPU_SOURCE_REDUCE] = {{gpu_text_positions, gpu_text_reduce},
                            {"reduce_item", "reduce_group", "reduce_run"}},
-    [GPU_SOURCE_PRODUCT] = {{gpu_text_tile, gpu_text_product}, {"product"}},
-    [GPU_SOURCE_CONV] = {{gpu_text_tile, gpu_text_conv}, {NULL}},
+    [GPU_SOURCE_PRODUCT] = {{gpu_text_tile, gpu_text_product, gpu_text_tile_sum}, {"product"}},
+    [GPU_SOURCE_CONV] = {{gpu_text_window, gpu_text_tile, gpu_text_conv, gpu_text_tile_sum},
+                         {NULL}},
     [GPU_SOURCE_POOL] = {{gpu_text_image, gpu_text_pool}, {NULL}},
     [GPU_SOURCE_RESIZE] = {{gpu_text_image, gpu_text_resize}, {NULL}},
     [GPU_SOURCE_SCAN] = {{gpu_text_functions, gpu_text_positions, gpu_text_scan}, {"scan"}},
@@ -116,7 +117,7 @@ static const source sources[GPU_SOURCE_COUNT] = {
     [GPU_SOURCE_CROSS_ENTROPY] = {{gpu_text_functions, gpu_text_fold, gpu_text_cross_entropy},
                                   {"cross_entropy", "cross_entropy_sum", "cross_entropy_grad"}},
     [GPU_SOURCE_ATTENTION] = {{gpu_text_fold, gpu_text_attention}, {NULL}},
-    [GPU_SOURCE_RECURRENT] = {{gpu_text_functions, gpu_text_tile, gpu_text_recurrent}, {NULL}},
+    [GPU_SOURCE_RECURRENT] = {{gpu_text_functions, gpu_text_recurrent}, {NULL}},
     [GPU_SOURCE_NORM] = {{gpu_text_positions, gpu_text_fold, gpu_text_norm}, {NULL}},
 };
 
@@ -127,11 +128,7 @@ static const char *const directions[GPU_SOURCE_COUNT][5][3] = {
     [GPU_SOURCE_RESIZE] = {{"resize"}, {"resize_grad"}},
     [GPU_SOURCE_SOFTMAX] = {{"softmax"}, {"softmax_grad"}},
     [GPU_SOURCE_ATTENTION] = {{"attention"}, {"attention_grad_queries", "attention_grad_keys"}},
-    [GPU_SOURCE_RECURRENT] = {{"recurrent_inputs", "recurrent"},
-                              {"recurrent_back", "recurrent_grad_bias"},
-                              {"recurrent_grad_x"},
-                              {"recurrent_grad_w"},
-                              {"recurrent_grad_u"}},
+    [GPU_SOURCE_RECURRENT] = {{"recurrent"}, {"recurrent_back", "recurrent_grad_bias"}},
     [GPU_SOURCE_NORM] = {{"norm_forward"},
                          {"norm_grad_input"},
                          {"norm_grad_items", "norm_grad_groups"}},
@@ -154,27 +151,56 @@ char *gpu_compose(const gpu_device *device, const char *defines, const char *con
     return text;
 }
 
+/* What a source is written from; the tile is NULL where it has none. */
+typedef struct tiled {
+    const gpu_variant *variant;
+    const gpu_tile *tile;
+} tiled;
+
+#define TILE_NUMBERS 6
+
+static void tile_numbers(const gpu_tile *tile, int64_t out[TILE_NUMBERS]) {
+    const int64_t all[TILE_NUMBERS] = {tile->m,      tile->n,      tile->slice,
+                                       tile->each_m, tile->each_n, tile->lanes};
+    memcpy(out, all, sizeof all);
+}
+
 static char *write_variant(const gpu_device *device, const void *what) {
-    const gpu_variant *variant = what;
+    static const char *const names[TILE_NUMBERS] = {"TILE_M", "TILE_N", "SLICE",
+                                                    "EACH_M", "EACH_N", "TILE_LANES"};
+    const gpu_variant *variant = ((const tiled *)what)->variant;
+    const gpu_tile *tile = ((const tiled *)what)->tile;
     char defines[512];
+    int64_t numbers[TILE_NUMBERS];
     int length =
         snprintf(defines, sizeof defines, "#define CLASS %" PRId32 "\n", variant->number_class);
     for (int i = 0; i < GPU_OPTIONS && variant->options[i].name; i++)
         length +=
             snprintf(defines + length, sizeof defines - (size_t)length, "#define %s %" PRId64 "\n",
                      variant->options[i].name, variant->options[i].value);
+    if (tile) tile_numbers(tile, numbers);
+    for (int i = 0; tile && i < TILE_NUMBERS; i++)
+        length += snprintf(defines + length, sizeof defines - (size_t)length,
+                           "#define %s %" PRId64 "\n", names[i], numbers[i]);
     return gpu_compose(device, defines, sources[variant->source].bodies);
 }
 
-int32_t gpu_find(const gpu_call *call, const gpu_variant *variant, gpu_program **out_program) {
-    int64_t key[2 + GPU_OPTIONS] = {variant->source, variant->number_class};
+int32_t gpu_find_tiled(const gpu_call *call, const gpu_variant *variant, const gpu_tile *tile,
+                       gpu_program **out_program) {
+    int64_t key[2 + GPU_OPTIONS + TILE_NUMBERS] = {variant->source, variant->number_class};
     int64_t direction = 0;
+    tiled what = {variant, tile};
     for (int i = 0; i < GPU_OPTIONS && variant->options[i].name; i++) {
         key[2 + i] = variant->options[i].value;
         if (strcmp(variant->options[i].name, "DIRECTION") == 0)
             direction = variant->options[i].value;
     }
+    if (tile) tile_numbers(tile, key + 2 + GPU_OPTIONS);
     const char *const *entries = sources[variant->source].entries;
     if (!entries[0]) entries = directions[variant->source][direction];
-    return gpu_find_written(call, key, sizeof key, write_variant, variant, entries, out_program);
+    return gpu_find_written(call, key, sizeof key, write_variant, &what, entries, out_program);
+}
+
+int32_t gpu_find(const gpu_call *call, const gpu_variant *variant, gpu_program **out_program) {
+    return gpu_find_tiled(call, variant, NULL, out_program);
 }

@@ -1,13 +1,36 @@
-/* MATMUL, CONV and its gradients: kernels/tile.inc, product.inc, conv.inc. */
+/* MATMUL, CONV and its gradients: kernels/tile.h, product.inc, conv.inc. */
 #include <string.h>
 
 #include "call.h"
 #include "image.h"
 
-static void put_matrix(const tern_operand *operand, i64 *at, i64 *row, i64 *column) {
-    *at = gpu_at(operand);
-    *row = operand->strides[operand->rank - 2];
-    *column = operand->strides[operand->rank - 1];
+int32_t gpu_start_product(const gpu_call *call, const gpu_product *product) {
+    const gpu_product_launch *l = &product->l;
+    const int32_t *dtypes = product->dtypes;
+    int32_t number_class = gpu_class(call);
+    gpu_variant variant = {GPU_SOURCE_PRODUCT,
+                           number_class,
+                           {{"A", dtypes[0]},
+                            {"B", dtypes[1]},
+                            {"C", product->has_c ? dtypes[2] : 0},
+                            {"OUT", dtypes[3]},
+                            {"WITH_C", product->has_c}}};
+    gpu_tile tile = gpu_tile_of(call->device, number_class, l->m, l->n, product->batch);
+    gpu_program *program;
+    int32_t status = gpu_find_tiled(call, &variant, &tile, &program);
+    if (status != TERN_BACKEND_OK) return status;
+    const gpu_argument *of = product->operands;
+    gpu_argument arguments[] = {
+        of[0], of[1], of[product->has_c ? 2 : 3], of[3], {NULL, l, sizeof *l}};
+    return gpu_start_tiles(call, program, &tile, arguments, GPU_COUNT_OF(arguments), l->m, l->n,
+                           product->batch);
+}
+
+static int64_t row_of(const tern_operand *operand) {
+    return operand->strides[operand->rank - 2];
+}
+static int64_t column_of(const tern_operand *operand) {
+    return operand->strides[operand->rank - 1];
 }
 
 int32_t gpu_matmul(const gpu_call *call) {
@@ -18,30 +41,36 @@ int32_t gpu_matmul(const gpu_call *call) {
     int32_t rank = out->rank, number_class = gpu_class(call);
     gpu_walk walk;
     gpu_walk_make(&walk, all, 4, 3u << (rank - 2));
-    gpu_product_launch l = {.m = out->shape[rank - 2],
-                            .n = out->shape[rank - 1],
-                            .k = a->shape[rank - 1],
-                            .rank = walk.rank,
-                            .alpha = gpu_bits(number_class, attrs->alpha, attrs->alpha_i),
-                            .beta = gpu_bits(number_class, attrs->beta, attrs->beta_i)};
-    put_matrix(a, &l.a_at, &l.a_row, &l.a_column);
-    put_matrix(b, &l.b_at, &l.b_row, &l.b_column);
-    put_matrix(c, &l.c_at, &l.c_row, &l.c_column);
-    put_matrix(out, &l.out_at, &l.out_row, &l.out_column);
-    memcpy(l.shape, walk.shape, sizeof l.shape);
-    memcpy(l.out, walk.stride[0], sizeof l.out);
-    memcpy(l.a, walk.stride[1], sizeof l.a);
-    memcpy(l.b, walk.stride[2], sizeof l.b);
-    memcpy(l.c, walk.stride[3], sizeof l.c);
-    gpu_variant variant = {GPU_SOURCE_PRODUCT,
-                           number_class,
-                           {{"IN", a->dtype}, {"OUT", out->dtype}, {"WITH_C", call->n_inputs > 2}}};
-    gpu_program *program;
-    int32_t status = gpu_find(call, &variant, &program);
-    if (status != TERN_BACKEND_OK) return status;
-    gpu_argument arguments[] = {gpu_of(a), gpu_of(b), gpu_of(c), gpu_of(out), GPU_VALUE(l)};
-    return gpu_start_tiles(call, program, 0, arguments, GPU_COUNT_OF(arguments), l.m, l.n,
-                           walk.count);
+    gpu_product p = {.operands = {gpu_of(a), gpu_of(b), gpu_of(c), gpu_of(out)},
+                     .dtypes = {a->dtype, b->dtype, c->dtype, out->dtype},
+                     .has_c = call->n_inputs > 2,
+                     .batch = walk.count};
+    p.l = (gpu_product_launch){.m = out->shape[rank - 2],
+                               .n = out->shape[rank - 1],
+                               .k = a->shape[rank - 1],
+                               .rank = walk.rank,
+                               .a_at = gpu_at(a),
+                               .b_at = gpu_at(b),
+                               .c_at = gpu_at(c),
+                               .out_at = gpu_at(out),
+                               .a_row = {0, row_of(a)},
+                               .a_k = {0, column_of(a)},
+                               .b_k = {0, row_of(b)},
+                               .b_column = column_of(b),
+                               .c_row = row_of(c),
+                               .c_column = column_of(c),
+                               .out_row = {0, row_of(out)},
+                               .out_column = column_of(out),
+                               .alpha = gpu_bits(number_class, attrs->alpha, attrs->alpha_i),
+                               .beta = gpu_bits(number_class, attrs->beta, attrs->beta_i)};
+    p.l.m_inner = p.l.m;
+    p.l.k_inner = p.l.k ? p.l.k : 1;
+    memcpy(p.l.shape, walk.shape, sizeof p.l.shape);
+    memcpy(p.l.out, walk.stride[0], sizeof p.l.out);
+    memcpy(p.l.a, walk.stride[1], sizeof p.l.a);
+    memcpy(p.l.b, walk.stride[2], sizeof p.l.b);
+    memcpy(p.l.c, walk.stride[3], sizeof p.l.c);
+    return gpu_start_product(call, &p);
 }
 
 /* ---- convolution ----------------------------------------------------------------------------- */
@@ -57,18 +86,34 @@ static void shape_of(const gpu_conv_launch *l, int32_t direction, int64_t *m, in
     int64_t outputs = l->w.size[0] / l->groups;
     switch (direction) {
     case FORWARD:
-        *m = l->out.size[0] * pixels(&l->out);
-        *n = outputs;
+        *m = outputs;
+        *n = l->out.size[0] * pixels(&l->out);
         return;
     case TO_INPUT:
-        *m = l->x.size[0] * pixels(&l->x);
-        *n = l->w.size[1];
+        *m = l->w.size[1];
+        *n = l->x.size[0] * pixels(&l->x);
         return;
     default:
         *m = outputs;
         *n = l->w.size[1] * pixels(&l->w);
         return;
     }
+}
+
+#define LARGE ((int64_t)1 << 30)
+
+/* Whether sums of two coordinates, or a window's strides as one number, may not fit into 32 bits. */
+static bool is_wide(const gpu_conv_launch *l) {
+    double strides = 1;
+    for (int32_t d = 0; d < 3; d++) {
+        const gpu_window *w = &l->window;
+        double reach = (double)w->dilation[d] * (double)l->w.size[2 + d];
+        strides *= (double)w->stride[d];
+        if (l->x.size[2 + d] >= LARGE / 2 || w->padding[d] >= LARGE / 2 || reach >= LARGE ||
+            (double)l->out.size[2 + d] * (double)w->stride[d] >= LARGE)
+            return true;
+    }
+    return strides >= LARGE;
 }
 
 int32_t gpu_conv(const gpu_call *call) {
@@ -96,23 +141,26 @@ int32_t gpu_conv(const gpu_call *call) {
         l.bias_at = gpu_at(bias);
         l.bias_stride = bias->strides[0];
     }
+    int64_t m, n;
+    int32_t number_class = gpu_class(call);
+    shape_of(&l, direction, &m, &n);
     gpu_variant variant = {GPU_SOURCE_CONV,
-                           gpu_class(call),
+                           number_class,
                            {{"DIRECTION", direction},
                             {"X", x->dtype},
                             {"W", w->dtype},
                             {"OUT", out->dtype},
                             {"WITH_BIAS", bias != NULL},
-                            {"DTYPE", bias ? bias->dtype : 0}}};
+                            {"DTYPE", bias ? bias->dtype : 0},
+                            {"WIDE", is_wide(&l)}}};
+    gpu_tile tile = gpu_tile_of(call->device, number_class, m, n, l.groups);
     gpu_program *program;
-    int64_t m, n;
-    shape_of(&l, direction, &m, &n);
-    int32_t status = gpu_find(call, &variant, &program);
+    int32_t status = gpu_find_tiled(call, &variant, &tile, &program);
     if (status != TERN_BACKEND_OK) return status;
     gpu_argument with_bias[] = {gpu_of(&in[0]), gpu_of(&in[1]), gpu_of(bias ? bias : &in[0]),
                                 gpu_of(written), GPU_VALUE(l)};
     gpu_argument without[] = {gpu_of(&in[0]), gpu_of(&in[1]), gpu_of(written), GPU_VALUE(l)};
     bool three = direction == TO_WEIGHT;
-    return gpu_start_tiles(call, program, 0, three ? without : with_bias, three ? 4 : 5, m, n,
+    return gpu_start_tiles(call, program, &tile, three ? without : with_bias, three ? 4 : 5, m, n,
                            l.groups);
 }

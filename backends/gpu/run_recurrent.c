@@ -5,7 +5,7 @@
 
 #define LANES 64
 
-enum { FORWARD = 0, BACKWARD = 1, TO_X = 2, TO_W = 3, TO_U = 4 };
+enum { FORWARD = 0, BACKWARD = 1 };
 
 /* A layer on its way: where its operands lie, by GPU_RECURRENT_*. */
 typedef struct layer {
@@ -36,6 +36,8 @@ static void measure(layer *self) {
     self->l.n = x->shape[1];
     self->l.i = x->shape[2];
     self->l.h = self->operands[GPU_RECURRENT_H0]->shape[1];
+    self->l.biased = self->attrs->biased != 0;
+    self->l.reverse = self->attrs->reverse != 0;
     self->gates = by_unit[self->attrs->fn] * self->l.h;
 }
 
@@ -50,9 +52,7 @@ static int32_t find(const layer *self, int32_t direction, gpu_program **out_prog
                            gpu_class(self->call),
                            {{"DIRECTION", direction},
                             {"DTYPE", self->call->inputs[0].dtype},
-                            {"FN", self->attrs->fn},
-                            {"BIASED", self->attrs->biased != 0},
-                            {"REVERSE", self->attrs->reverse != 0}}};
+                            {"FN", self->attrs->fn}}};
     return gpu_find(self->call, &variant, out_program);
 }
 
@@ -60,12 +60,132 @@ static int32_t numbers(const layer *self, int64_t count, tern_bbuffer **out_buff
     return gpu_scratch(self->call, (uint64_t)count * sizeof(double), out_buffer);
 }
 
+/* ---- products over all steps ----------------------------------------------------------------- */
+
+/* The dtype of scratch memory: the class's own. */
+static int32_t own_dtype(const layer *self) {
+    return gpu_class(self->call) == GPU_F64 ? TERN_BT_FLOAT64 : TERN_BT_FLOAT32;
+}
+
+/* Steps and rows of an operand of [t, n, columns] as one index. */
+static gpu_steps rows_of(const layer *self, int32_t of) {
+    return (gpu_steps){self->l.stride[of][0], self->l.stride[of][1]};
+}
+
+/* The same of scratch memory, which lies densely. */
+static gpu_steps dense_rows(const layer *self) {
+    return (gpu_steps){self->l.n * self->gates, self->gates};
+}
+
+static gpu_steps along(int64_t stride) {
+    return (gpu_steps){0, stride};
+}
+
+/* A product of scratch memory or an operand `a`, and operand `b`, into operand or scratch memory `out`. */
+static gpu_product product_of(const layer *self, tern_bbuffer *a, int32_t b, tern_bbuffer *out) {
+    int32_t dtype = self->call->inputs[0].dtype, own = own_dtype(self);
+    int64_t one = gpu_bits(gpu_class(self->call), 1, 1), rows = self->l.n ? self->l.n : 1;
+    gpu_product p = {.batch = 1, .dtypes = {own, dtype, own, own}};
+    p.operands[0] = p.operands[2] = GPU_BUFFER(a);
+    p.operands[1] = argument(self, b);
+    p.operands[3] = GPU_BUFFER(out);
+    p.l = (gpu_product_launch){.b_at = self->l.at[b], .alpha = one, .beta = one};
+    p.l.m_inner = p.l.k_inner = rows;
+    return p;
+}
+
+static void put_out(const layer *self, gpu_product *p, int32_t out) {
+    p->operands[3] = argument(self, out);
+    p->dtypes[3] = self->call->inputs[0].dtype;
+    p->l.out_at = self->l.at[out];
+    p->l.out_column = self->l.stride[out][2];
+}
+
+/* sums[(t n), gates] = x w^T + b. */
+static int32_t start_inputs(const layer *self, tern_bbuffer *sums) {
+    const gpu_recurrent_launch *l = &self->l;
+    gpu_product p = product_of(self, NULL, GPU_RECURRENT_W, sums);
+    p.operands[0] = argument(self, GPU_RECURRENT_X);
+    p.operands[2] = argument(self, GPU_RECURRENT_B);
+    p.dtypes[0] = p.dtypes[2] = self->call->inputs[0].dtype;
+    p.has_c = l->biased != 0;
+    p.l.m = l->t * l->n, p.l.n = self->gates, p.l.k = l->i;
+    p.l.k_inner = l->i ? l->i : 1;
+    p.l.a_at = l->at[GPU_RECURRENT_X];
+    p.l.a_row = rows_of(self, GPU_RECURRENT_X);
+    p.l.a_k = along(l->stride[GPU_RECURRENT_X][2]);
+    p.l.b_k = along(l->stride[GPU_RECURRENT_W][2]);
+    p.l.b_column = l->stride[GPU_RECURRENT_W][1];
+    p.l.c_at = l->at[GPU_RECURRENT_B];
+    p.l.c_column = l->stride[GPU_RECURRENT_B][2];
+    p.l.out_row = dense_rows(self);
+    p.l.out_column = 1;
+    return gpu_start_product(self->call, &p);
+}
+
+/* dx = da w. */
+static int32_t start_dx(const layer *self, tern_bbuffer *da) {
+    const gpu_recurrent_launch *l = &self->l;
+    gpu_product p = product_of(self, da, GPU_RECURRENT_W, NULL);
+    put_out(self, &p, GPU_RECURRENT_DX);
+    p.l.m = l->t * l->n, p.l.n = l->i, p.l.k = self->gates;
+    p.l.k_inner = self->gates ? self->gates : 1;
+    p.l.a_row = dense_rows(self);
+    p.l.a_k = along(1);
+    p.l.b_k = along(l->stride[GPU_RECURRENT_W][1]);
+    p.l.b_column = l->stride[GPU_RECURRENT_W][2];
+    p.l.out_row = rows_of(self, GPU_RECURRENT_DX);
+    return gpu_start_product(self->call, &p);
+}
+
+/* The gradient of weights, of `columns` columns: steps from `first` of d^T times `steps` steps of b. */
+static gpu_product weight_of(const layer *self, tern_bbuffer *d, int64_t first, int32_t b,
+                             int64_t steps, int64_t columns) {
+    const gpu_recurrent_launch *l = &self->l;
+    gpu_product p = product_of(self, d, b, NULL);
+    p.l.m = self->gates, p.l.n = columns, p.l.k = steps * l->n;
+    p.l.m_inner = self->gates ? self->gates : 1;
+    p.l.a_at = first * l->n * self->gates;
+    p.l.a_row = along(1);
+    p.l.a_k = dense_rows(self);
+    p.l.b_k = rows_of(self, b);
+    p.l.b_column = l->stride[b][2];
+    return p;
+}
+
+/* dw = da^T x. */
+static int32_t start_dw(const layer *self, tern_bbuffer *da) {
+    gpu_product p = weight_of(self, da, 0, GPU_RECURRENT_X, self->l.t, self->l.i);
+    put_out(self, &p, GPU_RECURRENT_DW);
+    p.l.out_row = along(self->l.stride[GPU_RECURRENT_DW][1]);
+    return gpu_start_product(self->call, &p);
+}
+
+/* du = dm^T (h before each step): h0 in the first, which goes to `first_part`, the y of another in the rest. */
+static int32_t start_du(const layer *self, tern_bbuffer *dm, tern_bbuffer *first_part) {
+    const gpu_recurrent_launch *l = &self->l;
+    int64_t first = l->reverse ? l->t - 1 : 0, rest = l->reverse ? 0 : 1;
+    gpu_product p = weight_of(self, dm, first, GPU_RECURRENT_H0, 1, l->h);
+    p.operands[3] = GPU_BUFFER(first_part);
+    p.l.out_row = along(l->h);
+    p.l.out_column = 1;
+    int32_t status = gpu_start_product(self->call, &p);
+    if (status != TERN_BACKEND_OK) return status;
+    p = weight_of(self, dm, rest, GPU_RECURRENT_Y, l->t - 1, l->h);
+    p.l.b_at += (1 - rest) * l->stride[GPU_RECURRENT_Y][0];
+    p.has_c = true;
+    p.operands[2] = GPU_BUFFER(first_part);
+    p.l.c_row = l->h;
+    p.l.c_column = 1;
+    put_out(self, &p, GPU_RECURRENT_DU);
+    p.l.out_row = along(l->stride[GPU_RECURRENT_DU][1]);
+    return gpu_start_product(self->call, &p);
+}
+
 /* ---- forward --------------------------------------------------------------------------------- */
 
 static int32_t start_layer(layer *self, gpu_program *program, tern_bbuffer *sums,
                            tern_bbuffer *states) {
-    gpu_argument inputs[] = {argument(self, GPU_RECURRENT_X), argument(self, GPU_RECURRENT_W),
-                             argument(self, GPU_RECURRENT_B), GPU_BUFFER(sums), GPU_VALUE(self->l)};
     gpu_argument steps[] = {GPU_BUFFER(sums),
                             argument(self, GPU_RECURRENT_H0),
                             argument(self, GPU_RECURRENT_C0),
@@ -76,10 +196,9 @@ static int32_t start_layer(layer *self, gpu_program *program, tern_bbuffer *sums
                             argument(self, GPU_RECURRENT_CELLS),
                             GPU_BUFFER(states),
                             GPU_VALUE(self->l)};
-    int32_t status = gpu_start_tiles(self->call, program, 0, inputs, GPU_COUNT_OF(inputs),
-                                     self->l.t * self->l.n, self->gates, 1);
+    int32_t status = start_inputs(self, sums);
     if (status != TERN_BACKEND_OK) return status;
-    return gpu_start_groups(self->call, program, 1, steps, GPU_COUNT_OF(steps), self->l.n, 1, 1,
+    return gpu_start_groups(self->call, program, 0, steps, GPU_COUNT_OF(steps), self->l.n, 1, 1,
                             LANES);
 }
 
@@ -140,26 +259,12 @@ static int32_t start_back(layer *self, tern_bbuffer *da, tern_bbuffer *dm, tern_
 
 /* The gradients that are products over all steps and rows. */
 static int32_t start_products(layer *self, tern_bbuffer *da, tern_bbuffer *dm) {
-    int64_t rows = self->l.t * self->l.n;
-    gpu_argument x[] = {GPU_BUFFER(da), argument(self, GPU_RECURRENT_W),
-                        argument(self, GPU_RECURRENT_DX), GPU_VALUE(self->l)};
-    gpu_argument w[] = {GPU_BUFFER(da), argument(self, GPU_RECURRENT_X),
-                        argument(self, GPU_RECURRENT_DW), GPU_VALUE(self->l)};
-    gpu_argument u[] = {GPU_BUFFER(dm), argument(self, GPU_RECURRENT_H0),
-                        argument(self, GPU_RECURRENT_Y), argument(self, GPU_RECURRENT_DU),
-                        GPU_VALUE(self->l)};
-    gpu_program *program;
-    int32_t status = find(self, TO_X, &program);
-    if (status == TERN_BACKEND_OK)
-        status = gpu_start_tiles(self->call, program, 0, x, GPU_COUNT_OF(x), rows, self->l.i, 1);
-    if (status == TERN_BACKEND_OK) status = find(self, TO_W, &program);
-    if (status == TERN_BACKEND_OK)
-        status =
-            gpu_start_tiles(self->call, program, 0, w, GPU_COUNT_OF(w), self->gates, self->l.i, 1);
-    if (status == TERN_BACKEND_OK) status = find(self, TO_U, &program);
-    if (status == TERN_BACKEND_OK)
-        status =
-            gpu_start_tiles(self->call, program, 0, u, GPU_COUNT_OF(u), self->gates, self->l.h, 1);
+    tern_bbuffer *first_part = NULL;
+    int32_t status = start_dx(self, da);
+    if (status == TERN_BACKEND_OK) status = start_dw(self, da);
+    if (status == TERN_BACKEND_OK) status = numbers(self, self->gates * self->l.h, &first_part);
+    if (status == TERN_BACKEND_OK) status = start_du(self, dm, first_part);
+    gpu_scratch_end(self->call, first_part);
     return status;
 }
 

@@ -214,6 +214,10 @@ static void describe(opencl_device *self) {
     cl_uint align_bits = 0;
     cl_ulong memory = 0, largest = 0;
     cl_device_fp_config doubles = 0;
+    cl_device_type type = 0;
+    cl_uint units = 0;
+    cl_ulong shared = 0;
+    size_t lanes = 0;
     char name[160], driver[160], platform[160];
     clGetDeviceInfo(self->id, CL_DEVICE_MEM_BASE_ADDR_ALIGN, sizeof align_bits, &align_bits, NULL);
     clGetDeviceInfo(self->id, CL_DEVICE_GLOBAL_MEM_SIZE, sizeof memory, &memory, NULL);
@@ -224,7 +228,17 @@ static void describe(opencl_device *self) {
     platform_text(self->id, CL_PLATFORM_VERSION, platform, sizeof platform);
     snprintf(self->signature, sizeof self->signature, "%s\n%s\n%s\n", name, driver, platform);
     self->memory = memory;
+    clGetDeviceInfo(self->id, CL_DEVICE_TYPE, sizeof type, &type, NULL);
+    clGetDeviceInfo(self->id, CL_DEVICE_MAX_COMPUTE_UNITS, sizeof units, &units, NULL);
+    clGetDeviceInfo(self->id, CL_DEVICE_LOCAL_MEM_SIZE, sizeof shared, &shared, NULL);
+    clGetDeviceInfo(self->id, CL_DEVICE_MAX_WORK_GROUP_SIZE, sizeof lanes, &lanes, NULL);
     self->gpu.has_f64 = doubles != 0;
+    self->gpu.kind = (type & (CL_DEVICE_TYPE_CPU | CL_DEVICE_TYPE_GPU)) == CL_DEVICE_TYPE_CPU
+                         ? GPU_KIND_CORES
+                         : GPU_KIND_LANES;
+    self->gpu.units = (int32_t)units;
+    self->gpu.most_lanes = lanes < INT32_MAX ? (int32_t)lanes : INT32_MAX;
+    self->gpu.shared_bytes = shared;
     self->table = slots;
     self->table.alignment = align_bits / 8 > 64 ? align_bits / 8 : 64;
     self->table.largest_allocation = largest;

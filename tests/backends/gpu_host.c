@@ -4,7 +4,8 @@
  * backend is built with that sanitizer).
  *
  * A driver that compiles a source by the host's compiler, as a shared object, and calls its kernels. A group
- * whose kernels have barriers runs with a thread for each lane, all others one item after the other.
+ * whose kernels have barriers runs with a thread for each lane, all others one item after the other. Of the two
+ * devices, gpu_host:1 has the tiles of a device whose groups run on a core each.
  */
 #define _GNU_SOURCE /* mkdtemp */
 #include <dlfcn.h>
@@ -294,13 +295,23 @@ static const tern_bdevice_vtable vtable = {
     .launch = launch,
 };
 
+#define DEVICES 2
+
+static int32_t device_count(int32_t *out_count, tern_backend_error *err) {
+    (void)err;
+    *out_count = DEVICES;
+    return TERN_BACKEND_OK;
+}
+
 static int32_t device_info(int32_t index, tern_device_info *out_info, tern_backend_error *err) {
-    if (index != 0) return gpu_fail(err, TERN_BACKEND_INVALID, "gpu_host has one device");
+    if (index < 0 || index >= DEVICES)
+        return gpu_fail(err, TERN_BACKEND_INVALID, "gpu_host has two devices");
     return tern_kit_device_info(out_info, "the kernels of GPUs as C", "");
 }
 
 static int32_t device_open(int32_t index, tern_bdevice **out_device, tern_backend_error *err) {
-    if (index != 0) return gpu_fail(err, TERN_BACKEND_INVALID, "gpu_host has one device");
+    if (index < 0 || index >= DEVICES)
+        return gpu_fail(err, TERN_BACKEND_INVALID, "gpu_host has two devices");
     device *self = host->alloc(sizeof *self);
     if (!self) return gpu_fail(err, TERN_BACKEND_OUT_OF_MEMORY, "gpu_host: out of memory");
     memset(self, 0, sizeof *self);
@@ -310,6 +321,8 @@ static int32_t device_open(int32_t index, tern_bdevice **out_device, tern_backen
         return gpu_fail(err, TERN_BACKEND_FAILED, "gpu_host: no folder for its programs");
     }
     self->gpu.has_f64 = true;
+    self->gpu.kind = index == 1 ? GPU_KIND_CORES : GPU_KIND_LANES;
+    self->gpu.units = 1;
     *out_device = &self->gpu.base;
     return TERN_BACKEND_OK;
 }
@@ -318,7 +331,7 @@ static const tern_backend_desc description = {
     .name = "gpu_host",
     .version = "0.1.0",
     .speed = TERN_SPEED_REFERENCE,
-    .device_count = tern_kit_one_device,
+    .device_count = device_count,
     .device_info = device_info,
     .device_open = device_open,
 };

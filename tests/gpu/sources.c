@@ -31,13 +31,22 @@ static const row rows[] = {
      FLOATING,
      1,
      {GPU_SOURCE_REDUCE, 0, {{"FN", TERN_REDUCE_NORM}, {"IN", OWN}, {"OUT", OWN}}}},
-    {"product", ANY, 1, {GPU_SOURCE_PRODUCT, 0, {{"IN", OWN}, {"OUT", OWN}, {"WITH_C", 1}}}},
+    {"product",
+     ANY,
+     1,
+     {GPU_SOURCE_PRODUCT, 0, {{"A", OWN}, {"B", OWN}, {"C", OWN}, {"OUT", OWN}, {"WITH_C", 1}}}},
     {"conv",
      ANY,
      3,
      {GPU_SOURCE_CONV,
       0,
-      {{"DIRECTION", 0}, {"X", OWN}, {"W", OWN}, {"OUT", OWN}, {"WITH_BIAS", 1}, {"DTYPE", OWN}}}},
+      {{"DIRECTION", 0},
+       {"X", OWN},
+       {"W", OWN},
+       {"OUT", OWN},
+       {"WITH_BIAS", 1},
+       {"DTYPE", OWN},
+       {"WIDE", 0}}}},
     {"pool", FLOATING, 4, {GPU_SOURCE_POOL, 0, {{"DIRECTION", 0}, {"DTYPE", OWN}}}},
     {"resize",
      FLOATING,
@@ -98,24 +107,12 @@ static const row rows[] = {
        {"CAUSAL", 1}}}},
     {"lstm",
      FLOATING,
-     5,
-     {GPU_SOURCE_RECURRENT,
-      0,
-      {{"DIRECTION", 0},
-       {"DTYPE", OWN},
-       {"FN", TERN_RECURRENT_LSTM},
-       {"BIASED", 1},
-       {"REVERSE", 1}}}},
+     2,
+     {GPU_SOURCE_RECURRENT, 0, {{"DIRECTION", 0}, {"DTYPE", OWN}, {"FN", TERN_RECURRENT_LSTM}}}},
     {"gru",
      FLOATING,
      2,
-     {GPU_SOURCE_RECURRENT,
-      0,
-      {{"DIRECTION", 0},
-       {"DTYPE", OWN},
-       {"FN", TERN_RECURRENT_GRU},
-       {"BIASED", 1},
-       {"REVERSE", 0}}}},
+     {GPU_SOURCE_RECURRENT, 0, {{"DIRECTION", 0}, {"DTYPE", OWN}, {"FN", TERN_RECURRENT_GRU}}}},
 };
 
 /* ---- a driver that writes what it is to build ------------------------------------------------ */
@@ -179,7 +176,9 @@ static void write_row(gpu_call *call, const row *r, int32_t number_class) {
                 variant.options[k].value = direction;
         }
         name = r->name;
-        check(gpu_find(call, &variant, &program), call->err);
+        bool has_tiles = variant.source == GPU_SOURCE_PRODUCT || variant.source == GPU_SOURCE_CONV;
+        gpu_tile tile = gpu_tile_of(call->device, number_class, 4096, 4096, 1);
+        check(gpu_find_tiled(call, &variant, has_tiles ? &tile : NULL, &program), call->err);
     }
 }
 

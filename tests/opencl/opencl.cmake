@@ -23,6 +23,13 @@ set_tests_properties(opencl-faults opencl-linear conformance-opencl conformance-
 # The same kernels as C on the host.
 add_test(NAME conformance-gpu_host COMMAND tern_command conformance --device gpu_host
     --vectors ${CMAKE_CURRENT_SOURCE_DIR}/vectors --sample 500 --timeout 200 --quiet)
+# Products and convolutions have a second form, of devices whose groups run on a core each.
+foreach(family matmul conv2d)
+    add_test(NAME conformance-gpu_host-cores-${family} COMMAND tern_command conformance --device gpu_host:1
+        --vectors ${CMAKE_CURRENT_SOURCE_DIR}/vectors --filter "*${family}*" --sample 50 --timeout 200 --quiet)
+    set_tests_properties(conformance-gpu_host-cores-${family} PROPERTIES LABELS opencl TIMEOUT 1200
+        ENVIRONMENT "${opencl_environment}")
+endforeach()
 set_tests_properties(conformance-opencl-all PROPERTIES LABELS long TIMEOUT 3600)
 set_tests_properties(conformance-gpu_host PROPERTIES LABELS opencl TIMEOUT 1200
     ENVIRONMENT "${opencl_environment}")

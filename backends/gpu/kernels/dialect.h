@@ -3,8 +3,8 @@
  *
  * A kernel is `KERNEL name(parameters)`. Its pointers are GLOBAL, its numbers are one struct of
  * fixed-width types (launch.h), its work items ask ITEM, GROUP and LANE where they are. Shared memory of
- * a group is declared by LOCAL at the top of a kernel; BARRIER is reached by every item of a group or
- * by none.
+ * a group is declared by LOCAL at the top of a kernel, and pointed to by SHARED; BARRIER is reached by every item of
+ * a group or by none. UNROLL stands before a loop whose numbers are to stay in registers.
  *
  * On the host a work item of a group with barriers is a thread; who compiles a kernel there has declared
  * gpu_host_item and gpu_host_barrier (tests/backends/gpu_host.c). A LOCAL is static, since one group runs at
@@ -27,6 +27,8 @@ typedef ulong u64;
 #define FUNCTION     static inline
 #define GLOBAL       __global
 #define LOCAL        __local
+#define SHARED       __local
+#define UNROLL       _Pragma("unroll")
 #define BARRIER      barrier(CLK_LOCAL_MEM_FENCE | CLK_GLOBAL_MEM_FENCE)
 #define GROUP(d)     ((i64)get_group_id(d))
 #define LANE         ((i32)get_local_id(0))
@@ -48,7 +50,9 @@ typedef unsigned long long u64;
 #define KERNEL   extern "C" __global__ void
 #define FUNCTION static __device__ inline
 #define GLOBAL
-#define LOCAL        __shared__
+#define LOCAL __shared__
+#define SHARED
+#define UNROLL       _Pragma("unroll")
 #define BARRIER      __syncthreads()
 #define GROUP(d)     ((i64)((d) == 0 ? blockIdx.x : (d) == 1 ? blockIdx.y : blockIdx.z))
 #define LANE         ((i32)threadIdx.x)
@@ -74,7 +78,9 @@ typedef uint64_t u64;
 #define KERNEL   static void
 #define FUNCTION static inline
 #define GLOBAL
-#define LOCAL        static
+#define LOCAL static
+#define SHARED
+#define UNROLL
 #define BARRIER      gpu_host_barrier()
 #define GROUP(d)     (gpu_host_item.group[d])
 #define LANE         (gpu_host_item.lane)

@@ -30,12 +30,21 @@ typedef struct gpu_reduce_launch {
     i64 reduced_shape[GPU_RANK], reduced_in[GPU_RANK];
 } gpu_reduce_launch;
 
-/* MATMUL: a [m, k], b [k, n], c and out [m, n], over the positions of the leading dimensions. */
+/* Strides of an index that is two: i / size of the inner one, i % that size. */
+typedef struct gpu_steps {
+    i64 outer, inner;
+} gpu_steps;
+
+/*
+ * MATMUL: a [m, k], b [k, n], c and out [m, n], over the positions of the leading dimensions. Rows and k may
+ * be two dimensions in one, as the steps and rows of a sequence are.
+ */
 typedef struct gpu_product_launch {
-    i64 m, n, k;
+    i64 m, n, k, m_inner, k_inner;
     i64 rank;
     i64 a_at, b_at, c_at, out_at;
-    i64 a_row, a_column, b_row, b_column, c_row, c_column, out_row, out_column;
+    gpu_steps a_row, a_k, b_k, out_row;
+    i64 b_column, c_row, c_column, out_column;
     i64 alpha, beta;
     i64 shape[GPU_RANK - 2], a[GPU_RANK - 2], b[GPU_RANK - 2], c[GPU_RANK - 2], out[GPU_RANK - 2];
 } gpu_product_launch;
@@ -179,6 +188,7 @@ enum {
 };
 typedef struct gpu_recurrent_launch {
     i64 t, n, i, h; /* steps, rows, inputs, hidden units */
+    i64 biased, reverse;
     i64 at[GPU_RECURRENT_OPERANDS], stride[GPU_RECURRENT_OPERANDS][3];
 } gpu_recurrent_launch;
 
