@@ -75,9 +75,30 @@ typedef struct gpu_variant {
 
 /* The program of a variant, built where it is not there yet. */
 int32_t gpu_find(const gpu_call *call, const gpu_variant *variant, gpu_program **out_program);
-/* The same of a source with tiles. */
+
+#define GPU_STEPS 64 /* that a program may have */
+
+/* What a product's results go through: a program of MAP as a kernel is found by it. */
+typedef struct gpu_epilogue {
+    int32_t number_class, n_inputs, n_constants, n_steps, output;
+    int32_t dtypes[GPU_EXTRAS]; /* of the inputs from the second on, -1 where there is none */
+    tern_map_step steps[GPU_STEPS];
+} gpu_epilogue;
+
+/* The same of a source with tiles, whose results go through an epilogue where that is not NULL. */
 int32_t gpu_find_tiled(const gpu_call *call, const gpu_variant *variant, const gpu_tile *tile,
-                       gpu_program **out_program);
+                       const gpu_epilogue *epilogue, gpu_program **out_program);
+
+/* The epilogue of a call with so many operands of the product; DECLINED where it does not fit. */
+int32_t gpu_epilogue_take(const gpu_call *call, int32_t n_operands, const tern_map_attrs *program,
+                          gpu_epilogue *out);
+/* What its kernel gets: offsets and constants; strides are the caller's to fill in. */
+void gpu_epilogue_launch_make(const gpu_call *call, int32_t n_operands,
+                              const tern_map_attrs *program, gpu_epilogue_launch *out);
+/* The buffer of its input q. */
+gpu_argument gpu_epilogue_extra(const gpu_call *call, int32_t n_operands, int32_t q);
+/* Its source, the host's to free; NULL without memory. */
+char *gpu_epilogue_write(const gpu_device *device, const gpu_epilogue *epilogue);
 
 /* Writes a source that no file holds; NULL without memory. The text is the host's to free. */
 typedef char *(*gpu_writer)(const gpu_device *device, const void *what);
@@ -142,6 +163,10 @@ typedef struct gpu_product {
     bool has_c;
     int64_t batch;
     gpu_product_launch l; /* alpha and beta as bits */
+    /* All three or none. */
+    const gpu_epilogue *epilogue;
+    const gpu_epilogue_launch *epilogue_launch;
+    gpu_argument extras[GPU_EXTRAS];
 } gpu_product;
 int32_t gpu_start_product(const gpu_call *call, const gpu_product *product);
 
@@ -165,6 +190,7 @@ int32_t gpu_reduce_list(const gpu_call *call);
 int32_t gpu_scan(const gpu_call *call);
 int32_t gpu_sort(const gpu_call *call);
 int32_t gpu_matmul(const gpu_call *call);
+int32_t gpu_matmul_map(const gpu_call *call);
 int32_t gpu_gather(const gpu_call *call);
 int32_t gpu_scatter(const gpu_call *call);
 int32_t gpu_index_select(const gpu_call *call);
@@ -173,6 +199,7 @@ int32_t gpu_index_get(const gpu_call *call);
 int32_t gpu_index_put(const gpu_call *call);
 int32_t gpu_nonzero(const gpu_call *call);
 int32_t gpu_conv(const gpu_call *call);
+int32_t gpu_conv_map(const gpu_call *call);
 int32_t gpu_max_pool(const gpu_call *call);
 int32_t gpu_max_pool_grad(const gpu_call *call);
 int32_t gpu_avg_pool(const gpu_call *call);

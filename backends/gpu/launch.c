@@ -154,10 +154,9 @@ typedef struct family {
     tern_kit_has has; /* its members; NULL: all of the form's */
 } family;
 
-#define MAP_STEPS 64
 static bool short_enough(int32_t fn, int32_t dtype) {
     (void)dtype;
-    return fn <= MAP_STEPS;
+    return fn <= GPU_STEPS;
 }
 
 static const family families[] = {
@@ -188,6 +187,8 @@ static const family families[] = {
     [TERN_KERNEL_RESIZE] = {gpu_resize, NULL},
     [TERN_KERNEL_RESIZE_GRAD] = {gpu_resize, NULL},
     [TERN_KIT_FUSED(TERN_KERNEL_MAP)] = {gpu_map, short_enough},
+    [TERN_KIT_FUSED(TERN_KERNEL_MATMUL_MAP)] = {gpu_matmul_map, short_enough},
+    [TERN_KIT_FUSED(TERN_KERNEL_CONV_MAP)] = {gpu_conv_map, short_enough},
     [TERN_KIT_FUSED(TERN_KERNEL_REDUCE_LIST)] = {gpu_reduce_list, NULL},
     [TERN_KIT_FUSED(TERN_KERNEL_SOFTMAX)] = {gpu_softmax, NULL},
     [TERN_KIT_FUSED(TERN_KERNEL_LOG_SOFTMAX)] = {gpu_softmax, NULL},

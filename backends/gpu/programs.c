@@ -135,11 +135,11 @@ static const char *const directions[GPU_SOURCE_COUNT][5][3] = {
 };
 
 char *gpu_compose(const gpu_device *device, const char *defines, const char *const *bodies) {
-    const char *pieces[10] = {device->has_f64 ? "#define GPU_F64 1\n" : "", defines,
+    const char *pieces[12] = {device->has_f64 ? "#define GPU_F64 1\n" : "", defines,
                               gpu_text_dialect, gpu_text_launch, gpu_text_numbers};
     size_t size = 1;
     int count = 5;
-    for (int i = 0; bodies[i] && count < 10; i++) pieces[count++] = bodies[i];
+    for (int i = 0; bodies[i] && count < 12; i++) pieces[count++] = bodies[i];
     for (int i = 0; i < count; i++) size += strlen(pieces[i]);
     char *text = device->host->alloc(size), *at = text;
     for (int i = 0; text && i < count; i++) {
@@ -151,11 +151,23 @@ char *gpu_compose(const gpu_device *device, const char *defines, const char *con
     return text;
 }
 
-/* What a source is written from; the tile is NULL where it has none. */
+/* What a source is written from; tile and epilogue are NULL where it has none. */
 typedef struct tiled {
     const gpu_variant *variant;
     const gpu_tile *tile;
+    const gpu_epilogue *epilogue;
 } tiled;
+
+/* A source behind the epilogue, which its results go through. */
+static char *write_behind(const gpu_device *device, const char *defines,
+                          const gpu_epilogue *epilogue, const char *const *bodies) {
+    char *own = gpu_epilogue_write(device, epilogue);
+    const char *all[8] = {gpu_text_functions, own};
+    for (int i = 0; bodies[i] && i < 5; i++) all[2 + i] = bodies[i];
+    char *text = own ? gpu_compose(device, defines, all) : NULL;
+    device->host->free(own);
+    return text;
+}
 
 #define TILE_NUMBERS 6
 
@@ -182,25 +194,45 @@ static char *write_variant(const gpu_device *device, const void *what) {
     for (int i = 0; tile && i < TILE_NUMBERS; i++)
         length += snprintf(defines + length, sizeof defines - (size_t)length,
                            "#define %s %" PRId64 "\n", names[i], numbers[i]);
-    return gpu_compose(device, defines, sources[variant->source].bodies);
+    const char *const *bodies = sources[variant->source].bodies;
+    const gpu_epilogue *epilogue = ((const tiled *)what)->epilogue;
+    return epilogue ? write_behind(device, defines, epilogue, bodies)
+                    : gpu_compose(device, defines, bodies);
 }
 
+/* What a program is found by. */
+typedef struct key {
+    int64_t numbers[2 + GPU_OPTIONS + TILE_NUMBERS];
+    gpu_epilogue epilogue; /* up to its last step */
+} key;
+
+static const char *const with_epilogue[][2] = {
+    [GPU_SOURCE_PRODUCT] = {"product_map"},
+    [GPU_SOURCE_CONV] = {"conv_map"},
+};
+
 int32_t gpu_find_tiled(const gpu_call *call, const gpu_variant *variant, const gpu_tile *tile,
-                       gpu_program **out_program) {
-    int64_t key[2 + GPU_OPTIONS + TILE_NUMBERS] = {variant->source, variant->number_class};
+                       const gpu_epilogue *epilogue, gpu_program **out_program) {
+    key k = {.numbers = {variant->source, variant->number_class}};
+    size_t size = offsetof(key, epilogue);
     int64_t direction = 0;
-    tiled what = {variant, tile};
+    tiled what = {variant, tile, epilogue};
     for (int i = 0; i < GPU_OPTIONS && variant->options[i].name; i++) {
-        key[2 + i] = variant->options[i].value;
+        k.numbers[2 + i] = variant->options[i].value;
         if (strcmp(variant->options[i].name, "DIRECTION") == 0)
             direction = variant->options[i].value;
     }
-    if (tile) tile_numbers(tile, key + 2 + GPU_OPTIONS);
+    if (tile) tile_numbers(tile, k.numbers + 2 + GPU_OPTIONS);
     const char *const *entries = sources[variant->source].entries;
     if (!entries[0]) entries = directions[variant->source][direction];
-    return gpu_find_written(call, key, sizeof key, write_variant, &what, entries, out_program);
+    if (epilogue) {
+        memcpy(&k.epilogue, epilogue, sizeof *epilogue);
+        size += offsetof(gpu_epilogue, steps) + sizeof *epilogue->steps * (size_t)epilogue->n_steps;
+        entries = with_epilogue[variant->source];
+    }
+    return gpu_find_written(call, &k, size, write_variant, &what, entries, out_program);
 }
 
 int32_t gpu_find(const gpu_call *call, const gpu_variant *variant, gpu_program **out_program) {
-    return gpu_find_tiled(call, variant, NULL, out_program);
+    return gpu_find_tiled(call, variant, NULL, NULL, out_program);
 }

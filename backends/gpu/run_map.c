@@ -17,15 +17,13 @@
  * where tuple t has the items from first[t] on. A start with fewer has the rest empty, so that their number
  * builds nothing either.
  */
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "call.h"
-#include "members.h"
 #include "sources.h"
+#include "steps.h"
 
-#define STEPS     64 /* of supports in launch.c */
 #define CONSTANTS 64
 
 #define MOST_ARGUMENTS (GPU_ARGUMENT_BYTES / 8) /* pointers, all of them */
@@ -39,7 +37,7 @@ typedef struct program {
     uint32_t immediates;
     int8_t dtypes[GPU_OPERANDS]; /* of inputs, then outputs */
     int16_t outputs[GPU_OPERANDS];
-    tern_map_step steps[STEPS];
+    tern_map_step steps[GPU_STEPS];
 } program;
 
 static int32_t buffers_of(const program *p) {
@@ -68,125 +66,81 @@ static int32_t tuples_of(const program *p) {
 
 /* ---- the source ------------------------------------------------------------------------------ */
 
-typedef struct text {
-    char *at, *end;
-} text;
-
-__attribute__((format(printf, 2, 3))) static void put(text *t, const char *format, ...) {
-    va_list arguments;
-    va_start(arguments, format);
-    int length = vsnprintf(t->at, (size_t)(t->end - t->at), format, arguments);
-    va_end(arguments);
-    t->at += length < t->end - t->at ? length : t->end - t->at - 1;
-}
-
 /* The kernel's parameters, and where it returns. */
-static void put_parameters(text *t, const program *p, const char *items) {
+static void put_parameters(gpu_text *t, const program *p, const char *items) {
     int32_t buffers = buffers_of(p), inputs = buffers - p->n_outputs;
-    put(t, "KERNEL map(GLOBAL gpu_flag *flag");
+    gpu_put(t, "KERNEL map(GLOBAL gpu_flag *flag");
     for (int32_t k = 0; k < p->tuples; k++)
         for (int32_t b = 0; b < buffers; b++)
-            put(t, ", GLOBAL %su8 *q%d_%d", b < inputs ? "const " : "", (int)k, (int)b);
-    put(t, ", launch a) {\n i64 i = ITEM;\n if (i >= a.%s) return;\n", items);
-    if (p->skips) put(t, " if (flag->state) return;\n");
+            gpu_put(t, ", GLOBAL %su8 *q%d_%d", b < inputs ? "const " : "", (int)k, (int)b);
+    gpu_put(t, ", launch a) {\n i64 i = ITEM;\n if (i >= a.%s) return;\n", items);
+    if (p->skips) gpu_put(t, " if (flag->state) return;\n");
 }
 
 /* Pointers p and offsets o of one tuple's buffers. */
-static void put_head(text *t, const program *p) {
+static void put_head(gpu_text *t, const program *p) {
     int32_t buffers = buffers_of(p), numbers = numbers_of(p), inputs = buffers - p->n_outputs;
-    put(t,
-        "typedef struct launch { i64 count, rank, at[%d], c[%d], shape[%d], stride[%d][%d]; } "
-        "launch;\n",
-        (int)buffers, numbers ? (int)numbers : 1, (int)p->rank, (int)buffers, (int)p->rank);
+    gpu_put(t,
+            "typedef struct launch { i64 count, rank, at[%d], c[%d], shape[%d], stride[%d][%d]; } "
+            "launch;\n",
+            (int)buffers, numbers ? (int)numbers : 1, (int)p->rank, (int)buffers, (int)p->rank);
     put_parameters(t, p, "count");
     for (int32_t b = 0; b < buffers; b++)
-        put(t, " GLOBAL %su8 *p%d = q0_%d;\n i64 o%d = a.at[%d];\n", b < inputs ? "const " : "",
-            (int)b, (int)b, (int)b, (int)b);
-    put(t, " if (a.rank == 1) {\n");
-    for (int32_t b = 0; b < buffers; b++) put(t, "  o%d += i * a.stride[%d][0];\n", (int)b, (int)b);
-    put(t, " } else for (i64 d = a.rank - 1; d >= 0; d--) {\n"
-           "  i64 p = i %% a.shape[d];\n  i /= a.shape[d];\n");
-    for (int32_t b = 0; b < buffers; b++) put(t, "  o%d += p * a.stride[%d][d];\n", (int)b, (int)b);
-    put(t, " }\n");
+        gpu_put(t, " GLOBAL %su8 *p%d = q0_%d;\n i64 o%d = a.at[%d];\n", b < inputs ? "const " : "",
+                (int)b, (int)b, (int)b, (int)b);
+    gpu_put(t, " if (a.rank == 1) {\n");
+    for (int32_t b = 0; b < buffers; b++)
+        gpu_put(t, "  o%d += i * a.stride[%d][0];\n", (int)b, (int)b);
+    gpu_put(t, " } else for (i64 d = a.rank - 1; d >= 0; d--) {\n"
+               "  i64 p = i %% a.shape[d];\n  i /= a.shape[d];\n");
+    for (int32_t b = 0; b < buffers; b++)
+        gpu_put(t, "  o%d += p * a.stride[%d][d];\n", (int)b, (int)b);
+    gpu_put(t, " }\n");
 }
 
 /* The same of the tuple that the item belongs to. */
-static void put_group_head(text *t, const program *p) {
+static void put_group_head(gpu_text *t, const program *p) {
     int32_t buffers = buffers_of(p), inputs = buffers - p->n_outputs, tuples = p->tuples;
     int32_t constants = p->n_constants, immediates = numbers_of(p) - constants;
-    put(t,
-        "typedef struct launch { i64 first[%d], at[%d][%d], step[%d][%d], c[%d], "
-        "immediate[%d][%d]; "
-        "} launch;\n",
-        (int)tuples + 1, (int)tuples, (int)buffers, (int)tuples, (int)buffers,
-        constants ? (int)constants : 1, (int)tuples, immediates ? (int)immediates : 1);
+    gpu_put(t,
+            "typedef struct launch { i64 first[%d], at[%d][%d], step[%d][%d], c[%d], "
+            "immediate[%d][%d]; "
+            "} launch;\n",
+            (int)tuples + 1, (int)tuples, (int)buffers, (int)tuples, (int)buffers,
+            constants ? (int)constants : 1, (int)tuples, immediates ? (int)immediates : 1);
     char items[32];
     snprintf(items, sizeof items, "first[%d]", (int)tuples);
     put_parameters(t, p, items);
-    put(t, " i32 t = 0;\n while (i >= a.first[t + 1]) t++;\n i -= a.first[t];\n");
+    gpu_put(t, " i32 t = 0;\n while (i >= a.first[t + 1]) t++;\n i -= a.first[t];\n");
     for (int32_t b = 0; b < buffers; b++) {
-        put(t, " GLOBAL %su8 *p%d = q0_%d;\n", b < inputs ? "const " : "", (int)b, (int)b);
+        gpu_put(t, " GLOBAL %su8 *p%d = q0_%d;\n", b < inputs ? "const " : "", (int)b, (int)b);
         for (int32_t k = 1; k < tuples; k++)
-            put(t, " if (t == %d) p%d = q%d_%d;\n", (int)k, (int)b, (int)k, (int)b);
-        put(t, " i64 o%d = a.at[t][%d] + i * a.step[t][%d];\n", (int)b, (int)b, (int)b);
+            gpu_put(t, " if (t == %d) p%d = q%d_%d;\n", (int)k, (int)b, (int)k, (int)b);
+        gpu_put(t, " i64 o%d = a.at[t][%d] + i * a.step[t][%d];\n", (int)b, (int)b, (int)b);
     }
 }
 
-static bool divides(const tern_map_step *step) {
-    return step->family == TERN_KERNEL_BINARY &&
-           (step->fn == TERN_BINARY_DIV_FLOOR || step->fn == TERN_BINARY_DIV_TRUNC ||
-            step->fn == TERN_BINARY_REMAINDER || step->fn == TERN_BINARY_FMOD);
-}
-
-/* What stands before the values in a call of the step's function. */
-static void put_extra(text *t, const program *p, const tern_map_step *step) {
-    bool shifts = step->family == TERN_KERNEL_BINARY &&
-                  (step->fn == TERN_BINARY_SHIFT_LEFT || step->fn == TERN_BINARY_SHIFT_RIGHT);
-    if (p->number_class == GPU_I64 && divides(step)) put(t, "flag, ");
-    if (shifts) put(t, "%d, ", p->element < 0 ? 64 : (int)(8 * tern_kit_size(p->element)));
-}
-
-static void put_step(text *t, const program *p, int32_t k) {
-    const tern_map_step *step = &p->steps[k];
-    put(t, " num v%d = ", (int)(p->n_inputs + p->n_constants + k));
-    if (step->family == TERN_KERNEL_COPY) {
-        put(t, "rounded_to(%d, v%d);\n", step->fn, step->source[0]);
-        return;
-    }
-    int32_t arity = step->family == TERN_KERNEL_UNARY    ? 1
-                    : step->family == TERN_KERNEL_BINARY ? 2
-                                                         : 3;
-    bool scaled = arity > 1 && step->source[arity] >= 0;
-    bool narrow = arity == 2 && step->fn == TERN_BINARY_NEXTAFTER &&
-                  (p->element == TERN_BT_FLOAT16 || p->element == TERN_BT_BFLOAT16);
-    put(t, "%s%s(", gpu_member_of(step->family, step->fn)->name,
-        narrow   ? "_16"
-        : scaled ? "_scaled"
-                 : "");
-    if (narrow) put(t, "%d, ", (int)p->element);
-    put_extra(t, p, step);
-    for (int32_t s = 0; s < arity + scaled; s++) put(t, "%sv%d", s ? ", " : "", step->source[s]);
-    put(t, ");\n");
-}
-
-static void put_body(text *t, const program *p) {
+static void put_body(gpu_text *t, const program *p) {
+    const gpu_steps_of steps = {p->number_class, p->element, p->n_inputs + p->n_constants,
+                                p->n_steps, p->steps};
     int32_t b = 0, c = p->n_constants;
     for (int32_t k = 0; k < p->n_inputs; k++) {
         if (p->immediates >> k & 1u && p->tuples > 1)
-            put(t, " num v%d = number_of(a.immediate[t][%d]);\n", (int)k,
-                (int)(c++ - p->n_constants));
+            gpu_put(t, " num v%d = number_of(a.immediate[t][%d]);\n", (int)k,
+                    (int)(c++ - p->n_constants));
         else if (p->immediates >> k & 1u)
-            put(t, " num v%d = number_of(a.c[%d]);\n", (int)k, (int)c++);
+            gpu_put(t, " num v%d = number_of(a.c[%d]);\n", (int)k, (int)c++);
         else
-            put(t, " num v%d = load(%d, p%d, o%d);\n", (int)k, p->dtypes[k], (int)b, (int)b), b++;
+            gpu_put(t, " num v%d = load(%d, p%d, o%d);\n", (int)k, p->dtypes[k], (int)b, (int)b),
+                b++;
     }
     for (int32_t k = 0; k < p->n_constants; k++)
-        put(t, " num v%d = number_of(a.c[%d]);\n", (int)(p->n_inputs + k), (int)k);
-    for (int32_t k = 0; k < p->n_steps; k++) put_step(t, p, k);
+        gpu_put(t, " num v%d = number_of(a.c[%d]);\n", (int)(p->n_inputs + k), (int)k);
+    gpu_put_steps(t, &steps);
     for (int32_t k = 0; k < p->n_outputs; k++, b++)
-        put(t, " store(%d, p%d, o%d, v%d);\n", p->dtypes[p->n_inputs + k], (int)b, (int)b,
-            p->outputs[k]);
-    put(t, "}\n");
+        gpu_put(t, " store(%d, p%d, o%d, v%d);\n", p->dtypes[p->n_inputs + k], (int)b, (int)b,
+                p->outputs[k]);
+    gpu_put(t, "}\n");
 }
 
 #define SOURCE_BYTES 16384
@@ -196,7 +150,7 @@ static char *write_source(const gpu_device *device, const void *what) {
     char defines[32];
     char *body = device->host->alloc(SOURCE_BYTES), *source = NULL;
     if (!body) return NULL;
-    text t = {body, body + SOURCE_BYTES};
+    gpu_text t = {body, body + SOURCE_BYTES};
     if (p->tuples > 1)
         put_group_head(&t, p);
     else
@@ -210,14 +164,6 @@ static char *write_source(const gpu_device *device, const void *what) {
 }
 
 /* ---- a launch -------------------------------------------------------------------------------- */
-
-static int64_t *put_constants(const program *p, const tern_map_constant *constants, int64_t *out) {
-    bool integer = p->number_class == GPU_I64;
-    for (int32_t k = 0; k < p->n_constants; k++)
-        *out++ =
-            gpu_bits(p->number_class, integer ? 0 : constants[k].f, integer ? constants[k].i : 0);
-    return out;
-}
 
 static int64_t *put_immediates(const gpu_call *call, const program *p, int64_t *out) {
     for (int32_t k = 0; k < p->n_inputs; k++) {
@@ -254,7 +200,9 @@ static int32_t start_tuple(const gpu_call *call, const program *p, gpu_program *
     *at++ = walk.count;
     *at++ = walk.rank;
     for (int32_t b = 0; b < n; b++) *at++ = gpu_at(operands[b]);
-    at = put_immediates(call, p, put_constants(p, constants, at)) + (numbers ? 0 : 1);
+    at =
+        put_immediates(call, p, gpu_put_constants(p->number_class, constants, p->n_constants, at)) +
+        (numbers ? 0 : 1);
     memcpy(at, walk.shape, sizeof *at * (size_t)walk.rank);
     at += p->rank;
     for (int32_t b = 0; b < n; b++, at += p->rank)
@@ -280,7 +228,8 @@ static int32_t start_group(const gpu_call *call, const program *p, gpu_program *
     gpu_argument arguments[MOST_ARGUMENTS] = {gpu_flag_argument(call)};
     gpu_call one = *call;
     memset(words, 0, sizeof words);
-    int64_t *own = put_constants(p, constants, numbers) + (p->n_constants ? 0 : 1);
+    int64_t *own = gpu_put_constants(p->number_class, constants, p->n_constants, numbers) +
+                   (p->n_constants ? 0 : 1);
     for (int32_t t = 0; t < p->tuples; t++) {
         const tern_operand *operands[GPU_OPERANDS];
         gpu_walk walk;
@@ -348,7 +297,7 @@ int32_t gpu_map(const gpu_call *call) {
     const tern_map_attrs *attrs = call->attrs;
     program p;
     memset(&p, 0, sizeof p); /* padding too: the bytes are a key */
-    if (attrs->n_inputs + attrs->n_outputs > GPU_OPERANDS || attrs->n_steps > STEPS ||
+    if (attrs->n_inputs + attrs->n_outputs > GPU_OPERANDS || attrs->n_steps > GPU_STEPS ||
         attrs->n_constants > CONSTANTS)
         return TERN_BACKEND_DECLINED;
     p.number_class = attrs->compute == TERN_BT_FLOAT64 ? GPU_F64

@@ -1,4 +1,4 @@
-/* MATMUL, CONV and its gradients: kernels/tile.h, product.inc, conv.inc. */
+/* MATMUL, CONV and its gradients, MATMUL_MAP, CONV_MAP: kernels/tile.h, product.inc, conv.inc. */
 #include <string.h>
 
 #include "call.h"
@@ -17,13 +17,19 @@ int32_t gpu_start_product(const gpu_call *call, const gpu_product *product) {
                             {"WITH_C", product->has_c}}};
     gpu_tile tile = gpu_tile_of(call->device, number_class, l->m, l->n, product->batch);
     gpu_program *program;
-    int32_t status = gpu_find_tiled(call, &variant, &tile, &program);
+    int32_t status = gpu_find_tiled(call, &variant, &tile, product->epilogue, &program);
     if (status != TERN_BACKEND_OK) return status;
     const gpu_argument *of = product->operands;
-    gpu_argument arguments[] = {
-        of[0], of[1], of[product->has_c ? 2 : 3], of[3], {NULL, l, sizeof *l}};
-    return gpu_start_tiles(call, program, &tile, arguments, GPU_COUNT_OF(arguments), l->m, l->n,
-                           product->batch);
+    gpu_argument c = of[product->has_c ? 2 : 3], launch = {NULL, l, sizeof *l};
+    gpu_argument arguments[6 + GPU_EXTRAS] = {of[0], of[1], c, of[3]};
+    int32_t count = 4;
+    for (int32_t q = 0; product->epilogue && q < GPU_EXTRAS; q++)
+        arguments[count++] = product->extras[q];
+    arguments[count++] = launch;
+    if (product->epilogue)
+        arguments[count++] =
+            (gpu_argument){NULL, product->epilogue_launch, sizeof *product->epilogue_launch};
+    return gpu_start_tiles(call, program, &tile, arguments, count, l->m, l->n, product->batch);
 }
 
 static int64_t row_of(const tern_operand *operand) {
@@ -33,22 +39,18 @@ static int64_t column_of(const tern_operand *operand) {
     return operand->strides[operand->rank - 1];
 }
 
-int32_t gpu_matmul(const gpu_call *call) {
+/* The product of a launch without its leading dimensions. */
+static gpu_product product_of(const gpu_call *call, const tern_matmul_attrs *attrs,
+                              int32_t n_operands) {
     const tern_operand *a = &call->inputs[0], *b = &call->inputs[1], *out = call->outputs;
-    const tern_operand *c = call->n_inputs > 2 ? &call->inputs[2] : out;
-    const tern_operand *all[] = {out, a, b, c};
-    const tern_matmul_attrs *attrs = call->attrs;
+    const tern_operand *c = n_operands > 2 ? &call->inputs[2] : out;
     int32_t rank = out->rank, number_class = gpu_class(call);
-    gpu_walk walk;
-    gpu_walk_make(&walk, all, 4, 3u << (rank - 2));
     gpu_product p = {.operands = {gpu_of(a), gpu_of(b), gpu_of(c), gpu_of(out)},
                      .dtypes = {a->dtype, b->dtype, c->dtype, out->dtype},
-                     .has_c = call->n_inputs > 2,
-                     .batch = walk.count};
+                     .has_c = n_operands > 2};
     p.l = (gpu_product_launch){.m = out->shape[rank - 2],
                                .n = out->shape[rank - 1],
                                .k = a->shape[rank - 1],
-                               .rank = walk.rank,
                                .a_at = gpu_at(a),
                                .b_at = gpu_at(b),
                                .c_at = gpu_at(c),
@@ -65,11 +67,56 @@ int32_t gpu_matmul(const gpu_call *call) {
                                .beta = gpu_bits(number_class, attrs->beta, attrs->beta_i)};
     p.l.m_inner = p.l.m;
     p.l.k_inner = p.l.k ? p.l.k : 1;
-    memcpy(p.l.shape, walk.shape, sizeof p.l.shape);
-    memcpy(p.l.out, walk.stride[0], sizeof p.l.out);
-    memcpy(p.l.a, walk.stride[1], sizeof p.l.a);
-    memcpy(p.l.b, walk.stride[2], sizeof p.l.b);
-    memcpy(p.l.c, walk.stride[3], sizeof p.l.c);
+    return p;
+}
+
+/* The leading dimensions of all operands, the epilogue's inputs from the fifth on. */
+static void put_batch(const gpu_call *call, gpu_product *p, int32_t n_operands,
+                      gpu_walk *out_walk) {
+    const tern_operand *all[4 + GPU_EXTRAS] = {call->outputs, &call->inputs[0], &call->inputs[1],
+                                               n_operands > 2 ? &call->inputs[2] : call->outputs};
+    int32_t count = 4;
+    for (int32_t i = n_operands; i < call->n_inputs; i++) all[count++] = &call->inputs[i];
+    gpu_walk_make(out_walk, all, count, 3u << (call->outputs->rank - 2));
+    p->batch = out_walk->count;
+    p->l.rank = out_walk->rank;
+    memcpy(p->l.shape, out_walk->shape, sizeof p->l.shape);
+    memcpy(p->l.out, out_walk->stride[0], sizeof p->l.out);
+    memcpy(p->l.a, out_walk->stride[1], sizeof p->l.a);
+    memcpy(p->l.b, out_walk->stride[2], sizeof p->l.b);
+    memcpy(p->l.c, out_walk->stride[3], sizeof p->l.c);
+}
+
+int32_t gpu_matmul(const gpu_call *call) {
+    gpu_walk walk;
+    gpu_product p = product_of(call, call->attrs, call->n_inputs);
+    put_batch(call, &p, call->n_inputs, &walk);
+    return gpu_start_product(call, &p);
+}
+
+#define LEADING 3 /* dimensions of an epilogue's inputs before the rows */
+
+int32_t gpu_matmul_map(const gpu_call *call) {
+    const tern_matmul_map_attrs *attrs = call->attrs;
+    int32_t n_operands = attrs->n_operands;
+    gpu_epilogue epilogue;
+    gpu_epilogue_launch launch;
+    gpu_walk walk;
+    int32_t status = gpu_epilogue_take(call, n_operands, &attrs->program, &epilogue);
+    if (status != TERN_BACKEND_OK) return status;
+    gpu_product p = product_of(call, &attrs->product, n_operands);
+    put_batch(call, &p, n_operands, &walk);
+    if (walk.rank > LEADING) return TERN_BACKEND_DECLINED;
+    gpu_epilogue_launch_make(call, n_operands, &attrs->program, &launch);
+    for (int32_t q = 0; q < GPU_EXTRAS; q++) {
+        p.extras[q] = gpu_epilogue_extra(call, n_operands, q);
+        if (n_operands + q >= call->n_inputs) continue;
+        memcpy(launch.stride[q], walk.stride[4 + q], sizeof(i64) * (size_t)walk.rank);
+        launch.stride[q][LEADING] = row_of(&call->inputs[n_operands + q]);
+        launch.stride[q][LEADING + 1] = column_of(&call->inputs[n_operands + q]);
+    }
+    p.epilogue = &epilogue;
+    p.epilogue_launch = &launch;
     return gpu_start_product(call, &p);
 }
 
@@ -116,51 +163,95 @@ static bool is_wide(const gpu_conv_launch *l) {
     return strides >= LARGE;
 }
 
-int32_t gpu_conv(const gpu_call *call) {
-    const tern_conv_attrs *attrs = call->attrs;
-    const tern_operand *in = call->inputs, *written = call->outputs, *x, *w, *out;
-    int32_t direction = FORWARD;
-    if (call->kernel == TERN_KERNEL_CONV) {
-        x = &in[0], w = &in[1], out = written;
-    } else if (call->kernel == TERN_KERNEL_CONV_GRAD_INPUT) {
-        out = &in[0], w = &in[1], x = written;
-        direction = TO_INPUT;
-    } else {
-        out = &in[0], x = &in[1], w = written;
-        direction = TO_WEIGHT;
-    }
-    const tern_operand *bias = call->n_inputs > 2 ? &in[2] : NULL;
-    gpu_conv_launch l = {.groups = attrs->groups};
-    gpu_image_make(&l.x, x);
-    gpu_image_make(&l.w, w);
-    gpu_image_make(&l.out, out);
+/* A convolution or a gradient of it on its way. */
+typedef struct conv {
+    const gpu_call *call;
+    int32_t direction;
+    const tern_operand *x, *w, *out, *bias; /* bias NULL where there is none */
+    gpu_conv_launch l;
+    const gpu_epilogue *epilogue; /* NULL, or with its launch and inputs */
+    gpu_epilogue_launch epilogue_launch;
+    gpu_argument extras[GPU_EXTRAS];
+} conv;
+
+static void conv_make(conv *self, const gpu_call *call, const tern_conv_attrs *attrs,
+                      int32_t n_operands) {
     static const int64_t ones[3] = {1, 1, 1};
-    gpu_window_make(&l.window, ones, attrs->stride, attrs->padding, attrs->dilation,
-                    attrs->spatial);
-    if (bias) {
-        l.bias_at = gpu_at(bias);
-        l.bias_stride = bias->strides[0];
+    const tern_operand *in = call->inputs, *written = call->outputs;
+    *self = (conv){.call = call, .bias = n_operands > 2 ? &in[2] : NULL};
+    if (call->kernel == TERN_KERNEL_CONV_GRAD_INPUT) {
+        self->out = &in[0], self->w = &in[1], self->x = written;
+        self->direction = TO_INPUT;
+    } else if (call->kernel == TERN_KERNEL_CONV_GRAD_WEIGHT) {
+        self->out = &in[0], self->x = &in[1], self->w = written;
+        self->direction = TO_WEIGHT;
+    } else {
+        self->x = &in[0], self->w = &in[1], self->out = written;
     }
+    gpu_conv_launch *l = &self->l;
+    l->groups = attrs->groups;
+    gpu_image_make(&l->x, self->x);
+    gpu_image_make(&l->w, self->w);
+    gpu_image_make(&l->out, self->out);
+    gpu_window_make(&l->window, ones, attrs->stride, attrs->padding, attrs->dilation,
+                    attrs->spatial);
+    if (self->bias) {
+        l->bias_at = gpu_at(self->bias);
+        l->bias_stride = self->bias->strides[0];
+    }
+}
+
+static int32_t conv_start(const conv *self) {
+    const gpu_call *call = self->call;
+    const gpu_conv_launch *l = &self->l;
+    const tern_operand *bias = self->bias;
+    int32_t number_class = gpu_class(call), count = 2;
     int64_t m, n;
-    int32_t number_class = gpu_class(call);
-    shape_of(&l, direction, &m, &n);
+    gpu_program *program;
+    shape_of(l, self->direction, &m, &n);
     gpu_variant variant = {GPU_SOURCE_CONV,
                            number_class,
-                           {{"DIRECTION", direction},
-                            {"X", x->dtype},
-                            {"W", w->dtype},
-                            {"OUT", out->dtype},
+                           {{"DIRECTION", self->direction},
+                            {"X", self->x->dtype},
+                            {"W", self->w->dtype},
+                            {"OUT", self->out->dtype},
                             {"WITH_BIAS", bias != NULL},
                             {"DTYPE", bias ? bias->dtype : 0},
-                            {"WIDE", is_wide(&l)}}};
-    gpu_tile tile = gpu_tile_of(call->device, number_class, m, n, l.groups);
-    gpu_program *program;
-    int32_t status = gpu_find_tiled(call, &variant, &tile, &program);
+                            {"WIDE", is_wide(l)}}};
+    gpu_tile tile = gpu_tile_of(call->device, number_class, m, n, l->groups);
+    int32_t status = gpu_find_tiled(call, &variant, &tile, self->epilogue, &program);
     if (status != TERN_BACKEND_OK) return status;
-    gpu_argument with_bias[] = {gpu_of(&in[0]), gpu_of(&in[1]), gpu_of(bias ? bias : &in[0]),
-                                gpu_of(written), GPU_VALUE(l)};
-    gpu_argument without[] = {gpu_of(&in[0]), gpu_of(&in[1]), gpu_of(written), GPU_VALUE(l)};
-    bool three = direction == TO_WEIGHT;
-    return gpu_start_tiles(call, program, &tile, three ? without : with_bias, three ? 4 : 5, m, n,
-                           l.groups);
+    gpu_argument arguments[6 + GPU_EXTRAS] = {gpu_of(&call->inputs[0]), gpu_of(&call->inputs[1])};
+    if (self->direction != TO_WEIGHT) arguments[count++] = gpu_of(bias ? bias : &call->inputs[0]);
+    arguments[count++] = gpu_of(call->outputs);
+    for (int32_t q = 0; self->epilogue && q < GPU_EXTRAS; q++) arguments[count++] = self->extras[q];
+    arguments[count++] = GPU_VALUE(self->l);
+    if (self->epilogue) arguments[count++] = GPU_VALUE(self->epilogue_launch);
+    return gpu_start_tiles(call, program, &tile, arguments, count, m, n, l->groups);
+}
+
+int32_t gpu_conv(const gpu_call *call) {
+    conv self;
+    conv_make(&self, call, call->attrs, call->n_inputs);
+    return conv_start(&self);
+}
+
+int32_t gpu_conv_map(const gpu_call *call) {
+    const tern_conv_map_attrs *attrs = call->attrs;
+    int32_t n_operands = attrs->n_operands;
+    gpu_epilogue epilogue;
+    conv self;
+    int32_t status = gpu_epilogue_take(call, n_operands, &attrs->program, &epilogue);
+    if (status != TERN_BACKEND_OK) return status;
+    conv_make(&self, call, &attrs->product, n_operands);
+    gpu_epilogue_launch_make(call, n_operands, &attrs->program, &self.epilogue_launch);
+    for (int32_t q = 0; q < GPU_EXTRAS; q++) {
+        gpu_image extra;
+        self.extras[q] = gpu_epilogue_extra(call, n_operands, q);
+        if (n_operands + q >= call->n_inputs) continue;
+        gpu_image_make(&extra, &call->inputs[n_operands + q]);
+        memcpy(self.epilogue_launch.stride[q], extra.stride, sizeof extra.stride);
+    }
+    self.epilogue = &epilogue;
+    return conv_start(&self);
 }

@@ -19,6 +19,9 @@ GPU_FITS(gpu_copy_launch, 2);
 GPU_FITS(gpu_reduce_launch, 2);
 GPU_FITS(gpu_product_launch, 4);
 GPU_FITS(gpu_conv_launch, 4);
+_Static_assert(sizeof(gpu_product_launch) + sizeof(gpu_epilogue_launch) + 8 * (4 + GPU_EXTRAS) <=
+                   GPU_ARGUMENT_BYTES,
+               "a product with an epilogue is too large");
 GPU_FITS(gpu_pool_launch, 4);
 GPU_FITS(gpu_resize_launch, 2);
 GPU_FITS(gpu_line_launch, 5);

@@ -178,7 +178,7 @@ static void write_row(gpu_call *call, const row *r, int32_t number_class) {
         name = r->name;
         bool has_tiles = variant.source == GPU_SOURCE_PRODUCT || variant.source == GPU_SOURCE_CONV;
         gpu_tile tile = gpu_tile_of(call->device, number_class, 4096, 4096, 1);
-        check(gpu_find_tiled(call, &variant, has_tiles ? &tile : NULL, &program), call->err);
+        check(gpu_find_tiled(call, &variant, has_tiles ? &tile : NULL, NULL, &program), call->err);
     }
 }
 

@@ -68,6 +68,17 @@ typedef struct gpu_conv_launch {
     i64 groups, bias_at, bias_stride;
 } gpu_conv_launch;
 
+/*
+ * MATMUL_MAP, CONV_MAP: constants as bits, and the program's other inputs: over up to three leading dimensions,
+ * rows and columns of a product, or over [n, c, depth, height, width].
+ */
+#define GPU_EXTRAS           3
+#define GPU_EPILOGUE_NUMBERS 8
+typedef struct gpu_epilogue_launch {
+    i64 at[GPU_EXTRAS], stride[GPU_EXTRAS][5];
+    i64 c[GPU_EPILOGUE_NUMBERS];
+} gpu_epilogue_launch;
+
 /* Pooling: x or its gradient, out or its gradient, the positions of maxima. */
 typedef struct gpu_pool_launch {
     gpu_image x, out, index;

@@ -30,6 +30,22 @@ typedef struct spot {
 #endif
 } spot;
 
+/* The other inputs of the program that results go through, which run_epilogue.c writes before this file. */
+#ifdef EPILOGUE
+typedef struct extras {
+    GLOBAL const u8 *q0, *q1, *q2;
+    const gpu_epilogue_launch *launch;
+} extras;
+
+#define EXTRA(dtype, base, at) ((dtype) < 0 ? 0 : load(dtype, base, at))
+FUNCTION num through_epilogue(const extras *e, num sum, const i64 *at) {
+    return epilogue(sum, EXTRA(EXTRA0, e->q0, at[0]), EXTRA(EXTRA1, e->q1, at[1]),
+                    EXTRA(EXTRA2, e->q2, at[2]), e->launch->c);
+}
+#else
+#define EPILOGUE 0
+#endif
+
 #define SERIAL (TILE_LANES == 1)
 #if SERIAL
 #define PAD 0
