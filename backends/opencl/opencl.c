@@ -208,6 +208,13 @@ static const tern_bdevice_vtable slots = {
     .launch = gpu_launch,
 };
 
+/* PoCL compiles every kernel once more when it is asked for a binary, and has a cache of its own on disk, from
+ * which a second start is as fast. So binaries are kept of it only where a folder for them was named. */
+static bool has_own_cache(const char *platform) {
+    const char *folder = getenv("TERN_CACHE_DIR");
+    return strstr(platform, "PoCL") != NULL && (!folder || !*folder);
+}
+
 /* What the device says of itself. Kernels take offsets as numbers, so that pieces of buffers need no
  * sub-buffers; they are aligned as buffers are all the same. */
 static void describe(opencl_device *self) {
@@ -227,6 +234,7 @@ static void describe(opencl_device *self) {
     text_of(self->id, CL_DRIVER_VERSION, driver, sizeof driver);
     platform_text(self->id, CL_PLATFORM_VERSION, platform, sizeof platform);
     snprintf(self->signature, sizeof self->signature, "%s\n%s\n%s\n", name, driver, platform);
+    self->keeps = !has_own_cache(platform);
     self->memory = memory;
     clGetDeviceInfo(self->id, CL_DEVICE_TYPE, sizeof type, &type, NULL);
     clGetDeviceInfo(self->id, CL_DEVICE_MAX_COMPUTE_UNITS, sizeof units, &units, NULL);

@@ -18,6 +18,7 @@ typedef struct opencl_device {
     cl_context context;
     uint64_t memory, largest;
     char signature[512]; /* device, driver, platform: what a binary is good for */
+    bool keeps;          /* whether compiled programs go into the cache */
     tern_bdevice_vtable table;
     pthread_mutex_t pinned_lock;
     struct opencl_pinned *pinned;

@@ -128,7 +128,7 @@ static int32_t build(gpu_device *device, const char *source, const char *const *
         program_free(device, own);
         return status;
     }
-    if (fresh) keep(&key, own->program);
+    if (fresh && self->keeps) keep(&key, own->program);
     *out_program = own;
     return TERN_BACKEND_OK;
 }

@@ -20,6 +20,11 @@ set_tests_properties(opencl-faults opencl-linear conformance-opencl conformance-
     LABELS opencl TIMEOUT 1200
     ENVIRONMENT "${opencl_environment};tern=$<TARGET_FILE:tern_command>;json_check=$<TARGET_FILE:tern_json_check>;source=${PROJECT_SOURCE_DIR};failing=$<TARGET_FILE:tern_opencl_failing>")
 
+# A simulated device finds invalid accesses and races.
+add_test(NAME opencl-oclgrind COMMAND bash ${CMAKE_CURRENT_SOURCE_DIR}/opencl/oclgrind.sh)
+set_tests_properties(opencl-oclgrind PROPERTIES LABELS "opencl;long" TIMEOUT 3600 SKIP_RETURN_CODE 77
+    ENVIRONMENT "${opencl_environment};tern=$<TARGET_FILE:tern_command>;json_check=$<TARGET_FILE:tern_json_check>;source=${PROJECT_SOURCE_DIR}")
+
 # The same kernels as C on the host.
 add_test(NAME conformance-gpu_host COMMAND tern_command conformance --device gpu_host
     --vectors ${CMAKE_CURRENT_SOURCE_DIR}/vectors --sample 500 --timeout 200 --quiet)

@@ -10,6 +10,9 @@
  * gpu_host_item and gpu_host_barrier (tests/backends/gpu_host.c). A LOCAL is static, since one group runs at
  * a time.
  */
+#ifndef KERNEL_LANES
+#define KERNEL_LANES 64 /* of a group; where a kernel has others, this is defined anew before it */
+#endif
 #if defined(__OPENCL_VERSION__)
 #pragma OPENCL FP_CONTRACT OFF
 #ifdef GPU_F64
@@ -23,7 +26,7 @@ typedef int i32;
 typedef uint u32;
 typedef long i64;
 typedef ulong u64;
-#define KERNEL       __kernel void
+#define KERNEL       __kernel __attribute__((reqd_work_group_size(KERNEL_LANES, 1, 1))) void
 #define FUNCTION     static inline
 #define GLOBAL       __global
 #define LOCAL        __local
@@ -47,7 +50,7 @@ typedef int i32;
 typedef unsigned int u32;
 typedef long long i64;
 typedef unsigned long long u64;
-#define KERNEL   extern "C" __global__ void
+#define KERNEL   extern "C" __global__ void __launch_bounds__(KERNEL_LANES)
 #define FUNCTION static __device__ inline
 #define GLOBAL
 #define LOCAL __shared__

@@ -127,8 +127,13 @@ FUNCTION num u_isfinite(num x) {
 FUNCTION num u_signbit(num x) {
     return (num)(signbit(x) != 0);
 }
+/* Below 0 there are zeros between the poles, near which it is a difference of two large numbers. */
 FUNCTION num u_lgamma(num x) {
-    return x - x != x - x && x == x ? fabs(x) : lgamma(x);
+    if (x - x != x - x && x == x) return fabs(x);
+#if CLASS == 0 && defined(GPU_F64)
+    if (x < 0) return (num)lgamma((double)x);
+#endif
+    return lgamma(x);
 }
 
 FUNCTION num u_sigmoid(num x) {

@@ -46,7 +46,9 @@ FUNCTION num through_epilogue(const extras *e, num sum, const i64 *at) {
 #define EPILOGUE 0
 #endif
 
-#define SERIAL (TILE_LANES == 1)
+#undef KERNEL_LANES
+#define KERNEL_LANES TILE_LANES
+#define SERIAL       (TILE_LANES == 1)
 #if SERIAL
 #define PAD 0
 #else
