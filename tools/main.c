@@ -18,7 +18,7 @@
 static const verb *const verbs[] = {
     &verb_devices,      &verb_doctor,  &verb_ops,      &verb_op,      &verb_conformance,
     &verb_train_linear, &verb_train,   &verb_evaluate, &verb_predict, &verb_plot,
-    &verb_inspect,      &verb_convert, &verb_summary,  &verb_bench,
+    &verb_inspect,      &verb_convert, &verb_summary,  &verb_bench,   &verb_tune,
 };
 
 enum { N_VERBS = sizeof verbs / sizeof verbs[0] };

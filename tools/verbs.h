@@ -14,6 +14,7 @@ extern const verb verb_inspect;
 extern const verb verb_convert;
 extern const verb verb_summary;
 extern const verb verb_bench;
+extern const verb verb_tune;
 extern const verb verb_train;
 extern const verb verb_evaluate;
 extern const verb verb_predict;

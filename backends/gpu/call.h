@@ -54,14 +54,14 @@ typedef enum gpu_source {
 
 #define GPU_OPTIONS 8
 
-/* How kernels/tile.h divides a product. `lanes` is 1 where one lane walks over a tile, else m n / (each_m each_n). */
-typedef struct gpu_tile {
-    int32_t m, n, slice, each_m, each_n, lanes;
-} gpu_tile;
-
 /* The tile for a result of m by n, `batch` times, on this device; from tiles.c. */
-gpu_tile gpu_tile_of(const gpu_device *device, int32_t number_class, int64_t m, int64_t n,
-                     int64_t batch);
+gpu_tile gpu_tile_of(gpu_device *device, int32_t number_class, int64_t m, int64_t n, int64_t batch);
+/* The k-th of those that `tern tune` tries; false behind the last. */
+bool gpu_tile_candidate(const gpu_device *device, int32_t number_class, int32_t k,
+                        gpu_tile *out_tile);
+/* Which of the device's tuned tiles serves such a result. */
+gpu_tile *gpu_tile_tuned(gpu_device *device, int32_t number_class, int64_t m, int64_t n,
+                         int64_t batch);
 
 /* A source with what it is specialised by; names are macros of the source. */
 typedef struct gpu_variant {
@@ -169,6 +169,13 @@ typedef struct gpu_product {
     gpu_argument extras[GPU_EXTRAS];
 } gpu_product;
 int32_t gpu_start_product(const gpu_call *call, const gpu_product *product);
+int32_t gpu_start_product_by(const gpu_call *call, const gpu_product *product,
+                             const gpu_tile *tile);
+
+/* Where the device is being tuned: measures every tile on this product, and keeps the fastest. */
+void gpu_tune(const gpu_call *call, const gpu_product *product);
+/* Takes what an earlier `tern tune` found of this device. */
+void gpu_tune_load(gpu_device *device);
 
 /* Memory for one launch, and its end behind that launch. */
 int32_t gpu_scratch(const gpu_call *call, uint64_t bytes, tern_bbuffer **out_buffer);

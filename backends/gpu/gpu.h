@@ -62,6 +62,13 @@ typedef enum gpu_kind {
     GPU_KIND_CORES  /* a group runs on one core: processors */
 } gpu_kind;
 
+/* How kernels/tile.h divides a product. `lanes` is 1 where one lane walks over a tile, else m n / (each_m each_n). */
+typedef struct gpu_tile {
+    int32_t m, n, slice, each_m, each_n, lanes;
+} gpu_tile;
+
+#define GPU_SIZES 3 /* of products: small, middling, large */
+
 /* Begins every device of a GPU. */
 struct gpu_device {
     tern_bdevice base;
@@ -70,12 +77,16 @@ struct gpu_device {
     bool has_f64;
     gpu_kind kind;
     int32_t units, most_lanes; /* compute units; lanes a group may have; 0: not known */
-    uint64_t shared_bytes;     /* that a group may share; 0: not known */
-    pthread_mutex_t lock;      /* of the table, and of builds */
+    const char
+        *signature; /* device, driver: what was found of it belongs to; NULL: nothing is kept */
+    bool tunes;     /* TERN_TUNE is set: products are measured, by one thread alone */
+    gpu_tile tuned[2][GPU_SIZES]; /* of four and of eight bytes; m is 0: tiles.c decides */
+    uint64_t shared_bytes;        /* that a group may share; 0: not known */
+    pthread_mutex_t lock;         /* of the table, and of builds */
     gpu_entry *programs[GPU_BUCKETS];
 };
 
-/* Takes the host's table and the driver; false where there is no lock. */
+/* Takes the host's table and the driver, and what is kept of the device; false where there is no lock. */
 bool gpu_device_init(gpu_device *device, const tern_bdevice_vtable *vtable, const tern_host *host,
                      const gpu_driver *driver);
 /* Frees the programs. */

@@ -16,6 +16,7 @@ bool gpu_device_init(gpu_device *device, const tern_bdevice_vtable *vtable, cons
     device->host = host;
     device->driver = driver;
     memset(device->programs, 0, sizeof device->programs);
+    gpu_tune_load(device);
     return pthread_mutex_init(&device->lock, NULL) == 0;
 }
 

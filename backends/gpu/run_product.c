@@ -4,7 +4,8 @@
 #include "call.h"
 #include "image.h"
 
-int32_t gpu_start_product(const gpu_call *call, const gpu_product *product) {
+int32_t gpu_start_product_by(const gpu_call *call, const gpu_product *product,
+                             const gpu_tile *tile) {
     const gpu_product_launch *l = &product->l;
     const int32_t *dtypes = product->dtypes;
     int32_t number_class = gpu_class(call);
@@ -15,9 +16,8 @@ int32_t gpu_start_product(const gpu_call *call, const gpu_product *product) {
                             {"C", product->has_c ? dtypes[2] : 0},
                             {"OUT", dtypes[3]},
                             {"WITH_C", product->has_c}}};
-    gpu_tile tile = gpu_tile_of(call->device, number_class, l->m, l->n, product->batch);
     gpu_program *program;
-    int32_t status = gpu_find_tiled(call, &variant, &tile, product->epilogue, &program);
+    int32_t status = gpu_find_tiled(call, &variant, tile, product->epilogue, &program);
     if (status != TERN_BACKEND_OK) return status;
     const gpu_argument *of = product->operands;
     gpu_argument c = of[product->has_c ? 2 : 3], launch = {NULL, l, sizeof *l};
@@ -29,7 +29,14 @@ int32_t gpu_start_product(const gpu_call *call, const gpu_product *product) {
     if (product->epilogue)
         arguments[count++] =
             (gpu_argument){NULL, product->epilogue_launch, sizeof *product->epilogue_launch};
-    return gpu_start_tiles(call, program, &tile, arguments, count, l->m, l->n, product->batch);
+    return gpu_start_tiles(call, program, tile, arguments, count, l->m, l->n, product->batch);
+}
+
+int32_t gpu_start_product(const gpu_call *call, const gpu_product *product) {
+    const gpu_product_launch *l = &product->l;
+    if (call->device->tunes && !product->has_c && !product->epilogue) gpu_tune(call, product);
+    gpu_tile tile = gpu_tile_of(call->device, gpu_class(call), l->m, l->n, product->batch);
+    return gpu_start_product_by(call, product, &tile);
 }
 
 static int64_t row_of(const tern_operand *operand) {

@@ -235,6 +235,7 @@ static void describe(opencl_device *self) {
     platform_text(self->id, CL_PLATFORM_VERSION, platform, sizeof platform);
     snprintf(self->signature, sizeof self->signature, "%s\n%s\n%s\n", name, driver, platform);
     self->keeps = !has_own_cache(platform);
+    self->gpu.signature = self->signature;
     self->memory = memory;
     clGetDeviceInfo(self->id, CL_DEVICE_TYPE, sizeof type, &type, NULL);
     clGetDeviceInfo(self->id, CL_DEVICE_MAX_COMPUTE_UNITS, sizeof units, &units, NULL);
