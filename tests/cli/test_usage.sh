@@ -2,7 +2,7 @@
 # Wrong usage is exit status 2 with one line that names the mistake; --help is there for every verb.
 . "$(dirname "$0")/common.sh"
 
-verbs=("devices" "doctor" "ops" "op" "conformance" "train linear" "inspect" "convert" "summary" "bench" "train")
+verbs=("devices" "doctor" "ops" "op" "conformance" "train linear" "inspect" "convert" "summary" "bench" "tune" "train")
 
 run 0 --help
 for verb in "${verbs[@]}"; do says "  $verb"; done

@@ -212,6 +212,27 @@ static void write_member(gpu_call *call, int32_t kernel, int32_t fn, int32_t dty
           call->err);
 }
 
+/* A product and a convolution whose results go through a program: a sigmoid. */
+static void write_epilogues(gpu_call *call, int32_t number_class) {
+    gpu_epilogue epilogue;
+    memset(&epilogue, 0, sizeof epilogue);
+    epilogue.number_class = number_class;
+    epilogue.n_inputs = epilogue.n_steps = epilogue.output = 1;
+    for (int q = 0; q < GPU_EXTRAS; q++) epilogue.dtypes[q] = -1;
+    epilogue.steps[0] = (tern_map_step){TERN_KERNEL_UNARY, TERN_UNARY_SIGMOID, {0, -1, -1, -1}};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        gpu_variant variant = rows[i].variant;
+        gpu_program *program;
+        if (variant.source != GPU_SOURCE_PRODUCT && variant.source != GPU_SOURCE_CONV) continue;
+        variant.number_class = number_class;
+        for (int k = 0; k < GPU_OPTIONS && variant.options[k].name; k++)
+            if (variant.options[k].value == OWN) variant.options[k].value = dtype_of[number_class];
+        gpu_tile tile = gpu_tile_of(call->device, number_class, 64, 64, 1);
+        name = "epilogue";
+        check(gpu_find_tiled(call, &variant, &tile, &epilogue, &program), call->err);
+    }
+}
+
 int main(int argc, char **argv) {
     gpu_device device = {0};
     tern_backend_error err = {0};
@@ -222,6 +243,7 @@ int main(int argc, char **argv) {
     for (int32_t number_class = GPU_F32; number_class <= GPU_I64; number_class++) {
         for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
             if (rows[i].classes >> number_class & 1) write_row(&call, &rows[i], number_class);
+        if (number_class != GPU_I64) write_epilogues(&call, number_class);
         /* a program's source has every function, so one of each family shows whether all compile */
         write_member(&call, TERN_KERNEL_UNARY, TERN_UNARY_NEG, dtype_of[number_class]);
         write_member(&call, TERN_KERNEL_BINARY, TERN_BINARY_ADD, dtype_of[number_class]);

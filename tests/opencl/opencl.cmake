@@ -10,13 +10,14 @@ string(REPLACE "${PROJECT_BINARY_DIR}/lib/tern/plugins.d"
     "${PROJECT_BINARY_DIR}/lib/tern/plugins.d:${PROJECT_BINARY_DIR}/lib/tern/test-plugins.d"
     opencl_environment "${test_environment}")
 add_test(NAME opencl-faults COMMAND bash ${CMAKE_CURRENT_SOURCE_DIR}/opencl/faults.sh)
+add_test(NAME opencl-tune COMMAND bash ${CMAKE_CURRENT_SOURCE_DIR}/opencl/tune.sh)
 add_test(NAME opencl-linear COMMAND bash ${CMAKE_CURRENT_SOURCE_DIR}/cli/test_train_linear.sh opencl)
 # A driver compiles each kernel when it is first used, so that the whole suite takes long.
 add_test(NAME conformance-opencl COMMAND tern_command conformance --device opencl
     --vectors ${CMAKE_CURRENT_SOURCE_DIR}/vectors --filter "training/*" --timeout 200 --quiet)
 add_test(NAME conformance-opencl-all COMMAND tern_command conformance --device opencl
     --vectors ${CMAKE_CURRENT_SOURCE_DIR}/vectors --sample 500 --timeout 200 --quiet)
-set_tests_properties(opencl-faults opencl-linear conformance-opencl conformance-opencl-all PROPERTIES
+set_tests_properties(opencl-faults opencl-tune opencl-linear conformance-opencl conformance-opencl-all PROPERTIES
     LABELS opencl TIMEOUT 1200
     ENVIRONMENT "${opencl_environment};tern=$<TARGET_FILE:tern_command>;json_check=$<TARGET_FILE:tern_json_check>;source=${PROJECT_SOURCE_DIR};failing=$<TARGET_FILE:tern_opencl_failing>")
 
