@@ -322,7 +322,8 @@ static int32_t device_open(int32_t index, tern_bdevice **out_device, tern_backen
     }
     self->gpu.has_f64 = true;
     self->gpu.kind = index == 1 ? GPU_KIND_CORES : GPU_KIND_LANES;
-    self->gpu.units = 1;
+    /* so many units take the smallest tile: a lane is a thread here, and waits for the others */
+    self->gpu.units = index == 1 ? 1 : 1 << 20;
     *out_device = &self->gpu.base;
     return TERN_BACKEND_OK;
 }

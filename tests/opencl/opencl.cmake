@@ -21,6 +21,8 @@ set_tests_properties(opencl-faults opencl-tune opencl-linear conformance-opencl 
     LABELS opencl TIMEOUT 1200
     ENVIRONMENT "${opencl_environment};tern=$<TARGET_FILE:tern_command>;json_check=$<TARGET_FILE:tern_json_check>;source=${PROJECT_SOURCE_DIR};failing=$<TARGET_FILE:tern_opencl_failing>")
 
+set_tests_properties(opencl-tune PROPERTIES LABELS "opencl;long")
+
 # A simulated device finds invalid accesses and races.
 add_test(NAME opencl-oclgrind COMMAND bash ${CMAKE_CURRENT_SOURCE_DIR}/opencl/oclgrind.sh)
 set_tests_properties(opencl-oclgrind PROPERTIES LABELS "opencl;long" TIMEOUT 3600 SKIP_RETURN_CODE 77
