@@ -7,14 +7,10 @@
 #include "machine.h"
 #include "tern/memory.h"
 
-#include "tern/memory.h"
-
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
-
-#include "tern/memory.h"
 
 enum { WINDOWS = 10, FMA_STEPS = 20000 };
 
