@@ -8,6 +8,7 @@ typedef enum tern_format {
     TERN_FORMAT_UNKNOWN,
     TERN_FORMAT_PTH,
     TERN_FORMAT_SAFETENSORS,
+    TERN_FORMAT_GGUF,
     TERN_FORMAT_NPY,
     TERN_FORMAT_NPZ,
     TERN_FORMAT_IDX /* packed by gzip or not */

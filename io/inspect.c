@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "format.h"
+#include "gguf_read.h"
 #include "gzip.h"
 #include "idx.h"
 #include "npy.h"
@@ -98,6 +99,28 @@ static bool inspect_safetensors(tern_inspection *in, const tern_safetensors *fil
     return ok;
 }
 
+/* ---- GGUF ------------------------------------------------------------------------------------ */
+
+static bool inspect_gguf(tern_inspection *in, const char *path, const unsigned char *bytes,
+                         size_t size) {
+    tern_gguf file;
+    tern_value key, item;
+    bool ok = tern_gguf_parse(in->ctx, path, bytes, size, &file);
+    for (size_t i = 0; ok && i < file.count; i++) {
+        const tern_gguf_entry *e = &file.entries[i];
+        size_t before = tern_inspect_enter(in, e->name.as.s, e->name.length);
+        in->loads_as = e->type->decode ? tern_dtype_name(e->type->dtype) : NULL;
+        ok = tern_inspect_bytes(in, e->type->name, &e->shape, e->data, (size_t)e->bytes);
+        tern_inspect_leave(in, before);
+    }
+    for (size_t i = 0; ok && tern_dict_at(file.metadata, i, &key, &item); i++) {
+        size_t before = tern_inspect_enter(in, key.as.s, key.length);
+        ok = tern_inspect_leaf(in, item);
+        tern_inspect_leave(in, before);
+    }
+    return ok;
+}
+
 /* ---- tables ---------------------------------------------------------------------------------- */
 
 static bool is_table(const char *path) {
@@ -169,6 +192,7 @@ static const char *inspect_bytes(tern_inspection *in, const char *path, unsigned
         return tern_pth_inspect(in, path, bytes, size, size + UNPACKED) ? "pth" : NULL;
     case TERN_FORMAT_NPY: return inspect_npy(in, path, bytes, size) ? "npy" : NULL;
     case TERN_FORMAT_NPZ: return inspect_packed(in, path, bytes, size) ? "npz" : NULL;
+    case TERN_FORMAT_GGUF: return inspect_gguf(in, path, bytes, size) ? "gguf" : NULL;
     case TERN_FORMAT_IDX: return inspect_idx(in, path, bytes, size) ? "idx" : NULL;
     case TERN_FORMAT_SAFETENSORS: {
         tern_safetensors *file = tern_safetensors_lent(in->ctx, path, bytes, size);

@@ -110,7 +110,8 @@ static bool describe(tern_inspection *in, const char *dtype_name, const tern_sha
     tern_dict_set(entry, "dtype", tern_string(in->ctx, dtype_name));
     tern_dict_set(entry, "shape", sizes);
     const tern_wide *wide = tern_wide_of(dtype_name);
-    if (wide) tern_dict_set(entry, "loads_as", tern_string(in->ctx, tern_dtype_name(wide->dtype)));
+    const char *other = wide ? tern_dtype_name(wide->dtype) : in->loads_as;
+    if (other) tern_dict_set(entry, "loads_as", tern_string(in->ctx, other));
     tern_dict_set(entry, "sha256", sum);
     return tern_check(in->ctx) == TERN_OK && tern_list_append(in->tensors, entry) == TERN_OK;
 }

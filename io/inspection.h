@@ -17,6 +17,8 @@ typedef struct tern_inspection {
     const tern_mapping *mapping; /* what the file lies in, whose pages are let go; or NULL */
     tern_sink name; /* the path of keys and indices so far, joined by dots; in memory */
     int depth;      /* steps of the path */
+    const char *
+        loads_as; /* the dtype that the next tensor is read as, where its own does not tell; or NULL */
 } tern_inspection;
 
 /* An array as it lies in a file: strides in elements, numbers of `unit` bytes turned round where

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "format.h"
+#include "gguf_read.h"
 #include "idx.h"
 #include "npy.h"
 #include "pth.h"
@@ -69,6 +70,7 @@ tern_value tern_value_load(tern_ctx *ctx, const char *path) {
         return of_safetensors(tern_safetensors_over(ctx, path, bytes, size));
     case TERN_FORMAT_NPY: value = of_tensor(tern_npy_read(ctx, path, bytes, size)); break;
     case TERN_FORMAT_NPZ: value = tern_npz_read(ctx, path, bytes, size); break;
+    case TERN_FORMAT_GGUF: value = tern_gguf_read(ctx, path, bytes, size, NULL); break;
     case TERN_FORMAT_PTH: value = tern_pth_read(ctx, path, bytes, size); break;
     case TERN_FORMAT_IDX: value = of_tensor(tern_idx_read(ctx, path, bytes, size)); break;
     case TERN_FORMAT_UNKNOWN: tern_format_fail(ctx, path, size); break;
@@ -86,6 +88,9 @@ tern_value tern_value_map(tern_ctx *ctx, const char *path) {
         value = of_safetensors(tern_safetensors_map(ctx, path, mapping));
         break;
     case TERN_FORMAT_NPY: value = of_tensor(tern_npy_map(ctx, path, mapping)); break;
+    case TERN_FORMAT_GGUF:
+        value = tern_gguf_read(ctx, path, mapping->bytes, mapping->size, mapping);
+        break;
     case TERN_FORMAT_PTH: value = tern_pth_map(ctx, path, mapping); break;
     case TERN_FORMAT_NPZ: value = tern_npz_read(ctx, path, mapping->bytes, mapping->size); break;
     case TERN_FORMAT_IDX:

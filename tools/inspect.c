@@ -112,7 +112,7 @@ static int run(const verb *v, void *options) {
 const verb verb_inspect = {
     .name = "inspect",
     .arguments = "FILE",
-    .summary = "tells what is in a .pth, .safetensors, .npy, .npz, IDX or CSV file",
+    .summary = "tells what is in a .pth, .safetensors, .npy, .npz, GGUF, IDX or CSV file",
     .details = "A name is the path of keys and indices, joined by dots. The checksum is over the "
                "row-major\nlittle-endian bytes. A .pth file that would run code is refused; the "
                "error names\nthe code.",

@@ -61,7 +61,7 @@ TERN_API tern_status tern_value_save_with(tern_ctx *ctx, tern_value value, const
                                           const tern_save_options *options);
 
 /*
- * torch.load(path, weights_only=True), safetensors, .npy, .npz or IDX; the content decides which. Tensors go
+ * torch.load(path, weights_only=True), safetensors, .npy, .npz, GGUF or IDX; the content decides which. Tensors go
  * to the context's default device. None after latching an error, which names the file and the position in it.
  *
  * .pth: the zip archive of PyTorch 1.6 and later (stored or deflated members) and the stream of older
@@ -76,6 +76,12 @@ TERN_API tern_status tern_value_save_with(tern_ctx *ctx, tern_value value, const
  *
  * safetensors: a dict from name to tensor in the order of the file, with the file's metadata, if any, as
  * attribute "__metadata__".
+ *
+ * GGUF (little endian, version 2 or 3): a dict from name to tensor in the order of the data, with the metadata, a
+ * dict, as attribute "gguf" (tern_dict_attributes). Shapes are turned round, since the file has the fastest
+ * dimension first. Q4_0, Q4_1, Q5_0, Q5_1, Q8_0, Q2_K, Q3_K, Q4_K, Q5_K and Q6_K are decoded to float32; other
+ * quantised types are an error, which names the type. An unsigned number of the metadata beyond int64 becomes the
+ * text of its digits.
  */
 TERN_API tern_value tern_value_load(tern_ctx *ctx, const char *path);
 
@@ -99,7 +105,7 @@ TERN_API tern_value tern_value_map(tern_ctx *ctx, const char *path);
  * its pages are released again; the report takes at most 32 MiB beyond the file's size, and so does what is
  * unpacked for it:
  *
- *     {"format": "pth" | "safetensors" | "npy" | "npz" | "idx",
+ *     {"format": "pth" | "safetensors" | "npy" | "npz" | "idx" | "gguf",
  *      "tensors": [{"name": "model.0.weight", "dtype": "float32", "shape": [2, 3], "sha256": TEXT}],
  *      "values": {"epoch": 5, "optimizer.param_groups.0.lr": 0.1},
  *      "warnings": [TEXT]}                     only where something was odd
