@@ -221,9 +221,9 @@ static bool size_entry(const reader *r, tern_gguf_entry *e) {
 static bool take_tensors(reader *r, uint64_t count, tern_gguf *file) {
     tern_value names = tern_dict_new(r->ctx, false);
     uint64_t room;
-    if (count > (r->size - r->at) / LEAST_TENSOR)
+    if (count > (r->size - r->at) / LEAST_TENSOR ||
+        !tern_size_mul(count + 1, sizeof *file->entries, &room) || room > SIZE_MAX)
         return bad(r, "it has more tensors than bytes to describe them: it is truncated");
-    if (!tern_size_mul(count + 1, sizeof *file->entries, &room) || room > SIZE_MAX) return false;
     file->entries = tern_scope_alloc(r->ctx, (size_t)room);
     if (!file->entries) return false;
     for (; file->count < count; file->count++) {

@@ -5,6 +5,7 @@
 #include "tern/ops.h"
 
 #define NPY(name) TERN_TEST_SOURCE "/tests/data/npy/" name
+#define GGUF      TERN_TEST_SOURCE "/tests/data/gguf/sample.gguf"
 
 static bool told(tern_ctx *ctx, const char *path) {
     return tern_json_text(ctx, tern_file_inspect(ctx, path), 0) != NULL;
@@ -43,12 +44,14 @@ Test(file_memory, telling_what_is_in_a_file_survives_every_failing_allocation) {
     cr_assert_gt(fail_each(SAMPLE("constructors.pth"), told), 10);
     cr_assert_gt(fail_each(NPY("packed.npz"), told), 5);
     cr_assert_gt(fail_each(NPY("big.npy"), told), 2);
+    cr_assert_gt(fail_each(GGUF, told), 5);
 }
 
 Test(file_memory, reading_arrays_survives_every_failing_allocation) {
     cr_assert_gt(fail_each(NPY("packed.npz"), loaded), 5);
     cr_assert_gt(fail_each(NPY("big.npy"), loaded), 2);
     cr_assert_gt(fail_each(NPY("fortran.npy"), loaded), 2);
+    cr_assert_gt(fail_each(GGUF, loaded), 10);
     cr_assert_gt(fail_each(SAMPLE("constructors.pth"), loaded), 10);
 }
 
