@@ -33,6 +33,12 @@ run 0 convert "$npy/two.npz" "$work/half.pth" --dtype bfloat16
 run 0 inspect --json "$work/half.pth"
 json tensors/0/dtype=bfloat16 tensors/1/dtype=bool
 
+run 0 convert "$npy/../gguf/sample.gguf" "$work/gguf.safetensors"
+run 0 inspect --json "$work/gguf.safetensors"
+json format=safetensors
+run 0 inspect --json "$npy/../gguf/sample.gguf"
+json format=gguf tensors/0/name=float32 values/u8=255
+
 # Bad input: one line, and no file, or the old one.
 run 1 inspect "$pth/code.pth"
 complains "tern inspect: " "code.pth" "posix.getcwd"
