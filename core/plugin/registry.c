@@ -201,14 +201,18 @@ static open_device *open_named(const tern_discovery *discovery, const tern_devic
     return device;
 }
 
-/* Notes in `reason` why auto passed a candidate over. */
+/* Notes in `reason` why auto passed a candidate over: "cpu_simd (avx512): it requires ...". */
 static void pass_over(char *reason, size_t size, const tern_candidate *candidate,
                       const char *message) {
+    const char *variant = candidate->manifest.variant;
+    char name[128];
+    snprintf(name, sizeof name, "%s%s%s%s", candidate->manifest.device, variant[0] ? " (" : "",
+             variant, variant[0] ? ")" : "");
     if (reason[0]) tern_text_append(reason, size, "; ");
-    tern_text_append(reason, size, candidate->manifest.device);
+    tern_text_append(reason, size, name);
     tern_text_append(reason, size, ": ");
     tern_text_append(reason, size, message);
-    tern_notice(TERN_LOG_INFO, "auto: %s is skipped: %s", candidate->manifest.device, message);
+    tern_notice(TERN_LOG_INFO, "auto: %s is skipped: %s", name, message);
 }
 
 /* What cannot be opened at all is passed over too, and said so. */
