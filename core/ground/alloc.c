@@ -50,8 +50,9 @@ static size_t rounded(size_t bytes) {
 /* Memory that begins with a large page, and asks the system to map it by such: programs that pass over much
  * memory otherwise wait for addresses to be translated. It is a wish, which may fail. */
 static void *by_large_pages(size_t bytes) {
-    void *memory = aligned_alloc(LARGE_PAGE, bytes);
-    if (memory) (void)madvise(memory, bytes / LARGE_PAGE * LARGE_PAGE, MADV_HUGEPAGE);
+    void *memory = NULL; /* aligned_alloc would want whole large pages */
+    if (posix_memalign(&memory, LARGE_PAGE, bytes) != 0) return NULL;
+    (void)madvise(memory, bytes / LARGE_PAGE * LARGE_PAGE, MADV_HUGEPAGE);
     return memory;
 }
 #endif
