@@ -32,7 +32,7 @@ set_tests_properties(opencl-oclgrind PROPERTIES LABELS "opencl;long" TIMEOUT 360
 
 # The same kernels as C on the host, whole training programs excepted: every work item is a fiber there.
 add_test(NAME conformance-gpu_host COMMAND tern_command conformance --device gpu_host
-    --vectors ${CMAKE_CURRENT_SOURCE_DIR}/vectors --filter "[!t]*" --sample 500 --timeout 200 --quiet)
+    --vectors ${CMAKE_CURRENT_SOURCE_DIR}/vectors --filter "[!t]*" --sample 2000 --timeout 200 --quiet)
 # Products and convolutions have a second form, of devices whose groups run on a core each.
 foreach(family matmul conv2d)
     add_test(NAME conformance-gpu_host-cores-${family} COMMAND tern_command conformance --device gpu_host:1
@@ -41,5 +41,5 @@ foreach(family matmul conv2d)
         ENVIRONMENT "${opencl_environment}")
 endforeach()
 set_tests_properties(conformance-opencl-all PROPERTIES LABELS long TIMEOUT 3600)
-set_tests_properties(conformance-gpu_host PROPERTIES LABELS opencl TIMEOUT 1200
+set_tests_properties(conformance-gpu_host PROPERTIES LABELS opencl TIMEOUT 2400
     ENVIRONMENT "${opencl_environment}")
