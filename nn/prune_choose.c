@@ -55,6 +55,12 @@ static size_t count_masked(size_t n_left, double amount) {
     return masked < n_left ? masked : n_left;
 }
 
+static size_t count_left(const choice *c) {
+    size_t left = 0;
+    for (size_t i = 0; i < c->count; i++) left += c->left[i] != 0;
+    return left;
+}
+
 /* Masks the share of what is left that has the smallest scores. */
 static void choose(choice *c, double amount) {
     for (size_t i = 0; i < c->count; i++) c->mask[i] = c->left[i] != 0;
@@ -99,9 +105,7 @@ static void prune_elements(tern_ctx *ctx, const tern_prunable *p, size_t n, doub
     for (size_t i = 0; i < n; i++) count += size_of(&p[i]);
     if (!choice_init(ctx, &c, count) || !read_all(ctx, &c, p, n, random)) return;
     /* PyTorch draws nothing where nothing is to be masked. */
-    size_t left = 0;
-    for (size_t i = 0; i < count; i++) left += c.left[i] != 0;
-    if (random && count_masked(left, amount) &&
+    if (random && count_masked(count_left(&c), amount) &&
         !score_at_random(ctx, &c, tern_dtype_of(p[0].weight), -1))
         return;
     choose(&c, amount);
@@ -208,11 +212,9 @@ static void prune_slices(tern_ctx *ctx, const tern_prunable *p, double amount, c
     if (!choice_init(ctx, &c, (size_t)line.dim[along]) ||
         tern_to_doubles(left, c.left, c.count) != TERN_OK)
         return;
-    size_t n_left = 0;
-    for (size_t i = 0; i < c.count; i++) n_left += c.left[i] != 0;
-    bool done =
-        order ? score_by_norm(ctx, &c, p, old, *order, along)
-              : count_masked(n_left, amount) == 0 || score_at_random(ctx, &c, TERN_FLOAT32, 1);
+    bool done = order ? score_by_norm(ctx, &c, p, old, *order, along)
+                      : count_masked(count_left(&c), amount) == 0 ||
+                            score_at_random(ctx, &c, TERN_FLOAT32, 1);
     if (!done) return;
     choose(&c, amount);
     tern_tensor *mask = tern_from_data(ctx, c.mask, line, TERN_FLOAT32);
