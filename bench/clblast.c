@@ -155,10 +155,11 @@ static void open_device(subject *s) {
 }
 
 int main(int argc, char **argv) {
-    const char *only = "gemm", *threads = "1";
+    const char *only = "gemm";
+    long threads = 1;
     for (int i = 1; i + 1 < argc; i += 2) {
         if (strcmp(argv[i], "--only") == 0) only = argv[i + 1];
-        if (strcmp(argv[i], "--threads") == 0) threads = argv[i + 1];
+        if (strcmp(argv[i], "--threads") == 0) threads = strtol(argv[i + 1], NULL, 10);
     }
     subject s = {0};
     open_device(&s);
@@ -166,9 +167,9 @@ int main(int argc, char **argv) {
         const peer_case *c = &cases[i];
         if (strcmp(c->group, only) != 0) continue;
         prepare(&s, c);
-        printf("{\"case\": \"%s\", \"peer\": \"clblast\", \"threads\": %d, \"value\": %.6g, "
+        printf("{\"case\": \"%s\", \"peer\": \"clblast\", \"threads\": %ld, \"value\": %.6g, "
                "\"unit\": \"GF/s\", \"better\": \"more\"}\n",
-               c->name, atoi(threads), work_of(c) / seconds(&s, c) * 1e-9);
+               c->name, threads, work_of(c) / seconds(&s, c) * 1e-9);
         fflush(stdout);
         release(&s);
     }

@@ -4,15 +4,17 @@
  * backend is built with that sanitizer).
  *
  * A driver that compiles a source by the host's compiler, as a shared object, and calls its kernels. A group
- * whose kernels have barriers runs with a thread for each lane, all others one item after the other. Of the two
+ * whose kernels have barriers runs with a fiber for each lane, all others one item after the other. Of the two
  * devices, gpu_host:1 has the tiles of a device whose groups run on a core each.
  */
 #define _GNU_SOURCE /* mkdtemp */
 #include <dlfcn.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
+#include <ucontext.h>
 #include <unistd.h>
 
 #include "cpu_ref/kit.h"
@@ -37,7 +39,8 @@ typedef struct item {
     int32_t lane, lanes;
 } item;
 
-typedef void (*kernel_fn)(void **arguments, const item *where, void *barrier);
+typedef void (*barrier_fn)(void);
+typedef void (*kernel_fn)(void **arguments, const item *where, barrier_fn barrier);
 
 struct gpu_program {
     void *library;
@@ -51,12 +54,15 @@ static const tern_host *host;
 
 /* What the dialect asks of its host, before every source. */
 static const char prelude[] =
-    "#include <pthread.h>\n"
     "#include <stdint.h>\n"
     "typedef struct item { int64_t group[3]; int32_t lane, lanes; } item;\n"
     "static _Thread_local item gpu_host_item;\n"
-    "static pthread_barrier_t *gpu_host_lanes;\n"
-    "static inline void gpu_host_barrier(void) { pthread_barrier_wait(gpu_host_lanes); }\n";
+    "static _Thread_local void (*gpu_host_lanes)(void);\n"
+    "static inline void gpu_host_barrier(void) {\n"
+    "    item mine = gpu_host_item;\n"
+    "    gpu_host_lanes();\n"
+    "    gpu_host_item = mine;\n"
+    "}\n";
 
 /* A function that calls the kernel with arguments by address: a buffer's is what it is, a number's is where
  * it lies. */
@@ -66,7 +72,7 @@ static void write_call(FILE *file, const char *source, const char *name) {
     const char *at = strstr(source, head);
     if (!at) return;
     fprintf(file,
-            "void gpu_run_%s(void **arguments, const item *where, void *barrier) {\n"
+            "void gpu_run_%s(void **arguments, const item *where, void (*barrier)(void)) {\n"
             "gpu_host_item = *where;\ngpu_host_lanes = barrier;\n%s(",
             name, name);
     at += strlen(head);
@@ -163,51 +169,90 @@ static int32_t build(gpu_device *base, const char *source, const char *const *en
 
 /* ---- running --------------------------------------------------------------------------------- */
 
-/* One lane's way through all groups. */
-typedef struct lane {
+/*
+ * The lanes of a group with barriers are fibers: each runs to its next barrier, then the next one does. The
+ * order turns at each barrier, so that a kernel which lacks one reads what is not yet written in one of the
+ * two orders, on every run.
+ */
+#define STACK_BYTES ((size_t)1 << 16)
+#define MOST_LANES  256
+
+typedef struct lanes {
     kernel_fn kernel;
     void **arguments;
     const gpu_extent *extent;
-    pthread_barrier_t *barrier; /* NULL: this lane is all of them */
-    int32_t number;
-    pthread_t thread;
-} lane;
+    int32_t now;
+    bool is_out; /* of the kernel, or it waits at a barrier */
+    bool has_ended;
+    ucontext_t scheduler, fibers[MOST_LANES];
+} lanes;
 
-static void run_group(const lane *own, item *at) {
-    at->lane = own->number;
-    if (own->barrier) {
-        own->kernel(own->arguments, at, own->barrier);
-        pthread_barrier_wait(own->barrier);
-        return;
-    }
-    for (at->lane = 0; at->lane < at->lanes; at->lane++) own->kernel(own->arguments, at, NULL);
+/* One launch at a time: the LOCALs of a kernel are static. */
+static pthread_mutex_t one_launch = PTHREAD_MUTEX_INITIALIZER;
+static lanes *running;
+
+static void let_others_run(bool is_out) {
+    running->is_out = is_out;
+    swapcontext(&running->fibers[running->now], &running->scheduler);
 }
 
-static void *run_lane(void *argument) {
-    const lane *own = argument;
-    const int64_t *groups = own->extent->groups;
-    item at = {.lanes = own->extent->lanes};
+/* What a kernel's BARRIER calls. */
+static void wait_at_barrier(void) {
+    let_others_run(false);
+}
+
+/* All groups: of one lane on a fiber, or of all lanes one after the other where there is no barrier. */
+static void run_groups(const lanes *all, int32_t first, int32_t count, barrier_fn barrier) {
+    const int64_t *groups = all->extent->groups;
+    item at = {.lanes = all->extent->lanes};
     for (at.group[2] = 0; at.group[2] < groups[2]; at.group[2]++)
         for (at.group[1] = 0; at.group[1] < groups[1]; at.group[1]++)
-            for (at.group[0] = 0; at.group[0] < groups[0]; at.group[0]++) run_group(own, &at);
-    return NULL;
+            for (at.group[0] = 0; at.group[0] < groups[0]; at.group[0]++)
+                for (at.lane = first; at.lane < first + count; at.lane++) {
+                    all->kernel(all->arguments, &at, barrier);
+                    if (barrier) let_others_run(true);
+                }
 }
 
-static int32_t run_threads(const lane *first, int32_t lanes, tern_backend_error *err) {
-    lane *all = host->alloc((size_t)lanes * sizeof *all);
-    pthread_barrier_t barrier;
-    if (!all) return gpu_fail(err, TERN_BACKEND_OUT_OF_MEMORY, "gpu_host: no memory for lanes");
-    pthread_barrier_init(&barrier, NULL, (unsigned)lanes);
-    for (int32_t i = 0; i < lanes; i++) {
-        all[i] = *first;
-        all[i].barrier = &barrier;
-        all[i].number = i;
-        if (pthread_create(&all[i].thread, NULL, run_lane, &all[i])) abort(); /* a test's */
+static void run_fiber(void) {
+    run_groups(running, running->now, 1, wait_at_barrier);
+    running->has_ended = true;
+}
+
+/* Each lane to its next barrier or the end of the group; false where some do one and some the other. */
+static bool run_to_barrier(lanes *all, bool from_last) {
+    int32_t count = all->extent->lanes, out = 0;
+    for (int32_t i = 0; i < count; i++) {
+        all->now = from_last ? count - 1 - i : i;
+        swapcontext(&all->scheduler, &all->fibers[all->now]);
+        out += all->is_out;
     }
-    for (int32_t i = 0; i < lanes; i++) pthread_join(all[i].thread, NULL);
-    pthread_barrier_destroy(&barrier);
-    host->free(all);
-    return TERN_BACKEND_OK;
+    return out == 0 || out == count;
+}
+
+static int32_t run_fibers(lanes *all, tern_backend_error *err) {
+    int32_t count = all->extent->lanes;
+    if (count > MOST_LANES)
+        return gpu_fail(err, TERN_BACKEND_INVALID, "gpu_host: a group of %d lanes", (int)count);
+    char *stacks = host->alloc((size_t)count * STACK_BYTES);
+    if (!stacks) return gpu_fail(err, TERN_BACKEND_OUT_OF_MEMORY, "gpu_host: no memory for lanes");
+    for (int32_t i = 0; i < count; i++) {
+        getcontext(&all->fibers[i]);
+        all->fibers[i].uc_stack.ss_sp = stacks + (size_t)i * STACK_BYTES;
+        all->fibers[i].uc_stack.ss_size = STACK_BYTES;
+        all->fibers[i].uc_link = &all->scheduler;
+        makecontext(&all->fibers[i], run_fiber, 0);
+    }
+    pthread_mutex_lock(&one_launch);
+    running = all;
+    bool together = true;
+    for (bool from_last = false; together && !all->has_ended; from_last = !from_last)
+        together = run_to_barrier(all, from_last);
+    pthread_mutex_unlock(&one_launch);
+    host->free(stacks);
+    if (together) return TERN_BACKEND_OK;
+    return gpu_fail(err, TERN_BACKEND_FAILED,
+                    "gpu_host: some lanes wait at a barrier that others do not reach");
 }
 
 static int32_t start(gpu_device *base, tern_bqueue *queue, gpu_program *program, int32_t entry,
@@ -218,10 +263,16 @@ static int32_t start(gpu_device *base, tern_bqueue *queue, gpu_program *program,
     for (int32_t i = 0; i < count; i++)
         addresses[i] = arguments[i].buffer ? (void *)arguments[i].buffer
                                            : (void *)(uintptr_t)arguments[i].bytes;
-    lane one = {.kernel = program->kernels[entry], .arguments = addresses, .extent = extent};
-    if (program->has_barriers) return run_threads(&one, extent->lanes, err);
-    run_lane(&one);
-    return TERN_BACKEND_OK;
+    lanes *all = host->alloc(sizeof *all);
+    if (!all) return gpu_fail(err, TERN_BACKEND_OUT_OF_MEMORY, "gpu_host: no memory for lanes");
+    *all = (lanes){.kernel = program->kernels[entry], .arguments = addresses, .extent = extent};
+    int32_t status = TERN_BACKEND_OK;
+    if (program->has_barriers)
+        status = run_fibers(all, err);
+    else
+        run_groups(all, 0, extent->lanes, NULL);
+    host->free(all);
+    return status;
 }
 
 static tern_bbuffer *flag(gpu_device *base, tern_bqueue *queue) {
@@ -322,7 +373,7 @@ static int32_t device_open(int32_t index, tern_bdevice **out_device, tern_backen
     }
     self->gpu.has_f64 = true;
     self->gpu.kind = index == 1 ? GPU_KIND_CORES : GPU_KIND_LANES;
-    /* so many units take the smallest tile: a lane is a thread here, and waits for the others */
+    /* so many units take the smallest tile, whose lanes are quickest to run one after the other */
     self->gpu.units = index == 1 ? 1 : 1 << 20;
     *out_device = &self->gpu.base;
     return TERN_BACKEND_OK;

@@ -6,7 +6,7 @@
  * a group is declared by LOCAL at the top of a kernel, and pointed to by SHARED; BARRIER is reached by every item of
  * a group or by none. UNROLL stands before a loop whose numbers are to stay in registers.
  *
- * On the host a work item of a group with barriers is a thread; who compiles a kernel there has declared
+ * On the host a work item of a group with barriers is a fiber; who compiles a kernel there has declared
  * gpu_host_item and gpu_host_barrier (tests/backends/gpu_host.c). A LOCAL is static, since one group runs at
  * a time.
  */
