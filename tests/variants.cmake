@@ -28,7 +28,7 @@ set(expect_red ${CMAKE_CURRENT_SOURCE_DIR}/planted/expect-red)
 
 # ---- sanitizers ------------------------------------------------------------------------------
 tern_variant(asan TARGETS all OPTIONS
-    -DCMAKE_BUILD_TYPE=Debug -DCMAKE_C_FLAGS_DEBUG=-O1\ -g -DTERN_SANITIZE=address,undefined
+    -DCMAKE_BUILD_TYPE=Debug -DCMAKE_C_FLAGS_DEBUG=-O1\ -g1 -DTERN_SANITIZE=address,undefined
     -DTERN_SIMD_VARIANTS=avx2)
 tern_variant_test(unit-asan asan sanitizer ${sanitized} @V@/logs/unit @V@/bin/tern_unit_plain)
 
@@ -43,6 +43,9 @@ if(TARGET tern_arguments)
         ${sanitized} @V@/logs/arguments @V@/bin/tern_arguments @V@/logs/arguments.files 4)
     tern_variant_test(arguments-asan-all asan long
         ${sanitized} @V@/logs/arguments-all @V@/bin/tern_arguments @V@/logs/arguments-all.files)
+    string(REPLACE "${PROJECT_BINARY_DIR}/lib" "${PROJECT_BINARY_DIR}/variants/asan/lib"
+           arguments_environment "${arguments_environment}")
+    set_tests_properties(arguments-asan arguments-asan-all PROPERTIES ENVIRONMENT "${arguments_environment}")
 endif()
 
 foreach(source IN LISTS fuzz_sources)
@@ -51,14 +54,17 @@ foreach(source IN LISTS fuzz_sources)
         ${sanitized} @V@/logs/${name} @V@/bin/tern_${name} 20000)
 endforeach()
 
-tern_variant(tsan TARGETS tern_unit_plain,tern_planted,plugins OPTIONS
-    -DCMAKE_BUILD_TYPE=Debug -DCMAKE_C_FLAGS_DEBUG=-O1\ -g -DTERN_SANITIZE=thread
-    -DTERN_EXAMPLES=OFF -DTERN_SIMD_VARIANTS=avx2)
 # What runs on several threads; all else under ThreadSanitizer takes ten minutes and more.
-tern_variant_test(unit-tsan tsan sanitizer ${sanitized} @V@/logs/unit @V@/bin/tern_unit_plain
-    cpu_simd*/* pool/* kit_scratch/* nn_weights/* registry/* stale/handles* upload/* copy_between/*
-    delaying*/* test_backends/* backend_plans/* skips/*)
-tern_variant_test(unit-tsan-all tsan long ${sanitized} @V@/logs/unit-all @V@/bin/tern_unit_plain)
+set(tsan_options -DCMAKE_BUILD_TYPE=Debug -DCMAKE_C_FLAGS_DEBUG=-O1\ -g1 -DTERN_SANITIZE=thread
+    -DTERN_EXAMPLES=OFF -DTERN_SIMD_VARIANTS=avx2)
+tern_variant(tsan TARGETS tern_unit_threads,tern_planted,plugins OPTIONS ${tsan_options})
+tern_variant_test(unit-tsan tsan sanitizer ${sanitized} @V@/logs/unit @V@/bin/tern_unit_threads
+    cpu_simd/two_* cpu_simd_[adirw]*/* cpu_simd_matmul/*threads pool/* kit_scratch/* nn_weights/* registry/*
+    stale/handles* upload/* copy_between/* delaying*/* test_backends/* backend_plans/* skips/*)
+set_tests_properties(unit-tsan PROPERTIES PROCESSORS 2)
+tern_variant(tsan-all TARGETS tern_unit_plain,plugins OPTIONS ${tsan_options})
+tern_variant_test(unit-tsan-all tsan-all long ${sanitized} @V@/logs/unit @V@/bin/tern_unit_plain)
+set_tests_properties(build-tsan-all PROPERTIES LABELS long)
 
 # Each planted fault turns its run red, and without a sanitizer nobody would notice.
 foreach(fault "leak|asan|detected memory leaks" "overflow|asan|heap-buffer-overflow"
@@ -71,20 +77,52 @@ foreach(fault "leak|asan|detected memory leaks" "overflow|asan|heap-buffer-overf
         ${expect_red} ${sanitized} @V@/logs/${name} ${report} @V@/bin/tern_planted planted/${name})
 endforeach()
 
+# ---- aarch64 ------------------------------------------------------------------------------------
+# As it is shipped, and emulated here.
+tern_variant(neon TARGETS tern_command,plugins,tern_hash,tern_mlp OPTIONS
+    -DCMAKE_TOOLCHAIN_FILE=${PROJECT_SOURCE_DIR}/cmake/aarch64-linux-gnu.cmake
+    -DTERN_EXAMPLES=OFF -DCMAKE_BUILD_TYPE=Release)
+
 # ---- the compiler and architecture matrix ------------------------------------------------------
-# The same hashes from gcc and clang, -O0 and -O3, x86-64 and aarch64: two builds in which each of them occurs,
-# and the other four with the label `long`.
+# The same hashes from gcc and clang, -O0 and -O3, x86-64 and aarch64: this build, aarch64's and one more by
+# clang, in which each of them occurs, and six others with the label `long`.
 if(NOT EXISTS ${PROJECT_SOURCE_DIR}/backends/cpu_ref)
     return()
 endif()
-set(sample clang-O0 aarch64-O3)
-set(matrix_targets tern_hash)
-if(TARGET tern_nn_objects AND TARGET tern_optim_objects)
-    list(APPEND matrix_targets tern_mlp)
-endif()
-list(JOIN matrix_targets "," matrix_targets)
 set(record ${CMAKE_CURRENT_SOURCE_DIR}/matrix/record)
-foreach(build gcc-O0 gcc-O3 clang-O0 clang-O3 aarch64-O0 aarch64-O3)
+
+# tern_hashes(BUILD LABEL HASH TRAINED): tests that write what BUILD computes with the commands HASH and
+# TRAINED (lists), in the fixture hashes-BUILD. sample_... or all_... get its files.
+function(tern_hashes build label folder)
+    cmake_parse_arguments(PARSE_ARGV 3 arg "" "" "HASH;TRAINED;FIXTURES")
+    foreach(run hash training)
+        set(command ${arg_HASH})
+        if(run STREQUAL "training")
+            set(command ${arg_TRAINED})
+        endif()
+        add_test(NAME ${run}-run-${build} COMMAND ${record} ${folder}/${run}.txt ${command})
+        string(REPLACE "${PROJECT_BINARY_DIR}/lib" "${folder}/lib" environment "${test_environment}")
+        set_tests_properties(${run}-run-${build} PROPERTIES LABELS ${label} TIMEOUT 900
+            FIXTURES_SETUP hashes-${build} ENVIRONMENT "${environment}" FIXTURES_REQUIRED "${arg_FIXTURES}")
+        set(all_${run} ${all_${run}} ${folder}/${run}.txt PARENT_SCOPE)
+        if(NOT label STREQUAL "long")
+            set(sample_${run} ${sample_${run}} ${folder}/${run}.txt PARENT_SCOPE)
+        endif()
+    endforeach()
+    set(all_fixtures ${all_fixtures} hashes-${build} PARENT_SCOPE)
+    if(NOT label STREQUAL "long")
+        set(sample_fixtures ${sample_fixtures} hashes-${build} PARENT_SCOPE)
+    endif()
+endfunction()
+
+set(variants ${PROJECT_BINARY_DIR}/variants)
+set(plugin lib/tern/plugins/libtern_cpu_ref.so)
+tern_hashes(release matrix ${PROJECT_BINARY_DIR}
+    HASH $<TARGET_FILE:tern_hash> ${PROJECT_BINARY_DIR}/${plugin} TRAINED $<TARGET_FILE:tern_mlp>)
+tern_hashes(neon matrix ${variants}/neon FIXTURES neon
+    HASH qemu-aarch64-static ${variants}/neon/bin/tern_hash ${variants}/neon/${plugin}
+    TRAINED qemu-aarch64-static ${variants}/neon/bin/tern_mlp)
+foreach(build clang-O0 clang-O3 gcc-O0 gcc-O3 aarch64-O0 aarch64-O3)
     string(REGEX MATCH "^[a-z0-9]+" compiler ${build})
     string(REGEX MATCH "-O[03]$" level ${build})
     set(options -DCMAKE_C_COMPILER=${compiler})
@@ -95,34 +133,21 @@ foreach(build gcc-O0 gcc-O3 clang-O0 clang-O3 aarch64-O0 aarch64-O3)
         set(emulator qemu-aarch64-static)
     endif()
     set(variant hash-${build})
-    set(folder ${PROJECT_BINARY_DIR}/variants/${variant})
-    tern_variant(${variant} TARGETS ${matrix_targets} OPTIONS ${options} -DTERN_STATIC=ON
+    tern_variant(${variant} TARGETS tern_hash,tern_mlp,tern_device_list,tern_probe OPTIONS ${options} -DTERN_STATIC=ON
         -DTERN_IO=OFF -DCMAKE_BUILD_TYPE=Release -DCMAKE_C_FLAGS_RELEASE=${level}
         -DTERN_CORE_FLAGS=)
-    set(runs hash-run-${build})
-    tern_variant_test(hash-run-${build} ${variant} matrix
-        ${record} @V@/hashes.txt ${emulator} @V@/bin/tern_hash)
-    set(files ${folder}/hashes.txt)
-    if(TARGET tern_nn_objects AND TARGET tern_optim_objects)
-        list(APPEND runs training-run-${build})
-        tern_variant_test(training-run-${build} ${variant} matrix
-            ${record} @V@/training.txt ${emulator} @V@/bin/tern_mlp)
-        set(trained ${folder}/training.txt)
+    set(label long)
+    if(build STREQUAL "clang-O0")
+        set(label matrix)
+    else()
+        set_tests_properties(build-${variant} PROPERTIES LABELS long)
     endif()
-    set_tests_properties(${runs} PROPERTIES FIXTURES_SETUP hashes-${build})
-    foreach(part sample all)
-        if(part STREQUAL "all" OR build IN_LIST sample)
-            list(APPEND ${part}_files ${files})
-            list(APPEND ${part}_trained ${trained})
-            list(APPEND ${part}_fixtures hashes-${build})
-        endif()
-    endforeach()
-    if(NOT build IN_LIST sample)
-        set_tests_properties(build-${variant} ${runs} PROPERTIES LABELS long)
-    endif()
+    tern_hashes(${build} ${label} ${variants}/${variant} FIXTURES ${variant}
+        HASH ${emulator} ${variants}/${variant}/bin/tern_hash
+        TRAINED ${emulator} ${variants}/${variant}/bin/tern_mlp)
 endforeach()
 set(compare ${CMAKE_CURRENT_SOURCE_DIR}/matrix/compare)
-# tern_same_files(NAME LINES FILES FIXTURES): a test of the sample, and NAME-all of everything.
+# tern_same_files(NAME LINES RUN FIXTURES FILES...): a test of the sample, and NAME-all of everything.
 function(tern_same_files name lines files fixtures)
     add_test(NAME ${name} COMMAND ${compare} ${lines} ${ARGN} ${sample_${files}})
     add_test(NAME ${name}-all COMMAND ${compare} ${lines} ${ARGN} ${all_${files}})
@@ -131,12 +156,17 @@ function(tern_same_files name lines files fixtures)
     set_tests_properties(${name}-all PROPERTIES
         FIXTURES_REQUIRED "${fixtures};${all_fixtures}" LABELS long)
 endfunction()
-tern_same_files(matrix-kernels 1000 files "")
+tern_same_files(matrix-kernels 1000 hash "")
+
+# The shared and the static build list the same devices.
+tern_variant_test(same-devices hash-clang-O0 unit ${CMAKE_CURRENT_SOURCE_DIR}/loader/same-devices
+    ${PROJECT_BINARY_DIR}/bin/tern_device_list @V@/bin/tern_device_list ${PROJECT_BINARY_DIR}/lib/tern)
+set_tests_properties(same-devices PROPERTIES ENVIRONMENT "TERN_DEVICE=")
 
 # ---- the small static build --------------------------------------------------------------------
 # One trained network on musl, within its size, and with the same losses as everywhere.
 if(TARGET tern_nn_objects AND TARGET tern_optim_objects)
-    tern_variant(musl TARGETS tern_mlp,tern_device_list,tern_probe OPTIONS
+    tern_variant(musl TARGETS tern_mlp OPTIONS
         -DCMAKE_C_COMPILER=musl-gcc -DTERN_STATIC=ON -DTERN_IO=OFF -DTERN_THREADS=OFF -DTERN_FUSED=OFF
         -DCMAKE_INTERPROCEDURAL_OPTIMIZATION=ON -DCMAKE_C_COMPILER_AR=/usr/bin/gcc-ar
         -DCMAKE_C_COMPILER_RANLIB=/usr/bin/gcc-ranlib -DCMAKE_EXE_LINKER_FLAGS=-Wl,-z,noseparate-code
@@ -145,10 +175,6 @@ if(TARGET tern_nn_objects AND TARGET tern_optim_objects)
         ${CMAKE_CURRENT_SOURCE_DIR}/size/check 400 @V@/bin/tern_mlp
         ${record} @V@/training.txt @V@/bin/tern_mlp)
     set_tests_properties(size-musl PROPERTIES FIXTURES_SETUP hashes-musl)
-    tern_variant_test(same-devices musl unit ${CMAKE_CURRENT_SOURCE_DIR}/loader/same-devices
-        ${PROJECT_BINARY_DIR}/bin/tern_device_list @V@/bin/tern_device_list
-        ${PROJECT_BINARY_DIR}/lib/tern)
-    set_tests_properties(same-devices PROPERTIES ENVIRONMENT "TERN_DEVICE=")
-    tern_same_files(matrix-training 11 trained hashes-musl
+    tern_same_files(matrix-training 11 training hashes-musl
         ${PROJECT_BINARY_DIR}/variants/musl/training.txt)
 endif()

@@ -27,6 +27,9 @@ done
 
 run 0 conformance --device cpu_ref --vectors "$vectors" --filter 'ops/a*'
 says "0 failed"
+run 0 conformance --device cpu_ref --vectors "$vectors" --filter 'exp,ops/a?s' --list
+check "two patterns: $(cut -d: -f1 "$out" | sort -u | tr '\n' ' ')" \
+    [ "$(cut -d: -f1 "$out" | sort -u | tr '\n' ' ')" = "ops/abs ops/exp " ]
 run 0 conformance --device cpu_ref --vectors "$vectors" --replay ops/add:3
 says "1 cases passed"
 run 0 conformance --device cpu_ref --filter 'properties/*' --sample 20 --seed 5 --quiet

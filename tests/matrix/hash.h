@@ -19,7 +19,8 @@ double hash_number(uint64_t *state);
 /* Prints one line. */
 void hash_report(const char *subject, uint64_t hash);
 
-/* Hashes every kernel of cpu_ref; false, with a line on stderr, where the backend fails. */
-bool hash_kernels(void);
+/* Hashes every kernel of cpu_ref, which a shared build loads from the file `plugin`; false, with a line on
+ * stderr, where the backend fails. */
+bool hash_kernels(const char *plugin);
 
 #endif

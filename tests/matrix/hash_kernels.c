@@ -1,20 +1,38 @@
 /*
  * hash_kernels.c: every kernel of cpu_ref with the same numbers, through the plugin ABI alone.
  *
- * The backend is linked in under its static name. What it does not support is left out; the number
- * of subjects tells a backend that supports nothing from one that works.
+ * In a static build the backend is linked in under its static name, in a shared one it is a plugin's file.
+ * What it does not support is left out; the number of subjects tells a backend that supports nothing from one
+ * that works.
  */
 #define _POSIX_C_SOURCE 200809L
 #include "hash.h"
 
+#include <dlfcn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "tern/backend.h"
 
+#ifdef TERN_STATIC
 int32_t tern_backend_query_cpu_ref(uint32_t host_abi, const tern_host *host,
                                    tern_backend_desc *out_desc, tern_backend_error *err);
+
+static tern_backend_query_fn query_of(const char *plugin) {
+    (void)plugin;
+    return tern_backend_query_cpu_ref;
+}
+#else
+static tern_backend_query_fn query_of(const char *plugin) {
+    void *library = plugin ? dlopen(plugin, RTLD_NOW | RTLD_LOCAL) : NULL;
+    void *symbol = library ? dlsym(library, TERN_BACKEND_QUERY_SYMBOL) : NULL;
+    if (!symbol) fprintf(stderr, "hash: %s\n", plugin ? dlerror() : "which plugin?");
+    tern_backend_query_fn query = NULL;
+    memcpy(&query, &symbol, sizeof query);
+    return query;
+}
+#endif
 
 #define LARGEST 4096 /* elements of an operand */
 
@@ -365,7 +383,9 @@ static void host_parallel_for(int64_t n, int64_t grain,
         fn(arg, begin, n - begin < grain ? n : begin + grain);
 }
 
-bool hash_kernels(void) {
+bool hash_kernels(const char *plugin) {
+    tern_backend_query_fn query = query_of(plugin);
+    if (!query) return false;
     static const tern_host host = {
         sizeof host, TERN_BACKEND_ABI, host_alloc,        host_free,
         host_log,    host_threads,     host_parallel_for,
@@ -375,7 +395,7 @@ bool hash_kernels(void) {
     };
     tern_backend_desc desc = {.struct_size = sizeof desc};
     tern_backend_error err = {""};
-    expect(tern_backend_query_cpu_ref(TERN_BACKEND_ABI, &host, &desc, &err), "query", &err);
+    expect(query(TERN_BACKEND_ABI, &host, &desc, &err), "query", &err);
     if (!broken) expect(desc.device_open(0, &device, &err), "device_open", &err);
     for (size_t i = 0; i < sizeof families / sizeof families[0]; i++)
         for (int32_t dtype = 0; dtype < TERN_BT_COUNT && !broken; dtype++) families[i](dtype);

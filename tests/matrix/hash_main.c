@@ -1,11 +1,11 @@
 /*
  * hash_main.c: prints a hash of every result that must be the same on every compiler and CPU.
  *
- *     tern_hash                prints lines "subject hash", and their number on stderr
+ *     tern_hash [PLUGIN]       prints lines "subject hash", and their number on stderr
  *
  * The tests matrix-* build this with several compilers, optimisation levels and for aarch64, and
  * compare what they print. Two layers: the functions of numerics, and every kernel of cpu_ref for
- * every dtype, through the plugin ABI. Any NaN counts as equal to any other.
+ * every dtype, through the plugin ABI (a shared build names the plugin). Any NaN counts as equal to any other.
  */
 #include "hash.h"
 
@@ -95,9 +95,9 @@ static void hash_numerics(void) {
     hash_binary("numerics/hypot", tern_num_hypot);
 }
 
-int main(void) {
+int main(int argc, char **argv) {
     hash_numerics();
-    if (!hash_kernels()) return 1;
+    if (!hash_kernels(argc > 1 ? argv[1] : NULL)) return 1;
     fprintf(stderr, "%d subjects hashed\n", subjects);
     return 0;
 }

@@ -30,8 +30,5 @@ add_test(NAME simd-avx512 COMMAND ${simd}/avx512 $<TARGET_FILE:tern_command> ${s
 set_tests_properties(simd-avx512 PROPERTIES LABELS simd TIMEOUT 300 SKIP_RETURN_CODE 77
     ENVIRONMENT "${simd_environment}")
 
-tern_variant(neon TARGETS tern_command,plugins OPTIONS
-    -DCMAKE_TOOLCHAIN_FILE=${PROJECT_SOURCE_DIR}/cmake/aarch64-linux-gnu.cmake
-    -DTERN_TESTS=OFF -DCMAKE_BUILD_TYPE=Release)
 tern_variant_test(simd-neon neon simd ${simd}/variant neon @V@/bin/tern ${simd_vectors} 200
     qemu-aarch64-static)

@@ -32,7 +32,7 @@ typedef struct conformance_options {
 static const option table[] = {
     {"vectors", OPTION_TEXT, "DIR", NULL, "the folder of vectors (else TERN_VECTORS, else none)",
      offsetof(conformance_options, vectors), 0, 0, false},
-    {"filter", OPTION_TEXT, "GLOB", NULL, "run only subjects that match: 'ops/add*', random",
+    {"filter", OPTION_TEXT, "GLOBS", NULL, "run only subjects that match: 'ops/add*,random'",
      offsetof(conformance_options, filter), 0, 0, false},
     {"replay", OPTION_TEXT, "FILE:ID", NULL, "run one case: ops/add:7",
      offsetof(conformance_options, replay), 0, 0, false},

@@ -15,7 +15,7 @@ typedef struct conformance {
     tern_ctx *ctx;
     report *report;
     const char *folder;  /* of the vectors; NULL where there are none */
-    const char *filter;  /* a pattern for subjects; NULL is all */
+    const char *filter;  /* patterns for subjects, by commas; NULL is all */
     const char *subject; /* with case_id: only this case */
     const char *case_id;
     const char *now;          /* the subject whose cases run */

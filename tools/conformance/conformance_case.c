@@ -24,10 +24,22 @@ void case_fail(test_case *t, const char *format, ...) {
 
 /* ---- running --------------------------------------------------------------------------------- */
 
-static bool matches_filter(const char *filter, const char *subject) {
+static bool matches_pattern(const char *pattern, const char *subject) {
     const char *slash = strrchr(subject, '/');
-    if (fnmatch(filter, subject, 0) == 0) return true;
-    return slash && !strchr(filter, '/') && fnmatch(filter, slash + 1, 0) == 0;
+    if (fnmatch(pattern, subject, 0) == 0) return true;
+    return slash && !strchr(pattern, '/') && fnmatch(pattern, slash + 1, 0) == 0;
+}
+
+/* One of the filter's patterns, which stand between commas, matches. */
+static bool matches_filter(const char *filter, const char *subject) {
+    char pattern[128];
+    for (const char *at = filter; *at; at += *at == ',') {
+        size_t length = strcspn(at, ",");
+        snprintf(pattern, sizeof pattern, "%.*s", (int)length, at);
+        if (length < sizeof pattern && matches_pattern(pattern, subject)) return true;
+        at += length;
+    }
+    return false;
 }
 
 /* True where what comes now was told by a process before this one. */
