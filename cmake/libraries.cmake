@@ -60,7 +60,7 @@ list(APPEND core_objects tern_core_objects)
 # functional, which implements operations and so sees how the core describes them, replay, which starts the
 # core's launches again, and profile, which looks at them.
 set(upper_objects)
-set(upper_rooms functional replay profile nn optim data)
+set(upper_rooms functional replay profile nn optim data distributions)
 if(TERN_IO)
     find_package(ZLIB REQUIRED)
     find_package(PkgConfig REQUIRED)

@@ -9,6 +9,7 @@
 #include "tern/data.h"
 #include "tern/describe.h"
 #include "tern/device.h"
+#include "tern/distributions.h"
 #include "tern/formula.h"
 #include "tern/function.h"
 #include "tern/grad.h"
