@@ -39,7 +39,8 @@ static double gamma_number(source *s, double alpha) {
         scale = pow(1 - uniform(s), 1 / alpha);
         alpha = s->narrow ? (double)(float)(alpha + 1) : alpha + 1;
     }
-    double d = alpha - 1.0 / 3, c = 1 / sqrt(9 * d);
+    double d = alpha - (double)(1.0f / 3), /* PyTorch's third is a float, also in float64 */
+        c = 1 / sqrt(9 * d);
     for (;;) {
         double x, y;
         do {

@@ -252,6 +252,8 @@ tern_distribution *tern_distribution_multivariate_normal(tern_tensor *loc,
                                                          tern_tensor *covariance_matrix,
                                                          tern_tensor *scale_tril) {
     tern_tensor *matrix = covariance_matrix ? covariance_matrix : scale_tril;
+    if (!loc && matrix && !tern_check(tern_context_of(matrix)))
+        tern_fail(tern_context_of(matrix), TERN_ERR_ARGUMENT, "MultivariateNormal: loc is NULL");
     if (!loc ||
         !dist_one_of("MultivariateNormal", "covariance_matrix", covariance_matrix, "scale_tril",
                      scale_tril) ||
@@ -271,8 +273,13 @@ tern_distribution *tern_distribution_multivariate_normal(tern_tensor *loc,
     }
     tern_tensor *tril = covariance_matrix ? tern_cholesky(covariance_matrix, false) : scale_tril;
     if (tern_check(ctx) || !check_factor(tril)) return NULL;
-    tern_value same = tern_broadcast_tensors((tern_tensor *[]){loc, tern_select(tril, -1, 0)}, 2);
-    tern_tensor *whole = tern_value_at(same, 0).as.tensor;
-    if (tern_check(ctx)) return NULL;
-    return make(&dist_multivariate_normal, whole, tril, 1, without_last(whole, 1));
+    tern_tensor *rows = tern_select(tril, -1, 0);
+    tern_tensor *whole =
+        tern_value_at(tern_broadcast_tensors((tern_tensor *[]){loc, rows}, 2), 0).as.tensor;
+    tern_shape square;
+    if (tern_check(ctx) ||
+        !dist_join(ctx, "MultivariateNormal", tern_shape_of(whole), TERN_SHAPE(n), &square))
+        return NULL;
+    return make(&dist_multivariate_normal, whole, tern_expand(tril, square), 1,
+                without_last(whole, 1));
 }

@@ -159,6 +159,8 @@ tern_module *module(struct call *c); /* Linear(2, 2) */
 tern_module *const *modules(struct call *c);
 tern_module *made(struct call *c, const char *notation);
 tern_weights *weights(struct call *c);
+tern_distribution *distribution(struct call *c);
+tern_transform *transforms(struct call *c);
 tern_optim *optim(struct call *c);
 tern_optim *stepping(struct call *c); /* over the parameters of stepped() */
 tern_module *stepped(struct call *c);

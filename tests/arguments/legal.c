@@ -169,6 +169,17 @@ tern_weights *weights(struct call *c) {
     return new_weights;
 }
 
+tern_distribution *distribution(struct call *c) {
+    tern_tensor *ones = tern_ones(c->ctx, TERN_SHAPE(2, 2), TERN_FLOAT32);
+    return tern_distribution_normal(ones, ones);
+}
+
+tern_transform *transforms(struct call *c) {
+    tern_transform *one = memory(c);
+    one->kind = TERN_TRANSFORM_EXP;
+    return one;
+}
+
 tern_optim *optim(struct call *c) {
     return tern_sgd_new(c->ctx, list(c), NULL);
 }

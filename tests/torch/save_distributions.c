@@ -37,8 +37,7 @@ static tern_distribution *make(tern_value entry) {
                                {.kind = TERN_TRANSFORM_AFFINE, .scale = b}};
     if (!strcmp(name, "sigmoid")) chain[1].kind = TERN_TRANSFORM_SIGMOID;
     if (!strcmp(name, "exp")) chain[1].kind = TERN_TRANSFORM_EXP;
-    return tern_distribution_transformed(
-        tern_distribution_normal(a, tern_ones_like(a)), chain, 3);
+    return tern_distribution_transformed(tern_distribution_normal(a, tern_ones_like(a)), chain, 3);
 }
 
 static bool wants(tern_value entry, const char *name) {
@@ -53,9 +52,8 @@ static void differentiate(tern_value entry, tern_value results, const char *name
     put(results, name, result);
     if (!tern_has_grad_required(result)) return;
     for (int i = 0; i < 3; i++)
-        if (get(entry, parameters[i]) && tern_grad_of(get(entry, parameters[i])))
-            tern_zero_in_place(tern_grad_of(get(entry, parameters[i])));
-    tern_backward(tern_sum(result));
+        if (get(entry, parameters[i])) tern_set_grad(get(entry, parameters[i]), NULL);
+    tern_backward_with(tern_sum(result), NULL, TERN_RETAIN_GRAPH);
     for (int i = 0; i < 3; i++) {
         tern_tensor *p = get(entry, parameters[i]), *grad = p ? tern_grad_of(p) : NULL;
         if (!grad) continue;
@@ -85,19 +83,20 @@ static void run(tern_ctx *ctx, tern_value entry, tern_value results) {
     put(results, "after", tern_rand(ctx, TERN_SHAPE(4), NULL));
     tern_manual_seed(ctx, 12);
     if (wants(entry, "rsample"))
-        differentiate(entry, results, "rsample",
-                      tern_distribution_rsample(d, TERN_SHAPE(4), NULL));
+        differentiate(entry, results, "rsample", tern_distribution_rsample(d, TERN_SHAPE(4), NULL));
 }
 
 int main(int argc, char **argv) {
     if (argc != 4) return fprintf(stderr, "usage: save_distributions DEVICE CASES RESULTS\n"), 2;
     tern_ctx *ctx = tern_open(argv[1]);
-    tern_value cases = tern_value_load(ctx, argv[2]), results = tern_dict_new(ctx, false), key, entry;
+    tern_value cases = tern_value_load(ctx, argv[2]), results = tern_dict_new(ctx, false), key,
+               entry;
     for (size_t i = 0; tern_dict_at(cases, i, &key, &entry); i++) {
         tern_value result = tern_dict_new(ctx, false);
         if (tern_dict_has(entry, "p"))
-            put(result, "kl", tern_kl_divergence(make(tern_dict_get(entry, "p")),
-                                                 make(tern_dict_get(entry, "q"))));
+            put(result, "kl",
+                tern_kl_divergence(make(tern_dict_get(entry, "p")),
+                                   make(tern_dict_get(entry, "q"))));
         else
             run(ctx, entry, result);
         if (tern_check(ctx)) fprintf(stderr, "%s: %s\n", key.as.s, tern_error(ctx));
