@@ -28,6 +28,9 @@ int32_t gpu_class(const gpu_call *call);
 /* A number of a class as the bits that number_of takes. */
 int64_t gpu_bits(int32_t number_class, double f, int64_t i);
 
+/* So many elements are done in less than a launch takes, whichever kernel does them: several cases may share one. */
+#define GPU_SMALL 16384
+
 /* ---- programs -------------------------------------------------------------------------------- */
 
 /* The sources that are embedded, kernels/NAME.inc. */
@@ -106,6 +109,9 @@ typedef char *(*gpu_writer)(const gpu_device *device, const void *what);
 /* The program with this key, whose source `write` makes of `what` where it is not there yet. */
 int32_t gpu_find_written(const gpu_call *call, const void *key, size_t key_size, gpu_writer write,
                          const void *what, const char *const *entries, gpu_program **out_program);
+
+/* The same where it is built, else NULL. */
+gpu_program *gpu_find_built(const gpu_call *call, const void *key, size_t key_size);
 
 /* The words that every source begins with (dialect, launch, numbers), behind `defines`, before `bodies`, the
  * last of which has NULL behind it. */

@@ -75,6 +75,7 @@ struct gpu_device {
     const tern_host *host;
     const gpu_driver *driver;
     bool has_f64;
+    int32_t compiles_first; /* programs that could be interpreted, of a class: run_interpret.c */
     gpu_kind kind;
     int32_t units, most_lanes; /* compute units; lanes a group may have; 0: not known */
     const char
@@ -84,6 +85,7 @@ struct gpu_device {
     uint64_t shared_bytes;        /* that a group may share; 0: not known */
     pthread_mutex_t lock;         /* of the table, and of builds */
     gpu_entry *programs[GPU_BUCKETS];
+    int32_t odd[3]; /* of a class: programs built that could be interpreted; under the lock */
 };
 
 /* Takes the host's table and the driver, and what is kept of the device; false where there is no lock. */

@@ -16,6 +16,7 @@ bool gpu_device_init(gpu_device *device, const tern_bdevice_vtable *vtable, cons
     device->host = host;
     device->driver = driver;
     memset(device->programs, 0, sizeof device->programs);
+    memset(device->odd, 0, sizeof device->odd);
     gpu_tune_load(device);
     return pthread_mutex_init(&device->lock, NULL) == 0;
 }
@@ -84,6 +85,16 @@ int32_t gpu_find_written(const gpu_call *call, const void *key, size_t key_size,
     if (status == TERN_BACKEND_OK) *out_program = entry->program;
     pthread_mutex_unlock(&device->lock);
     return status;
+}
+
+gpu_program *gpu_find_built(const gpu_call *call, const void *key, size_t key_size) {
+    gpu_device *device = call->device;
+    uint64_t hash = hash_of(key, key_size);
+    pthread_mutex_lock(&device->lock);
+    const gpu_entry *entry = look_up(device, hash, key, key_size);
+    gpu_program *found = entry ? entry->program : NULL;
+    pthread_mutex_unlock(&device->lock);
+    return found;
 }
 
 /* ---- sources --------------------------------------------------------------------------------- */

@@ -32,16 +32,25 @@ int32_t gpu_copy(const gpu_call *call) {
     const tern_operand *in = call->inputs, *out = call->outputs, *both[] = {out, in};
     gpu_walk walk;
     gpu_walk_make(&walk, both, 2, 0);
-    gpu_copy_launch a = {walk.count, walk.rank, gpu_at(in), gpu_at(out), 0, {0}, {0}, {0}};
+    gpu_copy_launch a = {.count = walk.count,
+                         .rank = walk.rank,
+                         .in_at = gpu_at(in),
+                         .out_at = gpu_at(out),
+                         .in_dtype = in->dtype,
+                         .out_dtype = out->dtype};
     memcpy(a.shape, walk.shape, sizeof a.shape);
     memcpy(a.out, walk.stride[0], sizeof a.out);
     memcpy(a.in, walk.stride[1], sizeof a.in);
-    bool raw = in->dtype == out->dtype;
+    bool raw = in->dtype == out->dtype, is_small = walk.count <= GPU_SMALL;
     gpu_variant variant = {GPU_SOURCE_COPY,
                            raw ? GPU_I64 : gpu_class(call),
                            {{"RAW", raw ? tern_kit_size(in->dtype) : 0},
-                            {"IN", raw ? 0 : in->dtype},
-                            {"OUT", raw ? 0 : out->dtype}}};
+                            {"IN", raw        ? 0
+                                   : is_small ? -1
+                                              : in->dtype},
+                            {"OUT", raw        ? 0
+                                    : is_small ? -1
+                                               : out->dtype}}};
     /* what is converted computes in the input's kind: float64 to int64 as float64, int64 to float as int64 */
     if (!raw && !tern_kit_is_floating(in->dtype)) variant.number_class = GPU_I64;
     gpu_program *program;

@@ -16,11 +16,13 @@
  *
  * where tuple t has the items from first[t] on. A start with fewer has the rest empty, so that their number
  * builds nothing either.
+ *
+ * A small launch of a program that is seldom used may go to the interpreter instead: run_interpret.c.
  */
 #include <stdio.h>
 #include <string.h>
 
-#include "call.h"
+#include "map.h"
 #include "sources.h"
 #include "steps.h"
 
@@ -28,38 +30,26 @@
 
 #define MOST_ARGUMENTS (GPU_ARGUMENT_BYTES / 8) /* pointers, all of them */
 
-/* A program as it is written into a source: what its kernel is found by. */
-typedef struct program {
-    int32_t number_class, n_inputs, n_outputs, n_constants, n_steps, skips;
-    int32_t element; /* BINARY: its dtype, for shifts and neighbours; -1 in a program */
-    int32_t rank;    /* R */
-    int32_t tuples;  /* T; 1: the form of one tuple */
-    uint32_t immediates;
-    int8_t dtypes[GPU_OPERANDS]; /* of inputs, then outputs */
-    int16_t outputs[GPU_OPERANDS];
-    tern_map_step steps[GPU_STEPS];
-} program;
-
-static int32_t buffers_of(const program *p) {
+int32_t gpu_map_buffers(const gpu_map_program *p) {
     int32_t count = p->n_outputs;
     for (int32_t k = 0; k < p->n_inputs; k++) count += !(p->immediates >> k & 1u);
     return count;
 }
 
-static int32_t numbers_of(const program *p) {
-    return p->n_constants + p->n_inputs + p->n_outputs - buffers_of(p);
+static int32_t numbers_of(const gpu_map_program *p) {
+    return p->n_constants + p->n_inputs + p->n_outputs - gpu_map_buffers(p);
 }
 
 /* R: the dimensions that fit beside the rest. */
-static int32_t rank_of(const program *p) {
-    int32_t buffers = buffers_of(p), words = GPU_ARGUMENT_BYTES / 8 - (buffers + 1);
+static int32_t rank_of(const gpu_map_program *p) {
+    int32_t buffers = gpu_map_buffers(p), words = GPU_ARGUMENT_BYTES / 8 - (buffers + 1);
     int32_t rank = (words - 2 - buffers - numbers_of(p)) / (buffers + 1);
     return rank < GPU_RANK ? rank : GPU_RANK;
 }
 
 /* T: the tuples that fit into one start. */
-static int32_t tuples_of(const program *p) {
-    int32_t buffers = buffers_of(p), immediates = numbers_of(p) - p->n_constants;
+static int32_t tuples_of(const gpu_map_program *p) {
+    int32_t buffers = gpu_map_buffers(p), immediates = numbers_of(p) - p->n_constants;
     int32_t shared = 3 + p->n_constants; /* flag, first[T], and one number where there is none */
     return (GPU_ARGUMENT_BYTES / 8 - shared) / (1 + 3 * buffers + (immediates ? immediates : 1));
 }
@@ -67,8 +57,8 @@ static int32_t tuples_of(const program *p) {
 /* ---- the source ------------------------------------------------------------------------------ */
 
 /* The kernel's parameters, and where it returns. */
-static void put_parameters(gpu_text *t, const program *p, const char *items) {
-    int32_t buffers = buffers_of(p), inputs = buffers - p->n_outputs;
+static void put_parameters(gpu_text *t, const gpu_map_program *p, const char *items) {
+    int32_t buffers = gpu_map_buffers(p), inputs = buffers - p->n_outputs;
     gpu_put(t, "KERNEL map(GLOBAL gpu_flag *flag");
     for (int32_t k = 0; k < p->tuples; k++)
         for (int32_t b = 0; b < buffers; b++)
@@ -78,8 +68,8 @@ static void put_parameters(gpu_text *t, const program *p, const char *items) {
 }
 
 /* Pointers p and offsets o of one tuple's buffers. */
-static void put_head(gpu_text *t, const program *p) {
-    int32_t buffers = buffers_of(p), numbers = numbers_of(p), inputs = buffers - p->n_outputs;
+static void put_head(gpu_text *t, const gpu_map_program *p) {
+    int32_t buffers = gpu_map_buffers(p), numbers = numbers_of(p), inputs = buffers - p->n_outputs;
     gpu_put(t,
             "typedef struct launch { i64 count, rank, at[%d], c[%d], shape[%d], stride[%d][%d]; } "
             "launch;\n",
@@ -99,8 +89,8 @@ static void put_head(gpu_text *t, const program *p) {
 }
 
 /* The same of the tuple that the item belongs to. */
-static void put_group_head(gpu_text *t, const program *p) {
-    int32_t buffers = buffers_of(p), inputs = buffers - p->n_outputs, tuples = p->tuples;
+static void put_group_head(gpu_text *t, const gpu_map_program *p) {
+    int32_t buffers = gpu_map_buffers(p), inputs = buffers - p->n_outputs, tuples = p->tuples;
     int32_t constants = p->n_constants, immediates = numbers_of(p) - constants;
     gpu_put(t,
             "typedef struct launch { i64 first[%d], at[%d][%d], step[%d][%d], c[%d], "
@@ -120,7 +110,7 @@ static void put_group_head(gpu_text *t, const program *p) {
     }
 }
 
-static void put_body(gpu_text *t, const program *p) {
+static void put_body(gpu_text *t, const gpu_map_program *p) {
     const gpu_steps_of steps = {p->number_class, p->element, p->n_inputs + p->n_constants,
                                 p->n_steps, p->steps};
     int32_t b = 0, c = p->n_constants;
@@ -146,7 +136,7 @@ static void put_body(gpu_text *t, const program *p) {
 #define SOURCE_BYTES 16384
 
 static char *write_source(const gpu_device *device, const void *what) {
-    const program *p = what;
+    const gpu_map_program *p = what;
     char defines[32];
     char *body = device->host->alloc(SOURCE_BYTES), *source = NULL;
     if (!body) return NULL;
@@ -165,7 +155,7 @@ static char *write_source(const gpu_device *device, const void *what) {
 
 /* ---- a launch -------------------------------------------------------------------------------- */
 
-static int64_t *put_immediates(const gpu_call *call, const program *p, int64_t *out) {
+int64_t *gpu_map_put_immediates(const gpu_call *call, const gpu_map_program *p, int64_t *out) {
     for (int32_t k = 0; k < p->n_inputs; k++) {
         const tern_operand *operand = &call->inputs[k];
         if (!(p->immediates >> k & 1u)) continue;
@@ -175,53 +165,48 @@ static int64_t *put_immediates(const gpu_call *call, const program *p, int64_t *
     return out;
 }
 
-/* The walk of a tuple over the operands that have a buffer, outputs behind inputs. */
-static int32_t walk_tuple(const gpu_call *call, const program *p, gpu_walk *out_walk,
-                          const tern_operand **out_operands) {
-    const tern_operand *ordered[GPU_OPERANDS];
+void gpu_map_walk_make(gpu_map_walk *out, const gpu_call *call, const gpu_map_program *p) {
     int32_t n = 0;
     for (int32_t k = 0; k < p->n_inputs; k++)
-        if (!(p->immediates >> k & 1u)) out_operands[n++] = &call->inputs[k];
-    for (int32_t k = 0; k < p->n_outputs; k++) out_operands[n++] = &call->outputs[k];
-    memcpy(ordered, out_operands, sizeof *ordered * (size_t)n);
-    gpu_walk_make(out_walk, ordered, n, 0);
-    return n;
+        if (!(p->immediates >> k & 1u)) out->operands[n++] = &call->inputs[k];
+    for (int32_t k = 0; k < p->n_outputs; k++) out->operands[n++] = &call->outputs[k];
+    out->buffers = n;
+    gpu_walk_make(&out->walk, out->operands, n, 0);
 }
 
-static int32_t start_tuple(const gpu_call *call, const program *p, gpu_program *built,
+static int32_t start_tuple(const gpu_call *call, const gpu_map_program *p, gpu_program *built,
                            const tern_map_constant *constants) {
-    const tern_operand *operands[GPU_OPERANDS];
     int64_t words[GPU_ARGUMENT_BYTES / 8];
     gpu_argument arguments[GPU_OPERANDS + 2] = {gpu_flag_argument(call)};
-    gpu_walk walk;
-    int32_t n = walk_tuple(call, p, &walk, operands), numbers = numbers_of(p);
+    gpu_map_walk w;
+    gpu_map_walk_make(&w, call, p);
+    int32_t n = w.buffers, numbers = numbers_of(p);
     int64_t *at = words;
     memset(words, 0, sizeof words);
-    *at++ = walk.count;
-    *at++ = walk.rank;
-    for (int32_t b = 0; b < n; b++) *at++ = gpu_at(operands[b]);
-    at =
-        put_immediates(call, p, gpu_put_constants(p->number_class, constants, p->n_constants, at)) +
-        (numbers ? 0 : 1);
-    memcpy(at, walk.shape, sizeof *at * (size_t)walk.rank);
+    *at++ = w.walk.count;
+    *at++ = w.walk.rank;
+    for (int32_t b = 0; b < n; b++) *at++ = gpu_at(w.operands[b]);
+    at = gpu_put_constants(p->number_class, constants, p->n_constants, at);
+    at = gpu_map_put_immediates(call, p, at) + (numbers ? 0 : 1);
+    memcpy(at, w.walk.shape, sizeof *at * (size_t)w.walk.rank);
     at += p->rank;
     for (int32_t b = 0; b < n; b++, at += p->rank)
-        memcpy(at, walk.stride[b], sizeof *at * (size_t)walk.rank);
-    for (int32_t b = 0; b < n; b++) arguments[1 + b] = gpu_of(operands[b]);
+        memcpy(at, w.walk.stride[b], sizeof *at * (size_t)w.walk.rank);
+    for (int32_t b = 0; b < n; b++) arguments[1 + b] = gpu_of(w.operands[b]);
     arguments[1 + n] = (gpu_argument){NULL, words, (size_t)(at - words) * sizeof *at};
-    return gpu_start(call, built, 0, arguments, n + 2, walk.count);
+    return gpu_start(call, built, 0, arguments, n + 2, w.walk.count);
 }
 
 /* To the tuple after a call's. */
-static void next_tuple(gpu_call *call, const program *p) {
+static void next_tuple(gpu_call *call, const gpu_map_program *p) {
     call->inputs += p->n_inputs;
     call->outputs += p->n_outputs;
 }
 
 /* Starts `count` tuples, up to T, the first of which is the call's. */
-static int32_t start_group(const gpu_call *call, const program *p, gpu_program *built,
+static int32_t start_group(const gpu_call *call, const gpu_map_program *p, gpu_program *built,
                            const tern_map_constant *constants, int32_t count) {
-    int32_t buffers = buffers_of(p), immediates = numbers_of(p) - p->n_constants;
+    int32_t buffers = gpu_map_buffers(p), immediates = numbers_of(p) - p->n_constants;
     int64_t words[GPU_ARGUMENT_BYTES / 8], items = 0;
     int64_t *first = words, *at = first + p->tuples + 1, *step = at + p->tuples * buffers;
     int64_t *numbers = step + p->tuples * buffers;
@@ -231,17 +216,16 @@ static int32_t start_group(const gpu_call *call, const program *p, gpu_program *
     int64_t *own = gpu_put_constants(p->number_class, constants, p->n_constants, numbers) +
                    (p->n_constants ? 0 : 1);
     for (int32_t t = 0; t < p->tuples; t++) {
-        const tern_operand *operands[GPU_OPERANDS];
-        gpu_walk walk;
+        gpu_map_walk w;
         first[t] = items;
-        walk_tuple(&one, p, &walk, operands);
+        gpu_map_walk_make(&w, &one, p);
         for (int32_t b = 0; b < buffers; b++) {
-            arguments[1 + t * buffers + b] = gpu_of(operands[b]);
-            at[t * buffers + b] = gpu_at(operands[b]);
-            step[t * buffers + b] = walk.rank ? walk.stride[b][0] : 0;
+            arguments[1 + t * buffers + b] = gpu_of(w.operands[b]);
+            at[t * buffers + b] = gpu_at(w.operands[b]);
+            step[t * buffers + b] = w.walk.rank ? w.walk.stride[b][0] : 0;
         }
-        put_immediates(&one, p, own + t * (immediates ? immediates : 1));
-        if (t < count) items += walk.count;
+        gpu_map_put_immediates(&one, p, own + t * (immediates ? immediates : 1));
+        if (t < count) items += w.walk.count;
         if (t + 1 < count) next_tuple(&one, p);
     }
     first[p->tuples] = items;
@@ -252,19 +236,18 @@ static int32_t start_group(const gpu_call *call, const program *p, gpu_program *
 }
 
 /* The most dimensions of a tuple. */
-static int32_t deepest(const gpu_call *call, const program *p, int32_t tuples) {
+static int32_t deepest(const gpu_call *call, const gpu_map_program *p, int32_t tuples) {
     gpu_call one = *call;
     int32_t most = 0;
     for (int32_t t = 0; t < tuples; t++, next_tuple(&one, p)) {
-        const tern_operand *operands[GPU_OPERANDS];
-        gpu_walk walk;
-        walk_tuple(&one, p, &walk, operands);
-        if (walk.rank > most) most = walk.rank;
+        gpu_map_walk w;
+        gpu_map_walk_make(&w, &one, p);
+        if (w.walk.rank > most) most = w.walk.rank;
     }
     return most;
 }
 
-static int32_t run(const gpu_call *call, program *p, const tern_map_constant *constants) {
+static int32_t run(const gpu_call *call, gpu_map_program *p, const tern_map_constant *constants) {
     static const char *const entries[] = {"map", NULL};
     int32_t tuples = call->n_outputs / p->n_outputs;
     for (int32_t k = 0; k < p->n_inputs; k++) {
@@ -278,9 +261,15 @@ static int32_t run(const gpu_call *call, program *p, const tern_map_constant *co
     int32_t rank = deepest(call, p, tuples), together = tuples_of(p);
     if (p->rank < 1 || rank > p->rank) return TERN_BACKEND_DECLINED;
     if (tuples > 1 && rank <= 1 && together > 1) p->tuples = together;
-    size_t size = offsetof(program, steps) + (size_t)p->n_steps * sizeof *p->steps;
-    gpu_program *built;
-    int32_t status = gpu_find_written(call, p, size, write_source, p, entries, &built);
+    size_t size = offsetof(gpu_map_program, steps) + (size_t)p->n_steps * sizeof *p->steps;
+    gpu_program *built = NULL;
+    if (gpu_can_interpret(call, p, rank)) {
+        built = gpu_find_built(call, p, size);
+        if (!built && gpu_interprets_now(call->device, p->number_class))
+            return gpu_interpret(call, p, constants);
+    }
+    int32_t status = TERN_BACKEND_OK;
+    if (!built) status = gpu_find_written(call, p, size, write_source, p, entries, &built);
     gpu_call one = *call;
     for (int32_t t = 0; t < tuples && status == TERN_BACKEND_OK; t += p->tuples) {
         int32_t left = tuples - t;
@@ -295,7 +284,7 @@ static int32_t run(const gpu_call *call, program *p, const tern_map_constant *co
 
 int32_t gpu_map(const gpu_call *call) {
     const tern_map_attrs *attrs = call->attrs;
-    program p;
+    gpu_map_program p;
     memset(&p, 0, sizeof p); /* padding too: the bytes are a key */
     if (attrs->n_inputs + attrs->n_outputs > GPU_OPERANDS || attrs->n_steps > GPU_STEPS ||
         attrs->n_constants > CONSTANTS)
@@ -317,7 +306,7 @@ int32_t gpu_map(const gpu_call *call) {
 /* One step of a family over the call's inputs, and where `constant` is not NULL over that number as well. */
 static int32_t run_step(const gpu_call *call, int32_t fn, int32_t element,
                         const tern_map_constant *constant) {
-    program p;
+    gpu_map_program p;
     memset(&p, 0, sizeof p);
     p.number_class = gpu_class(call);
     p.n_inputs = call->n_inputs;

@@ -9,6 +9,7 @@ extern const char gpu_text_dialect[], gpu_text_launch[], gpu_text_numbers[], gpu
     gpu_text_reduce[], gpu_text_tile[], gpu_text_tile_sum[], gpu_text_window[], gpu_text_product[],
     gpu_text_conv[], gpu_text_pool[], gpu_text_resize[], gpu_text_scan[], gpu_text_sort[],
     gpu_text_index[], gpu_text_pick[], gpu_text_nonzero[], gpu_text_softmax[], gpu_text_embedding[],
-    gpu_text_cross_entropy[], gpu_text_norm[], gpu_text_attention[], gpu_text_recurrent[];
+    gpu_text_cross_entropy[], gpu_text_norm[], gpu_text_attention[], gpu_text_recurrent[],
+    gpu_text_interpret[];
 
 #endif

@@ -28,11 +28,9 @@ static void put_extra(gpu_text *t, const gpu_steps_of *p, const tern_map_step *s
     if (shifts) gpu_put(t, "%d, ", p->element < 0 ? 64 : (int)(8 * tern_kit_size(p->element)));
 }
 
-static void put_step(gpu_text *t, const gpu_steps_of *p, int32_t k) {
-    const tern_map_step *step = &p->steps[k];
-    gpu_put(t, " num v%d = ", (int)(p->first + k));
+void gpu_put_call(gpu_text *t, const gpu_steps_of *p, const tern_map_step *step) {
     if (step->family == TERN_KERNEL_COPY) {
-        gpu_put(t, "rounded_to(%d, v%d);\n", step->fn, step->source[0]);
+        gpu_put(t, "rounded_to(%d, v%d)", step->fn, step->source[0]);
         return;
     }
     int32_t arity = step->family == TERN_KERNEL_UNARY    ? 1
@@ -49,11 +47,15 @@ static void put_step(gpu_text *t, const gpu_steps_of *p, int32_t k) {
     put_extra(t, p, step);
     for (int32_t s = 0; s < arity + scaled; s++)
         gpu_put(t, "%sv%d", s ? ", " : "", step->source[s]);
-    gpu_put(t, ");\n");
+    gpu_put(t, ")");
 }
 
 void gpu_put_steps(gpu_text *text, const gpu_steps_of *all) {
-    for (int32_t k = 0; k < all->count; k++) put_step(text, all, k);
+    for (int32_t k = 0; k < all->count; k++) {
+        gpu_put(text, " num v%d = ", (int)(all->first + k));
+        gpu_put_call(text, all, &all->steps[k]);
+        gpu_put(text, ";\n");
+    }
 }
 
 int64_t *gpu_put_constants(int32_t number_class, const tern_map_constant *constants, int32_t count,

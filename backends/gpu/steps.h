@@ -23,6 +23,8 @@ typedef struct gpu_steps_of {
     const tern_map_step *steps;
 } gpu_steps_of;
 
+/* Writes a step as a call over the variables of its values. */
+void gpu_put_call(gpu_text *text, const gpu_steps_of *all, const tern_map_step *step);
 /* Writes them, one statement each. */
 void gpu_put_steps(gpu_text *text, const gpu_steps_of *all);
 

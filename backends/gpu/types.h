@@ -16,6 +16,7 @@ typedef int64_t i64;
 #define GPU_FITS(type, pointers)                                                                   \
     _Static_assert(sizeof(type) + 8 * (pointers) <= GPU_ARGUMENT_BYTES, #type " is too large")
 GPU_FITS(gpu_copy_launch, 2);
+GPU_FITS(gpu_interpret_launch, 1 + GPU_INTERPRET_BUFFERS);
 GPU_FITS(gpu_reduce_launch, 2);
 GPU_FITS(gpu_product_launch, 4);
 GPU_FITS(gpu_conv_launch, 4);

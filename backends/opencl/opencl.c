@@ -15,6 +15,9 @@ const tern_host *opencl_host;
 
 #define MOST_DEVICES 64
 
+/* As many programs as PoCL compiles in the time of an interpreter. */
+#define COMPILES_FIRST 10
+
 static const char *reason_of(cl_int code) {
     switch (code) {
     case -1001: return "no OpenCL driver is installed (install one, such as pocl-opencl-icd)";
@@ -242,6 +245,7 @@ static void describe(opencl_device *self) {
     clGetDeviceInfo(self->id, CL_DEVICE_LOCAL_MEM_SIZE, sizeof shared, &shared, NULL);
     clGetDeviceInfo(self->id, CL_DEVICE_MAX_WORK_GROUP_SIZE, sizeof lanes, &lanes, NULL);
     self->gpu.has_f64 = doubles != 0;
+    self->gpu.compiles_first = COMPILES_FIRST;
     self->gpu.kind = (type & (CL_DEVICE_TYPE_CPU | CL_DEVICE_TYPE_GPU)) == CL_DEVICE_TYPE_CPU
                          ? GPU_KIND_CORES
                          : GPU_KIND_LANES;

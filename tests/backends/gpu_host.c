@@ -5,7 +5,8 @@
  *
  * A driver that compiles a source by the host's compiler, as a shared object, and calls its kernels. A group
  * whose kernels have barriers runs with a fiber for each lane, all others one item after the other. Of the two
- * devices, gpu_host:1 has the tiles of a device whose groups run on a core each.
+ * devices, gpu_host:1 has the tiles of a device whose groups run on a core each, and interprets every program
+ * that it may.
  */
 #define _GNU_SOURCE /* mkdtemp */
 #include <dlfcn.h>
@@ -372,6 +373,7 @@ static int32_t device_open(int32_t index, tern_bdevice **out_device, tern_backen
         return gpu_fail(err, TERN_BACKEND_FAILED, "gpu_host: no folder for its programs");
     }
     self->gpu.has_f64 = true;
+    self->gpu.compiles_first = index == 1 ? 0 : INT32_MAX;
     self->gpu.kind = index == 1 ? GPU_KIND_CORES : GPU_KIND_LANES;
     /* so many units take the smallest tile, whose lanes are quickest to run one after the other */
     self->gpu.units = index == 1 ? 1 : 1 << 20;

@@ -22,6 +22,7 @@ typedef struct row {
 static const row rows[] = {
     {"move", I64, 1, {GPU_SOURCE_COPY, 0, {{"RAW", 4}, {"IN", 0}, {"OUT", 0}}}},
     {"convert", ANY, 1, {GPU_SOURCE_COPY, 0, {{"RAW", 0}, {"IN", OWN}, {"OUT", OWN}}}},
+    {"convert_any", ANY, 1, {GPU_SOURCE_COPY, 0, {{"RAW", 0}, {"IN", -1}, {"OUT", -1}}}},
     {"sum", ANY, 1, {GPU_SOURCE_REDUCE, 0, {{"FN", TERN_REDUCE_SUM}, {"IN", OWN}, {"OUT", OWN}}}},
     {"argmax",
      ANY,
@@ -240,6 +241,7 @@ int main(int argc, char **argv) {
     if (argc != 2 || !gpu_device_init(&device, &vtable, &host, &driver)) return 2;
     folder = argv[1];
     device.has_f64 = true;
+    device.compiles_first = INT32_MAX;
     for (int32_t number_class = GPU_F32; number_class <= GPU_I64; number_class++) {
         for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
             if (rows[i].classes >> number_class & 1) write_row(&call, &rows[i], number_class);
@@ -248,6 +250,11 @@ int main(int argc, char **argv) {
         write_member(&call, TERN_KERNEL_UNARY, TERN_UNARY_NEG, dtype_of[number_class]);
         write_member(&call, TERN_KERNEL_BINARY, TERN_BINARY_ADD, dtype_of[number_class]);
         write_member(&call, TERN_KERNEL_TERNARY, TERN_TERNARY_ADDCMUL, dtype_of[number_class]);
+        /* what is odd and not built goes to the interpreter */
+        device.compiles_first = 0;
+        write_member(&call, TERN_KERNEL_UNARY, TERN_UNARY_ABS,
+                     number_class == GPU_F32 ? TERN_BT_FLOAT16 : dtype_of[number_class]);
+        device.compiles_first = INT32_MAX;
     }
     gpu_device_fini(&device);
     printf("%d\n", count);

@@ -54,3 +54,8 @@ set_tests_properties(conformance-gpu_host PROPERTIES LABELS opencl TIMEOUT 600
 set_tests_properties(conformance-gpu_host-all PROPERTIES LABELS long TIMEOUT 3600
     ENVIRONMENT "${opencl_environment}")
 set_tests_properties(conformance-opencl-all PROPERTIES LABELS long TIMEOUT 3600)
+# Small programs that are interpreted, and conversions.
+add_test(NAME conformance-gpu_host-interpreted COMMAND tern_command conformance --device gpu_host:1
+    --vectors ${CMAKE_CURRENT_SOURCE_DIR}/vectors --filter "ops/[ew]*" --timeout 200 --quiet)
+set_tests_properties(conformance-gpu_host-interpreted PROPERTIES LABELS opencl TIMEOUT 600
+    ENVIRONMENT "${opencl_environment}")

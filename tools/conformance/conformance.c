@@ -167,6 +167,12 @@ static void run_everything(conformance *run) {
     run_properties(run);
 }
 
+/* What a device says of itself at its end, such as how many kernels it compiled. */
+static void show_line(void *user, tern_log_level level, const char *message) {
+    (void)user;
+    if (level >= TERN_LOG_INFO) fprintf(stderr, "tern conformance: %s\n", message);
+}
+
 /* Everything, in a process of its own (watch.h). */
 static void test_device(conformance *run, void *user) {
     const conformance_options *o = user;
@@ -178,6 +184,7 @@ static void test_device(conformance *run, void *user) {
         if (!o->common.json && !o->common.quiet && !run->case_id) advise(run);
     }
     report_end(run->report, tern_error(run->ctx));
+    tern_on_log(show_line, NULL);
     tern_close(run->ctx);
 }
 

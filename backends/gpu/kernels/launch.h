@@ -17,8 +17,26 @@ typedef struct gpu_dims {
 /* FILL, COPY. */
 typedef struct gpu_copy_launch {
     i64 count, rank, in_at, out_at, value;
+    i32 in_dtype, out_dtype;
     i64 shape[GPU_RANK], in[GPU_RANK], out[GPU_RANK];
 } gpu_copy_launch;
+
+/*
+ * A program of MAP with up to so many buffers and dimensions, for the interpreter. `words` are immediates,
+ * constants, steps (a code of 16 bits, four sources of 8) and the values that are the outputs.
+ */
+#define GPU_INTERPRET_BUFFERS 6
+#define GPU_INTERPRET_RANK    5
+#define GPU_INTERPRET_VALUES  96
+#define GPU_INTERPRET_WORDS   64
+#define GPU_INTERPRET_SCALED  2048 /* in a code: the member takes a factor */
+typedef struct gpu_interpret_launch {
+    i64 count, dtypes; /* of buffers: 4 bits each */
+    i32 rank, inputs, constants, steps, outputs, skips, immediates, reserved;
+    i64 at[GPU_INTERPRET_BUFFERS];
+    i64 shape[GPU_INTERPRET_RANK], stride[GPU_INTERPRET_BUFFERS][GPU_INTERPRET_RANK];
+    i64 words[GPU_INTERPRET_WORDS];
+} gpu_interpret_launch;
 
 /* REDUCE: the dimensions that stay and those that go. */
 typedef struct gpu_reduce_launch {

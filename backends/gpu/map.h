@@ -1,0 +1,41 @@
+/*
+ * map.h: a program of MAP on its way to a kernel, its own (run_map.c) or the interpreter (run_interpret.c).
+ */
+#ifndef TERN_GPU_MAP_H
+#define TERN_GPU_MAP_H
+
+#include "call.h"
+
+/* A program as it is written into a source: what its kernel is found by. */
+typedef struct gpu_map_program {
+    int32_t number_class, n_inputs, n_outputs, n_constants, n_steps, skips;
+    int32_t element; /* BINARY: its dtype, for shifts and neighbours; -1 in a program */
+    int32_t rank;    /* R */
+    int32_t tuples;  /* T; 1: the form of one tuple */
+    uint32_t immediates;
+    int8_t dtypes[GPU_OPERANDS]; /* of inputs, then outputs */
+    int16_t outputs[GPU_OPERANDS];
+    tern_map_step steps[GPU_STEPS];
+} gpu_map_program;
+
+/* The operands of one tuple that have a buffer, outputs behind inputs, and the walk over them. */
+typedef struct gpu_map_walk {
+    int32_t buffers;
+    const tern_operand *operands[GPU_OPERANDS];
+    gpu_walk walk;
+} gpu_map_walk;
+
+/* How many buffers a tuple has. */
+int32_t gpu_map_buffers(const gpu_map_program *p);
+void gpu_map_walk_make(gpu_map_walk *out, const gpu_call *call, const gpu_map_program *p);
+/* Writes a tuple's immediates as bits; returns what is behind the last. */
+int64_t *gpu_map_put_immediates(const gpu_call *call, const gpu_map_program *p, int64_t *out);
+
+/* Whether the interpreter can serve a launch, and is no slower than a program of its own would be. */
+bool gpu_can_interpret(const gpu_call *call, const gpu_map_program *p, int32_t rank);
+/* Whether it is to serve such a program that is not built; otherwise the program counts as built. */
+bool gpu_interprets_now(gpu_device *device, int32_t number_class);
+int32_t gpu_interpret(const gpu_call *call, const gpu_map_program *p,
+                      const tern_map_constant *constants);
+
+#endif
