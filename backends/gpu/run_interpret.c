@@ -38,8 +38,7 @@ static void put_case(gpu_text *t, int32_t number_class, int32_t family, int32_t 
 static bool is_scaled(int32_t family, int32_t fn, int32_t number_class) {
     if (family == TERN_KERNEL_BINARY) return fn == TERN_BINARY_ADD || fn == TERN_BINARY_SUB;
     return family == TERN_KERNEL_TERNARY &&
-           (fn == TERN_TERNARY_ADDCMUL ||
-            (fn == TERN_TERNARY_ADDCDIV && number_class != GPU_I64));
+           (fn == TERN_TERNARY_ADDCMUL || (fn == TERN_TERNARY_ADDCDIV && number_class != GPU_I64));
 }
 
 static void put_members(gpu_text *t, int32_t number_class) {
@@ -81,10 +80,10 @@ static bool is_odd(const gpu_map_program *p) {
 bool gpu_can_interpret(const gpu_call *call, const gpu_map_program *p, int32_t rank) {
     int32_t immediates = call->n_inputs - (gpu_map_buffers(p) - p->n_outputs);
     int32_t values = p->n_inputs + p->n_constants + p->n_steps;
-    return p->element < 0 && is_odd(p) &&
-           call->n_outputs == p->n_outputs && rank <= GPU_INTERPRET_RANK &&
-           gpu_count(call->outputs) <= GPU_SMALL && gpu_map_buffers(p) <= GPU_INTERPRET_BUFFERS &&
-           p->n_inputs <= 32 && values <= GPU_INTERPRET_VALUES &&
+    return p->element < 0 && is_odd(p) && call->n_outputs == p->n_outputs &&
+           rank <= GPU_INTERPRET_RANK && gpu_count(call->outputs) <= GPU_SMALL &&
+           gpu_map_buffers(p) <= GPU_INTERPRET_BUFFERS && p->n_inputs <= 32 &&
+           values <= GPU_INTERPRET_VALUES &&
            immediates + p->n_constants + p->n_steps + p->n_outputs <= GPU_INTERPRET_WORDS;
 }
 

@@ -59,3 +59,10 @@ add_test(NAME conformance-gpu_host-interpreted COMMAND tern_command conformance 
     --vectors ${CMAKE_CURRENT_SOURCE_DIR}/vectors --filter "ops/[ew]*" --timeout 200 --quiet)
 set_tests_properties(conformance-gpu_host-interpreted PROPERTIES LABELS opencl TIMEOUT 600
     ENVIRONMENT "${opencl_environment}")
+
+# Memory does not grow while a model trains.
+add_executable(tern_opencl_steady opencl/steady.c)
+target_link_libraries(tern_opencl_steady PRIVATE tern tern_flags)
+add_test(NAME opencl-steady COMMAND ${on_a_driver} $<TARGET_FILE:tern_opencl_steady>)
+set_tests_properties(opencl-steady PROPERTIES LABELS opencl TIMEOUT 600 SKIP_RETURN_CODE 77
+    ENVIRONMENT "${opencl_environment};tern=$<TARGET_FILE:tern_command>")
