@@ -31,7 +31,7 @@ typedef struct csv_table {
     int64_t rows;
     int columns;
     const char **names;
-    char *numbered; /* the names of a table without a header: "0", "1", ... */
+    char **made; /* names that the header does not hold: two for each column, most of them NULL */
 } csv_table;
 
 /* ---- memory ---- */
@@ -42,7 +42,8 @@ static void end_csv(void *arg) {
     tern_free(csv->cells);
     tern_free(csv->lines);
     tern_free(csv->names);
-    tern_free(csv->numbered);
+    for (size_t i = 0; csv->made && i < 2 * (size_t)csv->columns; i++) tern_free(csv->made[i]);
+    tern_free(csv->made);
     tern_free(csv->path);
     tern_free(csv);
 }
@@ -103,13 +104,12 @@ static bool at_delimiter(const cursor *c) {
     return byte_at(c) == (unsigned char)c->csv->options.delimiter;
 }
 
-/* The length of a line's end here, "\n" or "\r\n"; 0 where there is none. */
+/* The length of a line's end here, "\n", "\r\n" or, of old Macs, "\r"; 0 where there is none. */
 static size_t line_end(const cursor *c) {
     const unsigned char *bytes = c->csv->bytes + c->at;
     size_t left = c->csv->size - c->at;
-    if (left >= 1 && bytes[0] == '\n') return 1;
-    if (left == 1 && bytes[0] == '\r') return 1;
-    return left >= 2 && bytes[0] == '\r' && bytes[1] == '\n' ? 2 : 0;
+    if (left == 0 || (*bytes != '\n' && *bytes != '\r')) return 0;
+    return *bytes == '\r' && left > 1 && bytes[1] == '\n' ? 2 : 1;
 }
 
 static bool at_cell_end(const cursor *c) {
@@ -141,6 +141,19 @@ static bool read_cell(cursor *c, size_t column, size_t *out_end) {
     return true;
 }
 
+/* Whether the second row is one longer than the header: R writes the rows' names without one for their column. It
+ * gets an empty one. A delimiter that ends every row but the header makes rows longer too, by an empty cell. */
+static bool has_row_names(csv_table *csv, size_t count) {
+    size_t columns = (size_t)csv->columns;
+    if (!csv->options.header || csv->n_lines != 2 || count != columns + 1 || count > INT32_MAX)
+        return false;
+    if (!csv->bytes[csv->cells[csv->n_cells - 1]] || !add_cell(csv, 0)) return false;
+    memmove(csv->cells + 1, csv->cells, (csv->n_cells - 1) * sizeof *csv->cells);
+    csv->cells[0] = csv->size; /* the zero byte behind the text */
+    csv->columns = (int)count;
+    return true;
+}
+
 /* One row; its end is passed. A cell is ended only when what stands behind it has been looked at. */
 static bool read_row(cursor *c) {
     csv_table *csv = c->csv;
@@ -156,7 +169,7 @@ static bool read_row(cursor *c) {
     }
     c->line++;
     if (csv->columns == 0) csv->columns = count < INT32_MAX ? (int)count : INT32_MAX;
-    if (count == (size_t)csv->columns) return true;
+    if (count == (size_t)csv->columns || has_row_names(csv, count)) return true;
     tern_fail(csv->ctx, TERN_ERR_FORMAT, "%s:%lld: %zu columns, but line %lld has %d", csv->path,
               (long long)line, count, (long long)csv->lines[0], csv->columns);
     return false;
@@ -194,32 +207,16 @@ static const char *shown(const char *text, char out_text[TERN_SHOWN]) {
     return tern_shown(text, strlen(text), out_text);
 }
 
-static bool names_of_header(csv_table *csv) {
-    char name[TERN_SHOWN];
-    for (int i = 0; i < csv->columns; i++) {
-        csv->names[i] = (const char *)csv->bytes + csv->cells[i];
-        if (column_of(csv, csv->names[i]) == i) continue;
-        tern_fail(csv->ctx, TERN_ERR_FORMAT, "%s:%lld: two columns are called '%s'", csv->path,
-                  (long long)csv->lines[0], shown(csv->names[i], name));
-        return false;
-    }
-    return true;
-}
-
 static bool name_columns(csv_table *csv) {
-    enum { DIGITS = 12 };
-    csv->names = tern_alloc_zeroed((size_t)csv->columns, sizeof *csv->names);
-    if (!csv->names) return no_memory(csv);
+    size_t columns = (size_t)csv->columns; /* of as many cells in memory */
+    csv->names = tern_alloc_zeroed(columns, sizeof *csv->names);
+    csv->made = tern_alloc_zeroed(columns * 2, sizeof *csv->made);
+    if (!csv->names || !csv->made) return no_memory(csv);
     csv->rows = (int64_t)csv->n_lines - csv->options.header;
-    if (csv->options.header) return names_of_header(csv);
-    csv->numbered = tern_alloc_zeroed((size_t)csv->columns, DIGITS);
-    if (!csv->numbered) return no_memory(csv);
-    for (int i = 0; i < csv->columns; i++) {
-        char *name = csv->numbered + (size_t)i * DIGITS;
-        snprintf(name, DIGITS, "%d", i);
-        csv->names[i] = name;
-    }
-    return true;
+    for (size_t i = 0; csv->options.header && i < columns; i++)
+        csv->names[i] = (const char *)csv->bytes + csv->cells[i];
+    return tern_csv_name_columns(csv->names, csv->columns, csv->options.header, csv->made) ||
+           no_memory(csv);
 }
 
 /* ---- opening ---- */

@@ -222,10 +222,12 @@ typedef struct tern_csv_options {
 typedef struct tern_csv tern_csv;
 
 /*
- * pandas.read_csv(path), gzipped or not: RFC 4180 with "\n" or "\r\n" line ends; quoted cells may contain
- * line ends; a byte order mark and empty lines are skipped. The table needs memory for its text and at most
- * 16 bytes per cell and per row. Every row must have as many cells as the first. An error names the file, the
- * line and the column: "houses.csv:7: column 'price': 'cheap' is not a number". NULL options are the defaults.
+ * pandas.read_csv(path), gzipped or not: RFC 4180 with "\n", "\r\n" or "\r" line ends; quoted cells may
+ * contain line ends; a byte order mark and empty lines are skipped. The table needs memory for its text and at most
+ * 16 bytes per cell and per row. Every row must have as many cells as the first; below a header of R's, which has
+ * no name for the rows' names, one more. Columns without a name are called "Unnamed: 0" by their place, columns
+ * called as one before them "a.1", "a.2". An error names the file, the line and the column: "houses.csv:7: column
+ * 'price': 'cheap' is not a number". NULL options are the defaults.
  */
 TERN_API tern_csv *tern_csv_open(tern_ctx *ctx, const char *path, const tern_csv_options *options);
 

@@ -87,12 +87,34 @@ Test(csv, classes_are_sorted_as_numbers_where_all_are_whole) {
     tern_close(ctx);
 }
 
+Test(csv, columns_are_named_as_in_pandas) {
+    static const char *const cases[][4] = {{"a,a,a.1\n1,2,3\n", "a", "a.2", "a.1"},
+                                           {"a,a.1,a\n", "a", "a.1", "a.2"},
+                                           {"b,b,b\n", "b", "b.1", "b.2"},
+                                           {"x,y,z\r1,2,3\r", "x", "y", "z"},
+                                           {",,a\n1,2,3\n", "Unnamed: 0", "Unnamed: 1", "a"},
+                                           {"Unnamed: 1,,z\n", "Unnamed: 1", "Unnamed: 1.1", "z"},
+                                           {"a,b\nr,1,2\nq,3,4\n", "Unnamed: 0", "a", "b"}};
+    tern_ctx *ctx = tern_open(NULL);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        tern_csv *csv = read_text(ctx, cases[i][0], NULL);
+        for (int k = 0; k < 3; k++) cr_assert_str_eq(tern_csv_name(csv, k), cases[i][k + 1]);
+    }
+    double numbers[2];
+    tern_csv *csv = read_text(ctx, "a,b\nr,1,2\nq,3,4\n", NULL);
+    tern_to_doubles(tern_csv_numbers(csv, (const char *const[]){"b"}, 1), numbers, 2);
+    cr_assert(numbers[0] == 2 && numbers[1] == 4);
+    cr_assert_eq(tern_check(ctx), TERN_OK, "%s", tern_error(ctx));
+    tern_close(ctx);
+}
+
 Test(csv, an_error_names_line_and_column) {
     static const char *const bad[][2] = {
         {"a,b\n1,2\n3\n", "t.csv:3: 1 columns, but line 1 has 2"},
         {"a,b\n1,\"x\"y\n", "t.csv:2: column 2: there is text after the closing quote"},
         {"a,b\n\"1,2\n3\n", "t.csv:2: column 1: the quote that begins here is not closed"},
-        {"a,b,a\n", "t.csv:1: two columns are called 'a'"},
+        {"a,b\n1,2,\n", "t.csv:2: 3 columns, but line 1 has 2"},
+        {"a,b\n1,2\n3,4,5\n", "t.csv:3: 3 columns, but line 1 has 2"},
         {"", "t.csv: the table is empty"},
         {"\n\r\n", "t.csv: the table is empty"}};
     tern_ctx *ctx = tern_open(NULL);
