@@ -42,6 +42,40 @@ run 1 evaluate "$work/price" --data "$work/one.csv"
 complains "tern evaluate: " "one.csv" "price"
 check "data.json" grep -q '"mean"' "$work/price/data.json"
 
+# ---- columns of texts: refused, as classes, or a column for each text; missing cells become the mean ----
+awk -F, 'NR == 1 { print "town,area,price" } NR > 1 {
+    print (NR == 9 ? "NA" : $4) "," $1 "," ($4 == "Ulm" ? 7 : 1)
+}' "$work/houses.csv" >"$work/towns.csv"
+sed "s|^data = .*|data = $work/towns.csv|; s|^out = .*|out = $work/hot|; s|^inputs = .*|inputs = town, area|
+     s|Linear(2|Linear(3|" "$work/price.txt" >"$work/hot.txt"
+run 1 train "$work/hot.txt"
+complains "tern train: " "towns.csv:2: column 'town': " "text = one_hot" "text = classes"
+echo "text = one_hot" >>"$work/hot.txt"
+run 1 train "$work/hot.txt"
+complains "tern train: " "towns.csv:9: column 'town'" "missing = mean"
+echo "missing = mean" >>"$work/hot.txt"
+run 0 train "$work/hot.txt" --quiet
+check "data.json lacks the texts" grep -q '"Bonn"' "$work/hot/data.json"
+printf 'area,town\n3,Bonn\n3,Ulm\n3,\n' >"$work/later.csv"
+run 0 predict "$work/hot" --data "$work/later.csv"
+check "not 1, 7 and what lies between: $(cat "$out")" awk '
+    { p[NR] = $2 } END { exit !(p[1] > 0 && p[1] < 2 && p[2] > 6 && p[2] < 8 && p[3] > 2 && p[3] < 6) }' "$out"
+printf 'area,town\n3,Trier\n' >"$work/other.csv"
+run 1 predict "$work/hot" --data "$work/other.csv"
+complains "tern predict: " "other.csv:2: column 'town'" "Trier"
+sed 's|one_hot|classes|; s|Linear(3|Linear(2|' "$work/hot.txt" >"$work/classes.txt"
+run 0 train "$work/classes.txt" --quiet --out "$work/classes"
+run 0 predict "$work/classes" --data "$work/later.csv"
+check "not 1 and 7: $(cat "$out")" awk '
+    { p[NR] = $2 } END { exit !(p[1] > 0 && p[1] < 2 && p[2] > 6 && p[2] < 8) }' "$out"
+sed -i 's/"Bonn"/1/' "$work/hot/data.json"
+run 1 predict "$work/hot"
+complains "tern predict: " "hot/data.json" "not what tern train writes"
+sed "s|^data = .*|data = $work/dates.csv|" "$work/hot.txt" >"$work/dates.txt"
+sed 's/^[A-Z][a-z]*,/2024-01-31,/; s/^NA,/2024-02-01,/' "$work/towns.csv" >"$work/dates.csv"
+run 1 train "$work/dates.txt" --out "$work/dates"
+complains "tern train: " "dates.csv:2: column 'town'" "is a date"
+
 # ---- the target of a regression is scaled, and all that is shown is in its own unit ----
 awk -F, 'NR == 1 { print "area,rooms,price" } NR > 1 { print $1 "," $2 "," 1000 * $3 + 250000 }' \
     "$work/houses.csv" >"$work/dear.csv"

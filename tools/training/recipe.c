@@ -36,6 +36,7 @@ static const recipe_key keys[] = {
     {"inputs", KEY_TEXT, AT(inputs), 0, 0},
     {"header", KEY_WHOLE, AT(header), 0, 1},
     {"missing", KEY_TEXT, AT(missing), 0, 0},
+    {"text", KEY_TEXT, AT(text), 0, 0},
     {"standardize", KEY_WHOLE, AT(standardize), 0, 1},
     {"test_share", KEY_NUMBER, AT(test_share), 0.0001, 0.9999},
     {"device", KEY_TEXT, AT(device), 0, 0},
@@ -67,6 +68,7 @@ recipe recipe_default(void) {
                     .keep = "last",
                     .header = 1,
                     .missing = "refuse",
+                    .text = "refuse",
                     .epochs = 5,
                     .batch_size = 32,
                     .seed = 42,
@@ -170,6 +172,14 @@ static void read_line(tern_ctx *ctx, const char *path, int line, char *text, boo
     unknown_key(ctx, path, line, name);
 }
 
+/* A key whose value is one of two or three words. */
+static void check_word(tern_ctx *ctx, const char *path, const char *name, const char *value,
+                       const char *a, const char *b, const char *c) {
+    if (strcmp(value, a) == 0 || strcmp(value, b) == 0 || (c && strcmp(value, c) == 0)) return;
+    tern_fail(ctx, TERN_ERR_FORMAT, "%s: %s is %s%s%s or %s, not '%s'", path, name, a,
+              c ? ", " : "", c ? b : "", c ? c : b, value);
+}
+
 bool recipe_parse(tern_ctx *ctx, const char *path, char *text, recipe *out_recipe) {
     bool given[N_KEYS] = {false};
     *out_recipe = recipe_default();
@@ -179,12 +189,9 @@ bool recipe_parse(tern_ctx *ctx, const char *path, char *text, recipe *out_recip
         read_line(ctx, path, line, text, given, out_recipe);
         text = end ? end + 1 : NULL;
     }
-    if (strcmp(out_recipe->missing, "refuse") != 0 && strcmp(out_recipe->missing, "mean") != 0)
-        tern_fail(ctx, TERN_ERR_FORMAT, "%s: missing is refuse or mean, not '%s'", path,
-                  out_recipe->missing);
-    if (strcmp(out_recipe->keep, "last") != 0 && strcmp(out_recipe->keep, "best") != 0)
-        tern_fail(ctx, TERN_ERR_FORMAT, "%s: keep is last or best, not '%s'", path,
-                  out_recipe->keep);
+    check_word(ctx, path, "missing", out_recipe->missing, "refuse", "mean", NULL);
+    check_word(ctx, path, "text", out_recipe->text, "refuse", "classes", "one_hot");
+    check_word(ctx, path, "keep", out_recipe->keep, "last", "best", NULL);
     return !tern_error(ctx)[0];
 }
 

@@ -24,7 +24,8 @@ typedef struct recipe {
     const char *out;     /* the run's folder */
     int64_t header;      /* of a table: 1 if its first line holds the column names */
     const char *missing; /* of a table: what a missing input becomes, refuse or mean */
-    const char *keep;    /* which epoch's weights model.pth holds: last, or best test loss */
+    const char *text; /* of a table: what an input of texts becomes, refuse, classes or one_hot */
+    const char *keep; /* which epoch's weights model.pth holds: last, or best test loss */
     int64_t epochs, batch_size, seed, workers;
     int64_t limit;       /* training samples; 0: all, or a subset on a reference device */
     int64_t patience;    /* epochs without a better test loss until training stops; 0: never */

@@ -3,6 +3,7 @@
 
 #include "folders.h"
 #include "table_data.h"
+#include "table_inputs.h"
 #include "task.h"
 
 #include "tern/io.h"
@@ -364,5 +365,6 @@ bool run_data_facts_valid(tern_value facts) {
            is_list_of(tern_dict_get(facts, "deviation"), false) &&
            is_scale(tern_dict_get(facts, "target_mean"),
                     tern_dict_get(facts, "target_deviation")) &&
+           table_inputs_facts_valid(facts) &&
            (!table || target.kind == TERN_VALUE_STRING);
 }

@@ -1,17 +1,15 @@
 #include "table_data.h"
 
 #include "plain_text.h"
+#include "table_inputs.h"
 #include "task.h"
 
 #include "tern/io.h"
 #include "tern/memory.h"
 #include "tern/ops.h"
 
-#include <math.h>
 #include <stdio.h>
 #include <string.h>
-
-enum { MOST_COLUMNS = 4096 };
 
 static bool ends_in(const char *path, const char *ending) {
     size_t length = strlen(path), n = strlen(ending);
@@ -58,59 +56,6 @@ static tern_value input_names(tern_ctx *ctx, const recipe *r, const tern_csv *cs
     tern_dict_set(facts, "inputs", names);
     tern_dict_set(facts, "target", tern_string(ctx, target));
     return names;
-}
-
-static tern_tensor *read_inputs(tern_ctx *ctx, const char *path, tern_csv *csv, tern_value names) {
-    const char *columns[MOST_COLUMNS];
-    size_t count = tern_value_count(names);
-    if (count == 0 || count > MOST_COLUMNS) {
-        tern_fail(ctx, TERN_ERR_FORMAT, "%s: %zu input columns, but there must be 1 to %d", path,
-                  count, MOST_COLUMNS);
-        return NULL;
-    }
-    for (size_t i = 0; i < count; i++) columns[i] = tern_value_at(names, i).as.s;
-    return tern_csv_numbers(csv, columns, (int)count);
-}
-
-/* ---- missing cells --------------------------------------------------------------------------- */
-
-/* The mean of each column's numbers, without those that are missing. */
-static tern_value means_of(tern_ctx *ctx, const double *numbers, size_t rows, size_t columns) {
-    tern_value list = tern_list_new(ctx);
-    for (size_t c = 0; c < columns; c++) {
-        double sum = 0;
-        size_t count = 0;
-        for (size_t r = 0; r < rows; r++) {
-            double number = numbers[r * columns + c];
-            if (isnan(number)) continue;
-            sum += number;
-            count++;
-        }
-        tern_list_append(list, tern_float(count ? sum / (double)count : 0));
-    }
-    return list;
-}
-
-/* Puts the column's mean where a number is missing: the one in the facts, or else that of this table, which the
- * facts are told. */
-static tern_tensor *filled(tern_tensor *inputs, tern_value facts) {
-    if (tern_is_nil(inputs)) return inputs;
-    tern_ctx *ctx = tern_context_of(inputs);
-    size_t rows = (size_t)tern_size(inputs, 0), columns = (size_t)tern_size(inputs, 1);
-    size_t count = rows * columns; /* a tensor holds as many */
-    double *numbers = tern_scope_alloc(ctx, (count + 1) * sizeof *numbers);
-    float *narrow = tern_scope_alloc(ctx, (count + 1) * sizeof *narrow);
-    if (!numbers || !narrow || tern_to_doubles(inputs, numbers, count) != TERN_OK) return NULL;
-    tern_value means = tern_dict_get(facts, "fill");
-    if (means.kind != TERN_VALUE_LIST) {
-        means = means_of(ctx, numbers, rows, columns);
-        tern_dict_set(facts, "fill", means);
-    }
-    for (size_t i = 0; i < count; i++)
-        narrow[i] =
-            (float)(isnan(numbers[i]) ? tern_value_as_double(tern_value_at(means, i % columns))
-                                      : numbers[i]);
-    return tern_from_data(ctx, narrow, TERN_SHAPE((int64_t)rows, (int64_t)columns), TERN_FLOAT32);
 }
 
 /* ---- targets --------------------------------------------------------------------------------- */
@@ -196,16 +141,14 @@ bool table_read(tern_ctx *ctx, const recipe *r, const char *path, bool needs_tar
     tern_csv_options o = TERN_CSV_OPTIONS;
     *out_table = (table_data){NULL, NULL};
     if (strstr(path, ".tsv")) o.delimiter = '\t';
-    bool fills = strcmp(r->missing, "mean") == 0;
     o.header = r->header != 0;
-    o.allow_missing = fills;
+    o.allow_missing = strcmp(r->missing, "mean") == 0;
     o.missing_advice = "set `missing = mean` in the recipe";
     tern_csv *csv = tern_csv_open(ctx, path, &o);
     if (!csv) return false;
     tern_value names = input_names(ctx, r, csv, facts);
     if (tern_check(ctx) != TERN_OK) return false;
-    out_table->inputs = read_inputs(ctx, path, csv, names);
-    if (fills && out_table->inputs) out_table->inputs = filled(out_table->inputs, facts);
+    out_table->inputs = table_inputs(ctx, r, path, csv, names, facts);
     const char *target = tern_dict_get(facts, "target").as.s;
     if (needs_targets || tern_csv_column(csv, target) >= 0)
         out_table->targets = read_targets(ctx, r, path, csv, facts);

@@ -238,7 +238,7 @@ const verb verb_train = {
         "train linear.\n\nkeys: model (PyTorch's notation, mlp, tinyvgg), optimizer, scheduler, "
         "loss, data,\ntransforms and test_transforms (torchvision's notation), target and inputs "
         "(columns of a\ntable), standardize (0 or 1), header (0 or 1), missing (refuse or mean), "
-        "test_share, device, out, epochs, batch_size, "
+        "text\n(refuse, classes or one_hot), test_share, device, out, epochs, batch_size, "
         "seed, workers,\nlimit (training samples), clip (norm of the gradients), patience (stop "
         "after so many epochs\nwithout a better test loss), keep (last or best: the epoch whose "
         "weights model.pth holds).\n\nA table's inputs are scaled to mean 0 and deviation 1, and "
