@@ -56,14 +56,27 @@ static void copy_element(unsigned char *out, const unsigned char *from, const te
         for (uint32_t k = 0; k < a->unit; k++) out[i + k] = from[i + a->unit - 1 - k];
 }
 
+/* The bytes from an array's first element to its last. */
+static size_t reach(const tern_inspected *a) {
+    uint64_t last = 0;
+    for (int d = 0; d < a->shape.rank; d++)
+        last += (uint64_t)(a->shape.dim[d] - 1) * (uint64_t)a->strides.dim[d];
+    return (size_t)((last + 1) * a->element);
+}
+
 /* Row-major, little endian, a block at a time. */
-static bool sum_gathered(const tern_inspected *a, uint64_t numel, tern_sha256 *sum) {
+static bool sum_rows(const tern_inspection *in, const tern_inspected *a, uint64_t numel,
+                     tern_sha256 *sum) {
     int64_t index[TERN_MAX_RANK] = {0}, at = 0;
     unsigned char *block = tern_alloc(GATHERED), *out = block;
+    size_t all = reach(a), since = 0;
     for (uint64_t i = 0; block && i < numel; i++, out += a->element) {
         if ((size_t)(out - block) + a->element > GATHERED) {
             tern_sha256_add(sum, block, (size_t)(out - block));
             out = block;
+            since += GATHERED;
+            if (since >= STRETCH) tern_mapping_forget(in->mapping, a->data, all);
+            if (since >= STRETCH) since = 0;
         }
         copy_element(out, a->data + (uint64_t)at * a->element, a);
         for (int d = a->shape.rank; d-- > 0;) {
@@ -78,6 +91,55 @@ static bool sum_gathered(const tern_inspected *a, uint64_t numel, tern_sha256 *s
     return block != NULL;
 }
 
+/* Whether the first dimension runs along the memory, and its rows are short enough to gather some. */
+static bool is_turned(const tern_inspected *a, uint64_t numel) {
+    return a->shape.rank > 1 && a->strides.dim[0] == 1 && a->shape.dim[0] > 1 &&
+           numel / (uint64_t)a->shape.dim[0] * a->element <= STRETCH;
+}
+
+/* Fills rows `first` up to `first + count` of a turned array: down each column, as it lies in the file, so that few of
+ * its pages are in memory at once. */
+static void gather_rows(const tern_inspection *in, const tern_inspected *a, uint64_t columns,
+                        int64_t first, int64_t count, unsigned char *rows) {
+    int64_t index[TERN_MAX_RANK] = {0}, at = first;
+    size_t all = reach(a), since = 0;
+    for (uint64_t c = 0; c < columns; c++) {
+        const unsigned char *from = a->data + (uint64_t)at * a->element;
+        for (int64_t r = 0; r < count; r++)
+            copy_element(rows + ((uint64_t)r * columns + c) * a->element,
+                         from + (uint64_t)r * a->element, a);
+        since += (size_t)count * a->element + GATHERED; /* with what the system reads ahead */
+        if (since >= STRETCH) tern_mapping_forget(in->mapping, a->data, all);
+        if (since >= STRETCH) since = 0;
+        for (int d = a->shape.rank; d-- > 1;) {
+            at += a->strides.dim[d];
+            if (++index[d] < a->shape.dim[d]) break;
+            at -= index[d] * a->strides.dim[d];
+            index[d] = 0;
+        }
+    }
+}
+
+static bool sum_turned(const tern_inspection *in, const tern_inspected *a, uint64_t numel,
+                       tern_sha256 *sum) {
+    uint64_t columns = numel / (uint64_t)a->shape.dim[0], row = columns * a->element;
+    int64_t at_once = (int64_t)(STRETCH / row), left = a->shape.dim[0];
+    if (at_once > left) at_once = left;
+    unsigned char *rows = tern_alloc((size_t)row * (size_t)at_once);
+    for (int64_t first = 0; rows && left > 0; first += at_once, left -= at_once) {
+        int64_t count = left < at_once ? left : at_once;
+        gather_rows(in, a, columns, first, count, rows);
+        tern_sha256_add(sum, rows, (size_t)row * (size_t)count);
+    }
+    tern_free(rows);
+    return rows != NULL;
+}
+
+static bool sum_gathered(const tern_inspection *in, const tern_inspected *a, uint64_t numel,
+                         tern_sha256 *sum) {
+    return is_turned(a, numel) ? sum_turned(in, a, numel, sum) : sum_rows(in, a, numel, sum);
+}
+
 static void sum_bytes(const tern_inspection *in, const unsigned char *data, size_t bytes,
                       tern_sha256 *sum) {
     for (size_t done = 0, part; done < bytes; done += part) {
@@ -89,7 +151,7 @@ static void sum_bytes(const tern_inspection *in, const unsigned char *data, size
 
 static bool is_row_major(const tern_inspected *a) {
     int64_t step = 1;
-    if (a->swapped) return false;
+    if (a->swapped && a->unit > 1) return false;
     for (int d = a->shape.rank; d-- > 0; step *= a->shape.dim[d])
         if (a->shape.dim[d] != 1 && a->strides.dim[d] != step) return false;
     return true;
@@ -150,7 +212,7 @@ bool tern_inspect_tensor(tern_inspection *in, const tern_inspected *a) {
         return tern_inspect_bytes(in, a->dtype_name, &a->shape, a->data, (size_t)bytes);
     if (!tern_inspect_spend(in, TENSOR_COST + 2 * in->name.used)) return false;
     tern_sha256_begin(&sum);
-    if (!sum_gathered(a, bytes / a->element, &sum)) {
+    if (!sum_gathered(in, a, bytes / a->element, &sum)) {
         tern_fail(in->ctx, TERN_ERR_OUT_OF_MEMORY, "inspect: no memory for a tensor");
         return false;
     }

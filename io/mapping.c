@@ -53,9 +53,11 @@ tern_mapping *tern_mapping_open(tern_ctx *ctx, const char *path) {
 }
 
 void tern_mapping_forget(const tern_mapping *mapping, const void *bytes, size_t size) {
-    if (!mapping) return;
-    size_t page = (size_t)sysconf(_SC_PAGESIZE),
-           begin = (size_t)((const unsigned char *)bytes - mapping->bytes);
+    const unsigned char *first = bytes;
+    /* what was unpacked lies elsewhere */
+    if (!mapping || first < mapping->bytes || first > mapping->bytes + mapping->size) return;
+    size_t page = (size_t)sysconf(_SC_PAGESIZE), begin = (size_t)(first - mapping->bytes);
+    if (size > mapping->size - begin) return;
     size_t end = (begin + size) / page * page;
     begin = (begin + page - 1) / page * page;
     if (begin < end) madvise(mapping->bytes + begin, end - begin, MADV_DONTNEED);

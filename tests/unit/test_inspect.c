@@ -179,6 +179,26 @@ Test(inspect, reads_every_file_of_older_versions) {
     tern_close(ctx);
 }
 
+/* Longer than what is gathered at once. */
+Test(inspect, sums_a_long_turned_tensor_row_by_row) {
+    tern_ctx *ctx = tern_open(NULL);
+    const char *folder = make_folder();
+    char path[300];
+    snprintf(path, sizeof path, "%s/turned.pth", folder);
+    tern_value sums[2];
+    tern_tensor *x = tern_arange(ctx, 0, 32 * 67 * 2000, 1);
+    tern_tensor *turned =
+        tern_permute(tern_reshape(x, TERN_SHAPE(32, 67, 2000)), TERN_SHAPE(2, 0, 1));
+    for (int i = 0; i < 2; i++) {
+        tern_value_save(ctx, tern_tensor_value(i ? tern_contiguous(turned) : turned), path);
+        sums[i] = tern_dict_get(tensor_named(tern_file_inspect(ctx, path), ""), "sha256");
+        cr_assert_eq(sums[i].kind, TERN_VALUE_STRING, "%s", tern_error(ctx));
+    }
+    cr_assert_str_eq(sums[0].as.s, sums[1].as.s);
+    count_files(folder, true);
+    tern_close(ctx);
+}
+
 /* ---- other formats --------------------------------------------------------------------------- */
 
 Test(inspect, tells_numpys_arrays_whatever_their_order) {

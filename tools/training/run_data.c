@@ -365,6 +365,5 @@ bool run_data_facts_valid(tern_value facts) {
            is_list_of(tern_dict_get(facts, "deviation"), false) &&
            is_scale(tern_dict_get(facts, "target_mean"),
                     tern_dict_get(facts, "target_deviation")) &&
-           table_inputs_facts_valid(facts) &&
-           (!table || target.kind == TERN_VALUE_STRING);
+           table_inputs_facts_valid(facts) && (!table || target.kind == TERN_VALUE_STRING);
 }
