@@ -17,7 +17,7 @@
  *
  * LIFETIME. A distribution belongs to the open scope, and refers to its parameters: they must live as long.
  *
- * FAILURE. A constructor latches an error and returns NULL. A function of a NULL distribution returns NULL;
+ * FAILURE. A constructor latches an error and returns NULL (without any tensor there is no context to latch it in). A function of a NULL distribution returns NULL;
  * others return nil after latching. What a distribution does not have (the cdf of a Beta) is an error that names it.
  */
 #ifndef TERN_DISTRIBUTIONS_H

@@ -3,6 +3,7 @@
 
 #include "nn_fixture.h"
 #include "tern/distributions.h"
+#include "test_plugins.h"
 
 TestSuite(distributions, .init = open_context, .fini = close_context);
 
@@ -58,8 +59,10 @@ Test(distributions, numbers_have_pytorch_s_quantities) {
 }
 
 Test(distributions, run_on_a_device_with_the_fewest_kernels) {
+    find_test_plugins();
     tern_close(ctx);
     ctx = tern_open("minimal");
+    forget_test_plugins();
     check_known();
 }
 
