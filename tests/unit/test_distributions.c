@@ -1,4 +1,5 @@
 /* Distributions: values of PyTorch's, gradients, draws of a seed, what is refused. */
+#define _POSIX_C_SOURCE 200809L /* setenv */
 #include <math.h>
 
 #include "nn_fixture.h"
