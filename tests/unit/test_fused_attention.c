@@ -254,3 +254,37 @@ Test(fused_attention, shapes_that_do_not_belong_together_are_refused) {
         tern_error_clear(ctx);
     }
 }
+
+/* ---- memory ---------------------------------------------------------------------------------- */
+
+/* What a causal attention over so many tokens and its gradients need besides the inputs. */
+static uint64_t needed_by(int64_t tokens) {
+    tern_scope scope = tern_scope_begin(ctx, 0);
+    tern_tensor *qkv[3];
+    for (int i = 0; i < 3; i++) {
+        qkv[i] = tern_randn(ctx, TERN_SHAPE(1, 1, tokens, 8), NULL);
+        tern_requires_grad(qkv[i], true);
+    }
+    tern_reset_peak(ctx);
+    uint64_t before = tern_stats_of(ctx).device_bytes;
+    tern_tensor *out = tern_scaled_dot_product_attention(qkv[0], qkv[1], qkv[2], NULL, true);
+    tern_backward(tern_sum(out));
+    uint64_t peak = tern_stats_of(ctx).device_bytes_peak;
+    cr_assert_eq(tern_check(ctx), TERN_OK, "%s", tern_error(ctx));
+    tern_scope_end(scope);
+    return peak - before;
+}
+
+static void check_linear(const char *device) {
+    close_context();
+    ctx = tern_open(device);
+    uint64_t few = needed_by(256), many = needed_by(1024);
+    cr_assert(few > 0 && many <= 4 * few + 4096, "%s: %llu, %llu bytes", device,
+              (unsigned long long)few, (unsigned long long)many);
+    cr_assert_lt(many, (uint64_t)1024 * 1024 * 4, "less than one matrix of scores");
+}
+
+Test(fused_attention, memory_grows_with_the_tokens_and_not_with_their_square) {
+    check_linear("cpu_ref");
+    check_linear("cpu_simd");
+}
