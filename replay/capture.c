@@ -260,6 +260,8 @@ static bool finish(tern_recording *r, tern_tensor *const *outputs, size_t n_outp
     }
     r->info.captured_launches = launches(r);
     tern_recording_prune(r);
+    tern_recording_order(r);
+    if (r->ctx->status == TERN_OK) tern_recording_again(r);
     if (!tern_recording_place(r)) return false;
     count(r);
     return true;

@@ -37,10 +37,18 @@ static void prune_dead(tern_recording *r, bool *wanted) {
     }
 }
 
+static void drop_dead(tern_recording *r) {
+    int left = 0;
+    for (int i = 0; i < r->n_commands; i++)
+        if (!r->commands[i].is_dead) r->commands[left++] = r->commands[i];
+    r->n_commands = left;
+}
+
 void tern_recording_prune(tern_recording *r) {
     int *writes = tern_recording_alloc(r, (size_t)r->n_places, sizeof *writes);
     bool *wanted = tern_recording_alloc(r, (size_t)r->n_places, sizeof *wanted);
     if (!writes || !wanted) return;
     keep_constants(r, writes);
     prune_dead(r, wanted);
+    drop_dead(r);
 }

@@ -7,7 +7,8 @@
  *     draws, actions, cells   what the host does before the first launch
  *     grads, outputs          what outlives the body
  *
- * Recorded by capture.c and record.c; prune.c leaves out what nobody reads, block.c assigns memory, run.c runs.
+ * Recorded by capture.c and record.c; prune.c leaves out what nobody reads, order.c and again.c change the order of
+ * what is left so that it needs less memory, block.c assigns the memory, run.c runs.
  */
 #ifndef TERN_REPLAY_RECORDING_H
 #define TERN_REPLAY_RECORDING_H
@@ -27,8 +28,10 @@ typedef struct tern_place {
     bool is_drawn;
     bool is_constant; /* for some command: read in inference mode */
     int first, last;  /* the commands that use it; first is -1 before there is one */
+    int over; /* the place that it replaces element by element, written where that one ends; -1: none */
     uint64_t bytes;
-    uint64_t at; /* in the block */
+    uint64_t at;  /* in the block */
+    uint64_t key; /* the order in which places are put there */
 } tern_place;
 
 /* A launch; an upload of `attrs` (kernel TERN_COMMAND_UPLOAD, one output); or a look at one bool, which ends the
@@ -163,10 +166,34 @@ void tern_recording_listen(tern_recording *r);
 
 /* ---- prune.c ---- */
 
-/* Leaves out commands whose results nobody reads, and uploads of constants. */
+/* Leaves out commands whose results nobody reads, and uploads of constants. Latches. */
 void tern_recording_prune(tern_recording *r);
 
+/* ---- order.c ---- */
+
+/* Sets the first and the last use of each place. */
+void tern_find_lifetimes(tern_recording *r);
+
+/* Puts the commands into an order that needs less memory. Latches. */
+void tern_recording_order(tern_recording *r);
+
+/* ---- again.c ---- */
+
+/* Computes again what is cheap and would wait in memory. The commands are in order. Latches. */
+void tern_recording_again(tern_recording *r);
+
 /* ---- block.c ---- */
+
+/* Whether operand `k` of a command is the whole of its place. */
+bool tern_fills_place(const tern_recording *r, const tern_command *c, int k);
+
+/* Whether its memory is the block's, where commands use it. */
+static inline bool tern_is_in_block(const tern_place *p) {
+    return p->inside && !p->kept && p->first >= 0;
+}
+
+/* Finds which places replace others, from their uses. */
+void tern_find_replaced(tern_recording *r);
 
 /* Assigns memory and points the operands at it. False after latching. */
 bool tern_recording_place(tern_recording *r);

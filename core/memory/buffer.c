@@ -31,7 +31,7 @@ static int32_t refuse(tern_backend_error *err, uint64_t bytes, uint64_t largest)
     return TERN_BACKEND_OUT_OF_MEMORY;
 }
 
-int32_t tern_buffer_take(tern_lane *lane, uint64_t bytes, tern_bbuffer **out_buffer,
+int32_t tern_buffer_take(tern_lane *lane, uint64_t bytes, bool rounded, tern_bbuffer **out_buffer,
                          uint64_t *out_capacity, tern_backend_error *err) {
     tern_bdevice_vtable *vt = &lane->device->vtable;
     tern_bdevice *device = lane->device->object;
@@ -39,7 +39,7 @@ int32_t tern_buffer_take(tern_lane *lane, uint64_t bytes, tern_bbuffer **out_buf
     err->message[0] = 0;
     if (vt->largest_allocation && bytes > vt->largest_allocation)
         return refuse(err, bytes, vt->largest_allocation);
-    *out_capacity = tern_buffer_bytes(lane, bytes);
+    *out_capacity = rounded ? tern_buffer_bytes(lane, bytes) : bytes;
     int32_t status = vt->buffer_alloc(device, *out_capacity, out_buffer, err);
     if (status == TERN_BACKEND_OUT_OF_MEMORY && lane->cached_bytes > 0) {
         tern_lane_empty_cache(lane);

@@ -11,11 +11,11 @@
 uint64_t tern_buffer_bytes(const tern_lane *lane, uint64_t bytes);
 
 /*
- * A buffer of at least `bytes`, rounded up where there is memory for that. When memory is out, the cache is
+ * A buffer of at least `bytes`, if `rounded` rounded up where there is memory for that. When memory is out, the cache is
  * emptied, then queued work is waited for, which frees what it used, then the exact size is asked for.
  * Returns a backend's status with a message that names the sizes; latches nothing.
  */
-int32_t tern_buffer_take(tern_lane *lane, uint64_t bytes, tern_bbuffer **out_buffer,
+int32_t tern_buffer_take(tern_lane *lane, uint64_t bytes, bool rounded, tern_bbuffer **out_buffer,
                          uint64_t *out_capacity, tern_backend_error *err);
 
 /* How much a lane's cache may hold: TERN_CACHE_LIMIT or a default, and never more than the device has. */

@@ -91,15 +91,18 @@ static tern_storage *bare_or_latch(tern_lane *lane, uint64_t bytes) {
     return storage;
 }
 
-/* A place in a shared buffer where it may be, else a buffer of its own. One of an unusual size serves
- * no other request. */
-static int32_t add_buffer(tern_storage *storage, bool shared, tern_backend_error *err) {
+/* SHARED: a place in a shared buffer where it may be, else a buffer of its own. EXACT: of its own, and not
+ * rounded up. */
+typedef enum placing { SHARED, OWN, EXACT } placing;
+
+/* A buffer of an unusual size serves no other request. */
+static int32_t add_buffer(tern_storage *storage, placing how, tern_backend_error *err) {
     tern_lane *lane = storage->lane;
     tern_pending_look(lane->ctx);
     storage->size_class = tern_class_of(storage->bytes);
-    if (shared && tern_shared_cut(lane, storage)) return TERN_BACKEND_OK;
-    int32_t status =
-        tern_buffer_take(lane, storage->bytes, &storage->buffer, &storage->capacity, err);
+    if (how == SHARED && tern_shared_cut(lane, storage)) return TERN_BACKEND_OK;
+    int32_t status = tern_buffer_take(lane, storage->bytes, how != EXACT, &storage->buffer,
+                                      &storage->capacity, err);
     if (storage->capacity != tern_buffer_bytes(lane, storage->bytes))
         storage->traits |= TERN_STORAGE_ODD;
     return status;
@@ -123,7 +126,7 @@ tern_status tern_storage_reserve(tern_lane *lane, int count) {
 }
 
 /* Not from the cache. */
-static int32_t make(tern_lane *lane, uint64_t bytes, bool shared, tern_storage **out_storage,
+static int32_t make(tern_lane *lane, uint64_t bytes, placing how, tern_storage **out_storage,
                     tern_backend_error *err) {
     *out_storage = NULL;
     if (bytes > (uint64_t)INT64_MAX / 2) {
@@ -136,7 +139,7 @@ static int32_t make(tern_lane *lane, uint64_t bytes, bool shared, tern_storage *
         snprintf(err->message, sizeof err->message, "out of memory on the host");
         return TERN_BACKEND_OUT_OF_MEMORY;
     }
-    int32_t status = bytes ? add_buffer(storage, shared, err) : TERN_BACKEND_OK;
+    int32_t status = bytes ? add_buffer(storage, how, err) : TERN_BACKEND_OK;
     if (status == TERN_BACKEND_OK) {
         count_bytes(lane->ctx, storage->capacity);
         *out_storage = storage;
@@ -165,24 +168,28 @@ static inline tern_storage *make_from_cache(tern_lane *lane, uint64_t bytes) {
 int32_t tern_storage_try(tern_lane *lane, uint64_t bytes, tern_storage **out_storage,
                          tern_backend_error *err) {
     *out_storage = make_from_cache(lane, bytes);
-    return *out_storage ? TERN_BACKEND_OK : make(lane, bytes, true, out_storage, err);
+    return *out_storage ? TERN_BACKEND_OK : make(lane, bytes, SHARED, out_storage, err);
 }
 
-static tern_storage *make_or_latch(tern_lane *lane, uint64_t bytes, bool shared) {
+static tern_storage *make_or_latch(tern_lane *lane, uint64_t bytes, placing how) {
     tern_backend_error err;
     tern_storage *storage;
-    int32_t status = make(lane, bytes, shared, &storage, &err);
+    int32_t status = make(lane, bytes, how, &storage, &err);
     if (status != TERN_BACKEND_OK) latch(lane, status, &err);
     return storage;
 }
 
 tern_storage *tern_storage_new(tern_lane *lane, uint64_t bytes) {
     tern_storage *storage = make_from_cache(lane, bytes);
-    return storage ? storage : make_or_latch(lane, bytes, true);
+    return storage ? storage : make_or_latch(lane, bytes, SHARED);
 }
 
 tern_storage *tern_storage_fresh(tern_lane *lane, uint64_t bytes) {
-    return make_or_latch(lane, bytes, false);
+    return make_or_latch(lane, bytes, OWN);
+}
+
+tern_storage *tern_storage_exact(tern_lane *lane, uint64_t bytes) {
+    return make_or_latch(lane, bytes, EXACT);
 }
 
 void tern_storage_reuse(tern_storage *storage, uint64_t bytes) {
@@ -229,7 +236,7 @@ static bool settle_buffer(tern_storage *storage) {
         storage->traits |= cached->traits;
         storage->offset = cached->offset;
         give_struct(cached);
-    } else if ((status = add_buffer(storage, true, &err)) != TERN_BACKEND_OK) {
+    } else if ((status = add_buffer(storage, SHARED, &err)) != TERN_BACKEND_OK) {
         storage->capacity = 0;
         latch(storage->lane, status, &err);
         return false;

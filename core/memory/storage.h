@@ -17,6 +17,10 @@ int32_t tern_storage_try(tern_lane *lane, uint64_t bytes, tern_storage **out_sto
  * out. */
 tern_storage *tern_storage_fresh(tern_lane *lane, uint64_t bytes);
 
+/* Storage with a new buffer that is no larger than it must be: for what is large and stays. NULL and latched when
+ * memory is out. */
+TERN_API tern_storage *tern_storage_exact(tern_lane *lane, uint64_t bytes);
+
 /* Storage that the upload queue has kept begins anew; back to the device with it. */
 void tern_storage_reuse(tern_storage *storage, uint64_t bytes);
 void tern_storage_discard(tern_storage *storage);

@@ -14,9 +14,10 @@
  *     printf("%g\n", tern_item(tern_replay_output(step, 0)));
  *
  * This is what torch.cuda.graph and torch.cuda.CUDAGraph.replay do, for every device. While it is captured,
- * the body runs as usual. A replay launches the same kernels in the same order without deciding anything
+ * the body runs as usual. A replay launches the same kernels without deciding anything
  * again: its results equal those of the body, bit for bit. Memory between the launches is assigned once, in
- * one block; what nobody reads is not computed.
+ * one block, and kept small: what nobody reads is not computed, launches come in an order that frees memory
+ * early, and what is cheap and large is computed twice rather than kept, for at most a tenth of the work.
  *
  * WHAT A REPLAY DOES AGAIN. It reads the inputs that it is given. Everything else that the body read is read
  * where it was: parameters, buffers and other tensors from outside. It writes parameters, buffers, optimizer
@@ -80,6 +81,7 @@ TERN_API tern_tensor *tern_replay_output(const tern_replay *replay, size_t index
 typedef struct tern_replay_info {
     size_t launches;          /* a run's */
     size_t captured_launches; /* the body's, of which some were merged or left out */
+    size_t repeated_launches; /* of a run's: done twice rather than keeping the result */
     size_t draws;             /* tensors of random numbers that a run draws */
     size_t cells;             /* numbers that the host works out before each run: learning rates */
     uint64_t block_bytes;     /* memory for what lives between two launches of a run */
