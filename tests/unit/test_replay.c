@@ -574,3 +574,23 @@ Test(replay, launches_that_tangle_give_the_same_bits) {
     }
     CHECK_CLEAN();
 }
+
+/* What waits is not computed again where what it is made of has changed since. */
+Test(replay, what_is_made_of_changed_values_is_kept) {
+    tern_tensor *x = tern_ones(ctx, TERN_SHAPE(64, 64), TERN_FLOAT32);
+    tern_tensor *w = tern_ones(ctx, TERN_SHAPE(64, 64), TERN_FLOAT32);
+    tern_capture_begin(ctx, &x, 1);
+    tern_tensor *waits = tern_mul(x, w), *parts[4];
+    tern_add_in_place(w, x);
+    for (int i = 0; i < 4; i++) parts[i] = tern_matmul(tern_matmul(tern_exp(x), x), x);
+    tern_tensor *fullest = tern_cat(parts, 4, 0);
+    tern_tensor *one = tern_sign(tern_sum(fullest));
+    tern_tensor *out[] = {one, tern_sum(tern_mul(waits, one))};
+    tern_replay *replay = tern_capture_end(ctx, out, 2);
+    for (int i = 2; i < 5; i++) {
+        tern_replay_run(replay, &x, 1);
+        CHECK_CLEAN();
+        cr_assert_eq(tern_item(tern_replay_output(replay, 1)), 4096.0 * i);
+    }
+    cr_assert_eq(tern_replay_describe(replay).repeated_launches, 0);
+}
