@@ -32,6 +32,7 @@ typedef struct tern_shared tern_shared;     /* core/memory/shared_buffer.h */
 typedef struct tern_uploads tern_uploads;   /* core/memory/uploads.h */
 typedef struct tern_plans tern_plans;       /* core/call/plan.h */
 typedef struct tern_recorder tern_recorder; /* core/call/recorder.h */
+typedef struct tern_origin tern_origin;     /* core/plugin/profiler.h */
 typedef struct tern_node tern_node;
 typedef struct tern_aliases tern_aliases;
 typedef struct tern_op tern_op;
@@ -159,9 +160,10 @@ struct tern_ctx {
     tern_lane *lanes[TERN_MAX_LANES];
     int n_lanes; /* lanes[0] is the default device */
     tern_watch *watches;
-    tern_recorder *recorder; /* of a body that is captured; else NULL */
-    uint32_t n_captures;     /* so far */
-    uint64_t n_pending;      /* of memory that goes back when queued work is done, over all lanes */
+    tern_recorder *recorder;   /* of a body that is captured; else NULL */
+    const tern_origin *origin; /* of the launch that a replay repeats; else NULL */
+    uint32_t n_captures;       /* so far */
+    uint64_t n_pending; /* of memory that goes back when queued work is done, over all lanes */
     tern_generator_body *generator; /* the default one */
     tern_tensor *nil;
 

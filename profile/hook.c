@@ -344,7 +344,20 @@ static void lane_closing(tern_lane *lane) {
     tern_free(gone);
 }
 
-static const tern_profiler profiler = {device_opened, device_closing, lane_opened, lane_closing};
+static void launched(const tern_ctx *ctx, tern_origin *out_origin) {
+    *out_origin = (tern_origin){0};
+    profile_lock();
+    if (profile_taken.taken) {
+        profile_phase phase;
+        out_origin->profile = profile_taken.start;
+        out_origin->place = profile_place(ctx, &phase);
+        out_origin->phase = (uint32_t)phase;
+    }
+    profile_unlock();
+}
+
+static const tern_profiler profiler = {device_opened, device_closing, lane_opened, lane_closing,
+                                       launched};
 
 /* A shared library holds the profiler, and says so before the program begins. */
 __attribute__((constructor)) static void link_profiler(void) {

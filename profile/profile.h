@@ -51,7 +51,8 @@ uint64_t profile_now(void);
 /* The number of a text, new or known; 0 where memory is out. */
 uint32_t profile_text(const char *text);
 
-/* What runs now: where in the model (a text) and in which phase, as a context knows it; NULL knows nothing. */
+/* What runs now: where in the model (a text) and in which phase, as a context knows it; NULL knows nothing. A launch
+ * of a replay is where it was captured. */
 uint32_t profile_place(const tern_ctx *ctx, profile_phase *out_phase);
 
 void profile_add(const profile_event *event);

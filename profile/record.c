@@ -8,6 +8,7 @@
 
 #include "core/autograd/graph.h"
 #include "core/call/op.h"
+#include "core/plugin/profiler.h"
 
 #define MOST_EVENTS ((size_t)1 << 20)
 
@@ -125,6 +126,11 @@ static uint32_t module_now(const tern_ctx *ctx) {
 uint32_t profile_place(const tern_ctx *ctx, profile_phase *out_phase) {
     *out_phase = PHASE_OTHER;
     if (!ctx) return 0;
+    if (ctx->origin) {
+        bool is_known = ctx->origin->profile == profile_taken.start;
+        if (is_known) *out_phase = (profile_phase)ctx->origin->phase;
+        return is_known ? ctx->origin->place : 0;
+    }
     bool backward = ctx->backward_depth > 0;
     uint32_t place = ctx->error_place ? module_now(ctx) : 0;
     if (backward)

@@ -36,6 +36,7 @@ static tern_command *command_new(tern_recording *r, int n_operands, const void *
     tern_command *c = &r->commands[r->n_commands];
     *c = (tern_command){
         .attrs = own, .attrs_size = (uint32_t)attrs_size, .operands = operands, .places = places};
+    if (tern_profiler_linked) tern_profiler_linked->launched(r->ctx, &c->origin);
     return c;
 }
 

@@ -15,6 +15,7 @@
 
 #include "core/call/recorder.h"
 #include "core/objects.h"
+#include "core/plugin/profiler.h"
 
 /* Storage that commands use; retained until it is known to lie in the block. */
 typedef struct tern_place {
@@ -45,6 +46,7 @@ typedef struct tern_command {
     tern_operand *operands; /* all inputs, then all outputs */
     int *places;            /* of each operand; -1 for an immediate */
     bool is_dead;
+    tern_origin origin; /* for a profile */
 } tern_command;
 
 static inline int tern_command_operands(const tern_command *c) {

@@ -222,8 +222,11 @@ static void start(tern_lane *lane, const tern_command *c) {
 }
 
 static void launch_all(tern_recording *r) {
-    for (int i = 0; i < r->n_commands && r->ctx->status == TERN_OK; i++)
-        if (!r->commands[i].is_dead) start(r->lane, &r->commands[i]);
+    for (int i = 0; i < r->n_commands && r->ctx->status == TERN_OK; i++) {
+        r->ctx->origin = &r->commands[i].origin;
+        start(r->lane, &r->commands[i]);
+    }
+    r->ctx->origin = NULL;
 }
 
 static void run(tern_recording *r, tern_tensor *const *inputs) {

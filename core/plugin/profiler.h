@@ -7,9 +7,15 @@
 #ifndef TERN_CORE_PROFILER_H
 #define TERN_CORE_PROFILER_H
 
+#include "core/objects.h"
 #include "core/plugin/registry.h"
 
-typedef struct tern_lane tern_lane;
+/* Where in a model a launch was made, for one that a replay repeats: it means something to the profile alone that
+ * was taken then. */
+struct tern_origin {
+    uint64_t profile; /* 0: none was taken */
+    uint32_t place, phase;
+};
 
 typedef struct tern_profiler {
     /* A device that nobody uses yet, under the registry's lock. */
@@ -19,6 +25,8 @@ typedef struct tern_profiler {
     /* A context begins and ends to use a device, in the context's thread. */
     void (*lane_opened)(tern_lane *lane);
     void (*lane_closing)(tern_lane *lane);
+    /* Where the context's launch of now is made. */
+    void (*launched)(const tern_ctx *ctx, tern_origin *out_origin);
 } tern_profiler;
 
 /* NULL where the program does not hold the profiler. Set before the first device is opened. */

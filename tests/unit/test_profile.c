@@ -2,6 +2,7 @@
 #define _POSIX_C_SOURCE 200809L /* mkdtemp */
 #include "nn_fixture.h"
 #include "tern/profile.h"
+#include "tern/replay.h"
 #include "test_plugins.h"
 
 #include <stdio.h>
@@ -133,4 +134,43 @@ Test(profile, devices_outlive_a_profile) {
     cr_assert_eq(tern_profile_end(ctx), TERN_OK);
     cr_assert_not_null(line_with(read_file(tables), "(outside of modules)", "unary exp"));
     CHECK_CLEAN();
+}
+
+/* How many launches the table counts for a module and an operation. */
+static int calls_of(const char *module, const char *operation) {
+    const char *line = line_with(read_file(tables), module, operation);
+    int calls = 0;
+    cr_assert_not_null(line, "%s, %s: %s", module, operation, text);
+    cr_assert_eq(sscanf(line, "%*f %*f%% %*f %*f %d", &calls), 1, "%s", line);
+    return calls;
+}
+
+/* A body that is captured in one profile, and replayed in it or in the next one. */
+static void replay_in(bool next, int runs) {
+    tern_profile_begin(trace);
+    ctx = tern_open("cpu_ref");
+    tern_module *m = tern_nn(ctx, "Sequential(Linear(3, 4), Tanh(), Linear(4, 1))");
+    tern_tensor *x = tern_randn(ctx, TERN_SHAPE(5, 3), NULL);
+    tern_capture_begin(ctx, &x, 1);
+    tern_module_zero_grad(m);
+    tern_tensor *loss = tern_mean(tern_square(tern_forward(m, x)));
+    tern_backward(loss);
+    tern_replay *replay = tern_capture_end(ctx, &loss, 1);
+    if (next) cr_assert_eq(tern_profile_end(ctx), TERN_OK);
+    if (next) tern_profile_begin(trace);
+    for (int i = 0; i < runs; i++) tern_replay_run(replay, &x, 1);
+    CHECK_CLEAN();
+    cr_assert_eq(tern_profile_end(ctx), TERN_OK);
+}
+
+Test(profile, launches_of_a_replay_are_those_of_the_modules) {
+    replay_in(false, 0);
+    int products = calls_of("2 (Linear)", "matmul"), tanh = calls_of("1 (Tanh)", "tanh");
+    close_context();
+    replay_in(false, 4);
+    cr_assert_eq(calls_of("2 (Linear)", "matmul"), 5 * products, "%s", text);
+    cr_assert_eq(calls_of("1 (Tanh)", "tanh"), 5 * tanh, "%s", text);
+    close_context();
+    replay_in(true, 4); /* of which the other profile has the modules */
+    cr_assert_null(line_with(read_file(tables), "(Linear)", "matmul"), "%s", text);
 }

@@ -42,8 +42,7 @@ static const option table[] = {
     {"force", OPTION_FLAG, NULL, NULL, "replace the run in that folder", AT(force), 0, 0, false},
     {"eager", OPTION_FLAG, NULL, NULL, "decide every step anew, with the same numbers", AT(eager),
      0, 0, false},
-    {"profile", OPTION_TEXT, "FILE", NULL, "write a profile; its steps are not replayed",
-     AT(profile), 0, 0, false},
+    {"profile", OPTION_TEXT, "FILE", NULL, "write a profile", AT(profile), 0, 0, false},
     {"no-plots", OPTION_FLAG, NULL, NULL, "draw no plots", AT(no_plots), 0, 0, false},
 };
 
@@ -154,7 +153,7 @@ static int train(const verb *v, tern_ctx *ctx, recipe *r, const train_options *o
     bool talks = !o->common.json && !o->common.quiet;
     bool unlimited = r->limit == 0;
     if (!begin(&t, ctx, r, o)) return work_failed(v, "%s", tern_error(ctx));
-    t.step.is_eager = o->eager || o->profile; /* a replay does not know the modules */
+    t.step.is_eager = o->eager;
     t.shows_progress = talks && isatty(STDERR_FILENO);
     if (unlimited && r->limit > 0) tell_limit(&t, o);
     if (talks) print_start(&t);
