@@ -127,8 +127,8 @@ const dist_family dist_log_normal = {
     .support = "x > 0",
     .formula =
         {
-            [DIST_LOG_PROB] = "y = log(x); -(y - loc) ** 2 / (2 * scale ** 2) - log(scale) "
-                              "- log(2 * pi) / 2 - y",
+            [DIST_LOG_PROB] =
+                "y = log(x); -(y - loc) ** 2 / (2 * scale ** 2) - log(scale) - log(2 * pi) / 2 - y",
             [DIST_ENTROPY] = "0.5 + 0.5 * log(2 * pi) + log(scale) + loc",
             [DIST_MEAN] = "exp(loc + scale ** 2 / 2)",
             [DIST_VARIANCE] = "expm1(scale ** 2) * exp(2 * loc + scale ** 2)",

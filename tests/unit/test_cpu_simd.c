@@ -50,9 +50,9 @@ static uint64_t add_call(uint64_t hash, tern_ctx *ctx, const char *name,
 
 /* Operations without gradients, one or more for each family that the model below does not launch. */
 static uint64_t add_operations(uint64_t hash, tern_ctx *ctx) {
-    tern_value x = tern_tensor_value(tern_randn(ctx, TERN_SHAPE(613, 1031), NULL));
-    tern_value y = tern_tensor_value(tern_randn(ctx, TERN_SHAPE(613, 1031), NULL));
-    tern_value rows = tern_tensor_value(tern_randint(ctx, 0, 613, TERN_SHAPE(4001), NULL));
+    tern_value x = tern_tensor_value(tern_randn(ctx, TERN_SHAPE(307, 1031), NULL));
+    tern_value y = tern_tensor_value(tern_randn(ctx, TERN_SHAPE(307, 1031), NULL));
+    tern_value rows = tern_tensor_value(tern_randint(ctx, 0, 307, TERN_SHAPE(2003), NULL));
     tern_value turned = tern_tensor_value(tern_transpose(x.as.tensor, 0, 1));
     tern_value zero = tern_int(0), one = tern_int(1);
     static const char *const unary[] = {"exp",    "tanh", "nn.functional.gelu",
@@ -103,8 +103,8 @@ static uint64_t add_parameters(uint64_t hash, tern_module *model) {
 static uint64_t add_training(uint64_t hash, tern_ctx *ctx, const char *optimizer) {
     tern_module *model = tern_nn(ctx, model_text);
     tern_optim *optim = tern_optim_new(model, optimizer);
-    tern_tensor *x = tern_randn(ctx, TERN_SHAPE(48, 3, 32, 32), NULL);
-    tern_tensor *target = tern_randint(ctx, 0, 10, TERN_SHAPE(48), NULL);
+    tern_tensor *x = tern_randn(ctx, TERN_SHAPE(24, 3, 32, 32), NULL);
+    tern_tensor *target = tern_randint(ctx, 0, 10, TERN_SHAPE(24), NULL);
     tern_scope scope = tern_scope_begin(ctx, 0);
     tern_tensor *loss = tern_cross_entropy(tern_forward(model, x), target, TERN_MEAN);
     tern_backward(loss);
@@ -116,12 +116,12 @@ static uint64_t add_training(uint64_t hash, tern_ctx *ctx, const char *optimizer
 
 /* Attention over 130 tokens, and a recurrent layer, each with its gradients. */
 static uint64_t add_sequences(uint64_t hash, tern_ctx *ctx) {
-    tern_tensor *x = tern_randn(ctx, TERN_SHAPE(130, 70, 16), NULL);
+    tern_tensor *x = tern_randn(ctx, TERN_SHAPE(130, 34, 16), NULL);
     tern_module *lstm = tern_nn(ctx, "LSTM(16, 24, bidirectional=True)");
     tern_value steps = tern_tensor_value(x);
     tern_value y = tern_value_at(tern_module_call(lstm, &steps, 1, tern_none()), 0);
     tern_tensor *heads =
-        tern_transpose(tern_reshape(y.as.tensor, TERN_SHAPE(130, 70, 4, 12)), 0, 2);
+        tern_transpose(tern_reshape(y.as.tensor, TERN_SHAPE(130, 34, 4, 12)), 0, 2);
     tern_value args[] = {tern_tensor_value(heads),
                          tern_tensor_value(heads),
                          tern_tensor_value(heads),
