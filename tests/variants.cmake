@@ -40,7 +40,7 @@ endif()
 
 if(TARGET tern_arguments)
     tern_variant_test(arguments-asan asan sanitizer
-        ${sanitized} @V@/logs/arguments @V@/bin/tern_arguments @V@/logs/arguments.files 4)
+        ${sanitized} @V@/logs/arguments @V@/bin/tern_arguments @V@/logs/arguments.files 8)
     tern_variant_test(arguments-asan-all asan long
         ${sanitized} @V@/logs/arguments-all @V@/bin/tern_arguments @V@/logs/arguments-all.files)
     string(REPLACE "${PROJECT_BINARY_DIR}/lib" "${PROJECT_BINARY_DIR}/variants/asan/lib"
