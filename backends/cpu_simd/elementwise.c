@@ -13,6 +13,7 @@
 
 #include "../cpu_ref/walk.h"
 #include "simd_zip.h"
+#include "wide_rows.h"
 
 /* Bytes of an operand's buffer, and the most that a piece may have of an operand. */
 #define BUFFER 4096
@@ -106,30 +107,6 @@ static void merge_dimensions(job *j) {
 }
 
 /* ---- elements to buffers and back ------------------------------------------------------------ */
-
-static void widen(int32_t dtype, const void *halves, int64_t n, void *floats) {
-    const uint16_t *from = halves;
-    float *to = floats;
-    for (int64_t i = 0; i < n; i += F32_LANES) {
-        int64_t left = n - i;
-        u16v x = left >= F32_LANES ? u16_load(from + i) : u16_load_some(from + i, left);
-        f32_store_some(to + i, dtype == TERN_BT_FLOAT16 ? f32_of_f16(x) : f32_of_bf16(x), left);
-    }
-}
-
-static void narrow(int32_t dtype, const void *floats, int64_t n, void *halves) {
-    const float *from = floats;
-    uint16_t *to = halves;
-    for (int64_t i = 0; i < n; i += F32_LANES) {
-        int64_t left = n - i;
-        f32v x = left >= F32_LANES ? f32_load(from + i) : f32_load_some(from + i, left);
-        u16v y = dtype == TERN_BT_FLOAT16 ? f16_of_f32(x) : bf16_of_f32(x);
-        if (left >= F32_LANES)
-            u16_store(to + i, y);
-        else
-            u16_store_some(to + i, y, left);
-    }
-}
 
 /* n elements of one size, `stride` elements apart, to where they are one behind the other. */
 #define GATHER(type)                                                                               \
@@ -235,7 +212,7 @@ static const void *source(const job *j, int32_t k, const cursor *at, int64_t n, 
     bool direct = x->flat || (x->inner == 1 && !j->short_rows);
     if (direct && !x->half) return from;
     if (direct) {
-        widen(x->dtype, from, n, b->row);
+        tern_simd_load_f32(x->dtype, from, 1, n, (float *)b->row);
         return b->row;
     }
     bool lasts = x->steady || (x->inner == 0 && !j->short_rows);
@@ -243,7 +220,7 @@ static const void *source(const job *j, int32_t k, const cursor *at, int64_t n, 
     b->from = from;
     b->filled = n;
     move(j, k, *at, n, x->half ? b->raw : b->row);
-    if (x->half) widen(x->dtype, b->raw, n, b->row);
+    if (x->half) tern_simd_load_f32(x->dtype, b->raw, 1, n, (float *)b->row);
     return b->row;
 }
 
@@ -262,9 +239,10 @@ static void put(const job *j, const cursor *at, int64_t n, buffer *b, bool direc
     else if (!x->half)
         move(j, 0, *at, n, b->row);
     else if (direct)
-        narrow(x->dtype, b->row, n, x->data + at->offset[0] * x->size);
+        tern_simd_store_f32(x->dtype, x->data + at->offset[0] * x->size, 1, n,
+                            (const float *)b->row);
     else {
-        narrow(x->dtype, b->row, n, b->raw);
+        tern_simd_store_f32(x->dtype, b->raw, 1, n, (const float *)b->row);
         move(j, 0, *at, n, b->raw);
     }
 }

@@ -12,6 +12,7 @@
 
 #include "numerics/dtype_convert.h"
 #include "simd.h"
+#include "wide_rows.h"
 
 /* ---- dimensions ------------------------------------------------------------------------------ */
 
@@ -152,41 +153,15 @@ void tern_simd_map_read(map_tuple *t, const tern_map_attrs *program, const tern_
 
 /* ---- conversions ----------------------------------------------------------------------------- */
 
-static void load_f16(int32_t dtype, const uint16_t *from, int64_t n, float *to) {
-    bool half = dtype == TERN_BT_FLOAT16;
-    int64_t i = 0;
-    for (; i + F32_LANES <= n; i += F32_LANES) {
-        u16v x = u16_load(from + i);
-        f32_store(to + i, half ? f32_of_f16(x) : f32_of_bf16(x));
-    }
-    for (; i < n; i++) to[i] = half ? tern_num_f16_to_f32(from[i]) : tern_num_bf16_to_f32(from[i]);
-}
-
-static void store_f16(int32_t dtype, uint16_t *to, int64_t n, const float *from) {
-    bool half = dtype == TERN_BT_FLOAT16;
-    int64_t i = 0;
-    for (; i + F32_LANES <= n; i += F32_LANES) {
-        f32v x = f32_load(from + i);
-        u16_store(to + i, half ? f16_of_f32(x) : bf16_of_f32(x));
-    }
-    for (; i < n; i++)
-        to[i] = half ? tern_num_f64_to_f16((double)from[i]) : tern_num_f64_to_bf16((double)from[i]);
+static bool is_f32_or_less(int32_t dtype) {
+    return dtype == TERN_BT_FLOAT32 || dtype == TERN_BT_FLOAT16 || dtype == TERN_BT_BFLOAT16;
 }
 
 static void load_f32(int32_t dtype, const void *from, int64_t stride, int64_t n, float *to) {
-    const float *f32 = from;
-    const uint16_t *u16 = from;
     const uint8_t *u8 = from;
     const int32_t *i32 = from;
-    bool is_16 = dtype == TERN_BT_FLOAT16 || dtype == TERN_BT_BFLOAT16;
-    if (is_16 && stride == 1) {
-        load_f16(dtype, u16, n, to);
-    } else if (is_16) {
-        for (int64_t i = 0; i < n; i++) load_f16(dtype, u16 + i * stride, 1, to + i);
-    } else if (dtype == TERN_BT_FLOAT32 && stride == 1) {
-        memcpy(to, f32, (size_t)n * sizeof *to);
-    } else if (dtype == TERN_BT_FLOAT32) {
-        for (int64_t i = 0; i < n; i++) to[i] = f32[i * stride];
+    if (is_f32_or_less(dtype)) {
+        tern_simd_load_f32(dtype, from, stride, n, to);
     } else if (dtype == TERN_BT_BOOL && stride == 1) {
         for (int64_t i = 0; i < n; i++) to[i] = u8[i] != 0 ? 1.0F : 0.0F;
     } else if (dtype == TERN_BT_UINT8 && stride == 1) {
@@ -205,18 +180,9 @@ static void load_f32(int32_t dtype, const void *from, int64_t stride, int64_t n,
 }
 
 static void store_f32(int32_t dtype, void *to, int64_t stride, int64_t n, const float *from) {
-    float *f32 = to;
-    uint16_t *u16 = to;
     uint8_t *u8 = to;
-    bool is_16 = dtype == TERN_BT_FLOAT16 || dtype == TERN_BT_BFLOAT16;
-    if (is_16 && stride == 1) {
-        store_f16(dtype, u16, n, from);
-    } else if (is_16) {
-        for (int64_t i = 0; i < n; i++) store_f16(dtype, u16 + i * stride, 1, from + i);
-    } else if (dtype == TERN_BT_FLOAT32 && stride == 1) {
-        memcpy(f32, from, (size_t)n * sizeof *from);
-    } else if (dtype == TERN_BT_FLOAT32) {
-        for (int64_t i = 0; i < n; i++) f32[i * stride] = from[i];
+    if (is_f32_or_less(dtype)) {
+        tern_simd_store_f32(dtype, to, stride, n, from);
     } else if (dtype == TERN_BT_BOOL && stride == 1) {
         for (int64_t i = 0; i < n; i++) u8[i] = from[i] != 0;
     } else {

@@ -12,6 +12,7 @@
 #ifndef TERN_CPU_SIMD_SIMD_H
 #define TERN_CPU_SIMD_SIMD_H
 
+#include <assert.h>
 #include <stdint.h>
 #include <string.h>
 
@@ -94,31 +95,40 @@ SIMD_INLINE void i64_store(void *to, i64v x) {
     memcpy(to, &x, sizeof x);
 }
 
-/* The first n lanes, 0 <= n <= lanes; the others read as zero and are not written. */
+/* The first n lanes, 0 <= n <= lanes; the others read as zero and are not written. What more lanes would do
+ * differs between the instruction sets, so a build with assertions refuses it on all of them. */
+#define SIMD_PART(n, lanes) assert((n) >= 0 && (n) <= (lanes))
 #if defined(__AVX512F__)
 SIMD_INLINE f32v f32_load_some(const void *from, int64_t n) {
+    SIMD_PART(n, F32_LANES);
     return (f32v)_mm512_maskz_loadu_ps((__mmask16)((UINT32_C(1) << n) - 1), from);
 }
 SIMD_INLINE f64v f64_load_some(const void *from, int64_t n) {
+    SIMD_PART(n, F64_LANES);
     return (f64v)_mm512_maskz_loadu_pd((__mmask8)((UINT32_C(1) << n) - 1), from);
 }
 SIMD_INLINE void f32_store_some(void *to, f32v x, int64_t n) {
+    SIMD_PART(n, F32_LANES);
     _mm512_mask_storeu_ps(to, (__mmask16)((UINT32_C(1) << n) - 1), (__m512)x);
 }
 SIMD_INLINE void f64_store_some(void *to, f64v x, int64_t n) {
+    SIMD_PART(n, F64_LANES);
     _mm512_mask_storeu_pd(to, (__mmask8)((UINT32_C(1) << n) - 1), (__m512d)x);
 }
 #elif defined(__AVX2__)
 SIMD_INLINE f32v f32_load_some(const void *from, int64_t n) {
+    SIMD_PART(n, F32_LANES);
     const i32v lane = {0, 1, 2, 3, 4, 5, 6, 7};
     return (f32v)_mm256_maskload_ps(from, (__m256i)(lane < (int32_t)n));
 }
 SIMD_INLINE f64v f64_load_some(const void *from, int64_t n) {
+    SIMD_PART(n, F64_LANES);
     const i64v lane = {0, 1, 2, 3};
     return (f64v)_mm256_maskload_pd(from, (__m256i)(lane < n));
 }
 /* Masked stores are slow on some processors, a few plain ones are not. */
 SIMD_INLINE void f32_store_some(void *to, f32v x, int64_t n) {
+    SIMD_PART(n, F32_LANES);
     float *out = to;
     __m128 part = _mm256_castps256_ps128((__m256)x);
     if (n >= F32_LANES) {
@@ -138,6 +148,7 @@ SIMD_INLINE void f32_store_some(void *to, f32v x, int64_t n) {
     if (n & 1) _mm_store_ss(out, part);
 }
 SIMD_INLINE void f64_store_some(void *to, f64v x, int64_t n) {
+    SIMD_PART(n, F64_LANES);
     double *out = to;
     __m128d part = _mm256_castpd256_pd128((__m256d)x);
     if (n >= F64_LANES) {
@@ -153,6 +164,7 @@ SIMD_INLINE void f64_store_some(void *to, f64v x, int64_t n) {
 }
 #else
 SIMD_INLINE f32v f32_load_some(const void *from, int64_t n) {
+    SIMD_PART(n, F32_LANES);
     const float *x = from;
     switch (n) {
     case 0: return (f32v){0};
@@ -163,10 +175,12 @@ SIMD_INLINE f32v f32_load_some(const void *from, int64_t n) {
     }
 }
 SIMD_INLINE f64v f64_load_some(const void *from, int64_t n) {
+    SIMD_PART(n, F64_LANES);
     const double *x = from;
     return n == 0 ? (f64v){0} : n == 1 ? (f64v){x[0]} : f64_load(from);
 }
 SIMD_INLINE void f32_store_some(void *to, f32v x, int64_t n) {
+    SIMD_PART(n, F32_LANES);
     float *out = to;
     if (n >= F32_LANES) {
         memcpy(to, &x, sizeof x);
@@ -177,6 +191,7 @@ SIMD_INLINE void f32_store_some(void *to, f32v x, int64_t n) {
     if (n > 2) out[2] = x[2];
 }
 SIMD_INLINE void f64_store_some(void *to, f64v x, int64_t n) {
+    SIMD_PART(n, F64_LANES);
     double *out = to;
     if (n > 0) out[0] = x[0];
     if (n > 1) out[1] = x[1];
@@ -495,11 +510,13 @@ SIMD_INLINE void u16_store(void *to, u16v x) {
     memcpy(to, &x, sizeof x);
 }
 SIMD_INLINE u16v u16_load_some(const void *from, int64_t n) {
+    SIMD_PART(n, F32_LANES);
     u16v x = {0};
     memcpy(&x, from, (size_t)n * sizeof(uint16_t));
     return x;
 }
 SIMD_INLINE void u16_store_some(void *to, u16v x, int64_t n) {
+    SIMD_PART(n, F32_LANES);
     memcpy(to, &x, (size_t)n * sizeof(uint16_t));
 }
 
