@@ -22,6 +22,11 @@
 #include <arm_neon.h>
 #endif
 
+/* Without optimisation gcc's intrinsics are macros, whose masks change their sign. */
+#if defined(__AVX512F__) && !defined(__OPTIMIZE__)
+#pragma GCC diagnostic ignored "-Wsign-conversion"
+#endif
+
 #if defined(__AVX512F__)
 #define SIMD_BYTES 64
 #elif defined(__AVX2__)

@@ -74,10 +74,10 @@ SIMD_INLINE f64v f64_exp2(f64v x) {
     f64v fraction = f64_exp_fraction((x - (shifted - F64_SHIFT)) * WIDE_LN2, f64_set(0));
     return f64_exp_whole((f64_power){fraction, shifted});
 }
-/* From 40 on, the 1 is less than half an ulp; below -40, e^x is. */
+/* From 40 on, the 1 is less than half an ulp, and the scale may wrap; below -40, e^x is. */
 SIMD_INLINE f64v f64_expm1(f64v x) {
     f64_power p = f64_exp_parts(f64_max(f64_min(x, 720), -40));
-    f64v scale = (f64v)(((i64v)p.shifted << 52) + (i64v)f64_set(1));
+    f64v scale = (f64v)(((u64v)p.shifted << 52) + (u64v)f64_set(1));
     f64v value = f64_select(x > 40, f64_exp_whole(p), f64_fma(p.fraction, scale, scale - 1));
     return f64_select(x == 0, x, value);
 }

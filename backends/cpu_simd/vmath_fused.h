@@ -94,13 +94,13 @@ static const float fused_log_over[] = {0x1.555546p-2f,  -0x1.ffffeep-3f, 0x1.99a
                                        -0x1.556300p-3f, 0x1.233288p-3f,  -0x1.fb3f26p-4f,
                                        0x1.e651b0p-4f,  -0x1.e30128p-4f, 0x1.1b58acp-4f};
 
-/* Of x > 0. */
+/* Of x > 0; of others, which callers replace, the difference wraps. */
 SIMD_INLINE f32v fused_log(f32v x) {
-    const int32_t root = INT32_C(0x3f3504f3);
+    const uint32_t root = UINT32_C(0x3f3504f3);
     i32v subnormal = x < 0x1p-126f;
     i32v bits = (i32v)f32_select(subnormal, x * 0x1p23f, x);
-    i32v exponent = (bits - root) >> 23;
-    f32v f = (f32v)(bits - (exponent << 23)) - 1;
+    i32v exponent = (i32v)((u32v)bits - root) >> 23;
+    f32v f = (f32v)((u32v)bits - ((u32v)exponent << 23)) - 1;
     f32v k = i32_to_f32(exponent + (subnormal & -23));
     f32v square = f * f;
     f32v small = f32_fma(f * square, F32_POLY(f, fused_log_over), k * -0x1.05c610p-29f);
