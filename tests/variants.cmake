@@ -27,9 +27,17 @@ set(sanitized ${CMAKE_CURRENT_SOURCE_DIR}/runner/sanitized)
 set(expect_red ${CMAKE_CURRENT_SOURCE_DIR}/planted/expect-red)
 
 # ---- sanitizers ------------------------------------------------------------------------------
+# One variant of cpu_simd, the widest that this machine runs: no emulator runs AVX-512.
+set(sanitized_simd avx2)
+if(EXISTS /proc/cpuinfo)
+    file(READ /proc/cpuinfo cpuinfo)
+    if(cpuinfo MATCHES "avx512dq" AND cpuinfo MATCHES "avx512bw" AND cpuinfo MATCHES "avx512vl")
+        set(sanitized_simd avx512)
+    endif()
+endif()
 tern_variant(asan TARGETS all OPTIONS
     -DCMAKE_BUILD_TYPE=Debug -DCMAKE_C_FLAGS_DEBUG=-O1\ -g1 -DTERN_SANITIZE=address,undefined
-    -DTERN_SIMD_VARIANTS=avx2)
+    -DTERN_SIMD_VARIANTS=${sanitized_simd})
 tern_variant_test(unit-asan asan sanitizer ${sanitized} @V@/logs/unit @V@/bin/tern_unit_plain)
 
 # The count of allocations is printed; `tern_allocations FOLDER 100` by hand fails the whole tutorial's.
@@ -56,7 +64,7 @@ endforeach()
 
 # What runs on several threads; all else under ThreadSanitizer takes ten minutes and more.
 set(tsan_options -DCMAKE_BUILD_TYPE=Debug -DCMAKE_C_FLAGS_DEBUG=-O1\ -g1 -DTERN_SANITIZE=thread
-    -DTERN_EXAMPLES=OFF -DTERN_SIMD_VARIANTS=avx2)
+    -DTERN_EXAMPLES=OFF -DTERN_SIMD_VARIANTS=${sanitized_simd})
 tern_variant(tsan TARGETS tern_unit_threads,tern_planted,plugins OPTIONS ${tsan_options})
 tern_variant_test(unit-tsan tsan sanitizer ${sanitized} @V@/logs/unit @V@/bin/tern_unit_threads
     cpu_simd/two_* cpu_simd_[adirw]*/* cpu_simd_matmul/*threads pool/* kit_scratch/* nn_weights/* registry/*
