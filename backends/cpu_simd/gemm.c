@@ -5,8 +5,9 @@
  *         pack a [m1, k1] and b [k1, n1], block by block            (parallel)
  *         for each block of out, mc by nb:  add the product to it   (parallel, gemm_block.inc)
  *
- * A panel of b, k1 long, stays in the first cache, mc rows of a in the second. Blocks follow from the
- * sizes alone, and k is never shared among threads, so the bits are the same for any number of them.
+ * A panel of b, k1 long, stays in the first cache (with AVX-512 in the second), mc rows of a in the second.
+ * Blocks follow from the sizes alone, and k is never shared among threads, so the bits are the same for any
+ * number of them.
  *
  * Where all rows of a fit the second cache, a panel of b meets them once. Then blocks are whole columns of
  * the part, and each panel is packed on the stack right before it is used, so that it never leaves the
@@ -29,6 +30,9 @@ static _Atomic int64_t first_cache = 32 << 10, second_cache = 256 << 10;
 /* The most that is packed of an operand at once, in elements, and the side of sums that wait apart. */
 #define PACKED (INT64_C(1) << 21)
 #define APART  1024
+/* So many k at once are enough for sums to go through memory seldom. A tile of AVX-512 reads its panel slowly
+ * enough for that to come from the second cache. */
+#define ENOUGH_K (SIMD_BYTES == 64 ? 512 : 128)
 /* Bytes of a panel of b that is packed where it is used. */
 #define NEAR_PANEL (16 << 10)
 /* Multiplications that are worth a thread, and a block's where all threads shall have one. */
@@ -243,8 +247,8 @@ static void run_parts(const tern_kit_call *call, gemm_job *job) {
             }
 }
 
-/* Whether `lines` of b's rows, one of each, stay in the first cache together: rows that are a power of two
- * apart displace one another there. */
+/* Whether `lines` of an operand's rows, one of each, stay in the first cache together: rows that are a power of
+ * two apart displace one another there. */
 static bool lines_fit(int64_t lines, int64_t stride, int64_t size) {
     int64_t apart = stride * size, sets = 4096;
     while (apart % sets != 0 && sets > 64) sets /= 2;
@@ -258,7 +262,8 @@ static void choose_packing(gemm_job *job) {
     const int64_t panel = job->number->panel, size = job->number->size;
     const int64_t k = least(p->k, first_cache / 2 / (panel * size));
     bool down = p->rs_a == 1 && p->cs_a != 0 && p->n <= 4 * panel;
-    bool along = p->cs_a == 1 && p->n <= (p->rs_a * size % 4096 == 0 ? 8 : 16) * panel;
+    bool along = p->cs_a == 1 && lines_fit(TERN_SIMD_ROWS, p->rs_a, size) &&
+                 p->n <= (p->rs_a * size % 4096 == 0 ? 8 : 16) * panel;
     bool few = p->m <= 2 * TERN_SIMD_ROWS;
     bool some = p->m <= 16 * TERN_SIMD_ROWS && lines_fit(k, p->rs_b, size);
     job->packs_a = !(native && (down || along));
@@ -267,7 +272,7 @@ static void choose_packing(gemm_job *job) {
 
 /* How many k are packed, and multiplied, at once. */
 static int64_t k_at_once(int64_t k, const tern_simd_number *number) {
-    int64_t kc = most(128, first_cache / 2 / (number->panel * number->size));
+    int64_t kc = most(ENOUGH_K, first_cache / 2 / (number->panel * number->size));
     return divided(k, divided(k, kc));
 }
 
