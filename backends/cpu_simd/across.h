@@ -8,9 +8,9 @@
 
 /* The greater of the two; b where one is NaN. */
 SIMD_INLINE f32v f32_greater(f32v a, f32v b) {
-#if defined(__AVX512F__)
+#if SIMD_BYTES == 64
     return (f32v)_mm512_max_ps((__m512)a, (__m512)b);
-#elif defined(__AVX2__)
+#elif SIMD_BYTES == 32
     return (f32v)_mm256_max_ps((__m256)a, (__m256)b);
 #elif defined(__x86_64__)
     return (f32v)_mm_max_ps((__m128)a, (__m128)b);
@@ -19,9 +19,9 @@ SIMD_INLINE f32v f32_greater(f32v a, f32v b) {
 #endif
 }
 SIMD_INLINE f64v f64_greater(f64v a, f64v b) {
-#if defined(__AVX512F__)
+#if SIMD_BYTES == 64
     return (f64v)_mm512_max_pd((__m512d)a, (__m512d)b);
-#elif defined(__AVX2__)
+#elif SIMD_BYTES == 32
     return (f64v)_mm256_max_pd((__m256d)a, (__m256d)b);
 #elif defined(__x86_64__)
     return (f64v)_mm_max_pd((__m128d)a, (__m128d)b);

@@ -41,7 +41,7 @@
 #endif
 
 /* The most rows of results that a tile keeps in registers, of which there are 32 or 16. */
-#if defined(__AVX512F__) || defined(__aarch64__)
+#if SIMD_BYTES == 64 || defined(__aarch64__)
 #define ROWS 8
 #else
 #define ROWS 6

@@ -1,6 +1,8 @@
 /*
  * Convolutions of each channel by itself (conv_depthwise.h): which launches, and both types of number.
  */
+/* The three taps of a row are read at three places: of vectors of 64 bytes nearly each would cross two lines. */
+#define SIMD_MOST 32
 #include "conv_depthwise.h"
 
 /* Rows of results that share what is read: their sums and nine taps fit 16 registers. */

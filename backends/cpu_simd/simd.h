@@ -27,7 +27,11 @@
 #pragma GCC diagnostic ignored "-Wsign-conversion"
 #endif
 
-#if defined(__AVX512F__)
+/* A file for which 64 bytes are too many defines SIMD_MOST as 32 before it includes this. */
+#if !defined(SIMD_MOST)
+#define SIMD_MOST 64
+#endif
+#if defined(__AVX512F__) && SIMD_MOST >= 64
 #define SIMD_BYTES 64
 #elif defined(__AVX2__)
 #define SIMD_BYTES 32
@@ -103,7 +107,7 @@ SIMD_INLINE void i64_store(void *to, i64v x) {
 /* The first n lanes, 0 <= n <= lanes; the others read as zero and are not written. What more lanes would do
  * differs between the instruction sets, so a build with assertions refuses it on all of them. */
 #define SIMD_PART(n, lanes) assert((n) >= 0 && (n) <= (lanes))
-#if defined(__AVX512F__)
+#if SIMD_BYTES == 64
 SIMD_INLINE f32v f32_load_some(const void *from, int64_t n) {
     SIMD_PART(n, F32_LANES);
     return (f32v)_mm512_maskz_loadu_ps((__mmask16)((UINT32_C(1) << n) - 1), from);
@@ -120,7 +124,7 @@ SIMD_INLINE void f64_store_some(void *to, f64v x, int64_t n) {
     SIMD_PART(n, F64_LANES);
     _mm512_mask_storeu_pd(to, (__mmask8)((UINT32_C(1) << n) - 1), (__m512d)x);
 }
-#elif defined(__AVX2__)
+#elif SIMD_BYTES == 32
 SIMD_INLINE f32v f32_load_some(const void *from, int64_t n) {
     SIMD_PART(n, F32_LANES);
     const i32v lane = {0, 1, 2, 3, 4, 5, 6, 7};
@@ -256,7 +260,7 @@ SIMD_INLINE f32half f32_of_f64(f64v x) {
  * f32_min, f32_max: the lesser and the greater; where one is NaN, the second (NEON: NaN).
  */
 
-#if defined(__AVX512F__)
+#if SIMD_BYTES == 64
 #define SIMD_HAS_FMA 1
 SIMD_INLINE f32v f32_fma(f32v a, f32v b, f32v c) {
     return (f32v)_mm512_fmadd_ps((__m512)a, (__m512)b, (__m512)c);
@@ -300,7 +304,7 @@ SIMD_INLINE f32v f32_max(f32v x, f32v y) {
 }
 #define F32_ROUND(x, mode) (f32v) _mm512_roundscale_ps((__m512)(x), mode)
 #define F64_ROUND(x, mode) (f64v) _mm512_roundscale_pd((__m512d)(x), mode)
-#elif defined(__AVX2__)
+#elif SIMD_BYTES == 32
 #define SIMD_HAS_FMA       1
 SIMD_INLINE f32v f32_fma(f32v a, f32v b, f32v c) {
     return (f32v)_mm256_fmadd_ps((__m256)a, (__m256)b, (__m256)c);
@@ -539,14 +543,14 @@ SIMD_INLINE u16v bf16_of_f32(f32v x) {
     return __builtin_convertvector(chosen >> 16, u16v);
 }
 
-#if defined(__AVX512F__)
+#if SIMD_BYTES == 64
 SIMD_INLINE f32v f32_of_f16(u16v x) {
     return (f32v)_mm512_cvtph_ps((__m256i)x);
 }
 SIMD_INLINE u16v f16_of_f32(f32v x) {
     return (u16v)_mm512_cvtps_ph((__m512)x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
 }
-#elif defined(__AVX2__)
+#elif SIMD_BYTES == 32
 SIMD_INLINE f32v f32_of_f16(u16v x) {
     return (f32v)_mm256_cvtph_ps((__m128i)x);
 }

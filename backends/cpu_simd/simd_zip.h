@@ -11,11 +11,11 @@
 
 #include "simd.h"
 
-#if defined(__AVX512F__)
+#if SIMD_BYTES == 64
 typedef __m512i zip_bits;
 #define ZIP_LOW(bits)  _mm512_unpacklo_epi##bits
 #define ZIP_HIGH(bits) _mm512_unpackhi_epi##bits
-#elif defined(__AVX2__)
+#elif SIMD_BYTES == 32
 typedef __m256i zip_bits;
 #define ZIP_LOW(bits)  _mm256_unpacklo_epi##bits
 #define ZIP_HIGH(bits) _mm256_unpackhi_epi##bits
@@ -80,12 +80,12 @@ SIMD_INLINE i32v zip_high_8(i32v a, i32v b) {
 
 /* 16 bytes each of SIMD_BYTES / 16 places that lie `step` bytes apart. */
 SIMD_INLINE i32v simd_load_pieces(const char *from, int64_t step) {
-#if defined(__AVX512F__)
+#if SIMD_BYTES == 64
     __m512i x = _mm512_castsi128_si512(_mm_loadu_si128((const void *)from));
     x = _mm512_inserti32x4(x, _mm_loadu_si128((const void *)(from + step)), 1);
     x = _mm512_inserti32x4(x, _mm_loadu_si128((const void *)(from + 2 * step)), 2);
     return (i32v)_mm512_inserti32x4(x, _mm_loadu_si128((const void *)(from + 3 * step)), 3);
-#elif defined(__AVX2__)
+#elif SIMD_BYTES == 32
     __m256i x = _mm256_castsi128_si256(_mm_loadu_si128((const void *)from));
     return (i32v)_mm256_inserti128_si256(x, _mm_loadu_si128((const void *)(from + step)), 1);
 #else
@@ -96,12 +96,12 @@ SIMD_INLINE i32v simd_load_pieces(const char *from, int64_t step) {
 
 /* The reverse: each 16 bytes of a vector to a place of their own. */
 SIMD_INLINE void simd_store_pieces(char *to, int64_t step, i32v x) {
-#if defined(__AVX512F__)
+#if SIMD_BYTES == 64
     _mm_storeu_si128((void *)to, _mm512_castsi512_si128((__m512i)x));
     _mm_storeu_si128((void *)(to + step), _mm512_extracti32x4_epi32((__m512i)x, 1));
     _mm_storeu_si128((void *)(to + 2 * step), _mm512_extracti32x4_epi32((__m512i)x, 2));
     _mm_storeu_si128((void *)(to + 3 * step), _mm512_extracti32x4_epi32((__m512i)x, 3));
-#elif defined(__AVX2__)
+#elif SIMD_BYTES == 32
     _mm_storeu_si128((void *)to, _mm256_castsi256_si128((__m256i)x));
     _mm_storeu_si128((void *)(to + step), _mm256_extracti128_si256((__m256i)x, 1));
 #else
@@ -121,9 +121,9 @@ SIMD_INLINE void simd_store_halves(char *to, int64_t half, int64_t step, i32v x)
 /* A store to an address that is a multiple of SIMD_BYTES, which need not stay in a cache; simd_settle
  * comes behind the last of them. */
 SIMD_INLINE void simd_stream(void *to, i32v x) {
-#if defined(__AVX512F__)
+#if SIMD_BYTES == 64
     _mm512_stream_si512(to, (__m512i)x);
-#elif defined(__AVX2__)
+#elif SIMD_BYTES == 32
     _mm256_stream_si256(to, (__m256i)x);
 #elif defined(__x86_64__)
     _mm_stream_si128(to, (__m128i)x);
