@@ -213,6 +213,7 @@ typedef struct batch_arguments {
     tern_tensor *weight, *bias, *running_mean, *running_var;
     bool training;
     double momentum, eps;
+    tern_tensor *batches; /* the running statistics are means over so many; NULL: by momentum */
 } batch_arguments;
 
 static bool batch_fits(tern_opcall *call, const tern_tensor *x, const batch_arguments *a) {
@@ -251,8 +252,8 @@ static bool with_own(tern_opcall *call, const batch_arguments *a, tern_shape dim
     double n = (double)BODY(x)->numel / (double)BODY(out->mean)->numel;
     if (mean && !of_batch) mean = tern_mean_dims(mean, TERN_SHAPE(0), true);
     if (var && !of_batch) var = tern_mean_dims(var, TERN_SHAPE(0), true);
-    tern_update_running(call, a->running_mean, mean, a->running_var, var, a->momentum,
-                        n / (n - 1.0));
+    const tern_running_by moves = {a->momentum, a->batches, n / (n - 1.0)};
+    tern_update_running(call, a->running_mean, mean, a->running_var, var, &moves);
     return call->ctx->status == TERN_OK;
 }
 
@@ -271,29 +272,58 @@ static bool batch_norm_of(tern_opcall *call, const batch_arguments *a, tern_norm
     return a->training ? with_own(call, a, channel_dims(x), out) : with_given(call, a, out);
 }
 
-/* batch_norm(input, running_mean, running_var, weight, bias, training, momentum, eps) */
-tern_value tern_op_batch_norm(tern_opcall *call) {
-    batch_arguments a = {tern_arg_tensor(call, 3),      tern_arg_tensor(call, 4),
-                         tern_arg_tensor(call, 1),      tern_arg_tensor(call, 2),
-                         tern_arg_bool(call, 5, false), tern_arg_double(call, 6, 0.1),
-                         tern_arg_double(call, 7, 1e-5)};
+static tern_value batch_norm_result(tern_opcall *call, const batch_arguments *a) {
     tern_normalised n;
     tern_tensor *x = tern_arg_tensor(call, 0);
     if (BODY(x)->numel == 0) return tern_result(call, tern_clone(x));
-    if (a.training && BODY(x)->rank >= 2 && BODY(x)->shape[1] &&
+    if (a->training && BODY(x)->rank >= 2 && BODY(x)->shape[1] &&
         BODY(x)->numel / BODY(x)->shape[1] == 1)
         return tern_call_fail(call, TERN_ERR_ARGUMENT,
                               "Expected more than 1 value per channel when training");
-    return batch_norm_of(call, &a, &n) ? tern_tensor_value(n.out) : tern_none();
+    return batch_norm_of(call, a, &n) ? tern_tensor_value(n.out) : tern_none();
+}
+
+/* batch_norm(input, running_mean, running_var, weight, bias, training, momentum, eps) */
+tern_value tern_op_batch_norm(tern_opcall *call) {
+    const batch_arguments a = {
+        .weight = tern_arg_tensor(call, 3),
+        .bias = tern_arg_tensor(call, 4),
+        .running_mean = tern_arg_tensor(call, 1),
+        .running_var = tern_arg_tensor(call, 2),
+        .training = tern_arg_bool(call, 5, false),
+        .momentum = tern_arg_double(call, 6, 0.1),
+        .eps = tern_arg_double(call, 7, 1e-5),
+    };
+    return batch_norm_result(call, &a);
+}
+
+/* _batch_norm_averaged(input, running_mean, running_var, weight, bias, num_batches_tracked, eps): in training,
+ * and the running statistics are means over all batches, of which the count is of this one, too. */
+tern_value tern_op__batch_norm_averaged(tern_opcall *call) {
+    const batch_arguments a = {
+        .weight = tern_arg_tensor(call, 3),
+        .bias = tern_arg_tensor(call, 4),
+        .running_mean = tern_arg_tensor(call, 1),
+        .running_var = tern_arg_tensor(call, 2),
+        .training = true,
+        .eps = tern_arg_double(call, 6, 1e-5),
+        .batches = tern_arg_tensor(call, 5),
+    };
+    return batch_norm_result(call, &a);
 }
 
 /* native_batch_norm(input, weight, bias, running_mean, running_var, training, momentum, eps): with
  * the batch's mean and 1 / sqrt(var + eps); in evaluation these are empty. */
 tern_value tern_op_native_batch_norm(tern_opcall *call) {
-    batch_arguments a = {tern_arg_tensor(call, 1),      tern_arg_tensor(call, 2),
-                         tern_arg_tensor(call, 3),      tern_arg_tensor(call, 4),
-                         tern_arg_bool(call, 5, false), tern_arg_double(call, 6, 0.1),
-                         tern_arg_double(call, 7, 1e-5)};
+    const batch_arguments a = {
+        .weight = tern_arg_tensor(call, 1),
+        .bias = tern_arg_tensor(call, 2),
+        .running_mean = tern_arg_tensor(call, 3),
+        .running_var = tern_arg_tensor(call, 4),
+        .training = tern_arg_bool(call, 5, false),
+        .momentum = tern_arg_double(call, 6, 0.1),
+        .eps = tern_arg_double(call, 7, 1e-5),
+    };
     tern_normalised n;
     if (!batch_norm_of(call, &a, &n)) return tern_none();
     tern_tensor *all[3] = {tern_to_dtype(n.out, BODY(tern_arg_tensor(call, 0))->dtype)};
@@ -312,10 +342,15 @@ tern_value tern_op_native_batch_norm(tern_opcall *call) {
 tern_value tern_op_instance_norm(tern_opcall *call) {
     char size[TERN_SHAPE_TEXT];
     tern_tensor *x = tern_arg_tensor(call, 0);
-    batch_arguments a = {tern_arg_tensor(call, 3),      tern_arg_tensor(call, 4),
-                         tern_arg_tensor(call, 1),      tern_arg_tensor(call, 2),
-                         tern_arg_bool(call, 5, true),  tern_arg_double(call, 6, 0.1),
-                         tern_arg_double(call, 7, 1e-5)};
+    const batch_arguments a = {
+        .weight = tern_arg_tensor(call, 3),
+        .bias = tern_arg_tensor(call, 4),
+        .running_mean = tern_arg_tensor(call, 1),
+        .running_var = tern_arg_tensor(call, 2),
+        .training = tern_arg_bool(call, 5, true),
+        .momentum = tern_arg_double(call, 6, 0.1),
+        .eps = tern_arg_double(call, 7, 1e-5),
+    };
     if (!batch_fits(call, x, &a)) return tern_none();
     if (a.training && spatial_elements(x) == 1)
         return tern_call_fail(call, TERN_ERR_ARGUMENT,

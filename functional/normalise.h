@@ -29,13 +29,20 @@ typedef struct tern_normalised {
 bool tern_normalise(tern_opcall *call, tern_tensor *x, const tern_norm_by *by,
                     tern_normalised *out);
 
+/* How running statistics move: by `momentum`, or, where there is a count of batches with this one among them, by
+ * 1 / batches, so that they are means over all. The device divides: nothing is read back. */
+typedef struct tern_running_by {
+    double momentum;
+    tern_tensor *batches; /* rank 0; NULL: by momentum */
+    double correction;    /* of the fresh variance, which is biased */
+} tern_running_by;
+
 /*
- * running = (1 - momentum) running + momentum fresh for the mean and, with `correction` times the fresh
+ * running = (1 - momentum) running + momentum fresh for the mean and, with the correction times the fresh
  * one, for the variance, in place, without history, in one launch. Either running tensor may be NULL.
  * The fresh ones have as many elements.
  */
 void tern_update_running(tern_opcall *call, tern_tensor *running_mean, tern_tensor *mean,
-                         tern_tensor *running_var, tern_tensor *var, double momentum,
-                         double correction);
+                         tern_tensor *running_var, tern_tensor *var, const tern_running_by *by);
 
 #endif

@@ -71,10 +71,31 @@ static tern_tensor *number(tern_opcall *call, tern_dtype compute, double value) 
     return tern_tensor_number(call->lane, compute, value, 0);
 }
 
+/* (n - 1) / n in float32 is 1 - 1 / n in float64, rounded, for every count that float32 holds. */
+static const char *mean_formula(bool counts) {
+    return counts ? "r * ((n - 1) / n) + f * (1 / n)" : "r * k + f * m";
+}
+
+static const char *var_formula(bool counts) {
+    return counts ? "s * ((n - 1) / n) + v * c * (1 / n)" : "s * k + v * c * m";
+}
+
+/* How far the statistics move, in each formula's words: a momentum, which may change from batch to batch, is an
+ * operand, and so is a count. */
+static void add_momentum(tern_opcall *call, update *u, tern_dtype compute,
+                         const tern_running_by *by) {
+    if (by->batches) {
+        add_input(u, "n", tern_to_dtype(by->batches, compute));
+        return;
+    }
+    add_input(u, "k", number(call, compute, 1.0 - by->momentum));
+    add_input(u, "m", number(call, compute, by->momentum));
+}
+
 void tern_update_running(tern_opcall *call, tern_tensor *running_mean, tern_tensor *mean,
-                         tern_tensor *running_var, tern_tensor *var, double momentum,
-                         double correction) {
+                         tern_tensor *running_var, tern_tensor *var, const tern_running_by *by) {
     update u;
+    bool counts = by->batches != NULL;
     tern_scope quiet = tern_scope_begin(call->ctx, TERN_NO_GRAD);
     tern_tensor *any = running_mean ? running_mean : running_var;
     tern_tensor *fresh = running_mean ? mean : var;
@@ -88,11 +109,10 @@ void tern_update_running(tern_opcall *call, tern_tensor *running_mean, tern_tens
         if (running_mean) add_input(&u, "f", tern_reshape(mean, shape));
         if (running_var) add_input(&u, "s", running_var);
         if (running_var) add_input(&u, "v", tern_reshape(var, shape));
-        add_input(&u, "k", number(call, compute, 1.0 - momentum));
-        add_input(&u, "m", number(call, compute, momentum));
-        if (running_var) add_input(&u, "c", number(call, compute, correction));
-        if (running_mean) add_result(call->ctx, &u, "r * k + f * m", running_mean);
-        if (running_var) add_result(call->ctx, &u, "s * k + v * c * m", running_var);
+        add_momentum(call, &u, compute, by);
+        if (running_var) add_input(&u, "c", number(call, compute, by->correction));
+        if (running_mean) add_result(call->ctx, &u, mean_formula(counts), running_mean);
+        if (running_var) add_result(call->ctx, &u, var_formula(counts), running_var);
         if (call->ctx->status == TERN_OK) run(call, &u, compute);
     }
     tern_scope_end(quiet);

@@ -30,7 +30,7 @@
  * waits for the device to do so, and ends the run there with its error.
  *
  * WHAT CANNOT BE CAPTURED. A body that reads a value (tern_item, tern_to_host, operations whose shape depends
- * on values, a BatchNorm without momentum), takes data from the host, uses more than one device, makes optimizer state (run one step before
+ * on values), takes data from the host, uses more than one device, makes optimizer state (run one step before
  * capturing), adds to a .grad that did not exist before, or computes a gradient of a gradient into .grad.
  * tern_capture_refusal tells the reason while the body is running; it runs on as usual.
  */

@@ -67,35 +67,33 @@ static bool check_rank(tern_module *self, const tern_tensor *input, int least, i
     return false;
 }
 
+/* `moves_by` is the momentum, a number, or the count of batches where statistics are means over all of them. */
 static tern_tensor *normalise(tern_module *self, const char *operation, tern_tensor *input,
-                              bool of_batch, double momentum) {
+                              bool of_batch, tern_value moves_by) {
     const norm *m = (norm *)self;
     bool keeps = !self->inner->training || m->track_running_stats;
-    tern_value args[] = {tern_tensor_value(input),
-                         tern_tensor_value(keeps ? m->running_mean : NULL),
-                         tern_tensor_value(keeps ? m->running_var : NULL),
-                         tern_tensor_value(m->weight),
-                         tern_tensor_value(m->bias),
-                         tern_bool(of_batch),
-                         tern_float(momentum),
-                         tern_float(m->eps)};
-    return tern_layer_tensor(self, tern_module_operation(self, operation, args, 8, tern_none()));
+    tern_value args[8] = {tern_tensor_value(input),
+                          tern_tensor_value(keeps ? m->running_mean : NULL),
+                          tern_tensor_value(keeps ? m->running_var : NULL),
+                          tern_tensor_value(m->weight), tern_tensor_value(m->bias)};
+    int n = 5;
+    if (moves_by.kind != TERN_VALUE_TENSOR) args[n++] = tern_bool(of_batch);
+    args[n++] = moves_by;
+    args[n++] = tern_float(m->eps);
+    return tern_layer_tensor(self, tern_module_operation(self, operation, args, n, tern_none()));
+}
+
+static tern_value momentum_of(const norm *m) {
+    return tern_float(m->momentum.has ? m->momentum.value : 0.0);
 }
 
 /* ---- batch: statistics over all but the channels --------------------------------------------- */
 
-/* Counts a batch of training; what the running statistics move by: momentum, or 1 / batches. */
-static double count_batch(tern_module *self) {
-    norm *m = (norm *)self;
-    tern_ctx *ctx = tern_module_context(self);
-    if (self->inner->training && m->num_batches_tracked) {
-        tern_scope scope = tern_scope_begin(ctx, TERN_NO_GRAD);
-        tern_value args[] = {tern_tensor_value(m->num_batches_tracked), tern_int(1)};
-        tern_module_operation(self, "add_", args, 2, tern_none());
-        tern_scope_end(scope);
-        if (!m->momentum.has) return 1.0 / tern_item(m->num_batches_tracked);
-    }
-    return m->momentum.has ? m->momentum.value : 0.0;
+static void count_batch(tern_module *self) {
+    tern_scope scope = tern_scope_begin(tern_module_context(self), TERN_NO_GRAD);
+    tern_value args[] = {tern_tensor_value(((norm *)self)->num_batches_tracked), tern_int(1)};
+    tern_module_operation(self, "add_", args, 2, tern_none());
+    tern_scope_end(scope);
 }
 
 static tern_tensor *batch_forward(tern_module *self, tern_tensor *input) {
@@ -103,9 +101,13 @@ static tern_tensor *batch_forward(tern_module *self, tern_tensor *input) {
     int spatial = tern_layer_spatial(self);
     if (!check_rank(self, input, spatial == 1 ? 2 : spatial + 2, spatial + 2))
         return tern_nil(tern_module_context(self));
-    double momentum = count_batch(self);
+    bool counts = self->inner->training && m->num_batches_tracked;
+    if (counts) count_batch(self);
+    if (counts && !m->momentum.has)
+        return normalise(self, "_batch_norm_averaged", input, true,
+                         tern_tensor_value(m->num_batches_tracked));
     return normalise(self, "nn.functional.batch_norm", input,
-                     self->inner->training || !m->running_mean, momentum);
+                     self->inner->training || !m->running_mean, momentum_of(m));
 }
 
 #define BATCH_NORM(name)                                                                           \
@@ -134,8 +136,8 @@ static tern_tensor *instance_forward(tern_module *self, tern_tensor *input) {
     bool single = tern_rank(input) == spatial + 1;
     bool of_input = self->inner->training || !m->track_running_stats;
     tern_tensor *batch = single ? tern_unsqueeze(input, 0) : input;
-    tern_tensor *out = normalise(self, "nn.functional.instance_norm", batch, of_input,
-                                 m->momentum.has ? m->momentum.value : 0.0);
+    tern_tensor *out =
+        normalise(self, "nn.functional.instance_norm", batch, of_input, momentum_of(m));
     return single ? tern_squeeze(out, 0) : out;
 }
 
