@@ -11,7 +11,7 @@
 
 #include "exp_below.h"
 #include "gemm.h"
-#include "numerics/elementary.h"
+#include "vmath.h"
 
 enum { QUERIES = TERN_SIMD_QUERIES, KEYS = TERN_SIMD_KEYS };
 
@@ -23,7 +23,8 @@ typedef struct job {
 /* Of a head: packed keys and values, and of the block at hand all else. */
 typedef struct scratch {
     float *keys, *values, *queries, *scores, *out;
-    float max[QUERIES], sum[QUERIES];
+    /* of each query: the greatest score, the one before this block of keys, the sum, the block's share of it */
+    float max[QUERIES], before[QUERIES], sum[QUERIES], share[QUERIES];
 } scratch;
 
 static float *take(const tern_simd_attention *a, scratch *s) {
@@ -39,28 +40,35 @@ static float *take(const tern_simd_attention *a, scratch *s) {
     return memory;
 }
 
-/* Scores of a query become exponentials below the greatest score so far; returns what the sums before them
- * are to be multiplied with. */
-static float weigh(float *scores, int64_t width, float *max, float *sum) {
+/* The scores of a query, of which it may see `seen`, become exponentials below the greatest score so far, and 0
+ * behind them; returns their sum. */
+static float weigh(float *scores, int64_t seen, int64_t width, float *max) {
     f32v most = f32_set(*max), total = {0};
-    for (int64_t j = 0; j < width; j += F32_LANES) most = f32_greater(f32_load(scores + j), most);
-    float before = *max, now = f32_across_greater(most);
-    if (now == -INFINITY) {
-        for (int64_t j = 0; j < width; j++) scores[j] = 0;
-        return 1;
-    }
+    for (int64_t j = 0; j < seen; j += F32_LANES) most = f32_greater(f32_load(scores + j), most);
+    float now = f32_across_greater(most);
+    if (now == -INFINITY) seen = 0;
     /* hidden keys have -inf and get 0, even where the greatest score is infinite */
-    for (int64_t j = 0; j < width; j += F32_LANES) {
+    for (int64_t j = 0; j < seen; j += F32_LANES) {
         f32v x = f32_load(scores + j), hidden = f32_set(-INFINITY);
         f32v weight = f32_exp_below(x - now) * (1 / F32_BELOW_SCALE);
         weight = f32_select(x == hidden, f32_set(0), weight);
         total += weight;
         f32_store(scores + j, weight);
     }
-    float factor = before == now ? 1 : (float)tern_num_exp((double)before - (double)now);
-    *sum = *sum * factor + f32_across_sum(total);
+    for (int64_t j = seen; j < width; j += F32_LANES) f32_store(scores + j, f32_set(0));
     *max = now;
-    return factor;
+    return f32_across_sum(total);
+}
+
+/* What was summed below a smaller maximum is made smaller: `before` becomes the factor of each query. */
+static void settle(scratch *s, int64_t rows) {
+    for (int64_t row = 0; row < rows; row += F32_LANES) {
+        f32v before = f32_load(s->before + row), now = f32_load(s->max + row);
+        f32v factor = f32_exp_below(before - now) * (1 / F32_BELOW_SCALE);
+        factor = f32_select(before == now, f32_set(1), factor); /* both may be infinite */
+        f32_store(s->before + row, factor);
+        f32_store(s->sum + row, f32_fma(f32_load(s->sum + row), factor, f32_load(s->share + row)));
+    }
 }
 
 static void rescale(float *row, int64_t n, float factor) {
@@ -69,32 +77,38 @@ static void rescale(float *row, int64_t n, float factor) {
 
 /* The queries of a block meet the keys of one. */
 static void meet(const tern_simd_attention *a, const tern_simd_block *block, scratch *s) {
-    int64_t whole = (block->keys + F32_LANES - 1) / F32_LANES * F32_LANES;
+    int64_t width = tern_simd_whole(block->keys);
     bool first = block->j == 0;
     tern_simd_scores(a, block, s->queries, s->keys, s->scores);
+    memcpy(s->before, s->max, sizeof s->before);
     for (int64_t row = 0; row < block->rows; row++) {
-        float factor = weigh(s->scores + row * KEYS, whole, &s->max[row], &s->sum[row]);
-        if (!first && factor != 1) rescale(s->out + row * a->f, a->f, factor);
+        int64_t seen = tern_simd_whole(tern_simd_visible(a, block, row));
+        s->share[row] = weigh(s->scores + row * KEYS, seen, width, &s->max[row]);
     }
+    settle(s, block->rows);
+    for (int64_t row = 0; row < block->rows && !first; row++)
+        if (s->before[row] != 1) rescale(s->out + row * a->f, a->f, s->before[row]);
     const tern_simd_sink sink = {s->out, first ? NULL : s->out, a->f, a->f, 1, 1, 1};
     tern_simd_block_f32(block->rows, a->f, block->keys, s->scores, KEYS, 1,
                         s->values + block->j * TERN_SIMD_PANEL_F32, TERN_SIMD_PANEL_F32 * a->s,
                         TERN_SIMD_PANEL_F32, &sink);
 }
 
-/* The sums become the results of the block's queries. */
-static void finish(const tern_simd_attention *a, const tern_simd_block *block, const scratch *s) {
+/* The sums become the results of the block's queries; of one that sees nothing they are 0. */
+static void finish(const tern_simd_attention *a, const tern_simd_block *block, scratch *s) {
     const tern_kit_tensor *out = &a->call->outputs[0], *lse = &a->call->outputs[1];
+    float *to = (float *)(void *)tern_simd_head(out, block->batch, block->head);
+    float *log_sum = (float *)(void *)tern_simd_head(lse, block->batch, block->head);
+    for (int64_t row = 0; row < block->rows; row += F32_LANES) {
+        f32v max = f32_load(s->max + row), value = max + f32_log(f32_load(s->sum + row));
+        f32_store(s->share + row, f32_select(max == f32_set(-INFINITY), f32_set(0), value));
+    }
     for (int64_t row = 0; row < block->rows; row++) {
         int64_t i = block->i + row;
         bool gives = s->max[row] != -INFINITY;
-        float *to = (float *)(void *)tern_simd_head(out, block->batch, block->head);
-        float *log_sum = (float *)(void *)tern_simd_head(lse, block->batch, block->head);
-        float sum = s->sum[row];
-        to += i * out->strides[2];
-        for (int64_t k = 0; k < a->f; k++) to[k] = gives ? s->out[row * a->f + k] / sum : 0;
-        log_sum[i * lse->strides[2]] =
-            gives ? (float)((double)s->max[row] + tern_num_log((double)sum)) : 0;
+        float *own = to + i * out->strides[2], sum = gives ? s->sum[row] : 1;
+        for (int64_t k = 0; k < a->f; k++) own[k] = gives ? s->out[row * a->f + k] / sum : 0;
+        log_sum[i * lse->strides[2]] = s->share[row];
     }
 }
 
@@ -102,12 +116,13 @@ static void attend(const tern_simd_attention *a, int64_t batch, int64_t head, sc
     const tern_kit_tensor *q = a->q;
     tern_simd_pack_head(a->k, batch, head / a->shared, false, s->keys);
     tern_simd_pack_head(a->v, batch, head / a->shared, true, s->values);
-    for (int64_t i = 0; i < a->l; i += QUERIES) {
-        tern_simd_block block = {batch, head, i, a->l - i < QUERIES ? a->l - i : QUERIES, 0, 0};
+    int64_t most = tern_simd_block_queries(a);
+    for (int64_t i = 0; i < a->l; i += most) {
+        tern_simd_block block = {batch, head, i, a->l - i < most ? a->l - i : most, 0, 0};
         const char *from =
             tern_simd_head(q, batch, head) + i * q->strides[2] * (int64_t)sizeof(float);
         tern_simd_pack_rows_f32(block.rows, a->e, from, q->strides[2], q->strides[3], s->queries);
-        for (int64_t row = 0; row < block.rows; row++) s->max[row] = -INFINITY, s->sum[row] = 0;
+        for (int64_t row = 0; row < QUERIES; row++) s->max[row] = -INFINITY, s->sum[row] = 0;
         int64_t end = tern_simd_last_key(a, i, block.rows);
         for (; block.j < end; block.j += KEYS) {
             block.keys = end - block.j < KEYS ? end - block.j : KEYS;

@@ -12,8 +12,8 @@
 #include "simd.h"
 
 enum {
-    TERN_SIMD_QUERIES = 60, /* of a block; the scores of one lie in the second-level cache */
-    TERN_SIMD_KEYS = 256    /* a multiple of every panel */
+    TERN_SIMD_QUERIES = 64, /* the most of a block, a multiple of every vector */
+    TERN_SIMD_KEYS = 256    /* of a block; a multiple of every panel */
 };
 
 /* A launch. Rows of q are l, those of k and v are s. */
@@ -43,6 +43,19 @@ typedef struct tern_simd_block {
     int64_t batch, head, i, rows, j, keys;
 } tern_simd_block;
 
+/* How many queries the blocks of a head have, but for the last one: nearly as many in each. 60 are whole tiles of
+ * most instruction sets, and their scores lie in the second-level cache. Of a short sequence whose order hides keys
+ * a smaller block computes less of what is hidden. */
+static inline int64_t tern_simd_block_queries(const tern_simd_attention *a) {
+    int64_t most = a->causal && a->l <= 256 ? 32 : 60, blocks = (a->l + most - 1) / most;
+    return (a->l + blocks - 1) / blocks;
+}
+
+/* The block's length in whole vectors. */
+static inline int64_t tern_simd_whole(int64_t keys) {
+    return (keys + F32_LANES - 1) / F32_LANES * F32_LANES;
+}
+
 /* How many keys of the block query `row` of it may see before the mask, the first ones. */
 static inline int64_t tern_simd_visible(const tern_simd_attention *a, const tern_simd_block *block,
                                         int64_t row) {
@@ -57,8 +70,9 @@ static inline int64_t tern_simd_last_key(const tern_simd_attention *a, int64_t i
 }
 
 /*
- * scores [rows, TERN_SIMD_KEYS] = scale q k^T + mask, -inf where a key is hidden and behind the last key up to
- * a whole vector. `queries` are the block's, packed as rows; `keys` those of the head, packed as columns.
+ * scores [rows, TERN_SIMD_KEYS] = scale q k^T + mask for the keys that each query may see, in whole vectors: -inf
+ * where one is hidden. What is behind them, up to the block's last vector, is of no meaning. `queries` are the
+ * block's, packed as rows; `keys` those of the head, packed as columns.
  */
 void tern_simd_scores(const tern_simd_attention *a, const tern_simd_block *block,
                       const float *queries, const float *keys, float *scores);

@@ -74,12 +74,13 @@ static void apply_mask(const tern_simd_attention *a, const tern_simd_block *bloc
 void tern_simd_scores(const tern_simd_attention *a, const tern_simd_block *block,
                       const float *queries, const float *keys, float *scores) {
     const tern_simd_sink sink = {scores, NULL, TERN_SIMD_KEYS, 0, 0, (double)a->scale, 0};
-    int64_t whole = (block->keys + F32_LANES - 1) / F32_LANES * F32_LANES;
-    tern_simd_block_f32(block->rows, block->keys, a->e, queries, 0, 0, keys + block->j * a->e,
-                        TERN_SIMD_PANEL_F32 * a->e, TERN_SIMD_PANEL_F32, &sink);
+    tern_simd_block_f32(block->rows, tern_simd_whole(block->keys), a->e, queries, 0, 0,
+                        keys + block->j * a->e, TERN_SIMD_PANEL_F32 * a->e, TERN_SIMD_PANEL_F32,
+                        &sink);
     for (int64_t row = 0; row < block->rows; row++) {
         float *own = scores + row * TERN_SIMD_KEYS;
+        int64_t visible = tern_simd_visible(a, block, row);
         if (a->mask) apply_mask(a, block, row, own);
-        for (int64_t j = tern_simd_visible(a, block, row); j < whole; j++) own[j] = -INFINITY;
+        for (int64_t j = visible; j < tern_simd_whole(visible); j++) own[j] = -INFINITY;
     }
 }

@@ -78,11 +78,11 @@ static void read_rows(const job *j, int64_t batch, int64_t head, scratch *s) {
     }
 }
 
-/* Scores of a query become weights; `products`, g v^T, become ds. A hidden key has no part in either, and a
- * query that sees no number (its lse is 0 then) gives nothing. */
-static void weigh(float *scores, float *products, int64_t width, float lse, float d) {
+/* Scores of a query, of which it may see `seen`, become weights; `products`, g v^T, become ds. A hidden key has no
+ * part in either, and a query that sees no number (its lse is 0 then) gives nothing. */
+static void weigh(float *scores, float *products, int64_t seen, int64_t width, float lse, float d) {
     const f32v zero = {0};
-    for (int64_t j = 0; j < width; j += F32_LANES) {
+    for (int64_t j = 0; j < seen; j += F32_LANES) {
         f32v x = f32_load(scores + j);
         i32v out = x == f32_set(-INFINITY);
         if (lse == 0) out |= x != x;
@@ -91,6 +91,10 @@ static void weigh(float *scores, float *products, int64_t width, float lse, floa
         f32v slope = f32_select(out, zero, p * (f32_load(products + j) - d));
         f32_store(scores + j, p);
         f32_store(products + j, slope);
+    }
+    for (int64_t j = seen; j < width; j += F32_LANES) {
+        f32_store(scores + j, zero);
+        f32_store(products + j, zero);
     }
 }
 
@@ -108,17 +112,16 @@ static void add_across(const tern_simd_block *block, const float *x, const float
 /* What a block of queries and one of keys give each other. */
 static void meet(const job *j, const tern_simd_block *block, const scratch *s) {
     const tern_simd_attention *a = j->a;
-    int64_t whole = (block->keys + F32_LANES - 1) / F32_LANES * F32_LANES;
+    int64_t width = tern_simd_whole(block->keys);
     int64_t group = block->head / a->shared;
     const tern_simd_sink products = {s->slopes, NULL, KEYS, 0, 0, 1, 0};
     tern_simd_scores(a, block, s->queries, s->keys_by_rows, s->weights);
-    tern_simd_block_f32(block->rows, block->keys, a->f, s->grads, 0, 0,
+    tern_simd_block_f32(block->rows, width, a->f, s->grads, 0, 0,
                         s->values_by_rows + block->j * a->f, PANEL * a->f, PANEL, &products);
-    for (int64_t row = 0; row < block->rows; row++) {
-        float *slopes = s->slopes + row * KEYS;
-        for (int64_t k = block->keys; k < whole; k++) slopes[k] = 0;
-        weigh(s->weights + row * KEYS, slopes, whole, s->lse[block->i + row], s->d[block->i + row]);
-    }
+    for (int64_t row = 0; row < block->rows; row++)
+        weigh(s->weights + row * KEYS, s->slopes + row * KEYS,
+              tern_simd_whole(tern_simd_visible(a, block, row)), width, s->lse[block->i + row],
+              s->d[block->i + row]);
     float *dq = row_of(j->dq, block->batch, block->head, block->i);
     const tern_simd_sink queries = {
         dq, dq, j->dq->strides[2], j->dq->strides[2], 1, (double)a->scale, 1};
@@ -143,8 +146,9 @@ static void go_back(const job *j, int64_t batch, int64_t head, scratch *s) {
     read_rows(j, batch, head, s);
     tern_simd_pack_head(a->q, batch, head, true, s->queries_across);
     tern_simd_pack_head(j->grad, batch, head, true, s->grads_across);
-    for (int64_t i = 0; i < a->l; i += QUERIES) {
-        tern_simd_block block = {batch, head, i, a->l - i < QUERIES ? a->l - i : QUERIES, 0, 0};
+    int64_t most = tern_simd_block_queries(a);
+    for (int64_t i = 0; i < a->l; i += most) {
+        tern_simd_block block = {batch, head, i, a->l - i < most ? a->l - i : most, 0, 0};
         int64_t end = tern_simd_last_key(a, i, block.rows);
         pack_rows(a->q, &block, s->queries);
         pack_rows(j->grad, &block, s->grads);
