@@ -58,30 +58,22 @@ static double work_of(const tern_command *c) {
 
 /* ---- memory ---------------------------------------------------------------------------------- */
 
-/* The command at which most is needed; -1 if there is none. */
-static int find_peak(again *a) {
-    tern_recording *r = a->r;
+int tern_recording_peak(tern_recording *r, uint64_t *live) {
     int peak = -1;
     tern_find_lifetimes(r);
     tern_find_replaced(r);
-    memset(a->live, 0, ((size_t)r->n_commands + 2) * sizeof *a->live);
+    memset(live, 0, ((size_t)r->n_commands + 2) * sizeof *live);
     for (int i = 0; i < r->n_places; i++) { /* differences, which wrap */
         const tern_place *p = &r->places[i];
         if (!tern_is_in_block(p)) continue;
-        a->live[p->first + (p->over >= 0)] += p->bytes;
-        a->live[p->last + 1] -= p->bytes;
+        live[p->first + (p->over >= 0)] += p->bytes;
+        live[p->last + 1] -= p->bytes;
     }
     for (int i = 0; i < r->n_commands; i++) {
-        if (i > 0) a->live[i] += a->live[i - 1];
-        if (peak < 0 || a->live[i] > a->live[peak]) peak = i;
+        if (i > 0) live[i] += live[i - 1];
+        if (peak < 0 || live[i] > live[peak]) peak = i;
     }
     return peak;
-}
-
-static bool uses(const tern_command *c, int place) {
-    for (int k = 0; k < tern_command_operands(c); k++)
-        if (c->places[k] == place) return true;
-    return false;
 }
 
 static bool writes(const tern_command *c, int place) {
@@ -98,16 +90,8 @@ static bool is_written(const tern_recording *r, int place, int from, int end) {
 
 /* ---- what can be computed again -------------------------------------------------------------- */
 
-/* The number that an operand is may differ from run to run, though not within one: it has one cell. */
-static bool has_cell(const tern_recording *r, const tern_command *c) {
-    for (int i = 0; i < r->n_cells; i++)
-        for (int k = 0; k < tern_command_operands(c); k++)
-            if (r->cells[i].operand == &c->operands[k]) return true;
-    return false;
-}
-
 static bool is_repeatable(const tern_recording *r, const tern_command *c) {
-    if (c->n_tuples != 1 || c->n_outputs != 1 || has_cell(r, c)) return false;
+    if (c->n_tuples != 1 || c->n_outputs != 1 || tern_has_cell(r, c)) return false;
     switch (c->kernel) {
     case TERN_KERNEL_MAP: return !(((const tern_map_attrs *)c->attrs)->flags & TERN_MAP_SKIPS);
     case TERN_KERNEL_COPY:
@@ -157,10 +141,10 @@ static bool plan(again *a, int place, int peak) {
     const tern_recording *r = a->r;
     const tern_place *p = &r->places[place];
     if (!tern_is_in_block(p) || p->is_drawn || p->first >= peak || p->last <= peak) return false;
-    if (uses(&r->commands[peak], place)) return false;
+    if (tern_command_uses(&r->commands[peak], place)) return false;
     a->place = place;
     a->next = peak + 1;
-    while (!uses(&r->commands[a->next], place)) a->next++;
+    while (!tern_command_uses(&r->commands[a->next], place)) a->next++;
     a->n_chain = 0;
     return !is_written(r, place, a->next, r->n_commands) && gather(a, place);
 }
@@ -250,7 +234,7 @@ static void take_back(again *a, int n_commands, int n_places) {
 /* False after latching, and when nothing is left to try. */
 static bool try_one(again *a) {
     tern_recording *r = a->r;
-    int peak = find_peak(a), n_commands = r->n_commands, n_places = r->n_places;
+    int peak = tern_recording_peak(r, a->live), n_commands = r->n_commands, n_places = r->n_places;
     if (peak < 0 || !choose(a, peak)) return false;
     double needed = (double)a->live[peak], work = 0;
     for (int i = 0; i < a->n_chain; i++) work += work_of(&r->commands[a->chain[i]]);
@@ -259,7 +243,7 @@ static bool try_one(again *a) {
     if (!insert(a)) return false;
     tern_recording_order(r);
     if (r->ctx->status != TERN_OK) return false;
-    double saved = needed - (double)a->live[find_peak(a)];
+    double saved = needed - (double)a->live[tern_recording_peak(r, a->live)];
     if (saved / needed < WORTH * work / a->work) {
         take_back(a, n_commands, n_places);
         return true;

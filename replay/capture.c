@@ -262,6 +262,7 @@ static bool finish(tern_recording *r, tern_tensor *const *outputs, size_t n_outp
     tern_recording_prune(r);
     tern_recording_order(r);
     if (r->ctx->status == TERN_OK) tern_recording_again(r);
+    if (r->ctx->status == TERN_OK) tern_recording_merge(r);
     if (!tern_recording_place(r)) return false;
     count(r);
     return true;

@@ -81,3 +81,12 @@ int tern_place_of(tern_recording *r, tern_storage *storage) {
     *slot = ++r->n_places;
     return r->n_places - 1;
 }
+
+/* ---- cells ----------------------------------------------------------------------------------- */
+
+bool tern_has_cell(const tern_recording *r, const tern_command *c) {
+    for (int i = 0; i < r->n_cells; i++)
+        for (int k = 0; k < tern_command_operands(c); k++)
+            if (r->cells[i].operand == &c->operands[k]) return true;
+    return false;
+}

@@ -8,7 +8,8 @@
  *     grads, outputs          what outlives the body
  *
  * Recorded by capture.c and record.c; prune.c leaves out what nobody reads, order.c and again.c change the order of
- * what is left so that it needs less memory, block.c assigns the memory, run.c runs.
+ * what is left so that it needs less memory, merge.c makes one launch of several, block.c assigns the memory, run.c
+ * runs.
  */
 #ifndef TERN_REPLAY_RECORDING_H
 #define TERN_REPLAY_RECORDING_H
@@ -51,6 +52,13 @@ typedef struct tern_command {
 
 static inline int tern_command_operands(const tern_command *c) {
     return (c->n_inputs + c->n_outputs) * c->n_tuples;
+}
+
+/* Whether it reads or writes a place. */
+static inline bool tern_command_uses(const tern_command *c, int place) {
+    for (int k = 0; k < tern_command_operands(c); k++)
+        if (c->places[k] == place) return true;
+    return false;
 }
 
 /* An immediate that the host works out before each run. */
@@ -158,6 +166,9 @@ bool tern_recording_grow(tern_recording *r, void *array, int count, int *capacit
 /* The place of a storage, which is retained; -1 after latching. */
 int tern_place_of(tern_recording *r, tern_storage *storage);
 
+/* Whether a number among its operands may be another one in each run. */
+bool tern_has_cell(const tern_recording *r, const tern_command *c);
+
 /* Why the body cannot be replayed; the first reason counts. */
 void tern_recording_refuse(tern_recording *r, const char *reason);
 
@@ -183,6 +194,15 @@ void tern_recording_order(tern_recording *r);
 
 /* Computes again what is cheap and would wait in memory. The commands are in order. Latches. */
 void tern_recording_again(tern_recording *r);
+
+/* The command at which a run needs most, -1 if there is none; finds the lifetimes, and how many bytes live at each
+ * command, of which there is room for two more. */
+int tern_recording_peak(tern_recording *r, uint64_t *live);
+
+/* ---- merge.c ---- */
+
+/* Makes one launch of several where the run needs no more memory then. The commands are in order. Latches. */
+void tern_recording_merge(tern_recording *r);
 
 /* ---- block.c ---- */
 

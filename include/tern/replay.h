@@ -17,7 +17,8 @@
  * the body runs as usual. A replay launches the same kernels without deciding anything
  * again: its results equal those of the body, bit for bit. Memory between the launches is assigned once, in
  * one block, and kept small: what nobody reads is not computed, launches come in an order that frees memory
- * early, and what is cheap and large is computed twice rather than kept, for at most a tenth of the work.
+ * early, and what is cheap and large is computed twice rather than kept, for at most a tenth of the work. Element-wise
+ * launches in a row are one, and behind a product or a convolution part of that, where the device can.
  *
  * WHAT A REPLAY DOES AGAIN. It reads the inputs that it is given. Everything else that the body read is read
  * where it was: parameters, buffers and other tensors from outside. It writes parameters, buffers, optimizer
