@@ -13,6 +13,8 @@
 #ifndef TERN_CORE_OBJECTS_H
 #define TERN_CORE_OBJECTS_H
 
+#include <string.h>
+
 #include "core/ground/alloc.h"
 #include "core/ground/fault.h"
 #include "core/plugin/registry.h"
@@ -40,6 +42,11 @@ typedef struct tern_made_program tern_made_program;
 typedef struct tern_block tern_block;
 typedef struct tern_object_body tern_object_body;
 typedef struct tern_generator_body tern_generator_body;
+
+/* Whether two shapes, or two lists of strides, of one rank are the same; both may be NULL where that is 0. */
+static inline bool tern_dims_equal(int rank, const int64_t *a, const int64_t *b) {
+    return rank == 0 || memcmp(a, b, (size_t)rank * sizeof *a) == 0;
+}
 
 /* ---- arenas and frames -------------------------------------------------------------------- */
 

@@ -177,10 +177,6 @@ static bool list_folder(tern_ctx *ctx, const char *path, bool folders, name_list
 
 /* ---- making ---- */
 
-static bool same_shape(const tern_shape *a, const tern_shape *b) {
-    return a->rank == b->rank && memcmp(a->dim, b->dim, (size_t)a->rank * sizeof a->dim[0]) == 0;
-}
-
 /* The first array tells what all are. */
 static bool fits(npy_folder *folder, const char *path, const tern_npy_header *h) {
     tern_sample_field *field = &folder->fields[0];
@@ -195,7 +191,7 @@ static bool fits(npy_folder *folder, const char *path, const tern_npy_header *h)
         folder->bytes = (size_t)h->numel * h->element;
         return true;
     }
-    if (field->dtype == h->dtype && same_shape(&field->shape, &h->shape)) return true;
+    if (field->dtype == h->dtype && tern_shape_equal(&field->shape, &h->shape)) return true;
     tern_fail(folder->ctx, TERN_ERR_FORMAT,
               "%s: its shape or dtype differs from that of %s; all files must be alike", path,
               folder->files[0].path);

@@ -160,7 +160,7 @@ static bool add_dict(update *u, tern_value own, tern_value given, bool averages)
     for (size_t i = 0; fits && tern_dict_at(own, i, &key, &item); i++) {
         tern_dict_at(given, i, &other_key, &other);
         tern_shape a = tern_shape_of(item.as.tensor), b = tern_shape_of(other.as.tensor);
-        fits = a.rank == b.rank && memcmp(a.dim, b.dim, (size_t)a.rank * sizeof *a.dim) == 0;
+        fits = tern_shape_equal(&a, &b);
         if (fits && !add_pair(u, item.as.tensor, other.as.tensor, averages)) return false;
     }
     if (!fits)

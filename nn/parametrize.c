@@ -92,9 +92,7 @@ static bool keeps_form(tern_module *module, tern_tensor *before, tern_tensor *af
     tern_ctx *ctx = module->inner->ctx;
     if (tern_latched(ctx)) return false;
     tern_shape a = tern_shape_of(before), b = tern_shape_of(after);
-    if (a.rank == b.rank && memcmp(a.dim, b.dim, (size_t)a.rank * sizeof *a.dim) == 0 &&
-        tern_dtype_of(before) == tern_dtype_of(after))
-        return true;
+    if (tern_shape_equal(&a, &b) && tern_dtype_of(before) == tern_dtype_of(after)) return true;
     tern_fail(ctx, TERN_ERR_ARGUMENT,
               "Registering a parametrization may not change the shape or the dtype of the tensor: "
               "%s of %s",

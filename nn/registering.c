@@ -252,7 +252,7 @@ static tern_slot *parameter_at(tern_module *module, const char *path, tern_modul
 
 static bool same_shape(const tern_tensor *a, const tern_tensor *b) {
     tern_shape x = tern_shape_of(a), y = tern_shape_of(b);
-    return x.rank == y.rank && memcmp(x.dim, y.dim, (size_t)x.rank * sizeof x.dim[0]) == 0;
+    return tern_shape_equal(&x, &y);
 }
 
 tern_status tern_module_tie(tern_module *module, const char *path, const char *other) {

@@ -59,16 +59,12 @@ typedef struct load {
     size_t count, capacity;
 } load;
 
-static bool same_shape(tern_shape a, tern_shape b) {
-    return a.rank == b.rank && memcmp(a.dim, b.dim, (size_t)a.rank * sizeof a.dim[0]) == 0;
-}
-
 /* Files of PyTorch before 0.4 hold scalars as one element of rank 1. */
 static bool fits(tern_value given, const tern_tensor *own) {
     if (given.kind != TERN_VALUE_TENSOR) return false;
     tern_shape have = tern_shape_of(given.as.tensor), want = tern_shape_of(own);
     bool old_scalar = want.rank == 0 && have.rank == 1 && have.dim[0] == 1;
-    return old_scalar || same_shape(have, want);
+    return old_scalar || tern_shape_equal(&have, &want);
 }
 
 static tern_value size_value(tern_ctx *ctx, const tern_tensor *tensor) {

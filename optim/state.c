@@ -199,9 +199,9 @@ static bool load_options(load *l, tern_group *group, tern_value saved) {
     return tern_optim_check(ctx, l->optim->cls, group->options);
 }
 
-static bool has_shape(const tern_tensor *tensor, tern_shape y) {
-    tern_shape x = tern_shape_of(tensor);
-    return x.rank == y.rank && memcmp(x.dim, y.dim, (size_t)x.rank * sizeof x.dim[0]) == 0;
+static bool has_shape(const tern_tensor *tensor, tern_shape shape) {
+    tern_shape is = tern_shape_of(tensor);
+    return tern_shape_equal(&is, &shape);
 }
 
 static bool load_tensor(load *l, tern_param *param, const tern_state_key *key, tern_value saved) {

@@ -31,11 +31,6 @@ bool tern_fills_place(const tern_recording *r, const tern_command *c, int k) {
            bytes == p->bytes;
 }
 
-static bool has_shape_of(const tern_operand *a, const tern_operand *b) {
-    return a->dtype == b->dtype && a->rank == b->rank &&
-           (a->rank == 0 || memcmp(a->shape, b->shape, (size_t)a->rank * sizeof *a->shape) == 0);
-}
-
 /* How many operands of the command lie in a place. */
 static int times_used(const tern_command *c, int place) {
     int n = 0;
@@ -50,7 +45,8 @@ static bool may_replace(const tern_recording *r, int i, int k, int out) {
     const tern_place *from = &r->places[c->places[k]], *to = &r->places[c->places[out]];
     return tern_is_in_block(from) && from->last == i && tern_is_in_block(to) && to->first == i &&
            to->over < 0 && !to->is_drawn && times_used(c, c->places[k]) == 1 &&
-           times_used(c, c->places[out]) == 1 && has_shape_of(&c->operands[k], &c->operands[out]) &&
+           times_used(c, c->places[out]) == 1 && c->operands[k].dtype == c->operands[out].dtype &&
+           tern_operand_has_shape(&c->operands[k], &c->operands[out]) &&
            tern_fills_place(r, c, k) && tern_fills_place(r, c, out);
 }
 

@@ -36,11 +36,9 @@ typedef struct program {
 /* ---- parts ----------------------------------------------------------------------------------- */
 
 static bool is_same(const tern_operand *a, const tern_operand *b) {
-    size_t bytes = (size_t)a->rank * sizeof *a->shape;
     return a->buffer == b->buffer && a->at.byte_offset == b->at.byte_offset &&
-           a->dtype == b->dtype && a->rank == b->rank &&
-           (a->rank == 0 ||
-            (memcmp(a->shape, b->shape, bytes) == 0 && memcmp(a->strides, b->strides, bytes) == 0));
+           a->dtype == b->dtype && tern_operand_has_shape(a, b) &&
+           tern_dims_equal(a->rank, a->strides, b->strides);
 }
 
 /* -1 where there is no room. */
@@ -208,11 +206,6 @@ static bool begin(program *p, const tern_command *c) {
 
 /* ---- shapes ---------------------------------------------------------------------------------- */
 
-static bool has_shape(const tern_operand *o, const tern_operand *like) {
-    return o->rank == like->rank &&
-           (o->rank == 0 || memcmp(o->shape, like->shape, (size_t)o->rank * sizeof *o->shape) == 0);
-}
-
 /* Whether each operand lies without gaps, so that another shape gives the elements in the same order. */
 static bool is_dense(const tern_command *c) {
     for (int k = 0; k < tern_command_operands(c); k++)
@@ -224,7 +217,7 @@ static bool is_dense(const tern_command *c) {
 /* The operands of `second` in the shape of `first`'s result; false where they have another one that matters. */
 static bool take_shape(const tern_command *first, tern_command *second) {
     const tern_operand *like = &first->operands[first->n_inputs];
-    if (has_shape(&second->operands[second->n_inputs], like)) return true;
+    if (tern_operand_has_shape(&second->operands[second->n_inputs], like)) return true;
     if (!is_dense(second)) return false;
     for (int k = 0; k < tern_command_operands(second); k++) {
         tern_operand *o = &second->operands[k];

@@ -54,6 +54,10 @@ static inline int tern_command_operands(const tern_command *c) {
     return (c->n_inputs + c->n_outputs) * c->n_tuples;
 }
 
+static inline bool tern_operand_has_shape(const tern_operand *o, const tern_operand *like) {
+    return o->rank == like->rank && tern_dims_equal(o->rank, o->shape, like->shape);
+}
+
 /* Whether it reads or writes a place. */
 static inline bool tern_command_uses(const tern_command *c, int place) {
     for (int k = 0; k < tern_command_operands(c); k++)

@@ -23,10 +23,9 @@ static tern_recording *replay_of(const tern_replay *replay, const char *function
 /* ---- what must be as it was ------------------------------------------------------------------ */
 
 static bool has_geometry(const tern_tensor_body *body, const tern_bound *input) {
-    size_t bytes = (size_t)input->rank * sizeof *input->shape;
     return body->dtype == input->dtype && body->rank == input->rank &&
-           memcmp(body->shape, input->shape, bytes) == 0 &&
-           memcmp(body->strides, input->strides, bytes) == 0;
+           tern_dims_equal(body->rank, body->shape, input->shape) &&
+           tern_dims_equal(body->rank, body->strides, input->strides);
 }
 
 static tern_status refuse_input(const tern_recording *r, int i, const tern_tensor_body *body) {

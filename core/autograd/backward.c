@@ -132,7 +132,7 @@ static bool deliver(engine *e, tern_edge edge, tern_tensor *grad, bool shared, t
 
 static bool same_meta(const tern_meta *a, const tern_meta *b) {
     return a->dtype == b->dtype && a->lane == b->lane && a->rank == b->rank &&
-           memcmp(a->shape, b->shape, (size_t)a->rank * sizeof *a->shape) == 0;
+           tern_dims_equal(a->rank, a->shape, b->shape);
 }
 
 /*

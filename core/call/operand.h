@@ -54,8 +54,8 @@ static inline void tern_immediate_operand(tern_dtype dtype, double f, int64_t i,
 /* True where both are the same elements in the same order. */
 static inline bool tern_same_elements(const tern_tensor_body *a, const tern_tensor_body *b) {
     if (a->storage != b->storage || a->offset != b->offset || a->rank != b->rank) return false;
-    size_t bytes = (size_t)a->rank * sizeof *a->shape;
-    return memcmp(a->shape, b->shape, bytes) == 0 && memcmp(a->strides, b->strides, bytes) == 0;
+    return tern_dims_equal(a->rank, a->shape, b->shape) &&
+           tern_dims_equal(a->rank, a->strides, b->strides);
 }
 
 /* An input of a map may be an immediate; of another kernel it is settled. False after latching. */

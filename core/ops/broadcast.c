@@ -60,8 +60,7 @@ tern_tensor *tern_map_output(tern_opcall *call, tern_dtype dtype, const tern_sha
             const tern_tensor *t = call->args[i].as.tensor;
             if (t == out || BODY(t)->storage != BODY(out)->storage) continue;
             direct = BODY(t)->offset == BODY(out)->offset && tern_same_shape(t, out) &&
-                     memcmp(BODY(t)->strides, BODY(out)->strides,
-                            (size_t)BODY(t)->rank * sizeof *BODY(t)->strides) == 0;
+                     tern_dims_equal(BODY(t)->rank, BODY(t)->strides, BODY(out)->strides);
         }
         if (direct) return out;
     }

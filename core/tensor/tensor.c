@@ -21,8 +21,7 @@ void tern_contiguous_strides(int rank, const int64_t *shape, int64_t *out_stride
 
 bool tern_same_shape(const tern_tensor *a, const tern_tensor *b) {
     return BODY(a)->rank == BODY(b)->rank &&
-           memcmp(BODY(a)->shape, BODY(b)->shape, (size_t)BODY(a)->rank * sizeof *BODY(a)->shape) ==
-               0;
+           tern_dims_equal(BODY(a)->rank, BODY(a)->shape, BODY(b)->shape);
 }
 
 bool tern_shape_numel(int rank, const int64_t *shape, int64_t *out_numel) {

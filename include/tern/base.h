@@ -104,6 +104,13 @@ typedef struct tern_shape {
 #define TERN_SCALAR_SHAPE ((tern_shape){0, {0}})
 #endif
 
+/* a == b of torch.Size: the same rank, and the same size in each dimension. */
+static inline bool tern_shape_equal(const tern_shape *a, const tern_shape *b) {
+    bool equal = a->rank == b->rank;
+    for (int32_t d = 0; equal && d < a->rank; d++) equal = a->dim[d] == b->dim[d];
+    return equal;
+}
+
 /* How a loss is reduced: PyTorch's reduction="none" | "mean" | "sum". */
 typedef enum tern_reduction { TERN_NO_REDUCTION = 0, TERN_MEAN = 1, TERN_SUM = 2 } tern_reduction;
 

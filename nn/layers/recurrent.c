@@ -178,7 +178,7 @@ static tern_tensor *start(const sequence *s, tern_value given, bool batched, int
     if (given.kind != TERN_VALUE_TENSOR) return tern_layer_zeros(s->self, s->x, shape);
     tern_tensor *state = batched ? given.as.tensor : tern_unsqueeze(given.as.tensor, 1);
     got = tern_shape_of(state);
-    if (got.rank == 3 && memcmp(got.dim, shape.dim, 3 * sizeof *got.dim) == 0) return state;
+    if (tern_shape_equal(&got, &shape)) return state;
     if (!tern_is_nil(state))
         tern_fail(ctx, TERN_ERR_ARGUMENT,
                   "%s: Expected hidden size (%lld, %lld, %lld) for %s input, got a tensor of %d "

@@ -36,6 +36,15 @@ json --lines epoch loss accuracy=null test_loss test_accuracy=null seconds sampl
 check "$last: 6 lines" [ "$(wc -l <"$out")" -eq 6 ]
 check "$last: the first loss" grep -q '"loss": 0.31288138031959534' "$out"
 
+# A profile beside the same numbers.
+run 0 train linear --out "$work/profiled" --no-plots --profile "$work/profile.json"
+says "the profile is in $work/profile.json"
+check "$last: other numbers than the tutorial's" \
+    diff <(numbers "$out" | grep -v 'the profile is in') "$expected"
+check "no module in the tables" grep -qE 'linear_layer \(Linear\) +' "$work/profile.txt"
+run 2 train linear --profile ""
+complains "tern train linear: " "--profile"
+
 run 0 train linear --weight 0.3 --bias 0.9 --points 100 --epochs 300 --report-every 20 --out "$work/exercise" --no-plots
 says "80 to train and 20 to test"
 check "$last: 15 lines a model" [ "$(grep -c '^Epoch: ' "$out")" -eq 30 ]

@@ -5,16 +5,12 @@
 #include <stdio.h>
 #include <string.h>
 
-static bool has_shape(const tern_tensor *tensor, const tern_shape *shape) {
-    tern_shape is = tern_shape_of(tensor);
-    return is.rank == shape->rank &&
-           memcmp(is.dim, shape->dim, (size_t)is.rank * sizeof *is.dim) == 0;
-}
-
 static bool is_captured_for(const repeated *r, tern_tensor *const *inputs) {
     if (!r->replay) return false;
-    for (size_t i = 0; i < r->n_inputs; i++)
-        if (!has_shape(inputs[i], &r->shapes[i])) return false;
+    for (size_t i = 0; i < r->n_inputs; i++) {
+        tern_shape shape = tern_shape_of(inputs[i]);
+        if (!tern_shape_equal(&shape, &r->shapes[i])) return false;
+    }
     return true;
 }
 
@@ -47,9 +43,12 @@ void repeated_run(repeated *r, tern_tensor *const *inputs, tern_tensor **out) {
 
 void repeated_describe(const repeated *r, char *out_text, size_t size) {
     tern_replay_info info = r->replay ? tern_replay_describe(r->replay) : (tern_replay_info){0};
+    char twice[48] = "";
+    if (info.repeated_launches)
+        snprintf(twice, sizeof twice, " (%zu done twice)", info.repeated_launches);
     if (r->replay)
-        snprintf(out_text, size, "replayed: %zu of %zu launches, %.1f MiB", info.launches,
-                 info.captured_launches, (double)info.block_bytes / (1 << 20));
+        snprintf(out_text, size, "replayed: %zu of %zu launches%s, %.1f MiB", info.launches,
+                 info.captured_launches, twice, (double)info.block_bytes / (1 << 20));
     else
         snprintf(out_text, size, "run as usual: %s", *r->reason ? r->reason : "--eager");
 }

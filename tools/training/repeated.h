@@ -28,7 +28,7 @@ typedef struct repeated {
 /* The work's results, valid until the next run or the end of the open scope; nil after latching. */
 void repeated_run(repeated *r, tern_tensor *const *inputs, tern_tensor **out_results);
 
-/* "replayed: 38 of 41 launches, 1.2 MiB" or "run as usual: it reads a tensor's values ...", for a reader. */
+/* "replayed: 38 of 41 launches (1 done twice), 1.2 MiB" or "run as usual: it reads a tensor's values ...", for a reader. */
 void repeated_describe(const repeated *r, char *out_text, size_t size);
 
 #endif

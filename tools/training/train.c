@@ -4,13 +4,13 @@
 #include "interrupt.h"
 #include "json_out.h"
 #include "plain_text.h"
+#include "profiled.h"
 #include "run_plots.h"
 #include "saved_run.h"
 #include "training.h"
 #include "verbs.h"
 
 #include "tern/io.h"
-#include "tern/profile.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -193,28 +193,17 @@ static int read_recipe(const verb *v, tern_ctx *ctx, const char *name, recipe *o
     return recipe_read(ctx, name, out_recipe) ? EXIT_OK : work_failed(v, "%s", tern_error(ctx));
 }
 
-/* Writes the profile that was taken, beside what the command prints. */
-static int end_profile(const verb *v, tern_ctx *ctx, const train_options *o) {
-    if (tern_profile_end(ctx) != TERN_OK) return work_failed(v, "%s", tern_error(ctx));
-    if (!o->common.quiet)
-        fprintf(o->common.json ? stderr : stdout,
-                "the profile is in %s: open it at ui.perfetto.dev; tables are in the .txt beside "
-                "it\n",
-                o->profile);
-    return EXIT_OK;
-}
-
 static int run(const verb *v, void *options) {
     const train_options *o = options;
     recipe r;
     if (o->resume && o->force)
         return wrong_usage(v, "--resume continues a run and --force replaces it: give one of them");
-    if (o->profile && tern_profile_begin(o->profile) != TERN_OK)
-        return wrong_usage(v, "--profile: a path of 1 to 4000 characters is needed");
+    int status = profiled_begin(v, o->profile);
+    if (status != EXIT_OK) return status;
     /* The recipe names the device, so it is read before that is opened, in a context of its own. */
     tern_ctx *reader = tern_open(o->common.device);
-    int status = tern_check(reader) == TERN_OK ? read_recipe(v, reader, o->common.positional[0], &r)
-                                               : work_failed(v, "%s", tern_error(reader));
+    status = tern_check(reader) == TERN_OK ? read_recipe(v, reader, o->common.positional[0], &r)
+                                           : work_failed(v, "%s", tern_error(reader));
     if (status == EXIT_OK) {
         tern_ctx *ctx = recipe_context(reader, &r, o->common.device);
         override(&r, o);
@@ -222,7 +211,7 @@ static int run(const verb *v, void *options) {
                                             : work_failed(v, "%s", tern_error(ctx));
         if (ctx != reader) tern_close(ctx);
     }
-    if (status == EXIT_OK && o->profile) status = end_profile(v, reader, o);
+    status = profiled_end(v, reader, o->profile, &o->common, status);
     tern_close(reader);
     return status;
 }

@@ -8,6 +8,7 @@
 #include "json_out.h"
 #include "line_plots.h"
 #include "linear_program.h"
+#include "profiled.h"
 #include "verbs.h"
 
 #include "tern/io.h"
@@ -25,7 +26,7 @@ typedef struct linear_options {
     common_options common;
     double weight, bias, step, lr;
     int64_t points, epochs, report_every;
-    const char *out;
+    const char *out, *profile;
     bool terminal, eager, no_plots;
 } linear_options;
 
@@ -50,6 +51,7 @@ static const option table[] = {
      false},
     {"eager", OPTION_FLAG, NULL, NULL, "decide every epoch anew, with the same numbers", AT(eager),
      0, 0, false},
+    {"profile", OPTION_TEXT, "FILE", NULL, "write a profile", AT(profile), 0, 0, false},
     {"no-plots", OPTION_FLAG, NULL, NULL, "draw no plots", AT(no_plots), 0, 0, false},
 };
 
@@ -246,9 +248,12 @@ static int run_lessons(const verb *v, const linear_options *o, tern_ctx *ctx) {
 static int run(const verb *v, void *options) {
     const linear_options *o = options;
     if (o->step < 0) return wrong_usage(v, "--step is %g, but must be above 0", o->step);
+    int status = profiled_begin(v, o->profile);
+    if (status != EXIT_OK) return status;
     tern_ctx *ctx = tern_open(o->common.device);
-    int status =
+    status =
         tern_check(ctx) == TERN_OK ? run_lessons(v, o, ctx) : work_failed(v, "%s", tern_error(ctx));
+    status = profiled_end(v, ctx, o->profile, &o->common, status);
     tern_close(ctx);
     return status;
 }
