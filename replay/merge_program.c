@@ -11,8 +11,8 @@
 
 enum { INPUTS = 12, CONSTANTS = 32, STEPS = 64, CONSTANT = 100, STEP = 200 };
 
-/* A program of MAP with more steps than SHORT_STEPS is merged with no other one, and merging makes none with more
- * than LONG_STEPS; as an epilogue any serves. */
+/* A program with more steps than SHORT_STEPS stays the program that it is, since a device may have a loop of its own
+ * for it; it can be an epilogue. Merging makes none with more than LONG_STEPS. */
 enum { SHORT_STEPS = 2, LONG_STEPS = 8 };
 
 /* The attributes of a product with an epilogue begin with those of the product, and how many operands it has. */
@@ -201,7 +201,7 @@ static bool begin(program *p, const tern_command *c) {
     memset(p, 0, sizeof *p);
     if (is_product(c->kernel)) return begin_product(p, c);
     p->compute = compute_of(c);
-    return p->compute >= 0 && steps_of(c) <= LONG_STEPS && append(p, c, -1);
+    return p->compute >= 0 && append(p, c, -1);
 }
 
 /* ---- shapes ---------------------------------------------------------------------------------- */
@@ -313,6 +313,20 @@ static bool copied(tern_recording *r, const tern_command *c, tern_command *out) 
     return out->operands != NULL;
 }
 
+/* Whether the program of `second` is the same one behind a product: what that gives is its first input. */
+static bool stays(const program *p, const tern_command *second, int place) {
+    const tern_map_attrs *own = second->attrs;
+    return p->product && p->n_steps == own->n_steps && p->n_inputs == second->n_inputs &&
+           p->n_constants == own->n_constants && second->places[0] == place;
+}
+
+/* Whether the merged program is worth it; `before` are the steps of the first one. */
+static bool is_welcome(const program *p, const tern_command *first, int before,
+                       const tern_command *second, int place) {
+    if (steps_of(second) > SHORT_STEPS && !second->is_merged) return stays(p, second, place);
+    return p->n_steps <= LONG_STEPS && (before <= SHORT_STEPS || first->is_merged);
+}
+
 bool tern_merged_command(tern_recording *r, const tern_command *first, const tern_command *second,
                          tern_command *out) {
     program p;
@@ -322,12 +336,12 @@ bool tern_merged_command(tern_recording *r, const tern_command *first, const ter
         !reads_whole(r, first, second) || !copied(r, second, &reader) ||
         !take_shape(first, &reader))
         return false;
-    if (!p.product && (steps_of(second) > SHORT_STEPS || p.n_steps + steps_of(second) > LONG_STEPS))
-        return false;
-    if (!append(&p, &reader, place)) return false;
+    int before = p.n_steps;
+    if (!append(&p, &reader, place) || !is_welcome(&p, first, before, second, place)) return false;
     *out = (tern_command){.kernel = kernel_of(&p),
                           .n_outputs = 1,
                           .n_tuples = 1,
+                          .is_merged = steps_of(second) <= SHORT_STEPS || second->is_merged,
                           .origin = p.product ? first->origin : second->origin};
     return write_attrs(r, &p, out) && write_operands(r, &p, &reader, out);
 }

@@ -47,6 +47,7 @@ typedef struct tern_command {
     tern_operand *operands; /* all inputs, then all outputs */
     int *places;            /* of each operand; -1 for an immediate */
     bool is_dead;
+    bool is_merged;     /* its program was made here, of short ones */
     tern_origin origin; /* for a profile */
 } tern_command;
 

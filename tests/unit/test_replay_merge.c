@@ -77,9 +77,12 @@ static tern_tensor *formulas(tern_tensor *x, tern_tensor *w) {
     tern_dict_set(values, "w", tern_tensor_value(w));
     return tern_tanh(tern_map(ctx, "2 - x * w", values));
 }
-/* a program of many steps, as an epilogue and beside another one */
+/* a program of many steps stays the program that it is: a device may know it */
 static tern_tensor *long_epilogue(tern_tensor *x, tern_tensor *w) {
-    return tern_neg(tern_gelu(tern_matmul(x, w)));
+    return tern_neg(tern_neg(tern_gelu(tern_matmul(x, w))));
+}
+static tern_tensor *long_beside_others(tern_tensor *x, tern_tensor *w) {
+    return tern_sub(tern_gelu(tern_neg(x)), w);
 }
 static tern_tensor *long_chain(tern_tensor *x, tern_tensor *w) {
     return tern_gelu(tern_add(x, w));
@@ -109,7 +112,8 @@ static const struct {
     {"by a float", by_a_float, 1},
     {"narrow", narrow, 5},
     {"formulas", formulas, 1},
-    {"long epilogue", long_epilogue, 1},
+    {"long epilogue", long_epilogue, 2},
+    {"long beside others", long_beside_others, 3},
     {"long chain", long_chain, 2},
     {"overwritten", overwritten, 5},
 };
