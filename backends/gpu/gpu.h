@@ -50,7 +50,8 @@ typedef struct gpu_entry {
     struct gpu_entry *next;
     uint64_t hash;
     size_t key_size;
-    gpu_program *program;
+    gpu_program *program; /* NULL: interpreted so far */
+    uint64_t interpreted; /* steps of elements: run_interpret.c */
     unsigned char key[];
 } gpu_entry;
 
@@ -75,7 +76,10 @@ struct gpu_device {
     const tern_host *host;
     const gpu_driver *driver;
     bool has_f64;
-    int32_t compiles_first; /* programs that could be interpreted, of a class: run_interpret.c */
+    /* run_interpret.c: so many programs of a class are compiled that could be interpreted (ten times as many over
+     * float32 alone), and one that was interpreted for so many steps of elements (0: however many) is too. */
+    int32_t compiles_first;
+    uint64_t interprets_most;
     gpu_kind kind;
     int32_t units, most_lanes; /* compute units; lanes a group may have; 0: not known */
     const char
@@ -85,7 +89,7 @@ struct gpu_device {
     uint64_t shared_bytes;        /* that a group may share; 0: not known */
     pthread_mutex_t lock;         /* of the table, and of builds */
     gpu_entry *programs[GPU_BUCKETS];
-    int32_t odd[3]; /* of a class: programs built that could be interpreted; under the lock */
+    int32_t compiled[4]; /* that could be interpreted: of a class, or over float32 alone */
 };
 
 /* Takes the host's table and the driver, and what is kept of the device; false where there is no lock. */

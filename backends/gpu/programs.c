@@ -16,7 +16,7 @@ bool gpu_device_init(gpu_device *device, const tern_bdevice_vtable *vtable, cons
     device->host = host;
     device->driver = driver;
     memset(device->programs, 0, sizeof device->programs);
-    memset(device->odd, 0, sizeof device->odd);
+    memset(device->compiled, 0, sizeof device->compiled);
     gpu_tune_load(device);
     return pthread_mutex_init(&device->lock, NULL) == 0;
 }
@@ -26,7 +26,7 @@ void gpu_device_fini(gpu_device *device) {
         while (device->programs[i]) {
             gpu_entry *entry = device->programs[i];
             device->programs[i] = entry->next;
-            device->driver->program_free(device, entry->program);
+            if (entry->program) device->driver->program_free(device, entry->program);
             device->host->free(entry);
         }
     }
@@ -49,6 +49,17 @@ static gpu_entry *look_up(const gpu_device *device, uint64_t hash, const void *k
     return entry;
 }
 
+/* An entry without a program; the lock is held. */
+static gpu_entry *add(gpu_device *device, uint64_t hash, const void *key, size_t size) {
+    gpu_entry *entry = device->host->alloc(sizeof *entry + size);
+    if (!entry) return NULL;
+    *entry =
+        (gpu_entry){.next = device->programs[hash % GPU_BUCKETS], .hash = hash, .key_size = size};
+    memcpy(entry->key, key, size);
+    device->programs[hash % GPU_BUCKETS] = entry;
+    return entry;
+}
+
 /* Builds what is not there; the lock is held. */
 static int32_t build(const gpu_call *call, gpu_entry *entry, gpu_writer write, const void *what,
                      const char *const *entries) {
@@ -67,34 +78,33 @@ int32_t gpu_find_written(const gpu_call *call, const void *key, size_t key_size,
     pthread_mutex_lock(&device->lock);
     gpu_entry *entry = look_up(device, hash, key, key_size);
     int32_t status = TERN_BACKEND_OK;
-    if (!entry) {
-        entry = device->host->alloc(sizeof *entry + key_size);
-        status = entry ? TERN_BACKEND_OK : TERN_BACKEND_OUT_OF_MEMORY;
-        if (entry) {
-            *entry = (gpu_entry){.hash = hash, .key_size = key_size};
-            memcpy(entry->key, key, key_size);
-            status = build(call, entry, write, what, entries);
-        }
-        if (status == TERN_BACKEND_OK) {
-            entry->next = device->programs[hash % GPU_BUCKETS];
-            device->programs[hash % GPU_BUCKETS] = entry;
-        } else {
-            device->host->free(entry);
-        }
-    }
+    if (!entry) entry = add(device, hash, key, key_size);
+    if (!entry)
+        status = gpu_fail(call->err, TERN_BACKEND_OUT_OF_MEMORY, "no memory for a program");
+    else if (!entry->program)
+        status = build(call, entry, write, what, entries);
     if (status == TERN_BACKEND_OK) *out_program = entry->program;
     pthread_mutex_unlock(&device->lock);
     return status;
 }
 
-gpu_program *gpu_find_built(const gpu_call *call, const void *key, size_t key_size) {
+bool gpu_builds_now(const gpu_call *call, const void *key, size_t key_size, int32_t group,
+                    uint64_t work) {
     gpu_device *device = call->device;
     uint64_t hash = hash_of(key, key_size);
+    int64_t first = device->compiles_first;
+    if (group == GPU_PLAIN) first *= 10;
     pthread_mutex_lock(&device->lock);
-    const gpu_entry *entry = look_up(device, hash, key, key_size);
-    gpu_program *found = entry ? entry->program : NULL;
+    gpu_entry *entry = look_up(device, hash, key, key_size);
+    if (!entry) entry = add(device, hash, key, key_size);
+    bool built = entry && entry->program, now = !built && device->compiled[group] < first;
+    if (now) device->compiled[group]++;
+    if (!built && !now && entry) {
+        entry->interpreted += work;
+        now = device->interprets_most && entry->interpreted > device->interprets_most;
+    }
     pthread_mutex_unlock(&device->lock);
-    return found;
+    return built || now;
 }
 
 /* ---- sources --------------------------------------------------------------------------------- */

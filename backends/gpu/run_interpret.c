@@ -2,10 +2,11 @@
  * A program of MAP step by step, by one kernel for all of them: kernels/interpret.inc.
  *
  * A driver takes a tenth of a second and more to compile a program, and a small launch is done in microseconds
- * whichever way. Programs over float32 alone are what models are made of, and are compiled at once. Of the odd
- * ones (other dtypes, conversions, comparisons) a process compiles, of each class of numbers, as many as take as
- * long to compile as the interpreter, and interprets those that it meets after these. A large launch is never
- * interpreted.
+ * whichever way. So a process compiles, of each class of numbers, as many programs as take as long to compile as the
+ * interpreter, and interprets those that it meets after these, each until that was as much work as compiling it.
+ * Programs over float32 alone are what models are made of: of these ten times as many are compiled first. A large
+ * launch is never interpreted. Both ways compute the same values, bit for bit (tests/opencl/interpreted.c), so that
+ * no result depends on what a process did before.
  */
 #include <stdio.h>
 #include <string.h>
@@ -71,28 +72,25 @@ static char *write_source(const gpu_device *device, const void *what) {
 
 /* ---- a launch -------------------------------------------------------------------------------- */
 
-static bool is_odd(const gpu_map_program *p) {
+static bool is_plain(const gpu_map_program *p) {
     for (int32_t k = 0; k < p->n_inputs + p->n_outputs; k++)
-        if (p->dtypes[k] != TERN_BT_FLOAT32) return true;
-    return false;
+        if (p->dtypes[k] != TERN_BT_FLOAT32) return false;
+    return true;
 }
 
-bool gpu_can_interpret(const gpu_call *call, const gpu_map_program *p, int32_t rank) {
+static bool can_interpret(const gpu_call *call, const gpu_map_program *p, int32_t rank) {
     int32_t immediates = call->n_inputs - (gpu_map_buffers(p) - p->n_outputs);
     int32_t values = p->n_inputs + p->n_constants + p->n_steps;
-    return p->element < 0 && is_odd(p) && call->n_outputs == p->n_outputs &&
-           rank <= GPU_INTERPRET_RANK && gpu_count(call->outputs) <= GPU_SMALL &&
-           gpu_map_buffers(p) <= GPU_INTERPRET_BUFFERS && p->n_inputs <= 32 &&
-           values <= GPU_INTERPRET_VALUES &&
+    return p->element < 0 && call->n_outputs == p->n_outputs && rank <= GPU_INTERPRET_RANK &&
+           gpu_count(call->outputs) <= GPU_SMALL && gpu_map_buffers(p) <= GPU_INTERPRET_BUFFERS &&
+           p->n_inputs <= 32 && values <= GPU_INTERPRET_VALUES &&
            immediates + p->n_constants + p->n_steps + p->n_outputs <= GPU_INTERPRET_WORDS;
 }
 
-bool gpu_interprets_now(gpu_device *device, int32_t number_class) {
-    pthread_mutex_lock(&device->lock);
-    bool now = device->odd[number_class] >= device->compiles_first;
-    if (!now) device->odd[number_class]++;
-    pthread_mutex_unlock(&device->lock);
-    return now;
+bool gpu_interprets(const gpu_call *call, const gpu_map_program *p, size_t key_size, int32_t rank) {
+    if (!can_interpret(call, p, rank)) return false;
+    uint64_t work = (uint64_t)gpu_count(call->outputs) * (uint64_t)(p->n_steps + 1);
+    return !gpu_builds_now(call, p, key_size, is_plain(p) ? GPU_PLAIN : p->number_class, work);
 }
 
 static int64_t *put_steps(const gpu_map_program *p, int64_t *out) {

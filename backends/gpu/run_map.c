@@ -262,14 +262,9 @@ static int32_t run(const gpu_call *call, gpu_map_program *p, const tern_map_cons
     if (p->rank < 1 || rank > p->rank) return TERN_BACKEND_DECLINED;
     if (tuples > 1 && rank <= 1 && together > 1) p->tuples = together;
     size_t size = offsetof(gpu_map_program, steps) + (size_t)p->n_steps * sizeof *p->steps;
-    gpu_program *built = NULL;
-    if (gpu_can_interpret(call, p, rank)) {
-        built = gpu_find_built(call, p, size);
-        if (!built && gpu_interprets_now(call->device, p->number_class))
-            return gpu_interpret(call, p, constants);
-    }
-    int32_t status = TERN_BACKEND_OK;
-    if (!built) status = gpu_find_written(call, p, size, write_source, p, entries, &built);
+    gpu_program *built;
+    if (gpu_interprets(call, p, size, rank)) return gpu_interpret(call, p, constants);
+    int32_t status = gpu_find_written(call, p, size, write_source, p, entries, &built);
     gpu_call one = *call;
     for (int32_t t = 0; t < tuples && status == TERN_BACKEND_OK; t += p->tuples) {
         int32_t left = tuples - t;
