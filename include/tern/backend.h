@@ -445,8 +445,9 @@ typedef struct tern_conv_attrs {
 
 /*
  * MAX_POOL: x [n, c, spatial...] -> values, int64 indices into the flattened spatial input. MAX_POOL_GRAD:
- * inputs grad_out, indices -> grad of x, zeroed by the kernel. AVG_POOL averages windows, AVG_POOL_GRAD
- * spreads the gradient over them; divisor 0 means the number of elements in the window.
+ * inputs grad_out, indices, each within the window of its element -> grad of x, zeroed by the kernel. AVG_POOL
+ * averages windows, AVG_POOL_GRAD spreads the gradient over them; divisor 0 means the number of elements in the
+ * window.
  */
 typedef struct tern_pool_attrs {
     int32_t spatial;

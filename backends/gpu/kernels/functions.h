@@ -142,12 +142,14 @@ FUNCTION num u_sigmoid(num x) {
 }
 
 FUNCTION num u_log_sigmoid(num x) {
-    return (x < 0 || x != x ? x : 0) - log1p(exp(-fabs(x)));
+    return (x < 0 || x != x ? x : -(num)0) - log1p(exp(-fabs(x)));
 }
 
+/* Even, so 0 at integers has no sign; pi is not a number, so whole turns are taken off before it. */
 FUNCTION num u_sinc(num x) {
-    num t = PI * x;
-    return x == 0 ? (num)1 : sin(t) / t;
+    num turn = x - 2 * rint(x * (num)0.5);
+    if (x == 0) return 1;
+    return turn == rint(turn) ? 0 : sin(PI * turn) / (PI * x);
 }
 
 /*
@@ -302,9 +304,10 @@ FUNCTION num b_remainder(num a, num b) {
     return mod != 0 && (b < 0) != (mod < 0) ? mod + b : mod;
 }
 
+/* No result is -0, as in cpu_ref. */
 FUNCTION num b_xlogy(num a, num b) {
     if (b != b) return b;
-    return a == 0 ? 0 : a * log(b);
+    return a == 0 ? 0 : a * log(b) + 0;
 }
 
 FUNCTION num b_logaddexp(num a, num b) {
