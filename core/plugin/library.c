@@ -159,7 +159,10 @@ tern_status tern_library_count(tern_library *library, int32_t *out_count, tern_f
     tern_backend_error err = {{0}};
     *out_count = 0;
     int32_t status = library->desc.device_count(out_count, &err);
-    if (status != TERN_BACKEND_OK) return backend_fault("it finds no device", status, &err, fault);
+    if (status != TERN_BACKEND_OK) backend_fault("it finds no device", status, &err, fault);
+    /* a driver that is not there makes no plugin broken */
+    if (status == TERN_BACKEND_UNSUPPORTED) fault->status = TERN_ERR_UNSUPPORTED;
+    if (status != TERN_BACKEND_OK) return fault->status;
     if (*out_count < 0 || *out_count > 4096)
         return tern_fault_set(fault, TERN_ERR_DEVICE, "it claims to have %d devices",
                               (int)*out_count);
