@@ -15,12 +15,17 @@ const tern_host *opencl_host;
 
 #define MOST_DEVICES 64
 
-/* As many programs as PoCL compiles in the time of an interpreter. */
-#define COMPILES_FIRST 10
+/* As many programs as PoCL compiles in the time of an interpreter; and as many steps of elements as its interpreter
+ * makes in the time of a program. */
+#define COMPILES_FIRST  10
+#define INTERPRETS_MOST ((uint64_t)1 << 24)
+
+#define NO_PLATFORM                                                                                \
+    (-1001) /* CL_PLATFORM_NOT_FOUND_KHR: what the loader answers without a driver */
 
 static const char *reason_of(cl_int code) {
     switch (code) {
-    case -1001: return "no OpenCL driver is installed (install one, such as pocl-opencl-icd)";
+    case NO_PLATFORM: return "no OpenCL driver is installed (install one, such as pocl-opencl-icd)";
     case CL_DEVICE_NOT_FOUND: return "the driver has no device";
     case CL_DEVICE_NOT_AVAILABLE: return "the device is not available";
     case CL_COMPILER_NOT_AVAILABLE: return "the driver has no compiler";
@@ -36,8 +41,10 @@ static const char *reason_of(cl_int code) {
 int32_t opencl_failed(tern_backend_error *err, const char *call, cl_int code) {
     bool memory = code == CL_MEM_OBJECT_ALLOCATION_FAILURE || code == CL_OUT_OF_HOST_MEMORY ||
                   code == CL_OUT_OF_RESOURCES || code == CL_INVALID_BUFFER_SIZE;
+    bool missing = code == NO_PLATFORM || code == CL_DEVICE_NOT_FOUND;
     int32_t status = code == CL_DEVICE_NOT_AVAILABLE ? TERN_BACKEND_LOST
                      : memory                        ? TERN_BACKEND_OUT_OF_MEMORY
+                     : missing                       ? TERN_BACKEND_UNSUPPORTED
                                                      : TERN_BACKEND_FAILED;
     return gpu_fail(err, status, "opencl: %s (%s gave %d)", reason_of(code), call, (int)code);
 }
@@ -179,6 +186,7 @@ static void close_device(tern_bdevice *base) {
     bool wanted = getenv("TERN_OPENCL_COUNT") != NULL;
     opencl_host->log(wanted ? TERN_BACKEND_LOG_WARNING : TERN_BACKEND_LOG_INFO, line);
     gpu_device_fini(&self->gpu);
+    if (self->maps) clReleaseCommandQueue(self->maps);
     clReleaseContext(self->context);
     pthread_mutex_destroy(&self->pinned_lock);
     opencl_host->free(self);
@@ -196,6 +204,7 @@ static const tern_bdevice_vtable slots = {
     .host_free = opencl_host_free,
     .copy_to_device = opencl_copy_to_device,
     .copy_to_host = opencl_copy_to_host,
+    .copy_between = opencl_copy_between,
     .queue_create = opencl_queue_create,
     .queue_destroy = opencl_queue_destroy,
     .queue_synchronize = opencl_queue_synchronize,
@@ -216,6 +225,15 @@ static const tern_bdevice_vtable slots = {
 static bool has_own_cache(const char *platform) {
     const char *folder = getenv("TERN_CACHE_DIR");
     return strstr(platform, "PoCL") != NULL && (!folder || !*folder);
+}
+
+/* Small programs that are seldom used are interpreted, or all, or none, as TERN_OPENCL_INTERPRET says. */
+static void choose_interpreting(gpu_device *gpu) {
+    const char *wanted = getenv("TERN_OPENCL_INTERPRET");
+    bool always = wanted && strcmp(wanted, "always") == 0;
+    bool never = wanted && strcmp(wanted, "never") == 0;
+    gpu->compiles_first = always ? 0 : never ? INT32_MAX : COMPILES_FIRST;
+    gpu->interprets_most = always ? 0 : INTERPRETS_MOST;
 }
 
 /* What the device says of itself. Kernels take offsets as numbers, so that pieces of buffers need no
@@ -245,7 +263,7 @@ static void describe(opencl_device *self) {
     clGetDeviceInfo(self->id, CL_DEVICE_LOCAL_MEM_SIZE, sizeof shared, &shared, NULL);
     clGetDeviceInfo(self->id, CL_DEVICE_MAX_WORK_GROUP_SIZE, sizeof lanes, &lanes, NULL);
     self->gpu.has_f64 = doubles != 0;
-    self->gpu.compiles_first = COMPILES_FIRST;
+    choose_interpreting(&self->gpu);
     self->gpu.kind = (type & (CL_DEVICE_TYPE_CPU | CL_DEVICE_TYPE_GPU)) == CL_DEVICE_TYPE_CPU
                          ? GPU_KIND_CORES
                          : GPU_KIND_LANES;
@@ -255,6 +273,14 @@ static void describe(opencl_device *self) {
     self->table = slots;
     self->table.alignment = align_bits / 8 > 64 ? align_bits / 8 : 64;
     self->table.largest_allocation = largest;
+}
+
+/* The queue of opencl_copy_between; without one copies go through the host. */
+static void make_maps(opencl_device *self) {
+    cl_bool is_unified = CL_FALSE;
+    cl_int code;
+    clGetDeviceInfo(self->id, CL_DEVICE_HOST_UNIFIED_MEMORY, sizeof is_unified, &is_unified, NULL);
+    if (is_unified) self->maps = clCreateCommandQueue(self->context, self->id, 0, &code);
 }
 
 static int32_t device_open(int32_t index, tern_bdevice **out_device, tern_backend_error *err) {
@@ -279,6 +305,7 @@ static int32_t device_open(int32_t index, tern_bdevice **out_device, tern_backen
         opencl_host->free(self);
         return gpu_fail(err, TERN_BACKEND_FAILED, "opencl: no locks");
     }
+    make_maps(self);
     *out_device = &self->gpu.base;
     return TERN_BACKEND_OK;
 }

@@ -17,8 +17,9 @@ typedef struct opencl_device {
     cl_device_id id;
     cl_context context;
     uint64_t memory, largest;
-    char signature[512]; /* device, driver, platform: what a binary is good for */
-    bool keeps;          /* whether compiled programs go into the cache */
+    cl_command_queue maps; /* of buffers in the host's memory; NULL: it has none there */
+    char signature[512];   /* device, driver, platform: what a binary is good for */
+    bool keeps;            /* whether compiled programs go into the cache */
     tern_bdevice_vtable table;
     pthread_mutex_t pinned_lock;
     struct opencl_pinned *pinned;
@@ -67,8 +68,14 @@ int32_t opencl_copy_to_device(tern_bdevice *device, tern_bqueue *queue, tern_bbu
                               tern_backend_error *err);
 int32_t opencl_copy_to_host(tern_bdevice *device, tern_bqueue *queue, void *dst, tern_bbuffer *src,
                             uint64_t src_offset, uint64_t bytes, tern_backend_error *err);
+int32_t opencl_copy_between(tern_bdevice *device, tern_bqueue *queue, tern_bbuffer *dst,
+                            uint64_t dst_offset, tern_bdevice *src_device, tern_bbuffer *src,
+                            uint64_t src_offset, uint64_t bytes, tern_backend_error *err);
 
 /* ---- opencl_queue.c ---- */
+
+/* An event of `context` that passes when `event`, which may be of another, does: the caller's to release. */
+cl_int opencl_bridge(cl_context context, cl_event event, cl_event *out_event);
 
 int32_t opencl_queue_create(tern_bdevice *device, tern_bqueue **out_queue, tern_backend_error *err);
 void opencl_queue_destroy(tern_bdevice *device, tern_bqueue *queue);

@@ -123,3 +123,75 @@ int32_t opencl_copy_to_host(tern_bdevice *base, tern_bqueue *queue, void *dst, t
                                       (size_t)bytes, dst, 0, NULL, NULL);
     return code == CL_SUCCESS ? TERN_BACKEND_OK : opencl_failed(err, "clEnqueueReadBuffer", code);
 }
+
+/* ---- between two contexts -------------------------------------------------------------------- */
+
+/* What is under way: an event of each context for what the other waits for. */
+typedef struct crossing {
+    cl_event before, may_map, mapped, may_write, written, may_unmap;
+} crossing;
+
+static void crossing_fini(crossing *c) {
+    cl_event all[] = {c->before, c->may_map, c->mapped, c->may_write, c->written, c->may_unmap};
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+        if (all[i]) clReleaseEvent(all[i]);
+}
+
+/* Lets the host see the source once `own` has come so far; `out_address` may be read when c->mapped passes. */
+static cl_int map_source(opencl_device *from, cl_command_queue own, cl_mem src, size_t offset,
+                         size_t bytes, crossing *c, void **out_address) {
+    cl_int code = clEnqueueMarkerWithWaitList(own, 0, NULL, &c->before);
+    if (code == CL_SUCCESS) code = opencl_bridge(from->context, c->before, &c->may_map);
+    if (code == CL_SUCCESS)
+        *out_address = clEnqueueMapBuffer(from->maps, src, CL_FALSE, CL_MAP_READ, offset, bytes, 1,
+                                          &c->may_map, &c->mapped, &code);
+    return code;
+}
+
+static cl_int write_mapped(opencl_device *to, cl_command_queue own, cl_mem dst, size_t offset,
+                           size_t bytes, const void *address, crossing *c) {
+    cl_int code = opencl_bridge(to->context, c->mapped, &c->may_write);
+    if (code == CL_SUCCESS)
+        code = clEnqueueWriteBuffer(own, dst, CL_FALSE, offset, bytes, address, 1, &c->may_write,
+                                    &c->written);
+    return code;
+}
+
+/* Behind the write, or at once where there is none. */
+static cl_int unmap_source(opencl_device *from, cl_mem src, void *address, crossing *c) {
+    cl_int code = CL_SUCCESS;
+    if (c->written) code = opencl_bridge(from->context, c->written, &c->may_unmap);
+    if (code != CL_SUCCESS) clWaitForEvents(1, &c->written);
+    cl_uint count = c->may_unmap ? 1 : 0;
+    cl_int unmapped = clEnqueueUnmapMemObject(from->maps, src, address, count,
+                                              count ? &c->may_unmap : NULL, NULL);
+    return code == CL_SUCCESS ? unmapped : code;
+}
+
+int32_t opencl_copy_between(tern_bdevice *base, tern_bqueue *queue, tern_bbuffer *dst,
+                            uint64_t dst_offset, tern_bdevice *src_device, tern_bbuffer *src,
+                            uint64_t src_offset, uint64_t bytes, tern_backend_error *err) {
+    opencl_device *from = device_of(src_device), *to = device_of(base);
+    cl_command_queue own = ((opencl_queue *)(void *)queue)->queue;
+    crossing c = {NULL};
+    void *address = NULL;
+    if (!from->maps)
+        return gpu_fail(err, TERN_BACKEND_UNSUPPORTED, "opencl: the source is not in host memory");
+    const char *call = "clEnqueueMapBuffer";
+    cl_int code =
+        map_source(from, own, memory_of(src), (size_t)src_offset, (size_t)bytes, &c, &address);
+    if (code == CL_SUCCESS) {
+        call = "clEnqueueWriteBuffer";
+        code =
+            write_mapped(to, own, memory_of(dst), (size_t)dst_offset, (size_t)bytes, address, &c);
+        cl_int unmapped = unmap_source(from, memory_of(src), address, &c);
+        if (code == CL_SUCCESS && unmapped != CL_SUCCESS) {
+            call = "clEnqueueUnmapMemObject";
+            code = unmapped;
+        }
+    }
+    clFlush(own);
+    clFlush(from->maps);
+    crossing_fini(&c);
+    return code == CL_SUCCESS ? TERN_BACKEND_OK : opencl_failed(err, call, code);
+}

@@ -117,8 +117,7 @@ static void CL_CALLBACK pass_on(cl_event event, cl_int status, void *other) {
     clReleaseEvent(other);
 }
 
-/* An event of this context that passes when `event`, of another, does. */
-static cl_int bridge(cl_context context, cl_event event, cl_event *out_event) {
+cl_int opencl_bridge(cl_context context, cl_event event, cl_event *out_event) {
     cl_int code;
     *out_event = clCreateUserEvent(context, &code);
     if (code != CL_SUCCESS) return code;
@@ -127,6 +126,7 @@ static cl_int bridge(cl_context context, cl_event event, cl_event *out_event) {
     if (code != CL_SUCCESS) {
         clReleaseEvent(*out_event);
         clReleaseEvent(*out_event);
+        *out_event = NULL;
     }
     return code;
 }
@@ -139,7 +139,7 @@ int32_t opencl_event_wait(tern_bdevice *base, tern_bqueue *queue, tern_bevent *e
     if (!own) return TERN_BACKEND_OK;
     cl_int code = clGetEventInfo(own, CL_EVENT_CONTEXT, sizeof context, &context, NULL);
     if (code == CL_SUCCESS && context != self->context) {
-        code = bridge(self->context, own, &through);
+        code = opencl_bridge(self->context, own, &through);
         own = through;
     }
     if (code == CL_SUCCESS)

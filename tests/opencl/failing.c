@@ -2,7 +2,8 @@
  * failing: a library to be preloaded, in which the n-th call of OpenCL fails.
  *
  * TERN_OPENCL_FAIL_AT=n names the call, counted from 1; without it none fails. At the end the number of calls
- * and of objects that were made and not released goes to the file that TERN_OPENCL_FAIL_LOG names.
+ * and of objects that were made and not released goes to the file that TERN_OPENCL_FAIL_LOG names. A program may
+ * ask for the latter at any time: tern_opencl_objects.
  */
 #define _GNU_SOURCE              /* RTLD_NEXT */
 #define CL_TARGET_OPENCL_VERSION 120
@@ -15,6 +16,11 @@
 #include <string.h>
 
 static atomic_long calls, objects;
+
+long tern_opencl_objects(void);
+long tern_opencl_objects(void) {
+    return atomic_load(&objects);
+}
 
 static bool fails(void) {
     const char *at = getenv("TERN_OPENCL_FAIL_AT");
@@ -127,6 +133,35 @@ ENQUEUE(clEnqueueBarrierWithWaitList,
         (cl_command_queue queue, cl_uint n, const cl_event *list, cl_event *event),
         (queue, n, list, event))
 
+void *clEnqueueMapBuffer(cl_command_queue queue, cl_mem memory, cl_bool blocking,
+                         cl_map_flags flags, size_t offset, size_t size, cl_uint n,
+                         const cl_event *list, cl_event *event, cl_int *code) {
+    void *(*own)(cl_command_queue, cl_mem, cl_bool, cl_map_flags, size_t, size_t, cl_uint,
+                 const cl_event *, cl_event *, cl_int *);
+    find("clEnqueueMapBuffer", &own);
+    if (fails()) {
+        *code = CL_MAP_FAILURE;
+        return NULL;
+    }
+    void *address = own(queue, memory, blocking, flags, offset, size, n, list, event, code);
+    if (address && event) atomic_fetch_add(&objects, 1);
+    return address;
+}
+ENQUEUE(clEnqueueUnmapMemObject,
+        (cl_command_queue queue, cl_mem memory, void *address, cl_uint n, const cl_event *list,
+         cl_event *event),
+        (queue, memory, address, n, list, event))
+
+/* One more owner of an object that is there. */
+cl_int clRetainEvent(cl_event event) {
+    cl_int (*own)(cl_event);
+    find("clRetainEvent", &own);
+    atomic_fetch_add(&objects, 1);
+    return own(event);
+}
+
+MAKE(cl_event, clCreateUserEvent, CL_OUT_OF_HOST_MEMORY, (cl_context context, cl_int *code),
+     (context, code))
 MAKE(cl_context, clCreateContext, CL_DEVICE_NOT_AVAILABLE,
      (const cl_context_properties *properties, cl_uint n, const cl_device_id *devices,
       void(CL_CALLBACK *notify)(const char *, const void *, size_t, void *), void *data,

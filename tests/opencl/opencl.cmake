@@ -21,9 +21,17 @@ add_test(NAME conformance-opencl-all COMMAND ${on_a_driver} $<TARGET_FILE:tern_c
     --vectors ${CMAKE_CURRENT_SOURCE_DIR}/vectors --sample 500 --timeout 200 --quiet)
 set_tests_properties(opencl-faults opencl-tune opencl-linear conformance-opencl conformance-opencl-all PROPERTIES
     LABELS opencl TIMEOUT 1200 SKIP_RETURN_CODE 77
-    ENVIRONMENT "${opencl_environment};tern=$<TARGET_FILE:tern_command>;json_check=$<TARGET_FILE:tern_json_check>;source=${PROJECT_SOURCE_DIR};failing=$<TARGET_FILE:tern_opencl_failing>")
+    ENVIRONMENT "${opencl_environment};tern=$<TARGET_FILE:tern_command>;json_check=$<TARGET_FILE:tern_json_check>;source=${PROJECT_SOURCE_DIR};failing=$<TARGET_FILE:tern_opencl_failing>;between=${PROJECT_BINARY_DIR}/bin/tern_opencl_between")
 
 set_tests_properties(opencl-tune PROPERTIES LABELS "opencl;long")
+
+# How many programs are compiled.
+add_test(NAME opencl-builds COMMAND bash ${CMAKE_CURRENT_SOURCE_DIR}/opencl/builds.sh)
+add_test(NAME opencl-builds-all COMMAND bash ${CMAKE_CURRENT_SOURCE_DIR}/opencl/builds.sh)
+set_tests_properties(opencl-builds PROPERTIES LABELS opencl TIMEOUT 300
+    ENVIRONMENT "${opencl_environment};tern=$<TARGET_FILE:tern_command>;source=${PROJECT_SOURCE_DIR}")
+set_tests_properties(opencl-builds-all PROPERTIES LABELS "opencl;long" TIMEOUT 1200
+    ENVIRONMENT "${opencl_environment};tern=$<TARGET_FILE:tern_command>;source=${PROJECT_SOURCE_DIR};TERN_LONG=1")
 
 # A simulated device finds invalid accesses and races.
 add_test(NAME opencl-oclgrind COMMAND bash ${CMAKE_CURRENT_SOURCE_DIR}/opencl/oclgrind.sh)
@@ -60,9 +68,25 @@ add_test(NAME conformance-gpu_host-interpreted COMMAND tern_command conformance 
 set_tests_properties(conformance-gpu_host-interpreted PROPERTIES LABELS opencl TIMEOUT 600
     ENVIRONMENT "${opencl_environment}")
 
+# A program that is interpreted has the bits of one that is compiled.
+add_executable(tern_opencl_interpreted opencl/interpreted.c)
+target_link_libraries(tern_opencl_interpreted PRIVATE tern tern_flags m)
+add_test(NAME opencl-interpreted COMMAND ${on_a_driver} $<TARGET_FILE:tern_opencl_interpreted> opencl opencl)
+add_test(NAME gpu_host-interpreted COMMAND $<TARGET_FILE:tern_opencl_interpreted> gpu_host gpu_host:1)
+set_tests_properties(opencl-interpreted gpu_host-interpreted PROPERTIES LABELS opencl TIMEOUT 600
+    SKIP_RETURN_CODE 77 ENVIRONMENT "${opencl_environment};tern=$<TARGET_FILE:tern_command>")
+
 # Memory does not grow while a model trains.
 add_executable(tern_opencl_steady opencl/steady.c)
-target_link_libraries(tern_opencl_steady PRIVATE tern tern_flags)
-add_test(NAME opencl-steady COMMAND ${on_a_driver} $<TARGET_FILE:tern_opencl_steady>)
+target_link_libraries(tern_opencl_steady PRIVATE tern tern_flags ${CMAKE_DL_LIBS})
+add_test(NAME opencl-steady COMMAND ${on_a_driver} env LD_PRELOAD=$<TARGET_FILE:tern_opencl_failing>
+    $<TARGET_FILE:tern_opencl_steady>)
 set_tests_properties(opencl-steady PROPERTIES LABELS opencl TIMEOUT 600 SKIP_RETURN_CODE 77
     ENVIRONMENT "${opencl_environment};tern=$<TARGET_FILE:tern_command>")
+
+# Copies between two devices, of which PoCL has as many as it is asked for.
+add_executable(tern_opencl_between opencl/between.c)
+target_link_libraries(tern_opencl_between PRIVATE tern tern_flags)
+add_test(NAME opencl-between COMMAND ${on_a_driver} $<TARGET_FILE:tern_opencl_between>)
+set_tests_properties(opencl-between PROPERTIES LABELS opencl TIMEOUT 600 SKIP_RETURN_CODE 77
+    ENVIRONMENT "${opencl_environment};tern=$<TARGET_FILE:tern_command>;POCL_DEVICES=pthread pthread")
