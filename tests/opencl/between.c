@@ -39,5 +39,7 @@ int main(void) {
     while (passed < ROUNDS && round_trip(ctx, passed)) passed++;
     if (tern_check(ctx) != TERN_OK) fprintf(stderr, "opencl: %s\n", tern_error(ctx));
     printf("%d of %d round trips\n", passed, ROUNDS);
-    return tern_close(ctx) == TERN_OK && passed == ROUNDS ? 0 : 1;
+    bool closed = tern_close(ctx) == TERN_OK;
+    if (!closed) fprintf(stderr, "opencl: the context did not close well\n");
+    return closed && passed == ROUNDS ? 0 : 1;
 }
