@@ -216,8 +216,9 @@ tern_value tern_op_ndtri(tern_opcall *call) {
 
 /* x log(1 + y), 0 where x is 0 and y is no NaN */
 tern_value tern_op_xlog1py(tern_opcall *call) {
-    return tern_result(
-        call, FORMULA(call->ctx, "xlogy(x, y + 1)", "x y", tern_arg(call, 0), tern_arg(call, 1)));
+    tern_value x = tern_arg(call, 0), y = tern_arg(call, 1);
+    if (y.kind != TERN_VALUE_TENSOR) x = tensor_of(call, 0); /* a formula needs a tensor */
+    return tern_result(call, FORMULA(call->ctx, "xlogy(x, y + 1)", "x y", x, y));
 }
 
 /* ---- replacing and rounding ---- */

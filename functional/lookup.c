@@ -122,7 +122,8 @@ static tern_value call_row(tern_ctx *ctx, int id, bool in_place, const tern_valu
         tern_fail(ctx, TERN_ERR_ARGUMENT, "an in-place call needs a tensor as its first argument");
         return tern_none();
     }
-    return tern_tensor_value(tern_op_call_in_place(row_of(id), values, count));
+    tern_tensor *written = tern_op_call_in_place(row_of(id), values, count);
+    return ctx->status == TERN_OK ? tern_tensor_value(written) : tern_none();
 }
 
 /* Whether two rows are overloads of one name. */

@@ -152,6 +152,11 @@ static bool none_fits(const tern_opcall *call, int i) {
     return nones_of(call->ctx, call->op) >> i & 1u || !parameter(call->op->schema, i);
 }
 
+/* C takes any number for an enumerator; -1 is "not given". */
+static bool is_dtype(const tern_value *value) {
+    return (unsigned)value->as.dtype + 1 <= TERN_DTYPE_COUNT;
+}
+
 /* NULL stands for none. Latches where it is not taken and returns false. */
 static bool arguments_fit(const tern_opcall *call) {
     char name[64];
@@ -159,6 +164,10 @@ static bool arguments_fit(const tern_opcall *call) {
         tern_value given = call->args[i];
         if (given.kind == TERN_VALUE_GENERATOR && !generator_fits(call, given.as.generator))
             return false;
+        if (given.kind == TERN_VALUE_DTYPE && !is_dtype(&given)) {
+            tern_call_fail(call, TERN_ERR_ARGUMENT, "%d is not a dtype", (int)given.as.dtype);
+            return false;
+        }
         if (given.kind != TERN_VALUE_NONE || none_fits(call, i)) continue;
         const char *wanted = parameter(call->op->schema, i);
         size_t type = strcspn(wanted, " "), length = strcspn(wanted + type + 1, ",)=");
@@ -206,7 +215,8 @@ static bool take_plain(tern_opcall *call, tern_operands *out) {
         } else if (arg->kind == TERN_VALUE_NONE
                        ? !none_fits(call, i)
                        : arg->kind == TERN_VALUE_LIST || arg->kind == TERN_VALUE_TUPLE ||
-                             arg->kind == TERN_VALUE_GENERATOR) {
+                             arg->kind == TERN_VALUE_GENERATOR ||
+                             (arg->kind == TERN_VALUE_DTYPE && !is_dtype(arg))) {
             return false;
         }
     }
