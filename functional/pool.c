@@ -24,6 +24,12 @@ static tern_shape ints_of(tern_value value) {
     return shape;
 }
 
+/* The number of spatial dimensions; 0 where it is none that is pooled over. */
+static int spatial_of(tern_value value) {
+    int64_t spatial = tern_value_as_int(value);
+    return spatial >= 1 && spatial <= 3 ? (int)spatial : 0;
+}
+
 static void spread(tern_shape list, int spatial, const int64_t *fallback, int64_t *out) {
     for (int d = 0; d < 3; d++)
         out[d] = d >= spatial || list.rank <= 0 ? fallback[d]
@@ -114,7 +120,7 @@ static tern_tensor *batched(tern_tensor *x, int spatial) {
 /* _max_pool(input, kernel_size, stride, padding, dilation, ceil_mode, spatial): values, indices. */
 tern_value tern_op__max_pool(tern_opcall *call) {
     tern_tensor *x = tern_arg_tensor(call, 0), *both[2];
-    int spatial = (int)tern_arg_int(call, 6, 2);
+    int spatial = spatial_of(tern_arg(call, 6));
     tern_pool_attrs attrs = read_windows(spatial, tern_arg(call, 1), tern_arg(call, 2),
                                          tern_arg(call, 3), tern_arg(call, 4));
     tern_shape shape;
@@ -174,7 +180,7 @@ static bool spreads_into(const tern_tensor *grad, const tern_tensor *indices,
 tern_value tern_op__max_pool_gradient(tern_opcall *call) {
     tern_tensor *grad = tern_arg_tensor(call, 0), *indices = tern_arg_tensor(call, 1);
     tern_shape shape = tern_arg_ints(call, 2);
-    tern_pool_attrs attrs = read_windows((int)tern_arg_int(call, 7, 2), tern_arg(call, 3),
+    tern_pool_attrs attrs = read_windows(spatial_of(tern_arg(call, 7)), tern_arg(call, 3),
                                          tern_arg(call, 4), tern_arg(call, 5), tern_arg(call, 6));
     if (shape.rank < 0 || !spreads_into(grad, indices, &shape, &attrs))
         return tern_call_fail(call, TERN_ERR_ARGUMENT,
@@ -332,7 +338,7 @@ tern_value tern_op_max_unpool3d(tern_opcall *call) {
 
 /* _avg_pool(input, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor, spatial) */
 static tern_pool_attrs average_windows(const tern_value *args) {
-    int spatial = (int)tern_value_as_int(args[7]);
+    int spatial = spatial_of(args[7]);
     tern_pool_attrs attrs = read_windows(spatial, args[1], args[2], args[3], tern_none());
     attrs.count_include_pad = args[5].kind == TERN_VALUE_NONE || tern_value_as_int(args[5]) != 0;
     attrs.divisor = args[6].kind == TERN_VALUE_NONE ? 0 : tern_value_as_int(args[6]);

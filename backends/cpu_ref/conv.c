@@ -52,7 +52,7 @@ static int64_t input_row(const convolution *conv, int64_t z, int64_t y, int64_t 
 #define NAME(x) x##_f64
 #include "conv_typed.inc"
 
-#define NUMBER  int64_t
+#define NUMBER  uint64_t
 #define FIELD   i
 #define NAME(x) x##_i64
 #include "conv_typed.inc"

@@ -97,6 +97,11 @@ static void max_of(pooling *pool, const patch *p, int64_t x_plane, int64_t out_a
     pool->indices.i[out_at] = best;
 }
 
+/* Integers wrap. */
+static int64_t wrapped_sum(int64_t a, int64_t b) {
+    return (int64_t)((uint64_t)a + (uint64_t)b);
+}
+
 static void spread_max(pooling *pool, const patch *p, int64_t x_plane, int64_t out_at) {
     (void)p;
     int64_t at = pool->indices.i[out_at];
@@ -107,7 +112,7 @@ static void spread_max(pooling *pool, const patch *p, int64_t x_plane, int64_t o
     if (pool->x.f)
         pool->x.f[x_plane + at] += pool->out.f[out_at];
     else
-        pool->x.i[x_plane + at] += pool->out.i[out_at];
+        pool->x.i[x_plane + at] = wrapped_sum(pool->x.i[x_plane + at], pool->out.i[out_at]);
 }
 
 static int64_t divisor_of(const pooling *pool, const patch *p) {
@@ -130,7 +135,7 @@ static void average(pooling *pool, const patch *p, int64_t x_plane, int64_t out_
                 else if (pool->x.f)
                     sum += pool->x.f[at];
                 else
-                    sum_i += pool->x.i[at];
+                    sum_i = wrapped_sum(sum_i, pool->x.i[at]);
             }
         }
     }
@@ -138,7 +143,7 @@ static void average(pooling *pool, const patch *p, int64_t x_plane, int64_t out_
     if (pool->x.f)
         pool->out.f[out_at] = sum / (double)divisor;
     else
-        pool->out.i[out_at] = sum_i / divisor;
+        pool->out.i[out_at] = divisor == -1 ? (int64_t)(0 - (uint64_t)sum_i) : sum_i / divisor;
 }
 
 static void average_of(pooling *pool, const patch *p, int64_t x_plane, int64_t out_at) {

@@ -28,6 +28,9 @@ bool tern_expect_matrices(tern_opcall *call, tern_tensor *x, const char *name, b
  * rows. */
 bool tern_expect_system(tern_opcall *call, tern_tensor *a, tern_tensor *b);
 
+/* How many matrices, or vectors, a batch of these dimensions has; false after latching. */
+bool tern_lead_count(tern_opcall *call, const tern_shape *lead, int64_t *out_count);
+
 /* The matrices of x, copied; false after latching. data goes back by tern_host_give, or with
  * tern_batch_result. */
 bool tern_batch_of(tern_opcall *call, tern_tensor *x, tern_batch *out);
@@ -38,6 +41,12 @@ tern_batch tern_batch_like(tern_opcall *call, const tern_batch *batch, int64_t r
 
 /* Space for `each` elements of every matrix. */
 void *tern_batch_space(tern_opcall *call, const tern_batch *batch, int64_t each, size_t element);
+
+/* How many matrices there is something to do for: none of a batch, however long, where neither the matrices nor what
+ * becomes of each (`each` elements) have any. */
+static inline int64_t tern_batch_turns(const tern_batch *batch, int64_t each) {
+    return (batch->rows && batch->columns) || each ? batch->count : 0;
+}
 
 /* data as a tensor [lead, own] of `dtype`; gives data back, whether or not something was latched. */
 tern_tensor *tern_batch_result(tern_opcall *call, void *data, tern_dtype host, tern_dtype dtype,

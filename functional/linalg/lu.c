@@ -45,21 +45,21 @@ tern_value tern_op__lu_permutation(tern_opcall *call) {
                               BODY(pivots)->rank, tern_dtype_name(BODY(pivots)->dtype),
                               (long long)m);
     int64_t steps = BODY(pivots)->shape[BODY(pivots)->rank - 1];
-    tern_batch batch = {.lead = tern_shape_of(pivots), .count = 1};
+    tern_batch batch = {.lead = tern_shape_of(pivots)};
     batch.lead.rank--;
-    for (int d = 0; d < batch.lead.rank; d++) batch.count *= batch.lead.dim[d];
+    if (!tern_lead_count(call, &batch.lead, &batch.count)) return tern_none();
     int64_t *from = tern_host_copy(call->ctx, pivots, TERN_INT64);
     int64_t *order = tern_batch_space(call, &batch, m, sizeof *order);
     for (int64_t i = 0; from && order && i < batch.count; i++) {
         int64_t *rows = order + i * m;
         for (int64_t j = 0; j < m; j++) rows[j] = j;
         for (int64_t j = 0; j < steps && call->ctx->status == TERN_OK; j++) {
-            int64_t other = from[i * steps + j] - 1;
+            int64_t one_based = from[i * steps + j], other = one_based < 1 ? -1 : one_based - 1;
             if (j >= m || other < 0 || other >= m) {
                 tern_call_fail(call, TERN_ERR_INDEX,
                                "a pivot is %lld, and there are %lld rows: pivots are those of "
                                "linalg.lu_factor",
-                               (long long)from[i * steps + j], (long long)m);
+                               (long long)one_based, (long long)m);
                 break;
             }
             int64_t row = rows[j];

@@ -13,7 +13,7 @@ tern_value tern_op_geqrf(tern_opcall *call) {
     int64_t k = tern_rows(x) < tern_columns(x) ? tern_rows(x) : tern_columns(x);
     tern_batch a;
     double *tau = tern_batch_of(call, x, &a) ? tern_batch_space(call, &a, k, sizeof *tau) : NULL;
-    for (int64_t i = 0; tau && i < a.count; i++)
+    for (int64_t i = 0; tau && i < tern_batch_turns(&a, 0); i++)
         tern_dense_qr(a.data + i * a.rows * a.columns, tau + i * k, a.rows, a.columns);
     both[0] = tern_batch_matrices(call, &a, dtype);
     both[1] = tern_batch_result(call, tau, TERN_FLOAT64, dtype, a.lead, TERN_SHAPE(k));
@@ -40,7 +40,8 @@ tern_value tern_op__qr(tern_opcall *call) {
         r = tern_batch_like(call, &a, c, n);
         tau = tern_host_buffer(call->ctx, k, sizeof *tau);
     }
-    for (int64_t i = 0; q.data && r.data && tau && i < a.count; i++) {
+    int64_t turns = q.data && r.data && tau ? tern_batch_turns(&a, m && c) : 0;
+    for (int64_t i = 0; i < turns; i++) {
         double *own = a.data + i * m * n;
         tern_dense_qr(own, tau, m, n);
         tern_dense_q(own, tau, q.data + i * m * c, m, n, k, c);
@@ -185,7 +186,7 @@ tern_value tern_op__ormqr(tern_opcall *call) {
         taus = tern_host_copy(call->ctx, tau, TERN_FLOAT64);
     if (taus && (a.count != b.count || a.rows != b.rows))
         tern_call_fail(call, TERN_ERR_ARGUMENT, "the reflectors and x do not fit");
-    for (int64_t i = 0; taus && call->ctx->status == TERN_OK && i < b.count; i++)
+    for (int64_t i = 0; taus && call->ctx->status == TERN_OK && i < tern_batch_turns(&b, 0); i++)
         tern_dense_reflect(a.data + i * a.rows * a.columns, taus + i * k,
                            b.data + i * b.rows * b.columns, a.rows, a.columns, k, b.columns,
                            transpose, right);
@@ -357,7 +358,8 @@ tern_value tern_op_ldl_solve(tern_opcall *call) {
     if (tern_batch_of(call, tern_expand_batch(ld, lead), &a) &&
         tern_batch_of(call, tern_expand_batch(b, lead), &y))
         from = tern_host_copy(call->ctx, tern_expand(pivots, rows), TERN_INT32);
-    for (int64_t i = 0; from && i < a.count && pivots_are_sound(call, from + i * n, n); i++)
+    int64_t turns = from ? tern_batch_turns(&a, 0) : 0;
+    for (int64_t i = 0; i < turns && pivots_are_sound(call, from + i * n, n); i++)
         tern_dense_ldl_solve(a.data + i * n * n, from + i * n, y.data + i * n * y.columns, n,
                              y.columns);
     tern_host_give(call->ctx, a.data);

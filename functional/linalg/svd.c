@@ -17,13 +17,15 @@ tern_value tern_op__svd(tern_opcall *call) {
     double *s = NULL;
     if (tern_batch_of(call, x, &a)) {
         tern_batch one = a;
-        one.count = 1;
+        one.count = 2; /* twice as much, without an overflow */
         u = tern_batch_like(call, &a, m, left);
         vt = tern_batch_like(call, &a, right, n);
-        work = tern_batch_like(call, &one, 2 * most, most);
+        work = tern_batch_like(call, &one, most, most);
         s = tern_batch_space(call, &a, k, sizeof *s);
     }
-    for (int64_t i = 0; u.data && vt.data && work.data && s && i < a.count; i++)
+    int64_t turns =
+        work.data && u.data && vt.data && s ? tern_batch_turns(&a, (m && left) || (right && n)) : 0;
+    for (int64_t i = 0; i < turns; i++)
         tern_dense_svd(a.data + i * m * n, u.data + i * m * left, s + i * k,
                        vt.data + i * right * n, work.data, m, n, left, right);
     tern_host_give(call->ctx, a.data);
@@ -131,7 +133,7 @@ tern_value tern_op_eigh(tern_opcall *call) {
         work = tern_batch_like(call, &one, n, n);
         values = tern_batch_space(call, &a, n, sizeof *values);
     }
-    for (int64_t i = 0; work.data && values && i < a.count; i++) {
+    for (int64_t i = 0; work.data && values && i < tern_batch_turns(&a, 0); i++) {
         double *own = a.data + i * n * n;
         for (int64_t r = 0; r < n; r++)
             for (int64_t c = 0; c < r; c++) {

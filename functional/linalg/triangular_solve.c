@@ -9,7 +9,7 @@ tern_value tern_op__solve_triangular(tern_opcall *call) {
     tern_dtype dtype = BODY(x)->dtype;
     tern_batch a = {0}, b = {0};
     if (tern_batch_of(call, x, &a) && tern_batch_of(call, y, &b))
-        for (int64_t i = 0; i < a.count; i++)
+        for (int64_t i = 0; i < tern_batch_turns(&a, 0); i++)
             tern_dense_solve_triangular(a.data + i * a.rows * a.rows,
                                         b.data + i * b.rows * b.columns, b.rows, b.columns, upper,
                                         unit);

@@ -206,8 +206,9 @@ tern_value tern_op__polygamma(tern_opcall *call) {
 
 void tern_grad__polygamma(tern_node *node, tern_tensor *const *grad_out, tern_tensor **grads) {
     int64_t n = tern_value_as_int(tern_node_arg(node, 0));
+    if (n < INT64_MAX) n++; /* of so high an order all is infinite or 0 */
     tern_tensor *x = tern_node_input(node, 0);
-    grads[0] = tern_mul(grad_out[0], TERN_CALL(_polygamma, ARG_INT(n + 1), ARG_TENSOR(x)));
+    grads[0] = tern_mul(grad_out[0], TERN_CALL(_polygamma, ARG_INT(n), ARG_TENSOR(x)));
 }
 
 /* -s zeta(s + 1, q) by q */

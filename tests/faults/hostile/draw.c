@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- samples ------------------------------------------------------------------------------------- */
+/* ---- samples --------------------------------------------------------------------------------- */
 
 static const struct sample {
     const char *name, *text;
@@ -32,6 +32,12 @@ static void draw_sizes(call *c) {
     for (int i = 0; i < SIZES; i++)
         c->sizes[i] = once_in(s, 4) ? below(s, once_in(s, 5) ? 40 : 9) : sizes[i];
     c->any = (tern_shape){2, {3, 5}};
+    if (once_in(s, 12)) { /* no element, and sizes whose product no integer holds */
+        c->sizes[below(s, SIZES)] = c->sizes[below(s, SIZES)] = hostile_int(s) & INT64_MAX;
+        c->sizes[below(s, SIZES)] = 0;
+        c->any = (tern_shape){3, {c->sizes[0], c->sizes[1], 0}};
+        return;
+    }
     if (once_in(s, 2)) return;
     c->any.rank = (int32_t)below(s, 6);
     for (int32_t d = 0; d < c->any.rank; d++) c->any.dim[d] = once_in(s, 9) ? 0 : 1 + below(s, 4);
@@ -86,7 +92,10 @@ static tern_tensor *sampled_tensor(call *c, tern_value maker) {
     if (once_in(&c->s, 12)) return hostile_tensor(c);
     if (kind == 'x') return literal(c, tern_value_at(sizes, 0));
     int64_t limit = limited ? size_of(c, tern_value_at(sizes, 0)) : 0;
-    tern_dtype dtype = kind == 'b' ? TERN_BOOL : kind == 'h' ? TERN_INT32 : limited ? TERN_INT64 : c->dtype;
+    tern_dtype dtype = kind == 'b'   ? TERN_BOOL
+                       : kind == 'h' ? TERN_INT32
+                       : limited     ? TERN_INT64
+                                     : c->dtype;
     if (once_in(&c->s, 30)) dtype = (tern_dtype)below(&c->s, TERN_DTYPE_COUNT);
     return drawn_tensor(c, shape_of_call(c, sizes, limited), dtype, limit);
 }
@@ -120,13 +129,15 @@ static tern_value converted(call *c, tern_value item) {
 }
 
 static void draw_sample(call *c) {
-    static const tern_dtype floats[] = {TERN_FLOAT32, TERN_FLOAT32, TERN_FLOAT64, TERN_FLOAT16, TERN_BFLOAT16};
+    static const tern_dtype floats[] = {TERN_FLOAT32, TERN_FLOAT32, TERN_FLOAT64, TERN_FLOAT16,
+                                        TERN_BFLOAT16};
     size_t count = sizeof samples / sizeof samples[0];
     const struct sample *sample = &samples[below(&c->s, (int64_t)count)];
     tern_value key, item;
     char text[1024];
     draw_sizes(c);
-    c->dtype = once_in(&c->s, 4) ? (tern_dtype)below(&c->s, TERN_DTYPE_COUNT) : floats[below(&c->s, 5)];
+    c->dtype =
+        once_in(&c->s, 4) ? (tern_dtype)below(&c->s, TERN_DTYPE_COUNT) : floats[below(&c->s, 5)];
     snprintf(c->name, sizeof c->name, "%.*s", (int)strcspn(sample->name, ":"), sample->name);
     snprintf(text, sizeof text, "sample(%s)", sample->text);
     tern_value arguments = tern_dict_get(tern_notation_parse(c->ctx, "sample", text), "args");
@@ -134,7 +145,7 @@ static void draw_sample(call *c) {
         tern_dict_set_value(c->named, key, converted(c, item));
 }
 
-/* ---- schemas ------------------------------------------------------------------------------------- */
+/* ---- schemas --------------------------------------------------------------------------------- */
 
 /* All rows' schemas, read once. */
 static const tern_schema *schema_at(stream *s) {

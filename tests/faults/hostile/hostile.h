@@ -38,7 +38,7 @@ typedef struct call {
 /* Draws the name and the arguments, which lie in the open scope. */
 void call_draw(call *c);
 
-/* ---- arguments ----------------------------------------------------------------------------------- */
+/* ---- arguments ------------------------------------------------------------------------------- */
 
 /* Sizes and positions: small ones, and the ends of 16, 32 and 64 bits. */
 int64_t hostile_int(stream *s);

@@ -37,13 +37,13 @@ static struct progress {
     double slowest;
     char slowest_name[96];
     uint64_t slowest_number;
-} *progress;
+} * progress;
 
 static uint64_t seed, end;
 static const char *device = "cpu_ref", *second;
 static bool prints;
 
-/* ---- no large memory ------------------------------------------------------------------------------ */
+/* ---- no large memory ------------------------------------------------------------------------- */
 
 #pragma GCC visibility push(default) /* in place of the C library's */
 
@@ -62,11 +62,11 @@ int posix_memalign(void **out, size_t alignment, size_t size) {
 
 #pragma GCC visibility pop
 
-/* ---- one call ------------------------------------------------------------------------------------- */
+/* ---- one call -------------------------------------------------------------------------------- */
 
 static void wrong(const call *c, const char *what, const char *more) {
-    printf("seed %" PRIu64 " call %" PRIu64 " (%s): %s%s%s\n", seed, progress->number, c->name, what,
-           *more ? ": " : "", more);
+    printf("seed %" PRIu64 " call %" PRIu64 " (%s): %s%s%s\n", seed, progress->number, c->name,
+           what, *more ? ": " : "", more);
     progress->wrong++;
 }
 
@@ -90,7 +90,8 @@ static void show(const char *label, tern_value value) {
     }
     if (value.kind == TERN_VALUE_LIST || value.kind == TERN_VALUE_TUPLE) {
         printf("  %s: a list of\n", label);
-        for (size_t i = 0; i < tern_value_count(value) && i < 20; i++) show("  -", tern_value_at(value, i));
+        for (size_t i = 0; i < tern_value_count(value) && i < 20; i++)
+            show("  -", tern_value_at(value, i));
         return;
     }
     tern_value_repr(value, text, sizeof text);
@@ -121,7 +122,8 @@ static void touch(tern_value value, int depth) {
 }
 
 static tern_tensor *first_of(tern_value value) {
-    if (value.kind == TERN_VALUE_TUPLE || value.kind == TERN_VALUE_LIST) value = tern_value_at(value, 0);
+    if (value.kind == TERN_VALUE_TUPLE || value.kind == TERN_VALUE_LIST)
+        value = tern_value_at(value, 0);
     return value.kind == TERN_VALUE_TENSOR ? value.as.tensor : NULL;
 }
 
@@ -148,7 +150,8 @@ static void judge(const call *c, tern_ctx *ctx, tern_value result, bool latched)
         progress->results += ctx == c->ctx;
         return;
     }
-    if (!*message || strpbrk(message, "\n\r\x1b")) wrong(c, "an error that is not one line", message);
+    if (!*message || strpbrk(message, "\n\r\x1b"))
+        wrong(c, "an error that is not one line", message);
     if (latched && result.kind != TERN_VALUE_NONE) wrong(c, "an error with a result", message);
     if (status == TERN_ERR_INTERNAL || status == TERN_ERR_DEVICE)
         wrong(c, tern_status_name(status), message);
@@ -186,12 +189,13 @@ static void one_call(call *c) {
     if (tern_stats_of(ctx).device_bytes != held) wrong(c, "memory is left behind", "");
 }
 
-/* ---- all calls ------------------------------------------------------------------------------------ */
+/* ---- all calls ------------------------------------------------------------------------------- */
 
 static void note_time(const call *c, const struct timespec *from) {
     struct timespec to;
     clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &to);
-    double seconds = (double)(to.tv_sec - from->tv_sec) + (double)(to.tv_nsec - from->tv_nsec) * 1e-9;
+    double seconds =
+        (double)(to.tv_sec - from->tv_sec) + (double)(to.tv_nsec - from->tv_nsec) * 1e-9;
     progress->slow += seconds > 0.1;
     if (seconds <= progress->slowest) return;
     progress->slowest = seconds;
@@ -243,7 +247,8 @@ static void report_end(int status, int *crashes) {
         return;
     }
     printf("%s %d: seed %" PRIu64 " call %" PRIu64 " (%s)\n",
-           WIFSIGNALED(status) ? (WTERMSIG(status) == SIGVTALRM ? "TOO LONG" : "CRASH, signal") : "CRASH, exit",
+           WIFSIGNALED(status) ? (WTERMSIG(status) == SIGVTALRM ? "TOO LONG" : "CRASH, signal")
+                               : "CRASH, exit",
            WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status), seed, progress->number,
            progress->name);
     ++*crashes;
@@ -255,7 +260,8 @@ int main(int argc, char **argv) {
         fprintf(stderr, "usage: hostile_calls SEED FIRST COUNT [DEVICE [SECOND]]\n");
         return 2;
     }
-    progress = mmap(NULL, sizeof *progress, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    progress =
+        mmap(NULL, sizeof *progress, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (progress == MAP_FAILED) return 2;
     seed = strtoull(argv[1], NULL, 10);
     progress->number = strtoull(argv[2], NULL, 10);
@@ -271,8 +277,9 @@ int main(int argc, char **argv) {
         report_end(status, &crashes);
         progress->number++;
     }
-    printf("%" PRIu64 " calls, %" PRIu64 " with a result, %" PRIu64 " endless ones cut off, %" PRIu64
-           " over 0.1 s (longest %.2f s: %s, call %" PRIu64 "), %" PRIu64 " wrong, %d crashes\n",
+    printf("%" PRIu64 " calls, %" PRIu64 " with a result, %" PRIu64
+           " endless ones cut off, %" PRIu64 " over 0.1 s (longest %.2f s: %s, call %" PRIu64
+           "), %" PRIu64 " wrong, %d crashes\n",
            progress->calls, progress->results, progress->cut, progress->slow, progress->slowest,
            progress->slowest_name, progress->slowest_number, progress->wrong, crashes);
     return crashes || progress->wrong || !progress->results;

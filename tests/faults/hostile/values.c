@@ -22,7 +22,9 @@ bool once_in(stream *s, int n) {
 
 #define PICK(s, table) (table)[below(s, (int64_t)(sizeof(table) / sizeof *(table)))]
 
-/* ---- numbers and texts --------------------------------------------------------------------------- */
+/* ---- numbers and texts ----------------------------------------------------------------------- */
+
+/* clang-format off */
 
 static int64_t small_int(stream *s) {
     static const int64_t ints[] = {0, 1, 2, 3, 4, 5, -1, -2, -3, 7, 1, 2, 0};
@@ -32,7 +34,7 @@ static int64_t small_int(stream *s) {
 int64_t hostile_int(stream *s) {
     static const int64_t ints[] = {
         INT64_MAX,         INT64_MIN,     INT64_MAX - 1, INT64_MIN + 1, INT32_MAX,  INT32_MIN,
-        (int64_t)1 << 31,  INT64_C(1) << 32, INT64_C(1) << 40, INT64_C(1) << 62, -(INT64_C(1) << 62),
+        INT64_C(1) << 31, INT64_C(1) << 32, INT64_C(1) << 40, INT64_C(1) << 62, -(INT64_C(1) << 62),
         INT64_C(1) << 61,  -(INT64_C(1) << 31) - 1, 65535, 65536, 32767, -32769, 255, 128, -128, 16, 17,
         64,                100,           1000,          -1000,         1 << 20,    3037000500};
     return once_in(s, 2) ? small_int(s) : PICK(s, ints);
@@ -61,14 +63,15 @@ static const char *hostile_text(stream *s) {
     return PICK(s, texts);
 }
 
+/* clang-format on */
+
 static tern_dtype any_dtype(stream *s) {
     return (tern_dtype)below(s, TERN_DTYPE_COUNT);
 }
 
-/* ---- tensors ------------------------------------------------------------------------------------- */
+/* ---- tensors --------------------------------------------------------------------------------- */
 
 enum { BASE_BYTES = 1 << 15 };
-
 
 /* `wild`: how rarely an element is hostile, 0 for never. */
 static void fill(stream *s, void *out, tern_dtype dtype, size_t count, int64_t limit, int wild) {
@@ -106,7 +109,8 @@ static int64_t count_of(const tern_shape *shape, int64_t most) {
 }
 
 static tern_tensor *leaf(call *c, tern_tensor *tensor) {
-    if (!tern_dtype_is_floating(tern_dtype_of(tensor)) || c->n_leaves == MOST_LEAVES || tern_is_nil(tensor))
+    if (!tern_dtype_is_floating(tern_dtype_of(tensor)) || c->n_leaves == MOST_LEAVES ||
+        tern_is_nil(tensor))
         return tensor;
     c->leaves[c->n_leaves++] = tern_requires_grad(tensor, true);
     return tensor;
@@ -166,13 +170,21 @@ static tern_tensor *empty_plane(call *c) {
 
 /* One element, as often as the sizes say: more than memory holds, and more than an hour is enough for. */
 static tern_tensor *expanded(call *c) {
-    static const int64_t sizes[] = {1 << 20, INT64_C(1) << 31, INT64_C(1) << 32, INT64_C(1) << 40,
-                                    INT64_C(1) << 61, INT64_C(1) << 62, INT64_MAX, 3, 1};
+    static const int64_t sizes[] = {1 << 20,
+                                    INT64_C(1) << 31,
+                                    INT64_C(1) << 32,
+                                    INT64_C(1) << 40,
+                                    INT64_C(1) << 61,
+                                    INT64_C(1) << 62,
+                                    INT64_MAX,
+                                    3,
+                                    1};
     tern_shape shape = hostile_shape(&c->s), stride = {.rank = shape.rank};
     for (int32_t d = 0; d < shape.rank; d++)
         if (once_in(&c->s, 2)) shape.dim[d] = PICK(&c->s, sizes);
     c->endless = true;
-    return tern_view_of_storage(tern_ones(c->ctx, TERN_SHAPE(4), any_dtype(&c->s)), shape, stride, 0);
+    return tern_view_of_storage(tern_ones(c->ctx, TERN_SHAPE(4), any_dtype(&c->s)), shape, stride,
+                                0);
 }
 
 static tern_tensor *gone(call *c) {
@@ -206,11 +218,12 @@ tern_tensor *hostile_tensor(call *c) {
     case 7:
     case 8: return with_history(c);
     case 9: return tern_full(c->ctx, hostile_shape(&c->s), hostile_float(&c->s), any_dtype(&c->s));
-    default: return drawn_tensor(c, hostile_shape(&c->s), any_dtype(&c->s), once_in(&c->s, 3) ? 4 : 0);
+    default:
+        return drawn_tensor(c, hostile_shape(&c->s), any_dtype(&c->s), once_in(&c->s, 3) ? 4 : 0);
     }
 }
 
-/* ---- lists and the rest -------------------------------------------------------------------------- */
+/* ---- lists and the rest ---------------------------------------------------------------------- */
 
 static tern_value hostile_ints(call *c) {
     int count = once_in(&c->s, 12) ? 17 + (int)below(&c->s, 20) : (int)below(&c->s, 6);
@@ -251,7 +264,8 @@ static tern_value anything(call *c, int depth) {
     uint32_t kind = 1u << below(&c->s, 11);
     if (depth < 3 && once_in(&c->s, 3)) {
         tern_value list = tern_list_new(c->ctx);
-        for (int64_t n = below(&c->s, 4); n > 0; n--) tern_list_append(list, anything(c, depth + 1));
+        for (int64_t n = below(&c->s, 4); n > 0; n--)
+            tern_list_append(list, anything(c, depth + 1));
         return list;
     }
     if (once_in(&c->s, 12)) return tern_dict_new(c->ctx, false);
@@ -279,7 +293,8 @@ tern_value hostile_value(call *c, uint32_t types) {
     case TERN_TAKES_FLOATS: return hostile_floats(c);
     case TERN_TAKES_STRING: return tern_text(hostile_text(&c->s));
     case TERN_TAKES_DTYPE:
-        return tern_dtype_value(once_in(&c->s, 9) ? (tern_dtype)hostile_int(&c->s) : any_dtype(&c->s));
+        return tern_dtype_value(once_in(&c->s, 9) ? (tern_dtype)hostile_int(&c->s)
+                                                  : any_dtype(&c->s));
     case TERN_TAKES_GENERATOR: return tern_generator_value(hostile_generator(c));
     case TERN_TAKES_ANY: return anything(c, 0);
     default: return tern_none();
