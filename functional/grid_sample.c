@@ -244,7 +244,13 @@ tern_value tern_op_affine_grid(tern_opcall *call) {
     tern_tensor *wide = tern_widen(theta);
     tern_shape own = {d, {0}};
     int64_t places = 1;
-    for (int i = 0; i < d; i++) places *= own.dim[i] = size.dim[2 + i];
+    for (int i = 0; i < d; i++) {
+        own.dim[i] = size.dim[2 + i];
+        places = tern_dim_mul(places, own.dim[i], &fits);
+    }
+    if (!fits)
+        return tern_call_fail(call, TERN_ERR_OUT_OF_MEMORY,
+                              "a grid of so many places is too large");
     for (int i = 0; i < d; i++) {
         tern_shape along = {d, {0}};
         for (int k = 0; k < d; k++) along.dim[k] = k == d - 1 - i ? own.dim[k] : 1;

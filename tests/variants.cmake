@@ -56,6 +56,21 @@ if(TARGET tern_arguments)
     set_tests_properties(arguments-asan arguments-asan-all PROPERTIES ENVIRONMENT "${arguments_environment}")
 endif()
 
+# A sample of calls with hostile arguments, and ten million of them: repeated by the seed and the number that a
+# failure names.
+if(TARGET tern_hostile_calls)
+    set(hostile @V@/bin/tern_hostile_calls)
+    tern_variant_test(hostile-calls asan sanitizer
+        ${sanitized} @V@/logs/hostile ${hostile} 1 0 60000 cpu_ref minimal)
+    tern_variant_test(hostile-calls-all asan long
+        ${sanitized} @V@/logs/hostile-all ${hostile} 2 0 7000000 cpu_ref minimal)
+    tern_variant_test(hostile-calls-simd asan long
+        ${sanitized} @V@/logs/hostile-simd ${hostile} 3 0 3000000 cpu_simd cpu_ref)
+    set_tests_properties(hostile-calls hostile-calls-all PROPERTIES ENVIRONMENT
+        "TERN_PLUGIN_PATH=${PROJECT_BINARY_DIR}/variants/asan/lib/tern/plugins.d:${PROJECT_BINARY_DIR}/variants/asan/lib/tern/test-plugins.d;TERN_PLUGIN_PATH_ADD=")
+    set_tests_properties(hostile-calls-all hostile-calls-simd PROPERTIES TIMEOUT 10000)
+endif()
+
 foreach(source IN LISTS fuzz_sources)
     get_filename_component(name ${source} NAME_WE)
     tern_variant_test(${name} asan sanitizer

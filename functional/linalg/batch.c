@@ -35,23 +35,12 @@ bool tern_expect_system(tern_opcall *call, tern_tensor *a, tern_tensor *b) {
     return false;
 }
 
-bool tern_lead_count(tern_opcall *call, const tern_shape *lead, int64_t *out_count) {
-    bool fits = true;
-    *out_count = 1;
-    for (int d = 0; d < lead->rank; d++)
-        if (lead->dim[d] == 0) *out_count = 0;
-    for (int d = 0; *out_count && d < lead->rank; d++)
-        *out_count = tern_dim_mul(*out_count, lead->dim[d], &fits);
-    if (!fits) tern_fail_memory(call->ctx, SIZE_MAX); /* of matrices without elements */
-    return fits;
-}
-
 bool tern_batch_of(tern_opcall *call, tern_tensor *x, tern_batch *out) {
-    *out = (tern_batch){.lead = tern_shape_of(x)};
+    *out = (tern_batch){.lead = tern_shape_of(x), .count = 1};
     out->rows = tern_rows(x);
     out->columns = tern_columns(x);
     out->lead.rank -= 2;
-    if (!tern_lead_count(call, &out->lead, &out->count)) return false;
+    for (int d = 0; d < out->lead.rank; d++) out->count *= out->lead.dim[d];
     out->data = tern_host_copy(call->ctx, x, TERN_FLOAT64);
     return out->data != NULL && call->ctx->status == TERN_OK;
 }

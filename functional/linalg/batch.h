@@ -28,9 +28,6 @@ bool tern_expect_matrices(tern_opcall *call, tern_tensor *x, const char *name, b
  * rows. */
 bool tern_expect_system(tern_opcall *call, tern_tensor *a, tern_tensor *b);
 
-/* How many matrices, or vectors, a batch of these dimensions has; false after latching. */
-bool tern_lead_count(tern_opcall *call, const tern_shape *lead, int64_t *out_count);
-
 /* The matrices of x, copied; false after latching. data goes back by tern_host_give, or with
  * tern_batch_result. */
 bool tern_batch_of(tern_opcall *call, tern_tensor *x, tern_batch *out);

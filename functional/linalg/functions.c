@@ -10,8 +10,8 @@ tern_value tern_op_matrix_exp(tern_opcall *call) {
     tern_batch a, work = {0};
     if (tern_batch_of(call, x, &a)) {
         tern_batch one = a;
-        one.count = 2; /* twice as much, without an overflow */
-        work = tern_batch_like(call, &one, a.rows, a.rows);
+        one.count = 1;
+        work = tern_batch_like(call, &one, 2 * a.rows, a.rows);
     }
     for (int64_t i = 0; work.data && i < tern_batch_turns(&a, 0); i++)
         tern_dense_exp(a.data + i * a.rows * a.rows, work.data, a.rows);

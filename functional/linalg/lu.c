@@ -45,9 +45,9 @@ tern_value tern_op__lu_permutation(tern_opcall *call) {
                               BODY(pivots)->rank, tern_dtype_name(BODY(pivots)->dtype),
                               (long long)m);
     int64_t steps = BODY(pivots)->shape[BODY(pivots)->rank - 1];
-    tern_batch batch = {.lead = tern_shape_of(pivots)};
+    tern_batch batch = {.lead = tern_shape_of(pivots), .count = 1};
     batch.lead.rank--;
-    if (!tern_lead_count(call, &batch.lead, &batch.count)) return tern_none();
+    for (int d = 0; d < batch.lead.rank; d++) batch.count *= batch.lead.dim[d];
     int64_t *from = tern_host_copy(call->ctx, pivots, TERN_INT64);
     int64_t *order = tern_batch_space(call, &batch, m, sizeof *order);
     for (int64_t i = 0; from && order && i < batch.count; i++) {

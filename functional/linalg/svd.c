@@ -17,10 +17,10 @@ tern_value tern_op__svd(tern_opcall *call) {
     double *s = NULL;
     if (tern_batch_of(call, x, &a)) {
         tern_batch one = a;
-        one.count = 2; /* twice as much, without an overflow */
+        one.count = 1;
         u = tern_batch_like(call, &a, m, left);
         vt = tern_batch_like(call, &a, right, n);
-        work = tern_batch_like(call, &one, most, most);
+        work = tern_batch_like(call, &one, 2 * most, most);
         s = tern_batch_space(call, &a, k, sizeof *s);
     }
     int64_t turns =

@@ -8,7 +8,7 @@
  * no memory behind when its scope ends; and the context must compute on. The calls run in a child process, which says
  * in shared memory where it is, so that the next child goes on behind a call that crashed. No allocation of more than
  * 4 MiB succeeds, which keeps calls of huge sizes short. A call whose argument has more elements than anyone can wait
- * for is cut off after 0.2 s, any other after 10 s and reported.
+ * for is cut off after 0.2 s, any other after 30 s and reported.
  */
 #define _GNU_SOURCE /* RTLD_NEXT, MAP_ANONYMOUS */
 #include "hostile.h"
@@ -168,7 +168,7 @@ static void one_call(call *c) {
     tern_error_clear(other);
     snprintf(progress->name, sizeof progress->name, "%s", c->name);
     progress->endless = c->endless;
-    allow(c->endless ? 200 : 10000);
+    allow(c->endless ? 200 : 30000);
     tern_scope inner = tern_scope_begin(ctx, flags[below(&c->s, 7)]);
     tern_value result = tern_call(ctx, c->name, c->positional, c->n_positional, c->named);
     bool latched = tern_error(ctx)[0];
