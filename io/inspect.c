@@ -222,6 +222,7 @@ tern_value tern_inspect_over(tern_ctx *ctx, const char *path, unsigned char *byt
 
 tern_value tern_file_inspect(tern_ctx *ctx, const char *path) {
     if (is_table(path)) return inspect_table(ctx, path);
+    if (tern_is_manifest(path)) return tern_manifest_inspect(ctx, path);
     tern_mapping *mapping = tern_mapping_open(ctx, path);
     if (!mapping) return tern_none();
     tern_value value = tern_inspect_over(ctx, path, mapping->bytes, mapping->size, mapping);

@@ -11,6 +11,10 @@
 tern_value tern_inspect_over(tern_ctx *ctx, const char *path, unsigned char *bytes, size_t size,
                              const tern_mapping *mapping);
 
+/* A plugin's manifest, by its extension. */
+bool tern_is_manifest(const char *path);
+tern_value tern_manifest_inspect(tern_ctx *ctx, const char *path);
+
 /* The formats; false after latching an error. */
 bool tern_pth_inspect(tern_inspection *inspection, const char *path, const unsigned char *bytes,
                       size_t size, uint64_t most_unpacked);

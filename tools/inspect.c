@@ -112,10 +112,13 @@ static int run(const verb *v, void *options) {
 const verb verb_inspect = {
     .name = "inspect",
     .arguments = "FILE",
-    .summary = "tells what is in a .pth, .safetensors, .npy, .npz, GGUF, IDX or CSV file",
+    .summary = "tells what is in a .pth, .safetensors, .npy, .npz, GGUF, IDX or CSV file, or a "
+               "plugin's manifest",
     .details = "A name is the path of keys and indices, joined by dots. The checksum is over the "
                "row-major\nlittle-endian bytes. A .pth file that would run code is refused; the "
-               "error names\nthe code.",
+               "error names\nthe code. Of a plugin's manifest (.tern) it tells whether the plugin "
+               "could be used here,\n"
+               "without loading it; `tern doctor` opens plugins.",
     .seed = "0",
     .least_positional = 1,
     .most_positional = 1,

@@ -25,6 +25,7 @@ struct tern_load_report {
     char helper_missing[TERN_FAULT_SIZE];
     tern_search_entry *searches;
     tern_plugin_entry *plugins;
+    char (*needs)[TERN_MANIFEST_FEATURES * TERN_MANIFEST_NAME_SIZE]; /* one a candidate */
     row *rows;
     size_t row_count;
 };
@@ -75,6 +76,11 @@ static void fill_searches(tern_load_report *report) {
     }
 }
 
+static void list_needs(const tern_manifest *m, char *out_text) {
+    for (int i = 0; i < m->feature_count; i++)
+        out_text += sprintf(out_text, "%s%s", i ? " " : "", m->features[i]);
+}
+
 static void fill_plugins(tern_load_report *report) {
     for (size_t i = 0; i < report->discovery->count; i++) {
         tern_candidate *c = report->discovery->items[i];
@@ -85,6 +91,11 @@ static void fill_plugins(tern_load_report *report) {
         p->library = c->library_path;
         p->device = c->manifest.device;
         p->variant = c->manifest.variant;
+        p->arch = c->manifest.arch;
+        p->needs = report->needs[i];
+        p->abi = c->manifest.abi;
+        p->priority = c->manifest.priority;
+        list_needs(&c->manifest, report->needs[i]);
         p->stage = c->stage;
         p->code = c->code;
         p->ok = c->code == TERN_OK || c->code == TERN_ERR_STATE;
@@ -230,15 +241,18 @@ static bool allocate_tables(tern_load_report *report) {
         rows += report->probes[i].count ? report->probes[i].count : 1;
     report->searches = tern_alloc_zeroed(report->discovery->search.count, sizeof *report->searches);
     report->plugins = tern_alloc_zeroed(plugins, sizeof *report->plugins);
+    report->needs = tern_alloc_zeroed(plugins, sizeof *report->needs);
     report->rows = tern_alloc_zeroed(rows, sizeof *report->rows);
-    return report->searches && report->plugins && report->rows;
+    return report->searches && report->plugins && report->needs && report->rows;
 }
 
-tern_load_report *tern_load_report_new(int probe_ms) {
+/* Of one manifest, or (NULL) of all that are found. */
+static tern_load_report *make_report(const char *manifest, int probe_ms) {
     tern_fault fault = {0};
     tern_load_report *report = tern_alloc_zeroed(1, sizeof *report);
     if (!report) return NULL;
-    bool ok = tern_discovery_new(&report->discovery, &fault) == TERN_OK;
+    bool ok = (manifest ? tern_discovery_of(manifest, &report->discovery, &fault)
+                        : tern_discovery_new(&report->discovery, &fault)) == TERN_OK;
     if (ok) {
         tern_attempts_apply(report->discovery);
         report->probes = tern_alloc_zeroed(report->discovery->count, sizeof *report->probes);
@@ -253,8 +267,16 @@ tern_load_report *tern_load_report_new(int probe_ms) {
     fill_plugins(report);
     fill_rows(report);
     mark_same_hardware(report);
-    mark_default(report);
+    if (!manifest) mark_default(report);
     return report;
+}
+
+tern_load_report *tern_load_report_new(int probe_ms) {
+    return make_report(NULL, probe_ms);
+}
+
+tern_load_report *tern_load_report_of(const char *manifest, int probe_ms) {
+    return make_report(manifest ? manifest : "", probe_ms);
 }
 
 void tern_load_report_free(tern_load_report *report) {
@@ -263,6 +285,7 @@ void tern_load_report_free(tern_load_report *report) {
     tern_free(report->probes);
     tern_free(report->searches);
     tern_free(report->plugins);
+    tern_free(report->needs);
     tern_free(report->rows);
     tern_free(report);
 }

@@ -69,6 +69,9 @@ typedef struct tern_plugin_entry {
      * for this machine; TERN_ERR_STATE: another was chosen; the others: broken. */
     tern_status code;
     const char *message; /* what is wrong and what to do, including the dynamic linker's message */
+    const char *arch;    /* the machine that it is for; "" is any, and of an invalid manifest */
+    const char *needs;   /* CPU features, separated by spaces */
+    int abi, priority;   /* the plugin ABI's major number; the greatest priority is preferred */
 } tern_plugin_entry;
 
 /* A device of the report. */
@@ -92,6 +95,10 @@ typedef struct tern_load_report tern_load_report;
  * already failed to open are included. NULL if memory is exhausted. Thread safe.
  */
 TERN_API tern_load_report *tern_load_report_new(int probe_ms);
+
+/* The same of one manifest alone, by its path: what it says, and whether its plugin could be used here. No folder is
+ * searched, and the default device is not looked for. */
+TERN_API tern_load_report *tern_load_report_of(const char *manifest, int probe_ms);
 
 /* NULL is allowed. */
 TERN_API void tern_load_report_free(tern_load_report *report);

@@ -113,6 +113,10 @@ TERN_API tern_value tern_value_map(tern_ctx *ctx, const char *path);
  * A table, by its extension (.csv, .tsv, also with .gz), is read whole: {"format": "csv", "rows": 150, "columns":
  * [{"name": TEXT, "kind": "empty" | "integer" | "number" | "date" | "text", "missing": 2, "different": 34}]}.
  *
+ * A plugin's manifest (.tern) is judged from itself and its library's file, which is not loaded: {"format": "manifest",
+ * "values": {"device": "cpu_simd", "variant": "avx2", "library": PATH, "abi": 0, "arch": "x86_64", "requires": "avx2 fma",
+ * "priority": 22, "usable": True}, "warnings": [what speaks against it]}.
+ *
  * A name is the path of keys and indices joined by dots; a single tensor is called "". The checksum is over
  * the row-major little-endian bytes; it is none for an expanded view whose elements far exceed its storage.
  * Integers beyond 64 bits are reported as text, bytes as hexadecimal digits, dtypes as "torch.float32". A

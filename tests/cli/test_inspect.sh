@@ -63,6 +63,22 @@ json columns/2/kind=date columns/2/missing=1
 run 0 inspect "$work/houses.csv"
 says "3 rows"
 says "town"
+
+# Manifests of plugins, judged without loading anything.
+printf '# one that is not there\ndevice = absent\nvariant = fast\nlibrary = libabsent.so\nabi = 0\nrequires = avx2 fma\npriority = 7\n' \
+    >"$work/absent.tern"
+run 0 inspect "$work/absent.tern" --json
+json format=manifest values/device=absent values/variant=fast values/abi=0 values/priority=7
+json values/usable=false "values/requires=avx2 fma"
+run 0 inspect "$work/absent.tern"
+says "variant = 'fast'"
+says "usable = False"
+printf 'device = broken\nfoo\n' >"$work/broken.tern"
+run 1 inspect "$work/broken.tern"
+complains "tern inspect: " "broken.tern:2: expected"
+run 1 inspect "$work/nowhere.tern"
+complains "tern inspect: " "nowhere.tern"
+
 printf '\17\0\0\0\0\0\0\0{"\302\23331mX\\q":{}}' >"$work/csi.safetensors"
 run 1 inspect "$work/csi.safetensors"
 complains "tern inspect: " "31mX"

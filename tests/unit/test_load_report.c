@@ -107,6 +107,33 @@ Test(load_report, what_is_wrong_with_the_files_is_told_by_stage) {
     folder_close(&f);
 }
 
+Test(load_report, one_manifest_is_judged_alone) {
+    plugin_folder f = folder_open();
+    folder_add(&f, "other", "legal", "priority = 9\n");
+    folder_add(&f, "crash_at_load", "crash_at_load", "variant = v\npriority = -3\n");
+    folder_add(&f, "far", "legal", "arch = vax\nrequires = avx2 fma\n");
+    tern_load_report *report = tern_load_report_of(folder_file(&f, "crash_at_load.tern"), 0);
+    cr_assert_eq(tern_load_report_plugin_count(report), 1);
+    const tern_plugin_entry *p = tern_load_report_plugin_at(report, 0);
+    cr_assert(p->ok, "%s", p->message);
+    cr_assert_str_eq(p->variant, "v");
+    cr_assert_eq(p->priority, -3);
+    cr_assert_str_eq(p->needs, "");
+    cr_assert_str_eq(default_of(report), "none");
+    tern_load_report_free(report);
+    report = tern_load_report_of(folder_file(&f, "far.tern"), 0);
+    p = tern_load_report_plugin_at(report, 0);
+    cr_assert_not(p->ok);
+    cr_assert_str_eq(p->arch, "vax");
+    cr_assert_str_eq(p->needs, "avx2 fma");
+    cr_assert_not_null(strstr(p->message, "it is for vax"), "%s", p->message);
+    tern_load_report_free(report);
+    report = tern_load_report_of(NULL, 0);
+    cr_assert_not(tern_load_report_plugin_at(report, 0)->ok);
+    tern_load_report_free(report);
+    folder_close(&f);
+}
+
 Test(load_report, what_is_merely_absent_is_no_fault) {
     plugin_folder f = folder_open();
     folder_add(&f, "cpu_legal", "legal_cpu", "");
