@@ -31,7 +31,9 @@ if(TERN_TOOLS AND TERN_IO)
         tern_program(tern_command ${tool_sources})
         target_include_directories(tern_command PRIVATE ${PROJECT_SOURCE_DIR}/tools)
         tern_listed_differences(tern_command)
-        target_link_libraries(tern_command PRIVATE PkgConfig::JANSSON)
+        if(NOT TERN_STATIC) # where the library brings the static one
+            target_link_libraries(tern_command PRIVATE PkgConfig::JANSSON)
+        endif()
         set_target_properties(tern_command PROPERTIES OUTPUT_NAME tern)
         # These loops measure the machine, not Tern's results: they contract and unroll.
         set_source_files_properties(${PROJECT_SOURCE_DIR}/tools/bench/machine.c PROPERTIES

@@ -132,14 +132,14 @@ static tern_value prepared(conversion *c, tern_value value, const char *path) {
 static void report(const conversion *c, const convert_options *o) {
     const common_options *common = &o->common;
     if (common->json) {
-        json_out j = json_begin(stdout);
-        json_object(&j, NULL);
-        json_text(&j, "from", common->positional[0]);
-        json_text(&j, "to", common->positional[1]);
-        json_int(&j, "tensors", c->tensors);
-        json_int(&j, "left_out", c->left_out);
-        json_end(&j);
-        json_finish(&j);
+        json_out j = json_out_begin(stdout);
+        json_out_object(&j, NULL);
+        json_out_text(&j, "from", common->positional[0]);
+        json_out_text(&j, "to", common->positional[1]);
+        json_out_int(&j, "tensors", c->tensors);
+        json_out_int(&j, "left_out", c->left_out);
+        json_out_end(&j);
+        json_out_finish(&j);
     } else if (!common->quiet) {
         printf("%s: %" PRId64 " tensors\n", common->positional[1], c->tensors);
         if (c->left_out)

@@ -22,23 +22,23 @@ static const option table[] = {
 };
 
 static void print_json(const tern_load_report *report) {
-    json_out j = json_begin(stdout);
-    json_array(&j, NULL);
+    json_out j = json_out_begin(stdout);
+    json_out_array(&j, NULL);
     for (size_t i = 0; i < tern_load_report_device_count(report); i++) {
         const tern_device_entry *d = tern_load_report_device_at(report, i);
-        json_object(&j, NULL);
-        json_text(&j, "name", d->name);
-        json_text(&j, "plugin", d->plugin);
-        json_text(&j, "variant", d->variant);
-        json_text(&j, "status", tern_device_state_name(d->state));
-        json_text(&j, "reason", d->reason);
-        json_text(&j, "identity", d->identity);
-        json_int(&j, "memory", (int64_t)d->memory);
-        json_bool(&j, "default", d->is_default);
-        json_end(&j);
+        json_out_object(&j, NULL);
+        json_out_text(&j, "name", d->name);
+        json_out_text(&j, "plugin", d->plugin);
+        json_out_text(&j, "variant", d->variant);
+        json_out_text(&j, "status", tern_device_state_name(d->state));
+        json_out_text(&j, "reason", d->reason);
+        json_out_text(&j, "identity", d->identity);
+        json_out_int(&j, "memory", (int64_t)d->memory);
+        json_out_bool(&j, "default", d->is_default);
+        json_out_end(&j);
     }
-    json_end(&j);
-    json_finish(&j);
+    json_out_end(&j);
+    json_out_finish(&j);
 }
 
 enum { COLUMNS = 4, NAME_SIZE = 128 };

@@ -15,45 +15,45 @@ typedef struct doctor_options {
 } doctor_options;
 
 static void search_json(json_out *j, const tern_load_report *report) {
-    json_array(j, "search");
+    json_out_array(j, "search");
     for (size_t i = 0; i < tern_load_report_search_count(report); i++) {
         const tern_search_entry *s = tern_load_report_search_at(report, i);
-        json_object(j, NULL);
-        json_text(j, "path", s->path);
-        json_text(j, "origin", s->origin);
-        json_bool(j, "found", s->found);
-        json_text(j, "message", s->message);
-        json_end(j);
+        json_out_object(j, NULL);
+        json_out_text(j, "path", s->path);
+        json_out_text(j, "origin", s->origin);
+        json_out_bool(j, "found", s->found);
+        json_out_text(j, "message", s->message);
+        json_out_end(j);
     }
-    json_end(j);
+    json_out_end(j);
 }
 
 static void plugins_json(json_out *j, const tern_load_report *report) {
-    json_array(j, "plugins");
+    json_out_array(j, "plugins");
     for (size_t i = 0; i < tern_load_report_plugin_count(report); i++) {
         const tern_plugin_entry *p = tern_load_report_plugin_at(report, i);
-        json_object(j, NULL);
-        json_text(j, "manifest", p->manifest);
-        json_text(j, "library", p->library);
-        json_text(j, "device", p->device);
-        json_text(j, "variant", p->variant);
-        json_text(j, "stage", tern_load_stage_name(p->stage));
-        json_text(j, "code", tern_status_name(p->code));
-        json_bool(j, "ok", p->ok);
-        json_text(j, "message", p->message);
-        json_end(j);
+        json_out_object(j, NULL);
+        json_out_text(j, "manifest", p->manifest);
+        json_out_text(j, "library", p->library);
+        json_out_text(j, "device", p->device);
+        json_out_text(j, "variant", p->variant);
+        json_out_text(j, "stage", tern_load_stage_name(p->stage));
+        json_out_text(j, "code", tern_status_name(p->code));
+        json_out_bool(j, "ok", p->ok);
+        json_out_text(j, "message", p->message);
+        json_out_end(j);
     }
-    json_end(j);
+    json_out_end(j);
 }
 
 static void print_json(const tern_load_report *report) {
-    json_out j = json_begin(stdout);
-    json_object(&j, NULL);
-    json_bool(&j, "ok", tern_load_report_ok(report));
+    json_out j = json_out_begin(stdout);
+    json_out_object(&j, NULL);
+    json_out_bool(&j, "ok", tern_load_report_ok(report));
     search_json(&j, report);
     plugins_json(&j, report);
-    json_end(&j);
-    json_finish(&j);
+    json_out_end(&j);
+    json_out_finish(&j);
 }
 
 static void print_text(const tern_load_report *report) {

@@ -56,28 +56,28 @@ static void open_level(json_out *j, const char *key, char opening, char closing)
     j->closing[j->depth++] = closing;
 }
 
-json_out json_begin(FILE *stream) {
+json_out json_out_begin(FILE *stream) {
     json_out j = {.stream = stream};
     return j;
 }
 
-void json_object(json_out *j, const char *key) {
+void json_out_object(json_out *j, const char *key) {
     open_level(j, key, '{', '}');
 }
 
-void json_array(json_out *j, const char *key) {
+void json_out_array(json_out *j, const char *key) {
     open_level(j, key, '[', ']');
 }
 
-void json_end(json_out *j) {
+void json_out_end(json_out *j) {
     fputc(j->closing[--j->depth], j->stream);
 }
 
-void json_finish(json_out *j) {
+void json_out_finish(json_out *j) {
     fputc('\n', j->stream);
 }
 
-void json_text(json_out *j, const char *key, const char *text) {
+void json_out_text(json_out *j, const char *key, const char *text) {
     lead_in(j, key);
     if (text)
         quoted(j->stream, text);
@@ -85,24 +85,24 @@ void json_text(json_out *j, const char *key, const char *text) {
         fputs("null", j->stream);
 }
 
-void json_int(json_out *j, const char *key, int64_t number) {
+void json_out_int(json_out *j, const char *key, int64_t number) {
     lead_in(j, key);
     fprintf(j->stream, "%" PRId64, number);
 }
 
-void json_number(json_out *j, const char *key, double number) {
+void json_out_number(json_out *j, const char *key, double number) {
     char text[32];
     lead_in(j, key);
     tern_format_double(number, text);
     fputs(isfinite(number) ? text : "null", j->stream);
 }
 
-void json_bool(json_out *j, const char *key, bool value) {
+void json_out_bool(json_out *j, const char *key, bool value) {
     lead_in(j, key);
     fputs(value ? "true" : "false", j->stream);
 }
 
-void json_null(json_out *j, const char *key) {
+void json_out_null(json_out *j, const char *key) {
     lead_in(j, key);
     fputs("null", j->stream);
 }

@@ -64,21 +64,21 @@ static int unknown_operation(const verb *v, const char *name) {
 
 /* {"out": [{"dtype", "shape"}]} */
 static void print_json(tern_tensor *const *tensors, size_t count) {
-    json_out j = json_begin(stdout);
-    json_object(&j, NULL);
-    json_array(&j, "out");
+    json_out j = json_out_begin(stdout);
+    json_out_object(&j, NULL);
+    json_out_array(&j, "out");
     for (size_t i = 0; i < count; i++) {
         tern_shape shape = tern_shape_of(tensors[i]);
-        json_object(&j, NULL);
-        json_text(&j, "dtype", tern_dtype_name(tern_dtype_of(tensors[i])));
-        json_array(&j, "shape");
-        for (int32_t d = 0; d < shape.rank; d++) json_int(&j, NULL, shape.dim[d]);
-        json_end(&j);
-        json_end(&j);
+        json_out_object(&j, NULL);
+        json_out_text(&j, "dtype", tern_dtype_name(tern_dtype_of(tensors[i])));
+        json_out_array(&j, "shape");
+        for (int32_t d = 0; d < shape.rank; d++) json_out_int(&j, NULL, shape.dim[d]);
+        json_out_end(&j);
+        json_out_end(&j);
     }
-    json_end(&j);
-    json_end(&j);
-    json_finish(&j);
+    json_out_end(&j);
+    json_out_end(&j);
+    json_out_finish(&j);
 }
 
 static void print_text(tern_tensor *const *tensors, size_t count) {

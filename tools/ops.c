@@ -65,30 +65,30 @@ static void operation_name(const char *schema, char *out_name) {
 }
 
 static void print_json(const device_list *devices) {
-    json_out j = json_begin(stdout);
+    json_out j = json_out_begin(stdout);
     tern_op_info info;
-    json_array(&j, NULL);
+    json_out_array(&j, NULL);
     for (size_t i = 0; tern_op_at(i, &info); i++) {
         char name[NAME_SIZE];
         operation_name(info.schema, name);
-        json_object(&j, NULL);
-        json_text(&j, "name", name);
-        json_text(&j, "kind", info.kind);
-        json_bool(&j, "differentiable", info.differentiable);
-        json_text(&j, "schema", info.schema);
-        json_object(&j, "devices");
+        json_out_object(&j, NULL);
+        json_out_text(&j, "name", name);
+        json_out_text(&j, "kind", info.kind);
+        json_out_bool(&j, "differentiable", info.differentiable);
+        json_out_text(&j, "schema", info.schema);
+        json_out_object(&j, "devices");
         for (size_t d = 0; d < devices->count; d++) {
-            json_object(&j, tern_device_name(devices->contexts[d]));
+            json_out_object(&j, tern_device_name(devices->contexts[d]));
             for (int t = 0; t < TERN_DTYPE_COUNT; t++)
-                json_text(&j, tern_dtype_name((tern_dtype)t),
-                          tern_op_support(devices->contexts[d], i, (tern_dtype)t));
-            json_end(&j);
+                json_out_text(&j, tern_dtype_name((tern_dtype)t),
+                              tern_op_support(devices->contexts[d], i, (tern_dtype)t));
+            json_out_end(&j);
         }
-        json_end(&j);
-        json_end(&j);
+        json_out_end(&j);
+        json_out_end(&j);
     }
-    json_end(&j);
-    json_finish(&j);
+    json_out_end(&j);
+    json_out_finish(&j);
 }
 
 /* The families of fused kernels, and the dtypes for which the device has them. */

@@ -26,35 +26,35 @@ static const option table[] = {
 
 static void print_shape(json_out *j, const char *key, const tern_shape *shape, bool known) {
     if (!known) {
-        json_null(j, key);
+        json_out_null(j, key);
         return;
     }
-    json_array(j, key);
-    for (int i = 0; i < shape->rank; i++) json_int(j, NULL, shape->dim[i]);
-    json_end(j);
+    json_out_array(j, key);
+    for (int i = 0; i < shape->rank; i++) json_out_int(j, NULL, shape->dim[i]);
+    json_out_end(j);
 }
 
 static void print_json(const tern_summary *s) {
-    json_out j = json_begin(stdout);
-    json_object(&j, NULL);
-    json_array(&j, "layers");
+    json_out j = json_out_begin(stdout);
+    json_out_object(&j, NULL);
+    json_out_array(&j, "layers");
     for (size_t i = 0; i < s->count; i++) {
         const tern_summary_row *row = &s->rows[i];
-        json_object(&j, NULL);
-        json_text(&j, "name", row->name);
-        json_text(&j, "kind", row->kind);
+        json_out_object(&j, NULL);
+        json_out_text(&j, "name", row->name);
+        json_out_text(&j, "kind", row->kind);
         print_shape(&j, "input", &row->input, row->called);
         print_shape(&j, "output", &row->output, row->called);
-        json_int(&j, "parameters", row->parameters);
-        json_int(&j, "trainable", row->trainable);
-        json_end(&j);
+        json_out_int(&j, "parameters", row->parameters);
+        json_out_int(&j, "trainable", row->trainable);
+        json_out_end(&j);
     }
-    json_end(&j);
-    json_int(&j, "parameters", s->parameters);
-    json_int(&j, "trainable", s->trainable);
-    json_int(&j, "bytes", (int64_t)(s->parameter_bytes + s->buffer_bytes));
-    json_end(&j);
-    json_finish(&j);
+    json_out_end(&j);
+    json_out_int(&j, "parameters", s->parameters);
+    json_out_int(&j, "trainable", s->trainable);
+    json_out_int(&j, "bytes", (int64_t)(s->parameter_bytes + s->buffer_bytes));
+    json_out_end(&j);
+    json_out_finish(&j);
 }
 
 /* The text itself, or that of the file which it names. */

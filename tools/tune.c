@@ -77,8 +77,8 @@ static int run_all(const verb *v, const tune_options *o, const char *mode, produ
 static void print(const product *products, bool as_json) {
     json_out j = {0};
     if (as_json) {
-        j = json_begin(stdout);
-        json_array(&j, NULL);
+        j = json_out_begin(stdout);
+        json_out_array(&j, NULL);
     }
     for (int k = 0; k < PRODUCTS; k++) {
         const product *p = &products[k];
@@ -88,16 +88,16 @@ static void print(const product *products, bool as_json) {
                    (int)p->size, (int)p->size, p->tuned, p->untuned);
             continue;
         }
-        json_object(&j, NULL);
-        json_text(&j, "dtype", tern_dtype_name(p->dtype));
-        json_int(&j, "size", p->size);
-        json_number(&j, "untuned", p->untuned);
-        json_number(&j, "tuned", p->tuned);
-        json_end(&j);
+        json_out_object(&j, NULL);
+        json_out_text(&j, "dtype", tern_dtype_name(p->dtype));
+        json_out_int(&j, "size", p->size);
+        json_out_number(&j, "untuned", p->untuned);
+        json_out_number(&j, "tuned", p->tuned);
+        json_out_end(&j);
     }
     if (!as_json) return;
-    json_end(&j);
-    json_finish(&j);
+    json_out_end(&j);
+    json_out_finish(&j);
 }
 
 static int run(const verb *v, void *options) {

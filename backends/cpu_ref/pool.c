@@ -73,7 +73,9 @@ static bool better(const pooling *pool, int64_t candidate, int64_t best) {
 }
 
 static void max_of(pooling *pool, const patch *p, int64_t x_plane, int64_t out_at) {
-    const int64_t *size = pool->x.size, *step = pool->window.dilation;
+    const int64_t *size = pool->x.size;
+    int64_t step[3]; /* one beyond the image leaves it as well, and adds up without an overflow */
+    for (int d = 0; d < 3; d++) step[d] = least(pool->window.dilation[d], most(size[d], 1));
     if (is_empty(p)) {
         if (pool->x.f)
             pool->out.f[out_at] = -INFINITY;

@@ -61,8 +61,8 @@ SIMD_INLINE f64_power f64_exp_parts(f64v x) {
 }
 /* Two factors of 2^k are normal where the result may be subnormal or infinite. */
 SIMD_INLINE f64v f64_exp_whole(f64_power p) {
-    i64v half = ((i64v)p.shifted << 51) & INT64_C(-0x10000000000000), one = (i64v)f64_set(1);
-    f64v scale = (f64v)(half + one), rest = (f64v)(((i64v)p.shifted << 52) - half + one);
+    u64v half = ((u64v)p.shifted << 51) & UINT64_C(0xfff0000000000000), one = (u64v)f64_set(1);
+    f64v scale = (f64v)(half + one), rest = (f64v)(((u64v)p.shifted << 52) - half + one);
     return f64_fma(p.fraction, scale, scale) * rest;
 }
 SIMD_INLINE f64v f64_exp(f64v x) {

@@ -23,7 +23,7 @@ SIMD_INLINE f32v f32_poly(f32v x, const float *c, int n) {
 
 /* Adding it makes a number below 2^22 an integer, which stands in the low bits of the sum. */
 #define F32_SHIFT 0x1.8p23f
-#define F32_ONE   INT32_C(0x3f800000)
+#define F32_ONE   UINT32_C(0x3f800000)
 
 /* (e^r - 1 - r) / r^2, |r| <= ln(2) / 2; the error relative to e^r is 2^-28.2. */
 static const float fused_exp_over[] = {0x1.000000p-1f, 0x1.55548ep-3f, 0x1.55545ep-5f,
@@ -32,7 +32,7 @@ static const float fused_exp_over[] = {0x1.000000p-1f, 0x1.55548ep-3f, 0x1.55545
 /* e^x = 2^k (1 + fraction); k stands in the low bits of `shifted`. */
 typedef struct fused_power {
     f32v fraction;
-    i32v shifted;
+    u32v shifted;
 } fused_power;
 
 SIMD_INLINE fused_power fused_exp_parts(f32v x) {
@@ -41,7 +41,7 @@ SIMD_INLINE fused_power fused_exp_parts(f32v x) {
     f32v r = f32_fma(k, f32_set(-0x1.62e430p-1f), x);
     r = f32_fma(k, f32_set(0x1.05c610p-29f), r);
     f32v fraction = f32_fma(r * r, F32_POLY(r, fused_exp_over), r);
-    return (fused_power){fraction, (i32v)shifted};
+    return (fused_power){fraction, (u32v)shifted};
 }
 /* Of |x| < 87: 2^k is a normal number. */
 SIMD_INLINE f32v fused_exp_normal(f32v x) {
@@ -52,7 +52,7 @@ SIMD_INLINE f32v fused_exp_normal(f32v x) {
 /* Of any x; 2^k is a product of two normal numbers, where the result may be subnormal or infinite. */
 SIMD_INLINE f32v fused_exp(f32v x) {
     fused_power p = fused_exp_parts(f32_max(f32_set(-105), f32_min(f32_set(90), x)));
-    i32v half = (p.shifted << 22) & INT32_C(-0x800000);
+    u32v half = (p.shifted << 22) & UINT32_C(0xff800000);
     f32v scale = (f32v)(half + F32_ONE), rest = (f32v)((p.shifted << 23) - half + F32_ONE);
     return f32_fma(p.fraction, scale, scale) * rest;
 }
@@ -68,8 +68,8 @@ SIMD_INLINE f32v fused_sigmoid(f32v x) {
     f32v k = shifted - F32_SHIFT;
     f32v r = f32_fma(k, f32_set(-0x1.62e430p-1f), minus), low = k * 0x1.05c610p-29f;
     f32v small = f32_fma(r * r, F32_POLY(r, fused_exp_over), f32_fma(low, r, low));
-    i32v half = ((i32v)shifted << 22) & INT32_C(-0x800000);
-    f32v scale = (f32v)(half + F32_ONE), rest = (f32v)(((i32v)shifted << 23) - half + F32_ONE);
+    u32v half = ((u32v)shifted << 22) & UINT32_C(0xff800000);
+    f32v scale = (f32v)(half + F32_ONE), rest = (f32v)(((u32v)shifted << 23) - half + F32_ONE);
     f32v t = f32_fma(small, scale, (1 + r) * scale) * rest;
     f32v whole = f32_select(x < 0, t, f32_set(1));
     return f32_fma(-whole, t / (1 + t), whole);

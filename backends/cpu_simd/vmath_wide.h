@@ -51,7 +51,7 @@ typedef struct wide_power {
 SIMD_INLINE wide_power wide_exp_parts(f64v x) {
     f64v shifted = x * (1 / WIDE_LN2) + F64_SHIFT;
     f64v r = x - (shifted - F64_SHIFT) * WIDE_LN2;
-    i64v scale = ((i64v)shifted << 52) + (i64v)f64_set(1);
+    u64v scale = ((u64v)shifted << 52) + (u64v)f64_set(1);
     return (wide_power){(f64v)scale, r * F64_POLY(r, wide_expm1_over)};
 }
 
@@ -68,7 +68,7 @@ SIMD_INLINE f64v wide_exp2(f64v x) {
     x = f64_max(f64_min(x, 500), -500);
     f64v shifted = x + F64_SHIFT;
     f64v r = (x - (shifted - F64_SHIFT)) * WIDE_LN2;
-    f64v scale = (f64v)(((i64v)shifted << 52) + (i64v)f64_set(1));
+    f64v scale = (f64v)(((u64v)shifted << 52) + (u64v)f64_set(1));
     return scale * (r * F64_POLY(r, wide_expm1_over)) + scale;
 }
 

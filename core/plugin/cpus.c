@@ -125,11 +125,16 @@ static int limit_of_line(const char *root, char *line) {
     return tighter(tightest(root, "/cpu", path, limit_v1), tightest(root, mount, path, limit_v1));
 }
 
+/* Threads may have small stacks: what is large is gone before the next function needs room. */
+#define OWN_FRAME __attribute__((noinline))
+
+static OWN_FRAME bool read_cgroups(const char *root, char *out_text, size_t size) {
+    return read_in(root, "proc/self/cgroup", out_text, size);
+}
+
 int tern_cgroup_cpus(const char *root) {
-    char path[TERN_PATH_SIZE], text[8192];
-    int length = snprintf(path, sizeof path, "%s/proc/self/cgroup", root);
-    if (length < 0 || (size_t)length >= sizeof path || !read_text(path, text, sizeof text))
-        return 0;
+    char text[8192];
+    if (!read_cgroups(root, text, sizeof text)) return 0;
     int cpus = 0;
     char *line = text;
     /* A last line that was cut has no line's end, and is left out. */
@@ -141,14 +146,17 @@ int tern_cgroup_cpus(const char *root) {
     return cpus;
 }
 
-int tern_usable_cpus(void) {
-    /* cpu_set_t has 1,024 CPUs, and a kernel that may have more refuses to fill it. */
+/* cpu_set_t has 1,024 CPUs, and a kernel that may have more refuses to fill it. */
+static OWN_FRAME int affinity(void) {
     union {
         cpu_set_t set;
         unsigned char room[8192];
     } mask = {.room = {0}};
-    int cpus =
-        sched_getaffinity(0, sizeof mask, &mask.set) == 0 ? CPU_COUNT_S(sizeof mask, &mask.set) : 1;
-    cpus = tighter(cpus, tern_cgroup_cpus(""));
+    return sched_getaffinity(0, sizeof mask, &mask.set) == 0 ? CPU_COUNT_S(sizeof mask, &mask.set)
+                                                             : 1;
+}
+
+int tern_usable_cpus(void) {
+    int cpus = tighter(affinity(), tern_cgroup_cpus(""));
     return cpus < 1 ? 1 : cpus;
 }

@@ -112,22 +112,32 @@ static void not_installed(tern_candidate *c) {
 
 /* ---- manifests and libraries in files -------------------------------------------------------- */
 
-static bool read_manifest(tern_candidate *c, tern_fault *fault) {
-    char text[TERN_MANIFEST_MAX_BYTES + 1];
-    int fd = tern_trusted_open(&c->manifest_file, fault);
-    if (fd < 0) return false;
+/* At most `size` bytes; -1 where they cannot be read. */
+static ssize_t read_whole(int fd, char *text, size_t size) {
     size_t length = 0;
     ssize_t got = 1;
-    while (got > 0 && length < sizeof text) {
-        got = read(fd, text + length, sizeof text - length);
+    while (got > 0 && length < size) {
+        got = read(fd, text + length, size - length);
         if (got > 0) length += (size_t)got;
     }
+    return got < 0 ? -1 : (ssize_t)length;
+}
+
+static void read_manifest(tern_candidate *c, tern_fault *fault) {
+    const size_t size = TERN_MANIFEST_MAX_BYTES + 1;
+    int fd = tern_trusted_open(&c->manifest_file, fault);
+    if (fd < 0) return;
+    char *text = tern_alloc(size);
+    ssize_t length = text ? read_whole(fd, text, size) : 0;
     close(fd);
-    if (got < 0) {
+    if (!text)
+        out_of_memory(fault);
+    else if (length < 0)
         tern_fault_set(fault, TERN_ERR_IO, "cannot read %s", c->manifest_path);
-        return false;
-    }
-    return tern_manifest_parse(c->manifest_path, text, length, &c->manifest, fault) == TERN_OK;
+    else
+        c->parsed = tern_manifest_parse(c->manifest_path, text, (size_t)length, &c->manifest,
+                                        fault) == TERN_OK;
+    tern_free(text);
 }
 
 static void load_manifest(tern_candidate *c) {
@@ -140,7 +150,7 @@ static void load_manifest(tern_candidate *c) {
     if (c->manifest_file.is_directory)
         tern_fault_set(&fault, TERN_ERR_FORMAT, "%s is a folder, not a manifest", c->manifest_path);
     else
-        c->parsed = read_manifest(c, &fault);
+        read_manifest(c, &fault);
     if (!c->parsed) tern_candidate_fail(c, TERN_STAGE_MANIFEST, &fault);
 }
 
@@ -189,10 +199,12 @@ static tern_status scan_manifest(tern_discovery *d, const char *path, tern_fault
         return tern_fault_set(fault, TERN_ERR_IO, "the manifest's path is too long");
     strcpy(c->manifest_path, path);
     load_manifest(c);
-    if (!c->parsed) return TERN_OK;
-    c->stage = TERN_STAGE_FILE;
-    if (name_library(c) && suits(c)) find_library(c);
-    return TERN_OK;
+    if (c->parsed) {
+        c->stage = TERN_STAGE_FILE;
+        if (name_library(c) && suits(c)) find_library(c);
+    }
+    /* Without memory another device must not be chosen in silence. */
+    return c->code == TERN_ERR_OUT_OF_MEMORY ? out_of_memory(fault) : TERN_OK;
 }
 
 static int by_name(const void *a, const void *b) {
@@ -247,7 +259,7 @@ static tern_status scan_folder(tern_discovery *d, tern_search_dir *folder, tern_
 static tern_status scan(tern_discovery *d, const char *only, tern_fault *fault) {
     if (only) return scan_manifest(d, only, fault);
     tern_search_collect(&d->search);
-    tern_status status = TERN_OK;
+    tern_status status = d->search.out_of_memory ? out_of_memory(fault) : TERN_OK;
     for (size_t i = 0; i < d->search.count && status == TERN_OK; i++)
         if (d->search.dirs[i].usable) status = scan_folder(d, &d->search.dirs[i], fault);
     return status;

@@ -13,6 +13,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "tern/memory.h"
+
 #define ANSWER_SIZE 65536
 
 typedef struct helper {
@@ -198,21 +200,31 @@ static void explain_silence(tern_probe *probe, const helper *h, int milliseconds
                  WEXITSTATUS(h->wait_status), when);
 }
 
+static void ask(helper *h, const tern_candidate *candidate, const char *program, int milliseconds,
+                tern_probe *out_probe) {
+    h->deadline = now_ms() + milliseconds;
+    int error = start(h, program, candidate->manifest_path, milliseconds);
+    if (error) {
+        snprintf(out_probe->message, sizeof out_probe->message,
+                 "the helper %.300s does not start: %s", program, strerror(error));
+        return;
+    }
+    out_probe->done = true;
+    read_answer(h);
+    close(h->answer_fd);
+    reap(h);
+    h->answer[h->length] = '\0';
+    if (!read_lines(out_probe, h->answer)) explain_silence(out_probe, h, milliseconds);
+}
+
 void tern_probe_run(const tern_trusted *program, const tern_candidate *candidate, int milliseconds,
                     tern_probe *out_probe) {
     memset(out_probe, 0, sizeof *out_probe);
     out_probe->stage = TERN_STAGE_LOAD;
-    helper h = {.deadline = now_ms() + milliseconds};
-    int error = start(&h, program->path, candidate->manifest_path, milliseconds);
-    if (error) {
-        snprintf(out_probe->message, sizeof out_probe->message,
-                 "the helper %.300s does not start: %s", program->path, strerror(error));
-        return;
-    }
-    out_probe->done = true;
-    read_answer(&h);
-    close(h.answer_fd);
-    reap(&h);
-    h.answer[h.length] = '\0';
-    if (!read_lines(out_probe, h.answer)) explain_silence(out_probe, &h, milliseconds);
+    helper *h = tern_alloc_zeroed(1, sizeof *h);
+    if (h)
+        ask(h, candidate, program->path, milliseconds, out_probe);
+    else
+        snprintf(out_probe->message, sizeof out_probe->message, "out of memory");
+    tern_free(h);
 }

@@ -72,6 +72,7 @@ static void inspect(tern_search *search, tern_search_dir *dir) {
     }
     tern_fault fault = {0};
     if (tern_trusted_walk(dir->path, &dir->found, &fault) != TERN_OK) {
+        search->out_of_memory |= fault.status == TERN_ERR_OUT_OF_MEMORY;
         const char *why =
             fault.status == TERN_ERR_NOT_FOUND ? "there is no such folder" : fault.message;
         tern_text_copy(dir->message, sizeof dir->message, why);
@@ -140,6 +141,7 @@ static void add_own(tern_search *search) {
 
 void tern_search_collect(tern_search *out_search) {
     out_search->count = 0;
+    out_search->out_of_memory = false;
     const char *replacement = variable("TERN_PLUGIN_PATH");
     if (replacement) {
         add_list(out_search, "TERN_PLUGIN_PATH", replacement);

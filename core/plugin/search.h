@@ -25,6 +25,7 @@ typedef struct tern_search_dir {
 typedef struct tern_search {
     tern_search_dir dirs[TERN_SEARCH_MAX];
     size_t count;
+    bool out_of_memory; /* some folder was not looked at */
 } tern_search;
 
 /* Lists and checks the folders. */

@@ -7,6 +7,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "tern/memory.h"
+
 #define MAX_SYMLINKS 40 /* as the kernel's */
 
 typedef struct walk {
@@ -15,6 +17,9 @@ typedef struct walk {
     struct stat stat;
     char real[TERN_PATH_SIZE];    /* of fd; "" is / */
     char pending[TERN_PATH_SIZE]; /* what is left to walk */
+    char name[TERN_PATH_SIZE];    /* the component that is walked to */
+    char target[TERN_PATH_SIZE];  /* of a symbolic link, or the path of a step not yet taken */
+    char rest[TERN_PATH_SIZE];
     int symlinks;
     tern_fault *fault;
 } walk;
@@ -71,23 +76,21 @@ static bool enter_parent(walk *w) {
 
 /* Puts a symbolic link's target in front of what is left. */
 static bool follow(walk *w, int link_fd) {
-    char target[TERN_PATH_SIZE];
-    ssize_t length = readlinkat(link_fd, "", target, sizeof target - 1);
+    ssize_t length = readlinkat(link_fd, "", w->target, sizeof w->target - 1);
     int error = errno;
     close(link_fd);
     if (length < 0) return system_error(w, w->real, error);
     if (++w->symlinks > MAX_SYMLINKS) return system_error(w, w->real, ELOOP);
-    target[length] = '\0';
-    char rest[TERN_PATH_SIZE];
-    strcpy(rest, w->pending);
-    if (!tern_path_join(w->pending, sizeof w->pending, target, rest)) return too_long(w);
-    return target[0] != '/' || enter_root(w);
+    w->target[length] = '\0';
+    strcpy(w->rest, w->pending);
+    if (!tern_path_join(w->pending, sizeof w->pending, w->target, w->rest)) return too_long(w);
+    return w->target[0] != '/' || enter_root(w);
 }
 
 static bool enter_child(walk *w, const char *name) {
     size_t length = strlen(w->real);
-    char child[TERN_PATH_SIZE];
-    if (!tern_path_join(child, sizeof child, w->real, name)) return too_long(w);
+    char *child = w->target;
+    if (!tern_path_join(child, sizeof w->target, w->real, name)) return too_long(w);
     int fd = openat(w->fd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
     if (fd < 0) return system_error(w, child, errno);
     struct stat stat;
@@ -104,47 +107,57 @@ static bool enter_child(walk *w, const char *name) {
 }
 
 /* Takes the next component off `pending`; false at the end. */
-static bool next_component(walk *w, char *out_name, size_t size) {
+static bool next_component(walk *w) {
     const char *start = w->pending + strspn(w->pending, "/");
     size_t length = strcspn(start, "/");
-    if (length == 0 || length >= size) return false;
-    memcpy(out_name, start, length);
-    out_name[length] = '\0';
+    if (length == 0) return false;
+    memcpy(w->name, start, length);
+    w->name[length] = '\0';
     memmove(w->pending, start + length, strlen(start + length) + 1);
     return true;
 }
 
 static bool walk_all(walk *w) {
-    char name[TERN_PATH_SIZE];
     if (!enter_root(w)) return false;
-    while (next_component(w, name, sizeof name)) {
-        if (strcmp(name, ".") == 0) continue;
-        if (strcmp(name, "..") == 0 ? !enter_parent(w) : !enter_child(w, name)) return false;
+    while (next_component(w)) {
+        if (strcmp(w->name, ".") == 0) continue;
+        if (strcmp(w->name, "..") == 0 ? !enter_parent(w) : !enter_child(w, w->name)) return false;
     }
     if (S_ISDIR(w->stat.st_mode) || S_ISREG(w->stat.st_mode)) return true;
     tern_fault_set(w->fault, TERN_ERR_IO, "%s is neither a file nor a directory", w->real);
     return false;
 }
 
+static void keep(const walk *w, tern_trusted *out_file) {
+    strcpy(out_file->path, w->real[0] ? w->real : "/");
+    out_file->device = w->stat.st_dev;
+    out_file->inode = w->stat.st_ino;
+    out_file->size = w->stat.st_size;
+    out_file->is_directory = S_ISDIR(w->stat.st_mode);
+}
+
 tern_status tern_trusted_walk(const char *path, tern_trusted *out_file, tern_fault *fault) {
     memset(out_file, 0, sizeof *out_file);
-    walk w = {.asked = path, .fd = -1, .fault = fault};
     if (path[0] != '/')
         return tern_fault_set(fault, TERN_ERR_IO, "%.200s is not an absolute path", path);
-    if (strlen(path) >= sizeof w.pending) {
-        too_long(&w);
-        return fault->status;
+    walk *w = tern_alloc_zeroed(1, sizeof *w); /* five paths are too much for a small stack */
+    if (!w)
+        return tern_fault_set(fault, TERN_ERR_OUT_OF_MEMORY,
+                              "out of memory while looking for devices");
+    w->asked = path;
+    w->fd = -1;
+    w->fault = fault;
+    bool reached = false;
+    if (strlen(path) >= sizeof w->pending) {
+        too_long(w);
+    } else {
+        strcpy(w->pending, path);
+        reached = walk_all(w);
     }
-    strcpy(w.pending, path);
-    bool reached = walk_all(&w);
-    if (w.fd >= 0) close(w.fd);
-    if (!reached) return fault->status;
-    strcpy(out_file->path, w.real[0] ? w.real : "/");
-    out_file->device = w.stat.st_dev;
-    out_file->inode = w.stat.st_ino;
-    out_file->size = w.stat.st_size;
-    out_file->is_directory = S_ISDIR(w.stat.st_mode);
-    return TERN_OK;
+    if (w->fd >= 0) close(w->fd);
+    if (reached) keep(w, out_file);
+    tern_free(w);
+    return reached ? TERN_OK : fault->status;
 }
 
 int tern_trusted_open(const tern_trusted *file, tern_fault *fault) {

@@ -112,3 +112,11 @@ Test(ops_hostile, a_grid_of_more_places_than_a_number_holds_is_refused) {
     CALL("nn.functional.affine_grid", tern_none(), T(theta), tern_ints(size, 4));
     expect_error(TERN_ERR_OUT_OF_MEMORY, "");
 }
+
+Test(ops_hostile, a_window_of_one_tap_has_any_dilation) {
+    tern_tensor *x = tern_ones(ctx, TERN_SHAPE(1, 1, 4), TERN_FLOAT32);
+    tern_value out = CALL("nn.functional.max_pool1d", named("dilation", tern_int(INT64_MAX)), T(x),
+                          tern_int(1), tern_int(1));
+    cr_assert_eq(out.kind, TERN_VALUE_TENSOR, "%s", tern_error(ctx));
+    cr_assert_eq(tern_numel(out.as.tensor), 4);
+}

@@ -121,17 +121,17 @@ static void print_result(const bench_case *c, const bench_options *o, const tern
     if (!o->common.json) {
         printf("%-30s %12.6g %s\n", c->name, value, bench_unit_name(c->unit));
     } else {
-        json_out j = json_begin(stdout);
+        json_out j = json_out_begin(stdout);
         snprintf(peer, sizeof peer, "tern %s", tern_device_name(ctx));
-        json_object(&j, NULL);
-        json_text(&j, "case", c->name);
-        json_text(&j, "peer", c->flags & BENCH_MACHINE ? "machine" : peer);
-        json_int(&j, "threads", o->threads);
-        json_number(&j, "value", value);
-        json_text(&j, "unit", bench_unit_name(c->unit));
-        json_text(&j, "better", bench_less_is_better(c->unit) ? "less" : "more");
-        json_end(&j);
-        json_finish(&j);
+        json_out_object(&j, NULL);
+        json_out_text(&j, "case", c->name);
+        json_out_text(&j, "peer", c->flags & BENCH_MACHINE ? "machine" : peer);
+        json_out_int(&j, "threads", o->threads);
+        json_out_number(&j, "value", value);
+        json_out_text(&j, "unit", bench_unit_name(c->unit));
+        json_out_text(&j, "better", bench_less_is_better(c->unit) ? "less" : "more");
+        json_out_end(&j);
+        json_out_finish(&j);
     }
     fflush(stdout);
 }

@@ -197,25 +197,25 @@ static size_t count_caught(const mutant_list *list) {
 }
 
 static void print_json(const mutant_list *list) {
-    json_out j = json_begin(stdout);
-    json_object(&j, NULL);
-    json_int(&j, "mutants", (int64_t)list->count);
-    json_int(&j, "caught", (int64_t)count_caught(list));
-    json_array(&j, "rows");
+    json_out j = json_out_begin(stdout);
+    json_out_object(&j, NULL);
+    json_out_int(&j, "mutants", (int64_t)list->count);
+    json_out_int(&j, "caught", (int64_t)count_caught(list));
+    json_out_array(&j, "rows");
     for (size_t i = 0; i < list->count; i++) {
         const mutant *m = &list->items[i];
-        json_object(&j, NULL);
-        json_text(&j, "device", m->device);
-        json_text(&j, "defect", m->defect);
-        json_bool(&j, "caught", m->caught);
-        json_text(&j, "by", m->by);
-        json_text(&j, "what", m->what);
-        json_number(&j, "seconds", m->seconds);
-        json_end(&j);
+        json_out_object(&j, NULL);
+        json_out_text(&j, "device", m->device);
+        json_out_text(&j, "defect", m->defect);
+        json_out_bool(&j, "caught", m->caught);
+        json_out_text(&j, "by", m->by);
+        json_out_text(&j, "what", m->what);
+        json_out_number(&j, "seconds", m->seconds);
+        json_out_end(&j);
     }
-    json_end(&j);
-    json_end(&j);
-    json_finish(&j);
+    json_out_end(&j);
+    json_out_end(&j);
+    json_out_finish(&j);
 }
 
 enum { COLUMNS = 3 };

@@ -17,57 +17,58 @@ static void replay_line(const report *r, const failure_row *f, char *out_line, s
 }
 
 static void counts_json(json_out *j, int64_t passed, int64_t failed) {
-    json_int(j, "passed", passed);
-    json_int(j, "failed", failed);
+    json_out_int(j, "passed", passed);
+    json_out_int(j, "failed", failed);
 }
 
 static void subjects_json(json_out *j, const report *r) {
-    json_object(j, "subjects");
+    json_out_object(j, "subjects");
     for (size_t i = 0; i < r->subjects.count; i++) {
         const subject_row *s = subject_at(r, i);
-        json_object(j, s->name);
-        json_int(j, "cases", s->passed + s->failed + s->skipped);
+        json_out_object(j, s->name);
+        json_out_int(j, "cases", s->passed + s->failed + s->skipped);
         counts_json(j, s->passed, s->failed);
-        json_int(j, "skipped", s->skipped);
-        json_end(j);
+        json_out_int(j, "skipped", s->skipped);
+        json_out_end(j);
     }
-    json_end(j);
+    json_out_end(j);
 }
 
 static void failures_json(json_out *j, const report *r) {
     char line[REPLAY_SIZE];
-    json_array(j, "failures");
+    json_out_array(j, "failures");
     for (size_t i = 0; i < r->failures.count; i++) {
         const failure_row *f = failure_at(r, i);
         replay_line(r, f, line, sizeof line);
-        json_object(j, NULL);
-        json_text(j, "subject", subject_at(r, f->subject)->name);
-        json_text(j, "id", f->id);
-        json_text(j, "what", f->what);
-        json_text(j, "replay", line);
-        json_end(j);
+        json_out_object(j, NULL);
+        json_out_text(j, "subject", subject_at(r, f->subject)->name);
+        json_out_text(j, "id", f->id);
+        json_out_text(j, "what", f->what);
+        json_out_text(j, "replay", line);
+        json_out_end(j);
     }
-    json_end(j);
+    json_out_end(j);
 }
 
 void report_print_json(const report *r) {
     totals t = report_totals(r);
-    json_out j = json_begin(stdout);
-    json_object(&j, NULL);
-    json_text(&j, "device", r->device);
-    json_int(&j, "cases", t.passed + t.failed + t.skipped);
+    json_out j = json_out_begin(stdout);
+    json_out_object(&j, NULL);
+    json_out_text(&j, "device", r->device);
+    json_out_int(&j, "cases", t.passed + t.failed + t.skipped);
     counts_json(&j, t.passed, t.failed);
-    json_object(&j, "skipped");
-    for (size_t i = 0; i < r->n_reasons; i++) json_int(&j, r->reasons[i].text, r->reasons[i].cases);
-    json_end(&j);
+    json_out_object(&j, "skipped");
+    for (size_t i = 0; i < r->n_reasons; i++)
+        json_out_int(&j, r->reasons[i].text, r->reasons[i].cases);
+    json_out_end(&j);
     subjects_json(&j, r);
     failures_json(&j, r);
-    json_object(&j, "accuracy");
-    json_number(&j, "median_error_ratio", report_median_ratio(r));
-    json_number(&j, "exact_share", report_exact_share(r));
-    json_end(&j);
-    json_end(&j);
-    json_finish(&j);
+    json_out_object(&j, "accuracy");
+    json_out_number(&j, "median_error_ratio", report_median_ratio(r));
+    json_out_number(&j, "exact_share", report_exact_share(r));
+    json_out_end(&j);
+    json_out_end(&j);
+    json_out_finish(&j);
 }
 
 /* ---- text ------------------------------------------------------------------------------------ */

@@ -23,12 +23,12 @@ static const option table[] = {
 };
 
 static void print_json(const scores *s) {
-    json_out j = json_begin(stdout);
-    json_object(&j, NULL);
-    json_number(&j, "loss", s->loss);
-    json_number(&j, "accuracy", s->accuracy);
-    json_end(&j);
-    json_finish(&j);
+    json_out j = json_out_begin(stdout);
+    json_out_object(&j, NULL);
+    json_out_number(&j, "loss", s->loss);
+    json_out_number(&j, "accuracy", s->accuracy);
+    json_out_end(&j);
+    json_out_finish(&j);
 }
 
 static void print_text(const scores *s) {

@@ -50,27 +50,27 @@ static void print_class(printer *p, int64_t index, double share) {
         printf(" %.4f\n", share);
         return;
     }
-    json_object(&p->j, NULL);
-    json_text(&p->j, "class", name);
-    json_int(&p->j, "index", index);
-    json_number(&p->j, "probability", share);
-    json_end(&p->j);
+    json_out_object(&p->j, NULL);
+    json_out_text(&p->j, "class", name);
+    json_out_int(&p->j, "index", index);
+    json_out_number(&p->j, "probability", share);
+    json_out_end(&p->j);
 }
 
 /* "12: 3.5" or "12: 3.5 0.25" */
 static void print_numbers(printer *p, const double *row, int64_t count) {
     if (p->json)
-        json_array(&p->j, NULL);
+        json_out_array(&p->j, NULL);
     else
         printf("%" PRId64 ":", p->done);
     for (int64_t i = 0; i < count; i++) {
         if (p->json)
-            json_number(&p->j, NULL, row[i]);
+            json_out_number(&p->j, NULL, row[i]);
         else
             printf(" %.6g", row[i]);
     }
     if (p->json)
-        json_end(&p->j);
+        json_out_end(&p->j);
     else
         putchar('\n');
 }
@@ -109,18 +109,19 @@ static int run(const verb *v, void *options) {
     bool opened = saved_run_open(&run, o->common.positional[0], o->common.device);
     tern_dataset *data =
         opened ? run_data_test(run.ctx, &run.recipe, run.facts, o->data, false) : NULL;
-    printer p = {.run = &run, .json = o->common.json, .limit = o->limit, .j = json_begin(stdout)};
+    printer p = {
+        .run = &run, .json = o->common.json, .limit = o->limit, .j = json_out_begin(stdout)};
     if (data) {
         evaluation e = {.model = run.model, .task = run.task, .data = data, .is_eager = o->eager};
         e.visit = print_batch;
         e.user = &p;
         e.stop = &p.enough;
-        if (p.json) json_object(&p.j, NULL);
-        if (p.json) json_array(&p.j, "predictions");
+        if (p.json) json_out_object(&p.j, NULL);
+        if (p.json) json_out_array(&p.j, "predictions");
         evaluate(&e, &s);
-        if (p.json) json_end(&p.j);
-        if (p.json) json_end(&p.j);
-        if (p.json) json_finish(&p.j);
+        if (p.json) json_out_end(&p.j);
+        if (p.json) json_out_end(&p.j);
+        if (p.json) json_out_finish(&p.j);
     }
     if (!opened || tern_check(run.ctx) != TERN_OK)
         status = work_failed(v, "%s", saved_run_error(&run));

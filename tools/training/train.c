@@ -57,17 +57,17 @@ static void override(recipe *r, const train_options *o) {
 }
 
 static void print_json(const epoch_result *e) {
-    json_out j = json_begin(stdout);
-    json_object(&j, NULL);
-    json_int(&j, "epoch", e->epoch);
-    json_number(&j, "loss", e->train.loss);
-    json_number(&j, "accuracy", e->train.accuracy);
-    json_number(&j, "test_loss", e->test.loss);
-    json_number(&j, "test_accuracy", e->test.accuracy);
-    json_number(&j, "seconds", e->seconds);
-    json_number(&j, "samples_per_s", e->samples_per_s);
-    json_end(&j);
-    json_finish(&j);
+    json_out j = json_out_begin(stdout);
+    json_out_object(&j, NULL);
+    json_out_int(&j, "epoch", e->epoch);
+    json_out_number(&j, "loss", e->train.loss);
+    json_out_number(&j, "accuracy", e->train.accuracy);
+    json_out_number(&j, "test_loss", e->test.loss);
+    json_out_number(&j, "test_accuracy", e->test.accuracy);
+    json_out_number(&j, "seconds", e->seconds);
+    json_out_number(&j, "samples_per_s", e->samples_per_s);
+    json_out_end(&j);
+    json_out_finish(&j);
 }
 
 static void print_text(const epoch_result *e) {

@@ -101,18 +101,18 @@ static double seconds_since(const struct timespec *start) {
 
 static void print_epoch_json(const lesson *l, int64_t epoch, double loss, double test_loss) {
     double seconds = seconds_since(&l->started);
-    json_out j = json_begin(stdout);
-    json_object(&j, NULL);
-    json_text(&j, "model", l->name);
-    json_int(&j, "epoch", epoch);
-    json_number(&j, "loss", loss);
-    json_null(&j, "accuracy");
-    json_number(&j, "test_loss", test_loss);
-    json_null(&j, "test_accuracy");
-    json_number(&j, "seconds", seconds);
-    json_number(&j, "samples_per_s", (double)(l->data->n_train * (epoch + 1)) / seconds);
-    json_end(&j);
-    json_finish(&j);
+    json_out j = json_out_begin(stdout);
+    json_out_object(&j, NULL);
+    json_out_text(&j, "model", l->name);
+    json_out_int(&j, "epoch", epoch);
+    json_out_number(&j, "loss", loss);
+    json_out_null(&j, "accuracy");
+    json_out_number(&j, "test_loss", test_loss);
+    json_out_null(&j, "test_accuracy");
+    json_out_number(&j, "seconds", seconds);
+    json_out_number(&j, "samples_per_s", (double)(l->data->n_train * (epoch + 1)) / seconds);
+    json_out_end(&j);
+    json_out_finish(&j);
 }
 
 static bool after_epoch(void *user, int64_t epoch, double loss, double test_loss) {
