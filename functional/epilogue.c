@@ -45,12 +45,12 @@ bool tern_epilogue_read(tern_opcall *call, int at, tern_epilogue *out) {
         *out = (tern_epilogue){tern_made_value(made), made->traits};
         return true;
     }
-    tern_program program;
-    if (!parse(call, formula, &program)) return false;
-    out->traits = tern_program_traits_of(&program);
+    tern_program *program = tern_program_new(ctx);
+    if (!program || !parse(call, formula, program)) return false;
+    out->traits = tern_program_traits_of(program);
     tern_program_dtypes(out->traits.floats, dtype, &dtype, &compute);
     out->program =
-        tern_made_keep(ctx, &key, tern_program_finish(ctx, &program, compute), out->traits);
+        tern_made_keep(ctx, &key, tern_program_finish(ctx, program, compute), out->traits);
     return ctx->status == TERN_OK;
 }
 

@@ -45,12 +45,13 @@ static tern_value program_of(tern_ctx *ctx, tern_pointwise_row which, bool gradi
                                TERN_MADE_POINTWISE | (uint32_t)gradient << 8 | (uint32_t)compute};
     const tern_made_program *made = tern_made_formula(ctx, &key);
     if (made) return tern_made_value(made);
-    tern_program program;
-    bool done = gradient ? derive(ctx, which, a, &program)
-                         : parse(ctx, which, r->formula, a, false, &program);
+    tern_program *program = tern_program_new(ctx);
+    if (!program) return tern_none();
+    bool done = gradient ? derive(ctx, which, a, program)
+                         : parse(ctx, which, r->formula, a, false, program);
     if (!done) return tern_none();
-    return tern_made_keep(ctx, &key, tern_program_finish(ctx, &program, compute),
-                          tern_program_traits_of(&program));
+    return tern_made_keep(ctx, &key, tern_program_finish(ctx, program, compute),
+                          tern_program_traits_of(program));
 }
 
 /* ---- running --------------------------------------------------------------------------------- */
@@ -78,12 +79,13 @@ tern_value tern_pointwise(tern_opcall *call, tern_pointwise_row which, const ter
     if (tern_dtype_is_floating(result)) {
         bytes = program_of(ctx, which, false, &a, compute);
     } else { /* a program of integers has other numbers in it */
-        tern_program program;
+        tern_program *program = tern_program_new(ctx);
         a.values[0] = ARG_TENSOR(x);
-        if (!parse(ctx, which, tern_defined_rows[which].formula, &a, false, &program))
+        if (!program || !parse(ctx, which, tern_defined_rows[which].formula, &a, false, program))
             return tern_none();
-        tern_program_dtypes(program.floats, tern_result_type(a.values, a.count), &result, &compute);
-        bytes = tern_program_finish(ctx, &program, compute);
+        tern_program_dtypes(program->floats, tern_result_type(a.values, a.count), &result,
+                            &compute);
+        bytes = tern_program_finish(ctx, program, compute);
     }
     fill_operands(x, &a, compute, operands);
     if (ctx->status != TERN_OK) return tern_none();

@@ -129,13 +129,13 @@ tern_value tern_cell_program(tern_ctx *ctx, const tern_cell *cell, tern_cell_par
     const tern_cell_formula *formula = part == TERN_CELL_GRADIENT ? &cell->gradient : &cell->step;
     const tern_made_key key = {{formula->parts, formula->outputs, formula->inputs},
                                TERN_MADE_CELL | (uint32_t)part << 8 | (uint32_t)compute};
-    tern_program program;
     if (ctx->status != TERN_OK) return tern_none();
     const tern_made_program *made = tern_made_formula(ctx, &key);
     if (made) return tern_made_value(made);
-    if (!make(ctx, formula, tern_cell_results(cell, part), &program)) return tern_none();
-    return tern_made_keep(ctx, &key, tern_program_finish(ctx, &program, compute),
-                          tern_program_traits_of(&program));
+    tern_program *program = tern_program_new(ctx);
+    if (!program || !make(ctx, formula, tern_cell_results(cell, part), program)) return tern_none();
+    return tern_made_keep(ctx, &key, tern_program_finish(ctx, program, compute),
+                          tern_program_traits_of(program));
 }
 
 /* ---- a single step --------------------------------------------------------------------------- */

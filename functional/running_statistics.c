@@ -94,26 +94,26 @@ static void add_momentum(tern_opcall *call, update *u, tern_dtype compute,
 
 void tern_update_running(tern_opcall *call, tern_tensor *running_mean, tern_tensor *mean,
                          tern_tensor *running_var, tern_tensor *var, const tern_running_by *by) {
-    update u;
     bool counts = by->batches != NULL;
     tern_scope quiet = tern_scope_begin(call->ctx, TERN_NO_GRAD);
     tern_tensor *any = running_mean ? running_mean : running_var;
     tern_tensor *fresh = running_mean ? mean : var;
-    if (any && call->ctx->status == TERN_OK) {
+    update *u = any ? tern_scope_alloc(call->ctx, sizeof *u) : NULL;
+    if (u && call->ctx->status == TERN_OK) {
         bool wide = BODY(any)->dtype == TERN_FLOAT64 || BODY(fresh)->dtype == TERN_FLOAT64 ||
                     (running_var && BODY(running_var)->dtype == TERN_FLOAT64);
         tern_dtype compute = wide ? TERN_FLOAT64 : TERN_FLOAT32;
         tern_shape shape = tern_shape_of(any);
-        tern_program_begin(&u.program, 0, TERN_P_FORMULA_STEPS);
-        if (running_mean) add_input(&u, "r", running_mean);
-        if (running_mean) add_input(&u, "f", tern_reshape(mean, shape));
-        if (running_var) add_input(&u, "s", running_var);
-        if (running_var) add_input(&u, "v", tern_reshape(var, shape));
-        add_momentum(call, &u, compute, by);
-        if (running_var) add_input(&u, "c", number(call, compute, by->correction));
-        if (running_mean) add_result(call->ctx, &u, mean_formula(counts), running_mean);
-        if (running_var) add_result(call->ctx, &u, var_formula(counts), running_var);
-        if (call->ctx->status == TERN_OK) run(call, &u, compute);
+        tern_program_begin(&u->program, 0, TERN_P_FORMULA_STEPS);
+        if (running_mean) add_input(u, "r", running_mean);
+        if (running_mean) add_input(u, "f", tern_reshape(mean, shape));
+        if (running_var) add_input(u, "s", running_var);
+        if (running_var) add_input(u, "v", tern_reshape(var, shape));
+        add_momentum(call, u, compute, by);
+        if (running_var) add_input(u, "c", number(call, compute, by->correction));
+        if (running_mean) add_result(call->ctx, u, mean_formula(counts), running_mean);
+        if (running_var) add_result(call->ctx, u, var_formula(counts), running_var);
+        if (call->ctx->status == TERN_OK) run(call, u, compute);
     }
     tern_scope_end(quiet);
 }

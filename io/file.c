@@ -125,7 +125,11 @@ static tern_status open_folder(tern_sink *sink, char *path) {
         errno = EISDIR;
         return sink_fail(sink, "cannot be written");
     }
-    snprintf(sink->target, sizeof sink->target, "%s", name);
+    if (strlen(name) >= sizeof sink->target) {
+        errno = ENAMETOOLONG;
+        return sink_fail(sink, "cannot be written");
+    }
+    strcpy(sink->target, name);
     if (slash) slash[slash == path ? 1 : 0] = 0;
     sink->directory = open(slash ? path : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     return sink->directory < 0 ? sink_fail(sink, "its folder cannot be opened") : TERN_OK;

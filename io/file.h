@@ -31,7 +31,8 @@ typedef struct tern_sink {
     size_t used, capacity;
     int fd, directory;
     bool passing; /* a file's content is not flushed to the disk: it may be lost with the system */
-    char target[4096], temporary[4096]; /* names within `directory` */
+    char target[1024],
+        temporary[64]; /* names within `directory`; file systems allow 255 bytes and rarely more */
 } tern_sink;
 
 /* Opens a temporary file beside `path` (a symbolic link is followed). */

@@ -71,20 +71,21 @@ static tern_kit_tensor number(const norm *s, double *value) {
 
 /* ---- position by position -------------------------------------------------------------------- */
 
-enum { MOST = TERN_KIT_WALK_OPERANDS };
+/* Operands, and how many of each at a time: little, for a small stack. */
+enum { MOST = TERN_KIT_WALK_OPERANDS, PIECE = 128 };
 
 /* From n positions of the operands, one array each, the result, in place of the first. */
-typedef void (*formula)(const norm *s, double (*v)[TERN_KIT_CHUNK], int64_t n);
+typedef void (*formula)(const norm *s, double (*v)[PIECE], int64_t n);
 
 /* The last operand becomes f of those before it. */
 static void each(const norm *s, const tern_kit_tensor *const *operands, int32_t count, formula f) {
-    double v[MOST][TERN_KIT_CHUNK];
+    double v[MOST][PIECE];
     tern_kit_walk walk;
     tern_kit_walk_begin(&walk, operands, count, 0);
     tern_kit_row row = tern_kit_walk_row(&walk);
     do {
-        for (int64_t i = 0; i < row.length; i += TERN_KIT_CHUNK) {
-            int64_t n = row.length - i < TERN_KIT_CHUNK ? row.length - i : TERN_KIT_CHUNK;
+        for (int64_t i = 0; i < row.length; i += PIECE) {
+            int64_t n = row.length - i < PIECE ? row.length - i : PIECE;
             void *at[MOST];
             for (int32_t k = 0; k < count; k++)
                 at[k] = tern_kit_at(operands[k], walk.offset[k] + i * row.stride[k]);
@@ -97,16 +98,16 @@ static void each(const norm *s, const tern_kit_tensor *const *operands, int32_t 
     } while (tern_kit_walk_next(&walk));
 }
 
-static void square(const norm *s, double (*v)[TERN_KIT_CHUNK], int64_t n) {
+static void square(const norm *s, double (*v)[PIECE], int64_t n) {
     for (int64_t i = 0; i < n; i++) v[0][i] = as_wide(s, v[0][i] * v[0][i]);
 }
 
-static void over_n(const norm *s, double (*v)[TERN_KIT_CHUNK], int64_t n) {
+static void over_n(const norm *s, double (*v)[PIECE], int64_t n) {
     for (int64_t i = 0; i < n; i++) v[0][i] = as_wide(s, v[0][i] / s->n);
 }
 
 /* var -> rstd */
-static void inverse_root(const norm *s, double (*v)[TERN_KIT_CHUNK], int64_t n) {
+static void inverse_root(const norm *s, double (*v)[PIECE], int64_t n) {
     for (int64_t i = 0; i < n; i++)
         v[0][i] = as_wide(s, tern_num_rsqrt(as_wide(s, v[0][i] + s->eps)));
 }
@@ -116,7 +117,7 @@ static double normal(const norm *s, double x, double mean, double rstd) {
 }
 
 /* x, mean, rstd, weight, bias -> y */
-static void apply(const norm *s, double (*v)[TERN_KIT_CHUNK], int64_t n) {
+static void apply(const norm *s, double (*v)[PIECE], int64_t n) {
     for (int64_t i = 0; i < n; i++) {
         double h = normal(s, v[0][i], v[1][i], v[2][i]);
         v[0][i] = as_wide(s, as_wide(s, h * v[3][i]) + v[4][i]);
@@ -124,12 +125,12 @@ static void apply(const norm *s, double (*v)[TERN_KIT_CHUNK], int64_t n) {
 }
 
 /* g, weight -> u */
-static void scaled(const norm *s, double (*v)[TERN_KIT_CHUNK], int64_t n) {
+static void scaled(const norm *s, double (*v)[PIECE], int64_t n) {
     for (int64_t i = 0; i < n; i++) v[0][i] = as_wide(s, v[0][i] * v[1][i]);
 }
 
 /* g, x, mean, rstd, weight -> u h */
-static void product(const norm *s, double (*v)[TERN_KIT_CHUNK], int64_t n) {
+static void product(const norm *s, double (*v)[PIECE], int64_t n) {
     for (int64_t i = 0; i < n; i++) {
         double u = as_wide(s, v[0][i] * v[4][i]);
         v[0][i] = as_wide(s, u * normal(s, v[1][i], v[2][i], v[3][i]));
@@ -137,7 +138,7 @@ static void product(const norm *s, double (*v)[TERN_KIT_CHUNK], int64_t n) {
 }
 
 /* g, x, mean, rstd, weight, a = s_D(u), b = s_D(u h) -> (u - a - h b) rstd */
-static void input_gradient(const norm *s, double (*v)[TERN_KIT_CHUNK], int64_t n) {
+static void input_gradient(const norm *s, double (*v)[PIECE], int64_t n) {
     for (int64_t i = 0; i < n; i++) {
         double u = as_wide(s, v[0][i] * v[4][i]), h = normal(s, v[1][i], v[2][i], v[3][i]);
         double d = as_wide(s, as_wide(s, u - v[5][i]) - as_wide(s, h * v[6][i]));

@@ -38,7 +38,6 @@ typedef struct found {
  * once in a context for each dtype that is computed in. */
 static found find(tern_ctx *ctx, const char *const *formulas, int n_formulas, const char *names,
                   tern_dtype promoted, int count) {
-    tern_program program;
     uint32_t kind = tern_is_float(promoted) ? (uint32_t)tern_wide_dtype(promoted) : 0xffu;
     const tern_made_key key = {{formulas[0], n_formulas == 2 ? formulas[1] : NULL, names},
                                TERN_MADE_FORMULA | (uint32_t)n_formulas << 8 | kind};
@@ -46,10 +45,11 @@ static found find(tern_ctx *ctx, const char *const *formulas, int n_formulas, co
     if (made) return (found){tern_made_value(made), made->traits};
     found none = {{TERN_VALUE_NONE, 0, {0}}, {0}}, out;
     tern_dtype result, compute;
-    if (!parse(ctx, formulas, n_formulas, names, count, &program)) return none;
-    out.traits = tern_program_traits_of(&program);
+    tern_program *program = tern_program_new(ctx);
+    if (!program || !parse(ctx, formulas, n_formulas, names, count, program)) return none;
+    out.traits = tern_program_traits_of(program);
     tern_program_dtypes(out.traits.floats, promoted, &result, &compute);
-    out.program = tern_program_finish(ctx, &program, compute);
+    out.program = tern_program_finish(ctx, program, compute);
     if (n_formulas <= 2) out.program = tern_made_keep(ctx, &key, out.program, out.traits);
     return out;
 }

@@ -150,9 +150,9 @@ _Static_assert(TERN_P_INPUTS <= 64 && TERN_P_OUTPUTS <= 64, "marks fit into a wo
 
 static tern_value derive(tern_ctx *ctx, const tern_map_attrs *attrs, const bool *given,
                          const bool *wanted) {
-    tern_program program;
-    if (!tern_program_gradient(ctx, attrs, given, wanted, &program)) return tern_none();
-    return tern_program_finish(ctx, &program, (tern_dtype)attrs->compute);
+    tern_program *program = tern_program_new(ctx);
+    if (!program || !tern_program_gradient(ctx, attrs, given, wanted, program)) return tern_none();
+    return tern_program_finish(ctx, program, (tern_dtype)attrs->compute);
 }
 
 /* Of a program that is not kept itself. */

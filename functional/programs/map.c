@@ -100,23 +100,24 @@ tern_value tern_op_map(tern_opcall *call) {
     const char *formula = tern_arg_text(call, 0, NULL);
     char message[200];
     bound b;
-    tern_program program;
     if (!formula) return tern_call_fail(call, TERN_ERR_ARGUMENT, "argument 'formula' is NULL");
     if (!bind(call, tern_arg(call, 1), &b)) return tern_none();
-    tern_program_begin(&program, b.count, TERN_P_FORMULA_STEPS);
-    int16_t value = tern_program_parse_with(&program, formula, b.names, b.count, tern_defined_find,
+    tern_program *program = tern_program_new(call->ctx);
+    if (!program) return tern_none();
+    tern_program_begin(program, b.count, TERN_P_FORMULA_STEPS);
+    int16_t value = tern_program_parse_with(program, formula, b.names, b.count, tern_defined_find,
                                             message, sizeof message);
     if (value < 0) return tern_call_fail(call, TERN_ERR_ARGUMENT, "%s", message);
     for (int k = 0; k < b.count; k++)
         if (!b.names[k].used)
             return tern_call_fail(call, TERN_ERR_ARGUMENT, "'%s' is not in the formula",
                                   b.names[k].name);
-    program.outputs[program.n_outputs++] = value;
+    program->outputs[program->n_outputs++] = value;
     tern_dtype promoted = tern_result_type(b.values, b.count), result, compute;
     tern_tensor *output;
-    tern_program_dtypes(program.floats, promoted, &result, &compute);
-    tern_value bytes = tern_program_finish(call->ctx, &program, compute);
-    return tern_program_call(call->ctx, bytes, tern_program_traits_of(&program), promoted, b.values,
+    tern_program_dtypes(program->floats, promoted, &result, &compute);
+    tern_value bytes = tern_program_finish(call->ctx, program, compute);
+    return tern_program_call(call->ctx, bytes, tern_program_traits_of(program), promoted, b.values,
                              b.count, TERN_DTYPE_DEFAULT, -1, &output)
                ? ARG_TENSOR(output)
                : tern_none();

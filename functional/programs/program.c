@@ -27,6 +27,10 @@ bool tern_program_is_integral(int family, int fn) {
 
 /* ---- values ---------------------------------------------------------------------------------- */
 
+tern_program *tern_program_new(tern_ctx *ctx) {
+    return tern_scope_alloc(ctx, sizeof(tern_program));
+}
+
 void tern_program_begin(tern_program *p, int n_inputs, int limit) {
     p->n_inputs = n_inputs;
     p->n_constants = p->n_steps = p->n_outputs = 0;
@@ -207,23 +211,19 @@ static void write_parts(const tern_program *p, numbering *n, tern_dtype compute,
     for (int k = 0; k < p->n_outputs; k++) output[k] = renumbered(n, p->outputs[k]);
 }
 
-/* Room for the longest program. */
-typedef union largest {
-    tern_map_attrs attrs;
-    tern_map_constant align;
-    char bytes[sizeof(tern_map_attrs) + TERN_P_CONSTANTS * sizeof(tern_map_constant) +
-               TERN_P_STEPS * sizeof(tern_map_step) + TERN_P_OUTPUTS * sizeof(int16_t)];
-} largest;
-
 tern_value tern_program_finish(tern_ctx *ctx, const tern_program *p, tern_dtype compute) {
     numbering n;
     number_values(p, &n);
     tern_map_attrs head = {(int32_t)compute, p->n_inputs, p->n_outputs,
                            n.n_constants,    n.n_steps,   0};
-    largest room;
-    room.attrs = head;
-    write_parts(p, &n, compute, &room.attrs);
-    return tern_string_n(ctx, (const char *)&room, tern_program_size(&head));
+    size_t size = tern_program_size(&head);
+    tern_map_attrs *attrs = tern_scope_alloc(ctx, size + 1); /* a string ends in a zero */
+    if (!attrs) return tern_none();
+    *attrs = head;
+    write_parts(p, &n, compute, attrs);
+    tern_value bytes = {TERN_VALUE_STRING, (uint32_t)size, {0}};
+    bytes.as.s = (const char *)attrs;
+    return bytes;
 }
 
 /* ---- reading it ------------------------------------------------------------------------------ */

@@ -41,6 +41,8 @@ typedef struct tern_program {
 
 /* ---- building (program.c) -------------------------------------------------------------------- */
 
+/* Room for one in the open scope: it is too large for the stack of a small thread. NULL after latching. */
+tern_program *tern_program_new(tern_ctx *ctx);
 void tern_program_begin(tern_program *p, int n_inputs, int limit);
 
 /* The value of a number; of a step over values. TERN_P_NONE, and p->full, where there is no room. */

@@ -122,16 +122,16 @@ static bool same_rule(const tern_update_rule *a, const tern_update_rule *b) {
 static tern_updater *updater_new(tern_ctx *ctx, const tern_update_rule *rule, uint32_t flags,
                                  tern_dtype dtype) {
     tern_updater made = {.ctx = ctx, .rule = *rule, .flags = flags, .dtype = dtype};
-    tern_program p;
+    tern_program *p = tern_program_new(ctx);
     names n = {.count = 0};
-    if (!parse(&made, &n, &p)) return NULL;
-    find_outputs(&made, &n, tern_wide_dtype(dtype), &p);
-    find_inputs(&made, &p);
-    if (p.n_inputs == 0 || p.n_outputs == 0) {
+    if (!p || !parse(&made, &n, p)) return NULL;
+    find_outputs(&made, &n, tern_wide_dtype(dtype), p);
+    find_inputs(&made, p);
+    if (p->n_inputs == 0 || p->n_outputs == 0) {
         refuse(ctx, rule->formula, "it reads or writes nothing");
         return NULL;
     }
-    tern_value bytes = tern_program_finish(ctx, &p, tern_wide_dtype(dtype));
+    tern_value bytes = tern_program_finish(ctx, p, tern_wide_dtype(dtype));
     if (ctx->status != TERN_OK) return NULL;
     tern_updater *u = tern_frame_alloc(ctx->root, sizeof *u + bytes.length);
     if (!u) return NULL;
