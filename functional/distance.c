@@ -147,13 +147,12 @@ tern_value tern_op_mvlgamma(tern_opcall *call) {
         return tern_call_fail(call, TERN_ERR_ARGUMENT,
                               "p has to be greater than or equal to 1, got %lld", (long long)p);
     bool floating = tern_dtype_is_floating(BODY(x)->dtype);
-    tern_tensor *wide = floating ? tern_widen(x) : tern_to_dtype(x, TERN_FLOAT32), *sum = NULL;
-    for (int64_t i = 0; i < p && call->ctx->status == TERN_OK; i++) {
-        /* 0.0 - 0.0 is +0: added, it makes -0 of the input +0, on whose side the slope is taken */
-        tern_tensor *shifted = TERN_CALL(add, ARG_TENSOR(wide), ARG_FLOAT(0.0 - 0.5 * (double)i));
-        tern_tensor *term = TERN_CALL(lgamma, ARG_TENSOR(shifted));
-        sum = sum ? tern_add(sum, term) : term;
-    }
+    tern_tensor *wide = floating ? tern_widen(x) : tern_to_dtype(x, TERN_FLOAT32);
+    /* 0, -1/2, -1, ..; it begins with +0, which makes -0 of the input +0, on whose side the slope is taken */
+    tern_tensor *row = TERN_CALL(new_ones, ARG_TENSOR(wide), ARG_SHAPE(TERN_SHAPE(p)));
+    row = tern_mul_scalar(tern_sub_scalar(tern_cumsum(row, 0), 1.0), 0.5);
+    tern_tensor *shifted = tern_add(tern_unsqueeze(wide, -1), tern_sub(tern_zeros_like(row), row));
+    tern_tensor *sum = tern_sum_dims(TERN_CALL(lgamma, ARG_TENSOR(shifted)), TERN_SHAPE(-1), false);
     sum = TERN_CALL(add, ARG_TENSOR(sum), ARG_FLOAT(0.25 * (double)(p * (p - 1)) * LOG_PI));
     return in_dtype(call, sum, BODY(x)->dtype);
 }

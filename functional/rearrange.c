@@ -251,16 +251,16 @@ static tern_tensor *interleave_index(tern_opcall *call, int64_t size, tern_tenso
     int64_t *counts = repeats ? tern_host_copy(call->ctx, repeats, TERN_INT64) : NULL;
     if (repeats && !counts) return call->ctx->nil;
     bool each = repeats && BODY(repeats)->numel != 1;
-    int64_t total = 0;
-    bool valid = !each || BODY(repeats)->numel == size;
-    for (int64_t i = 0; valid && i < size; i++) {
-        int64_t n = each ? counts[i] : repeats ? counts[0] : same;
-        valid = n >= 0;
-        total = tern_dim_add(total, n, &valid);
+    if (repeats && !each) same = counts[0];
+    bool valid = each ? BODY(repeats)->numel == size : same >= 0;
+    int64_t total = each ? 0 : tern_dim_mul(size, same, &valid);
+    for (int64_t i = 0; each && valid && i < size; i++) {
+        valid = counts[i] >= 0;
+        total = tern_dim_add(total, counts[i], &valid);
     }
     int64_t *index = valid ? tern_host_buffer(call->ctx, total, sizeof *index) : NULL;
-    for (int64_t i = 0, at = 0; index && i < size; i++) {
-        int64_t n = each ? counts[i] : repeats ? counts[0] : same;
+    for (int64_t i = 0, at = 0; index && at < total; i++) {
+        int64_t n = each ? counts[i] : same;
         for (int64_t k = 0; k < n; k++) index[at++] = i;
     }
     tern_host_give(call->ctx, counts);

@@ -120,3 +120,14 @@ Test(ops_hostile, a_window_of_one_tap_has_any_dilation) {
     cr_assert_eq(out.kind, TERN_VALUE_TENSOR, "%s", tern_error(ctx));
     cr_assert_eq(tern_numel(out.as.tensor), 4);
 }
+
+Test(ops_hostile, what_repeats_nothing_is_done_at_once) {
+    tern_tensor *x = tern_empty(ctx, TERN_SHAPE(0, INT64_C(1) << 40), TERN_FLOAT32);
+    tern_value out = CALL("repeat_interleave", tern_none(), T(x), tern_int(0), tern_int(1));
+    cr_assert_eq(out.kind, TERN_VALUE_TENSOR, "%s", tern_error(ctx));
+    cr_assert_eq(tern_size(out.as.tensor, 1), 0);
+    CALL("repeat_interleave", tern_none(), T(x), tern_int(INT64_C(1) << 40), tern_int(1));
+    cr_assert_neq(tern_error_clear(ctx), TERN_OK);
+    CALL("repeat_interleave", tern_none(), T(x), tern_int(-1), tern_int(1));
+    expect_error(TERN_ERR_ARGUMENT, "repeats must be non-negative");
+}
