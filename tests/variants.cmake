@@ -75,6 +75,8 @@ foreach(source IN LISTS fuzz_sources)
     get_filename_component(name ${source} NAME_WE)
     tern_variant_test(${name} asan sanitizer
         ${sanitized} @V@/logs/${name} @V@/bin/tern_${name} 20000)
+    tern_variant_test(${name}-minute asan long
+        ${sanitized} @V@/logs/${name}-minute @V@/bin/tern_${name} 60s 7)
 endforeach()
 
 # What runs on several threads; all else under ThreadSanitizer takes ten minutes and more.

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "io/inspect.h"
 #include "tern/io.h"
@@ -90,9 +91,13 @@ static inline void fuzz_inspect(tern_ctx *ctx, const uint8_t *data, size_t size)
 #define FUZZ_ROOM 65536
 
 /* splitmix64 (Steele, Lea and Flood 2014): the same inputs on every machine. */
-static inline uint64_t fuzz_draw(uint64_t below) {
+static inline uint64_t *fuzz_state(void) {
     static uint64_t state = 42;
-    uint64_t z = state += UINT64_C(0x9e3779b97f4a7c15);
+    return &state;
+}
+
+static inline uint64_t fuzz_draw(uint64_t below) {
+    uint64_t z = *fuzz_state() += UINT64_C(0x9e3779b97f4a7c15);
     z = (z ^ z >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
     z = (z ^ z >> 27) * UINT64_C(0x94d049bb133111eb);
     return (z ^ z >> 31) % below;
@@ -126,12 +131,17 @@ static inline size_t fuzz_change(uint8_t *bytes, size_t size) {
     }
 }
 
-/* Feeds changed seeds; a few seeds go in unchanged, so that both outcomes occur. */
+/* NAME [RUNS | SECONDSs [SEED]]: feeds changed seeds, so many or for so long; a few seeds go in unchanged, so that both
+ * outcomes occur. */
 static inline int fuzz_smoke(const char *name, int argc, char **argv,
                              size_t (*seed)(uint8_t *out, size_t room)) {
-    long runs = argc > 1 ? strtol(argv[1], NULL, 10) : 20000;
+    char *unit = NULL;
+    long most = argc > 1 ? strtol(argv[1], &unit, 10) : 20000, runs = 0;
+    bool by_time = unit && *unit == 's';
+    time_t end = time(NULL) + most;
+    if (argc > 2) *fuzz_state() = strtoull(argv[2], NULL, 10);
     static uint8_t bytes[FUZZ_ROOM];
-    for (long run = 0; run < runs; run++) {
+    for (; by_time ? time(NULL) < end : runs < most; runs++) {
         size_t size = seed(bytes, sizeof bytes);
         for (uint64_t n = fuzz_draw(6); n > 0; n--) size = fuzz_change(bytes, size);
         uint8_t *input = malloc(size ? size : 1); /* of the exact size: a sanitizer sees its end */

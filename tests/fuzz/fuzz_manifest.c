@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "core/plugin/manifest.h"
 
@@ -98,12 +99,15 @@ static size_t mutate(char *text, size_t length, size_t room) {
 }
 
 int main(int argc, char **argv) {
-    long runs = argc > 1 ? strtol(argv[1], NULL, 10) : 200000;
-    long accepted = 0;
+    char *unit = NULL;
+    long most = argc > 1 ? strtol(argv[1], &unit, 10) : 200000; /* or seconds: 60s */
+    bool by_time = unit && *unit == 's';
+    time_t end = time(NULL) + most;
+    long accepted = 0, runs = 0;
     enum { ROOM = TERN_MANIFEST_MAX_BYTES + 64 };
     char *text = malloc(ROOM);
     if (!text) return 1;
-    for (long run = 0; run < runs; run++) {
+    for (; by_time ? time(NULL) < end : runs < most; runs++) {
         const char *seed = seeds[draw(sizeof seeds / sizeof *seeds)];
         size_t length = strlen(seed);
         memcpy(text, seed, length);
