@@ -193,6 +193,10 @@ tern_value tern_op_diff(tern_opcall *call) {
     if (count > 1) x = tern_cat(parts, count, dim);
     if (call->ctx->status != TERN_OK) return tern_none();
     if (n > BODY(x)->shape[dim]) n = BODY(x)->shape[dim]; /* nothing is left from there on */
+    if (BODY(x)->numel == 0) {                            /* however long: only the shape changes */
+        tern_tensor *left = tern_narrow(x, dim, 0, BODY(x)->shape[dim] - n);
+        return tern_result(call, tern_clone(left));
+    }
     for (; n > 0 && call->ctx->status == TERN_OK; n--) {
         int64_t size = BODY(x)->shape[dim] > 0 ? BODY(x)->shape[dim] - 1 : 0;
         tern_tensor *upper = tern_narrow(x, dim, BODY(x)->shape[dim] - size, size);

@@ -130,4 +130,7 @@ Test(ops_hostile, what_repeats_nothing_is_done_at_once) {
     cr_assert_neq(tern_error_clear(ctx), TERN_OK);
     CALL("repeat_interleave", tern_none(), T(x), tern_int(-1), tern_int(1));
     expect_error(TERN_ERR_ARGUMENT, "repeats must be non-negative");
+    out = CALL("diff", tern_none(), T(x), tern_int(INT64_C(1) << 39));
+    cr_assert_eq(out.kind, TERN_VALUE_TENSOR, "%s", tern_error(ctx));
+    cr_assert_eq(tern_size(out.as.tensor, 1), INT64_C(1) << 39);
 }
