@@ -43,6 +43,11 @@ typedef struct gpu_driver {
                      tern_backend_error *err);
     /* The queue's error flag, a gpu_flag of kernels/launch.h. */
     tern_bbuffer *(*flag)(gpu_device *device, tern_bqueue *queue);
+    /* Memory for one launch, in the queue's order, and its end behind that launch. Both or none; without them
+     * the device's buffers serve. */
+    int32_t (*scratch)(gpu_device *device, tern_bqueue *queue, uint64_t bytes,
+                       tern_bbuffer **out_buffer, tern_backend_error *err);
+    void (*scratch_end)(gpu_device *device, tern_bqueue *queue, tern_bbuffer *buffer);
 } gpu_driver;
 
 /* A program in the device's table, found again by its key. */

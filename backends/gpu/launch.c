@@ -114,12 +114,20 @@ int32_t gpu_start_tiles(const gpu_call *call, gpu_program *program, const gpu_ti
 
 int32_t gpu_scratch(const gpu_call *call, uint64_t bytes, tern_bbuffer **out_buffer) {
     tern_bdevice *device = &call->device->base;
+    const gpu_driver *driver = call->device->driver;
+    if (driver->scratch)
+        return driver->scratch(call->device, call->queue, bytes, out_buffer, call->err);
     return device->vtable->buffer_alloc(device, bytes, out_buffer, call->err);
 }
 
 void gpu_scratch_end(const gpu_call *call, tern_bbuffer *buffer) {
     tern_bdevice *device = &call->device->base;
-    if (buffer) device->vtable->buffer_free(device, call->queue, buffer);
+    const gpu_driver *driver = call->device->driver;
+    if (!buffer) return;
+    if (driver->scratch_end)
+        driver->scratch_end(call->device, call->queue, buffer);
+    else
+        device->vtable->buffer_free(device, call->queue, buffer);
 }
 
 gpu_argument gpu_flag_argument(const gpu_call *call) {

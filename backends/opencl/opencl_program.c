@@ -170,4 +170,5 @@ static tern_bbuffer *flag(gpu_device *device, tern_bqueue *queue) {
     return (tern_bbuffer *)(void *)((opencl_queue *)(void *)queue)->flag;
 }
 
-const gpu_driver opencl_driver = {build, program_free, start, flag};
+const gpu_driver opencl_driver = {
+    .build = build, .program_free = program_free, .start = start, .flag = flag};

@@ -77,7 +77,8 @@ static tern_bbuffer *flag(gpu_device *base, tern_bqueue *queue) {
     return (tern_bbuffer *)(void *)((device *)base)->flag;
 }
 
-static const gpu_driver driver = {build, program_free, start, flag};
+static const gpu_driver driver = {
+    .build = build, .program_free = program_free, .start = start, .flag = flag};
 
 /* ---- the device ------------------------------------------------------------------------------ */
 

@@ -3,25 +3,20 @@
  * programs too, without a GPU and with undefined behaviour made an error (and bad addresses, where this
  * backend is built with that sanitizer).
  *
- * A driver that compiles a source by the host's compiler, as a shared object, and calls its kernels. A group
- * whose kernels have barriers runs with a fiber for each lane, all others one item after the other. Of the two
+ * A driver that compiles a source by the host's compiler, and calls its kernels (host_form.h). Of the two
  * devices, gpu_host:1 has the tiles of a device whose groups run on a core each, and interprets every program
  * that it may.
  */
 #define _GNU_SOURCE /* mkdtemp */
 #include <dlfcn.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
-#include <ucontext.h>
 #include <unistd.h>
 
 #include "cpu_ref/kit.h"
 #include "gpu/gpu.h"
-
-extern char **environ;
+#include "host_form.h"
 
 #define MOST_KERNELS   4
 #define MOST_ARGUMENTS 128
@@ -34,86 +29,14 @@ typedef struct device {
     uint64_t flag[FLAG_BYTES / 8];
 } device;
 
-/* Where an item is; the shared object has one for each thread. */
-typedef struct item {
-    int64_t group[3];
-    int32_t lane, lanes;
-} item;
-
-typedef void (*barrier_fn)(void);
-typedef void (*kernel_fn)(void **arguments, const item *where, barrier_fn barrier);
-
 struct gpu_program {
     void *library;
-    kernel_fn kernels[MOST_KERNELS];
-    bool has_barriers;
+    host_kernel kernels[MOST_KERNELS];
 };
 
 static const tern_host *host;
 
 /* ---- compiling ------------------------------------------------------------------------------- */
-
-/* What the dialect asks of its host, before every source. */
-static const char prelude[] =
-    "#include <stdint.h>\n"
-    "typedef struct item { int64_t group[3]; int32_t lane, lanes; } item;\n"
-    "static _Thread_local item gpu_host_item;\n"
-    "static _Thread_local void (*gpu_host_lanes)(void);\n"
-    "static inline void gpu_host_barrier(void) {\n"
-    "    item mine = gpu_host_item;\n"
-    "    gpu_host_lanes();\n"
-    "    gpu_host_item = mine;\n"
-    "}\n";
-
-/* A function that calls the kernel with arguments by address: a buffer's is what it is, a number's is where
- * it lies. */
-static void write_call(FILE *file, const char *source, const char *name) {
-    char head[96];
-    snprintf(head, sizeof head, "KERNEL %s(", name);
-    const char *at = strstr(source, head);
-    if (!at) return;
-    fprintf(file,
-            "void gpu_run_%s(void **arguments, const item *where, void (*barrier)(void)) {\n"
-            "gpu_host_item = *where;\ngpu_host_lanes = barrier;\n%s(",
-            name, name);
-    at += strlen(head);
-    for (int i = 0; at[-1] != ')'; i++) {
-        size_t length = strcspn(at, ",)"), type = length;
-        while (type > 0 && at[type - 1] != ' ' && at[type - 1] != '*') type--;
-        if (memchr(at, '*', length))
-            fprintf(file, "%sarguments[%d]", i ? ", " : "", i);
-        else
-            fprintf(file, "%s*(%.*s *)arguments[%d]", i ? ", " : "", (int)type, at, i);
-        at += length + 1;
-    }
-    fprintf(file, ");\n}\n");
-}
-
-static bool compile(const char *from, const char *to) {
-    bool address = strcmp(TERN_BACKEND_SANITIZERS, "address") == 0;
-    const char *arguments[] = {"cc",
-                               "-std=gnu11",
-                               "-O1",
-                               "-shared",
-                               "-fPIC",
-                               "-w",
-                               "-ffp-contract=off",
-                               address ? "-fsanitize=address,undefined" : "-fsanitize=undefined",
-                               "-fno-sanitize-recover=all",
-                               "-o",
-                               to,
-                               from,
-                               "-lm",
-                               NULL};
-    int status = -1;
-    pid_t child = fork();
-    if (child == 0) {
-        execvp("cc", (char *const *)(uintptr_t)arguments);
-        _exit(127);
-    }
-    return child > 0 && waitpid(child, &status, 0) == child && WIFEXITED(status) &&
-           WEXITSTATUS(status) == 0;
-}
 
 static void program_free(gpu_device *base, gpu_program *program) {
     (void)base;
@@ -125,136 +48,33 @@ static int32_t load(const char *path, const char *const *entries, gpu_program *p
                     tern_backend_error *err) {
     program->library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
     if (!program->library) return gpu_fail(err, TERN_BACKEND_FAILED, "gpu_host: %s", dlerror());
-    for (int i = 0; i < MOST_KERNELS && entries[i]; i++) {
-        char name[96];
-        snprintf(name, sizeof name, "gpu_run_%s", entries[i]);
-        void *symbol = dlsym(program->library, name);
-        memcpy(&program->kernels[i], &symbol, sizeof symbol);
-        if (!symbol) return gpu_fail(err, TERN_BACKEND_FAILED, "gpu_host: no kernel %s", name);
-    }
+    for (int i = 0; i < MOST_KERNELS && entries[i]; i++)
+        if (!host_form_find(program->library, entries[i], &program->kernels[i]))
+            return gpu_fail(err, TERN_BACKEND_FAILED, "gpu_host: no kernel %s", entries[i]);
     return TERN_BACKEND_OK;
 }
 
 static int32_t build(gpu_device *base, const char *source, const char *const *entries,
                      gpu_program **out_program, tern_backend_error *err) {
     device *self = (device *)base;
-    char from[96], to[96];
-    snprintf(from, sizeof from, "%s/%u.c", self->folder, self->count);
-    snprintf(to, sizeof to, "%s/%u.so", self->folder, self->count++);
+    char path[96];
+    snprintf(path, sizeof path, "%s/%u.so", self->folder, self->count++);
     gpu_program *program = host->alloc(sizeof *program);
-    FILE *file = program ? fopen(from, "w") : NULL;
-    if (!file) {
-        host->free(program);
-        return gpu_fail(err, TERN_BACKEND_FAILED, "gpu_host: %s is not written", from);
-    }
+    if (!program) return gpu_fail(err, TERN_BACKEND_OUT_OF_MEMORY, "gpu_host: no memory");
     memset(program, 0, sizeof *program);
-    /* the dialect defines the word once more, as what it does */
-    const char *body = strstr(source, "KERNEL ");
-    body = body ? strstr(body, "barrier()\n") : NULL;
-    program->has_barriers = body && strstr(body, "BARRIER;") != NULL;
-    fprintf(file, "%s%s", prelude, source);
-    for (int i = 0; entries[i]; i++) write_call(file, source, entries[i]);
     int32_t status = TERN_BACKEND_OK;
-    if (fclose(file) || !compile(from, to))
-        status = gpu_fail(err, TERN_BACKEND_FAILED, "gpu_host: %s does not compile", from);
-    if (status == TERN_BACKEND_OK) status = load(to, entries, program, err);
-    if (status == TERN_BACKEND_OK) {
-        unlink(from);
+    if (!host_form_compile(source, path))
+        status = gpu_fail(err, TERN_BACKEND_FAILED, "gpu_host: %s does not compile", path);
+    if (status == TERN_BACKEND_OK) status = load(path, entries, program, err);
+    if (status == TERN_BACKEND_OK)
         *out_program = program;
-    } else {
+    else
         program_free(base, program);
-    }
-    unlink(to);
+    unlink(path);
     return status;
 }
 
 /* ---- running --------------------------------------------------------------------------------- */
-
-/*
- * The lanes of a group with barriers are fibers: each runs to its next barrier, then the next one does. The
- * order turns at each barrier, so that a kernel which lacks one reads what is not yet written in one of the
- * two orders, on every run.
- */
-#define STACK_BYTES ((size_t)1 << 16)
-#define MOST_LANES  256
-
-typedef struct lanes {
-    kernel_fn kernel;
-    void **arguments;
-    const gpu_extent *extent;
-    int32_t now;
-    bool is_out; /* of the kernel, or it waits at a barrier */
-    bool has_ended;
-    ucontext_t scheduler, fibers[MOST_LANES];
-} lanes;
-
-/* One launch at a time: the LOCALs of a kernel are static. */
-static pthread_mutex_t one_launch = PTHREAD_MUTEX_INITIALIZER;
-static lanes *running;
-
-static void let_others_run(bool is_out) {
-    running->is_out = is_out;
-    swapcontext(&running->fibers[running->now], &running->scheduler);
-}
-
-/* What a kernel's BARRIER calls. */
-static void wait_at_barrier(void) {
-    let_others_run(false);
-}
-
-/* All groups: of one lane on a fiber, or of all lanes one after the other where there is no barrier. */
-static void run_groups(const lanes *all, int32_t first, int32_t count, barrier_fn barrier) {
-    const int64_t *groups = all->extent->groups;
-    item at = {.lanes = all->extent->lanes};
-    for (at.group[2] = 0; at.group[2] < groups[2]; at.group[2]++)
-        for (at.group[1] = 0; at.group[1] < groups[1]; at.group[1]++)
-            for (at.group[0] = 0; at.group[0] < groups[0]; at.group[0]++)
-                for (at.lane = first; at.lane < first + count; at.lane++) {
-                    all->kernel(all->arguments, &at, barrier);
-                    if (barrier) let_others_run(true);
-                }
-}
-
-static void run_fiber(void) {
-    run_groups(running, running->now, 1, wait_at_barrier);
-    running->has_ended = true;
-}
-
-/* Each lane to its next barrier or the end of the group; false where some do one and some the other. */
-static bool run_to_barrier(lanes *all, bool from_last) {
-    int32_t count = all->extent->lanes, out = 0;
-    for (int32_t i = 0; i < count; i++) {
-        all->now = from_last ? count - 1 - i : i;
-        swapcontext(&all->scheduler, &all->fibers[all->now]);
-        out += all->is_out;
-    }
-    return out == 0 || out == count;
-}
-
-static int32_t run_fibers(lanes *all, tern_backend_error *err) {
-    int32_t count = all->extent->lanes;
-    if (count > MOST_LANES)
-        return gpu_fail(err, TERN_BACKEND_INVALID, "gpu_host: a group of %d lanes", (int)count);
-    char *stacks = host->alloc((size_t)count * STACK_BYTES);
-    if (!stacks) return gpu_fail(err, TERN_BACKEND_OUT_OF_MEMORY, "gpu_host: no memory for lanes");
-    for (int32_t i = 0; i < count; i++) {
-        getcontext(&all->fibers[i]);
-        all->fibers[i].uc_stack.ss_sp = stacks + (size_t)i * STACK_BYTES;
-        all->fibers[i].uc_stack.ss_size = STACK_BYTES;
-        all->fibers[i].uc_link = &all->scheduler;
-        makecontext(&all->fibers[i], run_fiber, 0);
-    }
-    pthread_mutex_lock(&one_launch);
-    running = all;
-    bool together = true;
-    for (bool from_last = false; together && !all->has_ended; from_last = !from_last)
-        together = run_to_barrier(all, from_last);
-    pthread_mutex_unlock(&one_launch);
-    host->free(stacks);
-    if (together) return TERN_BACKEND_OK;
-    return gpu_fail(err, TERN_BACKEND_FAILED,
-                    "gpu_host: some lanes wait at a barrier that others do not reach");
-}
 
 static int32_t start(gpu_device *base, tern_bqueue *queue, gpu_program *program, int32_t entry,
                      const gpu_argument *arguments, int32_t count, const gpu_extent *extent,
@@ -264,16 +84,10 @@ static int32_t start(gpu_device *base, tern_bqueue *queue, gpu_program *program,
     for (int32_t i = 0; i < count; i++)
         addresses[i] = arguments[i].buffer ? (void *)arguments[i].buffer
                                            : (void *)(uintptr_t)arguments[i].bytes;
-    lanes *all = host->alloc(sizeof *all);
-    if (!all) return gpu_fail(err, TERN_BACKEND_OUT_OF_MEMORY, "gpu_host: no memory for lanes");
-    *all = (lanes){.kernel = program->kernels[entry], .arguments = addresses, .extent = extent};
-    int32_t status = TERN_BACKEND_OK;
-    if (program->has_barriers)
-        status = run_fibers(all, err);
-    else
-        run_groups(all, 0, extent->lanes, NULL);
-    host->free(all);
-    return status;
+    const char *wrong =
+        host_form_run(&program->kernels[entry], addresses, extent->groups, extent->lanes);
+    if (wrong) return gpu_fail(err, TERN_BACKEND_FAILED, "gpu_host: %s", wrong);
+    return TERN_BACKEND_OK;
 }
 
 static tern_bbuffer *flag(gpu_device *base, tern_bqueue *queue) {
@@ -281,7 +95,8 @@ static tern_bbuffer *flag(gpu_device *base, tern_bqueue *queue) {
     return (tern_bbuffer *)(void *)((device *)base)->flag;
 }
 
-static const gpu_driver driver = {build, program_free, start, flag};
+static const gpu_driver driver = {
+    .build = build, .program_free = program_free, .start = start, .flag = flag};
 
 /* ---- the device ------------------------------------------------------------------------------ */
 

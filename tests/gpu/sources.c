@@ -150,7 +150,8 @@ static tern_bbuffer *flag(gpu_device *device, tern_bqueue *queue) {
     return NULL;
 }
 
-static const gpu_driver driver = {build, program_free, start, flag};
+static const gpu_driver driver = {
+    .build = build, .program_free = program_free, .start = start, .flag = flag};
 static const tern_host host = {
     .struct_size = sizeof host, .abi = TERN_BACKEND_ABI, .alloc = malloc, .free = free};
 static const tern_bdevice_vtable vtable = {.struct_size = sizeof vtable};

@@ -7,8 +7,8 @@
  * a group or by none. UNROLL stands before a loop whose numbers are to stay in registers.
  *
  * On the host a work item of a group with barriers is a fiber; who compiles a kernel there has declared
- * gpu_host_item and gpu_host_barrier (tests/backends/gpu_host.c). A LOCAL is static, since one group runs at
- * a time.
+ * gpu_host_item and gpu_host_barrier, and says how a kernel begins (tests/backends/host_form.c). A LOCAL is
+ * static, since one group runs at a time.
  */
 #ifndef KERNEL_LANES
 #define KERNEL_LANES 64 /* of a group; where a kernel has others, this is defined anew before it */
@@ -78,7 +78,7 @@ typedef int32_t i32;
 typedef uint32_t u32;
 typedef int64_t i64;
 typedef uint64_t u64;
-#define KERNEL   static void
+#define KERNEL   GPU_HOST_KERNEL(KERNEL_LANES) void
 #define FUNCTION static inline
 #define GLOBAL
 #define LOCAL static
