@@ -1,0 +1,190 @@
+/*
+ * cuda.h: a GPU that NVIDIA's driver runs: what the files of this folder share.
+ *
+ * backends/gpu decides what a launch means; here are calls of the driver alone (driver.h). A device keeps the
+ * primary context of its GPU, which the process's other users share, and makes it current for each call only.
+ * A queue is a stream that is not ordered with the stream NULL. Nothing here blocks but what tern/backend.h
+ * lets block, except where memory is out.
+ *
+ * FREEING. cuMemFree is not ordered by a stream. A buffer that the core frees waits in a list, behind an event of
+ * its queue, until that has passed. Memory that one launch needs (gpu_scratch) is kept by the queue, whose order
+ * makes it free again at once.
+ *
+ * ERRORS. A kernel's fault is met by some later call, and by every one from then on. The first is kept, with the
+ * kernels that were under way, and is what every later call answers.
+ */
+#ifndef TERN_CUDA_H
+#define TERN_CUDA_H
+
+#include <stdatomic.h>
+
+#include "../gpu/gpu.h"
+#include "driver.h"
+
+#define CUDA_ALIGNMENT 256 /* of cuMemAlloc */
+
+/* What a tern_bbuffer is. */
+typedef struct cuda_buffer {
+    CUdeviceptr at;
+    uint64_t bytes;
+    struct cuda_buffer *next; /* in a list: freed, or scratch that nobody has */
+    CUevent passed;           /* freed: when the queue no longer needs it */
+} cuda_buffer;
+
+/* Pinned memory that copies to the device go through, or that host_alloc gave out. */
+typedef struct cuda_pinned {
+    struct cuda_pinned *next;
+    char *memory;
+    uint64_t bytes;
+    CUevent passed; /* a stage: when it has been read; NULL: it is free */
+} cuda_pinned;
+
+#define CUDA_SPARE_EVENTS 64
+
+typedef struct cuda_queue cuda_queue;
+
+typedef struct cuda_device {
+    gpu_device gpu;
+    CUdevice id;
+    CUcontext context;
+    int capability; /* 80: 8.0 */
+    uint64_t memory;
+    char name[64];
+    char signature[512]; /* chip, driver, compiler: what a compiled program is good for */
+    tern_bdevice_vtable table;
+    bool waits; /* TERN_CUDA_SYNC: every launch is waited for, so that a fault names it */
+    unsigned built, loaded; /* programs compiled, and taken from the cache; under gpu.lock */
+    unsigned ready;         /* programs that came with the plugin; likewise */
+
+    pthread_mutex_t lock; /* of what follows */
+    cuda_queue *queues;
+    cuda_buffer *freed, **last_freed;
+    cuda_pinned *pinned, *stages;
+    CUevent spare[CUDA_SPARE_EVENTS];
+    int spares;
+    uint64_t held, scratch, staged; /* bytes of buffers; of scratch, a part of that; pinned */
+    int64_t buffers;
+    _Atomic bool is_lost;
+    char lost[256]; /* why, once it is */
+} cuda_device;
+
+/* A read that is under way through pinned memory. */
+typedef struct cuda_read {
+    void *to;
+    uint32_t at, bytes;
+} cuda_read;
+
+#define CUDA_READS      16
+#define CUDA_READ_BYTES 4096 /* of all of them together */
+#define CUDA_NAMES      8
+
+/* The flag as it was at the last synchronisation, and what is being read; pinned. */
+typedef struct cuda_landing {
+    union {
+        int32_t state; /* not 0 where a kernel has met an error */
+        uint64_t words[8];
+    } seen;
+    char bytes[CUDA_READ_BYTES];
+} cuda_landing;
+
+struct cuda_queue {
+    struct cuda_queue *next;
+    CUstream stream;
+    cuda_buffer *flag;
+    cuda_landing *landing;
+    cuda_read reads[CUDA_READS];
+    int32_t n_reads;
+    uint32_t landed;               /* bytes of landing that are taken */
+    cuda_buffer *scratch;          /* that no launch has */
+    const char *names[CUDA_NAMES]; /* of the last kernels since the last wait */
+    uint64_t started;              /* kernels since then */
+};
+
+typedef struct cuda_event {
+    CUevent event;
+    bool is_recorded;
+} cuda_event;
+
+extern const tern_host *cuda_host;
+
+/* ---- cuda.c ---- */
+
+/* Makes the device's context current; false, with the error, where the device is lost: the status is
+ * cuda_refusal's. Each call that succeeds has its cuda_leave. */
+bool cuda_enter(cuda_device *self, tern_backend_error *err);
+int32_t cuda_refusal(cuda_device *self);
+/* The same of a lost one too, for calls that free. */
+bool cuda_enter_to_free(const cuda_device *self);
+void cuda_leave(void);
+
+/* The status for a code of the driver's, which may end the device; `queue` may be NULL. */
+int32_t cuda_result(cuda_device *self, const cuda_queue *queue, const char *what, CUresult code,
+                    tern_backend_error *err);
+
+/* ---- cuda_memory.c ---- */
+
+int32_t cuda_buffer_alloc(tern_bdevice *device, uint64_t bytes, tern_bbuffer **out_buffer,
+                          tern_backend_error *err);
+void cuda_buffer_free(tern_bdevice *device, tern_bqueue *queue, tern_bbuffer *buffer);
+int32_t cuda_memory_info(tern_bdevice *device, uint64_t *out_free, uint64_t *out_total,
+                         tern_backend_error *err);
+/* Memory in the order of the queue, for one launch; its end is behind that launch. */
+int32_t cuda_scratch(gpu_device *device, tern_bqueue *queue, uint64_t bytes,
+                     tern_bbuffer **out_buffer, tern_backend_error *err);
+void cuda_scratch_end(gpu_device *device, tern_bqueue *queue, tern_bbuffer *buffer);
+
+/* The rest is called with the context current. */
+
+/* Frees what queues no longer need; `all`: waits for it. */
+void cuda_sweep(cuda_device *self, bool all);
+int32_t cuda_take(cuda_device *self, uint64_t bytes, cuda_buffer **out_buffer,
+                  tern_backend_error *err);
+/* No queue needs it. */
+void cuda_give(cuda_device *self, cuda_buffer *buffer);
+/* Frees the scratch of a queue that has no work. */
+void cuda_scratch_close(cuda_device *self, cuda_queue *queue);
+
+/* An event out of the device's store, NULL where there is none to be had; and back. */
+CUevent cuda_event_take(cuda_device *self);
+void cuda_event_give(cuda_device *self, CUevent event);
+/* Whether the work before it is over, which it is of a lost device. */
+bool cuda_has_passed(CUevent event);
+
+/* ---- cuda_copy.c ---- */
+
+void *cuda_host_alloc(tern_bdevice *device, uint64_t bytes);
+void cuda_host_free(tern_bdevice *device, void *memory);
+int32_t cuda_copy_to_device(tern_bdevice *device, tern_bqueue *queue, tern_bbuffer *dst,
+                            uint64_t dst_offset, const void *src, uint64_t bytes,
+                            tern_backend_error *err);
+int32_t cuda_copy_to_host(tern_bdevice *device, tern_bqueue *queue, void *dst, tern_bbuffer *src,
+                          uint64_t src_offset, uint64_t bytes, tern_backend_error *err);
+int32_t cuda_copy_between(tern_bdevice *device, tern_bqueue *queue, tern_bbuffer *dst,
+                          uint64_t dst_offset, tern_bdevice *src_device, tern_bbuffer *src,
+                          uint64_t src_offset, uint64_t bytes, tern_backend_error *err);
+/* Frees the stages; no copy is under way. */
+void cuda_stages_close(cuda_device *self);
+
+/* ---- cuda_queue.c ---- */
+
+int32_t cuda_queue_create(tern_bdevice *device, tern_bqueue **out_queue, tern_backend_error *err);
+void cuda_queue_destroy(tern_bdevice *device, tern_bqueue *queue);
+int32_t cuda_queue_synchronize(tern_bdevice *device, tern_bqueue *queue, tern_backend_error *err);
+int32_t cuda_event_create(tern_bdevice *device, tern_bevent **out_event, tern_backend_error *err);
+void cuda_event_destroy(tern_bdevice *device, tern_bevent *event);
+int32_t cuda_event_record(tern_bdevice *device, tern_bqueue *queue, tern_bevent *event,
+                          tern_backend_error *err);
+int32_t cuda_event_wait(tern_bdevice *device, tern_bqueue *queue, tern_bevent *event,
+                        tern_backend_error *err);
+int32_t cuda_event_synchronize(tern_bdevice *device, tern_bevent *event, tern_backend_error *err);
+int32_t cuda_event_query(tern_bdevice *device, tern_bevent *event, int32_t *out_passed,
+                         tern_backend_error *err);
+int32_t cuda_take_error(tern_bdevice *device, tern_bqueue *queue, tern_backend_error *err);
+int32_t cuda_skip_flag(tern_bdevice *device, tern_bqueue *queue, tern_bbuffer **out_buffer,
+                       uint64_t *out_offset, tern_backend_error *err);
+
+/* ---- cuda_program.c ---- */
+
+extern const gpu_driver cuda_driver;
+
+#endif
