@@ -68,14 +68,7 @@ typedef struct cuda_device {
     char lost[256]; /* why, once it is */
 } cuda_device;
 
-/* A read that is under way through pinned memory. */
-typedef struct cuda_read {
-    void *to;
-    uint32_t at, bytes;
-} cuda_read;
-
-#define CUDA_READS      16
-#define CUDA_READ_BYTES 4096 /* of all of them together */
+#define CUDA_READ_BYTES 4096 /* of a read that does not wait */
 #define CUDA_NAMES      8
 
 /* The flag as it was at the last synchronisation, and what is being read; pinned. */
@@ -92,9 +85,8 @@ struct cuda_queue {
     CUstream stream;
     cuda_buffer *flag;
     cuda_landing *landing;
-    cuda_read reads[CUDA_READS];
-    int32_t n_reads;
-    uint32_t landed;               /* bytes of landing that are taken */
+    void *read_to; /* where what is in the landing goes; NULL: nothing is */
+    size_t read_bytes;
     cuda_buffer *scratch;          /* that no launch has */
     const char *names[CUDA_NAMES]; /* of the last kernels since the last wait */
     uint64_t started;              /* kernels since then */

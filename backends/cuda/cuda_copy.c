@@ -83,7 +83,8 @@ static bool is_pinned(cuda_device *self, const char *memory, uint64_t bytes) {
 static cuda_pinned *take_stage(cuda_device *self, uint64_t bytes) {
     pthread_mutex_lock(&self->lock);
     cuda_pinned **link = &self->stages, *found;
-    while (*link && ((*link)->bytes != bytes || !cuda_has_passed((*link)->passed))) link = &(*link)->next;
+    while (*link && ((*link)->bytes != bytes || !cuda_has_passed((*link)->passed)))
+        link = &(*link)->next;
     found = *link;
     if (found) *link = found->next;
     pthread_mutex_unlock(&self->lock);
@@ -158,18 +159,12 @@ int32_t cuda_copy_to_device(tern_bdevice *base, tern_bqueue *queue, tern_bbuffer
     return cuda_result(self, own, "copying to the GPU", code, err);
 }
 
-/* Through the landing; false where that is full. */
-static bool read_landed(cuda_queue *own, void *dst, CUdeviceptr from, uint64_t bytes,
-                        CUresult *out_code) {
-    uint32_t size = ((uint32_t)bytes + 15u) & ~15u;
-    if (own->n_reads == CUDA_READS || bytes > CUDA_READ_BYTES ||
-        own->landed + size > CUDA_READ_BYTES)
-        return false;
-    *out_code = cuda.to_host(own->landing->bytes + own->landed, from, (size_t)bytes, own->stream);
-    if (*out_code != CUDA_SUCCESS) return true;
-    own->reads[own->n_reads++] = (cuda_read){dst, own->landed, (uint32_t)bytes};
-    own->landed += size;
-    return true;
+/* Through the landing, where it is free and large enough. */
+static CUresult read_landed(cuda_queue *own, void *dst, CUdeviceptr from, size_t bytes) {
+    CUresult code = cuda.to_host(own->landing->bytes, from, bytes, own->stream);
+    own->read_to = code == CUDA_SUCCESS ? dst : NULL;
+    own->read_bytes = bytes;
+    return code;
 }
 
 int32_t cuda_copy_to_host(tern_bdevice *base, tern_bqueue *queue, void *dst, tern_bbuffer *src,
@@ -177,10 +172,10 @@ int32_t cuda_copy_to_host(tern_bdevice *base, tern_bqueue *queue, void *dst, ter
     cuda_device *self = device_of(base);
     cuda_queue *own = queue_of(queue);
     CUdeviceptr from = buffer_of(src)->at + src_offset;
-    CUresult code = CUDA_SUCCESS;
     if (!cuda_enter(self, err)) return cuda_refusal(self);
-    if (!read_landed(own, dst, from, bytes, &code))
-        code = cuda.to_host(dst, from, (size_t)bytes, own->stream);
+    CUresult code = own->read_to || bytes > CUDA_READ_BYTES
+                        ? cuda.to_host(dst, from, (size_t)bytes, own->stream)
+                        : read_landed(own, dst, from, (size_t)bytes);
     cuda_leave();
     return cuda_result(self, own, "copying to the host", code, err);
 }

@@ -115,11 +115,12 @@ static int32_t out_of_memory(cuda_device *self, uint64_t bytes, tern_backend_err
     int64_t buffers = self->buffers;
     pthread_mutex_unlock(&self->lock);
     return gpu_fail(err, TERN_BACKEND_OUT_OF_MEMORY,
-                    "cuda: out of memory: %" PRIu64 " MiB wanted, %zu of %zu MiB free; %" PRId64
+                    "cuda: %zu of %zu MiB are free; %" PRId64
                     " buffers of this program hold %" PRIu64 " MiB (%" PRIu64
-                    " MiB of that between launches), contexts and other programs %" PRIu64 " MiB",
-                    MIB(bytes + (1 << 20) - 1), MIB(available), MIB(total), buffers, MIB(held),
-                    MIB(scratch), MIB(used > held ? used - held : 0));
+                    " between launches), contexts and other programs %" PRIu64 ", and %" PRIu64
+                    " are asked for",
+                    MIB(available), MIB(total), buffers, MIB(held), MIB(scratch),
+                    MIB(used > held ? used - held : 0), MIB(bytes + (1 << 20) - 1));
 }
 
 int32_t cuda_take(cuda_device *self, uint64_t bytes, cuda_buffer **out_buffer,

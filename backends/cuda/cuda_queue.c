@@ -79,14 +79,10 @@ void cuda_queue_destroy(tern_bdevice *base, tern_bqueue *queue) {
     if (is_current) cuda_leave();
 }
 
-/* What was read is handed on, in order. */
+/* What was read is handed on. */
 static void land(cuda_queue *own, bool is_there) {
-    for (int32_t i = 0; i < own->n_reads && is_there; i++) {
-        const cuda_read *read = &own->reads[i];
-        memcpy(read->to, own->landing->bytes + read->at, read->bytes);
-    }
-    own->n_reads = 0;
-    own->landed = 0;
+    if (own->read_to && is_there) memcpy(own->read_to, own->landing->bytes, own->read_bytes);
+    own->read_to = NULL;
 }
 
 int32_t cuda_queue_synchronize(tern_bdevice *base, tern_bqueue *queue, tern_backend_error *err) {

@@ -24,10 +24,12 @@ static int32_t refuse(tern_backend_error *err, uint64_t bytes, uint64_t largest)
         snprintf(err->message, sizeof err->message,
                  "a tensor of %llu bytes is larger than the device's largest allocation, %llu",
                  (unsigned long long)bytes, (unsigned long long)largest);
-    else
+    else {
+        tern_backend_error own = *err; /* what the backend says of its memory */
         snprintf(err->message, sizeof err->message,
-                 "out of memory: %llu bytes for a tensor could not be allocated",
-                 (unsigned long long)bytes);
+                 "out of memory: %llu bytes for a tensor could not be allocated%s%s",
+                 (unsigned long long)bytes, own.message[0] ? ": " : "", own.message);
+    }
     return TERN_BACKEND_OUT_OF_MEMORY;
 }
 

@@ -19,3 +19,49 @@ standin_library(cuda 1 cuda/settings.c cuda/objects.c cuda/memory.c cuda/work.c 
 standin_library(nvrtc 13 cuda/nvrtc.c)
 
 configure_file(cuda/cuda.tern ${PROJECT_BINARY_DIR}/lib/tern/cuda.d/cuda.tern COPYONLY)
+
+add_executable(tern_cuda_exercise cuda/exercise.c)
+target_include_directories(tern_cuda_exercise PRIVATE ${PROJECT_SOURCE_DIR}/backends)
+target_link_libraries(tern_cuda_exercise PRIVATE tern tern_flags Threads::Threads ${CMAKE_DL_LIBS} m)
+
+string(REPLACE "${PROJECT_BINARY_DIR}/lib/tern/plugins.d"
+    "${PROJECT_BINARY_DIR}/lib/tern/cuda.d:${PROJECT_BINARY_DIR}/lib/tern/plugins.d"
+    standin_environment "${test_environment}")
+list(APPEND standin_environment "LD_LIBRARY_PATH=${standin}" "TERN_CACHE_DIR=${CMAKE_CURRENT_BINARY_DIR}/cuda-cache"
+    "tern=$<TARGET_FILE:tern_command>" "json_check=$<TARGET_FILE:tern_json_check>" "source=${PROJECT_SOURCE_DIR}"
+    "exercise=$<TARGET_FILE:tern_cuda_exercise>" "library=$<TARGET_FILE:tern_backend_cuda_none>"
+    "manifests=${PROJECT_BINARY_DIR}/lib/tern/cuda.d" "standin=${standin}")
+
+# standin_test(NAME TIMEOUT command...): compiled kernels are kept from one test to the next.
+function(standin_test name timeout)
+    add_test(NAME ${name} COMMAND ${ARGN})
+    set_tests_properties(${name} PROPERTIES LABELS cuda TIMEOUT ${timeout} ENVIRONMENT "${standin_environment}")
+endfunction()
+set(folder ${CMAKE_CURRENT_SOURCE_DIR}/cuda)
+standin_test(cuda-exercise 300 tern_cuda_exercise)
+foreach(order late apart)
+    standin_test(cuda-exercise-${order} 300 tern_cuda_exercise)
+    set_tests_properties(cuda-exercise-${order} PROPERTIES
+        ENVIRONMENT "${standin_environment};TERN_CUDA_STANDIN=${order} memory=60000000")
+endforeach()
+standin_test(cuda-failing 600 bash ${folder}/failing.sh)
+standin_test(cuda-failing-all 7200 bash ${folder}/failing.sh)
+set_tests_properties(cuda-failing-all PROPERTIES LABELS long ENVIRONMENT "${standin_environment};TERN_LONG=1")
+
+# One subject of each family, in order and with copies early and kernels late; what is compiled is kept, so that
+# the second takes seconds. All of it by hand.
+foreach(order order late)
+    standin_test(conformance-cuda-${order} 600 tern_command conformance --device cuda
+        --vectors ${CMAKE_CURRENT_SOURCE_DIR}/vectors --filter ${families} --sample 2000 --timeout 200 --quiet)
+    standin_test(conformance-cuda-${order}-all 7200 tern_command conformance --device cuda
+        --vectors ${CMAKE_CURRENT_SOURCE_DIR}/vectors --sample 100 --timeout 600 --quiet)
+    set_tests_properties(conformance-cuda-${order} conformance-cuda-${order}-all PROPERTIES
+        RESOURCE_LOCK cuda-cache ENVIRONMENT "${standin_environment};TERN_CUDA_STANDIN=${order}")
+    set_tests_properties(conformance-cuda-${order}-all PROPERTIES LABELS long)
+endforeach()
+
+set(objects "$<TARGET_OBJECTS:tern_backend_cuda_none>;$<TARGET_OBJECTS:tern_gpu_objects>;$<TARGET_OBJECTS:tern_numerics_objects>")
+list(APPEND standin_environment "objects=$<JOIN:${objects}, >")
+standin_test(cuda-planted 600 bash ${folder}/planted.sh)
+standin_test(cuda-planted-all 1200 bash ${folder}/planted.sh)
+set_tests_properties(cuda-planted-all PROPERTIES LABELS long ENVIRONMENT "${standin_environment};TERN_LONG=1")

@@ -4,8 +4,8 @@
  *
  * "Compiling" makes a shared object of a program's host form (backends/host_form.h), and a kernel's start runs
  * that. So the whole code of the plugin runs on any machine, and what it proves is that code and the kernels'
- * logic, not a GPU. It is stricter than a driver: what a driver would take silently, or crash at, is a report.
- * Reports go to standard error, the call fails, and the process ends with status 86.
+ * logic, not a GPU. It is stricter than a driver: what a driver would take silently, or crash at, is a report, a line
+ * on standard error with which the process ends.
  *
  *   contexts    the right one is current for every stream, event, module and address; every push has its pop
  *   handles     of the right kind, and not freed
@@ -19,6 +19,7 @@
  * TERN_CUDA_STANDIN holds words:
  *   late         work is done in the latest order that is legal: when somebody waits for it, or asks for its event
  *                the second time. The order is that of streams, events and nothing else
+ *   apart        kernels are late, and what a stream without kernels has to do is done at once
  *   devices=N    of which there are 2 else
  *   memory=N     bytes of each, 4 GiB else
  *   version=N    the driver's, 13000 else
@@ -27,7 +28,7 @@
  *   init=N       what cuInit answers
  *   fail=N       the N-th call fails, counted from 1
  *   lose=N       the N-th kernel has an illegal address
- * TERN_CUDA_STANDIN_LOG names a file to which the number of calls, kernels, reports and objects goes at the end.
+ * TERN_CUDA_STANDIN_LOG names a file to which the number of calls, kernels and objects that are left goes at the end.
  */
 #ifndef TERN_TESTS_CUDA_STANDIN_H
 #define TERN_TESTS_CUDA_STANDIN_H
@@ -55,8 +56,10 @@ bool standin_has(const char *word);
 /* Whether the setting has this value. */
 bool standin_is(const char *name, const char *value);
 
-/* Says what is wrong, and counts it. */
-CUresult standin_report(const char *format, ...) __attribute__((format(printf, 1, 2)));
+#define STANDIN_STATUS 86 /* of a process that a report ended */
+
+/* Says what is wrong, and ends the process. */
+_Noreturn CUresult standin_report(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 /* Counts a call; false where it is the one to fail. */
 bool standin_call(void);
@@ -104,6 +107,7 @@ typedef struct work work;
 struct CUstream_st {
     object base;
     int slot;
+    bool has_kernels; /* that are not done */
     work *first, **last;
     uint64_t sequence; /* of the last work that was put in */
     stream_clock clock;

@@ -1,6 +1,7 @@
 /*
  * What streams do. In order, work is done when it is put in; late, when somebody waits for it, and then only what
- * has to be done for that: so a wait that is missing shows as a result that is wrong, on every run.
+ * has to be done for that; apart, kernels late and copies beside them early. So a wait that is missing shows as a
+ * result that is wrong, on every run.
  */
 #include <dlfcn.h>
 #include <stdio.h>
@@ -69,6 +70,7 @@ void standin_force(struct CUstream_st *stream, uint64_t up_to) {
         stream->first = w->next;
         if (!stream->first) stream->last = &stream->first;
         do_work(w);
+        if (!stream->first) stream->has_kernels = false;
         free(w->start.bytes);
         free(w->staged);
         free(w);
@@ -89,7 +91,9 @@ CUresult standin_put(struct CUstream_st *stream, work *w) {
     if (!stream->last) stream->last = &stream->first;
     *stream->last = w;
     stream->last = &w->next;
-    if (!standin_has("late")) standin_force(stream, stream->sequence);
+    if (w->deed == DO_KERNEL) stream->has_kernels = true;
+    if (!standin_has("late") && !(standin_has("apart") && stream->has_kernels))
+        standin_force(stream, stream->sequence);
     return stream->base.context->lost;
 }
 
@@ -195,7 +199,8 @@ CALL(cuStreamWaitEvent, (CUstream stream, CUevent event, unsigned flags), CUDA_E
 CALL(cuEventQuery, (CUevent event), CUDA_ERROR_UNKNOWN, {
     if (!standin_check(event, KIND_EVENT, "cuEventQuery")) return CUDA_ERROR_INVALID_HANDLE;
     if (!event->wanted) return standin_report("cuEventQuery: an event before its record");
-    if (standin_has("late") && event->done < event->wanted && event->asked++ < 2)
+    if ((standin_has("late") || standin_has("apart")) && event->done < event->wanted &&
+        event->asked++ < 2)
         return CUDA_ERROR_NOT_READY;
     force_record(event, event->wanted);
     standin_join(standin_known(), &event->clock);

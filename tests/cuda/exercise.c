@@ -1,0 +1,279 @@
+/*
+ * tern_cuda_exercise [PART]: work that meets every path of the device cuda: its results are those of cpu_ref. One
+ * line for each part that is not as it should be.
+ */
+#define _POSIX_C_SOURCE 200809L /* setenv */
+#include <dlfcn.h>
+#include <math.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cuda/driver.h"
+#include "tern/tern.h"
+
+static int wrong;
+
+static void check(bool good, const char *what, const char *detail) {
+    if (good) return;
+    printf("%s: %s\n", what, detail);
+    wrong++;
+}
+
+static bool near(const float *a, const float *b, size_t count) {
+    for (size_t i = 0; i < count; i++)
+        if (!(fabsf(a[i] - b[i]) <= 1e-4f * (1 + fabsf(b[i])))) return false;
+    return true;
+}
+
+/* ---- parts: each fills `out`, on whichever device ------------------------------------------- */
+
+#define NUMBERS 64
+
+typedef void (*part_fn)(tern_ctx *ctx, float *out);
+
+static tern_tensor *model_loss(tern_module *model, tern_tensor *x, tern_tensor *y) {
+    return tern_cross_entropy(tern_forward(model, x), y, TERN_MEAN);
+}
+
+/* Every batch comes from the host, which uses its memory again at once. */
+static void train(tern_ctx *ctx, float *out) {
+    float pixels[32 * 8];
+    int64_t classes[32];
+    tern_manual_seed(ctx, 1);
+    tern_module *model = tern_nn(ctx, "Sequential(Linear(8, 16), ReLU(), Linear(16, 3))");
+    tern_optim *adam = tern_optim_new(model, "Adam(lr=0.05)");
+    for (int step = 0; step < 24; step++) {
+        tern_scope scope = tern_scope_begin(ctx, 0);
+        for (int i = 0; i < 32 * 8; i++) pixels[i] = (float)((i * 7 + step * 13) % 17) / 17;
+        for (int i = 0; i < 32; i++) classes[i] = (i + step) % 3;
+        tern_tensor *x = tern_from_data_async(ctx, pixels, TERN_SHAPE(32, 8), TERN_FLOAT32, NULL);
+        tern_tensor *y = tern_from_data_async(ctx, classes, TERN_SHAPE(32), TERN_INT64, NULL);
+        memset(pixels, 0x7f, sizeof pixels);
+        memset(classes, 0x7f, sizeof classes);
+        tern_optim_zero_grad(adam);
+        tern_tensor *loss = model_loss(model, x, y);
+        tern_backward(loss);
+        tern_optim_step(adam);
+        if (step % 3 == 0) out[step] = (float)tern_item(loss);
+        tern_scope_end(scope);
+    }
+}
+
+/* The same steps from a replay. */
+static void replay(tern_ctx *ctx, float *out) {
+    tern_manual_seed(ctx, 2);
+    tern_module *model = tern_nn(ctx, "Sequential(Linear(8, 16), Tanh(), Linear(16, 3))");
+    tern_optim *sgd = tern_optim_new(model, "SGD(lr=0.1, momentum=0.9)");
+    tern_tensor *inputs[2], *loss = NULL;
+    tern_replay *step = NULL;
+    for (int i = 0; i < 20; i++) {
+        inputs[0] = tern_rand(ctx, TERN_SHAPE(16, 8), NULL);
+        inputs[1] = tern_randint(ctx, 0, 3, TERN_SHAPE(16), NULL);
+        if (i > 1) {
+            tern_replay_run(step, inputs, 2);
+            out[i] = (float)tern_item(tern_replay_output(step, 0));
+            continue;
+        }
+        if (i == 1) tern_capture_begin(ctx, inputs, 2);
+        tern_scope scope = tern_scope_begin(ctx, 0);
+        tern_optim_zero_grad(sgd);
+        loss = model_loss(model, inputs[0], inputs[1]);
+        tern_backward(loss);
+        tern_optim_step(sgd);
+        if (i == 1) step = tern_capture_end(ctx, &loss, 1);
+        tern_scope_end(scope);
+    }
+}
+
+/* Larger than what is staged, and read back in one piece. */
+static void large(tern_ctx *ctx, float *out) {
+    size_t count = (size_t)5 << 20;
+    float *data = malloc(count * sizeof *data);
+    for (size_t i = 0; data && i < count; i++) data[i] = (float)(i % 1024);
+    tern_tensor *x = tern_from_data(ctx, data, TERN_SHAPE((int64_t)count), TERN_FLOAT32);
+    if (data) memset(data, 0, count * sizeof *data);
+    tern_to_host(x, data, count * sizeof *data);
+    for (int i = 0; data && i < NUMBERS; i++) out[i] = data[(size_t)i * 77777];
+    free(data);
+}
+
+/* Of the size of a stage, many of them before anybody waits, so that stages are used again while copies are under
+ * way. */
+static void stages(tern_ctx *ctx, float *out) {
+    size_t count = (size_t)40 << 10;
+    float *data = malloc(count * sizeof *data);
+    tern_tensor *total = tern_zeros(ctx, TERN_SHAPE((int64_t)count), TERN_FLOAT32);
+    for (int round = 0; data && round < 12; round++) {
+        for (size_t i = 0; i < count; i++) data[i] = (float)(round * round + 1);
+        tern_scope scope = tern_scope_begin(ctx, 0);
+        tern_add_in_place(total,
+                          tern_from_data(ctx, data, TERN_SHAPE((int64_t)count), TERN_FLOAT32));
+        memset(data, 0, count * sizeof *data);
+        tern_scope_end(scope);
+    }
+    out[0] = (float)tern_item(tern_mean(total));
+    free(data);
+}
+
+/* The same beside the kernels, in storage that is used again while they run. */
+static void uploads(tern_ctx *ctx, float *out) {
+    enum { COUNT = 3000 };
+    float data[COUNT];
+    tern_tensor *total = tern_zeros(ctx, TERN_SHAPE(COUNT), TERN_FLOAT32);
+    for (int round = 0; round < 24; round++) {
+        for (int i = 0; i < COUNT; i++) data[i] = (float)(round * round + i);
+        tern_scope scope = tern_scope_begin(ctx, 0);
+        tern_tensor *x = tern_from_data_async(ctx, data, TERN_SHAPE(COUNT), TERN_FLOAT32, NULL);
+        tern_add_in_place(total, tern_mul_scalar(x, 1 + round));
+        memset(data, 0, sizeof data);
+        tern_scope_end(scope);
+    }
+    out[0] = (float)tern_item(tern_mean(total));
+}
+
+/* Launches with memory of their own, several sizes of it, one behind the other. */
+static void scratch(tern_ctx *ctx, float *out) {
+    for (int i = 0; i < 6; i++) {
+        tern_scope scope = tern_scope_begin(ctx, 0);
+        tern_tensor *x = tern_sin(tern_arange(ctx, 0, 200 + 400 * (i % 3), 1));
+        tern_tensor *places = NULL, *sorted = tern_sort(x, 0, false, &places);
+        tern_tensor *y = tern_gather(x, 0, places);
+        out[2 * i] = (float)tern_item(tern_sum(tern_abs(tern_sub(sorted, y))));
+        out[2 * i + 1] = (float)tern_item(tern_select(sorted, 0, 17));
+        tern_scope_end(scope);
+    }
+}
+
+/* Reads of all sizes that are still to come when the host asks for more. */
+static void reads(tern_ctx *ctx, float *out) {
+    tern_tensor *x = tern_arange(ctx, 0, 3000, 1);
+    float got[3000];
+    for (int i = 0; i < 20; i++) {
+        tern_tensor *slice = tern_narrow(x, 0, 10 * i, 1 + 97 * i);
+        tern_to_host(tern_contiguous(slice), got, (size_t)(1 + 97 * i) * sizeof *got);
+        out[i] = got[97 * i];
+        out[20 + i] = (float)tern_item(tern_select(x, 0, i));
+    }
+}
+
+/* Tensors that come and go, in memory that has room for few of them: what was freed is still being used. */
+static void pressure(tern_ctx *ctx, float *out) {
+    tern_tensor *total = tern_zeros(ctx, TERN_SHAPE(1), TERN_FLOAT32);
+    for (int i = 0; i < 12; i++) {
+        tern_scope scope = tern_scope_begin(ctx, 0);
+        tern_tensor *x = tern_full(ctx, TERN_SHAPE(((int64_t)1 + i % 5) << 18), i, TERN_FLOAT32);
+        tern_add_in_place(total, tern_mean(tern_add_scalar(tern_mul(x, x), 1)));
+        tern_scope_end(scope);
+        tern_empty_cache(ctx);
+    }
+    out[0] = (float)tern_item(total);
+}
+
+/* A kernel's error is told once, and the device goes on. */
+static void bad_index(tern_ctx *ctx, float *out) {
+    const int64_t rows[] = {1, 7};
+    for (int i = 0; i < 3; i++) {
+        tern_tensor *index = tern_from_data(ctx, rows, TERN_SHAPE(2 - i % 2), TERN_INT64);
+        tern_tensor *x =
+            tern_index_select(tern_ones(ctx, TERN_SHAPE(3, 2), TERN_FLOAT32), 0, index);
+        tern_synchronize(ctx);
+        out[i] = tern_check(ctx) == TERN_OK ? (float)tern_item(tern_sum(x)) : -1;
+        tern_error_clear(ctx);
+    }
+}
+
+static const struct row {
+    const char *name;
+    part_fn run;
+} parts[] = {{"train", train},   {"replay", replay},     {"large", large},
+             {"stages", stages}, {"uploads", uploads},   {"scratch", scratch},
+             {"reads", reads},   {"pressure", pressure}, {"bad_index", bad_index}};
+
+static bool run(const char *device, const struct row *row, float *out, char *reason, size_t size) {
+    tern_ctx *ctx = tern_open(device);
+    memset(out, 0, NUMBERS * sizeof *out);
+    if (tern_check(ctx) == TERN_OK) row->run(ctx, out);
+    bool worked = tern_check(ctx) == TERN_OK;
+    snprintf(reason, size, "%s", worked ? "other numbers than cpu_ref's" : tern_error(ctx));
+    return tern_close(ctx) == TERN_OK && worked;
+}
+
+static void compare(const struct row *row) {
+    float own[NUMBERS], theirs[NUMBERS];
+    char reason[512];
+    bool worked = run("cpu_ref", row, theirs, reason, sizeof reason) &&
+                  run("cuda", row, own, reason, sizeof reason);
+    check(worked && near(own, theirs, NUMBERS), row->name, reason);
+}
+
+/* ---- more than one device, thread or user ----------------------------------------------------- */
+
+/* From one GPU to the other and back, with kernels on both sides of each copy. */
+static void between(void) {
+    tern_ctx *ctx = tern_open("cuda:0");
+    tern_device_open(ctx, "cuda:1");
+    for (int i = 0; i < 8; i++) {
+        tern_scope scope = tern_scope_begin(ctx, 0);
+        tern_tensor *x = tern_full(ctx, TERN_SHAPE(20000), i, TERN_FLOAT32);
+        tern_tensor *y = tern_add_scalar(tern_to_device(tern_mul_scalar(x, 3), "cuda:1"), 1);
+        tern_tensor *z = tern_to_device(tern_mul(y, y), "cuda:0");
+        tern_add_in_place(x, z);
+        double wanted = i + (3.0 * i + 1) * (3.0 * i + 1);
+        check(tern_item(tern_mean(x)) == wanted, "between", "other numbers than the host's");
+        tern_scope_end(scope);
+    }
+    check(tern_check(ctx) == TERN_OK, "between", tern_error(ctx));
+    tern_close(ctx);
+}
+
+static void *work(void *out) {
+    char reason[512];
+    if (!run("cuda", &parts[0], out, reason, sizeof reason)) ((float *)out)[0] = -1;
+    return NULL;
+}
+
+static void threads(void) {
+    enum { THREADS = 3 };
+    pthread_t all[THREADS];
+    float out[THREADS][NUMBERS];
+    for (int i = 0; i < THREADS; i++) pthread_create(&all[i], NULL, work, out[i]);
+    for (int i = 0; i < THREADS; i++) pthread_join(all[i], NULL);
+    for (int i = 0; i < THREADS; i++)
+        check(out[i][0] > 0 && memcmp(out[i], out[0], sizeof out[0]) == 0, "threads",
+              "other numbers than the first thread's");
+}
+
+/* Whoever else uses the GPU in the process finds their context as it was. */
+static void foreign(void) {
+    void *library = dlopen("libcuda.so.1", RTLD_NOW | RTLD_LOCAL);
+    CUresult (*push)(CUcontext), (*pop)(CUcontext *), (*retain)(CUcontext *, CUdevice);
+    CUresult (*release)(CUdevice);
+    CUcontext own = NULL, found = NULL;
+    char reason[512];
+    float out[NUMBERS];
+    if (!library) return;
+    *(void **)&push = dlsym(library, "cuCtxPushCurrent_v2");
+    *(void **)&pop = dlsym(library, "cuCtxPopCurrent_v2");
+    *(void **)&retain = dlsym(library, "cuDevicePrimaryCtxRetain");
+    *(void **)&release = dlsym(library, "cuDevicePrimaryCtxRelease_v2");
+    tern_ctx *ctx = tern_open("cuda"); /* which starts the driver */
+    retain(&own, 1);
+    push(own);
+    bool worked = run("cuda", &parts[0], out, reason, sizeof reason);
+    check(worked, "foreign", reason);
+    check(pop(&found) == CUDA_SUCCESS && found == own, "foreign", "another context is current");
+    release(1);
+    tern_close(ctx);
+}
+
+int main(int argc, char **argv) {
+    const char *only = argc > 1 ? argv[1] : NULL;
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
+        if (!only || strcmp(only, parts[i].name) == 0) compare(&parts[i]);
+    if (!only || strcmp(only, "between") == 0) between();
+    if (!only || strcmp(only, "threads") == 0) threads();
+    if (!only || strcmp(only, "foreign") == 0) foreign();
+    return wrong != 0;
+}
