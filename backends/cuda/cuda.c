@@ -40,7 +40,9 @@ int32_t cuda_refusal(cuda_device *self) {
 }
 
 bool cuda_enter_to_free(const cuda_device *self) {
-    return cuda.context_push(self->context) == CUDA_SUCCESS;
+    /* what is not freed now never is, so that a second try is worth it */
+    return cuda.context_push(self->context) == CUDA_SUCCESS ||
+           cuda.context_push(self->context) == CUDA_SUCCESS;
 }
 
 void cuda_leave(void) {

@@ -69,7 +69,7 @@ typedef struct cuda_device {
 } cuda_device;
 
 #define CUDA_READ_BYTES 4096 /* of a read that does not wait */
-#define CUDA_NAMES      8
+#define CUDA_NAMES      4
 
 /* The flag as it was at the last synchronisation, and what is being read; pinned. */
 typedef struct cuda_landing {

@@ -142,7 +142,10 @@ static int32_t start(gpu_device *device, tern_bqueue *queue, gpu_program *own, i
     CUresult code = cuda.launch(own->kernels[entry], (unsigned)groups[0], (unsigned)groups[1],
                                 (unsigned)groups[2], (unsigned)extent->lanes, 1, 1, 0, to->stream,
                                 parameters, NULL);
-    if (code == CUDA_SUCCESS && self->waits) code = cuda.stream_synchronize(to->stream);
+    if (code == CUDA_SUCCESS && self->waits) {
+        code = cuda.stream_synchronize(to->stream);
+        if (code == CUDA_SUCCESS) to->started = 0;
+    }
     cuda_leave();
     return cuda_result(self, to, "starting a kernel", code, err);
 }

@@ -27,7 +27,7 @@ static int32_t refuse(tern_backend_error *err, uint64_t bytes, uint64_t largest)
     else {
         tern_backend_error own = *err; /* what the backend says of its memory */
         snprintf(err->message, sizeof err->message,
-                 "out of memory: %llu bytes for a tensor could not be allocated%s%s",
+                 "out of memory: %llu bytes for a tensor could not be allocated%s%.170s",
                  (unsigned long long)bytes, own.message[0] ? ": " : "", own.message);
     }
     return TERN_BACKEND_OUT_OF_MEMORY;

@@ -44,6 +44,7 @@ foreach(order late apart)
     set_tests_properties(cuda-exercise-${order} PROPERTIES
         ENVIRONMENT "${standin_environment};TERN_CUDA_STANDIN=${order} memory=60000000")
 endforeach()
+standin_test(cuda-faults 300 bash ${folder}/faults.sh)
 standin_test(cuda-failing 600 bash ${folder}/failing.sh)
 standin_test(cuda-failing-all 7200 bash ${folder}/failing.sh)
 set_tests_properties(cuda-failing-all PROPERTIES LABELS long ENVIRONMENT "${standin_environment};TERN_LONG=1")

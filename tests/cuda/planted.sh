@@ -30,7 +30,7 @@ plant() {
 }
 
 # passes PART MODE
-passes() { TERN_CUDA_STANDIN="${2#-}" timeout 60 "$exercise" $1 >"$work/out" 2>&1; }
+passes() { local words=${2#-}; TERN_CUDA_STANDIN="${words//,/ }" timeout 60 "$exercise" $1 >"$work/out" 2>&1; }
 
 try() {
     [ -n "$file" ] || return

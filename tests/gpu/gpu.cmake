@@ -4,6 +4,10 @@ add_executable(tern_gpu_sources gpu/sources.c $<TARGET_OBJECTS:tern_gpu_objects>
 target_include_directories(tern_gpu_sources PRIVATE ${PROJECT_SOURCE_DIR} ${PROJECT_SOURCE_DIR}/include
                            ${PROJECT_SOURCE_DIR}/backends)
 target_link_libraries(tern_gpu_sources PRIVATE tern_flags m Threads::Threads)
-add_test(NAME gpu-cuda COMMAND bash ${CMAKE_CURRENT_SOURCE_DIR}/gpu/cuda.sh)
-set_tests_properties(gpu-cuda PROPERTIES LABELS long TIMEOUT 1800 SKIP_RETURN_CODE 77
-    ENVIRONMENT "sources=$<TARGET_FILE:tern_gpu_sources>")
+foreach(name gpu-cuda gpu-cuda-all)
+    add_test(NAME ${name} COMMAND bash ${CMAKE_CURRENT_SOURCE_DIR}/gpu/cuda.sh)
+    set_tests_properties(${name} PROPERTIES LABELS gpu TIMEOUT 1800 SKIP_RETURN_CODE 77
+        ENVIRONMENT "sources=$<TARGET_FILE:tern_gpu_sources>")
+endforeach()
+set_tests_properties(gpu-cuda-all PROPERTIES LABELS long
+    ENVIRONMENT "sources=$<TARGET_FILE:tern_gpu_sources>;TERN_LONG=1")
