@@ -259,6 +259,7 @@ static void describe(cuda_device *self) {
     self->gpu.has_f64 = true;
     self->gpu.compiles_first = COMPILES_FIRST;
     self->gpu.kind = GPU_KIND_LANES;
+    self->gpu.most_groups = CUDA_MOST_GROUPS;
     self->gpu.units = attribute(self->id, CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT);
     self->gpu.most_lanes = attribute(self->id, CU_DEVICE_ATTRIBUTE_MAX_THREADS_PER_BLOCK);
     self->gpu.shared_bytes =

@@ -21,7 +21,8 @@
 #include "../gpu/gpu.h"
 #include "driver.h"
 
-#define CUDA_ALIGNMENT 256 /* of cuMemAlloc */
+#define CUDA_ALIGNMENT   256   /* of cuMemAlloc */
+#define CUDA_MOST_GROUPS 65535 /* of a start's second and third dimension */
 
 /* What a tern_bbuffer is. */
 typedef struct cuda_buffer {

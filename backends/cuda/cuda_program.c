@@ -12,7 +12,6 @@
 
 #define MOST_KERNELS   4
 #define MOST_ARGUMENTS 128
-#define MOST_GROUPS    65535 /* of the second and third dimension */
 
 struct gpu_program {
     CUmodule module;
@@ -57,6 +56,7 @@ static int32_t from_source(cuda_device *self, const gpu_cache_key *key, CUmodule
                            tern_backend_error *err) {
     unsigned char *code;
     size_t size;
+    if (cuda_compiler_open(err) != TERN_BACKEND_OK) return TERN_BACKEND_DECLINED;
     int32_t status = cuda_compile(key->parts[2], self->capability, &code, &size, err);
     if (status != TERN_BACKEND_OK) return status;
     status = load_image(self, code, out_module, err);
@@ -132,7 +132,7 @@ static int32_t start(gpu_device *device, tern_bqueue *queue, gpu_program *own, i
         parameters[i] = arguments[i].buffer
                             ? (void *)&((cuda_buffer *)(void *)arguments[i].buffer)->at
                             : (void *)(uintptr_t)arguments[i].bytes;
-    if (groups[0] > INT32_MAX || groups[1] > MOST_GROUPS || groups[2] > MOST_GROUPS)
+    if (groups[0] > INT32_MAX || groups[1] > CUDA_MOST_GROUPS || groups[2] > CUDA_MOST_GROUPS)
         return gpu_fail(err, TERN_BACKEND_UNSUPPORTED,
                         "cuda: %s over %lld by %lld by %lld groups, more than a GPU starts at once",
                         own->names[entry], (long long)groups[0], (long long)groups[1],

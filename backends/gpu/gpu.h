@@ -33,7 +33,8 @@ typedef struct gpu_extent {
 /* Any thread; `build` may block, nothing else does. */
 typedef struct gpu_driver {
     /* Compiles a source, or finds what was compiled before. `entries` are the kernels' names, NULL behind the
-     * last. FAILED, with what the compiler said. */
+     * last. FAILED, with what the compiler said; DECLINED, with the reason, where nothing compiles here and the
+     * program is not among those compiled ahead: launches then go step by step. */
     int32_t (*build)(gpu_device *device, const char *source, const char *const *entries,
                      gpu_program **out_program, tern_backend_error *err);
     void (*program_free)(gpu_device *device, gpu_program *program);
@@ -55,8 +56,9 @@ typedef struct gpu_entry {
     struct gpu_entry *next;
     uint64_t hash;
     size_t key_size;
-    gpu_program *program; /* NULL: interpreted so far */
+    gpu_program *program; /* NULL: interpreted so far, or declined */
     uint64_t interpreted; /* steps of elements: run_interpret.c */
+    bool declined;        /* the driver has no program for it, nor a compiler */
     unsigned char key[];
 } gpu_entry;
 
@@ -92,6 +94,7 @@ struct gpu_device {
     bool tunes;     /* TERN_TUNE is set: products are measured, by one thread alone */
     gpu_tile tuned[2][GPU_SIZES]; /* of four and of eight bytes; m is 0: tiles.c decides */
     uint64_t shared_bytes;        /* that a group may share; 0: not known */
+    int64_t most_groups;          /* of a start's second and third dimension; 0: any number */
     pthread_mutex_t lock;         /* of the table, and of builds */
     gpu_entry *programs[GPU_BUCKETS];
     int32_t compiled[4]; /* that could be interpreted: of a class, or over float32 alone */

@@ -252,5 +252,8 @@ int32_t gpu_launch(tern_bdevice *device, tern_bqueue *queue, int32_t kernel,
                         kernel);
     gpu_call call = {
         (gpu_device *)device, queue, kernel, n_inputs, n_outputs, inputs, outputs, attrs, err};
-    return own->run(&call);
+    int32_t status = own->run(&call);
+    /* a primitive is composed of nothing else */
+    bool must_run = status == TERN_BACKEND_DECLINED && kernel < TERN_KERNEL_SOFTMAX;
+    return must_run ? TERN_BACKEND_UNSUPPORTED : status;
 }

@@ -31,8 +31,10 @@ void gpu_map_walk_make(gpu_map_walk *out, const gpu_call *call, const gpu_map_pr
 /* Writes a tuple's immediates as bits; returns what is behind the last. */
 int64_t *gpu_map_put_immediates(const gpu_call *call, const gpu_map_program *p, int64_t *out);
 
-/* Whether the interpreter is to serve a launch, whose program is found by so many bytes of `p`. */
-bool gpu_interprets(const gpu_call *call, const gpu_map_program *p, size_t key_size, int32_t rank);
+/* Whether the interpreter can serve tuples of so many dimensions at all. */
+bool gpu_can_interpret(const gpu_map_program *p, int32_t rank);
+/* Whether it is to serve such a launch, whose program is found by so many bytes of `p`. */
+bool gpu_interprets(const gpu_call *call, const gpu_map_program *p, size_t key_size);
 int32_t gpu_interpret(const gpu_call *call, const gpu_map_program *p,
                       const tern_map_constant *constants);
 

@@ -71,6 +71,11 @@ static int32_t build(const gpu_call *call, gpu_entry *entry, gpu_writer write, c
     return status;
 }
 
+static int32_t decline(tern_backend_error *err) {
+    return gpu_fail(err, TERN_BACKEND_DECLINED,
+                    "this kernel was not compiled ahead, and there is no compiler for it");
+}
+
 int32_t gpu_find_written(const gpu_call *call, const void *key, size_t key_size, gpu_writer write,
                          const void *what, const char *const *entries, gpu_program **out_program) {
     gpu_device *device = call->device;
@@ -81,9 +86,11 @@ int32_t gpu_find_written(const gpu_call *call, const void *key, size_t key_size,
     if (!entry) entry = add(device, hash, key, key_size);
     if (!entry)
         status = gpu_fail(call->err, TERN_BACKEND_OUT_OF_MEMORY, "no memory for a program");
-    else if (!entry->program)
+    else if (!entry->program && !entry->declined)
         status = build(call, entry, write, what, entries);
+    if (entry && status == TERN_BACKEND_DECLINED) entry->declined = true;
     if (status == TERN_BACKEND_OK) *out_program = entry->program;
+    if (status == TERN_BACKEND_OK && !entry->program) status = decline(call->err);
     pthread_mutex_unlock(&device->lock);
     return status;
 }
@@ -97,9 +104,10 @@ bool gpu_builds_now(const gpu_call *call, const void *key, size_t key_size, int3
     pthread_mutex_lock(&device->lock);
     gpu_entry *entry = look_up(device, hash, key, key_size);
     if (!entry) entry = add(device, hash, key, key_size);
-    bool built = entry && entry->program, now = !built && device->compiled[group] < first;
+    bool built = entry && entry->program, declined = entry && entry->declined;
+    bool now = !built && !declined && device->compiled[group] < first;
     if (now) device->compiled[group]++;
-    if (!built && !now && entry) {
+    if (!built && !declined && !now && entry) {
         entry->interpreted += work;
         now = device->interprets_most && entry->interpreted > device->interprets_most;
     }

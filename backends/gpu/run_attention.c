@@ -52,11 +52,19 @@ static int32_t find(const gpu_call *call, int32_t direction, gpu_program **out_p
     return gpu_find(call, &variant, out_program);
 }
 
+/* Whether there are more rows of heads than a device starts at once. */
+static bool is_too_many(const gpu_call *call, const gpu_attention_launch *l,
+                        const tern_operand *q) {
+    int64_t most = call->device->most_groups;
+    return most && (l->h > most || q->shape[0] > most);
+}
+
 int32_t gpu_attention(const gpu_call *call) {
     const tern_operand *q = call->inputs, *out = call->outputs, *lse = out + 1;
     const tern_operand *mask = mask_of(call);
     gpu_attention_launch l = describe(call, q, mask);
     gpu_program *program;
+    if (is_too_many(call, &l, q)) return TERN_BACKEND_DECLINED;
     int32_t status = find(call, FORWARD, &program);
     l.out = rows_of(out);
     l.lse = rows_of(lse);
@@ -91,6 +99,7 @@ int32_t gpu_attention_grad(const gpu_call *call) {
     gpu_attention_launch l = describe(call, q, mask_of(call));
     gpu_program *program;
     tern_bbuffer *given = NULL;
+    if (is_too_many(call, &l, q)) return TERN_BACKEND_DECLINED;
     l.g = rows_of(&in[0]);
     l.out = rows_of(&in[4]);
     l.lse = rows_of(&in[5]);

@@ -55,6 +55,10 @@ int32_t gpu_copy(const gpu_call *call) {
     if (!raw && !tern_kit_is_floating(in->dtype)) variant.number_class = GPU_I64;
     gpu_program *program;
     int32_t status = gpu_find(call, &variant, &program);
+    if (status == TERN_BACKEND_DECLINED && !raw) {
+        variant.options[1].value = variant.options[2].value = -1;
+        status = gpu_find(call, &variant, &program);
+    }
     if (status != TERN_BACKEND_OK) return status;
     gpu_argument arguments[] = {gpu_of(in), gpu_of(out), GPU_VALUE(a)};
     return gpu_start(call, program, 1, arguments, GPU_COUNT_OF(arguments), a.count);

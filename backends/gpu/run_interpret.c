@@ -5,8 +5,8 @@
  * whichever way. So a process compiles, of each class of numbers, as many programs as take as long to compile as the
  * interpreter, and interprets those that it meets after these, each until that was as much work as compiling it.
  * Programs over float32 alone are what models are made of: of these ten times as many are compiled first. A large
- * launch is never interpreted. Both ways compute the same values, bit for bit (tests/opencl/interpreted.c), so that
- * no result depends on what a process did before.
+ * launch is interpreted only where nothing compiles. Both ways compute the same values, bit for bit
+ * (tests/opencl/interpreted.c), so that no result depends on what a process did before.
  */
 #include <stdio.h>
 #include <string.h>
@@ -78,17 +78,17 @@ static bool is_plain(const gpu_map_program *p) {
     return true;
 }
 
-static bool can_interpret(const gpu_call *call, const gpu_map_program *p, int32_t rank) {
-    int32_t immediates = call->n_inputs - (gpu_map_buffers(p) - p->n_outputs);
+bool gpu_can_interpret(const gpu_map_program *p, int32_t rank) {
+    int32_t immediates = p->n_inputs - (gpu_map_buffers(p) - p->n_outputs);
     int32_t values = p->n_inputs + p->n_constants + p->n_steps;
-    return p->element < 0 && call->n_outputs == p->n_outputs && rank <= GPU_INTERPRET_RANK &&
-           gpu_count(call->outputs) <= GPU_SMALL && gpu_map_buffers(p) <= GPU_INTERPRET_BUFFERS &&
-           p->n_inputs <= 32 && values <= GPU_INTERPRET_VALUES &&
+    return p->element < 0 && rank <= GPU_INTERPRET_RANK &&
+           gpu_map_buffers(p) <= GPU_INTERPRET_BUFFERS && p->n_inputs <= 32 &&
+           values <= GPU_INTERPRET_VALUES &&
            immediates + p->n_constants + p->n_steps + p->n_outputs <= GPU_INTERPRET_WORDS;
 }
 
-bool gpu_interprets(const gpu_call *call, const gpu_map_program *p, size_t key_size, int32_t rank) {
-    if (!can_interpret(call, p, rank)) return false;
+bool gpu_interprets(const gpu_call *call, const gpu_map_program *p, size_t key_size) {
+    if (call->n_outputs != p->n_outputs || gpu_count(call->outputs) > GPU_SMALL) return false;
     uint64_t work = (uint64_t)gpu_count(call->outputs) * (uint64_t)(p->n_steps + 1);
     return !gpu_builds_now(call, p, key_size, is_plain(p) ? GPU_PLAIN : p->number_class, work);
 }

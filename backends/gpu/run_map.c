@@ -235,6 +235,16 @@ static int32_t start_group(const gpu_call *call, const gpu_map_program *p, gpu_p
     return gpu_start(call, built, 0, arguments, n + 1, items);
 }
 
+/* The same by the interpreter, tuple by tuple. */
+static int32_t interpret_group(const gpu_call *call, const gpu_map_program *p,
+                               const tern_map_constant *constants, int32_t count) {
+    gpu_call one = *call;
+    int32_t status = TERN_BACKEND_OK;
+    for (int32_t t = 0; t < count && status == TERN_BACKEND_OK; t++, next_tuple(&one, p))
+        status = gpu_interpret(&one, p, constants);
+    return status;
+}
+
 /* The most dimensions of a tuple. */
 static int32_t deepest(const gpu_call *call, const gpu_map_program *p, int32_t tuples) {
     gpu_call one = *call;
@@ -262,13 +272,17 @@ static int32_t run(const gpu_call *call, gpu_map_program *p, const tern_map_cons
     if (p->rank < 1 || rank > p->rank) return TERN_BACKEND_DECLINED;
     if (tuples > 1 && rank <= 1 && together > 1) p->tuples = together;
     size_t size = offsetof(gpu_map_program, steps) + (size_t)p->n_steps * sizeof *p->steps;
-    gpu_program *built;
-    if (gpu_interprets(call, p, size, rank)) return gpu_interpret(call, p, constants);
+    gpu_program *built = NULL;
+    bool can_interpret = gpu_can_interpret(p, rank);
+    if (can_interpret && gpu_interprets(call, p, size)) return gpu_interpret(call, p, constants);
     int32_t status = gpu_find_written(call, p, size, write_source, p, entries, &built);
+    if (status == TERN_BACKEND_DECLINED && can_interpret) status = TERN_BACKEND_OK;
     gpu_call one = *call;
     for (int32_t t = 0; t < tuples && status == TERN_BACKEND_OK; t += p->tuples) {
         int32_t left = tuples - t;
-        if (p->tuples > 1)
+        if (!built)
+            status = interpret_group(&one, p, constants, left < p->tuples ? left : p->tuples);
+        else if (p->tuples > 1)
             status = start_group(&one, p, built, constants, left < p->tuples ? left : p->tuples);
         else
             status = start_tuple(&one, p, built, constants);

@@ -4,9 +4,70 @@
 #include "call.h"
 #include "image.h"
 
+/* ---- products of more groups than a device starts at once ------------------------------------ */
+
+/* Moves the first row by `rows`, all of which are whole ones of an index that is two. */
+static void skip_rows(gpu_product_launch *l, gpu_epilogue_launch *e, int64_t rows) {
+    int64_t outer = rows / l->m_inner, inner = rows % l->m_inner;
+    l->a_at += outer * l->a_row.outer + inner * l->a_row.inner;
+    l->out_at += outer * l->out_row.outer + inner * l->out_row.inner;
+    l->c_at += rows * l->c_row;
+    for (int32_t q = 0; q < GPU_EXTRAS; q++) e->at[q] += rows * e->stride[q][3];
+    l->m -= rows;
+}
+
+/* Moves the first position of dimension d of those before the matrix. */
+static void skip_batch(gpu_product_launch *l, gpu_epilogue_launch *e, int64_t d, int64_t count) {
+    l->a_at += count * l->a[d];
+    l->b_at += count * l->b[d];
+    l->c_at += count * l->c[d];
+    l->out_at += count * l->out[d];
+    for (int32_t q = 0; q < GPU_EXTRAS; q++) e->at[q] += count * e->stride[q][d];
+    l->shape[d] -= count;
+}
+
+/* The first half of a product, and what is left of it. */
+static void halve(gpu_product *first, gpu_product *rest, gpu_epilogue_launch *e, bool by_rows) {
+    gpu_product_launch *l = &first->l;
+    if (by_rows) {
+        int64_t rows = l->m / 2;
+        if (l->m_inner < l->m)
+            rows = rows > l->m_inner ? rows / l->m_inner * l->m_inner : l->m_inner;
+        skip_rows(&rest->l, e, rows);
+        l->m = rows;
+        return;
+    }
+    int64_t d = 0;
+    while (l->shape[d] == 1) d++;
+    int64_t count = l->shape[d] / 2;
+    first->batch = first->batch / l->shape[d] * count;
+    rest->batch -= first->batch;
+    skip_batch(&rest->l, e, d, count);
+    l->shape[d] = count;
+}
+
+static int32_t start_halves(const gpu_call *call, const gpu_product *product, const gpu_tile *tile,
+                            bool by_rows) {
+    gpu_product first = *product, rest = *product;
+    gpu_epilogue_launch e = {0};
+    if (product->epilogue) {
+        e = *product->epilogue_launch;
+        rest.epilogue_launch = &e;
+    }
+    halve(&first, &rest, &e, by_rows);
+    int32_t status = gpu_start_product_by(call, &first, tile);
+    return status == TERN_BACKEND_OK ? gpu_start_product_by(call, &rest, tile) : status;
+}
+
+/* ---- products -------------------------------------------------------------------------------- */
+
 int32_t gpu_start_product_by(const gpu_call *call, const gpu_product *product,
                              const gpu_tile *tile) {
     const gpu_product_launch *l = &product->l;
+    int64_t most = call->device->most_groups;
+    if (most && product->batch > most) return start_halves(call, product, tile, false);
+    if (most && (l->m + tile->m - 1) / tile->m > most)
+        return start_halves(call, product, tile, true);
     const int32_t *dtypes = product->dtypes;
     int32_t number_class = gpu_class(call);
     gpu_variant variant = {GPU_SOURCE_PRODUCT,

@@ -4,8 +4,8 @@
  * backend is built with that sanitizer).
  *
  * A driver that compiles a source by the host's compiler, and calls its kernels (host_form.h). Of the two
- * devices, gpu_host:1 has the tiles of a device whose groups run on a core each, and interprets every program
- * that it may.
+ * devices, gpu_host:1 has the tiles of a device whose groups run on a core each, starts few groups at once, and
+ * interprets every program that it may.
  */
 #define _GNU_SOURCE /* mkdtemp */
 #include <dlfcn.h>
@@ -189,6 +189,7 @@ static int32_t device_open(int32_t index, tern_bdevice **out_device, tern_backen
     }
     self->gpu.has_f64 = true;
     self->gpu.compiles_first = index == 1 ? 0 : INT32_MAX;
+    self->gpu.most_groups = index == 1 ? 3 : 0;
     self->gpu.kind = index == 1 ? GPU_KIND_CORES : GPU_KIND_LANES;
     /* so many units take the smallest tile, whose lanes are quickest to run one after the other */
     self->gpu.units = index == 1 ? 1 : 1 << 20;
