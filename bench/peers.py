@@ -26,6 +26,7 @@ PARSER.add_argument("--only", default="", help="names or groups of cases, separa
 PARSER.add_argument("--budget", type=float, default=1.0, help="seconds a case is measured; 0 calls each once")
 PARSER.add_argument("--fashion", default="/usr/share/datasets/fashion-mnist")
 PARSER.add_argument("--compile", action="store_true", help="torch.compile, too, where a model is trained")
+PARSER.add_argument("--device", default="cpu", help="PyTorch's device; what needs another is left out")
 PARSER.add_argument("--serve", action="store_true")
 OPTIONS = PARSER.parse_args()
 
@@ -38,6 +39,8 @@ from torch.nn import functional as F  # noqa: E402
 
 torch.set_num_threads(OPTIONS.threads)
 torch.set_num_interop_threads(1)
+if OPTIONS.device != "cpu":
+    torch.set_default_device(OPTIONS.device)
 TORCH = "torch " + torch.__version__.split("+")[0]
 
 # A second, or one a second, in the unit.
@@ -50,10 +53,18 @@ LEAST_RUNS, LEAST_LONG_RUNS, MOST_RUNS = 5, 3, 1024
 PATIENCE, SHORTEST_RUN = 4, 0.01
 
 
+def wait():
+    """For the device's work, where it has a queue."""
+    if OPTIONS.device != "cpu":
+        torch.accelerator.synchronize()
+
+
 def timed(call, inner):
+    wait()
     start = time.perf_counter()
     for _ in range(inner):
         call()
+    wait()
     return (time.perf_counter() - start) / inner
 
 

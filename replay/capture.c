@@ -52,6 +52,9 @@ static void stop(tern_recording *r) {
 static void end_recording(void *arg) {
     tern_recording *r = arg;
     stop(r);
+    if (r->device)
+        r->lane->device->vtable.replay_free(r->lane->device->object, r->lane->queue, r->device);
+    r->device = NULL;
     for (int i = 0; i < r->n_places; i++) tern_storage_release(r->places[i].storage);
     for (int i = 0; i < r->n_inputs; i++) tern_storage_release(r->inputs[i].storage);
     tern_storage_release(r->block);

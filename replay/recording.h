@@ -157,6 +157,7 @@ typedef struct tern_recording {
     uint64_t hidden_bytes, cache_limit;
 
     tern_storage *block;
+    tern_breplay *device; /* what the device keeps of the launches */
     tern_replay_info info;
 } tern_recording;
 

@@ -220,12 +220,31 @@ static void start(tern_lane *lane, const tern_command *c) {
     if (status != TERN_BACKEND_OK) tern_launch_failed(lane, c->kernel, status, &err);
 }
 
-static void launch_all(tern_recording *r) {
+static void start_all(tern_recording *r) {
     for (int i = 0; i < r->n_commands && r->ctx->status == TERN_OK; i++) {
         r->ctx->origin = &r->commands[i].origin;
         start(r->lane, &r->commands[i]);
     }
     r->ctx->origin = NULL;
+}
+
+/* A device that records hears where the launches begin and end. */
+static void launch_all(tern_recording *r) {
+    tern_lane *lane = r->lane;
+    const tern_bdevice_vtable *vt = &lane->device->vtable;
+    tern_backend_error err;
+    err.message[0] = 0;
+    if (!vt->replay_begin) {
+        start_all(r);
+        return;
+    }
+    int32_t status = vt->replay_begin(lane->device->object, lane->queue, &r->device, &err);
+    if (status == TERN_BACKEND_OK) {
+        start_all(r);
+        status = vt->replay_end(lane->device->object, lane->queue, r->device, &err);
+    }
+    if (status != TERN_BACKEND_OK && r->ctx->status == TERN_OK)
+        tern_lane_fail(lane, "replay", status, &err);
 }
 
 static void run(tern_recording *r, tern_tensor *const *inputs) {

@@ -235,6 +235,9 @@ static const tern_bdevice_vtable slots = {
     .skip_flag = cuda_skip_flag,
     .supports = gpu_supports,
     .launch = gpu_launch,
+    .replay_begin = cuda_replay_begin,
+    .replay_end = cuda_replay_end,
+    .replay_free = cuda_replay_free,
 };
 
 static int attribute(CUdevice device, int which) {

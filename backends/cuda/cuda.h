@@ -81,9 +81,13 @@ typedef struct cuda_landing {
     char bytes[CUDA_READ_BYTES];
 } cuda_landing;
 
+typedef struct cuda_replay cuda_replay;
+
 struct cuda_queue {
     struct cuda_queue *next;
-    CUstream stream;
+    CUstream stream;        /* cuda_ordered's for who puts work into it */
+    cuda_replay *replay;    /* that is running */
+    CUresult replay_failed; /* by which its launches were not started */
     cuda_buffer *flag;
     cuda_landing *landing;
     void *read_to; /* where what is in the landing goes; NULL: nothing is */
@@ -176,7 +180,33 @@ int32_t cuda_take_error(tern_bdevice *device, tern_bqueue *queue, tern_backend_e
 int32_t cuda_skip_flag(tern_bdevice *device, tern_bqueue *queue, tern_bbuffer **out_buffer,
                        uint64_t *out_offset, tern_backend_error *err);
 
+/* ---- cuda_replay.c ---- */
+
+int32_t cuda_replay_begin(tern_bdevice *device, tern_bqueue *queue, tern_breplay **replay,
+                          tern_backend_error *err);
+int32_t cuda_replay_end(tern_bdevice *device, tern_bqueue *queue, tern_breplay *replay,
+                        tern_backend_error *err);
+void cuda_replay_free(tern_bdevice *device, tern_bqueue *queue, tern_breplay *replay);
+
+/* A kernel's start, as it goes to the driver. */
+typedef struct cuda_start {
+    CUfunction kernel;
+    gpu_extent extent;
+    int32_t count;
+    const gpu_argument *arguments;
+} cuda_start;
+
+/* Keeps it for the graph of the replay that runs; false where it could not be kept. */
+bool cuda_replay_start(cuda_queue *queue, const cuda_start *start);
+
+/* The stream, behind everything that was started in the queue. */
+CUstream cuda_ordered(cuda_queue *queue);
+
 /* ---- cuda_program.c ---- */
+
+/* Starts it at once. */
+CUresult cuda_start_now(CUstream stream, CUfunction kernel, const gpu_extent *extent,
+                        void **parameters);
 
 extern const gpu_driver cuda_driver;
 

@@ -133,13 +133,13 @@ static cuda_pinned *stage_for(cuda_device *self, uint64_t bytes) {
 
 /* ---- copies ---------------------------------------------------------------------------------- */
 
-static CUresult write_staged(cuda_device *self, const cuda_queue *queue, CUdeviceptr to,
-                             const void *src, uint64_t bytes, cuda_pinned *stage) {
+static CUresult write_staged(cuda_device *self, cuda_queue *queue, CUdeviceptr to, const void *src,
+                             uint64_t bytes, cuda_pinned *stage) {
     memcpy(stage->memory, src, (size_t)bytes);
-    CUresult code = cuda.to_device(to, stage->memory, (size_t)bytes, queue->stream);
+    CUresult code = cuda.to_device(to, stage->memory, (size_t)bytes, cuda_ordered(queue));
     if (code == CUDA_SUCCESS) {
-        CUresult marked = cuda.event_record(stage->passed, queue->stream);
-        if (marked != CUDA_SUCCESS) cuda.stream_synchronize(queue->stream);
+        CUresult marked = cuda.event_record(stage->passed, cuda_ordered(queue));
+        if (marked != CUDA_SUCCESS) cuda.stream_synchronize(cuda_ordered(queue));
     }
     put_stage(self, stage);
     return code;
@@ -149,19 +149,19 @@ int32_t cuda_copy_to_device(tern_bdevice *base, tern_bqueue *queue, tern_bbuffer
                             uint64_t dst_offset, const void *src, uint64_t bytes,
                             tern_backend_error *err) {
     cuda_device *self = device_of(base);
-    const cuda_queue *own = queue_of(queue);
+    cuda_queue *own = queue_of(queue);
     CUdeviceptr to = buffer_of(dst)->at + dst_offset;
     if (!cuda_enter(self, err)) return cuda_refusal(self);
     cuda_pinned *stage = is_pinned(self, src, bytes) ? NULL : stage_for(self, bytes);
     CUresult code = stage ? write_staged(self, own, to, src, bytes, stage)
-                          : cuda.to_device(to, src, (size_t)bytes, own->stream);
+                          : cuda.to_device(to, src, (size_t)bytes, cuda_ordered(own));
     cuda_leave();
     return cuda_result(self, own, "copying to the GPU", code, err);
 }
 
 /* Through the landing, where it is free and large enough. */
 static CUresult read_landed(cuda_queue *own, void *dst, CUdeviceptr from, size_t bytes) {
-    CUresult code = cuda.to_host(own->landing->bytes, from, bytes, own->stream);
+    CUresult code = cuda.to_host(own->landing->bytes, from, bytes, cuda_ordered(own));
     own->read_to = code == CUDA_SUCCESS ? dst : NULL;
     own->read_bytes = bytes;
     return code;
@@ -174,7 +174,7 @@ int32_t cuda_copy_to_host(tern_bdevice *base, tern_bqueue *queue, void *dst, ter
     CUdeviceptr from = buffer_of(src)->at + src_offset;
     if (!cuda_enter(self, err)) return cuda_refusal(self);
     CUresult code = own->read_to || bytes > CUDA_READ_BYTES
-                        ? cuda.to_host(dst, from, (size_t)bytes, own->stream)
+                        ? cuda.to_host(dst, from, (size_t)bytes, cuda_ordered(own))
                         : read_landed(own, dst, from, (size_t)bytes);
     cuda_leave();
     return cuda_result(self, own, "copying to the host", code, err);
@@ -185,14 +185,14 @@ int32_t cuda_copy_between(tern_bdevice *base, tern_bqueue *queue, tern_bbuffer *
                           uint64_t dst_offset, tern_bdevice *src_base, tern_bbuffer *src,
                           uint64_t src_offset, uint64_t bytes, tern_backend_error *err) {
     cuda_device *self = device_of(base), *other = device_of(src_base);
-    const cuda_queue *own = queue_of(queue);
+    cuda_queue *own = queue_of(queue);
     int can = 0;
     if (!cuda_enter(self, err)) return cuda_refusal(self);
     if (cuda.device_can_access(&can, self->id, other->id) == CUDA_SUCCESS && can)
         cuda.peer_enable(other->context, 0); /* refuses a second time, which is as well */
-    CUresult code =
-        cuda.between(buffer_of(dst)->at + dst_offset, self->context,
-                     buffer_of(src)->at + src_offset, other->context, (size_t)bytes, own->stream);
+    CUresult code = cuda.between(buffer_of(dst)->at + dst_offset, self->context,
+                                 buffer_of(src)->at + src_offset, other->context, (size_t)bytes,
+                                 cuda_ordered(own));
     cuda_leave();
     return cuda_result(self, own, "copying between GPUs", code, err);
 }

@@ -89,8 +89,9 @@ static void free_scratch(cuda_device *self) {
     pthread_mutex_lock(&self->lock);
     for (cuda_queue *queue = self->queues; queue; queue = queue->next) {
         cuda_buffer *list = queue->scratch;
+        if (!list || queue->replay) continue; /* what a replay has yet to start may use it */
         queue->scratch = NULL;
-        if (list) cuda.stream_synchronize(queue->stream); /* its launches may be under way */
+        cuda.stream_synchronize(queue->stream); /* its launches may be under way */
         while (list) {
             cuda_buffer *next = list->next;
             cuda.memory_free(list->at);
@@ -164,7 +165,7 @@ void cuda_buffer_free(tern_bdevice *base, tern_bqueue *queue, tern_bbuffer *buff
     cuda_buffer *own = buffer_of(buffer);
     bool is_current = cuda_enter_to_free(self);
     CUevent passed = cuda_event_take(self);
-    if (passed && cuda.event_record(passed, queue_of(queue)->stream) == CUDA_SUCCESS) {
+    if (passed && cuda.event_record(passed, cuda_ordered(queue_of(queue))) == CUDA_SUCCESS) {
         own->passed = passed;
         own->next = NULL;
         pthread_mutex_lock(&self->lock);
@@ -173,7 +174,7 @@ void cuda_buffer_free(tern_bdevice *base, tern_bqueue *queue, tern_bbuffer *buff
         pthread_mutex_unlock(&self->lock);
     } else { /* without an event it has to have been used */
         cuda_event_give(self, passed);
-        cuda.stream_synchronize(queue_of(queue)->stream);
+        cuda.stream_synchronize(cuda_ordered(queue_of(queue)));
         cuda_give(self, own);
     }
     if (is_current) cuda_leave();

@@ -121,17 +121,36 @@ static void note(cuda_queue *queue, const char *name) {
     queue->names[queue->started++ % CUDA_NAMES] = name;
 }
 
+CUresult cuda_start_now(CUstream stream, CUfunction kernel, const gpu_extent *extent,
+                        void **parameters) {
+    const int64_t *groups = extent->groups;
+    return cuda.launch(kernel, (unsigned)groups[0], (unsigned)groups[1], (unsigned)groups[2],
+                       (unsigned)extent->lanes, 1, 1, 0, stream, parameters, NULL);
+}
+
+/* The arguments where they lie; with the context current. */
+static CUresult start_plain(const cuda_device *self, cuda_queue *to, const cuda_start *start) {
+    void *parameters[MOST_ARGUMENTS];
+    for (int32_t i = 0; i < start->count; i++) {
+        const gpu_argument *argument = &start->arguments[i];
+        parameters[i] = argument->buffer ? (void *)&((cuda_buffer *)(void *)argument->buffer)->at
+                                         : (void *)(uintptr_t)argument->bytes;
+    }
+    CUstream stream = cuda_ordered(to);
+    CUresult code = cuda_start_now(stream, start->kernel, &start->extent, parameters);
+    if (code != CUDA_SUCCESS || !self->waits) return code;
+    code = cuda.stream_synchronize(stream);
+    if (code == CUDA_SUCCESS) to->started = 0;
+    return code;
+}
+
 static int32_t start(gpu_device *device, tern_bqueue *queue, gpu_program *own, int32_t entry,
                      const gpu_argument *arguments, int32_t count, const gpu_extent *extent,
                      tern_backend_error *err) {
     cuda_device *self = (cuda_device *)device;
     cuda_queue *to = (cuda_queue *)(void *)queue;
+    const cuda_start what = {own->kernels[entry], *extent, count, arguments};
     const int64_t *groups = extent->groups;
-    void *parameters[MOST_ARGUMENTS];
-    for (int32_t i = 0; i < count; i++)
-        parameters[i] = arguments[i].buffer
-                            ? (void *)&((cuda_buffer *)(void *)arguments[i].buffer)->at
-                            : (void *)(uintptr_t)arguments[i].bytes;
     if (groups[0] > INT32_MAX || groups[1] > CUDA_MOST_GROUPS || groups[2] > CUDA_MOST_GROUPS)
         return gpu_fail(err, TERN_BACKEND_UNSUPPORTED,
                         "cuda: %s over %lld by %lld by %lld groups, more than a GPU starts at once",
@@ -139,13 +158,8 @@ static int32_t start(gpu_device *device, tern_bqueue *queue, gpu_program *own, i
                         (long long)groups[2]);
     if (!cuda_enter(self, err)) return cuda_refusal(self);
     note(to, own->names[entry]);
-    CUresult code = cuda.launch(own->kernels[entry], (unsigned)groups[0], (unsigned)groups[1],
-                                (unsigned)groups[2], (unsigned)extent->lanes, 1, 1, 0, to->stream,
-                                parameters, NULL);
-    if (code == CUDA_SUCCESS && self->waits) {
-        code = cuda.stream_synchronize(to->stream);
-        if (code == CUDA_SUCCESS) to->started = 0;
-    }
+    bool is_kept = to->replay && !self->waits && cuda_replay_start(to, &what);
+    CUresult code = is_kept ? CUDA_SUCCESS : start_plain(self, to, &what);
     cuda_leave();
     return cuda_result(self, to, "starting a kernel", code, err);
 }

@@ -40,7 +40,7 @@ static int32_t make_parts(cuda_device *self, cuda_queue *own, tern_backend_error
     memset(own->landing, 0, sizeof *own->landing);
     int32_t status = cuda_take(self, sizeof own->landing->seen, &own->flag, err);
     if (status != TERN_BACKEND_OK) return status;
-    code = cuda.fill_bytes(own->flag->at, 0, sizeof own->landing->seen, own->stream);
+    code = cuda.fill_bytes(own->flag->at, 0, sizeof own->landing->seen, cuda_ordered(own));
     return cuda_result(self, NULL, "clearing the flag", code, err);
 }
 
@@ -73,7 +73,7 @@ void cuda_queue_destroy(tern_bdevice *base, tern_bqueue *queue) {
     *link = own->next;
     pthread_mutex_unlock(&self->lock);
     bool is_current = cuda_enter_to_free(self);
-    cuda.stream_synchronize(own->stream);
+    cuda.stream_synchronize(cuda_ordered(own));
     cuda_scratch_close(self, own);
     free_parts(self, own);
     if (is_current) cuda_leave();
@@ -89,9 +89,10 @@ int32_t cuda_queue_synchronize(tern_bdevice *base, tern_bqueue *queue, tern_back
     cuda_device *self = device_of(base);
     cuda_queue *own = queue_of(queue);
     if (!cuda_enter(self, err)) return cuda_refusal(self);
-    CUresult read = cuda.to_host(&own->landing->seen, own->flag->at, gpu_flag_size(), own->stream);
+    CUresult read =
+        cuda.to_host(&own->landing->seen, own->flag->at, gpu_flag_size(), cuda_ordered(own));
     /* in any case: copies to the host may be under way */
-    CUresult code = cuda.stream_synchronize(own->stream);
+    CUresult code = cuda.stream_synchronize(cuda_ordered(own));
     land(own, code == CUDA_SUCCESS);
     if (code == CUDA_SUCCESS) cuda_sweep(self, false);
     cuda_leave();
@@ -106,7 +107,7 @@ int32_t cuda_take_error(tern_bdevice *base, tern_bqueue *queue, tern_backend_err
     cuda_queue *own = queue_of(queue);
     if (!own->landing->seen.state) return TERN_BACKEND_OK;
     if (!cuda_enter(self, err)) return cuda_refusal(self);
-    CUresult code = cuda.fill_bytes(own->flag->at, 0, sizeof own->landing->seen, own->stream);
+    CUresult code = cuda.fill_bytes(own->flag->at, 0, sizeof own->landing->seen, cuda_ordered(own));
     cuda_leave();
     if (code != CUDA_SUCCESS) return cuda_result(self, own, "clearing the flag", code, err);
     int32_t status = gpu_flag_status(&own->landing->seen, err);
@@ -155,7 +156,7 @@ int32_t cuda_event_record(tern_bdevice *base, tern_bqueue *queue, tern_bevent *e
                           tern_backend_error *err) {
     cuda_device *self = device_of(base);
     if (!cuda_enter(self, err)) return cuda_refusal(self);
-    CUresult code = cuda.event_record(event_of(event)->event, queue_of(queue)->stream);
+    CUresult code = cuda.event_record(event_of(event)->event, cuda_ordered(queue_of(queue)));
     cuda_leave();
     if (code == CUDA_SUCCESS) event_of(event)->is_recorded = true;
     return cuda_result(self, queue_of(queue), "marking the queue", code, err);
@@ -166,7 +167,7 @@ int32_t cuda_event_wait(tern_bdevice *base, tern_bqueue *queue, tern_bevent *eve
     cuda_device *self = device_of(base);
     if (!event_of(event)->is_recorded) return TERN_BACKEND_OK;
     if (!cuda_enter(self, err)) return cuda_refusal(self);
-    CUresult code = cuda.stream_wait(queue_of(queue)->stream, event_of(event)->event, 0);
+    CUresult code = cuda.stream_wait(cuda_ordered(queue_of(queue)), event_of(event)->event, 0);
     cuda_leave();
     return cuda_result(self, queue_of(queue), "waiting for another queue", code, err);
 }

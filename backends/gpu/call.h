@@ -57,6 +57,9 @@ typedef enum gpu_source {
 
 #define GPU_OPTIONS 8
 
+/* The name of its first kernel. */
+const char *gpu_source_name(gpu_source source);
+
 /* The tile for a result of m by n, `batch` times, on this device; from tiles.c. */
 gpu_tile gpu_tile_of(gpu_device *device, int32_t number_class, int64_t m, int64_t n, int64_t batch);
 /* The k-th of those that `tern tune` tries; false behind the last. */

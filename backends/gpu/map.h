@@ -25,6 +25,11 @@ typedef struct gpu_map_walk {
     gpu_walk walk;
 } gpu_map_walk;
 
+/* The kernel of a program, whose source begins with a comment that names all numbers of `p`. */
+int32_t gpu_map_find(const gpu_call *call, const gpu_map_program *p, gpu_program **out_program);
+/* The interpreter of a class of numbers. */
+int32_t gpu_interpreter_find(const gpu_call *call, int32_t number_class, gpu_program **out_program);
+
 /* How many buffers a tuple has. */
 int32_t gpu_map_buffers(const gpu_map_program *p);
 void gpu_map_walk_make(gpu_map_walk *out, const gpu_call *call, const gpu_map_program *p);

@@ -164,6 +164,11 @@ static const char *const directions[GPU_SOURCE_COUNT][5][3] = {
                          {"norm_grad_items", "norm_grad_groups"}},
 };
 
+const char *gpu_source_name(gpu_source of) {
+    const char *first = sources[of].entries[0];
+    return first ? first : directions[of][0][0];
+}
+
 char *gpu_compose(const gpu_device *device, const char *defines, const char *const *bodies) {
     const char *pieces[12] = {device->has_f64 ? "#define GPU_F64 1\n" : "", defines,
                               gpu_text_dialect, gpu_text_launch, gpu_text_numbers};
@@ -214,8 +219,8 @@ static char *write_variant(const gpu_device *device, const void *what) {
     const gpu_tile *tile = ((const tiled *)what)->tile;
     char defines[512];
     int64_t numbers[TILE_NUMBERS];
-    int length =
-        snprintf(defines, sizeof defines, "#define CLASS %" PRId32 "\n", variant->number_class);
+    int length = snprintf(defines, sizeof defines, "/* variant %s */\n#define CLASS %" PRId32 "\n",
+                          gpu_source_name(variant->source), variant->number_class);
     for (int i = 0; i < GPU_OPTIONS && variant->options[i].name; i++)
         length +=
             snprintf(defines + length, sizeof defines - (size_t)length, "#define %s %" PRId64 "\n",

@@ -57,13 +57,14 @@ static void put_members(gpu_text *t, int32_t number_class) {
 }
 
 static char *write_source(const gpu_device *device, const void *what) {
-    const gpu_map_program *p = what;
-    char defines[32];
+    int32_t number_class = *(const int32_t *)what;
+    char defines[64];
     char *members = device->host->alloc(SOURCE_BYTES);
     if (!members) return NULL;
     gpu_text t = {members, members + SOURCE_BYTES};
-    put_members(&t, p->number_class);
-    snprintf(defines, sizeof defines, "#define CLASS %d\n", (int)p->number_class);
+    put_members(&t, number_class);
+    snprintf(defines, sizeof defines, "/* interpret %d */\n#define CLASS %d\n", (int)number_class,
+             (int)number_class);
     const char *const bodies[] = {gpu_text_functions, members, gpu_text_interpret, NULL};
     char *source = gpu_compose(device, defines, bodies);
     device->host->free(members);
@@ -127,14 +128,20 @@ static void fill(gpu_interpret_launch *l, const gpu_call *call, const gpu_map_pr
     put_steps(p, gpu_put_constants(p->number_class, constants, p->n_constants, words));
 }
 
+int32_t gpu_interpreter_find(const gpu_call *call, int32_t number_class,
+                             gpu_program **out_program) {
+    static const char *const entries[] = {"interpret", NULL};
+    const int64_t key[] = {GPU_SOURCE_COUNT, number_class};
+    return gpu_find_written(call, key, sizeof key, write_source, &number_class, entries,
+                            out_program);
+}
+
 int32_t gpu_interpret(const gpu_call *call, const gpu_map_program *p,
                       const tern_map_constant *constants) {
-    static const char *const entries[] = {"interpret", NULL};
-    const int64_t key[] = {GPU_SOURCE_COUNT, p->number_class};
     gpu_interpret_launch l;
     gpu_map_walk walk;
     gpu_program *built;
-    int32_t status = gpu_find_written(call, key, sizeof key, write_source, p, entries, &built);
+    int32_t status = gpu_interpreter_find(call, p->number_class, &built);
     if (status != TERN_BACKEND_OK) return status;
     gpu_map_walk_make(&walk, call, p);
     fill(&l, call, p, &walk, constants);

@@ -135,12 +135,27 @@ static void put_body(gpu_text *t, const gpu_map_program *p) {
 
 #define SOURCE_BYTES 16384
 
+/* What the program is found by, in the order of its struct. */
+static void put_name(gpu_text *t, const gpu_map_program *p) {
+    gpu_put(t, "/* map %d %d %d %d %d %d %d %d %d %u", p->number_class, p->n_inputs, p->n_outputs,
+            p->n_constants, p->n_steps, p->skips, p->element, p->rank, p->tuples, p->immediates);
+    for (int32_t k = 0; k < p->n_inputs + p->n_outputs; k++) gpu_put(t, " %d", p->dtypes[k]);
+    for (int32_t k = 0; k < p->n_outputs; k++) gpu_put(t, " %d", p->outputs[k]);
+    for (int32_t k = 0; k < p->n_steps; k++) {
+        const tern_map_step *step = &p->steps[k];
+        gpu_put(t, " %d %d %d %d %d %d", step->family, step->fn, step->source[0], step->source[1],
+                step->source[2], step->source[3]);
+    }
+    gpu_put(t, " */\n");
+}
+
 static char *write_source(const gpu_device *device, const void *what) {
     const gpu_map_program *p = what;
     char defines[32];
     char *body = device->host->alloc(SOURCE_BYTES), *source = NULL;
     if (!body) return NULL;
     gpu_text t = {body, body + SOURCE_BYTES};
+    put_name(&t, p);
     if (p->tuples > 1)
         put_group_head(&t, p);
     else
@@ -151,6 +166,12 @@ static char *write_source(const gpu_device *device, const void *what) {
     source = gpu_compose(device, defines, bodies);
     device->host->free(body);
     return source;
+}
+
+int32_t gpu_map_find(const gpu_call *call, const gpu_map_program *p, gpu_program **out_program) {
+    static const char *const entries[] = {"map", NULL};
+    size_t size = offsetof(gpu_map_program, steps) + (size_t)p->n_steps * sizeof *p->steps;
+    return gpu_find_written(call, p, size, write_source, p, entries, out_program);
 }
 
 /* ---- a launch -------------------------------------------------------------------------------- */
@@ -258,7 +279,6 @@ static int32_t deepest(const gpu_call *call, const gpu_map_program *p, int32_t t
 }
 
 static int32_t run(const gpu_call *call, gpu_map_program *p, const tern_map_constant *constants) {
-    static const char *const entries[] = {"map", NULL};
     int32_t tuples = call->n_outputs / p->n_outputs;
     for (int32_t k = 0; k < p->n_inputs; k++) {
         if (!call->inputs[k].buffer) p->immediates |= 1u << k;
@@ -275,7 +295,7 @@ static int32_t run(const gpu_call *call, gpu_map_program *p, const tern_map_cons
     gpu_program *built = NULL;
     bool can_interpret = gpu_can_interpret(p, rank);
     if (can_interpret && gpu_interprets(call, p, size)) return gpu_interpret(call, p, constants);
-    int32_t status = gpu_find_written(call, p, size, write_source, p, entries, &built);
+    int32_t status = gpu_map_find(call, p, &built);
     if (status == TERN_BACKEND_DECLINED && can_interpret) status = TERN_BACKEND_OK;
     gpu_call one = *call;
     for (int32_t t = 0; t < tuples && status == TERN_BACKEND_OK; t += p->tuples) {

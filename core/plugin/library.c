@@ -203,6 +203,9 @@ static const char *broken_rule(const tern_bdevice_vtable *v) {
     if ((v->prepare != NULL) != (v->launch_plan != NULL) ||
         (v->prepare != NULL) != (v->plan_free != NULL))
         return "prepare, launch_plan and plan_free must be set all or none";
+    if ((v->replay_begin != NULL) != (v->replay_end != NULL) ||
+        (v->replay_begin != NULL) != (v->replay_free != NULL))
+        return "replay_begin, replay_end and replay_free must be set all or none";
     if (v->alignment == 0 || (v->alignment & (v->alignment - 1)) != 0)
         return "the alignment must be a power of two";
     return NULL;

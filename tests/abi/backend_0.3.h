@@ -122,6 +122,7 @@ typedef struct tern_bbuffer tern_bbuffer; /* opaque to the core */
 typedef struct tern_bqueue tern_bqueue;   /* opaque to the core */
 typedef struct tern_bevent tern_bevent;   /* opaque to the core */
 typedef struct tern_bplan tern_bplan;     /* opaque to the core */
+typedef struct tern_breplay tern_breplay; /* opaque to the core */
 
 enum {
     TERN_OPERAND_CONTIGUOUS = 1u, /* row-major, without gaps */
@@ -743,6 +744,19 @@ typedef struct tern_bdevice_vtable {
 
     /* Never gets NULL and never blocks: what queued work still needs of the plan is freed after that work. */
     void (*plan_free)(tern_bdevice *device, tern_bplan *plan);
+
+    /* ---- replays: all three or none (optional) ---- */
+
+    /* Between these two come the launches of a replay: those of its last run once more, in the same order, with
+     * other buffers, offsets and immediates at most. A device that records work may start them together at the
+     * end, or where another call on the queue needs them. `*replay` is the device's, NULL at the first run, and
+     * stays NULL where the device keeps nothing. A run may end early, after an error. */
+    int32_t (*replay_begin)(tern_bdevice *device, tern_bqueue *queue, tern_breplay **replay,
+                            tern_backend_error *err);
+    int32_t (*replay_end)(tern_bdevice *device, tern_bqueue *queue, tern_breplay *replay,
+                          tern_backend_error *err);
+    /* Never gets NULL and never blocks. */
+    void (*replay_free)(tern_bdevice *device, tern_bqueue *queue, tern_breplay *replay);
 } tern_bdevice_vtable;
 
 struct tern_bdevice {
@@ -803,7 +817,7 @@ TERN_BACKEND_ASSERT(sizeof(tern_device_info) == 144, "tern_device_info layout");
 TERN_BACKEND_ASSERT(sizeof(tern_host) == 48, "tern_host layout");
 TERN_BACKEND_ASSERT(sizeof(tern_backend_desc) == 80, "tern_backend_desc layout");
 TERN_BACKEND_ASSERT(offsetof(tern_bdevice_vtable, close) == 64, "tern_bdevice_vtable layout");
-TERN_BACKEND_ASSERT(sizeof(tern_bdevice_vtable) == 272, "tern_bdevice_vtable layout");
+TERN_BACKEND_ASSERT(sizeof(tern_bdevice_vtable) == 296, "tern_bdevice_vtable layout");
 #endif
 TERN_BACKEND_ASSERT(sizeof(tern_binary_attrs) == 24, "tern_binary_attrs layout");
 TERN_BACKEND_ASSERT(sizeof(tern_conv_attrs) == 80, "tern_conv_attrs layout");

@@ -120,11 +120,13 @@ static bool write_kernels(const char *path, const char *text) {
     return fclose(file) == 0;
 }
 
+const char *host_form_optimization = "-O1";
+
 static bool compile(const char *from, const char *to) {
     bool address = strcmp(TERN_BACKEND_SANITIZERS, "address") == 0;
     const char *const arguments[] = {"cc",
                                      "-std=gnu11",
-                                     "-O1",
+                                     host_form_optimization,
                                      "-shared",
                                      "-fPIC",
                                      "-w",

@@ -26,6 +26,9 @@ typedef struct host_kernel {
     bool has_barriers;
 } host_kernel;
 
+/* The compiler's option. */
+extern const char *host_form_optimization;
+
 /* Compiles a source into the shared object at `path`; further files lie beside it meanwhile. */
 bool host_form_compile(const char *source, const char *path);
 

@@ -16,7 +16,7 @@ function(standin_library name version)
     add_dependencies(plugins tern_standin_${name})
 endfunction()
 standin_library(cuda 1 cuda/settings.c cuda/objects.c cuda/memory.c cuda/work.c cuda/device.c cuda/graph.c)
-standin_library(nvrtc 13 cuda/nvrtc.c)
+standin_library(nvrtc 13 cuda/nvrtc.c cuda/settings.c)
 
 configure_file(cuda/cuda.tern ${PROJECT_BINARY_DIR}/lib/tern/cuda.d/cuda.tern COPYONLY)
 

@@ -16,6 +16,10 @@ static _Thread_local CUcontext pushed[MOST_DEPTH];
 static _Thread_local int depth;
 static bool is_started;
 
+__attribute__((destructor)) static void leave(void) {
+    standin_leave();
+}
+
 CUcontext standin_current(void) {
     return depth ? pushed[depth - 1] : NULL;
 }

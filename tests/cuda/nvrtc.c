@@ -65,6 +65,27 @@ static bool read_code(program *own, const char *path) {
     return whole;
 }
 
+/* Appends how the source names itself to the file that TERN_CUDA_STANDIN_RECORD names: the list of programs to compile
+ * ahead is made of such lines. */
+static void record(const char *source) {
+    const char *path = getenv("TERN_CUDA_STANDIN_RECORD"), *at;
+    FILE *file = path ? fopen(path, "a") : NULL;
+    if (!file) return;
+    if ((at = strstr(source, "/* variant ")) && at < strstr(source, "dialect.h")) {
+        const char *end = strstr(at, " */");
+        fprintf(file, "%.*s", (int)(end - at - 3), at + 3);
+        for (at = end + 4; strncmp(at, "#define ", 8) == 0; at = strchr(at, '\n') + 1) {
+            char name[64], value[32];
+            if (sscanf(at, "#define %63s %31s", name, value) == 2)
+                fprintf(file, " %s=%s", name, value);
+        }
+        fputc('\n', file);
+    } else if ((at = strstr(source, "/* map ")) || (at = strstr(source, "/* interpret "))) {
+        fprintf(file, "%.*s\n", (int)(strstr(at, " */") - at - 3), at + 3);
+    }
+    fclose(file);
+}
+
 int nvrtcCompileProgram(program *own, int n_options, const char *const *options) {
     char folder[] = "/tmp/tern-standin-XXXXXX", path[64];
     bool has_arch = false, is_exact = false;
@@ -73,6 +94,8 @@ int nvrtcCompileProgram(program *own, int n_options, const char *const *options)
         is_exact = is_exact || strcmp(options[i], "-fmad=false") == 0;
     }
     if (!has_arch || !is_exact) return ERROR_INVALID_OPTION;
+    record(own->source);
+    if (standin_has("idle")) host_form_optimization = "-O0";
     if (!mkdtemp(folder)) return ERROR_COMPILATION;
     snprintf(path, sizeof path, "%s/kernel", folder);
     bool done = host_form_compile(own->source, path) && read_code(own, path);

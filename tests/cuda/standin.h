@@ -20,6 +20,7 @@
  *   late         work is done in the latest order that is legal: when somebody waits for it, or asks for its event
  *                the second time. The order is that of streams, events and nothing else
  *   apart        kernels are late, and what a stream without kernels has to do is done at once
+ *   idle         kernels do nothing, for a run that is to record which programs there are
  *   devices=N    of which there are 2 else
  *   memory=N     bytes of each, 4 GiB else
  *   version=N    the driver's, 13000 else
@@ -67,6 +68,8 @@ void standin_count_kernel(void);
 bool standin_loses(void);
 /* Objects that were made and not freed. */
 void standin_made(int count);
+/* Writes the counts, and reports what is left. */
+void standin_leave(void);
 
 /* ---- objects ---- */
 
