@@ -248,7 +248,6 @@ void cuda_replay_free(tern_bdevice *base, tern_bqueue *queue, tern_breplay *repl
     (void)queue; /* a graph that is under way goes when it has ended */
     for (int32_t i = 0; i < own->count; i++) {
         cut(&own->chains[i], 0);
-        unmake(&own->chains[i]);
         cuda_host->free(own->chains[i].links);
     }
     if (is_current) cuda_leave();

@@ -1,9 +1,8 @@
 /* libnvrtc.so.13 of the driver that stands in: "code" is a shared object of the host form. */
-#define _GNU_SOURCE /* mkdtemp */
+#define _POSIX_C_SOURCE 200809L /* strdup */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "standin.h"
 
@@ -48,23 +47,6 @@ int nvrtcDestroyProgram(program **own) {
     return 0;
 }
 
-/* The bytes of a file behind an image's head. */
-static bool read_code(program *own, const char *path) {
-    FILE *file = fopen(path, "rb");
-    if (!file) return false;
-    fseek(file, 0, SEEK_END);
-    size_t size = (size_t)ftell(file);
-    rewind(file);
-    standin_image head = {.size = size};
-    memcpy(head.magic, STANDIN_MAGIC, sizeof head.magic);
-    own->size = sizeof head + size;
-    own->code = malloc(own->size);
-    bool whole = own->code && fread(own->code + sizeof head, 1, size, file) == size;
-    if (own->code) memcpy(own->code, &head, sizeof head);
-    fclose(file);
-    return whole;
-}
-
 /* Appends how the source names itself to the file that TERN_CUDA_STANDIN_RECORD names: the list of programs to compile
  * ahead is made of such lines. */
 static void record(const char *source) {
@@ -87,7 +69,6 @@ static void record(const char *source) {
 }
 
 int nvrtcCompileProgram(program *own, int n_options, const char *const *options) {
-    char folder[] = "/tmp/tern-standin-XXXXXX", path[64];
     bool has_arch = false, is_exact = false;
     for (int i = 0; i < n_options; i++) {
         has_arch = has_arch || strncmp(options[i], "--gpu-architecture=", 19) == 0;
@@ -96,12 +77,8 @@ int nvrtcCompileProgram(program *own, int n_options, const char *const *options)
     if (!has_arch || !is_exact) return ERROR_INVALID_OPTION;
     record(own->source);
     if (standin_has("idle")) host_form_optimization = "-O0";
-    if (!mkdtemp(folder)) return ERROR_COMPILATION;
-    snprintf(path, sizeof path, "%s/kernel", folder);
-    bool done = host_form_compile(own->source, path) && read_code(own, path);
-    unlink(path);
-    rmdir(folder);
-    return done ? 0 : ERROR_COMPILATION;
+    own->code = standin_image_make(own->source, &own->size);
+    return own->code ? 0 : ERROR_COMPILATION;
 }
 
 const char *nvrtcGetErrorString(int code) {

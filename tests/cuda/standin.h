@@ -49,6 +49,11 @@ typedef struct standin_image {
 
 #define STANDIN_MAGIC "TERNHOST"
 
+/* ---- image.c ---- */
+
+/* The image of a source, to be freed; NULL where it does not compile. */
+char *standin_image_make(const char *source, size_t *out_size);
+
 /* ---- settings.c ---- */
 
 /* A setting's number, or `otherwise`. */

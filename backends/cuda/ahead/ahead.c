@@ -10,9 +10,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../../gpu/call.h"
+#include "../../gpu/map.h"
 #include "../ready.h"
-#include "gpu/call.h"
-#include "gpu/map.h"
 
 #define MOST 4096
 
