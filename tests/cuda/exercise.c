@@ -27,7 +27,7 @@ static bool near(const float *a, const float *b, size_t count) {
     return true;
 }
 
-/* ---- parts: each fills `out`, on whichever device ------------------------------------------- */
+/* ---- parts: each fills `out`, on whichever device -------------------------------------------- */
 
 #define NUMBERS 64
 
@@ -208,7 +208,7 @@ static void compare(const struct row *row) {
     check(worked && near(own, theirs, NUMBERS), row->name, reason);
 }
 
-/* ---- more than one device, thread or user ----------------------------------------------------- */
+/* ---- more than one device, thread or user ---------------------------------------------------- */
 
 /* From one GPU to the other and back, with kernels on both sides of each copy. */
 static void between(void) {
