@@ -300,6 +300,7 @@ Test(load_report, a_probe_survives_every_wrong_plugin) {
         {"query_fails", TERN_STAGE_QUERY, "the moon is in the wrong phase"},
         {"queues_half", TERN_STAGE_OPEN, "queues and events must be set all or none"},
         {"plans_half", TERN_STAGE_OPEN, "plan_free must be set all or none"},
+        {"replays_half", TERN_STAGE_OPEN, "replay_free must be set all or none"},
         {"host_alloc_half", TERN_STAGE_OPEN, "host_alloc and host_free must be set both or none"},
         {"open_fails", TERN_STAGE_OPEN, "device 0 is on fire?and more"},
         {"hardware_none", TERN_STAGE_OPEN, "no such hardware was found"},

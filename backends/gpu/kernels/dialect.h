@@ -4,7 +4,8 @@
  * A kernel is `KERNEL name(parameters)`. Its pointers are GLOBAL, its numbers are one struct of
  * fixed-width types (launch.h), its work items ask ITEM, GROUP and LANE where they are. Shared memory of
  * a group is declared by LOCAL at the top of a kernel, and pointed to by SHARED; BARRIER is reached by every item of
- * a group or by none. UNROLL stands before a loop whose numbers are to stay in registers.
+ * a group or by none. UNROLL stands before a loop whose numbers are to stay in registers. A struct is made field
+ * by field, since NVRTC has no compound literals.
  *
  * On the host a work item of a group with barriers is a fiber; who compiles a kernel there has declared
  * gpu_host_item and gpu_host_barrier, and says how a kernel begins (tests/backends/host_form.c). A LOCAL is
@@ -65,6 +66,10 @@ typedef unsigned long long u64;
 #define FLOAT_OF(x)  __uint_as_float(x)
 #define DOUBLE_OF(x) __longlong_as_double(x)
 #define TAKE(at)     (atomicCAS((i32 *)(at), 0, 1) == 0)
+#ifdef __CUDACC_RTC__ /* which has the functions of math.h, and not its macros */
+#define NAN      __int_as_float(0x7fffffff)
+#define INFINITY __int_as_float(0x7f800000)
+#endif
 #else
 #include <math.h>
 #include <stdint.h>
