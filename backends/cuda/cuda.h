@@ -37,7 +37,8 @@ typedef struct cuda_pinned {
     struct cuda_pinned *next;
     char *memory;
     uint64_t bytes;
-    CUevent passed; /* a stage: when it has been read; NULL: it is free */
+    CUevent passed; /* a stage: when it has been read */
+    bool is_read;   /* until then */
 } cuda_pinned;
 
 #define CUDA_SPARE_EVENTS 64

@@ -79,12 +79,15 @@ static bool is_pinned(cuda_device *self, const char *memory, uint64_t bytes) {
 
 /* ---- stages ---------------------------------------------------------------------------------- */
 
+static bool is_free(const cuda_pinned *stage) {
+    return !stage->is_read || cuda_has_passed(stage->passed);
+}
+
 /* A stage of the size that has been read; NULL where there is none. */
 static cuda_pinned *take_stage(cuda_device *self, uint64_t bytes) {
     pthread_mutex_lock(&self->lock);
     cuda_pinned **link = &self->stages, *found;
-    while (*link && ((*link)->bytes != bytes || !cuda_has_passed((*link)->passed)))
-        link = &(*link)->next;
+    while (*link && ((*link)->bytes != bytes || !is_free(*link))) link = &(*link)->next;
     found = *link;
     if (found) *link = found->next;
     pthread_mutex_unlock(&self->lock);
@@ -137,8 +140,10 @@ static CUresult write_staged(cuda_device *self, cuda_queue *queue, CUdeviceptr t
                              uint64_t bytes, cuda_pinned *stage) {
     memcpy(stage->memory, src, (size_t)bytes);
     CUresult code = cuda.to_device(to, stage->memory, (size_t)bytes, cuda_ordered(queue));
+    stage->is_read = code == CUDA_SUCCESS;
     if (code == CUDA_SUCCESS) {
         CUresult marked = cuda.event_record(stage->passed, cuda_ordered(queue));
+        stage->is_read = marked == CUDA_SUCCESS;
         if (marked != CUDA_SUCCESS) cuda.stream_synchronize(cuda_ordered(queue));
     }
     put_stage(self, stage);

@@ -88,7 +88,10 @@ static void land(cuda_queue *own, bool is_there) {
 int32_t cuda_queue_synchronize(tern_bdevice *base, tern_bqueue *queue, tern_backend_error *err) {
     cuda_device *self = device_of(base);
     cuda_queue *own = queue_of(queue);
-    if (!cuda_enter(self, err)) return cuda_refusal(self);
+    if (!cuda_enter(self, err)) {
+        land(own, false); /* whoever waits for what was read goes on without it */
+        return cuda_refusal(self);
+    }
     CUresult read =
         cuda.to_host(&own->landing->seen, own->flag->at, gpu_flag_size(), cuda_ordered(own));
     /* in any case: copies to the host may be under way */
