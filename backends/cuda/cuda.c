@@ -41,8 +41,9 @@ int32_t cuda_refusal(cuda_device *self) {
 
 bool cuda_enter_to_free(const cuda_device *self) {
     /* what is not freed now never is, so that a second try is worth it */
-    return cuda.context_push(self->context) == CUDA_SUCCESS ||
-           cuda.context_push(self->context) == CUDA_SUCCESS;
+    for (int i = 0; i < 2; i++)
+        if (cuda.context_push(self->context) == CUDA_SUCCESS) return true;
+    return false;
 }
 
 void cuda_leave(void) {

@@ -161,7 +161,8 @@ static bool is_same(const link *own, const cuda_start *start, const uint16_t *at
 static bool renew(chain *own, link *l, const cuda_start *start, const uint64_t *words) {
     void *parameters[MOST_ARGUMENTS];
     if (memcmp(l->words, words, l->size * sizeof *words) == 0 &&
-        memcmp(&l->extent, &start->extent, sizeof l->extent) == 0)
+        memcmp(l->extent.groups, start->extent.groups, sizeof l->extent.groups) == 0 &&
+        l->extent.lanes == start->extent.lanes)
         return true;
     memcpy(l->words, words, l->size * sizeof *words);
     l->extent = start->extent;

@@ -137,7 +137,7 @@ static int32_t write_line(const gpu_call *call, char *line) {
     if (strncmp(line, "variant ", 8) == 0) return write_variant(call, line + 8);
     if (strncmp(line, "map ", 4) == 0) return write_map(call, line + 4);
     if (strncmp(line, "interpret ", 10) == 0)
-        return gpu_interpreter_find(call, atoi(line + 10), &program);
+        return gpu_interpreter_find(call, (int32_t)strtol(line + 10, NULL, 10), &program);
     return gpu_fail(call->err, TERN_BACKEND_FAILED, "no program");
 }
 
