@@ -173,7 +173,7 @@ int32_t opencl_copy_between(tern_bdevice *base, tern_bqueue *queue, tern_bbuffer
                             uint64_t src_offset, uint64_t bytes, tern_backend_error *err) {
     opencl_device *from = device_of(src_device), *to = device_of(base);
     cl_command_queue own = ((opencl_queue *)(void *)queue)->queue;
-    crossing c = {NULL};
+    crossing c = {0};
     void *address = NULL;
     if (!from->maps)
         return gpu_fail(err, TERN_BACKEND_UNSUPPORTED, "opencl: the source is not in host memory");

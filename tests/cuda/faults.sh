@@ -9,7 +9,7 @@ reason() {
     run 0 devices --probe
     check "$last: not '$1': $(cat "$out")" grep -q "cuda.*unavailable.*$1" "$out"
     check "$last: the CPU's device is ready" grep -q 'cpu_ref.*ready' "$out"
-    run 1 doctor
+    run 0 doctor
     check "doctor: not '$1': $(cat "$out" "$err")" grep -q "$1" "$out"
     run 0 ops --device cpu_ref
 }
@@ -63,7 +63,9 @@ losses() {
     TERN_CUDA_COUNT=1 run 0 train linear --device cuda --epochs 3 --out "$work/model" --no-plots
     grep Epoch "$out" >"$work/$1"
 }
+losses filling
 losses first
+check "the cache changes losses" cmp -s "$work/filling" "$work/first"
 check "the cache is not used: $(cat "$err")" grep -q 'cuda: 0 programs were compiled' "$err"
 cp -r "$TERN_CACHE_DIR" "$work/cache"
 for entry in "$work"/cache/cuda/*; do : >"$entry"; done
