@@ -1,7 +1,6 @@
 #include "kit.h"
 
 #include <inttypes.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -9,14 +8,6 @@
 #include "kit_memory.h"
 #include "numerics/dtype_convert.h"
 #include "walk.h"
-
-#if defined(__clang__)
-#define BUILD_ID "clang " __clang_version__
-#elif defined(__GNUC__)
-#define BUILD_ID "gcc " __VERSION__
-#else
-#define BUILD_ID "an unknown compiler"
-#endif
 
 /* The size of every attribute struct is at most this. */
 #define ATTRS_SIZE 256
@@ -88,14 +79,6 @@ static const family families[] = {
 static const family *find_family(int32_t kernel) {
     int32_t at = tern_kit_form_index(kernel, (int32_t)(sizeof families / sizeof *families));
     return at >= 0 && families[at].run ? &families[at] : NULL;
-}
-
-int32_t tern_kit_fail(tern_backend_error *err, int32_t status, const char *format, ...) {
-    va_list arguments;
-    va_start(arguments, format);
-    vsnprintf(err->message, sizeof err->message, format, arguments);
-    va_end(arguments);
-    return status;
 }
 
 static void bad_index(const tern_kit_call *call, const char *what, int64_t index, int64_t dim,
@@ -396,25 +379,6 @@ int32_t tern_kit_launch(tern_bdevice *device, tern_bqueue *queue, int32_t kernel
     int32_t status = run(&l);
     if (status != TERN_BACKEND_OK || flag.status == TERN_BACKEND_OK) return status;
     return tern_kit_take_flag(&flag, err);
-}
-
-int32_t tern_kit_describe(uint32_t host_abi, const tern_backend_desc *desc,
-                          tern_backend_desc *out_desc, tern_backend_error *err) {
-    if (host_abi != TERN_BACKEND_ABI) {
-        return tern_kit_fail(err, TERN_BACKEND_UNSUPPORTED,
-                             "%s was built for plugin ABI %d.%d, the host has %" PRIu32 ".%" PRIu32
-                             ": build it against the installed headers",
-                             desc->name, TERN_BACKEND_ABI_MAJOR, TERN_BACKEND_ABI_MINOR,
-                             host_abi >> 16, host_abi & 0xffffu);
-    }
-    tern_backend_desc full = *desc;
-    uint32_t known = out_desc->struct_size;
-    full.struct_size = known < sizeof full ? known : (uint32_t)sizeof full;
-    full.abi = TERN_BACKEND_ABI;
-    full.build_id = BUILD_ID;
-    full.sanitizers = TERN_BACKEND_SANITIZERS;
-    memcpy(out_desc, &full, full.struct_size);
-    return TERN_BACKEND_OK;
 }
 
 int32_t tern_kit_one_device(int32_t *out_count, tern_backend_error *err) {

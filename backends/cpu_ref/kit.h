@@ -131,8 +131,8 @@ int32_t tern_kit_take_flag(tern_kit_flag *flag, tern_backend_error *err);
 
 /*
  * The one registration call: answers a query with the given description, cut to the size that the
- * host knows. UNSUPPORTED with a message for a host of another ABI. `abi`, `build_id` and
- * `sanitizers` are filled in by the kit.
+ * host knows. UNSUPPORTED with a message for a host of another ABI. `abi`, `sanitizers` and,
+ * where it is NULL, `build_id` are filled in by the kit.
  */
 int32_t tern_kit_describe(uint32_t host_abi, const tern_backend_desc *desc,
                           tern_backend_desc *out_desc, tern_backend_error *err);

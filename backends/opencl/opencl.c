@@ -11,6 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../cpu_ref/kit.h"
+
 const tern_host *opencl_host;
 
 #define MOST_DEVICES 64
@@ -314,7 +316,6 @@ static const tern_backend_desc description = {
     .name = "opencl",
     .version = "0.1.0",
     .build_id = "OpenCL 1.2",
-    .sanitizers = TERN_BACKEND_SANITIZERS,
     .speed = TERN_SPEED_FAST,
     .device_count = device_count,
     .device_info = device_info,
@@ -323,17 +324,6 @@ static const tern_backend_desc description = {
 
 int32_t TERN_BACKEND_QUERY_NAME(uint32_t host_abi, const tern_host *host,
                                 tern_backend_desc *out_desc, tern_backend_error *err) {
-    if (host_abi != TERN_BACKEND_ABI)
-        return gpu_fail(err, TERN_BACKEND_UNSUPPORTED,
-                        "opencl was built for plugin ABI %d.%d, the host has %u.%u: build it "
-                        "against the installed headers",
-                        TERN_BACKEND_ABI_MAJOR, TERN_BACKEND_ABI_MINOR, (unsigned)(host_abi >> 16),
-                        (unsigned)(host_abi & 0xffffu));
     opencl_host = host;
-    tern_backend_desc full = description;
-    uint32_t known = out_desc->struct_size;
-    full.struct_size = known < sizeof full ? known : (uint32_t)sizeof full;
-    full.abi = TERN_BACKEND_ABI;
-    memcpy(out_desc, &full, full.struct_size);
-    return TERN_BACKEND_OK;
+    return tern_kit_describe(host_abi, &description, out_desc, err);
 }
