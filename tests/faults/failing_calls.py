@@ -1,5 +1,6 @@
 """failing_calls.py TERN LIBRARY STRIDE [EPOCHS]: the n-th call to the system for files fails, and the n-th is the
-program's last, for every STRIDE-th n of `tern train`, `--resume` and `convert`.
+program's last, for every STRIDE-th n of `tern train`, `--resume` and `convert`. They are counted from the last one:
+how many calls a start takes depends on the machine, what is read and written after it does not.
 
 LIBRARY is failing_calls.so. A run that fails says so in one line and exits with 1; one that exits with 0 leaves what the
 undisturbed run leaves. After both, and after a kill, the folder resumes to the same weights."""
@@ -106,12 +107,12 @@ run(["train", "h.txt", "--quiet", "--out", "half"])
 begin_half()
 resume_calls = counted(train + ["run", "--resume", "--epochs", str(epochs)])
 
-for n in range(1, calls + 1, stride):
-    for how in (HOWS[n % len(HOWS)], "kill"):
+for n in range(calls, 0, -stride):
+    for how in (HOWS[(calls - n) % len(HOWS)], "kill"):
         begin_new()
         judge("train", train + ["run"], n, how, resumes)
-for n in range(1, resume_calls + 1, stride):
-    for how in (HOWS[n % len(HOWS)], "kill"):
+for n in range(resume_calls, 0, -stride):
+    for how in (HOWS[(resume_calls - n) % len(HOWS)], "kill"):
         begin_half()
         judge("resume", train + ["run", "--resume", "--epochs", str(epochs)], n, how, resumes)
 for ending in ("pth", "safetensors", "npz"):
@@ -121,7 +122,7 @@ for ending in ("pth", "safetensors", "npz"):
     with open(target, "rb") as f:
         right_bytes = f.read()
     n_calls = counted(["convert", source, target])
-    for n in range(1, n_calls + 1, stride):
+    for n in range(n_calls, 0, -stride):
         for how in HOWS + ["kill"]:
             with open(target, "wb") as f:
                 f.write(b"old")
