@@ -40,13 +40,13 @@ endfunction()
 # pointers that were just written one by one must not be read as one vector: the processor waits for that.
 tern_sources(kit_sources backends/cpu_ref)
 set_source_files_properties(${kit_sources} PROPERTIES
-    COMPILE_OPTIONS $<$<CONFIG:Release>:-fno-tree-slp-vectorize>)
+    COMPILE_OPTIONS "$<$<CONFIG:Release>:-fno-tree-slp-vectorize;${tern_copies_by_calls}>")
 foreach(loops map walk)
     if(CMAKE_C_FLAGS_RELEASE MATCHES "-Os") # a build that is to be small
         break()
     endif()
     set_source_files_properties(${PROJECT_SOURCE_DIR}/backends/cpu_ref/${loops}.c PROPERTIES
-        COMPILE_OPTIONS "$<$<CONFIG:Release>:-O3;-fno-tree-slp-vectorize>")
+        COMPILE_OPTIONS "$<$<CONFIG:Release>:-O3;-fno-tree-slp-vectorize;${tern_copies_by_calls}>")
 endforeach()
 
 add_custom_target(plugins)

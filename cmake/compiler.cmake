@@ -19,6 +19,27 @@ target_compile_options(tern_flags INTERFACE
     $<$<CONFIG:Release>:-ffunction-sections -fdata-sections>)
 target_link_options(tern_flags INTERFACE $<$<CONFIG:Release>:-Wl,--gc-sections>)
 
+# What is made to be fast must not clear and copy a few hundred bytes by "rep stos" and "rep movs", as gcc for
+# a generic x86 has it: they take longer to start than the C library takes for the whole.
+include(CheckCCompilerFlag)
+set(tern_copies_by_calls -mmemcpy-strategy=libcall:-1:noalign -mmemset-strategy=libcall:-1:noalign)
+list(JOIN tern_copies_by_calls " " copies)
+check_c_compiler_flag("${copies}" TERN_COPIES_BY_CALLS)
+if(NOT TERN_COPIES_BY_CALLS)
+    set(tern_copies_by_calls)
+endif()
+
+# The libraries call one another some three hundred times in a small step: by the address in the table that the
+# loader fills, not by a stub that jumps there. Their own functions are theirs (-Bsymbolic-functions says the
+# same to the linker), so they may be inlined.
+check_c_compiler_flag(-fno-plt TERN_CALLS_WITHOUT_STUBS)
+check_c_compiler_flag(-fno-semantic-interposition TERN_OWNS_ITS_FUNCTIONS)
+if(NOT TERN_STATIC)
+    target_compile_options(tern_flags INTERFACE
+        $<$<AND:$<CONFIG:Release>,$<BOOL:${TERN_CALLS_WITHOUT_STUBS}>>:-fno-plt>
+        $<$<AND:$<CONFIG:Release>,$<BOOL:${TERN_OWNS_ITS_FUNCTIONS}>>:-fno-semantic-interposition>)
+endif()
+
 # A library names all that it needs. A sanitizer's runtime comes with the program, so not there.
 set(tern_closed -Wl,--no-undefined)
 if(TERN_SANITIZE)

@@ -38,13 +38,14 @@ target_compile_definitions(tern_core_objects PRIVATE
 # waits for that. Loops here are of a few turns, and worth no padding.
 set(hot_core launch op_call operands results short)
 list(TRANSFORM hot_core PREPEND core/call/)
-list(APPEND hot_core core/tensor/live core/tensor/tensor core/tensor/face
+list(APPEND hot_core core/call/tuples core/context/scope core/ops/matmul core/ops/reduce core/tensor/live
+    core/tensor/tensor core/tensor/face
     core/memory/arena core/memory/slab core/memory/storage core/autograd/node
     core/autograd/backward)
 set(hot_upper functional/programs/run functional/programs/made functional/programs/map
     functional/programs/formula functional/programs/update functional/loss nn/call optim/step
     optim/sgd)
-set(hot_flags -O2 -fno-tree-slp-vectorize)
+set(hot_flags -O2 -fno-tree-slp-vectorize ${tern_copies_by_calls})
 if(CMAKE_C_COMPILER_ID STREQUAL "GNU")
     list(APPEND hot_flags -fno-align-loops -fno-align-jumps)
 endif()

@@ -131,6 +131,8 @@ bool tern_ref_binary_has_floating(int32_t fn) {
 static void add_scaled(double alpha, int32_t dtype, double *a, const double *b, int64_t n) {
     if (alpha == 1) {
         for (int64_t i = 0; i < n; i++) a[i] += b[i];
+    } else if (alpha == -1) {
+        for (int64_t i = 0; i < n; i++) a[i] -= b[i];
     } else if (dtype == TERN_BT_FLOAT64) {
         for (int64_t i = 0; i < n; i++) a[i] = fma(alpha, b[i], a[i]);
     } else {
@@ -178,5 +180,8 @@ void tern_ref_binary_floating(const tern_binary_attrs *attrs, int32_t dtype, dou
     }
     pair_fn f = functions[attrs->fn];
     if (f == div_trunc && dtype != TERN_BT_FLOAT64) f = div_trunc_f32;
-    for (int64_t i = 0; i < n; i++) a[i] = f(a[i], b[i]);
+    if (f == mul) /* the commonest, without a call for each number */
+        for (int64_t i = 0; i < n; i++) a[i] *= b[i];
+    else
+        for (int64_t i = 0; i < n; i++) a[i] = f(a[i], b[i]);
 }

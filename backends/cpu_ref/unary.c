@@ -133,9 +133,20 @@ bool tern_ref_unary_has(int32_t fn, int32_t dtype) {
     return tern_kit_is_floating(dtype) ? members[fn].floating != NULL : members[fn].integer != NULL;
 }
 
-void tern_ref_unary_floating(int32_t fn, double *a, int64_t n) {
-    double (*f)(double) = members[fn].floating;
+static inline void apply(double (*f)(double), double *a, int64_t n) {
     for (int64_t i = 0; i < n; i++) a[i] = f(a[i]);
+}
+
+/* The commonest of the cheap ones have loops without a call for each number. */
+void tern_ref_unary_floating(int32_t fn, double *a, int64_t n) {
+    switch (fn) {
+    case TERN_UNARY_NEG: apply(neg, a, n); return;
+    case TERN_UNARY_ABS: apply(fabs, a, n); return;
+    case TERN_UNARY_SIGN: apply(sign, a, n); return;
+    case TERN_UNARY_SQUARE: apply(square, a, n); return;
+    case TERN_UNARY_RELU: apply(relu, a, n); return;
+    default: apply(members[fn].floating, a, n);
+    }
 }
 
 void tern_ref_unary_integer(int32_t fn, int64_t *a, int64_t n) {

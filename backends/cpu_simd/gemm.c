@@ -80,6 +80,14 @@ void tern_simd_gemm_init(void) {
 #endif
 }
 
+/* Elements that k of a row or column take where they are packed. */
+static int64_t packed_k(const tern_simd_number *number, int64_t k) {
+    return divided(k, number->k_together);
+}
+static int64_t depth_of(const gemm_job *job) {
+    return packed_k(job->number, job->k1);
+}
+
 /* ---- packing --------------------------------------------------------------------------------- */
 
 /* The columns of b that are read where they lie; those behind them are less than a panel, and packed. */
@@ -92,7 +100,7 @@ static void pack_a(const gemm_job *job, int64_t i) {
     int64_t rows = least(job->mc, job->m1 - i);
     int64_t at = (job->i + i) * p->rs_a + job->k * p->cs_a;
     job->number->pack_rows[p->in](rows, job->k1, (const char *)p->a + at * job->in_size, p->rs_a,
-                                  p->cs_a, job->a + i * job->k1 * job->number->size);
+                                  p->cs_a, job->a + i * depth_of(job) * job->number->size);
 }
 
 /* Columns j .. end of the part. */
@@ -107,9 +115,10 @@ static void pack_b(const gemm_job *job, int64_t j, int64_t end, void *packed) {
 static char *packed_b(const gemm_job *job, int64_t j) {
     if (job->kept) /* all columns of the k before, and of these k those before */
         return (char *)job->kept +
-               (job->k * multiple(job->p.n, job->number->panel) + (job->j + j) * job->k1) *
+               (packed_k(job->number, job->k) * multiple(job->p.n, job->number->panel) +
+                (job->j + j) * depth_of(job)) *
                    job->number->size;
-    return job->b + (j - unpacked(job)) * job->k1 * job->number->size;
+    return job->b + (j - unpacked(job)) * depth_of(job) * job->number->size;
 }
 
 /* Blocks of a that are packed. */
@@ -156,7 +165,7 @@ static tern_simd_sink sink_at(const gemm_job *job, int64_t i, int64_t j) {
 static void multiply(const gemm_job *job, int64_t i, int64_t j, int64_t n, const void *packed) {
     const tern_simd_product *p = &job->p;
     const int64_t size = job->number->size, panel = job->number->panel;
-    const int64_t m = least(job->mc, job->m1 - i);
+    const int64_t m = least(job->mc, job->m1 - i), k = depth_of(job);
     tern_simd_sink sink = sink_at(job, i, j);
     if (job->k > 0) { /* what there is already */
         sink.c = sink.out;
@@ -164,20 +173,21 @@ static void multiply(const gemm_job *job, int64_t i, int64_t j, int64_t n, const
         sink.cs_c = 1;
         sink.beta = 1;
     }
-    const char *a = job->a + i * job->k1 * size;
+    const char *a = job->a + i * k * size;
     if (!job->packs_a) a = (const char *)p->a + ((job->i + i) * p->rs_a + job->k * p->cs_a) * size;
     int64_t cs_a = job->packs_a ? 0 : p->cs_a;
     const char *b = (const char *)p->b + (job->k * p->rs_b + job->j + j) * size;
     if (packed)
-        job->number->block(m, n, job->k1, a, p->rs_a, cs_a, packed, panel * job->k1, panel, &sink);
+        job->number->block(m, n, k, a, p->rs_a, cs_a, packed, panel * k, panel, &sink);
     else
-        job->number->block(m, n, job->k1, a, p->rs_a, cs_a, b, panel, p->rs_b, &sink);
+        job->number->block(m, n, k, a, p->rs_a, cs_a, b, panel, p->rs_b, &sink);
 }
 
 static void finish(const gemm_job *job, int64_t i, int64_t j, int64_t n) {
     if (!job->sums_apart || job->k + job->k1 < job->p.k) return;
-    job->number->finish(&job->p, job->i + i, job->j + j, least(job->mc, job->m1 - i), n,
-                        job->sums + (i * job->n1 + j) * job->number->size, job->n1);
+    tern_simd_number_of(&job->p)->finish(
+        &job->p, job->i + i, job->j + j, least(job->mc, job->m1 - i), n,
+        job->sums + (i * job->n1 + j) * job->number->size, job->n1);
 }
 
 /* Columns j .. end of all rows: each panel is multiplied as soon as it is packed. */
@@ -273,7 +283,7 @@ static void choose_packing(gemm_job *job) {
 /* How many k are packed, and multiplied, at once. */
 static int64_t k_at_once(int64_t k, const tern_simd_number *number) {
     int64_t kc = most(ENOUGH_K, first_cache / 2 / (number->panel * number->size));
-    return divided(k, divided(k, kc));
+    return multiple(divided(k, divided(packed_k(number, k), kc)), number->k_together);
 }
 
 /* Blocks that fit the caches, and are many enough for many threads where each has work. */
@@ -281,9 +291,10 @@ static void choose_blocks(gemm_job *job) {
     const tern_simd_product *p = &job->p;
     const int64_t size = job->number->size, panel = job->number->panel;
     job->k1 = k_at_once(p->k, job->number);
-    job->by_panels = !job->kept && p->m * job->k1 * size <= second_cache / 4 * 3 &&
-                     job->k1 * panel * size <= NEAR_PANEL;
-    int64_t mc = most(4 * TERN_SIMD_ROWS, least(256, second_cache / 2 / (job->k1 * size)));
+    const int64_t bytes = depth_of(job) * size; /* of a row that is packed */
+    job->by_panels =
+        !job->kept && p->m * bytes <= second_cache / 4 * 3 && bytes * panel <= NEAR_PANEL;
+    int64_t mc = most(4 * TERN_SIMD_ROWS, least(256, second_cache / 2 / bytes));
     int64_t down = job->by_panels ? 1 : divided(p->m, mc), across = divided(p->n, 16 * panel);
     double work = (double)p->m * (double)p->n * (double)job->k1;
     while (down * across < 16 && work / (double)(down * across) > BLOCK_WORK) {
@@ -303,7 +314,7 @@ static void choose_blocks(gemm_job *job) {
 /* How much of the operands is packed at once. */
 static void choose_parts(gemm_job *job) {
     const tern_simd_product *p = &job->p;
-    int64_t side = job->sums_apart ? APART : PACKED / job->k1;
+    int64_t side = job->sums_apart ? APART : PACKED / depth_of(job);
     bool limits_m = job->packs_a || job->sums_apart;
     bool limits_n = packed_before(job) > 0 || job->sums_apart;
     int64_t m1 = most(1, side / job->mc) * job->mc, n1 = most(1, side / job->nb) * job->nb;
@@ -329,8 +340,8 @@ static void turn(tern_simd_product *p) {
 
 /* Elements of scratch memory: packed a, packed b, sums. */
 static int64_t room_for(const gemm_job *job, int64_t *out_b, int64_t *out_sums) {
-    int64_t a = job->packs_a ? job->m1 * job->k1 : 0;
-    int64_t b = multiple(packed_before(job), job->number->panel) * job->k1;
+    int64_t a = job->packs_a ? job->m1 * depth_of(job) : 0;
+    int64_t b = multiple(packed_before(job), job->number->panel) * depth_of(job);
     *out_b = multiple(a, 16);
     *out_sums = *out_b + multiple(b, 16);
     return *out_sums + (job->sums_apart ? job->m1 * job->n1 : 0);
@@ -339,8 +350,10 @@ static int64_t room_for(const gemm_job *job, int64_t *out_b, int64_t *out_sums) 
 /* `kept` is b, packed whole, or NULL. */
 static int32_t multiply_parts(const tern_kit_call *call, const tern_simd_product *p,
                               const void *kept) {
-    gemm_job job = {
-        .p = *p, .number = tern_simd_number_of(p), .in_size = tern_kit_size(p->in), .kept = kept};
+    gemm_job job = {.p = *p,
+                    .number = tern_simd_block_number_of(p),
+                    .in_size = tern_kit_size(p->in),
+                    .kept = kept};
     bool own = p->out_dtype == TERN_BT_FLOAT64 || p->out_dtype == TERN_BT_FLOAT32;
     bool c_fits = !p->c || p->cs_c == 0 || p->cs_c == 1;
     job.sums_apart = !own || p->cs_out != 1 || !c_fits;
@@ -377,23 +390,24 @@ typedef struct whole_pack {
 static void pack_panels(void *arg, int64_t begin, int64_t end) {
     const whole_pack *w = arg;
     const tern_simd_product *p = w->p;
-    const tern_simd_number *number = tern_simd_number_of(p);
+    const tern_simd_number *number = tern_simd_block_number_of(p);
     const int64_t panel = number->panel, in_size = tern_kit_size(p->in);
     const int64_t columns = multiple(p->n, panel), k1 = k_at_once(p->k, number);
     const int64_t j = begin * panel, n = least(end * panel, p->n) - j;
     for (int64_t k = 0; k < p->k; k += k1) {
         int64_t some = least(k1, p->k - k);
         const char *from = (const char *)p->b + (k * p->rs_b + j * p->cs_b) * in_size;
-        number->pack_columns[p->in](n, some, from, p->cs_b, p->rs_b,
-                                    w->to + (k * columns + j * some) * number->size);
+        number->pack_columns[p->in](
+            n, some, from, p->cs_b, p->rs_b,
+            w->to + (packed_k(number, k) * columns + j * packed_k(number, some)) * number->size);
     }
 }
 
 /* True where b is a weight that is kept; then it is computed, with the status. */
 static bool multiply_kept(const tern_kit_call *call, const tern_simd_product *p,
                           int32_t *out_status) {
-    const tern_simd_number *number = tern_simd_number_of(p);
-    int64_t panels = divided(p->n, number->panel), rows = p->k * number->size;
+    const tern_simd_number *number = tern_simd_block_number_of(p);
+    int64_t panels = divided(p->n, number->panel), rows = packed_k(number, p->k) * number->size;
     bool is_ready;
     whole_pack pack = {p, NULL};
     void *packed;

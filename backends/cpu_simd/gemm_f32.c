@@ -79,6 +79,7 @@ static inline void store_vector(int32_t dtype, void *to, f32v x) {
 
 const tern_simd_number tern_simd_number_f32 = {
     .size = sizeof(float),
+    .k_together = 1,
     .panel = PANEL,
     .block = tern_simd_block_f32,
     .finish = finish_f32,

@@ -48,6 +48,7 @@ static inline void store_vector(int32_t dtype, void *to, f64v x) {
 
 const tern_simd_number tern_simd_number_f64 = {
     .size = sizeof(double),
+    .k_together = 1,
     .panel = PANEL,
     .block = tern_simd_block_f64,
     .finish = finish_f64,

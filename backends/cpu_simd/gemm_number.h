@@ -17,8 +17,9 @@ typedef void (*tern_simd_vector)(int64_t n, int64_t k, const void *a, const void
 
 /* One type that is summed in. */
 typedef struct tern_simd_number {
-    int64_t size;  /* bytes */
-    int64_t panel; /* columns of a panel */
+    int64_t size;       /* bytes of a sum, and of an element that is packed */
+    int64_t k_together; /* k that such an element holds */
+    int64_t panel;      /* columns of a panel */
     void (*block)(int64_t m, int64_t n, int64_t k, const void *a, int64_t rs_a, int64_t cs_a,
                   const void *b, int64_t panel_stride, int64_t ld, const tern_simd_sink *sink);
     /* out = alpha * sums + beta * c of a product, for rows i .. i + m and columns j .. j + n, any
@@ -39,6 +40,10 @@ extern const tern_simd_number tern_simd_number_f32, tern_simd_number_f64;
 static inline const tern_simd_number *tern_simd_number_of(const tern_simd_product *p) {
     return p->out_dtype == TERN_BT_FLOAT64 ? &tern_simd_number_f64 : &tern_simd_number_f32;
 }
+
+/* The same for blocks, which are packed: bfloat16 may have instructions of its own (gemm_pairs.c). Sums are of the
+ * same size. */
+const tern_simd_number *tern_simd_block_number_of(const tern_simd_product *p);
 
 /* A product that is small, a vector's, or a few rows' or columns', for which blocks do not pay: true where it
  * has been computed, with the status. out's columns are contiguous, or it is one row. */

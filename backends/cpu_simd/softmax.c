@@ -10,6 +10,7 @@
 
 #include "exp_below.h"
 #include "kernels.h"
+#include "simd_zip.h"
 #include "vmath.h"
 #include "wide_rows.h"
 
@@ -18,13 +19,16 @@
 #define SOFTMAX_TILE 1024
 #define NARROW_TILE  256
 #define FEW_ROWS     128
+/* Bytes of an output that would not stay in the caches, and of the longest row of one that goes past them. */
+#define STREAMED     (INT64_C(8) << 20)
+#define STREAMED_ROW (16 << 10)
 
 /* A launch: x [outer][length][width], cut into tiles of columns. The output is the last operand. */
 typedef struct slabs {
     const tern_kit_call *call;
     const tern_kit_tensor *operands[3];
     int32_t count;
-    bool logarithm, needs_room;
+    bool logarithm, needs_room, streams;
     tern_kit_walk outer;
     int64_t length, width, tile, tiles;
     int64_t step[3], column[3]; /* strides along the dimension and the columns */
@@ -96,6 +100,9 @@ int32_t tern_simd_softmax(const tern_kit_call *call) {
     int32_t dtype = tern_kit_wide(s.operands[1]->dtype);
     s.logarithm = call->kernel == TERN_KERNEL_LOG_SOFTMAX;
     if (tern_kit_count(s.operands[0]) == 0 || !cut(&s, dim, dtype)) return tern_ref_softmax(call);
+    const int64_t size = tern_kit_size(dtype);
+    s.streams = s.width == 1 && s.direct[1] && s.length * size <= STREAMED_ROW &&
+                tern_kit_count(s.operands[0]) * size >= STREAMED;
     return run(&s, dtype);
 }
 

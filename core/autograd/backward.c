@@ -9,6 +9,7 @@
 
 #include "core/call/arg.h"
 #include "core/call/op.h"
+#include "core/call/raw.h"
 #include "core/call/recorder.h"
 #include "core/context/entered.h"
 #include "core/ops/reduce.h"
@@ -333,6 +334,13 @@ static void run(engine *e, tern_frame *engine_frame, tern_frame *results) {
 
 /* ---- roots ----------------------------------------------------------------------------------- */
 
+/* Nothing to decide and nothing to record: not worth a call of the operation in every step. */
+static tern_tensor *ones_like(const tern_tensor *root) {
+    tern_tensor *ones = tern_tensor_like(BODY(root), BODY(root)->dtype);
+    tern_fill_raw(ones, 1, 1);
+    return ones;
+}
+
 static bool seed(engine *e, tern_tensor *root, tern_tensor *gradient, tern_frame *frame) {
     tern_ctx *ctx = e->ctx;
     char want[TERN_SHAPE_TEXT], got[TERN_SHAPE_TEXT];
@@ -365,7 +373,7 @@ static bool seed(engine *e, tern_tensor *root, tern_tensor *gradient, tern_frame
                                  ? tern_op_tensor(NULL, TERN_ROW(alias),
                                                   (const tern_value[]){ARG_TENSOR(gradient)}, 1)
                                  : tern_detach(gradient)
-                           : tern_ones_like(root);
+                           : ones_like(root);
     return !tern_is_nil(own) && deliver(e, edge, own, false, frame);
 }
 

@@ -26,14 +26,13 @@ tern_shape tern_shape_of_value(tern_value value) {
 }
 
 bool tern_reduce_mask(tern_ctx *ctx, int rank, tern_value dims, uint32_t *out_mask) {
-    tern_shape list = tern_shape_of_value(dims);
-    *out_mask = 0;
-    if (list.rank > 0) {
-        if (!tern_wrap_dims(ctx, rank, &list, out_mask)) return false;
-        if (rank == 0) *out_mask = 0;
-        return true;
-    }
     *out_mask = (uint32_t)((UINT64_C(1) << rank) - 1);
+    if (dims.kind == TERN_VALUE_NONE) return true;
+    tern_shape list = tern_shape_of_value(dims);
+    if (list.rank <= 0) return true;
+    *out_mask = 0;
+    if (!tern_wrap_dims(ctx, rank, &list, out_mask)) return false;
+    if (rank == 0) *out_mask = 0;
     return true;
 }
 
