@@ -60,6 +60,29 @@ static void pack_each(const lines *l, int64_t p, int64_t k, uint32_t *to) {
             to[p / 2 * l->width + i] = i < l->count ? pair_of(l, i, p, k) : 0;
 }
 
+/* A vector of pairs from two k, whose lines are contiguous. */
+SIMD_INLINE f32v zipped(u16v low, u16v high) {
+    return (f32v)((u32v)f32_of_bf16(low) >> 16 | (u32v)f32_of_bf16(high));
+}
+
+/* Whole panels of columns that are contiguous in each k, a few k at a time, so that memory is read in long
+ * stretches. */
+static void zip_panels(int64_t panels, int64_t k, const uint16_t *from, int64_t k_stride,
+                       uint32_t *to) {
+    const int64_t depth = (k + 1) / 2;
+    for (int64_t p = 0; p < depth; p += 4) {
+        int64_t end = depth - p < 4 ? depth : p + 4;
+        for (int64_t j = 0; j < panels; j++)
+            for (int64_t q = p; q < end; q++)
+                for (int64_t v = 0; v < PANEL; v += LANES) {
+                    const uint16_t *at = from + 2 * q * k_stride + j * PANEL + v;
+                    u16v high = {0};
+                    if (2 * q + 1 < k) high = u16_load(at + k_stride);
+                    f32_store(to + (j * depth + q) * PANEL + v, zipped(u16_load(at), high));
+                }
+    }
+}
+
 /* Lines that are contiguous in each k: two of those are zipped. */
 static void zip_rows(const lines *l, int64_t k, uint32_t *to) {
     for (int64_t p = 0; p < k; p += 2)
@@ -68,9 +91,8 @@ static void zip_rows(const lines *l, int64_t k, uint32_t *to) {
             const uint16_t *at = l->from + p * l->k_stride + v;
             u16v low = u16_load_some(at, some), high = {0};
             if (p + 1 < k) high = u16_load_some(at + l->k_stride, some);
-            f32v pairs = (f32v)((u32v)f32_of_bf16(low) >> 16 | (u32v)f32_of_bf16(high));
             int64_t room = l->width - v < LANES ? l->width - v : LANES;
-            f32_store_some(to + p / 2 * l->width + v, pairs, room);
+            f32_store_some(to + p / 2 * l->width + v, zipped(low, high), room);
         }
 }
 
@@ -81,8 +103,10 @@ static bool has_pairs(const lines *l) {
 
 static void pack_columns_pairs(int64_t count, int64_t k, const void *from, int64_t stride,
                                int64_t k_stride, void *packed) {
-    uint32_t *to = packed;
-    for (int64_t j = 0; j < count; j += PANEL, to += (k + 1) / 2 * PANEL) {
+    const int64_t whole = stride == 1 ? count / PANEL : 0;
+    uint32_t *to = (uint32_t *)packed + whole * ((k + 1) / 2 * PANEL);
+    zip_panels(whole, k, from, k_stride, packed);
+    for (int64_t j = whole * PANEL; j < count; j += PANEL, to += (k + 1) / 2 * PANEL) {
         int64_t columns = count - j < PANEL ? count - j : PANEL;
         lines l = {(const uint16_t *)from + j * stride, columns, stride, k_stride, PANEL};
         if (stride == 1) {
