@@ -268,6 +268,7 @@ double tern_num_log_sigmoid(double x) {
 double tern_num_xlogy(double x, double y) {
     if (y != y) return y;
     if (x == 0.0) return 0.0;
+    if (y == 1.0) return x * 0.0; /* the sign of a product with 0 */
     double special;
     if (log_special(y, &special)) return x * special;
     if (fabs(x) == HUGE_VAL || x != x) return x * tern_num_log(y);

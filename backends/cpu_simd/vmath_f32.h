@@ -165,9 +165,9 @@ SIMD_INLINE f32v f32_hypot(f32v x, f32v y) {
     i32v infinite = (f32_abs(x) == INFINITY) | (f32_abs(y) == INFINITY);
     return f32_select(infinite, F32_INFINITY, f32_by_halves_of_two(wide_hypot, x, y));
 }
-/* No result is -0: log(1) is a zero without a sign of its own. */
+/* log(1) is 0 here, which the vectors' logarithm may give the other sign. */
 SIMD_INLINE f64v wide_xlogy(f64v x, f64v y) {
-    return x * wide_log(y) + 0.0;
+    return x * (wide_log(y) + 0.0);
 }
 SIMD_INLINE f32v f32_xlogy(f32v x, f32v y) {
     f32v normal = f32_by_halves_of_two(wide_xlogy, x, y);

@@ -186,6 +186,9 @@ Test(elementary, infinities_and_poles) {
     cr_assert(isnan(tern_num_xlogy(0.0, NAN)));
     cr_assert_eq(tern_num_xlogy(-2.0, 0.0), INFINITY);
     cr_assert_eq(tern_num_xlogy(1e-300, INFINITY), INFINITY);
+    cr_assert(tern_num_xlogy(-3.0, 1.0) == 0.0 && signbit(tern_num_xlogy(-3.0, 1.0)));
+    cr_assert(tern_num_xlogy(3.0, 1.0) == 0.0 && !signbit(tern_num_xlogy(3.0, 1.0)));
+    cr_assert(!signbit(tern_num_xlogy(-0.0, 1.0)) && isnan(tern_num_xlogy(INFINITY, 1.0)));
 }
 
 /* Bits, so that the sign of a zero counts. */

@@ -304,10 +304,10 @@ FUNCTION num b_remainder(num a, num b) {
     return mod != 0 && (b < 0) != (mod < 0) ? mod + b : mod;
 }
 
-/* No result is -0, as in cpu_ref. */
+/* log(1) is 0 here, not -0. */
 FUNCTION num b_xlogy(num a, num b) {
     if (b != b) return b;
-    return a == 0 ? 0 : a * log(b) + 0;
+    return a == 0 ? 0 : a * (log(b) + 0);
 }
 
 FUNCTION num b_logaddexp(num a, num b) {
