@@ -59,7 +59,7 @@ list(APPEND core_objects tern_core_objects)
 
 # The upper rooms see public headers only: no include path leads into core. The exceptions are
 # functional, which implements operations and so sees how the core describes them, replay, which starts the
-# core's launches again, and profile, which looks at them.
+# core's launches again, and profile, which looks at them. (io includes numerics by its place.)
 set(upper_objects)
 set(upper_rooms functional replay profile nn optim data distributions)
 if(TERN_IO)

@@ -1,19 +1,14 @@
 /* gguf_blocks.c: blocks of quantised numbers, decoded to float32. */
 #include "gguf_blocks.h"
 
-#include <math.h>
-
+#include "../numerics/dtype_convert.h"
 #include "bytes.h"
 
 /* Elements of a block of the K types. */
 enum { SUPER = 256 };
 
 static float half(const unsigned char *p) {
-    int bits = tern_read_u16(p), exponent = bits >> 10 & 31, fraction = bits & 1023;
-    float value = exponent == 31  ? (fraction ? NAN : INFINITY)
-                  : exponent == 0 ? ldexpf((float)fraction, -24)
-                                  : ldexpf((float)(fraction | 1024), exponent - 25);
-    return bits & 0x8000 ? -value : value;
+    return tern_num_f16_to_f32(tern_read_u16(p));
 }
 
 /* ---- blocks of 32: the lower halves of 16 bytes, then the upper ------------------------------ */
