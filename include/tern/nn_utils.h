@@ -62,9 +62,10 @@ TERN_API tern_status tern_spectral_norm(tern_module *module, const char *name,
                                         int64_t n_power_iterations, double eps, int dim);
 
 /* ---- pruning (torch.nn.utils.prune) ----------------------------------------------------------
- * `amount` is the share, 0 to 1, of what is not masked yet; the count is rounded, half to even. PyTorch's methods
- * for elements are called unstructured there, those for whole slices structured. The random ones draw from the
- * context's generator what PyTorch draws, so that the same seed gives the same masks. */
+ * `amount` says how much of what is not masked yet: tern_float(0.3) a share, 0 to 1, whose count is rounded, half
+ * to even; tern_int(3) a count, refused where fewer are left. PyTorch's methods for elements are called
+ * unstructured there, those for whole slices structured. The random ones draw from the context's generator what
+ * PyTorch draws, so that the same seed gives the same masks. */
 
 /* custom_from_mask(module, name, mask): module.weight becomes weight_orig * weight_mask, where the mask is a
  * buffer. If the parameter is pruned already, its mask becomes the product of both masks. */
@@ -72,19 +73,19 @@ TERN_API tern_status tern_prune_mask(tern_module *module, const char *name, tern
 
 /* l1_unstructured(module, name, amount): masks the elements with the smallest magnitudes; among equal ones the
  * first. */
-TERN_API tern_status tern_prune_l1(tern_module *module, const char *name, double amount);
+TERN_API tern_status tern_prune_l1(tern_module *module, const char *name, tern_value amount);
 
 /* random_unstructured(module, name, amount): masks elements at random. */
-TERN_API tern_status tern_prune_random(tern_module *module, const char *name, double amount);
+TERN_API tern_status tern_prune_random(tern_module *module, const char *name, tern_value amount);
 
 /* ln_structured(module, name, amount, n, dim): masks the slices along `dim` with the smallest n-norms. The
  * weight has 2 dimensions or more. */
-TERN_API tern_status tern_prune_ln(tern_module *module, const char *name, double amount, double n,
-                                   int dim);
+TERN_API tern_status tern_prune_ln(tern_module *module, const char *name, tern_value amount,
+                                   double n, int dim);
 
 /* random_structured(module, name, amount, dim): masks slices along `dim` at random. */
 TERN_API tern_status tern_prune_random_structured(tern_module *module, const char *name,
-                                                  double amount, int dim);
+                                                  tern_value amount, int dim);
 
 /* A parameter by its module and name. */
 typedef struct tern_prune_target {
@@ -98,11 +99,11 @@ typedef struct tern_prune_target {
  * runs out, the first of them may be pruned already.
  */
 TERN_API tern_status tern_prune_global_l1(const tern_prune_target *targets, size_t n_targets,
-                                          double amount);
+                                          tern_value amount);
 
 /* global_unstructured(parameters, RandomUnstructured, amount=amount): masks elements of all of them at random. */
 TERN_API tern_status tern_prune_global_random(const tern_prune_target *targets, size_t n_targets,
-                                              double amount);
+                                              tern_value amount);
 
 /* prune.remove(module, name): makes it a plain parameter again, zero where it was masked. */
 TERN_API tern_status tern_prune_remove(tern_module *module, const char *name);

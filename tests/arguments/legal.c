@@ -409,7 +409,7 @@ tern_module *parametrized(struct call *c) {
 
 tern_module *pruned(struct call *c) {
     tern_module *m = module(c);
-    tern_prune_l1(m, "weight", 0.5);
+    tern_prune_l1(m, "weight", tern_float(0.5));
     return m;
 }
 

@@ -56,25 +56,25 @@ int main(int argc, char **argv) {
     tern_spectral_norm(m, "weight", 2, 1e-12, -1);
     put(results, "spectral_norm_transposed", m, image);
     m = made(ctx, "Linear(4, 3)");
-    tern_prune_l1(m, "weight", 0.4);
-    tern_prune_l1(m, "weight", 0.3);
+    tern_prune_l1(m, "weight", tern_float(0.4));
+    tern_prune_l1(m, "weight", tern_float(0.3));
     put(results, "prune_l1", m, x);
     m = made(ctx, "Conv2d(2, 4, 3)");
-    tern_prune_ln(m, "weight", 0.5, 1, 0);
+    tern_prune_ln(m, "weight", tern_float(0.5), 1, 0);
     put(results, "prune_ln", m, image);
     m = made(ctx, "Linear(4, 3)");
-    tern_prune_random(m, "weight", 0.4);
-    tern_prune_random(m, "weight", 0.3);
+    tern_prune_random(m, "weight", tern_float(0.4));
+    tern_prune_random(m, "weight", tern_float(0.3));
     put(results, "prune_random", m, x);
     m = made(ctx, "Conv2d(2, 4, 3)");
-    tern_prune_random_structured(m, "weight", 0.5, 0);
+    tern_prune_random_structured(m, "weight", tern_float(0.5), 0);
     put(results, "prune_random_structured", m, image);
     m = made(ctx, "Sequential(Linear(4, 6), ReLU(), Linear(6, 3))");
     tern_prune_target all[] = {{tern_module_get(m, "0"), "weight"},
                                {tern_module_get(m, "2"), "weight"},
                                {tern_module_get(m, "0"), "bias"}};
-    tern_prune_global_l1(all, 3, 0.3);
-    tern_prune_global_random(all, 3, 0.2);
+    tern_prune_global_l1(all, 3, tern_float(0.3));
+    tern_prune_global_random(all, 3, tern_float(0.2));
     put(results, "prune_global", m, x);
     /* A state of torch.nn.utils.weight_norm, which the script wrote. */
     m = made(ctx, "Linear(4, 3)");

@@ -164,7 +164,7 @@ Test(nn_utils, pruned_weights_are_masked_and_get_no_gradient) {
     tern_module *m = tern_nn(ctx, "Linear(4, 1)");
     set(m, "weight", (float[]){1, -3, 2, 0.5});
     set(m, "bias", (float[]){0});
-    cr_assert_eq(tern_prune_l1(m, "weight", 0.5), TERN_OK, "%s", tern_error(ctx));
+    cr_assert_eq(tern_prune_l1(m, "weight", tern_float(0.5)), TERN_OK, "%s", tern_error(ctx));
     cr_assert_str_eq(keys_of(tern_module_state_dict(m)), "bias weight_orig weight_mask ");
     tern_tensor *y = tern_forward(m, ones(1, 4));
     cr_assert_float_eq(at(y, 0), -1, 0);
@@ -172,7 +172,7 @@ Test(nn_utils, pruned_weights_are_masked_and_get_no_gradient) {
     tern_tensor *grad = tern_grad_of(tern_module_tensor(m, "weight_orig"));
     cr_assert(at(grad, 0) == 0 && at(grad, 1) == 1);
     /* Half of the two that are left. */
-    tern_prune_l1(m, "weight", 0.5);
+    tern_prune_l1(m, "weight", tern_float(0.5));
     cr_assert_float_eq(at(tern_forward(m, ones(1, 4)), 0), -3, 0);
     tern_module *copy = tern_module_copy(m);
     cr_assert_float_eq(at(tern_forward(copy, ones(1, 4)), 0), -3, 0);
@@ -184,14 +184,48 @@ Test(nn_utils, pruned_weights_are_masked_and_get_no_gradient) {
     CHECK_ERROR("tern_prune_remove: parameter 'weight' of Linear is not pruned");
     tern_prune_mask(m, "weight", ones(2, 2));
     CHECK_ERROR_HAS("the mask must have the shape of 'weight'");
-    tern_prune_l1(m, "weight", 2);
+    tern_prune_l1(m, "weight", tern_float(2));
     CHECK_ERROR_HAS("amount=2 should be in the range [0.0, 1.0]");
+}
+
+static void check_mask(tern_module *m, const char *expected) {
+    char text[64];
+    tern_tensor *mask = tern_module_tensor(m, "weight_mask");
+    int count = (int)tern_numel(mask);
+    for (int i = 0; i < count; i++) text[i] = at(mask, i) != 0 ? '1' : '0';
+    text[count] = '\0';
+    cr_assert_str_eq(text, expected);
+}
+
+/* prune.l1_unstructured(linear, "weight", 3), and so on. */
+Test(nn_utils, a_whole_amount_is_a_count) {
+    tern_module *m = tern_nn(ctx, "Linear(4, 2, bias=False)");
+    set(m, "weight", (float[]){1, -3, 2, 0.5F, 4, -0.1F, 6, 0.2F});
+    cr_assert_eq(tern_prune_l1(m, "weight", tern_int(1)), TERN_OK, "%s", tern_error(ctx));
+    check_mask(m, "11111011");
+    tern_prune_l1(m, "weight", tern_int(2));
+    check_mask(m, "11101010");
+    tern_prune_l1(m, "weight", tern_int(6));
+    CHECK_ERROR("tern_prune_l1: amount=6 is more than the 5 that are left to mask");
+    tern_prune_l1(m, "weight", tern_int(-1));
+    CHECK_ERROR("tern_prune_l1: amount=-1 should not be negative");
+    tern_prune_l1(m, "weight", tern_text("half"));
+    CHECK_ERROR_HAS("amount should be a float, the share to mask, or an integer, the count");
+    check_mask(m, "11101010");
+    tern_prune_ln(m, "weight", tern_int(1), 2, 1);
+    check_mask(m, "10101010");
+    tern_manual_seed(ctx, 3);
+    m = tern_nn(ctx, "Linear(4, 2)");
+    tern_manual_seed(ctx, 3);
+    tern_prune_random(m, "weight", tern_int(3));
+    check_mask(m, "11110100");
+    CHECK_CLEAN();
 }
 
 Test(nn_utils, slices_and_masks_of_ones_own) {
     tern_module *m = tern_nn(ctx, "Linear(2, 3, bias=False)");
     set(m, "weight", (float[]){1, 1, 5, 5, 2, 2});
-    tern_prune_ln(m, "weight", 0.33, 2, 0);
+    tern_prune_ln(m, "weight", tern_float(0.33), 2, 0);
     CHECK_CLEAN();
     tern_tensor *mask = tern_module_tensor(m, "weight_mask");
     cr_assert(at(mask, 0) == 0 && at(mask, 1) == 0 && at(mask, 2) == 1 && at(mask, 5) == 1);
@@ -202,34 +236,25 @@ Test(nn_utils, slices_and_masks_of_ones_own) {
 }
 
 /* PyTorch: torch.manual_seed(s); prune.random_unstructured(nn.Linear(4, 2), "weight", 0.5), twice. */
-static void check_mask(tern_module *m, const char *expected) {
-    char text[64];
-    tern_tensor *mask = tern_module_tensor(m, "weight_mask");
-    int count = (int)tern_numel(mask);
-    for (int i = 0; i < count; i++) text[i] = at(mask, i) != 0 ? '1' : '0';
-    text[count] = '\0';
-    cr_assert_str_eq(text, expected);
-}
-
 Test(nn_utils, random_masks_are_those_of_the_seed) {
     tern_module *m = tern_nn(ctx, "Linear(4, 2)");
     tern_manual_seed(ctx, 3);
-    cr_assert_eq(tern_prune_random(m, "weight", 0.5), TERN_OK, "%s", tern_error(ctx));
+    cr_assert_eq(tern_prune_random(m, "weight", tern_float(0.5)), TERN_OK, "%s", tern_error(ctx));
     check_mask(m, "11010100");
-    tern_prune_random(m, "weight", 0.5);
+    tern_prune_random(m, "weight", tern_float(0.5));
     check_mask(m, "10010000");
     tern_manual_seed(ctx, 4);
     m = tern_nn(ctx, "Linear(3, 5)");
-    tern_prune_random_structured(m, "weight", 0.4, 0);
+    tern_prune_random_structured(m, "weight", tern_float(0.4), 0);
     check_mask(m, "000000111111111");
-    tern_prune_random_structured(m, "weight", 0.34, -1);
+    tern_prune_random_structured(m, "weight", tern_float(0.34), -1);
     check_mask(m, "000000011011011");
     cr_assert(tern_is_pruned(tern_nn(ctx, "Linear(1, 1)")) == false && tern_is_pruned(m));
     CHECK_CLEAN();
-    tern_prune_random_structured(m, "bias", 0.5, 0);
+    tern_prune_random_structured(m, "bias", tern_float(0.5), 0);
     CHECK_ERROR("tern_prune_random_structured: 'bias' has 1 dimension(s): slices are pruned of a "
                 "weight with 2 or more");
-    tern_prune_random_structured(m, "weight", 0.5, 2);
+    tern_prune_random_structured(m, "weight", tern_float(0.5), 2);
     CHECK_ERROR("tern_prune_random_structured: dim=2 is not a dimension of 'weight', which has 2");
 }
 
@@ -239,24 +264,24 @@ Test(nn_utils, several_parameters_are_pruned_together) {
     set(m, "0.weight", (float[]){1, 2, 3, 4});
     set(m, "1.weight", (float[]){-0.1F, 5, -6, 0.2F});
     tern_prune_target both[] = {{first, "weight"}, {second, "weight"}};
-    cr_assert_eq(tern_prune_global_l1(both, 2, 0.375), TERN_OK, "%s", tern_error(ctx));
+    cr_assert_eq(tern_prune_global_l1(both, 2, tern_float(0.375)), TERN_OK, "%s", tern_error(ctx));
     check_mask(first, "0111");
     check_mask(second, "0110");
     cr_assert(tern_is_pruned(m));
     /* 0.4 of the 5 that are left, the next in size. */
-    tern_prune_global_l1(both, 2, 0.4);
+    tern_prune_global_l1(both, 2, tern_float(0.4));
     check_mask(first, "0001");
     check_mask(second, "0110");
     tern_manual_seed(ctx, 5);
-    tern_prune_global_random(both, 2, 0.67);
+    tern_prune_global_random(both, 2, tern_float(0.67));
     check_mask(first, "0000");
     check_mask(second, "0100");
     CHECK_CLEAN();
     tern_prune_target twice[] = {{first, "weight"}, {first, "weight"}};
-    tern_prune_global_l1(twice, 2, 0.5);
+    tern_prune_global_l1(twice, 2, tern_float(0.5));
     CHECK_ERROR("tern_prune_global_l1: 'weight' of Linear is given twice");
     tern_prune_target absent[] = {{first, "bias"}, {second, "wieght"}};
-    tern_prune_global_l1(absent, 2, 0.5);
+    tern_prune_global_l1(absent, 2, tern_float(0.5));
     CHECK_ERROR("tern_prune_global_l1: Linear has no parameter 'wieght'");
     cr_assert_eq(tern_dict_has(tern_module_state_dict(m), "0.bias_mask"), false);
 }
@@ -290,7 +315,7 @@ Test(nn_utils, computed_weights_serve_where_nothing_is_recorded) {
     tern_module *m = tern_nn(ctx, "Sequential(Linear(4, 1), ReLU())");
     set(m, "0.weight", (float[]){1, 3, 2, 0.5});
     set(m, "0.bias", (float[]){0});
-    tern_prune_l1(tern_module_get(m, "0"), "weight", 0.5);
+    tern_prune_l1(tern_module_get(m, "0"), "weight", tern_float(0.5));
     tern_scope scope = tern_scope_begin(ctx, TERN_NO_GRAD);
     cr_assert_float_eq(at(tern_forward(m, ones(1, 4)), 0), 5, 0);
     tern_scope_end(scope);
