@@ -341,7 +341,8 @@ TERN_API tern_module *tern_nn_gru(tern_ctx *ctx, int64_t input_size, int64_t hid
  * nn.MultiheadAttention: forward(query, key, value, key_padding_mask, need_weights, attn_mask,
  * average_attn_weights, is_causal) returns (output, weights or None). Sequences are [T, N, E], with
  * batch_first [N, T, E], or unbatched [T, E]; a boolean mask hides positions where it is true, a
- * floating one is added to the scores.
+ * floating one is added to the scores. is_causal says that attn_mask, which has to be there, hides what is later:
+ * where neither weights are wanted nor a key_padding_mask is given, a causal mask is used in its place.
  */
 typedef struct tern_attention_options {
     size_t size;

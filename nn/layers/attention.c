@@ -119,6 +119,7 @@ static tern_value attention_call(tern_module *self, const tern_value *args) {
         tern_none(),
         tern_none(),
         args[6],
+        args[7],
     };
     tern_value both = tern_module_operation(self, "nn.functional.multi_head_attention_forward", all,
                                             (int)(sizeof all / sizeof *all), tern_none());

@@ -107,11 +107,13 @@ static tern_status decoder_init(tern_module *self) {
 /* ---- forward --------------------------------------------------------------------------------- */
 
 static tern_tensor *attend(tern_module *attn, tern_module *drop, tern_tensor *query,
-                           tern_tensor *memory, tern_value mask, tern_value padding) {
+                           tern_tensor *memory, tern_value mask, tern_value padding,
+                           tern_value causal) {
     tern_value args[] = {tern_tensor_value(query),  tern_tensor_value(memory),
                          tern_tensor_value(memory), padding,
-                         tern_bool(false),          mask};
-    tern_value result = tern_module_call(attn, args, 6, tern_none());
+                         tern_bool(false),          mask,
+                         tern_bool(true),           causal};
+    tern_value result = tern_module_call(attn, args, 8, tern_none());
     return tern_forward(drop, tern_layer_tensor(attn, tern_value_at(result, 0)));
 }
 
@@ -135,7 +137,7 @@ static tern_tensor *after(const block *m, tern_module *norm_module, tern_tensor 
 static tern_value encoder_call(tern_module *self, const tern_value *args) {
     const block *m = (block *)self;
     tern_tensor *x = args[0].as.tensor, *in = before(m, m->norm1, x);
-    x = after(m, m->norm1, x, attend(m->self_attn, m->dropout1, in, in, args[1], args[2]));
+    x = after(m, m->norm1, x, attend(m->self_attn, m->dropout1, in, in, args[1], args[2], args[3]));
     return tern_tensor_value(
         after(m, m->norm2, x, feed_forward(m, m->dropout2, before(m, m->norm2, x))));
 }
@@ -143,10 +145,11 @@ static tern_value encoder_call(tern_module *self, const tern_value *args) {
 static tern_value decoder_call(tern_module *self, const tern_value *args) {
     const block *m = (block *)self;
     tern_tensor *x = args[0].as.tensor, *in = before(m, m->norm1, x);
-    x = after(m, m->norm1, x, attend(m->self_attn, m->dropout1, in, in, args[2], args[4]));
+    x = after(m, m->norm1, x, attend(m->self_attn, m->dropout1, in, in, args[2], args[4], args[6]));
     in = before(m, m->norm2, x);
-    x = after(m, m->norm2, x,
-              attend(m->multihead_attn, m->dropout2, in, args[1].as.tensor, args[3], args[5]));
+    x = after(
+        m, m->norm2, x,
+        attend(m->multihead_attn, m->dropout2, in, args[1].as.tensor, args[3], args[5], args[7]));
     return tern_tensor_value(
         after(m, m->norm3, x, feed_forward(m, m->dropout3, before(m, m->norm3, x))));
 }

@@ -66,13 +66,20 @@ static tern_value run(tern_module *self, const tern_value *args, int count) {
     return m->norm ? tern_tensor_value(tern_forward(m->norm, x.as.tensor)) : x;
 }
 
-/* is_causal says what a mask is, which is used as it is given. */
+/* Whether a mask was said to be causal: PyTorch looks where nothing was said, which changes no result. */
+static tern_value hint(tern_value is_causal) {
+    return tern_bool(is_causal.kind == TERN_VALUE_BOOL && is_causal.as.b);
+}
+
 static tern_value encoder_call(tern_module *self, const tern_value *args) {
-    return run(self, args, 3);
+    tern_value all[] = {args[0], args[1], args[2], hint(args[3])};
+    return run(self, all, 4);
 }
 
 static tern_value decoder_call(tern_module *self, const tern_value *args) {
-    return run(self, args, 6);
+    tern_value all[] = {args[0], args[1], args[2],       args[3],
+                        args[4], args[5], hint(args[6]), args[7]};
+    return run(self, all, 8);
 }
 
 #define DECODER_MASKS                                                                              \
@@ -184,11 +191,11 @@ static tern_status transformer_init(tern_module *self) {
 
 static tern_value transformer_call(tern_module *self, const tern_value *args) {
     const transformer *m = (transformer *)self;
-    tern_value source[] = {args[0], args[2], args[5]};
-    tern_value memory = tern_module_call(m->encoder, source, 3, tern_none());
+    tern_value source[] = {args[0], args[2], args[5], args[8]};
+    tern_value memory = tern_module_call(m->encoder, source, 4, tern_none());
     if (memory.kind != TERN_VALUE_TENSOR) return tern_none();
-    tern_value target[] = {args[1], memory, args[3], args[4], args[6], args[7]};
-    return tern_module_call(m->decoder, target, 6, tern_none());
+    tern_value target[] = {args[1], memory, args[3], args[4], args[6], args[7], args[9], args[10]};
+    return tern_module_call(m->decoder, target, 8, tern_none());
 }
 
 const tern_module_class tern_transformer_class = {

@@ -163,6 +163,67 @@ Test(attention_layer, attends_to_itself_in_three_launches_and_seven_backward) {
     }
 }
 
+/* As in PyTorch: is_causal takes the place of a mask where no weights are shown, and is a hint without a mask. */
+Test(attention_layer, is_causal_needs_a_mask_and_takes_its_place) {
+    setting s = {true, false, false, false, NONE, false, false};
+    tern_module *m = layer(&s);
+    tern_tensor *x = numbers(&s, 0.7);
+    tern_tensor *later = tern_triu(tern_ones(ctx, TERN_SHAPE(T, T), TERN_BOOL), 1);
+    tern_value args[] = {tern_tensor_value(x), tern_tensor_value(x), tern_tensor_value(x),
+                         tern_none(),          tern_bool(false),     tern_tensor_value(later),
+                         tern_bool(true),      tern_bool(false)};
+    tern_tensor *masked = tern_value_at(tern_module_call(m, args, 8, tern_none()), 0).as.tensor;
+    args[7] = tern_bool(true);
+    args[5] = tern_tensor_value(tern_zeros_like(later));
+    tern_tensor *hinted = tern_value_at(tern_module_call(m, args, 8, tern_none()), 0).as.tensor;
+    cr_assert(tern_allclose(masked, hinted, 1e-5, 1e-6, false));
+    args[4] = tern_bool(true); /* weights are those of the mask */
+    tern_tensor *all = tern_value_at(tern_module_call(m, args, 8, tern_none()), 0).as.tensor;
+    cr_assert(!tern_allclose(all, hinted, 1e-5, 1e-6, false));
+    cr_assert_eq(tern_check(ctx), TERN_OK, "%s", tern_error(ctx));
+    args[5] = tern_none();
+    tern_module_call(m, args, 8, tern_none());
+    cr_assert(strstr(tern_error(ctx), "is_causal is a hint about attn_mask"), "%s",
+              tern_error(ctx));
+    tern_error_clear(ctx);
+}
+
+/* Every layer that has an argument of the kind passes it on: a mask of nothing becomes a causal one. */
+Test(attention_layer, transformers_pass_is_causal_on) {
+    tern_module *m =
+        tern_nn(ctx, "Transformer(d_model=8, nhead=2, num_encoder_layers=1, num_decoder_layers=1, "
+                     "dim_feedforward=8, dropout=0.0)");
+    setting s = {true, false, false, false, NONE, false, false};
+    tern_tensor *x = numbers(&s, 0.7), *y = numbers(&s, 0.4);
+    tern_value none = tern_none(), out[4];
+    tern_tensor *nothing = tern_zeros(ctx, TERN_SHAPE(T, T), TERN_BOOL);
+    tern_tensor *later = tern_triu(tern_ones_like(nothing), 1);
+    tern_value masks[] = {tern_tensor_value(nothing), tern_tensor_value(later)};
+    for (int which = 0; which < 3; which++) {
+        for (int way = 0; way < 3; way++) { /* nothing hidden, a mask, the hint */
+            tern_value args[] = {tern_tensor_value(x),
+                                 tern_tensor_value(y),
+                                 masks[0],
+                                 masks[0],
+                                 masks[0],
+                                 none,
+                                 none,
+                                 none,
+                                 none,
+                                 none,
+                                 tern_bool(false)};
+            if (way == 1) args[2 + which] = masks[1];
+            if (way == 2) args[8 + which] = tern_bool(true);
+            out[way] = tern_module_call(m, args, 11, none);
+            cr_assert_eq(tern_check(ctx), TERN_OK, "%s", tern_error(ctx));
+        }
+        cr_assert(tern_allclose(out[1].as.tensor, out[2].as.tensor, 1e-5, 1e-6, false), "%d",
+                  which);
+        cr_assert(!tern_allclose(out[0].as.tensor, out[2].as.tensor, 1e-5, 1e-6, false), "%d",
+                  which);
+    }
+}
+
 Test(attention_layer, keys_of_another_batch_are_refused) {
     setting s = {true, true, false, false, NONE, false, false};
     tern_module *m = layer(&s);
