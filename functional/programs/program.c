@@ -211,8 +211,39 @@ static void write_parts(const tern_program *p, numbering *n, tern_dtype compute,
     for (int k = 0; k < p->n_outputs; k++) output[k] = renumbered(n, p->outputs[k]);
 }
 
+/* The same without factors, which no integer step has: a product is a step as exact. NULL after latching. */
+static const tern_program *without_factors(tern_ctx *ctx, const tern_program *p) {
+    tern_program *out = tern_program_new(ctx);
+    int16_t *now = tern_scope_alloc(ctx, TERN_P_STEPS * sizeof *now);
+    if (!out || !now) return NULL;
+    tern_program_begin(out, p->n_inputs, TERN_P_STEPS);
+    for (int k = 0; k < p->n_constants; k++) tern_program_number(out, p->constants[k]);
+    for (int k = 0; k < p->n_steps; k++) {
+        const tern_map_step *step = &p->steps[k];
+        int16_t source[4];
+        for (int i = 0; i < 4; i++)
+            source[i] = step->source[i] < TERN_P_STEP ? step->source[i]
+                                                      : now[step->source[i] - TERN_P_STEP];
+        if (step->family == TERN_KERNEL_BINARY && source[2] >= 0) {
+            source[1] = tern_program_binary(out, TERN_BINARY_MUL, source[1], source[2]);
+            source[2] = TERN_P_NONE;
+        }
+        now[k] = tern_program_step(out, step->family, step->fn, source);
+    }
+    for (int k = 0; k < p->n_outputs; k++)
+        out->outputs[k] =
+            p->outputs[k] < TERN_P_STEP ? p->outputs[k] : now[p->outputs[k] - TERN_P_STEP];
+    out->n_outputs = p->n_outputs;
+    if (!out->full) return out;
+    tern_fail(ctx, TERN_ERR_UNSUPPORTED, "a program over integers has more than %d steps",
+              TERN_P_STEPS);
+    return NULL;
+}
+
 tern_value tern_program_finish(tern_ctx *ctx, const tern_program *p, tern_dtype compute) {
     numbering n;
+    if (compute == TERN_INT64) p = without_factors(ctx, p);
+    if (!p) return tern_none();
     number_values(p, &n);
     tern_map_attrs head = {(int32_t)compute, p->n_inputs, p->n_outputs,
                            n.n_constants,    n.n_steps,   0};

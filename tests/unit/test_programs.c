@@ -91,6 +91,10 @@ Test(programs, sixteen_bits_round_once_and_integers_stay) {
         same_bits(map_of_x(ctx, "x * 3 - 1", i), tern_sub_scalar(tern_mul_scalar(i, 3), 1),
                   devices[d]);
         same_bits(map_of_x(ctx, "x * 0.5", i), tern_mul_scalar(i, 0.5), devices[d]);
+        same_bits(map_of_x(ctx, "add(x, x * x, 3)", i),
+                  tern_add(i, tern_mul_scalar(tern_mul(i, i), 3)), devices[d]);
+        same_bits(map_of_x(ctx, "2 * sub(x, 5, -2)", i), tern_mul_scalar(tern_add_scalar(i, 10), 2),
+                  devices[d]);
         same_bits(map_of_x(ctx, "x / 2", i), tern_div_scalar(i, 2), devices[d]);
         same_bits(map_of_x(ctx, "x >= 0", i), tern_ge_scalar(i, 0), devices[d]);
         same_bits(map_of_x(ctx, "x", i), i, devices[d]);
