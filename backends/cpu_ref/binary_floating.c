@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "binary.h"
+#include "numerics/division.h"
 #include "numerics/dtype_convert.h"
 #include "numerics/elementary.h"
 
@@ -20,27 +21,11 @@ static double divide(double a, double b) {
     return a / b;
 }
 
-/* floor(a / b) as Python's //: exact through fmod, with the sign of zero of a / b. */
-static double div_floor(double a, double b) {
-    if (b == 0) return a / b;
-    double mod = fmod(a, b);
-    double quotient = (a - mod) / b;
-    if (mod != 0 && (b < 0) != (mod < 0)) quotient -= 1;
-    if (quotient == 0) return copysign(0, a / b);
-    double floored = floor(quotient);
-    return quotient - floored > 0.5 ? floored + 1 : floored;
-}
-
 static double div_trunc(double a, double b) {
     return trunc(a / b);
 }
 static double div_trunc_f32(double a, double b) {
     return (double)truncf((float)(a / b));
-}
-
-static double remainder_of(double a, double b) {
-    double mod = fmod(a, b);
-    return mod != 0 && (b < 0) != (mod < 0) ? mod + b : mod;
 }
 
 static double maximum(double a, double b) {
@@ -93,9 +78,9 @@ typedef double (*pair_fn)(double a, double b);
 static const pair_fn functions[] = {
     [TERN_BINARY_MUL] = mul,
     [TERN_BINARY_DIV] = divide,
-    [TERN_BINARY_DIV_FLOOR] = div_floor,
+    [TERN_BINARY_DIV_FLOOR] = tern_num_div_floor,
     [TERN_BINARY_DIV_TRUNC] = div_trunc,
-    [TERN_BINARY_REMAINDER] = remainder_of,
+    [TERN_BINARY_REMAINDER] = tern_num_remainder,
     [TERN_BINARY_FMOD] = fmod,
     [TERN_BINARY_POW] = tern_num_pow,
     [TERN_BINARY_MAXIMUM] = maximum,

@@ -1,6 +1,7 @@
 /* fold.c: steps over numbers, in double: what of a formula does not depend on a tensor. */
 #include <math.h>
 
+#include "numerics/division.h"
 #include "numerics/elementary.h"
 #include "program.h"
 
@@ -24,20 +25,14 @@ static bool fold_unary(int fn, double a, double *out) {
     return true;
 }
 
-/* Python's %: the result has the sign of the divisor. */
-static double modulo(double a, double b) {
-    double rest = fmod(a, b);
-    return rest != 0 && (rest < 0) != (b < 0) ? rest + b : rest;
-}
-
 static bool fold_binary(int fn, double a, double b, double factor, double *out) {
     switch (fn) {
     case TERN_BINARY_ADD: *out = a + factor * b; return true;
     case TERN_BINARY_SUB: *out = a - factor * b; return true;
     case TERN_BINARY_MUL: *out = a * b; return true;
     case TERN_BINARY_DIV: *out = a / b; return true;
-    case TERN_BINARY_DIV_FLOOR: *out = floor(a / b); return true;
-    case TERN_BINARY_REMAINDER: *out = modulo(a, b); return true;
+    case TERN_BINARY_DIV_FLOOR: *out = tern_num_div_floor(a, b); return true;
+    case TERN_BINARY_REMAINDER: *out = tern_num_remainder(a, b); return true;
     case TERN_BINARY_POW: *out = tern_num_pow(a, b); return true;
     case TERN_BINARY_MAXIMUM: *out = isnan(a) || a > b ? a : b; return true;
     case TERN_BINARY_MINIMUM: *out = isnan(a) || a < b ? a : b; return true;

@@ -257,6 +257,8 @@ Test(optim_sched, formulas_follow_pythons_rules) {
     cr_assert_float_eq(value_of("(epoch + 1) // 3 % 2", 8), 1, 0);
     cr_assert_float_eq(value_of("-7 % 3", 0), 2, 0);
     cr_assert_float_eq(value_of("-7 // 2", 0), -4, 0);
+    /* 1.75 / 1e-3 is below 1750, to which it rounds. */
+    cr_assert_float_eq(value_of("epoch // 1e-3", 1.75), 1749, 0);
     cr_assert_float_eq(value_of("min(1, (epoch + 1) / 8)", 3), 0.5, 0);
     cr_assert_float_eq(value_of("max(1, 2, epoch)", 9), 9, 0);
     cr_assert_float_eq(value_of("0.1 if epoch % 3 == 0 else 1.0", 3), 0.1, 0);
