@@ -38,14 +38,14 @@ endif()
 
 tern_check(size-core size ${checks}/size/check 380 ${PROJECT_BINARY_DIR}/lib/libtern_core.so)
 
-# Two builds of one commit are equal, byte by byte: one plugin in the tests, everything in long mode. With debug
-# information the folders' names are in the files.
+# Two builds of one commit are equal, byte by byte: a program of few files in the tests, everything in long mode. With
+# debug information the folders' names are in the files.
 if(CMAKE_BUILD_TYPE STREQUAL "Release" AND NOT TERN_SANITIZE AND NOT TERN_COVERAGE AND NOT TERN_STATIC)
     set(equal ${checks}/builds/equal ${PROJECT_SOURCE_DIR})
     set(same_options -DCMAKE_BUILD_TYPE=Release -DCMAKE_C_COMPILER=${CMAKE_C_COMPILER} -DCMAKE_C_FLAGS=${CMAKE_C_FLAGS}
         -DCMAKE_C_FLAGS_RELEASE=${CMAKE_C_FLAGS_RELEASE} -DTERN_FUSED=${TERN_FUSED} -DTERN_THREADS=${TERN_THREADS})
     tern_check(equal-builds build ${equal} ${PROJECT_BINARY_DIR} ${PROJECT_BINARY_DIR}/Testing/equal
-        tern_backend_cpu_ref lib/tern/plugins/libtern_cpu_ref.so ${same_options})
+        tern_hash bin/tern_hash ${same_options})
     tern_check(equal-builds-all long ${equal} - ${PROJECT_BINARY_DIR}/Testing/equal-all
         tern,plugins,tern_command,tern_probe lib/*.so*,lib/tern/plugins/*,bin/* ${same_options})
     tern_check(equal-builds-static long ${equal} - ${PROJECT_BINARY_DIR}/Testing/equal-static

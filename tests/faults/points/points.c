@@ -10,11 +10,13 @@
 #include "points.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 enum { MOST_WRONG = 10 };
 
@@ -39,6 +41,15 @@ void add_value(uint64_t *digest, tern_value value) {
     tern_value_repr(value, text, sizeof text);
     add(digest, text, strlen(text));
 }
+
+#pragma GCC visibility push(default) /* in place of the C library's */
+
+/* No run waits for the disk: what a file holds is looked at, not when it lies there. */
+int fsync(int fd) {
+    return fcntl(fd, F_GETFD) < 0 ? -1 : 0;
+}
+
+#pragma GCC visibility pop
 
 /* ---- one run --------------------------------------------------------------------------------- */
 
