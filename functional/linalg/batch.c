@@ -36,6 +36,8 @@ bool tern_expect_system(tern_opcall *call, tern_tensor *a, tern_tensor *b) {
 }
 
 bool tern_batch_of(tern_opcall *call, tern_tensor *x, tern_batch *out) {
+    *out = (tern_batch){.count = 0};
+    if (call->ctx->status != TERN_OK) return false; /* x may be nil, which has no rows */
     *out = (tern_batch){.lead = tern_shape_of(x), .count = 1};
     out->rows = tern_rows(x);
     out->columns = tern_columns(x);
@@ -71,7 +73,8 @@ tern_batch tern_batch_like(tern_opcall *call, const tern_batch *batch, int64_t r
 tern_tensor *tern_batch_result(tern_opcall *call, void *data, tern_dtype host, tern_dtype dtype,
                                tern_shape lead, tern_shape own) {
     tern_tensor *out = call->ctx->nil;
-    for (int d = 0; d < own.rank; d++) lead.dim[lead.rank++] = own.dim[d];
+    if (call->ctx->status == TERN_OK)
+        for (int d = 0; d < own.rank; d++) lead.dim[lead.rank++] = own.dim[d];
     if (data && call->ctx->status == TERN_OK)
         out = tern_new_from_host(call->lane, data, host, &lead, NULL);
     tern_host_give(call->ctx, data);

@@ -81,11 +81,12 @@ static inline tern_tensor *tern_triu_from(tern_tensor *x, int64_t diagonal) {
 static inline tern_tensor *tern_diagonal_of(tern_tensor *x) {
     return TERN_CALL(diagonal, ARG_TENSOR(x), ARG_INT(0), ARG_INT(-2), ARG_INT(-1));
 }
+/* 0 of nil, which an operation that failed gives. */
 static inline int64_t tern_rows(const tern_tensor *x) {
-    return BODY(x)->shape[BODY(x)->rank - 2];
+    return BODY(x)->rank < 2 ? 0 : BODY(x)->shape[BODY(x)->rank - 2];
 }
 static inline int64_t tern_columns(const tern_tensor *x) {
-    return BODY(x)->shape[BODY(x)->rank - 1];
+    return BODY(x)->rank < 2 ? 0 : BODY(x)->shape[BODY(x)->rank - 1];
 }
 
 /* a + b where both are there, NULL for neither. */

@@ -4,6 +4,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "functional/linalg/batch.h"
 #include "tern/grad.h"
 #include "tern/ops.h"
 
@@ -278,4 +279,16 @@ Test(linalg, a_reflector_reaches_what_it_acts_on_alone) {
     EXPECT(tern_ormqr(two_by_two(5, 5, INFINITY, 5), taus, column(1, NAN), true, false), 1, NAN);
     EXPECT(tern_ormqr(column(0, 0), one, column(INFINITY, 3), true, false), NAN, NAN);
     EXPECT(tern_ormqr(column(0, 0), one, mt(column(INFINITY, 3)), false, false), NAN, 3);
+}
+
+/* What a call that failed gives has no rows, no columns and no dimensions before them. */
+Test(linalg, nothing_is_read_of_nil) {
+    tern_matmul(drawn(TERN_SHAPE(2, 3)), drawn(TERN_SHAPE(2, 3)));
+    tern_opcall call = {.ctx = ctx, .lane = BODY(drawn(TERN_SHAPE(1)))->lane};
+    tern_batch batch;
+    cr_assert_not(tern_batch_of(&call, mt(ctx->nil), &batch));
+    cr_assert(batch.lead.rank == 0 && batch.rows == 0 && batch.columns == 0 && !batch.data);
+    cr_assert_eq(tern_rows(ctx->nil) + tern_columns(ctx->nil), 0);
+    cr_assert(tern_is_nil(tern_batch_matrices(&call, &batch, TERN_FLOAT64)));
+    tern_error_clear(ctx);
 }
