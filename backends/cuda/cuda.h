@@ -67,7 +67,7 @@ typedef struct cuda_device {
     uint64_t held, scratch, staged; /* bytes of buffers; of scratch, a part of that; pinned */
     int64_t buffers;
     _Atomic bool is_lost;
-    char lost[256]; /* why, once it is */
+    char lost[400]; /* why, once it is */
 } cuda_device;
 
 #define CUDA_READ_BYTES 4096 /* of a read that does not wait */
