@@ -181,6 +181,7 @@ tern_tensor *dist_half_log_det(tern_tensor *scale_tril) {
 }
 
 tern_tensor *dist_solve(tern_tensor *scale_tril, tern_tensor *b) {
+    if (tern_check(tern_context_of(b))) return tern_nil(tern_context_of(b));
     tern_shape left = tern_shape_of(scale_tril), right = tern_shape_of(b);
     int64_t n = tern_size(scale_tril, -1), columns = tern_size(b, -1);
     left.rank -= 2;

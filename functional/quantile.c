@@ -87,6 +87,7 @@ static int64_t distinct_ranks(const int64_t *below, const int64_t *above, int64_
  */
 static void find_selected(tern_opcall *call, ranking *r) {
     tern_ctx *ctx = call->ctx;
+    if (ctx->status != TERN_OK) return;
     tern_shape shape = tern_shape_of(r->rows);
     int64_t n = shape.dim[shape.rank - 1], q = tern_size(r->below, -1),
             total = BODY(r->rows)->numel;
@@ -237,6 +238,7 @@ static tern_tensor *short_modes(tern_opcall *call, tern_tensor *x, int64_t n, in
 /* The positions of the modes along the last dimension of x, which stays with size 1. */
 static tern_tensor *mode_positions(tern_opcall *call, tern_tensor *x) {
     tern_ctx *ctx = call->ctx;
+    if (ctx->status != TERN_OK) return ctx->nil;
     tern_shape shape = tern_shape_of(x);
     int64_t n = shape.dim[shape.rank - 1], rows = n ? BODY(x)->numel / n : 0;
     if (n <= TERN_INSERTION_MOST && tern_dtype_is_floating(BODY(x)->dtype))

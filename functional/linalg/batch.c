@@ -114,9 +114,10 @@ tern_tensor *tern_identity_like(tern_tensor *x, int64_t n) {
     tern_ctx *ctx = BODY(x)->ctx;
     tern_tensor *ones = TERN_CALL(new_ones, ARG_TENSOR(x), ARG_SHAPE(TERN_SHAPE(n)));
     tern_tensor *eye = TERN_CALL(diag_embed, ARG_TENSOR(ones));
+    if (ctx->status != TERN_OK) return ctx->nil;
     tern_shape lead = tern_shape_of(x);
     lead.rank -= 2;
-    return ctx->status == TERN_OK ? tern_expand_batch(eye, lead) : ctx->nil;
+    return tern_expand_batch(eye, lead);
 }
 
 tern_tensor *tern_part(tern_ctx *ctx, tern_value tuple, size_t index) {

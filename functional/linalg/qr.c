@@ -92,6 +92,7 @@ void tern_grad__qr(tern_node *node, tern_tensor *const *grad_out, tern_tensor **
         by_q = tern_plus(by_q, tern_matmul(y, tern_mt(by_v)));
     }
     tern_tensor *by_x = qr_gradient(q, tern_narrow(r, -1, 0, m), by_q, by_u);
+    if (ctx->status != TERN_OK) return;
     if (!by_y) {
         tern_shape shape = tern_shape_of(by_x);
         shape.dim[shape.rank - 1] = n - m;

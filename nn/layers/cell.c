@@ -109,9 +109,9 @@ static bool check_input(tern_module *self, const tern_tensor *input) {
 /* A state that was not given is zero. */
 static tern_tensor *state_or_zeros(tern_module *self, tern_value state, tern_tensor *input) {
     const cell *m = (cell *)self;
+    if (state.kind == TERN_VALUE_TENSOR) return state.as.tensor;
     tern_shape shape = tern_shape_of(input);
     shape.dim[shape.rank - 1] = m->hidden_size;
-    if (state.kind == TERN_VALUE_TENSOR) return state.as.tensor;
     return tern_layer_zeros(self, input, shape);
 }
 

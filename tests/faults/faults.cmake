@@ -13,7 +13,7 @@ set(faults ${CMAKE_CURRENT_SOURCE_DIR}/faults)
 set(failing_calls ${TERN_PYTHON} -B ${faults}/failing_calls.py $<TARGET_FILE:tern_command>
     $<TARGET_FILE:tern_failing_calls>)
 tern_faults_test(failing-calls faults ${failing_calls} 73)
-tern_faults_test(failing-calls-all long ${failing_calls} 1 4)
+tern_faults_test(failing-calls-all long ${failing_calls} 1 24) # 24 epochs: a thousand kills
 set(large_files ${TERN_PYTHON} -B ${faults}/large_files.py $<TARGET_FILE:tern_command>)
 tern_faults_test(large-files faults ${large_files} 268435456 200000000 "npy, columns first")
 tern_faults_test(large-files-all long ${large_files} 5368709120 1000000000)
