@@ -11,12 +11,12 @@ static const tern_host *host;
 extern void openblas_set_num_threads(int count) __attribute__((weak));
 extern char *openblas_get_config(void) __attribute__((weak));
 
-void *lapack_space(int64_t count, size_t each) {
-    uint64_t bytes;
-    if (count < 0 || __builtin_mul_overflow((uint64_t)count, (uint64_t)each, &bytes) ||
-        bytes > SIZE_MAX)
+void *lapack_space(int64_t rows, int64_t columns, size_t each) {
+    size_t bytes;
+    if (__builtin_mul_overflow(rows, columns, &bytes) ||
+        __builtin_mul_overflow(bytes, each, &bytes))
         return NULL;
-    return host->alloc((size_t)bytes);
+    return host->alloc(bytes);
 }
 
 void lapack_space_free(void *space) {

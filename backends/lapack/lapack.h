@@ -32,8 +32,8 @@ typedef struct lapack_rows {
 
 extern const lapack_rows lapack_rows_f32, lapack_rows_f64;
 
-/* count * each bytes of the host's memory; NULL where memory is out or the size too large. */
-void *lapack_space(int64_t count, size_t each);
+/* rows * columns * each bytes of the host's memory; NULL where memory is out or the size too large. */
+void *lapack_space(int64_t rows, int64_t columns, size_t each);
 void lapack_space_free(void *space);
 
 /* What LAPACK can count: its integers have 32 bits. */

@@ -158,6 +158,15 @@ const char *tern_host_library_name(void) {
     return atomic_load_explicit(&decided, memory_order_acquire) ? table_name : "";
 }
 
+void tern_host_library_forget(void) {
+    memset(&table, 0, sizeof table);
+    memset(&failure, 0, sizeof failure);
+    strcpy(table_name, "plain");
+    failed_path[0] = '\0';
+    found = false;
+    atomic_store(&decided, false);
+}
+
 void tern_host_library_apply(tern_discovery *discovery) {
     if (!atomic_load_explicit(&decided, memory_order_acquire) || !failed_path[0]) return;
     for (size_t i = 0; i < discovery->count; i++) {
@@ -197,6 +206,10 @@ tern_status tern_host_library_get(const tern_host_library **out_library, tern_fa
 
 const char *tern_host_library_name(void) {
     return atomic_load(&asked) ? "plain" : "";
+}
+
+void tern_host_library_forget(void) {
+    atomic_store(&asked, false);
 }
 
 void tern_host_library_apply(tern_discovery *discovery) {

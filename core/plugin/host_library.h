@@ -27,6 +27,9 @@ tern_status tern_host_library_load(const tern_candidate *candidate,
 tern_status tern_host_library_ask(tern_host_library_query_fn query, const tern_manifest *manifest,
                                   tern_host_library *out_library, tern_fault *fault);
 
+/* For tests: the next call of tern_host_library_get looks again. No operation may be running. */
+void tern_host_library_forget(void);
+
 /* Puts what this process met when it opened its library into a discovery's candidate. */
 void tern_host_library_apply(tern_discovery *discovery);
 
