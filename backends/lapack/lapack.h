@@ -9,7 +9,9 @@
 
 #include "tern/host_library.h"
 
-_Static_assert(sizeof(lapack_int) == sizeof(int32_t), "pivots are int32: LAPACK of the LP64 kind");
+#ifdef LAPACK_ILP64
+#error "pivots are int32: LAPACK of the LP64 kind is needed"
+#endif
 
 /* The functions of tern_host_library in one precision. */
 typedef struct lapack_rows {
