@@ -133,6 +133,16 @@ Test(host_library, memory_that_it_lacks_is_the_operations_error) {
     close_beside(&f, ctx);
 }
 
+Test(host_library, memory_that_it_lacks_when_it_is_loaded_is_no_reason_for_plain_functions) {
+    plugin_folder f = folder_open();
+    add_library(&f, "host_legal", "host_lacks_memory", "");
+    tern_ctx *ctx = open_beside(&f, "");
+    tern_cholesky(positive(ctx, TERN_FLOAT32), false);
+    cr_assert_eq(tern_check(ctx), TERN_ERR_OUT_OF_MEMORY, "%s", tern_error(ctx));
+    cr_assert_str_eq(tern_stats_of(ctx).host_library, "");
+    close_beside(&f, ctx);
+}
+
 Test(host_library, functions_behind_a_short_tables_end_are_not_called) {
     plugin_folder f = folder_open();
     add_library(&f, "host_cut", "host_cut", "");

@@ -49,6 +49,9 @@ int32_t tern_host_library_query(uint32_t host_abi, const tern_host *host,
 #ifdef LIBRARY_REFUSES
     snprintf(err->message, sizeof err->message, "not on a\nMonday");
     return TERN_BACKEND_UNSUPPORTED;
+#elif defined LIBRARY_LACKS_MEMORY
+    (void)err;
+    return TERN_BACKEND_OUT_OF_MEMORY;
 #else
     (void)err;
     *out_library = (tern_host_library){
