@@ -216,6 +216,34 @@ def gemm(run):
         run.time("gemm_1024_bf16", "GF/s", lambda: torch.mm(a, b), work=2 * 1024**3)
 
 
+FACTORISATIONS = ("cholesky", "solve", "inv", "qr", "eigh", "svd")
+BATCHES = ("solve_8_b1024", "eigh_8_b1024")
+
+
+@group(*(f"{name}_{n}" for name in FACTORISATIONS for n in (64, 256, 1024)), *BATCHES)
+def linalg(run):
+    def of(name, case, n, count):
+        if not run.wants(case):
+            return
+        a = torch.randn(count, n, n)
+        b = a @ a.mT + n * torch.eye(n)
+        calls = {
+            "cholesky": lambda: torch.linalg.cholesky(b),
+            "solve": lambda: torch.linalg.solve(b, a),
+            "inv": lambda: torch.linalg.inv(b),
+            "qr": lambda: torch.linalg.qr(a),
+            "eigh": lambda: torch.linalg.eigh(b),
+            "svd": lambda: torch.linalg.svd(a, full_matrices=False),
+        }
+        run.time(case, "ms", calls[name])
+
+    for name in FACTORISATIONS:
+        for n in (64, 256, 1024):
+            of(name, f"{name}_{n}", n, 1)
+    for case in BATCHES:
+        of(case.split("_")[0], case, 8, 1024)
+
+
 @group("add_1e7", "exp_1e7", "gelu_1e6", "sum_1e7", "softmax_4096x1000", "layer_norm_4096x1000", "transpose_2048",
        "sum_dim0_4096x1000", "randn_1e6")
 def bandwidth(run):

@@ -83,6 +83,9 @@ if(NOT TERN_STATIC)
         if(stem STREQUAL "opencl" AND NOT TARGET tern_backend_opencl)
             continue() # its headers are missing
         endif()
+        if(stem STREQUAL "lapack" AND NOT TARGET tern_backend_lapack)
+            continue() # it is missing, or left out
+        endif()
         # A manifest that others may write to is not trusted, whatever the clone's umask was.
         configure_file(${manifest} ${manifest_dir}/${name} COPYONLY
                        FILE_PERMISSIONS OWNER_READ OWNER_WRITE GROUP_READ WORLD_READ)

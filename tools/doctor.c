@@ -36,6 +36,7 @@ static void plugins_json(json_out *j, const tern_load_report *report) {
         json_out_text(j, "manifest", p->manifest);
         json_out_text(j, "library", p->library);
         json_out_text(j, "device", p->device);
+        json_out_text(j, "host", p->host);
         json_out_text(j, "variant", p->variant);
         json_out_text(j, "stage", tern_load_stage_name(p->stage));
         json_out_text(j, "code", tern_status_name(p->code));
@@ -66,7 +67,10 @@ static void print_text(const tern_load_report *report) {
     puts("plugins:");
     for (size_t i = 0; i < tern_load_report_plugin_count(report); i++) {
         const tern_plugin_entry *p = tern_load_report_plugin_at(report, i);
-        printf("  %s  %s%s%s at stage %s\n", p->ok ? "ok" : "--", *p->device ? p->device : "?",
+        printf("  %s  %s%s%s at stage %s\n", p->ok ? "ok" : "--",
+               *p->device ? p->device
+               : *p->host ? p->host
+                          : "?",
                *p->variant ? " " : "", p->variant, tern_load_stage_name(p->stage));
         printf("      manifest %s\n", p->manifest);
         if (*p->library) printf("      library  %s\n", p->library);

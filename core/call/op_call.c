@@ -20,6 +20,7 @@ tern_value tern_run_silently(tern_opcall *call) {
     tern_value result;
     if (call->op->kind == TERN_OP_COMPOSITE || call->op->kind == TERN_OP_HOST) {
         tern_frame frame;
+        ctx->stats.host_operations += call->op->kind == TERN_OP_HOST;
         tern_frame_open(ctx, &frame);
         result = tern_frame_return(&frame, call->op->impl(call));
     } else {

@@ -16,6 +16,7 @@
 #include "core/memory/slab.h"
 #include "core/memory/storage.h"
 #include "core/memory/uploads.h"
+#include "core/plugin/host_library.h"
 #include "generator.h"
 #include "lane.h"
 
@@ -127,6 +128,7 @@ tern_stats tern_stats_of(const tern_ctx *ctx) {
     ctx = tern_given(ctx);
     tern_stats stats = ctx->stats;
     stats.host_allocations = tern_alloc_count();
+    stats.host_library = tern_host_library_name();
     stats.cached_bytes = 0;
     for (int i = 0; i < ctx->n_lanes; i++) stats.cached_bytes += ctx->lanes[i]->cached_bytes;
     return stats;

@@ -10,6 +10,7 @@
 #include "cpu_features.h"
 #include "elf_file.h"
 #include "static_backends.h"
+#include "tern/host_library.h"
 #include "tern/memory.h"
 
 #define MAX_MANIFESTS 256 /* in one folder */
@@ -67,11 +68,12 @@ static bool unsuitable(tern_candidate *c, tern_status code, const char *format, 
 
 static bool suits(tern_candidate *c) {
     const tern_manifest *m = &c->manifest;
-    if (m->abi != TERN_BACKEND_ABI_MAJOR) {
+    int abi = m->host[0] ? TERN_HOST_LIBRARY_ABI_MAJOR : TERN_BACKEND_ABI_MAJOR;
+    if (m->abi != abi) {
         char theirs[16];
         char ours[16];
         snprintf(theirs, sizeof theirs, "%d", m->abi);
-        snprintf(ours, sizeof ours, "%d", TERN_BACKEND_ABI_MAJOR);
+        snprintf(ours, sizeof ours, "%d", abi);
         return unsuitable(
             c, TERN_ERR_DEVICE,
             "it was built for plugin ABI %s, but this Tern has ABI %s: install a matching plugin",
@@ -333,7 +335,9 @@ static void drop_duplicates(tern_discovery *d) {
                 break;
             }
             if (!c->sound || !first->sound) continue;
-            if (strcmp(c->manifest.device, first->manifest.device) != 0) continue;
+            if (strcmp(c->manifest.device, first->manifest.device) != 0 ||
+                strcmp(c->manifest.host, first->manifest.host) != 0)
+                continue;
             if (strcmp(c->manifest.variant, first->manifest.variant) == 0)
                 set_aside(c, "not used: the same device and variant was found earlier, in", first);
             else if (same_file(&c->library, &first->library))
@@ -368,7 +372,21 @@ static void keep_variant(tern_discovery *d) {
     }
 }
 
-/* Priority, then the order of search, which is `i`. */
+/* TERN_HOST_LIBRARY: "off", or the one library for host operations to keep. */
+static void keep_host_library(tern_discovery *d) {
+    const char *wanted = secure_getenv("TERN_HOST_LIBRARY");
+    char shown[TERN_MANIFEST_NAME_SIZE];
+    tern_text_copy(shown, sizeof shown, wanted);
+    for (size_t i = 0; i < d->count && shown[0]; i++) {
+        tern_candidate *c = d->items[i];
+        tern_fault fault = {0};
+        if (!c->sound || !c->manifest.host[0] || strcmp(c->manifest.host, wanted) == 0) continue;
+        tern_fault_set(&fault, TERN_ERR_STATE, "not used: TERN_HOST_LIBRARY is '%s'", shown);
+        tern_candidate_fail(c, c->stage, &fault);
+    }
+}
+
+/* Priority, then the order of search, which is `i`. All host libraries are for the one place that there is. */
 static void choose_variants(tern_discovery *d) {
     for (size_t i = 0; i < d->count; i++) {
         tern_candidate *c = d->items[i];
@@ -383,9 +401,11 @@ static void choose_variants(tern_discovery *d) {
         }
         c->chosen = !better;
         if (!better) continue;
+        const tern_manifest *m = &better->manifest;
         snprintf(c->message, sizeof c->message,
-                 "not used: the variant '%s' suits this machine too and has priority %d",
-                 better->manifest.variant, better->manifest.priority);
+                 "not used: the %s '%s' suits this machine too and has priority %d",
+                 m->host[0] ? "host library" : "variant", m->host[0] ? m->host : m->variant,
+                 m->priority);
         c->code = TERN_ERR_STATE;
     }
 }
@@ -415,6 +435,7 @@ static tern_status discover(const char *only, tern_discovery **out_discovery, te
     }
     drop_duplicates(d);
     keep_variant(d);
+    keep_host_library(d);
     choose_variants(d);
     add_warnings(d);
     *out_discovery = d;
@@ -454,6 +475,7 @@ void tern_device_full_name(const char *device, int32_t index, char *out_name, si
 bool tern_discovery_stands(const tern_discovery *discovery, const tern_candidate *candidate,
                            const char *name) {
     const char *device = candidate->manifest.device;
+    if (!device[0]) return false; /* a host library */
     if (name && !tern_device_in_family(device, name)) return false;
     if (!discovery->variant_missing || !tern_device_in_family(device, "cpu")) return true;
     return name && strcmp(name, device) == 0;
@@ -479,7 +501,7 @@ const tern_candidate *tern_discovery_speaker(const tern_discovery *d, const char
     const tern_candidate *first = NULL;
     for (size_t i = 0; i < d->count; i++) {
         const tern_candidate *c = d->items[i];
-        if (!c->parsed || strcmp(c->manifest.device, device) != 0) continue;
+        if (!device[0] || !c->parsed || strcmp(c->manifest.device, device) != 0) continue;
         if (c->chosen) return c;
         if (!first) first = c;
     }

@@ -28,8 +28,8 @@ static bool is_checked_file(void *handle, const tern_trusted *checked) {
     return tern_trusted_is(checked, map->l_name);
 }
 
-static tern_status map_library(tern_library *library, const tern_candidate *candidate,
-                               tern_fault *fault) {
+tern_status tern_library_map(const tern_candidate *candidate, const char *name, void **out_handle,
+                             void **out_symbol, tern_fault *fault) {
     void *handle = dlopen(candidate->library.path, RTLD_NOW | RTLD_LOCAL);
     if (!handle) {
         keep_linker_error("the dynamic linker refuses it", fault);
@@ -40,15 +40,24 @@ static tern_status map_library(tern_library *library, const tern_candidate *cand
         return tern_fault_set(fault, TERN_ERR_IO, "%s was replaced while it was being loaded",
                               candidate->library.path);
     }
-    void *symbol = dlsym(handle, TERN_BACKEND_QUERY_SYMBOL);
-    if (!symbol) {
+    *out_symbol = dlsym(handle, name);
+    if (!*out_symbol) {
         keep_linker_error("it is not a Tern plugin", fault);
         dlclose(handle);
         return fault->status;
     }
-    library->handle = handle;
-    memcpy(&library->query, &symbol, sizeof symbol); /* POSIX allows it, ISO C has no such cast */
+    *out_handle = handle;
     return TERN_OK;
+}
+
+static tern_status map_library(tern_library *library, const tern_candidate *candidate,
+                               tern_fault *fault) {
+    void *symbol;
+    if (tern_library_map(candidate, TERN_BACKEND_QUERY_SYMBOL, &library->handle, &symbol, fault) ==
+        TERN_OK)
+        memcpy(&library->query, &symbol,
+               sizeof symbol); /* POSIX allows it, ISO C has no such cast */
+    return fault->status;
 }
 
 static void unmap_library(tern_library *library) {

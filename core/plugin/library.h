@@ -19,6 +19,10 @@ typedef struct tern_library {
     int open_devices;
 } tern_library;
 
+/* Maps a candidate's library, which must be the file that was checked, and finds the symbol `name` in it. */
+tern_status tern_library_map(const tern_candidate *candidate, const char *name, void **out_handle,
+                             void **out_symbol, tern_fault *fault);
+
 /* Maps the library and finds its entry point. A library that is loaded already stays so. */
 tern_status tern_library_load(tern_library *library, const tern_candidate *candidate,
                               tern_fault *fault);

@@ -68,6 +68,14 @@ static bool read_device(reader *r, span value) {
     return false;
 }
 
+static bool read_host(reader *r, span value) {
+    if (!copy_name(r, "host", value, r->manifest->host)) return false;
+    if (strcmp(r->manifest->host, "off") != 0) return true;
+    tern_fault_set(r->fault, TERN_ERR_FORMAT,
+                   "%s:%d: 'off' cannot be a host library's name: it means none", r->name, r->line);
+    return false;
+}
+
 static bool read_variant(reader *r, span value) {
     return copy_name(r, "variant", value, r->manifest->variant);
 }
@@ -126,10 +134,10 @@ static const struct {
     bool required;
     bool (*read)(reader *r, span value);
 } keys[] = {
-    {"device", true, read_device},      {"variant", false, read_variant},
+    {"device", false, read_device},     {"variant", false, read_variant},
     {"library", true, read_library},    {"abi", true, read_abi},
     {"arch", false, read_arch},         {"requires", false, read_requires},
-    {"priority", false, read_priority},
+    {"priority", false, read_priority}, {"host", false, read_host},
 };
 enum { KEY_COUNT = sizeof keys / sizeof keys[0] };
 
@@ -189,6 +197,14 @@ static bool read_lines(reader *r, const char *text, size_t length) {
         r->line++;
         if (!read_line(r, (span){text + start, end - start})) return false;
         start = end + 1;
+    }
+    if (!r->manifest->device[0] == !r->manifest->host[0]) {
+        bool both = r->manifest->host[0];
+        tern_fault_set(r->fault, TERN_ERR_FORMAT,
+                       both ? "%s: the keys 'device' and 'host' exclude each other"
+                            : "%s: the key 'device' is missing",
+                       r->name);
+        return false;
     }
     for (unsigned k = 0; k < KEY_COUNT; k++) {
         if (!keys[k].required || (r->seen & 1u << k)) continue;

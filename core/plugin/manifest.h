@@ -2,7 +2,8 @@
  * manifest.h: what a file `NAME.tern` in plugins.d says about a plugin, before anything is loaded.
  *
  *     # a comment has a line of its own
- *     device   = cpu_fast             what a device string names; required
+ *     device   = cpu_fast             what a device string names; required, or
+ *     host     = lapack               the name of a library for host operations (tern/host_library.h)
  *     variant  = avx2                 tells several libraries for one device apart
  *     library  = ../libcpu_fast.so    relative to the manifest; required
  *     abi      = 0                    major number of the plugin ABI; required
@@ -26,7 +27,8 @@
 #define TERN_MANIFEST_PRIORITY  1000 /* the largest, and -1000 the smallest */
 
 typedef struct tern_manifest {
-    char device[TERN_MANIFEST_NAME_SIZE];
+    char device[TERN_MANIFEST_NAME_SIZE];  /* "" of a library for host operations */
+    char host[TERN_MANIFEST_NAME_SIZE];    /* "" of a device */
     char variant[TERN_MANIFEST_NAME_SIZE]; /* "" where there is one library only */
     char library[TERN_MANIFEST_MAX_VALUE];
     char arch[TERN_MANIFEST_NAME_SIZE]; /* "" is any */

@@ -20,6 +20,8 @@
 
 #include <stdint.h>
 
+#include "tern/base.h"
+
 #define TERN_MAX_THREADS 1024
 
 /*
@@ -29,8 +31,8 @@
  * and must not fork, unless to exec. Where a thread cannot be started, a warning says so, once, and the pool is
  * smaller until the next tern_pool_resize.
  */
-void tern_parallel_for(int64_t n, int64_t grain, void (*fn)(void *arg, int64_t begin, int64_t end),
-                       void *arg);
+TERN_API void tern_parallel_for(int64_t n, int64_t grain,
+                                void (*fn)(void *arg, int64_t begin, int64_t end), void *arg);
 
 /* Sets how many threads may work at one call, the caller among them: from 1 to TERN_MAX_THREADS.
  * Any thread, at any time: calls that are under way keep the threads they have. Returns the number

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "host.h"
+#include "host_library.h"
 #include "library.h"
 #include "probe.h"
 #include "tern/device.h"
@@ -69,9 +70,24 @@ static void tell_devices(const teller *t, tern_library *library, tern_fault *fau
     if (opened == 0 && count > 0) tern_fault_set(fault, first.status, "%s", first.message);
 }
 
+/* A host library has no devices; what it is, is its result's message. */
+static void run_host_library(const teller *t, const tern_candidate *candidate, tern_fault *fault) {
+    tern_host_library table;
+    tern_host_library_query_fn query;
+    tell_stage(t, TERN_STAGE_LOAD);
+    if (tern_host_library_load(candidate, &query, fault) != TERN_OK) return;
+    tell_stage(t, TERN_STAGE_QUERY);
+    if (tern_host_library_ask(query, &candidate->manifest, &table, fault) == TERN_OK)
+        tern_text_copy(fault->message, sizeof fault->message, table.description);
+}
+
 static void run(const teller *t, const tern_candidate *candidate, tern_library *library,
                 tern_fault *fault) {
     tern_host_configure();
+    if (candidate->manifest.host[0]) {
+        run_host_library(t, candidate, fault);
+        return;
+    }
     tell_stage(t, TERN_STAGE_LOAD);
     if (tern_library_load(library, candidate, fault) != TERN_OK) return;
     tell_stage(t, TERN_STAGE_QUERY);

@@ -219,7 +219,7 @@ static void pass_over(char *reason, size_t size, const tern_candidate *candidate
 static void pass_over_unavailable(const tern_discovery *discovery, char *reason, size_t size) {
     for (size_t i = 0; i < discovery->count; i++) {
         const tern_candidate *c = discovery->items[i];
-        if (c->parsed && !c->chosen && c->code != TERN_ERR_STATE)
+        if (c->manifest.device[0] && !c->chosen && c->code != TERN_ERR_STATE)
             pass_over(reason, size, c, c->message);
     }
 }

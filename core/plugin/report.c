@@ -5,6 +5,7 @@
 
 #include "attempts.h"
 #include "device_string.h"
+#include "host_library.h"
 #include "probe.h"
 #include "tern/device.h"
 #include "tern/memory.h"
@@ -90,6 +91,7 @@ static void fill_plugins(tern_load_report *report) {
         p->manifest = c->manifest_path;
         p->library = c->library_path;
         p->device = c->manifest.device;
+        p->host = c->manifest.host;
         p->variant = c->manifest.variant;
         p->arch = c->manifest.arch;
         p->needs = report->needs[i];
@@ -255,6 +257,7 @@ static tern_load_report *make_report(const char *manifest, int probe_ms) {
                         : tern_discovery_new(&report->discovery, &fault)) == TERN_OK;
     if (ok) {
         tern_attempts_apply(report->discovery);
+        tern_host_library_apply(report->discovery);
         report->probes = tern_alloc_zeroed(report->discovery->count, sizeof *report->probes);
         ok = report->probes != NULL;
     }

@@ -11,8 +11,8 @@ foreach(manifest IN LISTS static_manifests)
     if(stem MATCHES "^cpu_simd_" AND NOT stem IN_LIST TERN_STATIC_BACKENDS)
         continue() # variants that are not linked in need no mention
     endif()
-    if(stem STREQUAL "opencl")
-        continue() # its driver's loader is a shared library
+    if(stem MATCHES "^(opencl|lapack)$")
+        continue() # its driver's loader, or the library itself, is a shared library
     endif()
     if(stem IN_LIST TERN_STATIC_BACKENDS)
         set(query tern_backend_query_${stem})

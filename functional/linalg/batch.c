@@ -1,6 +1,10 @@
 /* batch.c: batches of matrices in host memory, and what formulas need. */
 #include "batch.h"
 
+#include <math.h>
+
+#include "core/plugin/host_library.h"
+#include "core/plugin/pool.h"
 #include "tern/memory.h"
 
 bool tern_expect_matrices(tern_opcall *call, tern_tensor *x, const char *name, bool square) {
@@ -68,6 +72,30 @@ tern_batch tern_batch_like(tern_opcall *call, const tern_batch *batch, int64_t r
     else
         out.data = tern_batch_space(call, batch, (int64_t)each, sizeof *out.data);
     return out;
+}
+
+static void factor_some(void *factoring, int64_t begin, int64_t end) {
+    tern_factoring *f = factoring;
+    for (int64_t i = begin; i < end && !atomic_load_explicit(&f->by.status, memory_order_relaxed);
+         i++)
+        f->one(f, i);
+}
+
+void tern_factor(tern_opcall *call, tern_factoring *f, tern_dtype dtype, int64_t count,
+                 void (*one)(tern_factoring *f, int64_t i)) {
+    const int64_t worth = 1 << 16; /* multiplications for which a thread is woken */
+    tern_fault fault = {0};
+    if (call->ctx->status != TERN_OK || count == 0) return;
+    if (tern_host_library_get(&f->by.library, &fault) != TERN_OK) {
+        tern_fail_memory(call->ctx, SIZE_MAX);
+        return;
+    }
+    f->by.single = dtype == TERN_FLOAT32;
+    f->one = one;
+    double m = (double)f->a.rows, n = (double)f->a.columns, each = m * n * fmin(m, n);
+    tern_parallel_for(count, each < (double)worth ? worth / (int64_t)(each + 1.0) : 1, factor_some,
+                      f);
+    if (f->by.status != TERN_BACKEND_OK) tern_fail_memory(call->ctx, SIZE_MAX);
 }
 
 tern_tensor *tern_batch_result(tern_opcall *call, void *data, tern_dtype host, tern_dtype dtype,

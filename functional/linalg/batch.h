@@ -45,6 +45,27 @@ static inline int64_t tern_batch_turns(const tern_batch *batch, int64_t each) {
     return (batch->rows && batch->columns) || each ? batch->count : 0;
 }
 
+/* One operation's work on its matrices: what of this it uses is its own. Set to {0} first. */
+typedef struct tern_factoring {
+    tern_dense by;
+    tern_batch a, b, c;
+    double *values, *more;
+    int32_t *pivots, *infos;
+    int64_t k;
+    bool upper, unit, transpose, right, vectors;
+    void (*one)(struct tern_factoring *f, int64_t i);
+} tern_factoring;
+
+/* Calls one(f, i) for the first `count` matrices, whose results are in `dtype`, on the threads of the process's pool
+ * where there is enough to do: it must touch what is matrix i's alone. Latches where memory is out. */
+void tern_factor(tern_opcall *call, tern_factoring *f, tern_dtype dtype, int64_t count,
+                 void (*one)(tern_factoring *f, int64_t i));
+
+/* Matrix i of a batch. */
+static inline double *tern_matrix(const tern_batch *batch, int64_t i) {
+    return batch->data + i * batch->rows * batch->columns;
+}
+
 /* data as a tensor [lead, own] of `dtype`; gives data back, whether or not something was latched. */
 tern_tensor *tern_batch_result(tern_opcall *call, void *data, tern_dtype host, tern_dtype dtype,
                                tern_shape lead, tern_shape own);

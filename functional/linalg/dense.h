@@ -1,73 +1,49 @@
 /*
- * dense.h: factorisations of one matrix of doubles in host memory, row-major, as Golub and Van Loan,
- * "Matrix Computations" (4th ed.), give them. What LAPACK leaves to convention (the signs of R, pivots
- * counted from 1, the packing of LDL) follows LAPACK, as PyTorch does.
+ * dense.h: factorisations of one matrix in host memory: by the process's host library (tern/host_library.h)
+ * where it has the function and takes the operands, else by the plain ones.
+ *
+ * Operands are those of plain.h, which says what each function does. What needs memory may fail: `status` then
+ * holds it, results are undefined, and the caller looks once, after all.
  */
 #ifndef TERN_LINALG_DENSE_H
 #define TERN_LINALG_DENSE_H
 
-#include <stdbool.h>
-#include <stdint.h>
+#include <stdatomic.h>
 
-/* c[m, n] = a[m, k] b[k, n] */
-void tern_dense_product(const double *a, const double *b, double *c, int64_t m, int64_t k,
-                        int64_t n);
+#include "plain.h"
+#include "tern/host_library.h"
 
-/* ---- triangular and symmetric systems (triangular.c) ---- */
+/* Who computes, for any number of threads at once. */
+typedef struct tern_dense {
+    const tern_host_library *library; /* NULL: there is none */
+    bool single;                      /* the library computes in float32 */
+    atomic_int status;                /* TERN_BACKEND_OK, else of something that failed */
+} tern_dense;
 
-/* The lower triangle of a[n, n] becomes L with L L^T = a, what is above it 0. Returns 0, or the order
- * of the first leading minor that is not positive. */
-int32_t tern_dense_cholesky(double *a, int64_t n);
+/* In float64, whatever `single` says. */
+void tern_dense_product(tern_dense *by, const double *a, const double *b, double *c, int64_t m,
+                        int64_t k, int64_t n);
 
-/* The lower triangle of l[n, n], whose diagonal has no zero, becomes the inverse of L L^T, whole. Zeros above the
- * diagonal meet nothing, so that an infinity of L stays within its part. `inverse`: n * n doubles to work in. */
-void tern_dense_cholesky_inverse(double *l, double *inverse, int64_t n);
+int32_t tern_dense_cholesky(tern_dense *by, double *a, int64_t n);
+void tern_dense_cholesky_inverse(tern_dense *by, double *l, int64_t n);
+void tern_dense_solve_triangular(tern_dense *by, const double *a, double *b, int64_t n, int64_t m,
+                                 bool upper, bool unit);
+int32_t tern_dense_lu(tern_dense *by, double *a, int32_t *pivots, int64_t m, int64_t n);
+int32_t tern_dense_ldl(tern_dense *by, double *a, int32_t *pivots, int64_t n);
+void tern_dense_ldl_solve(tern_dense *by, const double *ld, const int32_t *pivots, double *b,
+                          int64_t n, int64_t m);
+void tern_dense_qr(tern_dense *by, double *a, double *tau, int64_t m, int64_t n);
+void tern_dense_reflect(tern_dense *by, const double *v, const double *tau, double *x, int64_t m,
+                        int64_t columns, int64_t k, int64_t n, bool transpose, bool right);
+void tern_dense_q(tern_dense *by, const double *a, const double *tau, double *q, int64_t m,
+                  int64_t n, int64_t count, int64_t columns);
+void tern_dense_svd(tern_dense *by, double *a, double *u, double *s, double *vt, int64_t m,
+                    int64_t n, int64_t left, int64_t right);
 
-/* b[n, m] becomes the solution of a x = b, by the upper or lower triangle of a[n, n]; `unit`: a diagonal
- * of ones, which is not read. */
-void tern_dense_solve_triangular(const double *a, double *b, int64_t n, int64_t m, bool upper,
-                                 bool unit);
+/* Without `vectors` what a becomes is undefined. */
+void tern_dense_eigh(tern_dense *by, double *a, double *values, int64_t n, bool vectors);
 
-/*
- * P a = L U with partial pivoting: a[m, n] holds U, and L below its diagonal of ones; row i was swapped
- * with row pivots[i] - 1. Returns 0, or the position, from 1, of the first zero on the diagonal of U.
- */
-int32_t tern_dense_lu(double *a, int32_t *pivots, int64_t m, int64_t n);
-
-/* The lower triangle of a[n, n] becomes L and the blocks of D with L D L^T = a after Bunch's and Kaufman's
- * pivots, packed as LAPACK's sytf2: a negative pivot marks a block of two rows. Returns as LU. */
-int32_t tern_dense_ldl(double *a, int32_t *pivots, int64_t n);
-
-/* b[n, m] becomes the solution of a x = b by that. Each pivot must be from 1 to n, or its negative. */
-void tern_dense_ldl_solve(const double *ld, const int32_t *pivots, double *b, int64_t n, int64_t m);
-
-/* ---- orthogonal factorisations (orthogonal.c) ---- */
-
-/* a[m, n] holds R, and below the diagonal the reflectors H_i = I - tau_i v v^T, v_i = 1: Q = H_0 H_1 ... */
-void tern_dense_qr(double *a, double *tau, int64_t m, int64_t n);
-
-/* x[m, n] becomes H_0 .. H_{k-1} x, or the transpose of that times x, where the reflectors are the first k of the
- * `columns` columns of v[m, columns]. H_i acts on the rows from i on, and one with tau = 0 on none. `right`: x is the
- * transpose of what is multiplied from the right, where a zero of v acts on nothing: LAPACK's ormqr. */
-void tern_dense_reflect(const double *v, const double *tau, double *x, int64_t m, int64_t columns,
-                        int64_t k, int64_t n, bool transpose, bool right);
-
-/* q[m, columns] becomes the first columns of the product of `count` reflectors. */
-void tern_dense_q(const double *a, const double *tau, double *q, int64_t m, int64_t n,
-                  int64_t count, int64_t columns);
-
-/*
- * a[m, n] = u diag(s) vt, k = min(m, n), singular values descending: u[m, left], s[k], vt[right, n], where left
- * and right are k, or m and n for whole bases. a is overwritten; `work` has space for 2 max(m, n)^2
- * doubles. NaN and infinities give NaN.
- */
-void tern_dense_svd(double *a, double *u, double *s, double *vt, double *work, int64_t m, int64_t n,
-                    int64_t left, int64_t right);
-
-/* a[n, n], symmetric, becomes its eigenvectors, in columns; values[n] ascending. `work` has n^2 doubles. */
-void tern_dense_eigh(double *a, double *values, double *work, int64_t n);
-
-/* exp(a[n, n]), in place; `work` has 2 n^2 doubles. */
-void tern_dense_exp(double *a, double *work, int64_t n);
+/* rows * columns doubles to work in, for tern_free; NULL where memory is out, which `status` then says. */
+double *tern_dense_space(tern_dense *by, int64_t rows, int64_t columns);
 
 #endif

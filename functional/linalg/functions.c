@@ -1,22 +1,64 @@
 /* functions.c: the matrix exponential, inverses of tensors, Vandermonde matrices. */
+#include <math.h>
+#include <string.h>
+
 #include "batch.h"
+#include "tern/memory.h"
 
 /* ---- the exponential ---- */
+
+/* The 1-norm of a's rows' sums; NaN where one is. */
+static double largest_row_sum(const double *a, int64_t n) {
+    double norm = 0.0;
+    for (int64_t i = 0; i < n; i++) {
+        double sum = 0.0;
+        for (int64_t j = 0; j < n; j++) sum += fabs(a[i * n + j]);
+        norm = sum > norm || isnan(sum) ? sum : norm;
+    }
+    return norm;
+}
+
+/* Taylor's polynomial of a / 2^s, whose norm is at most 1/2, squared s times. */
+static void exponential(tern_dense *by, double *a, double *term, double *next, int64_t n) {
+    double norm = largest_row_sum(a, n);
+    int squarings = 0;
+    if (!isfinite(norm)) {
+        for (int64_t i = 0; i < n * n; i++) a[i] = NAN;
+        return;
+    }
+    if (norm > 0.5) squarings = ilogb(norm) + 2;
+    for (int64_t i = 0; i < n * n; i++) a[i] = ldexp(a[i], -squarings);
+    /* sum = I + a + a^2 / 2 + ...: by Horner's rule, I + a (I + a / 2 (I + ...)) */
+    memset(term, 0, (size_t)(n * n) * sizeof *term);
+    for (int64_t i = 0; i < n; i++) term[i * n + i] = 1.0;
+    for (int k = 16; k > 0; k--) {
+        tern_dense_product(by, a, term, next, n, n, n);
+        for (int64_t i = 0; i < n * n; i++) term[i] = next[i] / k;
+        for (int64_t i = 0; i < n; i++) term[i * n + i] += 1.0;
+    }
+    for (int i = 0; i < squarings; i++) {
+        tern_dense_product(by, term, term, next, n, n, n);
+        memcpy(term, next, (size_t)(n * n) * sizeof *term);
+    }
+    memcpy(a, term, (size_t)(n * n) * sizeof *a);
+}
+
+static void exponential_one(tern_factoring *f, int64_t i) {
+    int64_t n = f->a.rows;
+    double *term = tern_dense_space(&f->by, n, n), *next = tern_dense_space(&f->by, n, n);
+    if (term && next) exponential(&f->by, tern_matrix(&f->a, i), term, next, n);
+    tern_free(term);
+    tern_free(next);
+}
 
 tern_value tern_op_matrix_exp(tern_opcall *call) {
     tern_tensor *x = tern_arg_tensor(call, 0);
     if (!tern_expect_matrices(call, x, "input", true)) return tern_none();
     tern_dtype dtype = BODY(x)->dtype;
-    tern_batch a, work = {0};
-    if (tern_batch_of(call, x, &a)) {
-        tern_batch one = a;
-        one.count = 1;
-        work = tern_batch_like(call, &one, 2 * a.rows, a.rows);
-    }
-    for (int64_t i = 0; work.data && i < tern_batch_turns(&a, 0); i++)
-        tern_dense_exp(a.data + i * a.rows * a.rows, work.data, a.rows);
-    tern_host_give(call->ctx, work.data);
-    return tern_result(call, tern_batch_matrices(call, &a, dtype));
+    tern_factoring f = {0};
+    if (tern_batch_of(call, x, &f.a))
+        tern_factor(call, &f, dtype, tern_batch_turns(&f.a, 0), exponential_one);
+    return tern_result(call, tern_batch_matrices(call, &f.a, dtype));
 }
 
 /* exp [[A^T, g], [0, A^T]] has the gradient at its upper right (Mathias 1996, "A chain rule for matrix

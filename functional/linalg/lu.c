@@ -8,6 +8,13 @@
 static const char zero_in_u[] = "U has a zero on its diagonal, the input is singular";
 static const char singular[] = "The solver failed because the input matrix is singular";
 
+/* a of the factoring becomes LU; pivots [*, k] and, where they are wanted, infos. */
+static void lu_one(tern_factoring *f, int64_t i) {
+    int32_t info =
+        tern_dense_lu(&f->by, tern_matrix(&f->a, i), f->pivots + i * f->k, f->a.rows, f->a.columns);
+    if (f->infos) f->infos[i] = info;
+}
+
 /* linalg.lu_factor_ex(A, pivot, check_errors): (LU, pivots, info) */
 tern_value tern_op_lu_factor_ex(tern_opcall *call) {
     tern_tensor *x = tern_arg_tensor(call, 0), *all[3];
@@ -15,22 +22,19 @@ tern_value tern_op_lu_factor_ex(tern_opcall *call) {
     if (!tern_arg_bool(call, 1, true))
         return tern_call_fail(call, TERN_ERR_UNSUPPORTED,
                               "LU without pivoting is not implemented on the CPU: use pivot=True");
-    tern_batch a;
-    int32_t *pivots = NULL, *infos = NULL;
-    int64_t steps = tern_rows(x) < tern_columns(x) ? tern_rows(x) : tern_columns(x);
+    tern_factoring f = {0};
+    f.k = tern_rows(x) < tern_columns(x) ? tern_rows(x) : tern_columns(x);
     tern_dtype dtype = BODY(x)->dtype;
-    if (tern_batch_of(call, x, &a)) {
-        pivots = tern_batch_space(call, &a, steps, sizeof *pivots);
-        infos = tern_batch_space(call, &a, 1, sizeof *infos);
+    if (tern_batch_of(call, x, &f.a)) {
+        f.pivots = tern_batch_space(call, &f.a, f.k, sizeof *f.pivots);
+        f.infos = tern_batch_space(call, &f.a, 1, sizeof *f.infos);
     }
-    for (int64_t i = 0; pivots && infos && i < a.count; i++)
-        infos[i] =
-            tern_dense_lu(a.data + i * a.rows * a.columns, pivots + i * steps, a.rows, a.columns);
-    if (pivots && infos && tern_arg_bool(call, 2, false))
-        tern_check_infos(call, infos, a.count, zero_in_u);
-    all[0] = tern_batch_matrices(call, &a, dtype);
-    all[1] = tern_batch_result(call, pivots, TERN_INT32, TERN_INT32, a.lead, TERN_SHAPE(steps));
-    all[2] = tern_batch_result(call, infos, TERN_INT32, TERN_INT32, a.lead, TERN_SCALAR_SHAPE);
+    tern_factor(call, &f, dtype, f.a.count, lu_one);
+    if (call->ctx->status == TERN_OK && tern_arg_bool(call, 2, false))
+        tern_check_infos(call, f.infos, f.a.count, zero_in_u);
+    all[0] = tern_batch_matrices(call, &f.a, dtype);
+    all[1] = tern_batch_result(call, f.pivots, TERN_INT32, TERN_INT32, f.a.lead, TERN_SHAPE(f.k));
+    all[2] = tern_batch_result(call, f.infos, TERN_INT32, TERN_INT32, f.a.lead, TERN_SCALAR_SHAPE);
     return tern_results(call, all, 3);
 }
 
@@ -244,33 +248,36 @@ tern_value tern_op_lu_solve(tern_opcall *call) {
 
 /* ---- linear systems ---- */
 
+static void solve_one(tern_factoring *f, int64_t i) {
+    double *lu = tern_matrix(&f->a, i), *y = tern_matrix(&f->b, i);
+    int64_t n = f->a.rows, columns = f->b.columns;
+    const int32_t *pivots = f->pivots + i * n;
+    lu_one(f, i);
+    for (int64_t j = 0; !f->by.status && j < n; j++)
+        for (int64_t k = 0, other = pivots[j] - 1; other != j && k < columns; k++) {
+            double value = y[j * columns + k];
+            y[j * columns + k] = y[other * columns + k];
+            y[other * columns + k] = value;
+        }
+    tern_dense_solve_triangular(&f->by, lu, y, n, columns, false, true);
+    tern_dense_solve_triangular(&f->by, lu, y, n, columns, true, false);
+}
+
 /* _linalg_solve(A, B): (x, info), of one batch and dtype */
 tern_value tern_op__linalg_solve(tern_opcall *call) {
     tern_tensor *x = tern_arg_tensor(call, 0), *both[2];
     if (!tern_expect_system(call, x, tern_arg_tensor(call, 1))) return tern_none();
     tern_dtype dtype = BODY(x)->dtype;
-    tern_batch a = {0}, b = {0};
-    int32_t *pivots = NULL, *infos = NULL;
-    if (tern_batch_of(call, x, &a) && tern_batch_of(call, tern_arg_tensor(call, 1), &b)) {
-        pivots = tern_host_buffer(call->ctx, a.rows, sizeof *pivots);
-        infos = tern_batch_space(call, &a, 1, sizeof *infos);
+    tern_factoring f = {.k = tern_rows(x)};
+    if (tern_batch_of(call, x, &f.a) && tern_batch_of(call, tern_arg_tensor(call, 1), &f.b)) {
+        f.pivots = tern_batch_space(call, &f.a, f.k, sizeof *f.pivots);
+        f.infos = tern_batch_space(call, &f.a, 1, sizeof *f.infos);
     }
-    for (int64_t i = 0; pivots && infos && i < a.count; i++) {
-        double *lu = a.data + i * a.rows * a.rows, *y = b.data + i * b.rows * b.columns;
-        infos[i] = tern_dense_lu(lu, pivots, a.rows, a.rows);
-        for (int64_t j = 0; j < a.rows; j++)
-            for (int64_t k = 0, other = pivots[j] - 1; other != j && k < b.columns; k++) {
-                double value = y[j * b.columns + k];
-                y[j * b.columns + k] = y[other * b.columns + k];
-                y[other * b.columns + k] = value;
-            }
-        tern_dense_solve_triangular(lu, y, b.rows, b.columns, false, true);
-        tern_dense_solve_triangular(lu, y, b.rows, b.columns, true, false);
-    }
-    tern_host_give(call->ctx, a.data);
-    tern_host_give(call->ctx, pivots);
-    both[0] = tern_batch_matrices(call, &b, dtype);
-    both[1] = tern_batch_result(call, infos, TERN_INT32, TERN_INT32, a.lead, TERN_SCALAR_SHAPE);
+    tern_factor(call, &f, dtype, f.a.count, solve_one);
+    tern_host_give(call->ctx, f.a.data);
+    tern_host_give(call->ctx, f.pivots);
+    both[0] = tern_batch_matrices(call, &f.b, dtype);
+    both[1] = tern_batch_result(call, f.infos, TERN_INT32, TERN_INT32, f.a.lead, TERN_SCALAR_SHAPE);
     return tern_results(call, both, 2);
 }
 
@@ -349,32 +356,36 @@ tern_value tern_op_inv(tern_opcall *call) {
 
 /* ---- determinants ---- */
 
+static void slogdet_one(tern_factoring *f, int64_t i) {
+    const double *lu = tern_matrix(&f->a, i);
+    double sign = 1.0, log_size = 0.0;
+    lu_one(f, i);
+    for (int64_t j = 0; j < f->k; j++) {
+        double d = lu[j * f->k + j];
+        if (f->pivots[i * f->k + j] != j + 1) sign = -sign;
+        sign *= isnan(d) ? d : (double)((d > 0.0) - (d < 0.0));
+        log_size += log(fabs(d));
+    }
+    f->values[i] = sign;
+    f->more[i] = log_size;
+}
+
 /* linalg.slogdet: (sign, log|det|) */
 tern_value tern_op_slogdet(tern_opcall *call) {
     tern_tensor *x = tern_arg_tensor(call, 0), *both[2];
     if (!tern_expect_matrices(call, x, "A", true)) return tern_none();
     tern_dtype dtype = BODY(x)->dtype;
-    tern_batch a;
-    bool ready = tern_batch_of(call, x, &a);
-    double *signs = ready ? tern_batch_space(call, &a, 1, sizeof *signs) : NULL;
-    double *logs = ready ? tern_batch_space(call, &a, 1, sizeof *logs) : NULL;
-    int32_t *pivots = ready ? tern_host_buffer(call->ctx, a.rows, sizeof *pivots) : NULL;
-    for (int64_t i = 0; signs && logs && pivots && i < a.count; i++) {
-        double *lu = a.data + i * a.rows * a.rows;
-        tern_dense_lu(lu, pivots, a.rows, a.rows);
-        signs[i] = 1.0;
-        logs[i] = 0.0;
-        for (int64_t j = 0; j < a.rows; j++) {
-            double d = lu[j * a.rows + j];
-            if (pivots[j] != j + 1) signs[i] = -signs[i];
-            signs[i] *= isnan(d) ? d : (double)((d > 0.0) - (d < 0.0));
-            logs[i] += log(fabs(d));
-        }
+    tern_factoring f = {.k = tern_rows(x)};
+    if (tern_batch_of(call, x, &f.a)) {
+        f.values = tern_batch_space(call, &f.a, 1, sizeof *f.values);
+        f.more = tern_batch_space(call, &f.a, 1, sizeof *f.more);
+        f.pivots = tern_batch_space(call, &f.a, f.k, sizeof *f.pivots);
     }
-    tern_host_give(call->ctx, a.data);
-    tern_host_give(call->ctx, pivots);
-    both[0] = tern_batch_result(call, signs, TERN_FLOAT64, dtype, a.lead, TERN_SCALAR_SHAPE);
-    both[1] = tern_batch_result(call, logs, TERN_FLOAT64, dtype, a.lead, TERN_SCALAR_SHAPE);
+    tern_factor(call, &f, dtype, f.a.count, slogdet_one);
+    tern_host_give(call->ctx, f.a.data);
+    tern_host_give(call->ctx, f.pivots);
+    both[0] = tern_batch_result(call, f.values, TERN_FLOAT64, dtype, f.a.lead, TERN_SCALAR_SHAPE);
+    both[1] = tern_batch_result(call, f.more, TERN_FLOAT64, dtype, f.a.lead, TERN_SCALAR_SHAPE);
     return tern_results(call, both, 2);
 }
 
@@ -401,25 +412,29 @@ tern_value tern_op_logdet(tern_opcall *call) {
     return tern_result(call, tern_fill_where(tern_part(ctx, both, 1), negative, (double)NAN));
 }
 
+static void det_one(tern_factoring *f, int64_t i) {
+    const double *lu = tern_matrix(&f->a, i);
+    double det = 1.0;
+    lu_one(f, i);
+    for (int64_t j = 0; j < f->k; j++)
+        det *= f->pivots[i * f->k + j] == j + 1 ? lu[j * f->k + j] : -lu[j * f->k + j];
+    f->values[i] = det;
+}
+
 tern_value tern_op_det(tern_opcall *call) {
     tern_tensor *x = tern_arg_tensor(call, 0);
     if (!tern_expect_matrices(call, x, "A", true)) return tern_none();
     tern_dtype dtype = BODY(x)->dtype;
-    tern_batch a;
-    bool ready = tern_batch_of(call, x, &a);
-    double *dets = ready ? tern_batch_space(call, &a, 1, sizeof *dets) : NULL;
-    int32_t *pivots = ready ? tern_host_buffer(call->ctx, a.rows, sizeof *pivots) : NULL;
-    for (int64_t i = 0; dets && pivots && i < a.count; i++) {
-        double *lu = a.data + i * a.rows * a.rows;
-        tern_dense_lu(lu, pivots, a.rows, a.rows);
-        dets[i] = 1.0;
-        for (int64_t j = 0; j < a.rows; j++)
-            dets[i] *= pivots[j] == j + 1 ? lu[j * a.rows + j] : -lu[j * a.rows + j];
+    tern_factoring f = {.k = tern_rows(x)};
+    if (tern_batch_of(call, x, &f.a)) {
+        f.values = tern_batch_space(call, &f.a, 1, sizeof *f.values);
+        f.pivots = tern_batch_space(call, &f.a, f.k, sizeof *f.pivots);
     }
-    tern_host_give(call->ctx, a.data);
-    tern_host_give(call->ctx, pivots);
+    tern_factor(call, &f, dtype, f.a.count, det_one);
+    tern_host_give(call->ctx, f.a.data);
+    tern_host_give(call->ctx, f.pivots);
     return tern_result(
-        call, tern_batch_result(call, dets, TERN_FLOAT64, dtype, a.lead, TERN_SCALAR_SHAPE));
+        call, tern_batch_result(call, f.values, TERN_FLOAT64, dtype, f.a.lead, TERN_SCALAR_SHAPE));
 }
 
 /* The matrices of cofactors, singular matrices included: det(U V^T) U diag(products of the other singular

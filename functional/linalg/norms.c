@@ -149,10 +149,13 @@ tern_value tern_op_cond(tern_opcall *call) {
         return tern_result(call, TERN_CALL(new_zeros, ARG_TENSOR(x), ARG_SHAPE(lead)));
     }
     if (fabs(order.number) == 2.0) {
-        tern_tensor *s = TERN_CALL(svdvals, ARG_TENSOR(x));
+        /* In double: the smallest one's error is relative to the largest. */
+        tern_tensor *wide = tern_to_dtype(x, TERN_FLOAT64);
+        tern_tensor *s = TERN_CALL(svdvals, ARG_TENSOR(wide));
         tern_tensor *largest = tern_select(s, -1, 0), *smallest = tern_select(s, -1, -1);
-        return tern_result(call, order.number > 0.0 ? tern_div(largest, smallest)
-                                                    : tern_div(smallest, largest));
+        tern_tensor *out =
+            order.number > 0.0 ? tern_div(largest, smallest) : tern_div(smallest, largest);
+        return tern_result(call, tern_to_dtype(out, BODY(x)->dtype));
     }
     if (!tern_expect_matrices(call, x, "A", true)) return tern_none();
     tern_value inverse = TERN_CALL_VALUE(inv_ex, ARG_TENSOR(x));

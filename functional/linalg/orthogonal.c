@@ -1,13 +1,13 @@
 /*
  * orthogonal.c: QR by Householder's reflectors, singular values by one-sided and eigenvalues by two-sided
  * Jacobi rotations (Demmel and Veselic, SIAM J. Matrix Anal. 13, 1992), which find small ones to full
- * relative accuracy; and the matrix exponential.
+ * relative accuracy.
  */
 #include <float.h>
 #include <math.h>
 #include <string.h>
 
-#include "dense.h"
+#include "plain.h"
 
 #define SWEEPS 60
 
@@ -45,7 +45,7 @@ static double make_reflector(double *x, int64_t count, int64_t stride) {
     return (beta - head) / beta;
 }
 
-void tern_dense_qr(double *a, double *tau, int64_t m, int64_t n) {
+void tern_plain_qr(double *a, double *tau, int64_t m, int64_t n) {
     int64_t steps = m < n ? m : n;
     for (int64_t k = 0; k < steps; k++) {
         tau[k] = make_reflector(a + k * n + k, m - k, n);
@@ -71,7 +71,7 @@ static void reflect(const double *v, int64_t stride, double tau, double *x, int6
     }
 }
 
-void tern_dense_reflect(const double *v, const double *tau, double *x, int64_t m, int64_t columns,
+void tern_plain_reflect(const double *v, const double *tau, double *x, int64_t m, int64_t columns,
                         int64_t k, int64_t n, bool transpose, bool right) {
     for (int64_t step = 0; step < k; step++) {
         int64_t i = transpose ? step : k - 1 - step;
@@ -80,7 +80,7 @@ void tern_dense_reflect(const double *v, const double *tau, double *x, int64_t m
     }
 }
 
-void tern_dense_q(const double *a, const double *tau, double *q, int64_t m, int64_t n,
+void tern_plain_q(const double *a, const double *tau, double *q, int64_t m, int64_t n,
                   int64_t count, int64_t columns) {
     memset(q, 0, (size_t)(m * columns) * sizeof *q);
     for (int64_t i = 0; i < m && i < columns; i++) q[i * columns + i] = 1.0;
@@ -210,11 +210,11 @@ static double scale_of(const double *a, int64_t n) {
     return ldexp(1.0, exponent < -1000 ? -1000 : exponent > 1000 ? 1000 : exponent);
 }
 
-void tern_dense_svd(double *a, double *u, double *s, double *vt, double *work, int64_t m, int64_t n,
-                    int64_t left, int64_t right) {
+void tern_plain_svd(double *a, double *u, double *s, double *vt, double *rows, double *rotations,
+                    int64_t m, int64_t n, int64_t left, int64_t right) {
     bool tall = m >= n;
     int64_t k = tall ? n : m, length = tall ? m : n;
-    double scale = scale_of(a, m * n), *rows = work, *rotations = work + length * length;
+    double scale = scale_of(a, m * n);
     if (isnan(scale)) {
         fill(u, m * left, NAN);
         fill(s, k, NAN);
@@ -231,10 +231,10 @@ void tern_dense_svd(double *a, double *u, double *s, double *vt, double *work, i
     for (int64_t i = 0; i < k; i++) s[i] *= scale;
     if (tall) {
         transpose(rows, u, left, m);
-        memcpy(vt, rotations, (size_t)(n * n) * sizeof *vt);
+        if (right) memcpy(vt, rotations, (size_t)(n * n) * sizeof *vt);
     } else {
-        transpose(rotations, u, m, m);
-        memcpy(vt, rows, (size_t)(right * n) * sizeof *vt);
+        transpose(rotations, u, left, m);
+        if (right) memcpy(vt, rows, (size_t)(right * n) * sizeof *vt);
     }
 }
 
@@ -264,7 +264,7 @@ static bool sweep_symmetric(double *a, double *rotations, int64_t n, double norm
     return moved;
 }
 
-void tern_dense_eigh(double *a, double *values, double *work, int64_t n) {
+void tern_plain_eigh(double *a, double *values, double *work, int64_t n) {
     double scale = scale_of(a, n * n);
     if (isnan(scale)) {
         fill(values, n, NAN);
@@ -287,36 +287,4 @@ void tern_dense_eigh(double *a, double *values, double *work, int64_t n) {
         swap_vectors(work, n, i, smallest);
     }
     transpose(work, a, n, n);
-}
-
-/* ---- the exponential ---- */
-
-/* Taylor's polynomial of a / 2^s, whose norm is at most 1/2, squared s times. */
-void tern_dense_exp(double *a, double *work, int64_t n) {
-    double norm = 0.0, *term = work, *next = work + n * n;
-    int squarings = 0;
-    for (int64_t i = 0; i < n; i++) {
-        double sum = 0.0;
-        for (int64_t j = 0; j < n; j++) sum += fabs(a[i * n + j]);
-        norm = sum > norm || isnan(sum) ? sum : norm;
-    }
-    if (!isfinite(norm)) {
-        fill(a, n * n, NAN);
-        return;
-    }
-    if (norm > 0.5) squarings = ilogb(norm) + 2;
-    for (int64_t i = 0; i < n * n; i++) a[i] = ldexp(a[i], -squarings);
-    /* sum = I + a + a^2 / 2 + ...: by Horner's rule, I + a (I + a / 2 (I + ...)) */
-    memset(term, 0, (size_t)(n * n) * sizeof *term);
-    for (int64_t i = 0; i < n; i++) term[i * n + i] = 1.0;
-    for (int k = 16; k > 0; k--) {
-        tern_dense_product(a, term, next, n, n, n);
-        for (int64_t i = 0; i < n * n; i++) term[i] = next[i] / k;
-        for (int64_t i = 0; i < n; i++) term[i * n + i] += 1.0;
-    }
-    for (int i = 0; i < squarings; i++) {
-        tern_dense_product(term, term, next, n, n, n);
-        memcpy(term, next, (size_t)(n * n) * sizeof *term);
-    }
-    memcpy(a, term, (size_t)(n * n) * sizeof *a);
 }

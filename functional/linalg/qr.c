@@ -5,18 +5,22 @@
 
 /* ---- the factorisation ---- */
 
+/* a of the factoring becomes R and the reflectors, values [*, k] their tau. */
+static void qr_one(tern_factoring *f, int64_t i) {
+    tern_dense_qr(&f->by, tern_matrix(&f->a, i), f->values + i * f->k, f->a.rows, f->a.columns);
+}
+
 /* geqrf(input): (R with the reflectors below it, tau) */
 tern_value tern_op_geqrf(tern_opcall *call) {
     tern_tensor *x = tern_arg_tensor(call, 0), *both[2];
     if (!tern_expect_matrices(call, x, "input", false)) return tern_none();
     tern_dtype dtype = BODY(x)->dtype;
-    int64_t k = tern_rows(x) < tern_columns(x) ? tern_rows(x) : tern_columns(x);
-    tern_batch a;
-    double *tau = tern_batch_of(call, x, &a) ? tern_batch_space(call, &a, k, sizeof *tau) : NULL;
-    for (int64_t i = 0; tau && i < tern_batch_turns(&a, 0); i++)
-        tern_dense_qr(a.data + i * a.rows * a.columns, tau + i * k, a.rows, a.columns);
-    both[0] = tern_batch_matrices(call, &a, dtype);
-    both[1] = tern_batch_result(call, tau, TERN_FLOAT64, dtype, a.lead, TERN_SHAPE(k));
+    tern_factoring f = {.k = tern_rows(x) < tern_columns(x) ? tern_rows(x) : tern_columns(x)};
+    if (tern_batch_of(call, x, &f.a))
+        f.values = tern_batch_space(call, &f.a, f.k, sizeof *f.values);
+    tern_factor(call, &f, dtype, tern_batch_turns(&f.a, 0), qr_one);
+    both[0] = tern_batch_matrices(call, &f.a, dtype);
+    both[1] = tern_batch_result(call, f.values, TERN_FLOAT64, dtype, f.a.lead, TERN_SHAPE(f.k));
     return tern_results(call, both, 2);
 }
 
@@ -26,31 +30,33 @@ static void copy_r(const double *a, double *r, int64_t rows, int64_t n) {
         for (int64_t j = 0; j < n; j++) r[i * n + j] = j < i ? 0.0 : a[i * n + j];
 }
 
+/* Q of columns b, R in c */
+static void whole_qr_one(tern_factoring *f, int64_t i) {
+    double *a = tern_matrix(&f->a, i);
+    qr_one(f, i);
+    tern_dense_q(&f->by, a, f->values + i * f->k, tern_matrix(&f->b, i), f->a.rows, f->a.columns,
+                 f->k, f->b.columns);
+    copy_r(a, tern_matrix(&f->c, i), f->c.rows, f->a.columns);
+}
+
 /* _qr(A, complete): Q [*, m, c], R [*, c, n], where c is min(m, n), or m if complete */
 tern_value tern_op__qr(tern_opcall *call) {
     tern_tensor *x = tern_arg_tensor(call, 0), *both[2];
     if (!tern_expect_matrices(call, x, "A", false)) return tern_none();
     tern_dtype dtype = BODY(x)->dtype;
-    tern_batch a, q = {0}, r = {0};
     int64_t m = tern_rows(x), n = tern_columns(x), k = m < n ? m : n;
     int64_t c = tern_arg_bool(call, 1, false) ? m : k;
-    double *tau = NULL;
-    if (tern_batch_of(call, x, &a)) {
-        q = tern_batch_like(call, &a, m, c);
-        r = tern_batch_like(call, &a, c, n);
-        tau = tern_host_buffer(call->ctx, k, sizeof *tau);
+    tern_factoring f = {.k = k};
+    if (tern_batch_of(call, x, &f.a)) {
+        f.b = tern_batch_like(call, &f.a, m, c);
+        f.c = tern_batch_like(call, &f.a, c, n);
+        f.values = tern_batch_space(call, &f.a, k, sizeof *f.values);
     }
-    int64_t turns = q.data && r.data && tau ? tern_batch_turns(&a, m && c) : 0;
-    for (int64_t i = 0; i < turns; i++) {
-        double *own = a.data + i * m * n;
-        tern_dense_qr(own, tau, m, n);
-        tern_dense_q(own, tau, q.data + i * m * c, m, n, k, c);
-        copy_r(own, r.data + i * c * n, c, n);
-    }
-    tern_host_give(call->ctx, a.data);
-    tern_host_give(call->ctx, tau);
-    both[0] = tern_batch_matrices(call, &q, dtype);
-    both[1] = tern_batch_matrices(call, &r, dtype);
+    tern_factor(call, &f, dtype, tern_batch_turns(&f.a, m && c), whole_qr_one);
+    tern_host_give(call->ctx, f.a.data);
+    tern_host_give(call->ctx, f.values);
+    both[0] = tern_batch_matrices(call, &f.b, dtype);
+    both[1] = tern_batch_matrices(call, &f.c, dtype);
     return tern_results(call, both, 2);
 }
 
@@ -172,28 +178,29 @@ tern_value tern_op_householder_product(tern_opcall *call) {
     return tern_result(call, reflected(v, tau, tern_narrow(eye, -1, 0, tern_columns(v))));
 }
 
-/* _ormqr(input, tau, x, transpose, right): of one batch; `right` as tern_dense_reflect has it */
+static void reflect_one(tern_factoring *f, int64_t i) {
+    tern_dense_reflect(&f->by, tern_matrix(&f->a, i), f->values + i * f->k, tern_matrix(&f->b, i),
+                       f->a.rows, f->a.columns, f->k, f->b.columns, f->transpose, f->right);
+}
+
+/* _ormqr(input, tau, x, transpose, right): of one batch; `right` as tern_plain_reflect has it */
 tern_value tern_op__ormqr(tern_opcall *call) {
     tern_tensor *v = tern_arg_tensor(call, 0), *tau = tern_arg_tensor(call, 1);
     tern_tensor *x = tern_arg_tensor(call, 2);
     if (!reflectors_fit(call, v, tau) || !tern_expect_matrices(call, x, "x", false))
         return tern_none();
     tern_dtype dtype = BODY(x)->dtype;
-    int64_t k = BODY(tau)->shape[BODY(tau)->rank - 1];
-    bool transpose = tern_arg_bool(call, 3, false), right = tern_arg_bool(call, 4, false);
-    tern_batch a = {0}, b = {0};
-    double *taus = NULL;
-    if (tern_batch_of(call, v, &a) && tern_batch_of(call, x, &b))
-        taus = tern_host_copy(call->ctx, tau, TERN_FLOAT64);
-    if (taus && (a.count != b.count || a.rows != b.rows))
+    tern_factoring f = {.k = BODY(tau)->shape[BODY(tau)->rank - 1]};
+    f.transpose = tern_arg_bool(call, 3, false);
+    f.right = tern_arg_bool(call, 4, false);
+    if (tern_batch_of(call, v, &f.a) && tern_batch_of(call, x, &f.b))
+        f.values = tern_host_copy(call->ctx, tau, TERN_FLOAT64);
+    if (f.values && (f.a.count != f.b.count || f.a.rows != f.b.rows))
         tern_call_fail(call, TERN_ERR_ARGUMENT, "the reflectors and x do not fit");
-    for (int64_t i = 0; taus && call->ctx->status == TERN_OK && i < tern_batch_turns(&b, 0); i++)
-        tern_dense_reflect(a.data + i * a.rows * a.columns, taus + i * k,
-                           b.data + i * b.rows * b.columns, a.rows, a.columns, k, b.columns,
-                           transpose, right);
-    tern_host_give(call->ctx, a.data);
-    tern_host_give(call->ctx, taus);
-    return tern_result(call, tern_batch_matrices(call, &b, dtype));
+    tern_factor(call, &f, dtype, tern_batch_turns(&f.b, 0), reflect_one);
+    tern_host_give(call->ctx, f.a.data);
+    tern_host_give(call->ctx, f.values);
+    return tern_result(call, tern_batch_matrices(call, &f.b, dtype));
 }
 
 /* The columns of `x` times those of `y`, each pair added up: [*, m, 1] */
@@ -282,28 +289,30 @@ tern_value tern_op_ormqr(tern_opcall *call) {
 
 static const char singular_d[] = "the factor D is singular";
 
+static void ldl_one(tern_factoring *f, int64_t i) {
+    int64_t n = f->k;
+    double *own = tern_matrix(&f->a, i);
+    for (int64_t r = 0; r < n; r++)
+        for (int64_t c = r + 1; c < n; c++) own[r * n + c] = 0.0;
+    f->infos[i] = tern_dense_ldl(&f->by, own, f->pivots + i * n, n);
+}
+
 /* linalg.ldl_factor_ex(input, hermitian, check_errors): (LD, pivots, info) */
 tern_value tern_op_ldl_factor_ex(tern_opcall *call) {
     tern_tensor *x = tern_arg_tensor(call, 0), *all[3];
     if (!tern_expect_matrices(call, x, "input", true)) return tern_none();
     tern_dtype dtype = BODY(x)->dtype;
-    int64_t n = tern_rows(x);
-    tern_batch a;
-    int32_t *pivots = NULL, *infos = NULL;
-    if (tern_batch_of(call, x, &a)) {
-        pivots = tern_batch_space(call, &a, n, sizeof *pivots);
-        infos = tern_batch_space(call, &a, 1, sizeof *infos);
+    tern_factoring f = {.k = tern_rows(x)};
+    if (tern_batch_of(call, x, &f.a)) {
+        f.pivots = tern_batch_space(call, &f.a, f.k, sizeof *f.pivots);
+        f.infos = tern_batch_space(call, &f.a, 1, sizeof *f.infos);
     }
-    for (int64_t i = 0; pivots && infos && i < a.count; i++) {
-        double *own = a.data + i * n * n;
-        for (int64_t r = 0; r < n; r++)
-            for (int64_t c = r + 1; c < n; c++) own[r * n + c] = 0.0;
-        infos[i] = tern_dense_ldl(own, pivots + i * n, n);
-    }
-    if (infos && tern_arg_bool(call, 2, false)) tern_check_infos(call, infos, a.count, singular_d);
-    all[0] = tern_batch_matrices(call, &a, dtype);
-    all[1] = tern_batch_result(call, pivots, TERN_INT32, TERN_INT32, a.lead, TERN_SHAPE(n));
-    all[2] = tern_batch_result(call, infos, TERN_INT32, TERN_INT32, a.lead, TERN_SCALAR_SHAPE);
+    tern_factor(call, &f, dtype, f.a.count, ldl_one);
+    if (call->ctx->status == TERN_OK && tern_arg_bool(call, 2, false))
+        tern_check_infos(call, f.infos, f.a.count, singular_d);
+    all[0] = tern_batch_matrices(call, &f.a, dtype);
+    all[1] = tern_batch_result(call, f.pivots, TERN_INT32, TERN_INT32, f.a.lead, TERN_SHAPE(f.k));
+    all[2] = tern_batch_result(call, f.infos, TERN_INT32, TERN_INT32, f.a.lead, TERN_SCALAR_SHAPE);
     return tern_results(call, all, 3);
 }
 
@@ -343,6 +352,11 @@ static bool pivots_are_sound(tern_opcall *call, const int32_t *pivots, int64_t n
     return true;
 }
 
+static void ldl_solve_one(tern_factoring *f, int64_t i) {
+    tern_dense_ldl_solve(&f->by, tern_matrix(&f->a, i), f->pivots + i * f->k, tern_matrix(&f->b, i),
+                         f->k, f->b.columns);
+}
+
 /* linalg.ldl_solve(LD, pivots, B): not differentiable, as in PyTorch */
 tern_value tern_op_ldl_solve(tern_opcall *call) {
     tern_tensor *ld = tern_arg_tensor(call, 0), *pivots = tern_arg_tensor(call, 1);
@@ -354,16 +368,14 @@ tern_value tern_op_ldl_solve(tern_opcall *call) {
     tern_shape rows = lead;
     rows.dim[rows.rank++] = n;
     tern_dtype dtype = BODY(b)->dtype;
-    tern_batch a = {0}, y = {0};
-    int32_t *from = NULL;
-    if (tern_batch_of(call, tern_expand_batch(ld, lead), &a) &&
-        tern_batch_of(call, tern_expand_batch(b, lead), &y))
-        from = tern_host_copy(call->ctx, tern_expand(pivots, rows), TERN_INT32);
-    int64_t turns = from ? tern_batch_turns(&a, 0) : 0;
-    for (int64_t i = 0; i < turns && pivots_are_sound(call, from + i * n, n); i++)
-        tern_dense_ldl_solve(a.data + i * n * n, from + i * n, y.data + i * n * y.columns, n,
-                             y.columns);
-    tern_host_give(call->ctx, a.data);
-    tern_host_give(call->ctx, from);
-    return tern_result(call, tern_batch_matrices(call, &y, dtype));
+    tern_factoring f = {.k = n};
+    if (tern_batch_of(call, tern_expand_batch(ld, lead), &f.a) &&
+        tern_batch_of(call, tern_expand_batch(b, lead), &f.b))
+        f.pivots = tern_host_copy(call->ctx, tern_expand(pivots, rows), TERN_INT32);
+    int64_t turns = f.pivots ? tern_batch_turns(&f.a, 0) : 0;
+    for (int64_t i = 0; i < turns && pivots_are_sound(call, f.pivots + i * n, n); i++) continue;
+    tern_factor(call, &f, dtype, turns, ldl_solve_one);
+    tern_host_give(call->ctx, f.a.data);
+    tern_host_give(call->ctx, f.pivots);
+    return tern_result(call, tern_batch_matrices(call, &f.b, dtype));
 }

@@ -5,35 +5,47 @@
 
 /* ---- the decomposition ---- */
 
+/* a into U in b, S in values [*, k] and Vt in c; S alone where those have no space */
+static void svd_one(tern_factoring *f, int64_t i) {
+    tern_dense_svd(&f->by, tern_matrix(&f->a, i), tern_matrix(&f->b, i), f->values + i * f->k,
+                   tern_matrix(&f->c, i), f->a.rows, f->a.columns, f->b.columns, f->c.rows);
+}
+
 /* _svd(A, full): (U, S, Vt) */
 tern_value tern_op__svd(tern_opcall *call) {
     tern_tensor *x = tern_arg_tensor(call, 0), *all[3];
     if (!tern_expect_matrices(call, x, "A", false)) return tern_none();
     tern_dtype dtype = BODY(x)->dtype;
     bool full = tern_arg_bool(call, 1, false);
-    int64_t m = tern_rows(x), n = tern_columns(x), k = m < n ? m : n, most = m < n ? n : m;
+    int64_t m = tern_rows(x), n = tern_columns(x), k = m < n ? m : n;
     int64_t left = full ? m : k, right = full ? n : k;
-    tern_batch a, u = {0}, vt = {0}, work = {0};
-    double *s = NULL;
-    if (tern_batch_of(call, x, &a)) {
-        tern_batch one = a;
-        one.count = 1;
-        u = tern_batch_like(call, &a, m, left);
-        vt = tern_batch_like(call, &a, right, n);
-        work = tern_batch_like(call, &one, 2 * most, most);
-        s = tern_batch_space(call, &a, k, sizeof *s);
+    tern_factoring f = {.k = k};
+    if (tern_batch_of(call, x, &f.a)) {
+        f.b = tern_batch_like(call, &f.a, m, left);
+        f.c = tern_batch_like(call, &f.a, right, n);
+        f.values = tern_batch_space(call, &f.a, k, sizeof *f.values);
     }
-    int64_t turns =
-        work.data && u.data && vt.data && s ? tern_batch_turns(&a, (m && left) || (right && n)) : 0;
-    for (int64_t i = 0; i < turns; i++)
-        tern_dense_svd(a.data + i * m * n, u.data + i * m * left, s + i * k,
-                       vt.data + i * right * n, work.data, m, n, left, right);
-    tern_host_give(call->ctx, a.data);
-    tern_host_give(call->ctx, work.data);
-    all[0] = tern_batch_matrices(call, &u, dtype);
-    all[1] = tern_batch_result(call, s, TERN_FLOAT64, dtype, a.lead, TERN_SHAPE(k));
-    all[2] = tern_batch_matrices(call, &vt, dtype);
+    tern_factor(call, &f, dtype, tern_batch_turns(&f.a, (m && left) || (right && n)), svd_one);
+    tern_host_give(call->ctx, f.a.data);
+    all[0] = tern_batch_matrices(call, &f.b, dtype);
+    all[1] = tern_batch_result(call, f.values, TERN_FLOAT64, dtype, f.a.lead, TERN_SHAPE(k));
+    all[2] = tern_batch_matrices(call, &f.c, dtype);
     return tern_results(call, all, 3);
+}
+
+/* _svdvals(A): S alone */
+tern_value tern_op__svdvals(tern_opcall *call) {
+    tern_tensor *x = tern_arg_tensor(call, 0);
+    if (!tern_expect_matrices(call, x, "A", false)) return tern_none();
+    tern_dtype dtype = BODY(x)->dtype;
+    int64_t m = tern_rows(x), n = tern_columns(x);
+    tern_factoring f = {.k = m < n ? m : n};
+    if (tern_batch_of(call, x, &f.a))
+        f.values = tern_batch_space(call, &f.a, f.k, sizeof *f.values);
+    tern_factor(call, &f, dtype, tern_batch_turns(&f.a, 0), svd_one);
+    tern_host_give(call->ctx, f.a.data);
+    return tern_result(
+        call, tern_batch_result(call, f.values, TERN_FLOAT64, dtype, f.a.lead, TERN_SHAPE(f.k)));
 }
 
 /* 1 / (x_j - x_i), 1 on the diagonal: [*, n] -> [*, n, n] */
@@ -97,7 +109,10 @@ static tern_value decomposed(tern_opcall *call, bool full) {
 tern_value tern_op_linalg_svd(tern_opcall *call) {
     return decomposed(call, tern_arg_bool(call, 1, true));
 }
+/* The vectors are for the gradient alone. */
 tern_value tern_op_svdvals(tern_opcall *call) {
+    if (!tern_call_is_recorded(call))
+        return tern_result(call, TERN_CALL(_svdvals, ARG_TENSOR(tern_arg_tensor(call, 0))));
     return tern_result(call, tern_part(call->ctx, decomposed(call, false), 1));
 }
 
@@ -115,36 +130,53 @@ tern_value tern_op_svd(tern_opcall *call) {
 
 /* ---- symmetric matrices ---- */
 
+/* The triangle that is read, mirrored, becomes the vectors where they are wanted. */
+static void eigh_one(tern_factoring *f, int64_t i) {
+    int64_t n = f->k;
+    double *own = tern_matrix(&f->a, i);
+    for (int64_t r = 0; r < n; r++)
+        for (int64_t c = 0; c < r; c++) {
+            double value = f->upper ? own[c * n + r] : own[r * n + c];
+            own[r * n + c] = own[c * n + r] = value;
+        }
+    tern_dense_eigh(&f->by, own, f->values + i * n, n, f->vectors);
+}
+
+/* The values, of x's batch; f->a.data is left to the caller. */
+static tern_tensor *eigenvalues(tern_opcall *call, tern_tensor *x, tern_factoring *f) {
+    f->k = tern_rows(x);
+    if (tern_batch_of(call, x, &f->a))
+        f->values = tern_batch_space(call, &f->a, f->k, sizeof *f->values);
+    tern_factor(call, f, BODY(x)->dtype, tern_batch_turns(&f->a, 0), eigh_one);
+    return tern_batch_result(call, f->values, TERN_FLOAT64, BODY(x)->dtype, f->a.lead,
+                             TERN_SHAPE(f->k));
+}
+
+/* Whether UPLO is 'U'; latches for what is neither that nor 'L'. */
+static bool is_upper(tern_opcall *call, const char *part) {
+    if (strlen(part) != 1 || !strchr("LlUu", *part))
+        tern_call_fail(call, TERN_ERR_ARGUMENT, "UPLO='%s' is neither 'L' nor 'U'", part);
+    return *part == 'U' || *part == 'u';
+}
+
+/* _eigvalsh(input, upper) */
+tern_value tern_op__eigvalsh(tern_opcall *call) {
+    tern_tensor *x = tern_arg_tensor(call, 0);
+    if (!tern_expect_matrices(call, x, "input", true)) return tern_none();
+    tern_factoring f = {.upper = tern_arg_bool(call, 1, false)};
+    tern_tensor *values = eigenvalues(call, x, &f);
+    tern_host_give(call->ctx, f.a.data);
+    return tern_result(call, values);
+}
+
 /* linalg.eigh(input, UPLO='L'): (values ascending, vectors in columns) */
 tern_value tern_op_eigh(tern_opcall *call) {
     tern_tensor *x = tern_arg_tensor(call, 0), *both[2];
-    const char *part = tern_arg_text(call, 1, "L");
-    bool upper = *part == 'U' || *part == 'u';
     if (!tern_expect_matrices(call, x, "input", true)) return tern_none();
-    if (strlen(part) != 1 || !strchr("LlUu", *part))
-        return tern_call_fail(call, TERN_ERR_ARGUMENT, "UPLO='%s' is neither 'L' nor 'U'", part);
-    tern_dtype dtype = BODY(x)->dtype;
-    int64_t n = tern_rows(x);
-    tern_batch a, work = {0};
-    double *values = NULL;
-    if (tern_batch_of(call, x, &a)) {
-        tern_batch one = a;
-        one.count = 1;
-        work = tern_batch_like(call, &one, n, n);
-        values = tern_batch_space(call, &a, n, sizeof *values);
-    }
-    for (int64_t i = 0; work.data && values && i < tern_batch_turns(&a, 0); i++) {
-        double *own = a.data + i * n * n;
-        for (int64_t r = 0; r < n; r++)
-            for (int64_t c = 0; c < r; c++) {
-                double value = upper ? own[c * n + r] : own[r * n + c];
-                own[r * n + c] = own[c * n + r] = value;
-            }
-        tern_dense_eigh(own, values + i * n, work.data, n);
-    }
-    tern_host_give(call->ctx, work.data);
-    both[0] = tern_batch_result(call, values, TERN_FLOAT64, dtype, a.lead, TERN_SHAPE(n));
-    both[1] = tern_batch_matrices(call, &a, dtype);
+    tern_factoring f = {.vectors = true, .upper = is_upper(call, tern_arg_text(call, 1, "L"))};
+    if (call->ctx->status != TERN_OK) return tern_none();
+    both[0] = eigenvalues(call, x, &f);
+    both[1] = tern_batch_matrices(call, &f.a, BODY(x)->dtype);
     return tern_results(call, both, 2);
 }
 
@@ -162,8 +194,12 @@ void tern_grad_eigh(tern_node *node, tern_tensor *const *grad_out, tern_tensor *
 }
 
 tern_value tern_op_eigvalsh(tern_opcall *call) {
-    tern_value both =
-        TERN_CALL_VALUE(eigh, ARG_TENSOR(tern_arg_tensor(call, 0)), tern_arg(call, 1));
+    tern_tensor *x = tern_arg_tensor(call, 0);
+    if (!tern_call_is_recorded(call)) {
+        bool upper = is_upper(call, tern_arg_text(call, 1, "L"));
+        return tern_result(call, TERN_CALL(_eigvalsh, ARG_TENSOR(x), ARG_BOOL(upper)));
+    }
+    tern_value both = TERN_CALL_VALUE(eigh, ARG_TENSOR(x), tern_arg(call, 1));
     return tern_result(call, tern_part(call->ctx, both, 0));
 }
 

@@ -1,9 +1,9 @@
 /* triangular.c: Cholesky, LU and LDL factorisations of one matrix, and what they solve. */
 #include <math.h>
 
-#include "dense.h"
+#include "plain.h"
 
-void tern_dense_product(const double *a, const double *b, double *c, int64_t m, int64_t k,
+void tern_plain_product(const double *a, const double *b, double *c, int64_t m, int64_t k,
                         int64_t n) {
     for (int64_t i = 0; i < m; i++) {
         double *row = c + i * n;
@@ -13,7 +13,7 @@ void tern_dense_product(const double *a, const double *b, double *c, int64_t m, 
     }
 }
 
-int32_t tern_dense_cholesky(double *a, int64_t n) {
+int32_t tern_plain_cholesky(double *a, int64_t n) {
     int32_t info = 0;
     for (int64_t i = 0; i < n; i++)
         for (int64_t j = i + 1; j < n; j++) a[i * n + j] = 0.0;
@@ -46,7 +46,7 @@ static void invert_lower(const double *l, double *inverse, int64_t n) {
     }
 }
 
-void tern_dense_cholesky_inverse(double *l, double *inverse, int64_t n) {
+void tern_plain_cholesky_inverse(double *l, double *inverse, int64_t n) {
     invert_lower(l, inverse, n);
     for (int64_t i = 0; i < n; i++)
         for (int64_t j = 0; j <= i; j++) {
@@ -56,7 +56,7 @@ void tern_dense_cholesky_inverse(double *l, double *inverse, int64_t n) {
         }
 }
 
-void tern_dense_solve_triangular(const double *a, double *b, int64_t n, int64_t m, bool upper,
+void tern_plain_solve_triangular(const double *a, double *b, int64_t n, int64_t m, bool upper,
                                  bool unit) {
     for (int64_t step = 0; step < n; step++) {
         int64_t i = upper ? n - 1 - step : step;
@@ -76,7 +76,7 @@ static void swap_rows(double *a, int64_t n, int64_t i, int64_t j) {
     }
 }
 
-int32_t tern_dense_lu(double *a, int32_t *pivots, int64_t m, int64_t n) {
+int32_t tern_plain_lu(double *a, int32_t *pivots, int64_t m, int64_t n) {
     int32_t info = 0;
     int64_t steps = m < n ? m : n;
     for (int64_t k = 0; k < steps; k++) {
@@ -156,7 +156,7 @@ static void eliminate_two(double *a, int64_t n, int64_t k) {
     }
 }
 
-int32_t tern_dense_ldl(double *a, int32_t *pivots, int64_t n) {
+int32_t tern_plain_ldl(double *a, int32_t *pivots, int64_t n) {
     int32_t info = 0;
     for (int64_t k = 0; k < n;) {
         int size;
@@ -194,7 +194,7 @@ static int64_t row_of(int32_t pivot) {
     return (pivot > 0 ? pivot : -(int64_t)pivot) - 1;
 }
 
-void tern_dense_ldl_solve(const double *ld, const int32_t *pivots, double *b, int64_t n,
+void tern_plain_ldl_solve(const double *ld, const int32_t *pivots, double *b, int64_t n,
                           int64_t m) {
     int64_t k = 0;
     while (k < n) {

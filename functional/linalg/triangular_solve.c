@@ -1,20 +1,23 @@
 /* triangular_solve.c: systems with a triangular matrix, and what is made of Cholesky's. */
 #include "batch.h"
 
+static void solve_triangular_one(tern_factoring *f, int64_t i) {
+    tern_dense_solve_triangular(&f->by, tern_matrix(&f->a, i), tern_matrix(&f->b, i), f->b.rows,
+                                f->b.columns, f->upper, f->unit);
+}
+
 /* _solve_triangular(a, b, upper, unit): of one batch and dtype */
 tern_value tern_op__solve_triangular(tern_opcall *call) {
     tern_tensor *x = tern_arg_tensor(call, 0), *y = tern_arg_tensor(call, 1);
-    bool upper = tern_arg_bool(call, 2, false), unit = tern_arg_bool(call, 3, false);
     if (!tern_expect_system(call, x, y)) return tern_none();
     tern_dtype dtype = BODY(x)->dtype;
-    tern_batch a = {0}, b = {0};
-    if (tern_batch_of(call, x, &a) && tern_batch_of(call, y, &b))
-        for (int64_t i = 0; i < tern_batch_turns(&a, 0); i++)
-            tern_dense_solve_triangular(a.data + i * a.rows * a.rows,
-                                        b.data + i * b.rows * b.columns, b.rows, b.columns, upper,
-                                        unit);
-    tern_host_give(call->ctx, a.data);
-    return tern_result(call, tern_batch_matrices(call, &b, dtype));
+    tern_factoring f = {0};
+    f.upper = tern_arg_bool(call, 2, false);
+    f.unit = tern_arg_bool(call, 3, false);
+    if (tern_batch_of(call, x, &f.a) && tern_batch_of(call, y, &f.b))
+        tern_factor(call, &f, dtype, tern_batch_turns(&f.a, 0), solve_triangular_one);
+    tern_host_give(call->ctx, f.a.data);
+    return tern_result(call, tern_batch_matrices(call, &f.b, dtype));
 }
 
 /* Giles 2008, "An extended collection of matrix derivative results", 2.3.1: by b it is A^-T g, by a its
@@ -81,21 +84,24 @@ tern_value tern_op_triangular_solve(tern_opcall *call) {
 
 static const char not_definite[] = "the input is not positive-definite";
 
+static void cholesky_one(tern_factoring *f, int64_t i) {
+    f->infos[i] = tern_dense_cholesky(&f->by, tern_matrix(&f->a, i), f->a.rows);
+}
+
 /* linalg.cholesky_ex(input, upper, check_errors): (L or its transpose, info) */
 tern_value tern_op_cholesky_ex(tern_opcall *call) {
     tern_tensor *x = tern_arg_tensor(call, 0), *both[2];
     bool upper = tern_arg_bool(call, 1, false);
     if (!tern_expect_matrices(call, x, "input", true)) return tern_none();
     tern_dtype dtype = BODY(x)->dtype;
-    tern_batch a;
-    bool ready = tern_batch_of(call, upper ? tern_mt(x) : x, &a);
-    int32_t *infos = ready ? tern_batch_space(call, &a, 1, sizeof *infos) : NULL;
-    for (int64_t i = 0; infos && i < a.count; i++)
-        infos[i] = tern_dense_cholesky(a.data + i * a.rows * a.rows, a.rows);
-    if (infos && tern_arg_bool(call, 2, false))
-        tern_check_infos(call, infos, a.count, not_definite);
-    both[0] = tern_batch_matrices(call, &a, dtype);
-    both[1] = tern_batch_result(call, infos, TERN_INT32, TERN_INT32, a.lead, TERN_SCALAR_SHAPE);
+    tern_factoring f = {0};
+    if (tern_batch_of(call, upper ? tern_mt(x) : x, &f.a))
+        f.infos = tern_batch_space(call, &f.a, 1, sizeof *f.infos);
+    tern_factor(call, &f, dtype, f.a.count, cholesky_one);
+    if (call->ctx->status == TERN_OK && tern_arg_bool(call, 2, false))
+        tern_check_infos(call, f.infos, f.a.count, not_definite);
+    both[0] = tern_batch_matrices(call, &f.a, dtype);
+    both[1] = tern_batch_result(call, f.infos, TERN_INT32, TERN_INT32, f.a.lead, TERN_SCALAR_SHAPE);
     if (upper && call->ctx->status == TERN_OK) both[0] = tern_contiguous(tern_mt(both[0]));
     return tern_results(call, both, 2);
 }
@@ -175,27 +181,25 @@ static int32_t zero_on_diagonal(const double *a, int64_t n) {
     return 0;
 }
 
+static void cholesky_inverse_one(tern_factoring *f, int64_t i) {
+    tern_dense_cholesky_inverse(&f->by, tern_matrix(&f->a, i), f->a.rows);
+}
+
 /* cholesky_inverse(input, upper): (L L^T)^-1, or (U^T U)^-1 */
 tern_value tern_op_cholesky_inverse(tern_opcall *call) {
     tern_tensor *x = tern_arg_tensor(call, 0);
     if (!tern_expect_matrices(call, x, "input", true)) return tern_none();
     tern_dtype dtype = BODY(x)->dtype;
-    int64_t n = tern_rows(x);
-    tern_batch l, space = {0};
+    tern_factoring f = {0};
     int32_t *zeros = NULL;
-    if (tern_batch_of(call, tern_arg_bool(call, 1, false) ? tern_mt(x) : x, &l)) {
-        space = tern_batch_like(call, &l, n, n);
-        zeros = tern_batch_space(call, &l, 1, sizeof *zeros);
-    }
-    for (int64_t i = 0; zeros && i < l.count; i++)
-        zeros[i] = zero_on_diagonal(l.data + i * n * n, n);
-    if (space.data && zeros &&
-        tern_check_infos(call, zeros, l.count, "the factor has a zero on its diagonal"))
-        for (int64_t i = 0; i < l.count; i++)
-            tern_dense_cholesky_inverse(l.data + i * n * n, space.data + i * n * n, n);
-    tern_host_give(call->ctx, space.data);
+    if (tern_batch_of(call, tern_arg_bool(call, 1, false) ? tern_mt(x) : x, &f.a))
+        zeros = tern_batch_space(call, &f.a, 1, sizeof *zeros);
+    for (int64_t i = 0; zeros && i < f.a.count; i++)
+        zeros[i] = zero_on_diagonal(tern_matrix(&f.a, i), f.a.rows);
+    if (zeros && tern_check_infos(call, zeros, f.a.count, "the factor has a zero on its diagonal"))
+        tern_factor(call, &f, dtype, f.a.count, cholesky_inverse_one);
     tern_host_give(call->ctx, zeros);
-    return tern_result(call, tern_batch_matrices(call, &l, dtype));
+    return tern_result(call, tern_batch_matrices(call, &f.a, dtype));
 }
 
 void tern_grad_cholesky_inverse(tern_node *node, tern_tensor *const *grad_out,

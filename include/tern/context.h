@@ -233,6 +233,9 @@ typedef struct tern_stats {
     uint64_t launches;        /* kernels started */
     uint64_t fallbacks;       /* launches that ran on the CPU instead (TERN_FALLBACK) */
     uint64_t host_operations; /* operations of kind host that ran in host memory */
+    /* Whose factorisations they use in this process: "plain" for Tern's own, a host library's name ("lapack"); ""
+     * before any was needed. */
+    const char *host_library;
 } tern_stats;
 
 /* Counts of what the context did and holds. */

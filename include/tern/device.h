@@ -61,7 +61,7 @@ typedef struct tern_search_entry {
 typedef struct tern_plugin_entry {
     const char *manifest; /* path */
     const char *library;  /* real path, or the expected one; "" if the manifest is invalid */
-    const char *device;
+    const char *device;   /* "" of a host library, and of an invalid manifest */
     const char *variant;
     tern_load_stage stage;
     bool ok; /* it works, even if another variant was chosen */
@@ -71,6 +71,7 @@ typedef struct tern_plugin_entry {
     const char *message; /* what is wrong and what to do, including the dynamic linker's message */
     const char *arch;    /* the machine that it is for; "" is any, and of an invalid manifest */
     const char *needs;   /* CPU features, separated by spaces */
+    const char *host;    /* the name of a library for host operations; "" of a device */
     int abi, priority;   /* the plugin ABI's major number; the greatest priority is preferred */
 } tern_plugin_entry;
 

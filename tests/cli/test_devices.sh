@@ -27,6 +27,16 @@ says cpu_ref
 run 0 doctor --quiet
 silent
 
+# A host library is in the report, and no device.
+if [ -e "${TERN_PLUGIN_PATH%%:*}/lapack.tern" ]; then
+    run 0 doctor
+    says "lapack at stage ready" "LAPACK "
+    run 0 devices
+    check "devices: a host library is no device" [ -z "$(grep lapack "$out")" ]
+    TERN_HOST_LIBRARY=off run 0 doctor --json
+    check "doctor: lapack is not used" grep -q '"host": "lapack".*TERN_HOST_LIBRARY is .off' "$out"
+fi
+
 # A manifest that is not legal is a line of the report, status 1, and no obstacle for the others.
 mkdir "$work/broken"
 printf 'device = cpu_ref\nlibrary = ../no/such.so\nabi = none\n' >"$work/broken/bad.tern"

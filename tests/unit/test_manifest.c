@@ -187,3 +187,18 @@ Test(manifest, every_truncation_is_answered) {
     /* With "abi = 0" complete, and again once a feature follows "requires =". */
     cr_assert_eq(accepted, 6, "%d", (int)accepted);
 }
+
+Test(manifest, names_a_device_or_a_host_library) {
+    tern_manifest m;
+    tern_fault fault;
+    cr_assert_eq(parse("host = lapack\nlibrary = l.so\nabi = 0\n", &m, &fault), TERN_OK, "%s",
+                 fault.message);
+    cr_assert_str_eq(m.host, "lapack");
+    cr_assert_str_eq(m.device, "");
+    refused("host = a\ndevice = b\nlibrary = l.so\nabi = 0\n",
+            "m.tern: the keys 'device' and 'host' exclude each other");
+    refused("host = off\nlibrary = l.so\nabi = 0\n",
+            "m.tern:1: 'off' cannot be a host library's name: it means none");
+    refused("host = A B\nlibrary = l.so\nabi = 0\n",
+            "m.tern:1: host 'A B' is not a name: use up to 31 of a-z, 0-9 and '_', a letter first");
+}

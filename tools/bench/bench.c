@@ -43,9 +43,9 @@ static const option table[] = {
 
 /* In the order in which they run: the machine's limits, then what must begin early (startup.c). */
 static const bench_group *const groups[] = {
-    &bench_roofline,  &bench_startup, &bench_seed_loop,    &bench_overhead, &bench_gemm,
-    &bench_bandwidth, &bench_conv,    &bench_train_images, &bench_gpt,      &bench_optim,
-    &bench_rnn,       &bench_infer,   &bench_files,        &bench_loader,
+    &bench_roofline,  &bench_startup, &bench_seed_loop, &bench_overhead,     &bench_gemm,
+    &bench_bandwidth, &bench_linalg,  &bench_conv,      &bench_train_images, &bench_gpt,
+    &bench_optim,     &bench_rnn,     &bench_infer,     &bench_files,        &bench_loader,
 };
 
 enum { N_GROUPS = sizeof groups / sizeof groups[0] };

@@ -92,7 +92,7 @@ typedef struct bench_group {
 
 extern const bench_group bench_roofline, bench_startup, bench_seed_loop, bench_overhead, bench_gemm,
     bench_bandwidth, bench_conv, bench_train_images, bench_gpt, bench_optim, bench_rnn, bench_infer,
-    bench_files, bench_loader;
+    bench_files, bench_loader, bench_linalg;
 
 /* ---- for the cases --------------------------------------------------------------------------- */
 

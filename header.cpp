@@ -1,0 +1,3 @@
+#include "tern/value.h"
+#include "tern/value.h"
+int unused;

@@ -1,0 +1,3 @@
+/* Wrong: it finds no memory when it is asked. */
+#define LIBRARY_LACKS_MEMORY
+#include "host_library.h"

@@ -1,0 +1,2 @@
+/* Legal: a library for host operations. */
+#include "host_library.h"
