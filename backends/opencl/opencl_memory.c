@@ -23,7 +23,8 @@ int32_t opencl_buffer_alloc(tern_bdevice *base, uint64_t bytes, tern_bbuffer **o
 }
 
 void opencl_buffer_free(tern_bdevice *base, tern_bqueue *queue, tern_bbuffer *buffer) {
-    (void)base, (void)queue;
+    (void)queue;
+    atomic_fetch_add(&device_of(base)->released, 1); /* before the handle can be another buffer's */
     clReleaseMemObject(memory_of(buffer));
 }
 
