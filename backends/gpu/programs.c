@@ -69,15 +69,16 @@ static int32_t build(const gpu_call *call, gpu_entry *entry, gpu_writer write, c
                      const char *const *entries) {
     gpu_device *device = call->device;
     char *source = write(device, what);
-    if (!source) return gpu_fail(call->err, TERN_BACKEND_OUT_OF_MEMORY, "no memory for a source");
+    if (!source)
+        return tern_kit_fail(call->err, TERN_BACKEND_OUT_OF_MEMORY, "no memory for a source");
     int32_t status = device->driver->build(device, source, entries, &entry->program, call->err);
     device->host->free(source);
     return status;
 }
 
 static int32_t decline(tern_backend_error *err) {
-    return gpu_fail(err, TERN_BACKEND_DECLINED,
-                    "this kernel was not compiled ahead, and there is no compiler for it");
+    return tern_kit_fail(err, TERN_BACKEND_DECLINED,
+                         "this kernel was not compiled ahead, and there is no compiler for it");
 }
 
 int32_t gpu_find_written(const gpu_call *call, const void *key, size_t key_size, gpu_writer write,
@@ -89,7 +90,7 @@ int32_t gpu_find_written(const gpu_call *call, const void *key, size_t key_size,
     int32_t status = TERN_BACKEND_OK;
     if (!entry) entry = add(device, hash, key, key_size);
     if (!entry)
-        status = gpu_fail(call->err, TERN_BACKEND_OUT_OF_MEMORY, "no memory for a program");
+        status = tern_kit_fail(call->err, TERN_BACKEND_OUT_OF_MEMORY, "no memory for a program");
     else if (!entry->program && !entry->declined)
         status = build(call, entry, write, what, entries);
     if (entry && status == TERN_BACKEND_DECLINED) entry->declined = true;

@@ -177,7 +177,8 @@ int32_t opencl_copy_between(tern_bdevice *base, tern_bqueue *queue, tern_bbuffer
     crossing c = {0};
     void *address = NULL;
     if (!from->maps)
-        return gpu_fail(err, TERN_BACKEND_UNSUPPORTED, "opencl: the source is not in host memory");
+        return tern_kit_fail(err, TERN_BACKEND_UNSUPPORTED,
+                             "opencl: the source is not in host memory");
     const char *call = "clEnqueueMapBuffer";
     cl_int code =
         map_source(from, own, memory_of(src), (size_t)src_offset, (size_t)bytes, &c, &address);

@@ -51,7 +51,7 @@ static int32_t report(opencl_device *self, cl_program program, cl_int code,
             first = log + i;
             break;
         }
-    gpu_fail(err, TERN_BACKEND_FAILED, "opencl: a kernel does not compile: %.200s", first);
+    tern_kit_fail(err, TERN_BACKEND_FAILED, "opencl: a kernel does not compile: %.200s", first);
     opencl_host->free(log);
     return TERN_BACKEND_FAILED;
 }
@@ -123,11 +123,11 @@ static int32_t build(gpu_device *device, const char *source, const char *const *
                      gpu_program **out_program, tern_backend_error *err) {
     opencl_device *self = (opencl_device *)device;
     gpu_program *own = opencl_host->alloc(sizeof *own);
-    if (!own) return gpu_fail(err, TERN_BACKEND_OUT_OF_MEMORY, "opencl: no host memory");
+    if (!own) return tern_kit_fail(err, TERN_BACKEND_OUT_OF_MEMORY, "opencl: no host memory");
     memset(own, 0, sizeof *own);
     if (pthread_mutex_init(&own->lock, NULL)) {
         opencl_host->free(own);
-        return gpu_fail(err, TERN_BACKEND_FAILED, "opencl: no lock for a program");
+        return tern_kit_fail(err, TERN_BACKEND_FAILED, "opencl: no lock for a program");
     }
     gpu_cache_key key = {"opencl", {self->signature, OPTIONS, source}};
     int32_t status = TERN_BACKEND_OK;
