@@ -220,8 +220,9 @@ static const tern_bdevice_vtable slots = {
     .launch = gpu_launch,
 };
 
-/* PoCL compiles every kernel once more when it is asked for a binary, and has a cache of its own on disk, from
- * which a second start is as fast. So binaries are kept of it only where a folder for them was named. */
+/* PoCL compiles every kernel once more when it is asked for a binary, so that a first start takes nearly twice as
+ * long; and it has a cache of its own on disk, from which a second start is some tenths of a second slower than from
+ * binaries. So they are kept of it only where a folder for them was named. */
 static bool has_own_cache(const char *platform) {
     const char *folder = getenv("TERN_CACHE_DIR");
     return strstr(platform, "PoCL") != NULL && (!folder || !*folder);
