@@ -5,8 +5,8 @@ import shutil
 import statistics
 import subprocess
 
-Target = collections.namedtuple("Target", "ratio share most speedup limit work")
-NO_TARGET = Target(None, None, None, None, None, None)
+Target = collections.namedtuple("Target", "ratio share most speedup limit work times plus")
+NO_TARGET = Target(*[None] * 8)
 PER_SECOND = {"ns": 1e9, "us": 1e6, "ms": 1e3}
 
 
@@ -110,6 +110,8 @@ def is_met(target, row):
     asked = [any(either)] if either else []
     if target.most:
         asked.append(row["tern"] <= target.most)
+    if target.times and row["times"] is not None:
+        asked.append(row["times"] <= target.times)
     if target.speedup and row["speedup"] is not None:
         asked.append(row["speedup"] >= target.speedup)
     return all(asked) if asked else None
@@ -128,11 +130,13 @@ def make_row(measured, row, tern):
         return measured.paired(row, tern, other_row, other, lambda a, b: times_as_fast(better, a, b))
 
     made = {"case": case, "threads": threads, "unit": unit, "tern": own, "peers": peers, "fastest": fastest,
-            "ratio": None, "share": None, "speedup": None, "met": None,
+            "ratio": None, "share": None, "speedup": None, "times": None, "met": None,
             "target": {name: value for name, value in target._asdict().items() if value is not None}}
     if own is not None:
         made["ratio"] = faster(row, fastest)
         made["share"] = share_of_limit(measured, row, unit, target, tern)
+        if target.times:
+            made["times"] = measured.paired(row, tern, row, fastest, lambda a, b: (a - (target.plus or 0)) / b)
         made["speedup"] = faster((case, 1), tern) if threads > 1 else None
         made["met"] = is_met(target, made)
     return made
@@ -155,8 +159,9 @@ def wanted(row):
     target = row["target"]
     words = [text for text in (number(target.get("ratio"), ">= {:g}x"), number(target.get("share"), "{:g} %"),
                                number(target.get("most"), "<= {:g}")) if text]
+    times = number(target.get("times"), "<= {:g}x the time") + number(target.get("plus"), " + {:g}")
     speedup = number(target.get("speedup"), "{:g}x of 1 thread")
-    return ", ".join(filter(None, (" or ".join(words), speedup)))
+    return ", ".join(filter(None, (" or ".join(words), times, speedup)))
 
 
 HEADER = ("case", "threads", "tern", "fastest peer", "", "unit", "ratio", "limit", "target", "")

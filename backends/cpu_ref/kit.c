@@ -389,11 +389,9 @@ int32_t tern_kit_one_device(int32_t *out_count, tern_backend_error *err) {
 
 int32_t tern_kit_device_info(tern_device_info *out_info, const char *name, const char *identity) {
     tern_device_info full = {.type = TERN_DEVICE_CPU};
-    uint32_t known = out_info->struct_size;
-    full.struct_size = known < sizeof full ? known : (uint32_t)sizeof full;
     snprintf(full.name, sizeof full.name, "%s", name);
     snprintf(full.identity, sizeof full.identity, "%s", identity);
     full.memory_bytes = tern_kit_host_bytes();
-    memcpy(out_info, &full, full.struct_size);
+    tern_kit_device_info_give(&full, out_info);
     return TERN_BACKEND_OK;
 }

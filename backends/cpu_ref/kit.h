@@ -143,7 +143,11 @@ int32_t tern_kit_one_device(int32_t *out_count, tern_backend_error *err);
 /* Fills in a device's description: a CPU with this host's memory, cut to out_info->struct_size. */
 int32_t tern_kit_device_info(tern_device_info *out_info, const char *name, const char *identity);
 
+/* Hands out a device's description, cut to the size that the host knows: out_info->struct_size. */
+void tern_kit_device_info_give(const tern_device_info *full, tern_device_info *out_info);
+
 /* Writes a message, as printf does, and returns `status`. */
-int32_t tern_kit_fail(tern_backend_error *err, int32_t status, const char *format, ...);
+int32_t tern_kit_fail(tern_backend_error *err, int32_t status, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
 
 #endif

@@ -42,3 +42,10 @@ int32_t tern_kit_describe(uint32_t host_abi, const tern_backend_desc *desc,
     memcpy(out_desc, &full, full.struct_size);
     return TERN_BACKEND_OK;
 }
+
+void tern_kit_device_info_give(const tern_device_info *full, tern_device_info *out_info) {
+    uint32_t known = out_info->struct_size;
+    if (known > sizeof *full) known = (uint32_t)sizeof *full;
+    memcpy(out_info, full, known);
+    out_info->struct_size = known;
+}

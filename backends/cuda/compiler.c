@@ -80,10 +80,11 @@ int32_t cuda_compiler_open(tern_backend_error *err) {
     pthread_mutex_unlock(&lock);
     if (!reason) return TERN_BACKEND_OK;
     if (err)
-        gpu_fail(err, TERN_BACKEND_UNSUPPORTED,
-                 "cuda: kernels cannot be compiled: NVRTC (libnvrtc.so.12 or .13) is needed, and "
-                 "%s: install it (pip install nvidia-cuda-nvrtc, or the CUDA toolkit)",
-                 reason);
+        tern_kit_fail(
+            err, TERN_BACKEND_UNSUPPORTED,
+            "cuda: kernels cannot be compiled: NVRTC (libnvrtc.so.12 or .13) is needed, and "
+            "%s: install it (pip install nvidia-cuda-nvrtc, or the CUDA toolkit)",
+            reason);
     return TERN_BACKEND_UNSUPPORTED;
 }
 
@@ -115,8 +116,8 @@ static int32_t report(nvrtcProgram program, nvrtcResult code, tern_backend_error
             line = next;
         }
     }
-    gpu_fail(err, TERN_BACKEND_FAILED, "cuda: a kernel does not compile: %.200s",
-             error ? error : nvrtc.error(code));
+    tern_kit_fail(err, TERN_BACKEND_FAILED, "cuda: a kernel does not compile: %.200s",
+                  error ? error : nvrtc.error(code));
     cuda_host->free(log);
     return TERN_BACKEND_FAILED;
 }
@@ -126,13 +127,13 @@ static int32_t take(nvrtcProgram program, bool exact, unsigned char **out_code, 
                     tern_backend_error *err) {
     size_t size = 0;
     nvrtcResult code = exact ? nvrtc.cubin_size(program, &size) : nvrtc.ptx_size(program, &size);
-    if (code || !size) return gpu_fail(err, TERN_BACKEND_FAILED, "cuda: NVRTC gave no code");
+    if (code || !size) return tern_kit_fail(err, TERN_BACKEND_FAILED, "cuda: NVRTC gave no code");
     unsigned char *bytes = cuda_host->alloc(size);
-    if (!bytes) return gpu_fail(err, TERN_BACKEND_OUT_OF_MEMORY, "cuda: no host memory");
+    if (!bytes) return tern_kit_fail(err, TERN_BACKEND_OUT_OF_MEMORY, "cuda: no host memory");
     code = exact ? nvrtc.cubin(program, (char *)bytes) : nvrtc.ptx(program, (char *)bytes);
     if (code) {
         cuda_host->free(bytes);
-        return gpu_fail(err, TERN_BACKEND_FAILED, "cuda: NVRTC gave no code");
+        return tern_kit_fail(err, TERN_BACKEND_FAILED, "cuda: NVRTC gave no code");
     }
     *out_code = bytes;
     *out_size = size;
@@ -148,14 +149,15 @@ int32_t cuda_compile(const char *source, int capability, unsigned char **out_cod
     if (status != TERN_BACKEND_OK) return status;
     int nearest = arch_for(capability, &exact);
     if (!nearest)
-        return gpu_fail(err, TERN_BACKEND_UNSUPPORTED,
-                        "cuda: NVRTC does not compile for compute capability %d.%d",
-                        capability / 10, capability % 10);
+        return tern_kit_fail(err, TERN_BACKEND_UNSUPPORTED,
+                             "cuda: NVRTC does not compile for compute capability %d.%d",
+                             capability / 10, capability % 10);
     snprintf(arch, sizeof arch, "--gpu-architecture=%s_%d", exact ? "sm" : "compute", nearest);
     const char *const options[] = {arch, CUDA_COMPILER_OPTIONS, "-w"};
     nvrtcResult code = nvrtc.create(&program, source, "tern.cu", 0, NULL, NULL);
     if (code)
-        return gpu_fail(err, TERN_BACKEND_FAILED, "cuda: NVRTC failed: %.100s", nvrtc.error(code));
+        return tern_kit_fail(err, TERN_BACKEND_FAILED, "cuda: NVRTC failed: %.100s",
+                             nvrtc.error(code));
     code = nvrtc.compile(program, (int)(sizeof options / sizeof *options), options);
     status = code ? report(program, code, err) : take(program, exact, out_code, out_size, err);
     nvrtc.destroy(&program);

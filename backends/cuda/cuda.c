@@ -27,7 +27,7 @@ const tern_host *cuda_host;
 
 bool cuda_enter(cuda_device *self, tern_backend_error *err) {
     if (atomic_load(&self->is_lost)) {
-        gpu_fail(err, TERN_BACKEND_LOST, "%s", self->lost);
+        tern_kit_fail(err, TERN_BACKEND_LOST, "%s", self->lost);
         return false;
     }
     CUresult code = cuda.context_push(self->context);
@@ -86,7 +86,7 @@ int32_t cuda_result(cuda_device *self, const cuda_queue *queue, const char *what
     if (code == CUDA_SUCCESS) return TERN_BACKEND_OK;
     if (!cuda_is_lost(code)) return cuda_failed(err, what, code);
     lose(self, queue, what, code);
-    return gpu_fail(err, TERN_BACKEND_LOST, "%s", self->lost);
+    return tern_kit_fail(err, TERN_BACKEND_LOST, "%s", self->lost);
 }
 
 /* ---- which devices there are ----------------------------------------------------------------- */
@@ -141,11 +141,12 @@ static int32_t look(found *out, tern_backend_error *err) {
     }
     if (out->count) return TERN_BACKEND_OK;
     if (count)
-        return gpu_fail(err, TERN_BACKEND_UNSUPPORTED,
-                        "cuda: TERN_CUDA_DEVICE=%.100s is the UUID of no GPU, and in no GPU's name",
-                        getenv("TERN_CUDA_DEVICE"));
-    return gpu_fail(err, TERN_BACKEND_UNSUPPORTED,
-                    "cuda: the driver sees no NVIDIA GPU (is CUDA_VISIBLE_DEVICES set?)");
+        return tern_kit_fail(
+            err, TERN_BACKEND_UNSUPPORTED,
+            "cuda: TERN_CUDA_DEVICE=%.100s is the UUID of no GPU, and in no GPU's name",
+            getenv("TERN_CUDA_DEVICE"));
+    return tern_kit_fail(err, TERN_BACKEND_UNSUPPORTED,
+                         "cuda: the driver sees no NVIDIA GPU (is CUDA_VISIBLE_DEVICES set?)");
 }
 
 static int32_t device_count(int32_t *out_count, tern_backend_error *err) {
@@ -160,13 +161,14 @@ static int32_t find(int32_t index, CUdevice *out_device, tern_backend_error *err
     int32_t status = look(&all, err);
     if (status != TERN_BACKEND_OK) return status;
     if (index < 0 || index >= all.count)
-        return gpu_fail(err, TERN_BACKEND_INVALID, "cuda: there are %d devices", (int)all.count);
+        return tern_kit_fail(err, TERN_BACKEND_INVALID, "cuda: there are %d devices",
+                             (int)all.count);
     *out_device = all.devices[index];
     return TERN_BACKEND_OK;
 }
 
 static int32_t device_info(int32_t index, tern_device_info *out_info, tern_backend_error *err) {
-    tern_device_info full = {.struct_size = (uint32_t)sizeof full, .type = TERN_DEVICE_GPU};
+    tern_device_info full = {.type = TERN_DEVICE_GPU};
     CUdevice device;
     size_t memory = 0;
     char name[256] = "";
@@ -177,10 +179,7 @@ static int32_t device_info(int32_t index, tern_device_info *out_info, tern_backe
     full.memory_bytes = memory;
     snprintf(full.name, sizeof full.name, "%.63s", name);
     identify(device, full.identity, sizeof full.identity);
-    uint32_t known = out_info->struct_size;
-    if (known > sizeof full) known = (uint32_t)sizeof full;
-    full.struct_size = known;
-    memcpy(out_info, &full, known);
+    tern_kit_device_info_give(&full, out_info);
     return TERN_BACKEND_OK;
 }
 
@@ -277,9 +276,9 @@ static void describe(cuda_device *self) {
 /* Programs have to come from somewhere. */
 static int32_t can_run(const cuda_device *self, tern_backend_error *err) {
     if (self->capability < 75)
-        return gpu_fail(err, TERN_BACKEND_UNSUPPORTED,
-                        "cuda: %s has compute capability %d.%d, and 7.5 is needed", self->name,
-                        self->capability / 10, self->capability % 10);
+        return tern_kit_fail(err, TERN_BACKEND_UNSUPPORTED,
+                             "cuda: %s has compute capability %d.%d, and 7.5 is needed", self->name,
+                             self->capability / 10, self->capability % 10);
     if (cuda_ready_serves(self->capability) || cuda_compiler_open(NULL) == TERN_BACKEND_OK)
         return TERN_BACKEND_OK;
     return cuda_compiler_open(err);
@@ -290,7 +289,7 @@ static int32_t device_open(int32_t index, tern_bdevice **out_device, tern_backen
     int32_t status = find(index, &id, err);
     if (status != TERN_BACKEND_OK) return status;
     cuda_device *self = cuda_host->alloc(sizeof *self);
-    if (!self) return gpu_fail(err, TERN_BACKEND_OUT_OF_MEMORY, "cuda: no host memory");
+    if (!self) return tern_kit_fail(err, TERN_BACKEND_OUT_OF_MEMORY, "cuda: no host memory");
     memset(self, 0, sizeof *self);
     self->id = id;
     describe(self);
@@ -309,7 +308,7 @@ static int32_t device_open(int32_t index, tern_bdevice **out_device, tern_backen
         if (locks) pthread_mutex_destroy(&self->lock);
         cuda.context_release(id);
         cuda_host->free(self);
-        return gpu_fail(err, TERN_BACKEND_FAILED, "cuda: no locks");
+        return tern_kit_fail(err, TERN_BACKEND_FAILED, "cuda: no locks");
     }
     *out_device = &self->gpu.base;
     return TERN_BACKEND_OK;

@@ -115,20 +115,20 @@ static int32_t out_of_memory(cuda_device *self, uint64_t bytes, tern_backend_err
     uint64_t held = self->held, scratch = self->scratch, used = total - available;
     int64_t buffers = self->buffers;
     pthread_mutex_unlock(&self->lock);
-    return gpu_fail(err, TERN_BACKEND_OUT_OF_MEMORY,
-                    "cuda: %zu of %zu MiB are free; %" PRId64
-                    " buffers of this program hold %" PRIu64 " MiB (%" PRIu64
-                    " between launches), contexts and other programs %" PRIu64 ", and %" PRIu64
-                    " are asked for",
-                    MIB(available), MIB(total), buffers, MIB(held), MIB(scratch),
-                    MIB(used > held ? used - held : 0), MIB(bytes + (1 << 20) - 1));
+    return tern_kit_fail(err, TERN_BACKEND_OUT_OF_MEMORY,
+                         "cuda: %zu of %zu MiB are free; %" PRId64
+                         " buffers of this program hold %" PRIu64 " MiB (%" PRIu64
+                         " between launches), contexts and other programs %" PRIu64 ", and %" PRIu64
+                         " are asked for",
+                         MIB(available), MIB(total), buffers, MIB(held), MIB(scratch),
+                         MIB(used > held ? used - held : 0), MIB(bytes + (1 << 20) - 1));
 }
 
 int32_t cuda_take(cuda_device *self, uint64_t bytes, cuda_buffer **out_buffer,
                   tern_backend_error *err) {
     cuda_buffer *own = cuda_host->alloc(sizeof *own);
     *out_buffer = NULL;
-    if (!own) return gpu_fail(err, TERN_BACKEND_OUT_OF_MEMORY, "cuda: no host memory");
+    if (!own) return tern_kit_fail(err, TERN_BACKEND_OUT_OF_MEMORY, "cuda: no host memory");
     *own = (cuda_buffer){.bytes = bytes};
     CUresult code = cuda.memory_alloc(&own->at, (size_t)bytes);
     if (code == CUDA_ERROR_OUT_OF_MEMORY) {

@@ -31,11 +31,12 @@ static int32_t load_image(cuda_device *self, const void *image, CUmodule *out_mo
     CUresult code = cuda.module_load(out_module, image);
     if (is_no_code(code)) {
         char text[120];
-        return gpu_fail(err, TERN_BACKEND_FAILED,
-                        "cuda: the compiled kernels do not run on %s (compute capability %d.%d) "
-                        "with this driver: update it (%s)",
-                        self->name, self->capability / 10, self->capability % 10,
-                        cuda_code_text(code, text, sizeof text));
+        return tern_kit_fail(
+            err, TERN_BACKEND_FAILED,
+            "cuda: the compiled kernels do not run on %s (compute capability %d.%d) "
+            "with this driver: update it (%s)",
+            self->name, self->capability / 10, self->capability % 10,
+            cuda_code_text(code, text, sizeof text));
     }
     return cuda_result(self, NULL, "loading a kernel", code, err);
 }
@@ -101,7 +102,7 @@ static int32_t build(gpu_device *device, const char *source, const char *const *
                      gpu_program **out_program, tern_backend_error *err) {
     cuda_device *self = (cuda_device *)device;
     gpu_program *own = cuda_host->alloc(sizeof *own);
-    if (!own) return gpu_fail(err, TERN_BACKEND_OUT_OF_MEMORY, "cuda: no host memory");
+    if (!own) return tern_kit_fail(err, TERN_BACKEND_OUT_OF_MEMORY, "cuda: no host memory");
     memset(own, 0, sizeof *own);
     if (!cuda_enter(self, err)) {
         cuda_host->free(own);
@@ -152,10 +153,10 @@ static int32_t start(gpu_device *device, tern_bqueue *queue, gpu_program *own, i
     const cuda_start what = {own->kernels[entry], *extent, count, arguments};
     const int64_t *groups = extent->groups;
     if (groups[0] > INT32_MAX || groups[1] > CUDA_MOST_GROUPS || groups[2] > CUDA_MOST_GROUPS)
-        return gpu_fail(err, TERN_BACKEND_UNSUPPORTED,
-                        "cuda: %s over %lld by %lld by %lld groups, more than a GPU starts at once",
-                        own->names[entry], (long long)groups[0], (long long)groups[1],
-                        (long long)groups[2]);
+        return tern_kit_fail(
+            err, TERN_BACKEND_UNSUPPORTED,
+            "cuda: %s over %lld by %lld by %lld groups, more than a GPU starts at once",
+            own->names[entry], (long long)groups[0], (long long)groups[1], (long long)groups[2]);
     if (!cuda_enter(self, err)) return cuda_refusal(self);
     note(to, own->names[entry]);
     bool is_kept = to->replay && !self->waits && cuda_replay_start(to, &what);

@@ -17,7 +17,7 @@ static cuda_event *event_of(tern_bevent *event) {
 }
 
 static int32_t out_of_memory(tern_backend_error *err) {
-    return gpu_fail(err, TERN_BACKEND_OUT_OF_MEMORY, "cuda: no host memory");
+    return tern_kit_fail(err, TERN_BACKEND_OUT_OF_MEMORY, "cuda: no host memory");
 }
 
 /* ---- queues ---------------------------------------------------------------------------------- */

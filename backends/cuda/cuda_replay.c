@@ -220,7 +220,7 @@ int32_t cuda_replay_begin(tern_bdevice *base, tern_bqueue *queue, tern_breplay *
     cuda_queue *to = (cuda_queue *)(void *)queue;
     cuda_replay *own = (cuda_replay *)(void *)*replay;
     if (!own) own = cuda_host->alloc(sizeof *own);
-    if (!own) return gpu_fail(err, TERN_BACKEND_OUT_OF_MEMORY, "cuda: no host memory");
+    if (!own) return tern_kit_fail(err, TERN_BACKEND_OUT_OF_MEMORY, "cuda: no host memory");
     if (!*replay) memset(own, 0, sizeof *own);
     own->current = 0;
     for (int32_t i = 0; i < own->count; i++) own->chains[i].next = 0;

@@ -62,8 +62,8 @@ int32_t cuda_failed(tern_backend_error *err, const char *what, CUresult code) {
     int32_t status = code == CUDA_ERROR_OUT_OF_MEMORY ? TERN_BACKEND_OUT_OF_MEMORY
                      : cuda_is_lost(code)             ? TERN_BACKEND_LOST
                                                       : TERN_BACKEND_FAILED;
-    return gpu_fail(err, status, "cuda: %s failed: %s", what,
-                    cuda_code_text(code, text, sizeof text));
+    return tern_kit_fail(err, status, "cuda: %s failed: %s", what,
+                         cuda_code_text(code, text, sizeof text));
 }
 
 static int32_t find_functions(tern_backend_error *err) {
@@ -74,18 +74,19 @@ static int32_t find_functions(tern_backend_error *err) {
     }
     if (cuda.driver_version) cuda.driver_version(&version);
     if (version < CUDA_DRIVER_NEEDED)
-        return gpu_fail(err, TERN_BACKEND_UNSUPPORTED,
-                        "cuda: the driver is of CUDA %d.%d, and CUDA %d.%d is needed: update the "
-                        "NVIDIA driver to 525 or later",
-                        version / 1000, version % 1000 / 10, CUDA_DRIVER_NEEDED / 1000,
-                        CUDA_DRIVER_NEEDED % 1000 / 10);
+        return tern_kit_fail(
+            err, TERN_BACKEND_UNSUPPORTED,
+            "cuda: the driver is of CUDA %d.%d, and CUDA %d.%d is needed: update the "
+            "NVIDIA driver to 525 or later",
+            version / 1000, version % 1000 / 10, CUDA_DRIVER_NEEDED / 1000,
+            CUDA_DRIVER_NEEDED % 1000 / 10);
     for (size_t i = 0; i < sizeof entries / sizeof *entries; i++) {
         void *symbol;
         memcpy(&symbol, (char *)&cuda + entries[i].at, sizeof symbol);
         if (!symbol)
-            return gpu_fail(err, TERN_BACKEND_UNSUPPORTED,
-                            "cuda: the driver's library has no %s: update the NVIDIA driver",
-                            entries[i].symbol);
+            return tern_kit_fail(err, TERN_BACKEND_UNSUPPORTED,
+                                 "cuda: the driver's library has no %s: update the NVIDIA driver",
+                                 entries[i].symbol);
     }
     return TERN_BACKEND_OK;
 }
@@ -96,17 +97,18 @@ static int32_t start(tern_backend_error *err) {
     switch (code) {
     case CUDA_SUCCESS: return TERN_BACKEND_OK;
     case CUDA_ERROR_NO_DEVICE:
-        return gpu_fail(err, TERN_BACKEND_UNSUPPORTED,
-                        "cuda: the driver sees no NVIDIA GPU (is CUDA_VISIBLE_DEVICES set?)");
+        return tern_kit_fail(err, TERN_BACKEND_UNSUPPORTED,
+                             "cuda: the driver sees no NVIDIA GPU (is CUDA_VISIBLE_DEVICES set?)");
     case CUDA_ERROR_SYSTEM_DRIVER_MISMATCH:
     case CUDA_ERROR_COMPAT_NOT_SUPPORTED_ON_DEVICE:
-        return gpu_fail(err, TERN_BACKEND_UNSUPPORTED,
-                        "cuda: the driver's library and the kernel's module do not fit: restart "
-                        "the machine after a driver's update (%s)",
-                        cuda_code_text(code, text, sizeof text));
+        return tern_kit_fail(
+            err, TERN_BACKEND_UNSUPPORTED,
+            "cuda: the driver's library and the kernel's module do not fit: restart "
+            "the machine after a driver's update (%s)",
+            cuda_code_text(code, text, sizeof text));
     default:
-        return gpu_fail(err, TERN_BACKEND_UNSUPPORTED, "cuda: the driver does not start: %s",
-                        cuda_code_text(code, text, sizeof text));
+        return tern_kit_fail(err, TERN_BACKEND_UNSUPPORTED, "cuda: the driver does not start: %s",
+                             cuda_code_text(code, text, sizeof text));
     }
 }
 
@@ -114,9 +116,9 @@ static int32_t open_driver(tern_backend_error *err) {
     for (size_t i = 0; i < sizeof places / sizeof *places && !library; i++)
         library = dlopen(places[i], RTLD_NOW | RTLD_LOCAL);
     if (!library)
-        return gpu_fail(err, TERN_BACKEND_UNSUPPORTED,
-                        "cuda: there is no NVIDIA driver (libcuda.so.1 is missing): install "
-                        "version 525 or later");
+        return tern_kit_fail(err, TERN_BACKEND_UNSUPPORTED,
+                             "cuda: there is no NVIDIA driver (libcuda.so.1 is missing): install "
+                             "version 525 or later");
     int32_t status = find_functions(err);
     return status == TERN_BACKEND_OK ? start(err) : status;
 }

@@ -113,11 +113,11 @@ typedef char *(*gpu_writer)(const gpu_device *device, const void *what);
 int32_t gpu_find_written(const gpu_call *call, const void *key, size_t key_size, gpu_writer write,
                          const void *what, const char *const *entries, gpu_program **out_program);
 
-/* Whether the program with this key is to be built, or is, for a launch that the interpreter could serve in so
- * many steps of elements; the key's group is a class of number, or: */
+/* Whether the program with this key is to be built, or is, and then it is `out_program`, for a launch that the
+ * interpreter could serve in so many steps of elements; the key's group is a class of number, or: */
 #define GPU_PLAIN 3 /* over float32 alone */
 bool gpu_builds_now(const gpu_call *call, const void *key, size_t key_size, int32_t group,
-                    uint64_t work);
+                    uint64_t work, gpu_program **out_program);
 
 /* The words that every source begins with (dialect, launch, numbers), behind `defines`, before `bodies`, the
  * last of which has NULL behind it. */

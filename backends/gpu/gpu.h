@@ -10,7 +10,7 @@
 
 #include <pthread.h>
 
-#include "tern/backend.h"
+#include "../cpu_ref/kit.h"
 
 typedef struct gpu_device gpu_device;
 
@@ -116,9 +116,5 @@ int32_t gpu_launch(tern_bdevice *device, tern_bqueue *queue, int32_t kernel,
 /* What a queue's flag says, in PyTorch's words: BAD_INDEX with a message. `flag` is not zero. */
 int32_t gpu_flag_status(const void *flag, tern_backend_error *err);
 size_t gpu_flag_size(void);
-
-/* Writes one line and returns the status. */
-int32_t gpu_fail(tern_backend_error *err, int32_t status, const char *format, ...)
-    __attribute__((format(printf, 3, 4)));
 
 #endif

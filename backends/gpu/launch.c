@@ -2,20 +2,10 @@
  * launch.c: what the families share on the way to the driver, and the slots of the device's table.
  */
 #include <inttypes.h>
-#include <stdarg.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "../cpu_ref/kit_forms.h"
 #include "call.h"
-
-int32_t gpu_fail(tern_backend_error *err, int32_t status, const char *format, ...) {
-    va_list arguments;
-    va_start(arguments, format);
-    vsnprintf(err->message, sizeof err->message, format, arguments);
-    va_end(arguments);
-    return status;
-}
 
 /* ---- numbers and operands -------------------------------------------------------------------- */
 
@@ -142,15 +132,15 @@ int32_t gpu_flag_status(const void *flag, tern_backend_error *err) {
     const gpu_flag *f = flag;
     const char *what = f->kind == GPU_BAD_SLICE ? "index out of range in self: " : "";
     switch (f->kind) {
-    case GPU_ZERO_DIVISION: return gpu_fail(err, TERN_BACKEND_BAD_INDEX, "ZeroDivisionError");
+    case GPU_ZERO_DIVISION: return tern_kit_fail(err, TERN_BACKEND_BAD_INDEX, "ZeroDivisionError");
     case GPU_BAD_TARGET:
-        return gpu_fail(err, TERN_BACKEND_BAD_INDEX, "Target %" PRId64 " is out of bounds.",
-                        f->index);
+        return tern_kit_fail(err, TERN_BACKEND_BAD_INDEX, "Target %" PRId64 " is out of bounds.",
+                             f->index);
     default:
-        return gpu_fail(err, TERN_BACKEND_BAD_INDEX,
-                        "%sindex %" PRId64 " is out of bounds for dimension %" PRId64
-                        " with size %" PRId64,
-                        what, f->index, f->dim, f->size);
+        return tern_kit_fail(err, TERN_BACKEND_BAD_INDEX,
+                             "%sindex %" PRId64 " is out of bounds for dimension %" PRId64
+                             " with size %" PRId64,
+                             what, f->index, f->dim, f->size);
     }
 }
 
@@ -246,10 +236,10 @@ int32_t gpu_launch(tern_bdevice *device, tern_bqueue *queue, int32_t kernel,
                    int32_t n_outputs, const void *attrs, uint32_t attrs_size,
                    tern_backend_error *err) {
     const family *own = find_family(kernel);
-    if (!own) return gpu_fail(err, TERN_BACKEND_UNSUPPORTED, "no kernel %" PRId32, kernel);
+    if (!own) return tern_kit_fail(err, TERN_BACKEND_UNSUPPORTED, "no kernel %" PRId32, kernel);
     if (attrs_size < tern_kit_form_of(kernel)->attrs_size || n_outputs < 1)
-        return gpu_fail(err, TERN_BACKEND_INVALID, "kernel %" PRId32 ": attributes are missing",
-                        kernel);
+        return tern_kit_fail(err, TERN_BACKEND_INVALID,
+                             "kernel %" PRId32 ": attributes are missing", kernel);
     gpu_call call = {
         (gpu_device *)device, queue, kernel, n_inputs, n_outputs, inputs, outputs, attrs, err};
     int32_t status = own->run(&call);

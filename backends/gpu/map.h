@@ -38,8 +38,10 @@ int64_t *gpu_map_put_immediates(const gpu_call *call, const gpu_map_program *p, 
 
 /* Whether the interpreter can serve tuples of so many dimensions at all. */
 bool gpu_can_interpret(const gpu_map_program *p, int32_t rank);
-/* Whether it is to serve such a launch, whose program is found by so many bytes of `p`. */
-bool gpu_interprets(const gpu_call *call, const gpu_map_program *p, size_t key_size);
+/* Whether it is to serve such a launch, whose program is found by so many bytes of `p`. Where it is not, and the
+ * program's kernel was met on the way, that is `out_program`; else it keeps its value. */
+bool gpu_interprets(const gpu_call *call, const gpu_map_program *p, size_t key_size,
+                    gpu_program **out_program);
 int32_t gpu_interpret(const gpu_call *call, const gpu_map_program *p,
                       const tern_map_constant *constants);
 

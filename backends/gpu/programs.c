@@ -33,11 +33,15 @@ void gpu_device_fini(gpu_device *device) {
     pthread_mutex_destroy(&device->lock);
 }
 
-/* FNV-1a. */
+/* By words, since every launch waits for it; a product mixes its high bits best, and an index takes the low ones. */
 static uint64_t hash_of(const void *key, size_t size) {
-    uint64_t hash = UINT64_C(0xcbf29ce484222325);
-    for (size_t i = 0; i < size; i++)
-        hash = (hash ^ ((const unsigned char *)key)[i]) * UINT64_C(0x100000001b3);
+    uint64_t hash = UINT64_C(0xcbf29ce484222325), word;
+    for (size_t i = 0; i < size; i += sizeof word) {
+        word = 0;
+        memcpy(&word, (const char *)key + i, size - i < sizeof word ? size - i : sizeof word);
+        hash = (hash ^ word) * UINT64_C(0x9e3779b97f4a7c15);
+        hash ^= hash >> 32;
+    }
     return hash;
 }
 
@@ -65,15 +69,16 @@ static int32_t build(const gpu_call *call, gpu_entry *entry, gpu_writer write, c
                      const char *const *entries) {
     gpu_device *device = call->device;
     char *source = write(device, what);
-    if (!source) return gpu_fail(call->err, TERN_BACKEND_OUT_OF_MEMORY, "no memory for a source");
+    if (!source)
+        return tern_kit_fail(call->err, TERN_BACKEND_OUT_OF_MEMORY, "no memory for a source");
     int32_t status = device->driver->build(device, source, entries, &entry->program, call->err);
     device->host->free(source);
     return status;
 }
 
 static int32_t decline(tern_backend_error *err) {
-    return gpu_fail(err, TERN_BACKEND_DECLINED,
-                    "this kernel was not compiled ahead, and there is no compiler for it");
+    return tern_kit_fail(err, TERN_BACKEND_DECLINED,
+                         "this kernel was not compiled ahead, and there is no compiler for it");
 }
 
 int32_t gpu_find_written(const gpu_call *call, const void *key, size_t key_size, gpu_writer write,
@@ -85,7 +90,7 @@ int32_t gpu_find_written(const gpu_call *call, const void *key, size_t key_size,
     int32_t status = TERN_BACKEND_OK;
     if (!entry) entry = add(device, hash, key, key_size);
     if (!entry)
-        status = gpu_fail(call->err, TERN_BACKEND_OUT_OF_MEMORY, "no memory for a program");
+        status = tern_kit_fail(call->err, TERN_BACKEND_OUT_OF_MEMORY, "no memory for a program");
     else if (!entry->program && !entry->declined)
         status = build(call, entry, write, what, entries);
     if (entry && status == TERN_BACKEND_DECLINED) entry->declined = true;
@@ -96,7 +101,7 @@ int32_t gpu_find_written(const gpu_call *call, const void *key, size_t key_size,
 }
 
 bool gpu_builds_now(const gpu_call *call, const void *key, size_t key_size, int32_t group,
-                    uint64_t work) {
+                    uint64_t work, gpu_program **out_program) {
     gpu_device *device = call->device;
     uint64_t hash = hash_of(key, key_size);
     int64_t first = device->compiles_first;
@@ -105,6 +110,7 @@ bool gpu_builds_now(const gpu_call *call, const void *key, size_t key_size, int3
     gpu_entry *entry = look_up(device, hash, key, key_size);
     if (!entry) entry = add(device, hash, key, key_size);
     bool built = entry && entry->program, declined = entry && entry->declined;
+    if (built) *out_program = entry->program;
     bool now = !built && !declined && device->compiled[group] < first;
     if (now) device->compiled[group]++;
     if (!built && !declined && !now && entry) {

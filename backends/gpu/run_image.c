@@ -111,7 +111,8 @@ int32_t gpu_resize(const gpu_call *call) {
     const tern_operand *x = backward ? call->outputs : call->inputs;
     const tern_operand *out = backward ? call->inputs : call->outputs;
     int32_t number_class = gpu_class(call), missing = 3 - attrs->spatial;
-    if (number_class == GPU_I64) number_class = GPU_F32; /* pictures of bytes */
+    /* pictures of bytes: what lies between two is rounded to one, as float64 has it where that is to be had */
+    if (number_class == GPU_I64) number_class = call->device->has_f64 ? GPU_F64 : GPU_F32;
     gpu_resize_launch l = {0};
     gpu_image_make(&l.x, x);
     gpu_image_make(&l.out, out);

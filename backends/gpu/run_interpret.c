@@ -88,10 +88,12 @@ bool gpu_can_interpret(const gpu_map_program *p, int32_t rank) {
            immediates + p->n_constants + p->n_steps + p->n_outputs <= GPU_INTERPRET_WORDS;
 }
 
-bool gpu_interprets(const gpu_call *call, const gpu_map_program *p, size_t key_size) {
+bool gpu_interprets(const gpu_call *call, const gpu_map_program *p, size_t key_size,
+                    gpu_program **out_program) {
     if (call->n_outputs != p->n_outputs || gpu_count(call->outputs) > GPU_SMALL) return false;
     uint64_t work = (uint64_t)gpu_count(call->outputs) * (uint64_t)(p->n_steps + 1);
-    return !gpu_builds_now(call, p, key_size, is_plain(p) ? GPU_PLAIN : p->number_class, work);
+    int32_t group = is_plain(p) ? GPU_PLAIN : p->number_class;
+    return !gpu_builds_now(call, p, key_size, group, work, out_program);
 }
 
 static int64_t *put_steps(const gpu_map_program *p, int64_t *out) {

@@ -23,9 +23,13 @@ int32_t gpu_scan(const gpu_call *call) {
                        *all[] = {in, out, second};
     gpu_line_launch l;
     make(&l, all, 3, attrs->dim);
+    int32_t number_class = gpu_class(call);
+    bool accumulates = attrs->fn == TERN_SCAN_CUMSUM || attrs->fn == TERN_SCAN_CUMPROD;
+    /* as cpu_ref and PyTorch: what is beyond float32 on the way, such as 1e30 * 1e30 * 0, need not stay there */
+    if (accumulates && number_class == GPU_F32 && call->device->has_f64) number_class = GPU_F64;
     gpu_variant variant = {
         GPU_SOURCE_SCAN,
-        gpu_class(call),
+        number_class,
         {{"FN", attrs->fn}, {"IN", in->dtype}, {"OUT", out->dtype}, {"WITH_PLACES", places}}};
     gpu_program *program;
     int32_t status = gpu_find(call, &variant, &program);

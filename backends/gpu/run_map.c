@@ -294,8 +294,9 @@ static int32_t run(const gpu_call *call, gpu_map_program *p, const tern_map_cons
     size_t size = offsetof(gpu_map_program, steps) + (size_t)p->n_steps * sizeof *p->steps;
     gpu_program *built = NULL;
     bool can_interpret = gpu_can_interpret(p, rank);
-    if (can_interpret && gpu_interprets(call, p, size)) return gpu_interpret(call, p, constants);
-    int32_t status = gpu_map_find(call, p, &built);
+    if (can_interpret && gpu_interprets(call, p, size, &built))
+        return gpu_interpret(call, p, constants);
+    int32_t status = built ? TERN_BACKEND_OK : gpu_map_find(call, p, &built);
     if (status == TERN_BACKEND_DECLINED && can_interpret) status = TERN_BACKEND_OK;
     gpu_call one = *call;
     for (int32_t t = 0; t < tuples && status == TERN_BACKEND_OK; t += p->tuples) {

@@ -66,7 +66,8 @@ int32_t gpu_reduce_list(const gpu_call *call) {
     int32_t status = TERN_BACKEND_OK;
     for (int32_t d = 0; d < TERN_BACKEND_MAX_RANK; d++) ones[d] = 1;
     if (out->rank != 1 || out->shape[0] != call->n_inputs)
-        return gpu_fail(call->err, TERN_BACKEND_INVALID, "reduce list: not an element an input");
+        return tern_kit_fail(call->err, TERN_BACKEND_INVALID,
+                             "reduce list: not an element an input");
     for (int32_t i = 0; i < call->n_inputs && status == TERN_BACKEND_OK; i++) {
         tern_operand to = *out;
         tern_reduce_attrs all = *(const tern_reduce_attrs *)call->attrs;

@@ -48,7 +48,7 @@ int32_t opencl_failed(tern_backend_error *err, const char *call, cl_int code) {
                      : memory                        ? TERN_BACKEND_OUT_OF_MEMORY
                      : missing                       ? TERN_BACKEND_UNSUPPORTED
                                                      : TERN_BACKEND_FAILED;
-    return gpu_fail(err, status, "opencl: %s (%s gave %d)", reason_of(code), call, (int)code);
+    return tern_kit_fail(err, status, "opencl: %s (%s gave %d)", reason_of(code), call, (int)code);
 }
 
 /* ---- which devices there are ----------------------------------------------------------------- */
@@ -113,10 +113,10 @@ static int32_t look(found *out, tern_backend_error *err) {
     if (out->count) return TERN_BACKEND_OK;
     const char *wanted = getenv("TERN_OPENCL_DEVICE");
     if (wanted && *wanted)
-        return gpu_fail(err, TERN_BACKEND_UNSUPPORTED,
-                        "opencl: TERN_OPENCL_DEVICE=%.100s is in no device's name", wanted);
-    return gpu_fail(err, TERN_BACKEND_UNSUPPORTED, "opencl: %u platforms, but no device",
-                    (unsigned)n_platforms);
+        return tern_kit_fail(err, TERN_BACKEND_UNSUPPORTED,
+                             "opencl: TERN_OPENCL_DEVICE=%.100s is in no device's name", wanted);
+    return tern_kit_fail(err, TERN_BACKEND_UNSUPPORTED, "opencl: %u platforms, but no device",
+                         (unsigned)n_platforms);
 }
 
 static int32_t device_count(int32_t *out_count, tern_backend_error *err) {
@@ -131,7 +131,8 @@ static int32_t find(int32_t index, cl_device_id *out_device, tern_backend_error 
     int32_t status = look(&all, err);
     if (status != TERN_BACKEND_OK) return status;
     if (index < 0 || index >= all.count)
-        return gpu_fail(err, TERN_BACKEND_INVALID, "opencl: there are %d devices", (int)all.count);
+        return tern_kit_fail(err, TERN_BACKEND_INVALID, "opencl: there are %d devices",
+                             (int)all.count);
     *out_device = all.devices[index];
     return TERN_BACKEND_OK;
 }
@@ -155,7 +156,7 @@ static void identify(cl_device_id device, char *out, size_t size) {
 }
 
 static int32_t device_info(int32_t index, tern_device_info *out_info, tern_backend_error *err) {
-    tern_device_info full = {.struct_size = (uint32_t)sizeof full};
+    tern_device_info full = {0};
     cl_device_id device;
     cl_device_type type = 0;
     cl_ulong memory = 0;
@@ -171,10 +172,7 @@ static int32_t device_info(int32_t index, tern_device_info *out_info, tern_backe
     text_of(device, CL_DEVICE_NAME, name, sizeof name);
     snprintf(full.name, sizeof full.name, "%.63s", name);
     identify(device, full.identity, sizeof full.identity);
-    uint32_t known = out_info->struct_size;
-    if (known > sizeof full) known = (uint32_t)sizeof full;
-    full.struct_size = known;
-    memcpy(out_info, &full, known);
+    tern_kit_device_info_give(&full, out_info);
     return TERN_BACKEND_OK;
 }
 
@@ -222,8 +220,9 @@ static const tern_bdevice_vtable slots = {
     .launch = gpu_launch,
 };
 
-/* PoCL compiles every kernel once more when it is asked for a binary, and has a cache of its own on disk, from
- * which a second start is as fast. So binaries are kept of it only where a folder for them was named. */
+/* PoCL compiles every kernel once more when it is asked for a binary, so that a first start takes nearly twice as
+ * long; and it has a cache of its own on disk, from which a second start is some tenths of a second slower than from
+ * binaries. So they are kept of it only where a folder for them was named. */
 static bool has_own_cache(const char *platform) {
     const char *folder = getenv("TERN_CACHE_DIR");
     return strstr(platform, "PoCL") != NULL && (!folder || !*folder);
@@ -291,7 +290,7 @@ static int32_t device_open(int32_t index, tern_bdevice **out_device, tern_backen
     int32_t status = find(index, &id, err);
     if (status != TERN_BACKEND_OK) return status;
     opencl_device *self = opencl_host->alloc(sizeof *self);
-    if (!self) return gpu_fail(err, TERN_BACKEND_OUT_OF_MEMORY, "opencl: no host memory");
+    if (!self) return tern_kit_fail(err, TERN_BACKEND_OUT_OF_MEMORY, "opencl: no host memory");
     memset(self, 0, sizeof *self);
     self->id = id;
     self->context = clCreateContext(NULL, 1, &id, NULL, NULL, &code);
@@ -305,7 +304,7 @@ static int32_t device_open(int32_t index, tern_bdevice **out_device, tern_backen
         if (locks) pthread_mutex_destroy(&self->pinned_lock);
         clReleaseContext(self->context);
         opencl_host->free(self);
-        return gpu_fail(err, TERN_BACKEND_FAILED, "opencl: no locks");
+        return tern_kit_fail(err, TERN_BACKEND_FAILED, "opencl: no locks");
     }
     make_maps(self);
     *out_device = &self->gpu.base;

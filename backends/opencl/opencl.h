@@ -8,6 +8,8 @@
 #ifndef TERN_OPENCL_H
 #define TERN_OPENCL_H
 
+#include <stdatomic.h>
+
 #include <CL/cl.h>
 
 #include "../gpu/gpu.h"
@@ -23,7 +25,8 @@ typedef struct opencl_device {
     tern_bdevice_vtable table;
     pthread_mutex_t pinned_lock;
     struct opencl_pinned *pinned;
-    unsigned built, loaded; /* programs compiled, and taken from the cache; under gpu.lock */
+    _Atomic uint64_t released; /* buffers so far: what kernels remember of them counts no more */
+    unsigned built, loaded;    /* programs compiled, and taken from the cache; under gpu.lock */
 } opencl_device;
 
 /* Host memory from host_alloc. */

@@ -23,7 +23,8 @@ int32_t opencl_buffer_alloc(tern_bdevice *base, uint64_t bytes, tern_bbuffer **o
 }
 
 void opencl_buffer_free(tern_bdevice *base, tern_bqueue *queue, tern_bbuffer *buffer) {
-    (void)base, (void)queue;
+    (void)queue;
+    atomic_fetch_add(&device_of(base)->released, 1); /* before the handle can be another buffer's */
     clReleaseMemObject(memory_of(buffer));
 }
 
@@ -176,7 +177,8 @@ int32_t opencl_copy_between(tern_bdevice *base, tern_bqueue *queue, tern_bbuffer
     crossing c = {0};
     void *address = NULL;
     if (!from->maps)
-        return gpu_fail(err, TERN_BACKEND_UNSUPPORTED, "opencl: the source is not in host memory");
+        return tern_kit_fail(err, TERN_BACKEND_UNSUPPORTED,
+                             "opencl: the source is not in host memory");
     const char *call = "clEnqueueMapBuffer";
     cl_int code =
         map_source(from, own, memory_of(src), (size_t)src_offset, (size_t)bytes, &c, &address);

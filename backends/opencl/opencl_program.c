@@ -10,9 +10,20 @@
 #define MOST_KERNELS 4
 #define OPTIONS      "-cl-std=CL1.2"
 
+#define ARGUMENT_BYTES 1024 /* what OpenCL guarantees */
+
+/* A kernel and the arguments that it has from its last start, one behind the other: those that are the same again
+ * are not set again, since drivers allocate and copy for each. */
+typedef struct kernel {
+    cl_kernel kernel;
+    uint64_t released; /* the device's count when its buffers were set */
+    int32_t count;     /* arguments that it has */
+    unsigned char values[ARGUMENT_BYTES];
+} kernel;
+
 struct gpu_program {
     cl_program program;
-    cl_kernel kernels[MOST_KERNELS];
+    kernel kernels[MOST_KERNELS];
     pthread_mutex_t lock; /* from the first argument of a launch to its start */
 };
 
@@ -40,7 +51,7 @@ static int32_t report(opencl_device *self, cl_program program, cl_int code,
             first = log + i;
             break;
         }
-    gpu_fail(err, TERN_BACKEND_FAILED, "opencl: a kernel does not compile: %.200s", first);
+    tern_kit_fail(err, TERN_BACKEND_FAILED, "opencl: a kernel does not compile: %.200s", first);
     opencl_host->free(log);
     return TERN_BACKEND_FAILED;
 }
@@ -93,7 +104,7 @@ static void keep(const gpu_cache_key *key, cl_program program) {
 static void program_free(gpu_device *device, gpu_program *own) {
     (void)device;
     for (int i = 0; i < MOST_KERNELS; i++)
-        if (own->kernels[i]) clReleaseKernel(own->kernels[i]);
+        if (own->kernels[i].kernel) clReleaseKernel(own->kernels[i].kernel);
     if (own->program) clReleaseProgram(own->program);
     pthread_mutex_destroy(&own->lock);
     opencl_host->free(own);
@@ -102,8 +113,8 @@ static void program_free(gpu_device *device, gpu_program *own) {
 static int32_t make_kernels(gpu_program *own, const char *const *entries, tern_backend_error *err) {
     for (int i = 0; i < MOST_KERNELS && entries[i]; i++) {
         cl_int code;
-        own->kernels[i] = clCreateKernel(own->program, entries[i], &code);
-        if (!own->kernels[i]) return opencl_failed(err, "clCreateKernel", code);
+        own->kernels[i].kernel = clCreateKernel(own->program, entries[i], &code);
+        if (!own->kernels[i].kernel) return opencl_failed(err, "clCreateKernel", code);
     }
     return TERN_BACKEND_OK;
 }
@@ -112,11 +123,11 @@ static int32_t build(gpu_device *device, const char *source, const char *const *
                      gpu_program **out_program, tern_backend_error *err) {
     opencl_device *self = (opencl_device *)device;
     gpu_program *own = opencl_host->alloc(sizeof *own);
-    if (!own) return gpu_fail(err, TERN_BACKEND_OUT_OF_MEMORY, "opencl: no host memory");
+    if (!own) return tern_kit_fail(err, TERN_BACKEND_OUT_OF_MEMORY, "opencl: no host memory");
     memset(own, 0, sizeof *own);
     if (pthread_mutex_init(&own->lock, NULL)) {
         opencl_host->free(own);
-        return gpu_fail(err, TERN_BACKEND_FAILED, "opencl: no lock for a program");
+        return tern_kit_fail(err, TERN_BACKEND_FAILED, "opencl: no lock for a program");
     }
     gpu_cache_key key = {"opencl", {self->signature, OPTIONS, source}};
     int32_t status = TERN_BACKEND_OK;
@@ -135,31 +146,42 @@ static int32_t build(gpu_device *device, const char *source, const char *const *
 
 /* ---- starting -------------------------------------------------------------------------------- */
 
-static cl_int set_arguments(cl_kernel kernel, const gpu_argument *arguments, int32_t count) {
-    cl_int code = CL_SUCCESS;
-    for (int32_t i = 0; i < count && code == CL_SUCCESS; i++) {
-        const gpu_argument *argument = &arguments[i];
-        if (argument->buffer)
-            code = clSetKernelArg(kernel, (cl_uint)i, sizeof(cl_mem), &argument->buffer);
-        else
-            code = clSetKernelArg(kernel, (cl_uint)i, argument->size, argument->bytes);
+/* An argument of a kernel has the same size in every start. A buffer's handle may be that of another buffer once
+ * one was released. */
+static cl_int set_arguments(opencl_device *self, kernel *own, const gpu_argument *arguments,
+                            int32_t count) {
+    uint64_t released = atomic_load(&self->released);
+    int32_t had = own->released == released ? own->count : 0;
+    size_t at = 0;
+    own->released = released;
+    for (own->count = 0; own->count < count; own->count++) {
+        const gpu_argument *argument = &arguments[own->count];
+        size_t size = argument->buffer ? sizeof(cl_mem) : argument->size;
+        const void *value = argument->buffer ? (const void *)&argument->buffer : argument->bytes;
+        bool fits = at + size <= sizeof own->values;
+        if (!fits || own->count >= had || memcmp(own->values + at, value, size) != 0) {
+            cl_int code = clSetKernelArg(own->kernel, (cl_uint)own->count, size, value);
+            if (code != CL_SUCCESS) return code;
+            if (fits) memcpy(own->values + at, value, size);
+        }
+        at += size;
     }
-    return code;
+    return CL_SUCCESS;
 }
 
 static int32_t start(gpu_device *device, tern_bqueue *queue, gpu_program *own, int32_t entry,
                      const gpu_argument *arguments, int32_t count, const gpu_extent *extent,
                      tern_backend_error *err) {
-    (void)device;
     size_t lanes[3] = {(size_t)extent->lanes, 1, 1}, items[3];
     const char *call = "clSetKernelArg";
     for (int d = 0; d < 3; d++) items[d] = (size_t)extent->groups[d] * lanes[d];
     pthread_mutex_lock(&own->lock);
-    cl_int code = set_arguments(own->kernels[entry], arguments, count);
+    cl_int code = set_arguments((opencl_device *)device, &own->kernels[entry], arguments, count);
     if (code == CL_SUCCESS) {
         call = "clEnqueueNDRangeKernel";
-        code = clEnqueueNDRangeKernel(((opencl_queue *)(void *)queue)->queue, own->kernels[entry],
-                                      3, NULL, items, lanes, 0, NULL, NULL);
+        code = clEnqueueNDRangeKernel(((opencl_queue *)(void *)queue)->queue,
+                                      own->kernels[entry].kernel, 3, NULL, items, lanes, 0, NULL,
+                                      NULL);
     }
     pthread_mutex_unlock(&own->lock);
     return code == CL_SUCCESS ? TERN_BACKEND_OK : opencl_failed(err, call, code);

@@ -14,7 +14,7 @@ static opencl_event *event_of(tern_bevent *event) {
 }
 
 static int32_t out_of_memory(tern_backend_error *err) {
-    return gpu_fail(err, TERN_BACKEND_OUT_OF_MEMORY, "opencl: no host memory");
+    return tern_kit_fail(err, TERN_BACKEND_OUT_OF_MEMORY, "opencl: no host memory");
 }
 
 static const uint64_t no_error[OPENCL_FLAG_BYTES / 8];

@@ -8,38 +8,15 @@
  */
 #include <string.h>
 
-#include "cpu_ref/kit.h"
+#include "plain.h"
 
 static const tern_host *host;
 
 static int32_t buffer_alloc(tern_bdevice *device, uint64_t bytes, tern_bbuffer **out_buffer,
                             tern_backend_error *err) {
-    (void)device;
-    void *memory = bytes <= PTRDIFF_MAX ? host->alloc((size_t)bytes) : NULL;
-    if (!memory) return tern_kit_fail(err, TERN_BACKEND_OUT_OF_MEMORY, "counting: out of memory");
-    *out_buffer = memset(memory, 0, (size_t)bytes); /* a handle is the address */
-    return TERN_BACKEND_OK;
-}
-
-static void buffer_free(tern_bdevice *device, tern_bqueue *queue, tern_bbuffer *buffer) {
-    (void)queue;
-    (void)device;
-    host->free(buffer);
-}
-
-static int32_t copy_to_device(tern_bdevice *device, tern_bqueue *queue, tern_bbuffer *dst,
-                              uint64_t dst_offset, const void *src, uint64_t bytes,
-                              tern_backend_error *err) {
-    (void)device, (void)queue, (void)err;
-    memcpy((char *)dst + dst_offset, src, (size_t)bytes);
-    return TERN_BACKEND_OK;
-}
-
-static int32_t copy_to_host(tern_bdevice *device, tern_bqueue *queue, void *dst, tern_bbuffer *src,
-                            uint64_t src_offset, uint64_t bytes, tern_backend_error *err) {
-    (void)device, (void)queue, (void)err;
-    memcpy(dst, (char *)src + src_offset, (size_t)bytes);
-    return TERN_BACKEND_OK;
+    int32_t status = plain_buffer_alloc(device, bytes, out_buffer, err);
+    if (status == TERN_BACKEND_OK) memset(*out_buffer, 0, (size_t)bytes);
+    return status;
 }
 
 static bool supports(tern_bdevice *device, const tern_kernel_query *query,
@@ -68,9 +45,9 @@ static const tern_bdevice_vtable vtable = {
     .speed = TERN_SPEED_REFERENCE,
     .close = close_device,
     .buffer_alloc = buffer_alloc,
-    .buffer_free = buffer_free,
-    .copy_to_device = copy_to_device,
-    .copy_to_host = copy_to_host,
+    .buffer_free = plain_buffer_free,
+    .copy_to_device = plain_copy_to_device,
+    .copy_to_host = plain_copy_to_host,
     .supports = supports,
     .launch = launch,
 };
@@ -101,6 +78,6 @@ static const tern_backend_desc description = {
 
 int32_t TERN_BACKEND_QUERY_NAME(uint32_t host_abi, const tern_host *host_table,
                                 tern_backend_desc *out_desc, tern_backend_error *err) {
-    host = host_table;
+    host = plain_host = host_table;
     return tern_kit_describe(host_abi, &description, out_desc, err);
 }

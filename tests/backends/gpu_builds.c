@@ -9,8 +9,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "cpu_ref/kit.h"
 #include "gpu/gpu.h"
+#include "plain.h"
 
 #define MOST_KINDS 64
 #define FLAG_BYTES 64
@@ -53,7 +53,7 @@ static int32_t build(gpu_device *base, const char *source, const char *const *en
     (void)source;
     *out_program = host->alloc(sizeof **out_program);
     if (!*out_program)
-        return gpu_fail(err, TERN_BACKEND_OUT_OF_MEMORY, "gpu_builds: out of memory");
+        return tern_kit_fail(err, TERN_BACKEND_OUT_OF_MEMORY, "gpu_builds: out of memory");
     self->builds++;
     count(self, entries[0]);
     return TERN_BACKEND_OK;
@@ -82,41 +82,12 @@ static const gpu_driver driver = {
 
 /* ---- the device ------------------------------------------------------------------------------ */
 
-/* A handle is the address. */
-static int32_t buffer_alloc(tern_bdevice *base, uint64_t bytes, tern_bbuffer **out_buffer,
-                            tern_backend_error *err) {
-    (void)base;
-    *out_buffer = host->alloc((size_t)bytes);
-    if (*out_buffer) return TERN_BACKEND_OK;
-    return gpu_fail(err, TERN_BACKEND_OUT_OF_MEMORY, "gpu_builds: out of memory");
-}
-
-static void buffer_free(tern_bdevice *base, tern_bqueue *queue, tern_bbuffer *buffer) {
-    (void)base, (void)queue;
-    host->free(buffer);
-}
-
 static void *reach(tern_bdevice *base, tern_bbuffer *buffer, tern_backend_error *err) {
     (void)base, (void)err;
     return buffer;
 }
 
 static const tern_kit_memory memory = {reach, NULL};
-
-static int32_t copy_to_device(tern_bdevice *base, tern_bqueue *queue, tern_bbuffer *dst,
-                              uint64_t dst_offset, const void *src, uint64_t bytes,
-                              tern_backend_error *err) {
-    (void)base, (void)queue, (void)err;
-    memmove((char *)dst + dst_offset, src, (size_t)bytes);
-    return TERN_BACKEND_OK;
-}
-
-static int32_t copy_to_host(tern_bdevice *base, tern_bqueue *queue, void *dst, tern_bbuffer *src,
-                            uint64_t src_offset, uint64_t bytes, tern_backend_error *err) {
-    (void)base, (void)queue, (void)err;
-    memmove(dst, (const char *)src + src_offset, (size_t)bytes);
-    return TERN_BACKEND_OK;
-}
 
 static int32_t launch(tern_bdevice *base, tern_bqueue *queue, int32_t kernel,
                       const tern_operand *inputs, int32_t n_inputs, const tern_operand *outputs,
@@ -147,10 +118,10 @@ static const tern_bdevice_vtable vtable = {
     .alignment = 64,
     .speed = TERN_SPEED_FAST,
     .close = close_device,
-    .buffer_alloc = buffer_alloc,
-    .buffer_free = buffer_free,
-    .copy_to_device = copy_to_device,
-    .copy_to_host = copy_to_host,
+    .buffer_alloc = plain_buffer_alloc,
+    .buffer_free = plain_buffer_free,
+    .copy_to_device = plain_copy_to_device,
+    .copy_to_host = plain_copy_to_host,
     .supports = gpu_supports,
     .launch = launch,
 };
@@ -165,19 +136,19 @@ static int32_t device_count(int32_t *out_count, tern_backend_error *err) {
 
 static int32_t device_info(int32_t index, tern_device_info *out_info, tern_backend_error *err) {
     if (index < 0 || index >= DEVICES)
-        return gpu_fail(err, TERN_BACKEND_INVALID, "gpu_builds has two devices");
+        return tern_kit_fail(err, TERN_BACKEND_INVALID, "gpu_builds has two devices");
     return tern_kit_device_info(out_info, "counts what GPUs compile", "");
 }
 
 static int32_t device_open(int32_t index, tern_bdevice **out_device, tern_backend_error *err) {
     if (index < 0 || index >= DEVICES)
-        return gpu_fail(err, TERN_BACKEND_INVALID, "gpu_builds has two devices");
+        return tern_kit_fail(err, TERN_BACKEND_INVALID, "gpu_builds has two devices");
     device *self = host->alloc(sizeof *self);
-    if (!self) return gpu_fail(err, TERN_BACKEND_OUT_OF_MEMORY, "gpu_builds: out of memory");
+    if (!self) return tern_kit_fail(err, TERN_BACKEND_OUT_OF_MEMORY, "gpu_builds: out of memory");
     memset(self, 0, sizeof *self);
     if (!gpu_device_init(&self->gpu, &vtable, host, &driver)) {
         host->free(self);
-        return gpu_fail(err, TERN_BACKEND_FAILED, "gpu_builds: no lock");
+        return tern_kit_fail(err, TERN_BACKEND_FAILED, "gpu_builds: no lock");
     }
     tern_kit_device_init(&self->kit, &vtable, host, &memory);
     self->gpu.has_f64 = true;
@@ -202,6 +173,6 @@ static const tern_backend_desc description = {
 
 int32_t TERN_BACKEND_QUERY_NAME(uint32_t host_abi, const tern_host *host_table,
                                 tern_backend_desc *out_desc, tern_backend_error *err) {
-    host = host_table;
+    host = plain_host = host_table;
     return tern_kit_describe(host_abi, &description, out_desc, err);
 }

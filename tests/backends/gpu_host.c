@@ -14,9 +14,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "cpu_ref/kit.h"
 #include "gpu/gpu.h"
 #include "host_form.h"
+#include "plain.h"
 
 #define MOST_KERNELS   4
 #define MOST_ARGUMENTS 128
@@ -47,10 +47,11 @@ static void program_free(gpu_device *base, gpu_program *program) {
 static int32_t load(const char *path, const char *const *entries, gpu_program *program,
                     tern_backend_error *err) {
     program->library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
-    if (!program->library) return gpu_fail(err, TERN_BACKEND_FAILED, "gpu_host: %s", dlerror());
+    if (!program->library)
+        return tern_kit_fail(err, TERN_BACKEND_FAILED, "gpu_host: %s", dlerror());
     for (int i = 0; i < MOST_KERNELS && entries[i]; i++)
         if (!host_form_find(program->library, entries[i], &program->kernels[i]))
-            return gpu_fail(err, TERN_BACKEND_FAILED, "gpu_host: no kernel %s", entries[i]);
+            return tern_kit_fail(err, TERN_BACKEND_FAILED, "gpu_host: no kernel %s", entries[i]);
     return TERN_BACKEND_OK;
 }
 
@@ -60,11 +61,11 @@ static int32_t build(gpu_device *base, const char *source, const char *const *en
     char path[96];
     snprintf(path, sizeof path, "%s/%u.so", self->folder, self->count++);
     gpu_program *program = host->alloc(sizeof *program);
-    if (!program) return gpu_fail(err, TERN_BACKEND_OUT_OF_MEMORY, "gpu_host: no memory");
+    if (!program) return tern_kit_fail(err, TERN_BACKEND_OUT_OF_MEMORY, "gpu_host: no memory");
     memset(program, 0, sizeof *program);
     int32_t status = TERN_BACKEND_OK;
     if (!host_form_compile(source, path))
-        status = gpu_fail(err, TERN_BACKEND_FAILED, "gpu_host: %s does not compile", path);
+        status = tern_kit_fail(err, TERN_BACKEND_FAILED, "gpu_host: %s does not compile", path);
     if (status == TERN_BACKEND_OK) status = load(path, entries, program, err);
     if (status == TERN_BACKEND_OK)
         *out_program = program;
@@ -86,7 +87,7 @@ static int32_t start(gpu_device *base, tern_bqueue *queue, gpu_program *program,
                                            : (void *)(uintptr_t)arguments[i].bytes;
     const char *wrong =
         host_form_run(&program->kernels[entry], addresses, extent->groups, extent->lanes);
-    if (wrong) return gpu_fail(err, TERN_BACKEND_FAILED, "gpu_host: %s", wrong);
+    if (wrong) return tern_kit_fail(err, TERN_BACKEND_FAILED, "gpu_host: %s", wrong);
     return TERN_BACKEND_OK;
 }
 
@@ -99,35 +100,6 @@ static const gpu_driver driver = {
     .build = build, .program_free = program_free, .start = start, .flag = flag};
 
 /* ---- the device ------------------------------------------------------------------------------ */
-
-/* A handle is the address. */
-static int32_t buffer_alloc(tern_bdevice *base, uint64_t bytes, tern_bbuffer **out_buffer,
-                            tern_backend_error *err) {
-    (void)base;
-    *out_buffer = host->alloc((size_t)bytes);
-    if (*out_buffer) return TERN_BACKEND_OK;
-    return gpu_fail(err, TERN_BACKEND_OUT_OF_MEMORY, "gpu_host: out of memory");
-}
-
-static void buffer_free(tern_bdevice *base, tern_bqueue *queue, tern_bbuffer *buffer) {
-    (void)base, (void)queue;
-    host->free(buffer);
-}
-
-static int32_t copy_to_device(tern_bdevice *base, tern_bqueue *queue, tern_bbuffer *dst,
-                              uint64_t dst_offset, const void *src, uint64_t bytes,
-                              tern_backend_error *err) {
-    (void)base, (void)queue, (void)err;
-    memmove((char *)dst + dst_offset, src, (size_t)bytes);
-    return TERN_BACKEND_OK;
-}
-
-static int32_t copy_to_host(tern_bdevice *base, tern_bqueue *queue, void *dst, tern_bbuffer *src,
-                            uint64_t src_offset, uint64_t bytes, tern_backend_error *err) {
-    (void)base, (void)queue, (void)err;
-    memmove(dst, (const char *)src + src_offset, (size_t)bytes);
-    return TERN_BACKEND_OK;
-}
 
 /* The work is done, so a kernel's error is launch's own answer. */
 static int32_t launch(tern_bdevice *base, tern_bqueue *queue, int32_t kernel,
@@ -154,10 +126,10 @@ static const tern_bdevice_vtable vtable = {
     .alignment = 64,
     .speed = TERN_SPEED_REFERENCE,
     .close = close_device,
-    .buffer_alloc = buffer_alloc,
-    .buffer_free = buffer_free,
-    .copy_to_device = copy_to_device,
-    .copy_to_host = copy_to_host,
+    .buffer_alloc = plain_buffer_alloc,
+    .buffer_free = plain_buffer_free,
+    .copy_to_device = plain_copy_to_device,
+    .copy_to_host = plain_copy_to_host,
     .supports = gpu_supports,
     .launch = launch,
 };
@@ -172,20 +144,20 @@ static int32_t device_count(int32_t *out_count, tern_backend_error *err) {
 
 static int32_t device_info(int32_t index, tern_device_info *out_info, tern_backend_error *err) {
     if (index < 0 || index >= DEVICES)
-        return gpu_fail(err, TERN_BACKEND_INVALID, "gpu_host has two devices");
+        return tern_kit_fail(err, TERN_BACKEND_INVALID, "gpu_host has two devices");
     return tern_kit_device_info(out_info, "the kernels of GPUs as C", "");
 }
 
 static int32_t device_open(int32_t index, tern_bdevice **out_device, tern_backend_error *err) {
     if (index < 0 || index >= DEVICES)
-        return gpu_fail(err, TERN_BACKEND_INVALID, "gpu_host has two devices");
+        return tern_kit_fail(err, TERN_BACKEND_INVALID, "gpu_host has two devices");
     device *self = host->alloc(sizeof *self);
-    if (!self) return gpu_fail(err, TERN_BACKEND_OUT_OF_MEMORY, "gpu_host: out of memory");
+    if (!self) return tern_kit_fail(err, TERN_BACKEND_OUT_OF_MEMORY, "gpu_host: out of memory");
     memset(self, 0, sizeof *self);
     snprintf(self->folder, sizeof self->folder, "/tmp/tern-gpu-host-XXXXXX");
     if (!mkdtemp(self->folder) || !gpu_device_init(&self->gpu, &vtable, host, &driver)) {
         host->free(self);
-        return gpu_fail(err, TERN_BACKEND_FAILED, "gpu_host: no folder for its programs");
+        return tern_kit_fail(err, TERN_BACKEND_FAILED, "gpu_host: no folder for its programs");
     }
     self->gpu.has_f64 = true;
     self->gpu.compiles_first = index == 1 ? 0 : INT32_MAX;
@@ -208,6 +180,6 @@ static const tern_backend_desc description = {
 
 int32_t TERN_BACKEND_QUERY_NAME(uint32_t host_abi, const tern_host *host_table,
                                 tern_backend_desc *out_desc, tern_backend_error *err) {
-    host = host_table;
+    host = plain_host = host_table;
     return tern_kit_describe(host_abi, &description, out_desc, err);
 }

@@ -120,6 +120,14 @@ for round_, (peer, limit, own) in enumerate([(20, 100, 50), (2, 10, 4), (1, 10, 
 row, = report.make_rows(measured, "tern cpu")
 assert (row["ratio"], row["share"], row["tern"], row["met"]) == (2.5, 40, 4, True), row
 assert measured.limits(1) == {"fma_f32": 100}
+# At most so many times the peer's time and so much more: 1.2 * 10 + 3 is 15.
+for own, met in ((15, True), (16, False)):
+    measured = report.Measurements({("op_add_1", 1): report.NO_TARGET._replace(times=1.2, plus=3)})
+    for who, value in (("a", 10), ("tern cpu", own)):
+        measured.add("op_add_1", 0, {"case": "op_add_1", "peer": who, "threads": 1, "unit": "ns", "better": "less", "value": value})
+    row, = report.make_rows(measured, "tern cpu")
+    assert (row["ratio"], row["met"]) == (10 / own, met), row
+    assert report.wanted(row) == "<= 1.2x the time + 3", row
 END
 check "bench/report.py: rounds are not compared singly" python3 -B "$work/rounds.py" "$source/bench"
 finish

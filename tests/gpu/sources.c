@@ -128,7 +128,7 @@ static int32_t build(gpu_device *device, const char *source, const char *const *
     snprintf(path, sizeof path, "%s/%03d-%s.cu", folder, count++, name);
     FILE *file = fopen(path, "w");
     if (!file || fputs(source, file) < 0 || fclose(file))
-        return gpu_fail(err, TERN_BACKEND_FAILED, "%s is not written", path);
+        return tern_kit_fail(err, TERN_BACKEND_FAILED, "%s is not written", path);
     *out_program = (gpu_program *)(void *)&count; /* which nobody starts */
     return TERN_BACKEND_OK;
 }

@@ -3,17 +3,20 @@
  *
  * TERN_OPENCL_FAIL_AT=n names the call, counted from 1; without it none fails. At the end the number of calls
  * and of objects that were made and not released goes to the file that TERN_OPENCL_FAIL_LOG names. A program may
- * ask for the latter at any time: tern_opencl_objects.
+ * ask for the latter at any time: tern_opencl_objects. Files below the folder that TERN_FULL_FOLDER names cannot be
+ * written, as on a disk that is full.
  */
 #define _GNU_SOURCE              /* RTLD_NEXT */
 #define CL_TARGET_OPENCL_VERSION 120
 #include <CL/cl.h>
 #include <dlfcn.h>
+#include <errno.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static atomic_long calls, objects;
 
@@ -41,6 +44,24 @@ static void find(const char *name, void *out_function) {
     void *symbol = dlsym(RTLD_NEXT, name);
     if (!symbol) abort();
     memcpy(out_function, &symbol, sizeof symbol);
+}
+
+static bool lies_in_full_folder(FILE *file) {
+    const char *folder = getenv("TERN_FULL_FOLDER");
+    char link[64], path[4096];
+    if (!folder || !file) return false;
+    snprintf(link, sizeof link, "/proc/self/fd/%d", fileno(file));
+    ssize_t length = readlink(link, path, sizeof path);
+    size_t most = strlen(folder);
+    return length > (ssize_t)most && memcmp(path, folder, most) == 0 && path[most] == '/';
+}
+
+int fflush(FILE *file) {
+    int (*own)(FILE *);
+    find("fflush", &own);
+    if (!lies_in_full_folder(file)) return own(file);
+    errno = ENOSPC;
+    return EOF;
 }
 
 /* A call that gives a code. */

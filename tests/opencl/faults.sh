@@ -33,6 +33,11 @@ losses first
 : >"$work/file"
 TERN_CACHE_DIR=$work/file losses unwritable
 check "an unwritable cache changes losses" cmp -s "$work/first" "$work/unwritable"
+mkdir "$work/full"
+TERN_CACHE_DIR=$work/full TERN_FULL_FOLDER=$work/full LD_PRELOAD=$failing losses full.losses
+check "a full cache changes losses" cmp -s "$work/first" "$work/full.losses"
+check "a full cache keeps $(find "$work/full" -type f)" [ -z "$(find "$work/full" -type f)" ]
+check "nothing was to be kept in the full cache" [ -d "$work/full/opencl" ]
 TERN_OPENCL_COUNT=1 losses second
 check "a second run compiles: $(cat "$err")" grep -q 'opencl: 0 programs were compiled' "$err"
 broken=0

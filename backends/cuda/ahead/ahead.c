@@ -32,14 +32,14 @@ static int32_t build(gpu_device *device, const char *source, const char *const *
     uint64_t hash[2];
     (void)device, (void)entries;
     *out_program = NULL;
-    if (n_names == MOST) return gpu_fail(err, TERN_BACKEND_FAILED, "too many programs");
+    if (n_names == MOST) return tern_kit_fail(err, TERN_BACKEND_FAILED, "too many programs");
     cuda_ready_hash(source, hash);
     name *own = &names[n_names++];
     snprintf(own->text, sizeof own->text, "%016" PRIx64 "%016" PRIx64, hash[0], hash[1]);
     snprintf(path, sizeof path, "%s/%s.cu", folder, own->text);
     FILE *file = fopen(path, "w");
     if (!file || fputs(source, file) < 0 || fclose(file))
-        return gpu_fail(err, TERN_BACKEND_FAILED, "%s is not written", path);
+        return tern_kit_fail(err, TERN_BACKEND_FAILED, "%s is not written", path);
     return TERN_BACKEND_DECLINED; /* there is nothing to start */
 }
 
@@ -80,11 +80,11 @@ static int32_t write_variant(const gpu_call *call, char *line) {
     int n = 0;
     char *word = strtok(line, " \n");
     int32_t source = word ? source_of(word) : -1;
-    if (source < 0) return gpu_fail(call->err, TERN_BACKEND_FAILED, "no such source");
+    if (source < 0) return tern_kit_fail(call->err, TERN_BACKEND_FAILED, "no such source");
     variant.source = (gpu_source)source;
     while ((word = strtok(NULL, " \n"))) {
         char *value = strchr(word, '=');
-        if (!value) return gpu_fail(call->err, TERN_BACKEND_FAILED, "no value: %s", word);
+        if (!value) return tern_kit_fail(call->err, TERN_BACKEND_FAILED, "no value: %s", word);
         *value++ = 0;
         long long number = strtoll(value, NULL, 10);
         int32_t *of_tile = tile_number(&tile, word);
@@ -120,7 +120,7 @@ static int32_t write_map(const gpu_call *call, char *at) {
     p.immediates = (uint32_t)next(&at);
     if (p.n_inputs < 0 || p.n_outputs < 1 || p.n_inputs + p.n_outputs > GPU_OPERANDS ||
         p.n_steps < 0 || p.n_steps > GPU_STEPS)
-        return gpu_fail(call->err, TERN_BACKEND_FAILED, "no program");
+        return tern_kit_fail(call->err, TERN_BACKEND_FAILED, "no program");
     for (int32_t k = 0; k < p.n_inputs + p.n_outputs; k++) p.dtypes[k] = (int8_t)next(&at);
     for (int32_t k = 0; k < p.n_outputs; k++) p.outputs[k] = (int16_t)next(&at);
     for (int32_t k = 0; k < p.n_steps; k++) {
@@ -138,7 +138,7 @@ static int32_t write_line(const gpu_call *call, char *line) {
     if (strncmp(line, "map ", 4) == 0) return write_map(call, line + 4);
     if (strncmp(line, "interpret ", 10) == 0)
         return gpu_interpreter_find(call, (int32_t)strtol(line + 10, NULL, 10), &program);
-    return gpu_fail(call->err, TERN_BACKEND_FAILED, "no program");
+    return tern_kit_fail(call->err, TERN_BACKEND_FAILED, "no program");
 }
 
 static int compare(const void *a, const void *b) {

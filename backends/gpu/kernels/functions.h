@@ -7,6 +7,13 @@
 #if FLOATING
 #define PI    ((num)3.14159265358979323846)
 #define LN10R ((num)0.43429448190325182765)
+#if CLASS == 1
+#define LEAST_LOG (-708.39641853226408)
+#define EPSILON   0x1p-54
+#else
+#define LEAST_LOG (-87.3365478515625f) /* the log of the least normal number */
+#define EPSILON   0x1p-25f             /* 1 and so much is 1 */
+#endif
 
 FUNCTION num u_neg(num x) {
     return -x;
@@ -29,8 +36,11 @@ FUNCTION num u_sqrt(num x) {
 FUNCTION num u_rsqrt(num x) {
     return 1 / sqrt(x);
 }
+/* A device's exp may be wrong by its last place, which is much of a number below the normal ones: there it is the
+ * square of a normal one. */
 FUNCTION num u_exp(num x) {
-    return exp(x);
+    num e = exp(x < LEAST_LOG ? x * (num)0.5 : x);
+    return x < LEAST_LOG ? e * e : e;
 }
 FUNCTION num u_exp2(num x) {
     return exp2(x);
@@ -47,8 +57,9 @@ FUNCTION num u_log2(num x) {
 FUNCTION num u_log10(num x) {
     return log10(x);
 }
+/* Devices flush what is below the normal numbers. */
 FUNCTION num u_log1p(num x) {
-    return log1p(x);
+    return fabs(x) < (num)EPSILON ? x : log1p(x);
 }
 FUNCTION num u_sin(num x) {
     return sin(x);
@@ -136,9 +147,10 @@ FUNCTION num u_lgamma(num x) {
     return lgamma(x);
 }
 
+/* 1 less what it lacks is the nearest number where 1 / (1 + e) may not be, and the gradient takes it from 1 again. */
 FUNCTION num u_sigmoid(num x) {
-    num e = exp(-fabs(x));
-    return x != x ? x : x < 0 ? e / (1 + e) : 1 / (1 + e);
+    num e = u_exp(-fabs(x)), rest = e / (1 + e);
+    return x != x ? x : x < 0 ? rest : 1 - rest;
 }
 
 FUNCTION num u_log_sigmoid(num x) {
