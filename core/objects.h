@@ -365,8 +365,25 @@ static inline tern_tensor_body *BODY(const tern_tensor *tensor) {
 static inline bool tern_is_float(tern_dtype dtype) {
     return dtype <= TERN_BFLOAT16;
 }
+static inline bool tern_is_complex(tern_dtype dtype) {
+    return dtype >= TERN_COMPLEX64;
+}
+/* Whether gradients flow through it. */
+static inline bool tern_is_continuous(tern_dtype dtype) {
+    return tern_is_float(dtype) || tern_is_complex(dtype);
+}
+/* The dtype of a complex one's parts; a real one itself. */
+static inline tern_dtype tern_real_dtype(tern_dtype dtype) {
+    if (!tern_is_complex(dtype)) return dtype;
+    return dtype == TERN_COMPLEX128 ? TERN_FLOAT64 : TERN_FLOAT32;
+}
+/* The complex dtype that a real one promotes to; a complex one itself. */
+static inline tern_dtype tern_complex_dtype(tern_dtype dtype) {
+    return tern_promote_types(dtype, TERN_COMPLEX64);
+}
 static inline uint64_t tern_bytes_of(tern_dtype dtype) {
-    static const uint8_t bytes[TERN_DTYPE_COUNT] = {4, 8, 2, 2, 8, 4, 2, 1, 1, 1};
+    static const uint8_t bytes[TERN_COMPLEX128 + 1] = {
+        4, 8, 2, 2, 8, 4, 2, 1, 1, 1, [TERN_COMPLEX64] = 8, [TERN_COMPLEX128] = 16};
     return bytes[dtype];
 }
 

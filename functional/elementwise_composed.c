@@ -85,15 +85,11 @@ tern_value tern_op_item(tern_opcall *call) {
     return tern_int(tern_item_i64(input));
 }
 
-/* Of real numbers: real, conj, positive and the like change nothing. */
 tern_value tern_op_positive(tern_opcall *call) {
     tern_tensor *input = tern_arg_tensor(call, 0);
     if (BODY(input)->dtype == TERN_BOOL)
         return tern_call_fail(call, TERN_ERR_ARGUMENT, "does not support bool tensors");
     return tern_tensor_value(input);
-}
-tern_value tern_op_real(tern_opcall *call) {
-    return tern_tensor_value(tern_arg_tensor(call, 0));
 }
 
 /* ---- reflected operators ---- */
@@ -184,18 +180,6 @@ tern_value tern_op_rad2deg(tern_opcall *call) {
     return tern_narrowed(call, tern_mul_scalar(wide_input(call), 180.0 / PI));
 }
 
-/* The angle of a real number: pi below 0, else 0; NaN stays. */
-tern_value tern_op_angle(tern_opcall *call) {
-    tern_tensor *x = tern_arg_tensor(call, 0);
-    tern_dtype dtype = tern_dtype_is_floating(BODY(x)->dtype) ? BODY(x)->dtype : TERN_FLOAT32;
-    tern_tensor *negative = TERN_CALL(lt, ARG_TENSOR(x), ARG_INT(0));
-    tern_tensor *out = tern_mul_scalar(tern_to_dtype(negative, dtype), PI);
-    if (!tern_dtype_is_floating(BODY(x)->dtype)) return tern_result(call, out);
-    tern_tensor *zero = tern_mul_scalar(x, 0.0); /* keeps the history, whose gradient is 0 */
-    zero = tern_fill_where(zero, tern_isinf(x), 0.0);
-    return tern_result(call, tern_add(out, zero));
-}
-
 /* ---- special functions ---- */
 
 /* With the bound where there is one. */
@@ -266,11 +250,6 @@ tern_value tern_op_isposinf(tern_opcall *call) {
 tern_value tern_op_isneginf(tern_opcall *call) {
     return tern_result(call, FORMULA(call->ctx, "x == -inf", "x", tern_arg(call, 0)));
 }
-tern_value tern_op_isreal(tern_opcall *call) {
-    tern_tensor *x = tern_arg_tensor(call, 0);
-    return tern_result(call, TERN_CALL(ones_like, ARG_TENSOR(x), ARG_DTYPE(TERN_BOOL)));
-}
-
 /* |input - other| <= atol + rtol |other|, equal infinities, and NaN with NaN where asked for. */
 static tern_tensor *close_to(tern_opcall *call) {
     tern_tensor *a = tern_arg_tensor(call, 0), *b = tern_arg_tensor(call, 1);
@@ -279,9 +258,9 @@ static tern_tensor *close_to(tern_opcall *call) {
     if (tern_arg_bool(call, 4, false))
         equal = tern_logical_or(equal, tern_logical_and(tern_isnan(a), tern_isnan(b)));
     if (rtol == 0.0 && atol == 0.0) return equal;
-    bool real = tern_dtype_is_floating(BODY(a)->dtype);
-    tern_tensor *x = real ? a : tern_to_dtype(a, TERN_FLOAT64);
-    tern_tensor *y = real ? b : tern_to_dtype(b, TERN_FLOAT64);
+    bool continuous = tern_is_continuous(BODY(a)->dtype);
+    tern_tensor *x = continuous ? a : tern_to_dtype(a, TERN_FLOAT64);
+    tern_tensor *y = continuous ? b : tern_to_dtype(b, TERN_FLOAT64);
     tern_tensor *allowed = tern_add_scalar(tern_abs(tern_mul_scalar(y, rtol)), atol);
     tern_tensor *distance = tern_abs(tern_sub(x, y));
     tern_tensor *within = tern_logical_and(tern_isfinite(distance), tern_le(distance, allowed));

@@ -186,7 +186,7 @@ static int place_saved(record *r, const call_body *call, tern_tensor **inputs,
         int output = index_of(returned, n_outputs, call->saved[i]);
         if (input < 0 && output < 0) inputs[input = count++] = tern_detach(call->saved[i]);
         r->saved[i] = (place){input < 0, input < 0 ? output : input};
-        r->op.saves |= input < 0 ? TERN_SAVE_OUTPUTS : TERN_SAVE_INPUT(input < 29 ? input : 29);
+        r->op.saves |= input < 0 ? TERN_SAVE_OUTPUTS : tern_save_input(input);
     }
     return count;
 }

@@ -53,10 +53,6 @@ tern_value tern_op_dot(tern_opcall *call) {
     return tern_result(call, tern_matmul(a, b));
 }
 
-tern_value tern_op_vdot(tern_opcall *call) {
-    return tern_op_dot(call);
-}
-
 tern_value tern_op_outer(tern_opcall *call) {
     tern_tensor *a = tern_arg_tensor(call, 0), *b = tern_arg_tensor(call, 1);
     if (!has_rank(call, a, 1, "input") || !has_rank(call, b, 1, "vec2")) return tern_none();

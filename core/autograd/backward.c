@@ -284,7 +284,7 @@ static void run_node(engine *e, tern_node *node, tern_frame *engine_frame, tern_
         run_formula(e, node, incoming, engine_frame);
         if (!(e->flags & (TERN_RETAIN_GRAPH | TERN_CREATE_GRAPH))) {
             tern_node_free_saved(node);
-            node->freed = node->op->saves != 0;
+            node->freed = (node->op->saves & TERN_SAVES) != 0;
         }
     }
     for (int k = 0; k < node->n_outputs; k++)
@@ -357,6 +357,14 @@ static bool seed(engine *e, tern_tensor *root, tern_tensor *gradient, tern_frame
                   "grad can be implicitly created only for scalar outputs, but this one has shape "
                   "%s: reduce it, with tern_mean say, or give its gradient to tern_backward_with",
                   tern_shape_text(BODY(root)->rank, BODY(root)->shape, got));
+        return false;
+    }
+    if (!gradient && tern_is_complex(BODY(root)->dtype)) {
+        tern_fail(
+            ctx, TERN_ERR_ARGUMENT,
+            "grad can be implicitly created only for real scalar outputs but got %s: give its "
+            "gradient to tern_backward_with, or take tern_abs or tern_real of it",
+            tern_dtype_name(BODY(root)->dtype));
         return false;
     }
     if (gradient && !tern_same_shape(root, gradient)) {

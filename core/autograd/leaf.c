@@ -8,9 +8,9 @@
 tern_tensor *tern_requires_grad(tern_tensor *tensor, bool requires_grad) {
     tern_ctx *ctx = tern_context_of(tensor);
     if (!tern_usable(tensor, "requires_grad")) return ctx->nil;
-    if (requires_grad && !tern_dtype_is_floating(BODY(tensor)->dtype)) {
+    if (requires_grad && !tern_is_continuous(BODY(tensor)->dtype)) {
         tern_fail(ctx, TERN_ERR_ARGUMENT,
-                  "only Tensors of floating point dtype can require gradients, not %s",
+                  "only Tensors of floating point and complex dtype can require gradients, not %s",
                   tern_dtype_name(BODY(tensor)->dtype));
         return ctx->nil;
     }

@@ -98,7 +98,7 @@ static tern_node *node_new(tern_frame *frame, int n_args, int n_inputs, int n_ou
 
 static bool may_save(const tern_op *op, tern_tensor *const *tensors, int count) {
     for (int k = 0; k < count; k++) {
-        bool kept = op->saves & TERN_SAVE_INPUT(k < 29 ? k : 29);
+        bool kept = op->saves & tern_save_input(k);
         if (!kept || !(BODY(tensors[k])->flags & TERN_T_INFERENCE)) continue;
         tern_fail(BODY(tensors[k])->ctx, TERN_ERR_STATE,
                   "Inference tensors cannot be saved for backward. To work around you can make a "
@@ -109,7 +109,7 @@ static bool may_save(const tern_op *op, tern_tensor *const *tensors, int count) 
 }
 
 static bool saves_input(const tern_op *op, int k) {
-    return op->saves & TERN_SAVE_INPUT(k < 29 ? k : 29);
+    return op->saves & tern_save_input(k);
 }
 
 static bool saves_output(const tern_op *op, int k) {
@@ -126,7 +126,7 @@ static size_t count_numbers(tern_tensor *const *inputs, int n_inputs, tern_tenso
 }
 
 static void point_to(tern_node *node, int k, tern_tensor_body *output) {
-    if (!tern_is_float(output->dtype)) return;
+    if (!tern_is_continuous(output->dtype)) return;
     output->edge.node = node;
     output->edge.output = k;
     tern_aliases *alias = output->alias;
@@ -164,7 +164,7 @@ bool tern_node_record(const tern_op *op, const tern_value *args, int n_args,
                       tern_tensor *const *inputs, int n_inputs, tern_tensor *const *outputs,
                       int n_outputs) {
     tern_frame *frame = tern_graph_frame(BODY(outputs[0])->ctx);
-    if (op->saves && !may_save(op, inputs, n_inputs)) return false;
+    if (op->saves & TERN_SAVES && !may_save(op, inputs, n_inputs)) return false;
     tern_edge few[TERN_SCHEMA_MAX_ARGS], *edges = few;
     if (n_inputs > TERN_SCHEMA_MAX_ARGS) {
         edges = tern_frame_take(frame, (size_t)n_inputs * sizeof *edges);

@@ -5,7 +5,7 @@
 #include "operands.h"
 
 static int category(tern_dtype dtype) {
-    if (tern_dtype_is_floating(dtype)) return 2;
+    if (tern_is_continuous(dtype)) return tern_is_complex(dtype) ? 3 : 2;
     return dtype == TERN_BOOL ? 0 : 1;
 }
 
@@ -135,6 +135,16 @@ static void run_in_place(tern_opcall *call, tern_tensor *target, tern_operands *
     tern_frame_close(&frame);
 }
 
+/* A call that is composed of others. Those of a complex call keep what they read: where they are recorded,
+ * they read a copy of the target. */
+static tern_tensor *composed(tern_ctx *ctx, const tern_op *op, const tern_value *args, int n_args,
+                             bool recorded) {
+    tern_value own[TERN_MAX_ARGS];
+    for (int i = 0; i < n_args; i++) own[i] = args[i];
+    if (recorded) own[0] = ARG_TENSOR(tern_clone(args[0].as.tensor));
+    return tern_op_tensor(ctx, op, own, n_args);
+}
+
 tern_tensor *tern_op_call_in_place(const tern_op *op, const tern_value *args, int n_args) {
     tern_tensor *target = args[0].as.tensor;
     tern_ctx *ctx = tern_first_context(args, n_args);
@@ -148,10 +158,12 @@ tern_tensor *tern_op_call_in_place(const tern_op *op, const tern_value *args, in
     }
     tern_operands tensors;
     if (!tern_operands_take(&call, &tensors) || !may_write(&call, target)) return ctx->nil;
+    bool by_rule = tensors.complex && !(op->saves & TERN_TAKES_COMPLEX);
     if (call.op->kind == TERN_OP_THROUGH || call.op->kind == TERN_OP_VIEW ||
-        call.op->kind == TERN_OP_PART) {
+        call.op->kind == TERN_OP_PART || by_rule) {
         /* Recorded through its parts; the copy into the target is the in-place step. */
-        tern_tensor *value = tern_op_tensor(ctx, op, args, n_args);
+        bool recorded = by_rule && ctx->grad_enabled && tern_operands_need_grad(&tensors);
+        tern_tensor *value = composed(ctx, op, args, n_args, recorded);
         if (tern_is_nil(value) && ctx->status == TERN_OK)
             tern_call_fail(&call, TERN_ERR_UNSUPPORTED, "has no in-place form");
         return tern_is_nil(value) || !fits(&call, target, value)

@@ -32,18 +32,22 @@ static inline void add_dtype(tern_resolved *key, int operand, int32_t dtype) {
     key->dtypes[operand >> 4] |= (uint64_t)dtype << (operand & 15) * 4;
 }
 
+/* Its kernel is 0 for complex operands, which no device is asked for. */
 static inline tern_resolved key_of(int32_t kernel, int32_t fn, tern_tensor *const *inputs,
                                    int n_inputs, tern_tensor *const *outputs, int n_outputs) {
     tern_resolved key = key_for(kernel, fn, n_inputs, n_outputs);
     uint64_t few = 0; /* as add_dtype has it */
+    tern_dtype all = TERN_FLOAT32;
     int n = n_inputs + n_outputs;
     for (int i = 0; i < n && i < 16; i++) {
         const tern_tensor *operand = i < n_inputs ? inputs[i] : outputs[i - n_inputs];
         few |= (uint64_t)BODY(operand)->dtype << i * 4;
+        all |= BODY(operand)->dtype;
     }
     key.dtypes[0] = few;
     for (int i = 16; i < n; i++)
         add_dtype(&key, i, (int32_t)BODY(i < n_inputs ? inputs[i] : outputs[i - n_inputs])->dtype);
+    if (tern_is_complex(all)) key.kernel = 0;
     return key;
 }
 
@@ -85,6 +89,7 @@ static inline const char *lacks(tern_lane *lane, int32_t kernel, int32_t fn,
                                 tern_tensor *const *inputs, int n_inputs,
                                 tern_tensor *const *outputs, int n_outputs, size_t attrs_size) {
     tern_resolved key = key_of(kernel, fn, inputs, n_inputs, outputs, n_outputs);
+    if (key.kernel == 0) return "kernels compute with real numbers";
     return resolve(lane, &key, attrs_size);
 }
 

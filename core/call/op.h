@@ -75,9 +75,19 @@ const char *tern_op_grad_name(const tern_op *op, char *out_text);
 /* Which tensors a node keeps: input k (counted over all tensor arguments), all of them, outputs, all
  * outputs but the first. */
 #define TERN_SAVE_INPUT(k) (1u << (k))
-#define TERN_SAVE_INPUTS   0x3fffffffu
+#define TERN_SAVE_INPUTS   0x1fffffffu
 #define TERN_SAVE_OUTPUTS  0x40000000u
 #define TERN_SAVE_BESIDES  0x80000000u
+#define TERN_SAVES         (~TERN_TAKES_COMPLEX)
+
+/* Beside what is saved: the implementation takes complex tensors. For a row without it, complex.c of the core
+ * may have a rule; every other call with complex numbers is refused. */
+#define TERN_TAKES_COMPLEX 0x20000000u
+
+/* The bit of input k, the last one for all from there on. */
+static inline uint32_t tern_save_input(int k) {
+    return TERN_SAVE_INPUT(k < 28 ? k : 28);
+}
 
 /* The core's rows, in the order of ops.def. Those of functional/ are in functional/functional.h. */
 typedef enum tern_core_op_id {

@@ -10,6 +10,7 @@
 
 #include "core/autograd/graph.h"
 #include "core/context/entered.h"
+#include "core/ops/complex.h"
 #include "operands.h"
 
 /* The implementation of one that records nothing inside, with the mode restored after it. */
@@ -41,7 +42,7 @@ static tern_value run(tern_opcall *call) {
 /* Whether a node that leads to these is of use: nothing flows back through integers. */
 static bool any_floats(tern_tensor *const *outputs, int count) {
     for (int k = 0; k < count; k++)
-        if (tern_is_float(BODY(outputs[k])->dtype)) return true;
+        if (tern_is_continuous(BODY(outputs[k])->dtype)) return true;
     return false;
 }
 
@@ -66,6 +67,7 @@ tern_value tern_op_call(tern_ctx *ctx, const tern_op *op, const tern_value *args
     tern_opcall call = {ctx, op, NULL, args, n_args, NULL};
     tern_operands tensors;
     if (!tern_operands_take(&call, &tensors)) return tern_none();
+    if (tensors.complex && !(op->saves & TERN_TAKES_COMPLEX)) return tern_complex_call(&call);
     bool recording = tern_call_records(&call, &tensors);
     tern_value result = run(&call);
     if (recording && ctx->status == TERN_OK) tern_call_record(&call, &tensors, result);

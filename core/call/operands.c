@@ -32,6 +32,7 @@ static bool has_list(const tern_value *args, int n_args) {
 
 bool tern_operands_collect(tern_ctx *ctx, const tern_value *args, int n_args, tern_operands *out) {
     out->count = 0;
+    out->complex = false;
     out->all = out->few;
     int total = has_list(args, n_args) ? count_tensors(args, n_args) : 0;
     if (total > TERN_FEW_OPERANDS) {
@@ -154,6 +155,11 @@ static bool none_fits(const tern_opcall *call, int i) {
 
 /* C takes any number for an enumerator; -1 is "not given". */
 static bool is_dtype(const tern_value *value) {
+    return (unsigned)value->as.dtype + 1 <= TERN_DTYPE_COUNT ||
+           tern_dtype_is_complex(value->as.dtype);
+}
+
+static bool is_real(const tern_value *value) {
     return (unsigned)value->as.dtype + 1 <= TERN_DTYPE_COUNT;
 }
 
@@ -179,7 +185,7 @@ static bool arguments_fit(const tern_opcall *call) {
     return true;
 }
 
-static bool check(tern_opcall *call, const tern_operands *tensors) {
+static bool check(tern_opcall *call, tern_operands *tensors) {
     tern_ctx *ctx = call->ctx;
     call->lane = NULL;
     if (!arguments_fit(call)) return false;
@@ -190,8 +196,12 @@ static bool check(tern_opcall *call, const tern_operands *tensors) {
         if (body->flags & (TERN_T_NIL | TERN_T_DROPPED) || body->ctx != ctx)
             return refuse(call, t, k);
         if (!call->lane) call->lane = body->lane;
+        tensors->complex = tensors->complex || tern_is_complex(body->dtype);
         if (body->lane != call->lane && call->op->impl != tern_op_copy) return refuse(call, t, k);
     }
+    for (int i = 0; i < call->n_args; i++)
+        if (call->args[i].kind == TERN_VALUE_DTYPE && !is_real(&call->args[i]))
+            tensors->complex = true;
     if (!call->lane) call->lane = ctx->n_lanes ? ctx->lanes[0] : NULL;
     return call->lane != NULL;
 }
@@ -201,6 +211,7 @@ static bool check(tern_opcall *call, const tern_operands *tensors) {
 static bool take_plain(tern_opcall *call, tern_operands *out) {
     tern_lane *lane = NULL;
     out->count = 0;
+    out->complex = false;
     out->all = out->few;
     for (int i = 0; i < call->n_args; i++) {
         const tern_value *arg = &call->args[i];
@@ -208,7 +219,7 @@ static bool take_plain(tern_opcall *call, tern_operands *out) {
             if (!tern_is_live(arg->as.tensor)) return false;
             const tern_tensor_body *body = BODY(arg->as.tensor);
             if (body->flags & (TERN_T_NIL | TERN_T_DROPPED) || body->ctx != call->ctx ||
-                (lane && body->lane != lane))
+                (lane && body->lane != lane) || tern_is_complex(body->dtype))
                 return false;
             lane = body->lane;
             out->few[out->count++] = arg->as.tensor;
@@ -216,7 +227,7 @@ static bool take_plain(tern_opcall *call, tern_operands *out) {
                        ? !none_fits(call, i)
                        : arg->kind == TERN_VALUE_LIST || arg->kind == TERN_VALUE_TUPLE ||
                              arg->kind == TERN_VALUE_GENERATOR ||
-                             (arg->kind == TERN_VALUE_DTYPE && !is_dtype(arg))) {
+                             (arg->kind == TERN_VALUE_DTYPE && !is_real(arg))) {
             return false;
         }
     }

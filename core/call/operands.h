@@ -13,6 +13,7 @@ typedef struct tern_operands {
     tern_tensor *few[TERN_FEW_OPERANDS];
     tern_tensor **all;
     int count;
+    bool complex; /* one of them, or a dtype that was asked for */
 } tern_operands;
 
 /* False and latched when memory is out. */

@@ -1,20 +1,84 @@
 /* raw.c: filling and copying without recording. */
 #include "raw.h"
 
+#include <math.h>
+
 #include "copy_between.h"
 #include "core/context/lane.h"
 #include "core/ground/error.h"
 #include "core/memory/block.h"
 #include "core/memory/storage.h"
+#include "core/tensor/pairs.h"
 #include "core/tensor/tensor.h"
 #include "launch.h"
 #include "numerics/dtype_convert.h"
 #include "operand.h"
 
+/* ---- complex tensors, which kernels see as pairs of real numbers ---- */
+
+static void fill_part(tern_tensor *tensor, int part, double f) {
+    tern_tensor *of = tern_part_over(tensor, part);
+    tern_fill_raw(of, f, 0);
+    tern_tensor_release(of);
+}
+
+/* f + 0i everywhere */
+static void fill_complex(tern_tensor *tensor, double f) {
+    if (f == 0 && !signbit(f) && BODY(tensor)->rank < TERN_MAX_RANK) {
+        tern_tensor *pairs = tern_pairs_over(tensor);
+        tern_fill_raw(pairs, 0, 0);
+        tern_tensor_release(pairs);
+        return;
+    }
+    fill_part(tensor, 0, f);
+    fill_part(tensor, 1, 0);
+}
+
+/* What is not 0 is true. */
+static void copy_truth(tern_tensor *dst, tern_tensor *src) {
+    tern_tensor *parts[2] = {tern_part_over(src, 0), tern_part_over(src, 1)};
+    tern_tensor *other =
+        tern_tensor_new(BODY(dst)->lane, TERN_BOOL, BODY(dst)->rank, BODY(dst)->shape);
+    tern_binary_attrs attrs = {TERN_BINARY_LOGICAL_OR, 0, 1, 1};
+    tern_copy_raw(dst, parts[0]);
+    tern_copy_raw(other, parts[1]);
+    if (BODY(dst)->ctx->status == TERN_OK)
+        tern_launch(BODY(dst)->lane, TERN_KERNEL_BINARY, attrs.fn, (tern_tensor *[]){dst, other}, 2,
+                    &dst, 1, &attrs, sizeof attrs);
+    tern_tensor_release(other);
+    for (int k = 0; k < 2; k++) tern_tensor_release(parts[k]);
+}
+
+/* One of both or both are complex. A real number has the imaginary part 0; a complex one loses it. */
+static void copy_complex(tern_tensor *dst, tern_tensor *src) {
+    bool from = tern_is_complex(BODY(src)->dtype), to = tern_is_complex(BODY(dst)->dtype);
+    if (!to && BODY(dst)->dtype == TERN_BOOL) {
+        copy_truth(dst, src);
+        return;
+    }
+    bool paired = from && to && BODY(dst)->rank < TERN_MAX_RANK;
+    for (int k = 0; k < (to && !paired ? 2 : 1); k++) {
+        tern_tensor *into = paired ? tern_pairs_over(dst) : to ? tern_part_over(dst, k) : dst;
+        tern_tensor *of = paired ? tern_pairs_over(src) : from ? tern_part_over(src, k) : src;
+        if (k == 1 && !from)
+            tern_fill_raw(into, 0, 0);
+        else
+            tern_copy_raw(into, of);
+        if (into != dst) tern_tensor_release(into);
+        if (of != src) tern_tensor_release(of);
+    }
+}
+
+/* ---- filling, copying ---- */
+
 void tern_fill_raw(tern_tensor *tensor, double f, int64_t i) {
     if (tern_is_nil(tensor)) return;
     tern_tensor_body *body = BODY(tensor);
     if (body->ctx->status != TERN_OK) return;
+    if (tern_is_complex(body->dtype)) {
+        fill_complex(tensor, f);
+        return;
+    }
     if (tern_is_whole(body) &&
         !body->storage->release) { /* the program may look at its own memory */
         tern_storage_set_uniform(body->storage, body->dtype, f, i);
@@ -71,7 +135,9 @@ tern_status tern_copy_raw(tern_tensor *dst, tern_tensor *src) {
     tern_shape shape = tern_shape_of(dst);
     tern_tensor *from = tern_broadcast_view(src, &shape);
     if (tern_is_nil(from) || BODY(dst)->numel == 0) return ctx->status;
-    if (copies_number(BODY(dst), BODY(from)))
+    if (tern_is_complex(BODY(dst)->dtype) || tern_is_complex(BODY(from)->dtype))
+        copy_complex(dst, from);
+    else if (copies_number(BODY(dst), BODY(from)))
         tern_fill_raw(dst, tern_num_as_f64((int)BODY(dst)->dtype, BODY(from)->storage->uniform_f),
                       0);
     else if (BODY(from)->lane != BODY(dst)->lane)

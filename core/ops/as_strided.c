@@ -4,8 +4,9 @@
  * A gradient arrives in the view's shape; it is added into a flat buffer that stands for the whole
  * storage, and the input's own geometry is read out of that buffer. Overlapping views sum.
  */
+#include "complex.h"
 #include "core/autograd/graph.h"
-#include "core/call/op.h"
+#include "core/tensor/pairs.h"
 
 static tern_value storage_too_small(const tern_opcall *call, const tern_shape *size,
                                     const tern_shape *stride, int64_t offset,
@@ -67,13 +68,35 @@ tern_value tern_op_as_strided(tern_opcall *call) {
 
 /* The geometry of node input 0, contiguous where it was saved as such: views of a base that is not
  * contiguous keep the strides of the storage. */
-static void input_strides(const tern_node *node, tern_shape *out_stride, int64_t *out_offset) {
-    tern_shape shape = tern_node_input_shape(node, 0);
+static tern_geometry input_geometry(const tern_node *node) {
     const tern_saved *saved = &node->inputs[0].saved;
-    *out_stride = shape;
-    *out_offset = saved->offset;
-    if (!saved->strides) tern_contiguous_strides(shape.rank, shape.dim, out_stride->dim);
-    for (int d = 0; saved->strides && d < shape.rank; d++) out_stride->dim[d] = saved->strides[d];
+    tern_geometry g = {.dtype = tern_node_input_dtype(node, 0),
+                       .shape = tern_node_input_shape(node, 0),
+                       .offset = saved->offset};
+    g.strides.rank = g.shape.rank;
+    if (!saved->strides) tern_contiguous_strides(g.shape.rank, g.shape.dim, g.strides.dim);
+    for (int d = 0; saved->strides && d < g.shape.rank; d++) g.strides.dim[d] = saved->strides[d];
+    return g;
+}
+
+/* Gradients are placed as real numbers, since a view may be of complex numbers and its base of real ones, or
+ * the reverse. False after latching. */
+static bool as_real(tern_ctx *ctx, tern_geometry *g) {
+    if (tern_geometry_pairs(g)) return true;
+    tern_fail(ctx, TERN_ERR_UNSUPPORTED,
+              "as_strided: a gradient of complex numbers in %d dimensions needs one more",
+              TERN_MAX_RANK);
+    return false;
+}
+
+static tern_tensor *in_reals(tern_tensor *grad) {
+    return tern_is_nil(grad) || !tern_is_complex(BODY(grad)->dtype) ? grad : tern_pairs_of(grad);
+}
+
+/* The place of a geometry among real numbers, as a tensor of `dtype`. */
+static tern_tensor *taken(tern_tensor *flat, const tern_geometry *g, tern_dtype dtype) {
+    tern_tensor *place = tern_as_strided(flat, g->shape, g->strides, g->offset);
+    return tern_is_complex(dtype) ? tern_of_pairs(place) : place;
 }
 
 static tern_shape shape_of_ints(tern_value ints) {
@@ -117,27 +140,36 @@ static tern_tensor *shared(tern_tensor *flat, tern_shape size, tern_shape stride
     return tern_div(flat, TERN_CALL(clamp, ARG_TENSOR(count), ARG_INT(1)));
 }
 
+/* Elements from the start of the storage to the last that one of both reaches, at least 1. */
+static int64_t reach_of(const tern_geometry *a, const tern_geometry *b) {
+    int64_t first = extent(a->shape.rank, a->shape.dim, a->strides.dim, a->offset);
+    return larger(first, extent(b->shape.rank, b->shape.dim, b->strides.dim, b->offset));
+}
+
+static tern_tensor *beside(tern_tensor *made, const tern_tensor *grad) {
+    if (tern_is_nil(made) || BODY(made)->lane == BODY(grad)->lane) return made;
+    return tern_to_device(made, BODY(grad)->lane->device->name);
+}
+
 void tern_grad_as_strided(tern_node *node, tern_tensor *const *grad_out, tern_tensor **grads) {
-    tern_tensor *g = grad_out[0];
-    tern_shape size = shape_of_ints(tern_node_arg(node, 1)), in = tern_node_input_shape(node, 0);
-    tern_shape stride = shape_of_ints(tern_node_arg(node, 2)), in_stride;
-    int64_t in_offset;
-    input_strides(node, &in_stride, &in_offset);
-    tern_value offset_arg = tern_node_arg(node, 3);
-    int64_t offset = offset_arg.kind == TERN_VALUE_NONE ? in_offset : tern_value_as_int(offset_arg);
-    int64_t reach = larger(extent(size.rank, size.dim, stride.dim, offset),
-                           extent(in.rank, in.dim, in_stride.dim, in_offset));
-    tern_tensor *buffer = tern_zeros(node->ctx, TERN_SHAPE(reach), BODY(g)->dtype);
-    if (!tern_is_nil(buffer) && BODY(buffer)->lane != BODY(g)->lane)
-        buffer = tern_to_device(buffer, BODY(g)->lane->device->name);
+    tern_geometry in = input_geometry(node);
+    tern_geometry view = {BODY(grad_out[0])->dtype, shape_of_ints(tern_node_arg(node, 1)),
+                          shape_of_ints(tern_node_arg(node, 2)), in.offset};
+    tern_value offset = tern_node_arg(node, 3);
+    if (offset.kind != TERN_VALUE_NONE) view.offset = tern_value_as_int(offset);
+    tern_dtype dtype = in.dtype;
+    if (!as_real(node->ctx, &in) || !as_real(node->ctx, &view)) return;
+    tern_tensor *g = in_reals(grad_out[0]);
+    if (tern_is_nil(g)) return;
+    int64_t reach = reach_of(&view, &in);
+    tern_tensor *buffer = beside(tern_zeros(node->ctx, TERN_SHAPE(reach), BODY(g)->dtype), g);
     /* Overlapping elements sum: one index per element of the view, added in turn. */
-    tern_tensor *index =
-        tern_as_strided(tern_arange_i64(node->ctx, larger(reach, 1)), size, stride, offset);
-    if (!tern_is_nil(index) && BODY(index)->lane != BODY(g)->lane)
-        index = tern_to_device(index, BODY(g)->lane->device->name);
+    tern_tensor *index = beside(tern_as_strided(tern_arange_i64(node->ctx, larger(reach, 1)),
+                                                view.shape, view.strides, view.offset),
+                                g);
     tern_tensor *flat = tern_scatter_add(buffer, 0, tern_reshape(index, TERN_SHAPE(-1)),
                                          tern_reshape(g, TERN_SHAPE(-1)));
-    grads[0] = tern_as_strided(shared(flat, in, in_stride, in_offset), in, in_stride, in_offset);
+    grads[0] = taken(shared(flat, in.shape, in.strides, in.offset), &in, dtype);
 }
 
 tern_value tern_op_as_strided_scatter(tern_opcall *call) {
@@ -166,24 +198,23 @@ tern_value tern_op_as_strided_scatter(tern_opcall *call) {
 
 void tern_grad_as_strided_scatter(tern_node *node, tern_tensor *const *grad_out,
                                   tern_tensor **grads) {
-    tern_shape size = shape_of_ints(tern_node_arg(node, 2)), in = tern_node_input_shape(node, 0);
-    tern_shape stride = shape_of_ints(tern_node_arg(node, 3)), in_stride;
-    int64_t in_offset;
-    input_strides(node, &in_stride, &in_offset);
-    int64_t offset = tern_value_as_int(tern_node_arg(node, 4));
-    int64_t reach = larger(extent(size.rank, size.dim, stride.dim, offset),
-                           extent(in.rank, in.dim, in_stride.dim, in_offset));
+    tern_geometry in = input_geometry(node);
+    tern_geometry view = {tern_node_input_dtype(node, 1), shape_of_ints(tern_node_arg(node, 2)),
+                          shape_of_ints(tern_node_arg(node, 3)),
+                          tern_value_as_int(tern_node_arg(node, 4))};
+    tern_dtype dtype = in.dtype, view_dtype = view.dtype;
+    if (!as_real(node->ctx, &in) || !as_real(node->ctx, &view)) return;
+    tern_tensor *g = in_reals(grad_out[0]);
+    if (tern_is_nil(g)) return;
     /* The gradient in the storage's own layout: both regions are read from it. */
-    tern_tensor *flat = tern_zeros(node->ctx, TERN_SHAPE(reach), BODY(grad_out[0])->dtype);
-    if (!tern_is_nil(flat) && BODY(flat)->lane != BODY(grad_out[0])->lane)
-        flat = tern_to_device(flat, BODY(grad_out[0])->lane->device->name);
-    tern_copy_in_place(tern_as_strided(flat, in, in_stride, in_offset), grad_out[0]);
-    if (tern_node_needs(node, 1))
-        grads[1] = tern_clone(tern_as_strided(flat, size, stride, offset));
+    tern_tensor *flat =
+        beside(tern_zeros(node->ctx, TERN_SHAPE(reach_of(&view, &in)), BODY(g)->dtype), g);
+    tern_copy_in_place(tern_as_strided(flat, in.shape, in.strides, in.offset), g);
+    if (tern_node_needs(node, 1)) grads[1] = taken(tern_clone(flat), &view, view_dtype);
     if (tern_node_needs(node, 0)) {
         tern_tensor *rest = tern_clone(flat);
-        tern_zero_in_place(tern_as_strided(rest, size, stride, offset));
-        grads[0] = tern_as_strided(rest, in, in_stride, in_offset);
+        tern_zero_in_place(tern_as_strided(rest, view.shape, view.strides, view.offset));
+        grads[0] = taken(rest, &in, dtype);
     }
 }
 

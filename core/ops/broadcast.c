@@ -18,6 +18,11 @@ tern_tensor *tern_operand_of(tern_opcall *call, tern_value value, tern_dtype dty
                        tern_kind_name(value.kind));
         return ctx->nil;
     }
+    if (tern_is_complex(dtype)) {
+        result = tern_tensor_new(call->lane, dtype, 0, NULL);
+        tern_fill_raw(result, tern_value_as_double(value), 0);
+        return result;
+    }
     return tern_tensor_number(call->lane, dtype, tern_value_as_double(value),
                               tern_value_as_int(value));
 }

@@ -23,6 +23,7 @@ static tern_dtype dtype_of_number(tern_value number) {
 /* The largest finite value of a dtype; -1 - max is the least of a signed integer. */
 static double dtype_max(tern_dtype dtype) {
     switch (dtype) {
+    case TERN_COMPLEX64:
     case TERN_FLOAT32: return 0x1.fffffep127;
     case TERN_FLOAT16: return 65504.0;
     case TERN_BFLOAT16: return 0x1.fep127;
@@ -31,6 +32,7 @@ static double dtype_max(tern_dtype dtype) {
     case TERN_INT8: return INT8_MAX;
     case TERN_UINT8: return UINT8_MAX;
     case TERN_FLOAT64:
+    case TERN_COMPLEX128:
     case TERN_INT64:
     case TERN_BOOL:
     default: return INFINITY;
@@ -42,7 +44,7 @@ static bool number_fits(tern_value number, tern_dtype dtype) {
     double v = tern_value_as_double(number);
     double max = dtype_max(dtype);
     if (dtype == TERN_BOOL) return true;
-    if (tern_dtype_is_floating(dtype)) return isinf(v) || isnan(v) || fabs(v) <= max;
+    if (tern_is_continuous(dtype)) return isinf(v) || isnan(v) || fabs(v) <= max;
     if (dtype == TERN_INT64) return number.kind != TERN_VALUE_FLOAT || (v >= -0x1p63 && v < 0x1p63);
     if (dtype == TERN_UINT8) return v >= -max && v <= max;
     return v >= -1.0 - max && v <= max;

@@ -2,7 +2,7 @@
 #include "core/call/op.h"
 
 static int category(tern_dtype dtype) {
-    if (tern_dtype_is_floating(dtype)) return 2;
+    if (tern_is_continuous(dtype)) return tern_is_complex(dtype) ? 3 : 2;
     return dtype == TERN_BOOL ? 0 : 1;
 }
 
@@ -20,6 +20,7 @@ static void promote(promotion *p, tern_dtype dtype) {
 static tern_dtype combine(promotion higher, promotion lower) {
     if (!higher.any) return lower.dtype;
     if (!lower.any || category(higher.dtype) >= category(lower.dtype)) return higher.dtype;
+    if (category(higher.dtype) == 2) return tern_complex_dtype(higher.dtype);
     return tern_promote_types(higher.dtype, lower.dtype);
 }
 

@@ -143,15 +143,37 @@ static bool read_element(const tern_tensor *tensor, void *out_bits) {
                          (uint64_t)BODY(tensor)->offset * size, size) == TERN_OK;
 }
 
+/* The same of a real tensor, whose element is one number. */
+static bool read_real(const tern_tensor *tensor, uint64_t *out_bits) {
+    if (!tern_usable(tensor, "item")) return false;
+    if (!tern_is_complex(BODY(tensor)->dtype)) return read_element(tensor, out_bits);
+    tern_fail(BODY(tensor)->ctx, TERN_ERR_ARGUMENT,
+              "item: %s is no single number: tern_item_complex gives both parts",
+              tern_dtype_name(BODY(tensor)->dtype));
+    return false;
+}
+
 double tern_item(const tern_tensor *tensor) {
     uint64_t bits;
-    return read_element(tensor, &bits) ? tern_num_load_f64((int)BODY(tensor)->dtype, &bits, 0)
-                                       : (double)NAN;
+    return read_real(tensor, &bits) ? tern_num_load_f64((int)BODY(tensor)->dtype, &bits, 0)
+                                    : (double)NAN;
 }
 
 int64_t tern_item_i64(const tern_tensor *tensor) {
     uint64_t bits;
-    return read_element(tensor, &bits) ? tern_num_load_i64((int)BODY(tensor)->dtype, &bits, 0) : 0;
+    return read_real(tensor, &bits) ? tern_num_load_i64((int)BODY(tensor)->dtype, &bits, 0) : 0;
+}
+
+tern_status tern_item_complex(const tern_tensor *tensor, double *out_parts) {
+    uint64_t bits[2];
+    if (!out_parts)
+        return tern_fail(tern_context_of(tensor), TERN_ERR_ARGUMENT, "item: out_parts is NULL");
+    out_parts[0] = out_parts[1] = (double)NAN;
+    if (!read_element(tensor, bits)) return tern_unusable(tensor);
+    int dtype = (int)tern_real_dtype(BODY(tensor)->dtype);
+    out_parts[0] = tern_num_load_f64(dtype, bits, 0);
+    out_parts[1] = tern_is_complex(BODY(tensor)->dtype) ? tern_num_load_f64(dtype, bits, 1) : 0;
+    return TERN_OK;
 }
 
 /* ---- reading and writing all elements -------------------------------------------------------- */
@@ -191,6 +213,10 @@ tern_status tern_to_doubles(const tern_tensor *tensor, double *out_data, size_t 
                          (long long)BODY(tensor)->numel);
     if (!out_data && count)
         return tern_fail(ctx, TERN_ERR_ARGUMENT, "to_doubles: the data is NULL");
+    if (tern_is_complex(BODY(tensor)->dtype))
+        return tern_fail(ctx, TERN_ERR_ARGUMENT,
+                         "to_doubles: %s is no single number: read tern_view_as_real(tensor)",
+                         tern_dtype_name(BODY(tensor)->dtype));
     if (BODY(tensor)->dtype == TERN_FLOAT64)
         return tern_to_host(tensor, out_data, count * sizeof *out_data);
     size_t bytes = count * tern_dtype_size(BODY(tensor)->dtype);

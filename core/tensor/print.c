@@ -50,13 +50,21 @@ static void finish(sink *s) {
 
 /* ---- one element ----------------------------------------------------------------------------- */
 
+/* How numbers are written, chosen for all of them. */
+typedef struct notation {
+    bool whole, scientific; /* floats: no decimals, exponents */
+    int width;
+} notation;
+
 typedef struct printout {
     const tern_tensor *tensor;
     void *data;       /* the elements shown, row-major, in the tensor's dtype */
     tern_shape shape; /* of data: 2 * EDGE where a dimension is summarised */
     bool summarised;
-    bool whole, scientific; /* floats: no decimals, exponents */
-    int width;
+    tern_dtype dtype; /* of data: that of the parts of complex elements */
+    int parts;        /* numbers of an element: 2 of a complex one */
+    notation of[2];   /* how each is written */
+    int width;        /* of an element */
 } printout;
 
 /* printf's %.*f and %.*e with a point in every locale. */
@@ -69,11 +77,13 @@ static void format_float(char *out, const char *format, double value) {
     memmove(at + 1, at + strlen(point), strlen(at + strlen(point)) + 1);
 }
 
-static void format_element(const printout *p, int64_t index, char *out) {
-    int dtype = (int)BODY(p->tensor)->dtype;
-    if (!tern_dtype_is_floating(BODY(p->tensor)->dtype)) {
+/* One number of an element, the part-th. */
+static void format_number(const printout *p, int64_t index, int part, char *out) {
+    int dtype = (int)p->dtype;
+    index = index * p->parts + part;
+    if (!tern_dtype_is_floating(p->dtype)) {
         int64_t value = tern_num_load_i64(dtype, p->data, index);
-        if (BODY(p->tensor)->dtype == TERN_BOOL)
+        if (p->dtype == TERN_BOOL)
             snprintf(out, NUMBER, "%s", value ? "True" : "False");
         else
             snprintf(out, NUMBER, "%lld", (long long)value);
@@ -84,17 +94,22 @@ static void format_element(const printout *p, int64_t index, char *out) {
         snprintf(out, NUMBER, "nan");
     else if (isinf(value))
         snprintf(out, NUMBER, value < 0 ? "-inf" : "inf");
-    else if (p->scientific)
+    else if (p->of[part].scientific)
         format_float(out, "%.4e", value);
     else
-        format_float(out, p->whole ? "%.0f." : "%.4f", value);
+        format_float(out, p->of[part].whole ? "%.0f." : "%.4f", value);
 }
 
 static void put_element(sink *s, const printout *p, int64_t index) {
     char text[NUMBER];
-    format_element(p, index, text);
-    put_spaces(s, p->width - (int)strlen(text));
+    format_number(p, index, 0, text);
+    put_spaces(s, p->of[0].width - (int)strlen(text));
     put(s, text);
+    if (p->parts == 1) return;
+    format_number(p, index, 1, text);
+    if (text[0] != '-') put(s, "+");
+    put(s, text);
+    put(s, "j");
 }
 
 /* ---- the common format ----------------------------------------------------------------------- */
@@ -106,37 +121,45 @@ static int64_t count_shown(const printout *p) {
 }
 
 /* Finite and not zero: the elements that a float format is chosen from. */
-static bool is_typical(const printout *p, int64_t index) {
-    if (!tern_dtype_is_floating(BODY(p->tensor)->dtype)) return true;
-    double value = tern_num_load_f64((int)BODY(p->tensor)->dtype, p->data, index);
+static double number_at(const printout *p, int64_t index, int part) {
+    return tern_num_load_f64((int)p->dtype, p->data, index * p->parts + part);
+}
+
+static bool is_typical(const printout *p, int64_t index, int part) {
+    if (!tern_dtype_is_floating(p->dtype)) return true;
+    double value = number_at(p, index, part);
     return isfinite(value) && value != 0;
 }
 
-static void choose_notation(printout *p, int64_t count) {
+static void choose_notation(printout *p, int64_t count, int part) {
     double smallest = INFINITY, largest = 0;
-    p->whole = true;
+    notation *n = &p->of[part];
+    n->whole = true;
     for (int64_t i = 0; i < count; i++) {
-        if (!is_typical(p, i)) continue;
-        double value = tern_num_load_f64((int)BODY(p->tensor)->dtype, p->data, i);
-        p->whole = p->whole && value == ceil(value);
+        if (!is_typical(p, i, part)) continue;
+        double value = number_at(p, i, part);
+        n->whole = n->whole && value == ceil(value);
         smallest = fmin(smallest, fabs(value));
         largest = fmax(largest, fabs(value));
     }
     if (largest == 0) return;
-    p->scientific = largest / smallest > 1000 || largest > 1e8 || (!p->whole && smallest < 1e-4);
+    n->scientific = largest / smallest > 1000 || largest > 1e8 || (!n->whole && smallest < 1e-4);
 }
 
 static void choose_format(printout *p) {
     int64_t count = count_shown(p);
-    if (tern_dtype_is_floating(BODY(p->tensor)->dtype)) choose_notation(p, count);
-    p->width = 1;
-    for (int64_t i = 0; i < count; i++) {
-        char text[NUMBER];
-        if (!is_typical(p, i)) continue;
-        format_element(p, i, text);
-        int width = (int)strlen(text);
-        if (width > p->width) p->width = width;
+    for (int part = 0; part < p->parts; part++) {
+        if (tern_dtype_is_floating(p->dtype)) choose_notation(p, count, part);
+        p->of[part].width = 1;
+        for (int64_t i = 0; i < count; i++) {
+            char text[NUMBER];
+            if (!is_typical(p, i, part)) continue;
+            format_number(p, i, part, text);
+            int width = (int)strlen(text);
+            if (width > p->of[part].width) p->of[part].width = width;
+        }
     }
+    p->width = p->of[0].width + (p->parts == 2 ? p->of[1].width + 1 : 0);
 }
 
 /* ---- the elements shown ---------------------------------------------------------------------- */
@@ -175,7 +198,10 @@ static tern_tensor *summary_of(tern_tensor *tensor) {
 /* Reads what is shown; false and latched on failure. data is then NULL. */
 static bool prepare(const tern_tensor *tensor, printout *out) {
     tern_ctx *ctx = BODY(tensor)->ctx;
-    *out = (printout){.tensor = tensor, .summarised = BODY(tensor)->numel > THRESHOLD};
+    *out = (printout){.tensor = tensor,
+                      .summarised = BODY(tensor)->numel > THRESHOLD,
+                      .dtype = tern_real_dtype(BODY(tensor)->dtype),
+                      .parts = tern_is_complex(BODY(tensor)->dtype) ? 2 : 1};
     tern_scope scope = tern_scope_inner(ctx);
     tern_tensor *shown = (tern_tensor *)tensor;
     if (out->summarised) shown = summary_of(shown);
@@ -285,7 +311,8 @@ static void put_size(suffixes *s, const tern_tensor *tensor) {
 static bool shows_dtype(const tern_tensor *tensor) {
     if (BODY(tensor)->dtype == TERN_FLOAT32) return false;
     return BODY(tensor)->numel == 0 ||
-           (BODY(tensor)->dtype != TERN_INT64 && BODY(tensor)->dtype != TERN_BOOL);
+           (BODY(tensor)->dtype != TERN_COMPLEX64 && BODY(tensor)->dtype != TERN_INT64 &&
+            BODY(tensor)->dtype != TERN_BOOL);
 }
 
 static void put_suffixes(sink *out, const tern_tensor *tensor, int indent) {

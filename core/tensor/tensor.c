@@ -49,6 +49,8 @@ const char *tern_shape_text(int rank, const int64_t *shape, char *out_text) {
 const char *tern_dtype_class(tern_dtype dtype) {
     static const char *const names[TERN_DTYPE_COUNT] = {
         "Float", "Double", "Half", "BFloat16", "Long", "Int", "Short", "Char", "Byte", "Bool"};
+    if (dtype == TERN_COMPLEX64) return "ComplexFloat";
+    if (dtype == TERN_COMPLEX128) return "ComplexDouble";
     return (unsigned)dtype < TERN_DTYPE_COUNT ? names[dtype] : "?";
 }
 
@@ -234,9 +236,14 @@ tern_tensor *tern_broadcast_view(tern_tensor *tensor, const tern_shape *shape) {
 
 tern_tensor *tern_tensor_view(tern_tensor *base, int rank, const int64_t *shape,
                               const int64_t *strides, int64_t offset) {
+    return tern_tensor_view_as(base, BODY(base)->dtype, rank, shape, strides, offset);
+}
+
+tern_tensor *tern_tensor_view_as(tern_tensor *base, tern_dtype dtype, int rank,
+                                 const int64_t *shape, const int64_t *strides, int64_t offset) {
     tern_ctx *ctx = BODY(base)->ctx;
-    tern_tensor *view = tern_tensor_over(BODY(base)->lane, BODY(base)->storage, BODY(base)->dtype,
-                                         rank, shape, strides, offset);
+    tern_tensor *view = tern_tensor_over(BODY(base)->lane, BODY(base)->storage, dtype, rank, shape,
+                                         strides, offset);
     if (tern_is_nil(view)) return view;
     BODY(view)->flags =
         (BODY(view)->flags & ~(uint32_t)TERN_T_INFERENCE) | (BODY(base)->flags & TERN_T_INFERENCE);

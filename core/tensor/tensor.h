@@ -45,6 +45,10 @@ TERN_API tern_tensor *tern_tensor_over(tern_lane *lane, tern_storage *storage, t
 TERN_API tern_tensor *tern_tensor_view(tern_tensor *base, int rank, const int64_t *shape,
                                        const int64_t *strides, int64_t offset);
 
+/* The same with elements of another dtype, in whose elements strides and offset count. */
+tern_tensor *tern_tensor_view_as(tern_tensor *base, tern_dtype dtype, int rank,
+                                 const int64_t *shape, const int64_t *strides, int64_t offset);
+
 /* A view with stride 0 where broadcast; no recording, no alias. */
 TERN_API tern_tensor *tern_broadcast_view(tern_tensor *tensor, const tern_shape *shape);
 

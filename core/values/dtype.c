@@ -24,16 +24,17 @@ static const struct {
     const char *name;
     uint8_t size;
     bool floating, integral;
-} dtypes[TERN_DTYPE_COUNT] = {
+} dtypes[TERN_COMPLEX128 + 1] = {
     [TERN_FLOAT32] = {"float32", 4, true, false}, [TERN_FLOAT64] = {"float64", 8, true, false},
     [TERN_FLOAT16] = {"float16", 2, true, false}, [TERN_BFLOAT16] = {"bfloat16", 2, true, false},
     [TERN_INT64] = {"int64", 8, false, true},     [TERN_INT32] = {"int32", 4, false, true},
     [TERN_INT16] = {"int16", 2, false, true},     [TERN_INT8] = {"int8", 1, false, true},
     [TERN_UINT8] = {"uint8", 1, false, true},     [TERN_BOOL] = {"bool", 1, false, false},
+    [TERN_COMPLEX64] = {.name = "complex64", 8},  [TERN_COMPLEX128] = {.name = "complex128", 16},
 };
 
 static bool is_dtype(tern_dtype dtype) {
-    return (int)dtype >= 0 && (int)dtype < TERN_DTYPE_COUNT;
+    return (unsigned)dtype < sizeof dtypes / sizeof *dtypes && dtypes[dtype].name;
 }
 
 size_t tern_dtype_size(tern_dtype dtype) {
@@ -48,6 +49,10 @@ bool tern_dtype_is_floating(tern_dtype dtype) {
     return is_dtype(dtype) && dtypes[dtype].floating;
 }
 
+bool tern_dtype_is_complex(tern_dtype dtype) {
+    return dtype == TERN_COMPLEX64 || dtype == TERN_COMPLEX128;
+}
+
 bool tern_dtype_is_integral(tern_dtype dtype) {
     return is_dtype(dtype) && dtypes[dtype].integral;
 }
@@ -56,12 +61,13 @@ bool tern_dtype_parse(const char *text, tern_dtype *out_dtype) {
     static const struct {
         const char *name;
         tern_dtype dtype;
-    } aliases[] = {{"float", TERN_FLOAT32}, {"double", TERN_FLOAT64}, {"half", TERN_FLOAT16},
-                   {"long", TERN_INT64},    {"int", TERN_INT32},      {"short", TERN_INT16}};
+    } aliases[] = {{"float", TERN_FLOAT32},    {"double", TERN_FLOAT64},    {"half", TERN_FLOAT16},
+                   {"long", TERN_INT64},       {"int", TERN_INT32},         {"short", TERN_INT16},
+                   {"cfloat", TERN_COMPLEX64}, {"cdouble", TERN_COMPLEX128}};
     if (!text || !out_dtype) return false;
     if (strncmp(text, "torch.", 6) == 0) text += 6;
-    for (int i = 0; i < TERN_DTYPE_COUNT; i++) {
-        if (strcmp(text, dtypes[i].name) != 0) continue;
+    for (int i = 0; i <= TERN_COMPLEX128; i++) {
+        if (!dtypes[i].name || strcmp(text, dtypes[i].name) != 0) continue;
         *out_dtype = (tern_dtype)i;
         return true;
     }
@@ -82,6 +88,11 @@ tern_dtype tern_promote_types(tern_dtype a, tern_dtype b) {
     if (!is_dtype(b) || a == b) return a;
     if (a == TERN_BOOL) return b;
     if (b == TERN_BOOL) return a;
+    if (tern_dtype_is_complex(a) || tern_dtype_is_complex(b)) {
+        bool wide =
+            a == TERN_COMPLEX128 || b == TERN_COMPLEX128 || a == TERN_FLOAT64 || b == TERN_FLOAT64;
+        return wide ? TERN_COMPLEX128 : TERN_COMPLEX64;
+    }
     if (dtypes[a].floating != dtypes[b].floating) return dtypes[a].floating ? a : b;
     if (dtypes[a].size != dtypes[b].size) return wider(a, b);
     /* Equal sizes that differ: neither holds the other's values, so the next dtype that holds both.

@@ -144,9 +144,6 @@ tern_tensor *tern_isposinf(tern_tensor *input) {
 tern_tensor *tern_isneginf(tern_tensor *input) {
     return TERN_CALL(isneginf, ARG_TENSOR(input));
 }
-tern_tensor *tern_isreal(tern_tensor *input) {
-    return TERN_CALL(isreal, ARG_TENSOR(input));
-}
 tern_tensor *tern_signbit(tern_tensor *input) {
     return TERN_CALL(signbit, ARG_TENSOR(input));
 }
@@ -154,9 +151,6 @@ tern_tensor *tern_signbit(tern_tensor *input) {
 /* ---- functions of one number ---------------------------------------------------------------- */
 tern_tensor *tern_positive(tern_tensor *input) {
     return TERN_CALL(positive, ARG_TENSOR(input));
-}
-tern_tensor *tern_real(tern_tensor *input) {
-    return TERN_CALL(real, ARG_TENSOR(input));
 }
 tern_tensor *tern_lgamma(tern_tensor *input) {
     return TERN_CALL(lgamma, ARG_TENSOR(input));
@@ -190,9 +184,6 @@ tern_tensor *tern_deg2rad(tern_tensor *input) {
 }
 tern_tensor *tern_rad2deg(tern_tensor *input) {
     return TERN_CALL(rad2deg, ARG_TENSOR(input));
-}
-tern_tensor *tern_angle(tern_tensor *input) {
-    return TERN_CALL(angle, ARG_TENSOR(input));
 }
 tern_tensor *tern_nan_to_num(tern_tensor *input) {
     return TERN_CALL(nan_to_num, ARG_TENSOR(input));

@@ -53,12 +53,6 @@ tern_tensor *tern_strided_scatter(tern_tensor *input, tern_tensor *src, tern_sha
     return TERN_CALL(strided_scatter, ARG_TENSOR(input), ARG_TENSOR(src), ARG_SHAPE(size),
                      ARG_SHAPE(stride), ARG_INT(storage_offset));
 }
-tern_tensor *tern_fftshift(tern_tensor *input) {
-    return TERN_CALL(fftshift, ARG_TENSOR(input));
-}
-tern_tensor *tern_ifftshift(tern_tensor *input) {
-    return TERN_CALL(ifftshift, ARG_TENSOR(input));
-}
 tern_tensor *tern_grid_sample(tern_tensor *input, tern_tensor *grid, bool align_corners) {
     return TERN_CALL(grid_sample, ARG_TENSOR(input), ARG_TENSOR(grid), tern_none(), tern_none(),
                      ARG_BOOL(align_corners));

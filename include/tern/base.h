@@ -63,23 +63,30 @@ typedef enum tern_dtype {
     TERN_INT16 = 6,
     TERN_INT8 = 7,
     TERN_UINT8 = 8,
-    TERN_BOOL = 9
+    TERN_BOOL = 9,
+    TERN_COMPLEX64 = 16, /* two float32: the real part, then the imaginary part */
+    TERN_COMPLEX128 = 17 /* two float64 */
 } tern_dtype;
 
+/* The real dtypes, which are numbered from 0 on. */
 #define TERN_DTYPE_COUNT 10
 
-/* Bytes of one element: 1, 2, 4 or 8; 0 for an invalid dtype. */
+/* Bytes of one element: 1, 2, 4, 8 or 16; 0 for an invalid dtype. */
 TERN_API size_t tern_dtype_size(tern_dtype dtype);
 
 /* "float32" and so on; "?" for an invalid dtype. */
 TERN_API const char *tern_dtype_name(tern_dtype dtype);
 
-/* Reads "float32" or "torch.float32" (and PyTorch's aliases float, double, half, long, int, short);
+/* Reads "float32" or "torch.float32" (and PyTorch's aliases float, double, half, long, int, short,
+ * cfloat, cdouble);
  * false if the text does not name a dtype. */
 TERN_API bool tern_dtype_parse(const char *text, tern_dtype *out_dtype);
 
 /* float32, float64, float16, bfloat16. */
 TERN_API bool tern_dtype_is_floating(tern_dtype dtype);
+
+/* complex64, complex128 (torch.is_complex). */
+TERN_API bool tern_dtype_is_complex(tern_dtype dtype);
 
 /* The integer types, bool excluded. */
 TERN_API bool tern_dtype_is_integral(tern_dtype dtype);

@@ -6,10 +6,12 @@
  * dtypes promote as in PyTorch. The table of all operations, with their arguments, is ops.def and
  * functional.def; each row has a C function, tern_ and the row's id, in the header of its subject:
  *
+ *     ops_complex.h  complex numbers and their parts
  *     ops_create.h   tensors of given values, random numbers, windows of signals
  *     ops_shape.h    views, rearrangements, splits, joins, copies
  *     ops_math.h     arithmetic, comparison, logic, functions of one number
  *     ops_reduce.h   sums, extremes, statistics, norms, scans, sorting
+ *     ops_fft.h      Fourier transforms
  *     ops_index.h    subscripts, gather and scatter, masks, triangles
  *     ops_matrix.h   products of vectors and matrices, distances
  *     ops_linalg.h   factorisations, systems, inverses, norms of matrices
@@ -30,7 +32,9 @@
 #ifndef TERN_OPS_H
 #define TERN_OPS_H
 
+#include "tern/ops_complex.h"
 #include "tern/ops_create.h"
+#include "tern/ops_fft.h"
 #include "tern/ops_index.h"
 #include "tern/ops_linalg.h"
 #include "tern/ops_loss.h"

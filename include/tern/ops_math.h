@@ -341,9 +341,6 @@ TERN_API tern_tensor *tern_isposinf(tern_tensor *input);
 /* torch.isneginf(input): minus infinity. */
 TERN_API tern_tensor *tern_isneginf(tern_tensor *input);
 
-/* torch.isreal(input): true everywhere, since no dtype is complex. */
-TERN_API tern_tensor *tern_isreal(tern_tensor *input);
-
 /* torch.signbit(input): negative, -0.0 included. */
 TERN_API tern_tensor *tern_signbit(tern_tensor *input);
 
@@ -355,9 +352,6 @@ TERN_API tern_tensor *tern_neg(tern_tensor *input);
 
 /* torch.positive(input): the input itself. Bools are an error. */
 TERN_API tern_tensor *tern_positive(tern_tensor *input);
-
-/* torch.real(input): the input itself, since no dtype is complex. */
-TERN_API tern_tensor *tern_real(tern_tensor *input);
 
 /* torch.abs(input): the magnitude. */
 TERN_API tern_tensor *tern_abs(tern_tensor *input);
@@ -476,9 +470,6 @@ TERN_API tern_tensor *tern_deg2rad(tern_tensor *input);
 
 /* torch.rad2deg(input): radians as degrees. */
 TERN_API tern_tensor *tern_rad2deg(tern_tensor *input);
-
-/* torch.angle(input): pi below 0, else 0; NaN for NaN. */
-TERN_API tern_tensor *tern_angle(tern_tensor *input);
 
 /* torch.nan_to_num(input): 0 for NaN, and the dtype's largest and smallest numbers for the infinities. */
 TERN_API tern_tensor *tern_nan_to_num(tern_tensor *input);

@@ -31,7 +31,7 @@ TERN_API tern_tensor *tern_mv(tern_tensor *input, tern_tensor *vec);
 /* torch.dot(input, tensor): the sum of the products of two 1-dim tensors, 0-dim. */
 TERN_API tern_tensor *tern_dot(tern_tensor *input, tern_tensor *tensor);
 
-/* torch.vdot(input, other): tern_dot, since no dtype is complex. */
+/* torch.vdot(input, other): tern_dot, with the conjugate of a complex input. */
 TERN_API tern_tensor *tern_vdot(tern_tensor *input, tern_tensor *other);
 
 /* torch.inner(input, other): sums of products over the last dimension of both. */

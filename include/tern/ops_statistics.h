@@ -103,12 +103,6 @@ TERN_API tern_tensor *tern_embedding_bag(tern_tensor *input, tern_tensor *weight
 TERN_API tern_tensor *tern_linear_cross_entropy(tern_tensor *input, tern_tensor *linear_weight,
                                                 tern_tensor *target, tern_tensor *linear_bias);
 
-/* fft.fftshift over all dimensions: the zero frequency goes to the middle. */
-TERN_API tern_tensor *tern_fftshift(tern_tensor *input);
-
-/* fft.ifftshift over all dimensions: the way back. */
-TERN_API tern_tensor *tern_ifftshift(tern_tensor *input);
-
 #ifdef __cplusplus
 }
 #endif

@@ -123,11 +123,17 @@ TERN_API double tern_item(const tern_tensor *tensor);
 /* The same as an integer; floats are truncated as by Python's int(). */
 TERN_API int64_t tern_item_i64(const tern_tensor *tensor);
 
+/* Tensor.item() of a complex tensor with one element: its real and its imaginary part to out_parts[0] and [1],
+ * which is 0 of a real
+ * tensor. NaN after latching an error. */
+TERN_API tern_status tern_item_complex(const tern_tensor *tensor, double *out_parts);
+
 /* Copies all elements, row-major and in the tensor's dtype, to `out_data` of `bytes`, which must be
  * exactly numel * dtype size. Waits for the device. */
 TERN_API tern_status tern_to_host(const tern_tensor *tensor, void *out_data, size_t bytes);
 
-/* All elements as doubles (tolist). `count` must be numel. */
+/* All elements as doubles (tolist). `count` must be numel. A complex tensor is an error: read its
+ * tern_view_as_real. */
 TERN_API tern_status tern_to_doubles(const tern_tensor *tensor, double *out_data, size_t count);
 
 /* Overwrites the tensor's elements with row-major host data of its dtype; `bytes` as above. Counts

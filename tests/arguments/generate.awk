@@ -118,8 +118,8 @@ function by_name(fn, list, n, result,    id, all, i, name, row, type, lines, fur
     id = row_of(substr(fn, 6))
     if (id == "" || fn ~ /_(in_place|tanh|with_indices|tuple)$/ && fn !~ /tern_(random|uniform|normal|bernoulli|exponential|geometric|cauchy|log_normal)/)
         return ""
-    # A list, of which C gives one; contents that are open.
-    if (full[id] ~ /^(index|index_put|empty_like|gradient|histogramdd)$/) return ""
+    # A list, of which C gives one; contents that are open; a result that is asked for by name alone.
+    if (full[id] ~ /^(index|index_put|empty_like|gradient|histogramdd|stft)$/) return ""
     all = names_in(schema[id])
     lines = "    if (arguments_begin(c, \"" full[id] (fn ~ /_in_place$/ ? "_" : "") "\")) {\n"
     for (i = 1; i <= n; i++) {

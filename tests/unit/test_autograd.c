@@ -317,7 +317,7 @@ Test(autograd, backward_needs_a_scalar_and_a_history) {
 
 Test(autograd, only_floating_leaves_require_gradients) {
     tern_requires_grad(tern_arange_i64(ctx, 3), true);
-    cr_assert(error_has("floating point dtype can require gradients"));
+    cr_assert(error_has("floating point and complex dtype can require gradients"));
 }
 
 Test(autograd, a_result_names_its_node_as_pytorch_does) {

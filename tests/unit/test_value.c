@@ -217,7 +217,10 @@ Test(dtype, names_sizes_and_parsing_agree) {
     }
     cr_assert(tern_dtype_parse("torch.bfloat16", &dtype) && dtype == TERN_BFLOAT16);
     cr_assert(tern_dtype_parse("long", &dtype) && dtype == TERN_INT64);
-    cr_assert_not(tern_dtype_parse("complex64", &dtype));
+    cr_assert(tern_dtype_parse("torch.complex64", &dtype) && dtype == TERN_COMPLEX64);
+    cr_assert(tern_dtype_parse("cdouble", &dtype) && dtype == TERN_COMPLEX128);
+    cr_assert_eq(tern_dtype_size(TERN_COMPLEX128), 16);
+    cr_assert_not(tern_dtype_parse("complex32", &dtype));
     cr_assert_eq(tern_dtype_size(TERN_DTYPE_DEFAULT), 0);
     cr_assert_str_eq(tern_dtype_name(TERN_DTYPE_DEFAULT), "?");
 }

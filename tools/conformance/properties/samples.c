@@ -11,6 +11,7 @@
 
 static sample table[] = {
 #define SAMPLE(name, flags, text) {name, flags, text, 0},
+#include "samples_complex.def"
 #include "samples_core.def"
 #include "samples_functional.def"
 #include "samples_layers.def"
