@@ -31,8 +31,8 @@ static const struct {
     {"u2", "uint16", TERN_DTYPE_DEFAULT, 2, 2},
     {"u4", "uint32", TERN_DTYPE_DEFAULT, 4, 4},
     {"u8", "uint64", TERN_DTYPE_DEFAULT, 8, 8},
-    {"c8", "complex64", TERN_DTYPE_DEFAULT, 8, 4},
-    {"c16", "complex128", TERN_DTYPE_DEFAULT, 16, 8},
+    {"c8", "complex64", TERN_COMPLEX64, 8, 4},
+    {"c16", "complex128", TERN_COMPLEX128, 16, 8},
 };
 enum { N_DTYPES = sizeof dtypes / sizeof *dtypes };
 

@@ -341,10 +341,20 @@ static void put_dict(tern_pickle_writer *w, tern_value dict) {
 /* ---- values ---------------------------------------------------------------------------------- */
 
 static void put_dtype(tern_pickle_writer *w, tern_dtype dtype) {
-    static const char *const globals[TERN_DTYPE_COUNT] = {
-        "torch float32", "torch float64", "torch float16", "torch bfloat16", "torch int64",
-        "torch int32",   "torch int16",   "torch int8",    "torch uint8",    "torch bool"};
-    if ((unsigned)dtype < TERN_DTYPE_COUNT)
+    static const char *const globals[TERN_COMPLEX128 + 1] = {"torch float32",
+                                                             "torch float64",
+                                                             "torch float16",
+                                                             "torch bfloat16",
+                                                             "torch int64",
+                                                             "torch int32",
+                                                             "torch int16",
+                                                             "torch int8",
+                                                             "torch uint8",
+                                                             "torch bool",
+                                                             [TERN_COMPLEX64] = "torch complex64",
+                                                             [TERN_COMPLEX128] =
+                                                                 "torch complex128"};
+    if (tern_dtype_size(dtype) > 0)
         tern_pickle_global(w, globals[dtype]);
     else
         refuse(w, TERN_ERR_ARGUMENT, "a dtype is not one of Tern's");

@@ -49,6 +49,8 @@ const tern_pglobal tern_pth_globals[] = {
     STORAGE("Char", TERN_INT8),
     STORAGE("Byte", TERN_UINT8),
     STORAGE("Bool", TERN_BOOL),
+    STORAGE("ComplexFloat", TERN_COMPLEX64),
+    STORAGE("ComplexDouble", TERN_COMPLEX128),
     {"torch.storage", "UntypedStorage", TERN_G_UNTYPED},
 
     DTYPE("float32", TERN_FLOAT32),
@@ -61,29 +63,27 @@ const tern_pglobal tern_pth_globals[] = {
     DTYPE("int8", TERN_INT8),
     DTYPE("uint8", TERN_UINT8),
     DTYPE("bool", TERN_BOOL),
+    DTYPE("complex64", TERN_COMPLEX64),
+    DTYPE("complex128", TERN_COMPLEX128),
 
-    {"torch", "ComplexFloatStorage", TERN_G_UNSUPPORTED + 0},
-    {"torch", "ComplexDoubleStorage", TERN_G_UNSUPPORTED + 1},
-    {"torch", "complex64", TERN_G_UNSUPPORTED + 0},
-    {"torch", "complex128", TERN_G_UNSUPPORTED + 1},
-    {"torch", "complex32", TERN_G_UNSUPPORTED + 2},
-    {"torch", "uint16", TERN_G_UNSUPPORTED + 3},
-    {"torch", "uint32", TERN_G_UNSUPPORTED + 4},
-    {"torch", "uint64", TERN_G_UNSUPPORTED + 5},
-    {"torch", "float8_e4m3fn", TERN_G_UNSUPPORTED + 6},
-    {"torch", "float8_e4m3fnuz", TERN_G_UNSUPPORTED + 7},
-    {"torch", "float8_e5m2", TERN_G_UNSUPPORTED + 8},
-    {"torch", "float8_e5m2fnuz", TERN_G_UNSUPPORTED + 9},
-    {"torch", "float8_e8m0fnu", TERN_G_UNSUPPORTED + 10},
-    {"torch", "float4_e2m1fn_x2", TERN_G_UNSUPPORTED + 11},
-    {"torch", "QInt8Storage", TERN_G_UNSUPPORTED + 12},
-    {"torch", "QUInt8Storage", TERN_G_UNSUPPORTED + 12},
-    {"torch", "QInt32Storage", TERN_G_UNSUPPORTED + 12},
-    {"torch._utils", "_rebuild_qtensor", TERN_G_UNSUPPORTED + 12},
-    {"torch._utils", "_rebuild_sparse_tensor", TERN_G_UNSUPPORTED + 13},
-    {"torch._utils", "_rebuild_sparse_csr_tensor", TERN_G_UNSUPPORTED + 13},
-    {"torch._utils", "_rebuild_nested_tensor", TERN_G_UNSUPPORTED + 14},
-    {"torch._utils", "_rebuild_meta_tensor_no_storage", TERN_G_UNSUPPORTED + 15},
+    {"torch", "complex32", TERN_G_UNSUPPORTED + 0},
+    {"torch", "uint16", TERN_G_UNSUPPORTED + 1},
+    {"torch", "uint32", TERN_G_UNSUPPORTED + 2},
+    {"torch", "uint64", TERN_G_UNSUPPORTED + 3},
+    {"torch", "float8_e4m3fn", TERN_G_UNSUPPORTED + 4},
+    {"torch", "float8_e4m3fnuz", TERN_G_UNSUPPORTED + 5},
+    {"torch", "float8_e5m2", TERN_G_UNSUPPORTED + 6},
+    {"torch", "float8_e5m2fnuz", TERN_G_UNSUPPORTED + 7},
+    {"torch", "float8_e8m0fnu", TERN_G_UNSUPPORTED + 8},
+    {"torch", "float4_e2m1fn_x2", TERN_G_UNSUPPORTED + 9},
+    {"torch", "QInt8Storage", TERN_G_UNSUPPORTED + 10},
+    {"torch", "QUInt8Storage", TERN_G_UNSUPPORTED + 10},
+    {"torch", "QInt32Storage", TERN_G_UNSUPPORTED + 10},
+    {"torch._utils", "_rebuild_qtensor", TERN_G_UNSUPPORTED + 10},
+    {"torch._utils", "_rebuild_sparse_tensor", TERN_G_UNSUPPORTED + 11},
+    {"torch._utils", "_rebuild_sparse_csr_tensor", TERN_G_UNSUPPORTED + 11},
+    {"torch._utils", "_rebuild_nested_tensor", TERN_G_UNSUPPORTED + 12},
+    {"torch._utils", "_rebuild_meta_tensor_no_storage", TERN_G_UNSUPPORTED + 13},
     BUILTIN("complex", TERN_G_COMPLEX),
 };
 
@@ -93,12 +93,14 @@ const size_t tern_pth_n_globals = sizeof tern_pth_globals / sizeof *tern_pth_glo
 static const struct {
     const char *name;
     uint32_t size;
-} unsupported[] = {
-    {"complex64", 8},     {"complex128", 16},     {"complex32", 4},      {"uint16", 2},
-    {"uint32", 4},        {"uint64", 8},          {"float8_e4m3fn", 1},  {"float8_e4m3fnuz", 1},
-    {"float8_e5m2", 1},   {"float8_e5m2fnuz", 1}, {"float8_e8m0fnu", 1}, {"float4_e2m1fn_x2", 1},
-    {"quantized", 0},     {"sparse", 0},          {"nested", 0},         {"meta (without data)", 0},
-    {"complex number", 0}};
+} unsupported[] = {{"complex32", 4},      {"uint16", 2},
+                   {"uint32", 4},         {"uint64", 8},
+                   {"float8_e4m3fn", 1},  {"float8_e4m3fnuz", 1},
+                   {"float8_e5m2", 1},    {"float8_e5m2fnuz", 1},
+                   {"float8_e8m0fnu", 1}, {"float4_e2m1fn_x2", 1},
+                   {"quantized", 0},      {"sparse", 0},
+                   {"nested", 0},         {"meta (without data)", 0},
+                   {"complex number", 0}};
 enum { N_UNSUPPORTED = sizeof unsupported / sizeof *unsupported };
 
 const char *tern_pth_unsupported(int number) {
@@ -115,8 +117,8 @@ bool tern_pth_type_of(int known, tern_pth_type *out_type) {
         return true;
     }
     index = known - (known >= TERN_G_DTYPE ? TERN_G_DTYPE : TERN_G_STORAGE);
-    if (index < 0 || index >= TERN_DTYPE_COUNT) return false;
     tern_dtype dtype = (tern_dtype)index;
+    if (index < 0 || tern_dtype_size(dtype) == 0) return false;
     *out_type = (tern_pth_type){tern_dtype_name(dtype), dtype, (uint32_t)tern_dtype_size(dtype)};
     return true;
 }

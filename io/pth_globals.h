@@ -27,12 +27,12 @@ enum {
     TERN_G_STORAGE = 32,      /* + dtype */
     TERN_G_DTYPE = 64,        /* + dtype */
     TERN_G_UNSUPPORTED = 128, /* + number: known, but Tern has nothing for it */
-    TERN_G_COMPLEX = TERN_G_UNSUPPORTED + 16
+    TERN_G_COMPLEX = TERN_G_UNSUPPORTED + 14
 };
 
 /* What the elements of a storage class or a dtype are. */
 typedef struct tern_pth_type {
-    const char *name; /* PyTorch's: "float32", "complex64"; NULL where it is not known */
+    const char *name; /* PyTorch's: "float32", "complex32"; NULL where it is not known */
     tern_dtype dtype; /* TERN_DTYPE_DEFAULT where Tern does not have it */
     uint32_t size;    /* bytes of an element */
 } tern_pth_type;
@@ -43,7 +43,7 @@ bool tern_pth_type_of(int known, tern_pth_type *out_type);
 extern const tern_pglobal tern_pth_globals[];
 extern const size_t tern_pth_n_globals;
 
-/* "complex64" or "sparse tensors", for an unsupported one. */
+/* "complex32" or "sparse tensors", for an unsupported one. */
 const char *tern_pth_unsupported(int number);
 
 #endif

@@ -7,6 +7,7 @@
 #include "pth_reader.h"
 #include "tern/grad.h"
 #include "tern/memory.h"
+#include "tern/ops.h"
 #include "utf8.h"
 #include "widen.h"
 
@@ -208,10 +209,31 @@ static tern_value finish_tensor(tern_pth_reader *r, tern_tensor *tensor, bool re
         r->failed = true;
         return tern_none();
     }
-    if (requires_grad && !tern_dtype_is_floating(tern_dtype_of(tensor)))
+    tern_dtype dtype = tern_dtype_of(tensor);
+    if (requires_grad && !tern_dtype_is_floating(dtype) && !tern_dtype_is_complex(dtype))
         return damaged(r, "a tensor of integers requires a gradient");
     if (requires_grad) tern_requires_grad(tensor, true);
     return tern_tensor_value(tensor);
+}
+
+/* Whether the tensor's metadata, a dict behind its other arguments, has a key that is true. */
+static bool is_marked(const tern_pnode *arguments, int version, const char *key) {
+    size_t at = version == 2 ? 6 : 7;
+    if (version == 1 || arguments->length <= at) return false;
+    const tern_pnode *marks = arguments->as.items[at];
+    for (size_t i = 0; marks->kind == TERN_P_DICT && i + 1 < marks->length; i += 2) {
+        const tern_pnode *name = marks->as.items[i], *value = marks->as.items[i + 1];
+        if (name->kind == TERN_P_TEXT && name->length == strlen(key) &&
+            memcmp(name->as.bytes, key, name->length) == 0)
+            return value->kind == TERN_P_BOOL && value->as.b;
+    }
+    return false;
+}
+
+/* PyTorch conjugates and negates lazily: what such a tensor says of itself is done here. */
+static tern_tensor *resolved(tern_tensor *tensor, const tern_pnode *arguments, int version) {
+    if (is_marked(arguments, version, "conj")) tensor = tern_conj(tensor);
+    return is_marked(arguments, version, "neg") ? tern_neg(tensor) : tensor;
 }
 
 static tern_value make_tensor(tern_pth_reader *r, const tern_pnode *arguments, int version) {
@@ -222,7 +244,8 @@ static tern_value make_tensor(tern_pth_reader *r, const tern_pnode *arguments, i
     }
     if (array.type.dtype == TERN_DTYPE_DEFAULT && !tern_wide_of(array.type.name))
         return unsupported(r, array.type.name);
-    return finish_tensor(r, tern_pth_tensor(r->storages, &array), array.requires_grad);
+    tern_tensor *tensor = resolved(tern_pth_tensor(r->storages, &array), arguments, version);
+    return finish_tensor(r, tensor, array.requires_grad);
 }
 
 static tern_value make_parameter(tern_pth_reader *r, const tern_pnode *arguments) {

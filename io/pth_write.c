@@ -60,10 +60,19 @@ static size_t storage_of(tern_pickle_writer *w, const tern_tensor *tensor) {
 }
 
 static const char *storage_class(tern_dtype dtype) {
-    static const char *const names[TERN_DTYPE_COUNT] = {
-        "torch FloatStorage", "torch DoubleStorage", "torch HalfStorage",  "torch BFloat16Storage",
-        "torch LongStorage",  "torch IntStorage",    "torch ShortStorage", "torch CharStorage",
-        "torch ByteStorage",  "torch BoolStorage"};
+    static const char *const names[TERN_COMPLEX128 + 1] = {
+        "torch FloatStorage",
+        "torch DoubleStorage",
+        "torch HalfStorage",
+        "torch BFloat16Storage",
+        "torch LongStorage",
+        "torch IntStorage",
+        "torch ShortStorage",
+        "torch CharStorage",
+        "torch ByteStorage",
+        "torch BoolStorage",
+        [TERN_COMPLEX64] = "torch ComplexFloatStorage",
+        [TERN_COMPLEX128] = "torch ComplexDoubleStorage"};
     return names[dtype];
 }
 

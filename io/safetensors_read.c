@@ -31,7 +31,7 @@ const tern_st_dtype tern_st_dtypes[] = {
     {"I32", 32, TERN_INT32, "int32"},
     {"U32", 32, TERN_DTYPE_DEFAULT, "uint32"},
     {"F32", 32, TERN_FLOAT32, "float32"},
-    {"C64", 64, TERN_DTYPE_DEFAULT, "complex64"},
+    {"C64", 64, TERN_COMPLEX64, "complex64"},
     {"F64", 64, TERN_FLOAT64, "float64"},
     {"I64", 64, TERN_INT64, "int64"},
     {"U64", 64, TERN_DTYPE_DEFAULT, "uint64"},

@@ -47,7 +47,11 @@ static tern_status collect(writer *w, tern_value tensors) {
         item *it = &w->items[w->count++];
         *it = (item){key.as.s, key.length, value.as.tensor, 0, 0};
         tern_dtype dtype = tern_dtype_of(it->tensor);
-        while (tern_st_dtypes[it->dtype].dtype != dtype) it->dtype++;
+        while (it->dtype < tern_st_n_dtypes && tern_st_dtypes[it->dtype].dtype != dtype)
+            it->dtype++;
+        if (it->dtype == tern_st_n_dtypes)
+            return refuse(w->ctx, &key,
+                          "is complex128, which the format does not have: save complex64");
         it->bytes = (uint64_t)tern_numel(it->tensor) * tern_dtype_size(dtype);
     }
     return TERN_OK;
