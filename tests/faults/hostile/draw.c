@@ -10,10 +10,11 @@
 /* ---- samples --------------------------------------------------------------------------------- */
 
 static const struct sample {
-    const char *name, *text;
+    const char *name, *flags, *text;
 } samples[] = {
-#define SAMPLE(name, flags, text) {name, text},
+#define SAMPLE(name, flags, text) {name, flags, text},
 #include "conformance/properties/errors.def"
+#include "conformance/properties/samples_complex.def"
 #include "conformance/properties/samples_core.def"
 #include "conformance/properties/samples_functional.def"
 #include "conformance/properties/samples_layers.def"
@@ -96,7 +97,7 @@ static tern_tensor *sampled_tensor(call *c, tern_value maker) {
                        : kind == 'h' ? TERN_INT32
                        : limited     ? TERN_INT64
                                      : c->dtype;
-    if (once_in(&c->s, 30)) dtype = (tern_dtype)below(&c->s, TERN_DTYPE_COUNT);
+    if (once_in(&c->s, 30)) dtype = any_dtype(&c->s);
     return drawn_tensor(c, shape_of_call(c, sizes, limited), dtype, limit);
 }
 
@@ -136,8 +137,9 @@ static void draw_sample(call *c) {
     tern_value key, item;
     char text[1024];
     draw_sizes(c);
-    c->dtype =
-        once_in(&c->s, 4) ? (tern_dtype)below(&c->s, TERN_DTYPE_COUNT) : floats[below(&c->s, 5)];
+    c->dtype = once_in(&c->s, 4) ? any_dtype(&c->s) : floats[below(&c->s, 5)];
+    if (strchr(sample->flags, 'J') && once_in(&c->s, 2))
+        c->dtype = once_in(&c->s, 2) ? TERN_COMPLEX64 : TERN_COMPLEX128;
     snprintf(c->name, sizeof c->name, "%.*s", (int)strcspn(sample->name, ":"), sample->name);
     snprintf(text, sizeof text, "sample(%s)", sample->text);
     tern_value arguments = tern_dict_get(tern_notation_parse(c->ctx, "sample", text), "args");

@@ -43,6 +43,9 @@ void call_draw(call *c);
 /* Sizes and positions: small ones, and the ends of 16, 32 and 64 bits. */
 int64_t hostile_int(stream *s);
 
+/* Any dtype, complex ones among them. */
+tern_dtype any_dtype(stream *s);
+
 /* A tensor of a shape, with elements that are mostly ordinary and in any layout; of integers mostly below
  * `limit`, where it is not 0. */
 tern_tensor *drawn_tensor(call *c, tern_shape shape, tern_dtype dtype, int64_t limit);

@@ -65,8 +65,10 @@ static const char *hostile_text(stream *s) {
 
 /* clang-format on */
 
-static tern_dtype any_dtype(stream *s) {
-    return (tern_dtype)below(s, TERN_DTYPE_COUNT);
+tern_dtype any_dtype(stream *s) {
+    int64_t dtype = below(s, TERN_DTYPE_COUNT + 2);
+    return dtype < TERN_DTYPE_COUNT ? (tern_dtype)dtype
+                                    : (tern_dtype)(TERN_COMPLEX64 + dtype - TERN_DTYPE_COUNT);
 }
 
 /* ---- tensors --------------------------------------------------------------------------------- */
@@ -76,6 +78,10 @@ enum { BASE_BYTES = 1 << 15 };
 /* `wild`: how rarely an element is hostile, 0 for never. */
 static void fill(stream *s, void *out, tern_dtype dtype, size_t count, int64_t limit, int wild) {
     size_t size = tern_dtype_size(dtype);
+    if (tern_dtype_is_complex(dtype)) {
+        fill(s, out, size == 16 ? TERN_FLOAT64 : TERN_FLOAT32, 2 * count, limit, wild);
+        return;
+    }
     for (size_t i = 0; i < count; i++) {
         uint8_t *at = (uint8_t *)out + i * size;
         int64_t number = limit ? below(s, limit) : below(s, 7) - 3;
@@ -109,8 +115,9 @@ static int64_t count_of(const tern_shape *shape, int64_t most) {
 }
 
 static tern_tensor *leaf(call *c, tern_tensor *tensor) {
-    if (!tern_dtype_is_floating(tern_dtype_of(tensor)) || c->n_leaves == MOST_LEAVES ||
-        tern_is_nil(tensor))
+    tern_dtype dtype = tern_dtype_of(tensor);
+    if ((!tern_dtype_is_floating(dtype) && !tern_dtype_is_complex(dtype)) ||
+        c->n_leaves == MOST_LEAVES || tern_is_nil(tensor))
         return tensor;
     c->leaves[c->n_leaves++] = tern_requires_grad(tensor, true);
     return tensor;
