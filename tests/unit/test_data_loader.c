@@ -103,6 +103,42 @@ Test(data_loader, a_sample_that_fails_is_named_once) {
     }
 }
 
+/* list(sampler), whose generator has the seed 7. */
+static void check_order(tern_sampler *sampler, const int64_t *wanted, int64_t count) {
+    int64_t order[40];
+    cr_assert_eq(tern_sampler_length(sampler), count);
+    cr_assert_eq(tern_sampler_draw(sampler, order), TERN_OK, "%s", tern_error(ctx));
+    for (int64_t i = 0; i < count; i++)
+        cr_assert_eq(order[i], wanted[i], "element %d: %d", (int)i, (int)order[i]);
+}
+
+/* RandomSampler(range(10), ...), SubsetRandomSampler and WeightedRandomSampler of PyTorch, after manual_seed(7). */
+Test(data_loader, samplers_draw_pytorchs_orders) {
+    static const int64_t some[] = {3, 1, 4, 15, 9, 2, 6};
+    static const double weights[] = {0.1, 3, 0, 2, 0.5, 1};
+    open_context();
+    tern_generator *g = tern_generator_new(ctx);
+    tern_generator_seed(g, 7);
+    check_order(tern_random_sampler_new(ctx, 10, true, 40, g),
+                (int64_t[]){5, 2, 1, 6, 3, 7, 7, 9, 8, 1, 8, 1, 8, 7, 2, 0, 6, 2, 3, 8,
+                            6, 0, 5, 1, 8, 8, 3, 7, 0, 8, 1, 0, 6, 3, 5, 6, 6, 7, 5, 0},
+                40);
+    tern_generator_seed(g, 7);
+    check_order(tern_random_sampler_new(ctx, 10, false, 13, g),
+                (int64_t[]){5, 0, 3, 4, 1, 7, 9, 6, 8, 2, 1, 8, 9}, 13);
+    tern_generator_seed(g, 7);
+    check_order(tern_subset_random_sampler_new(ctx, some, 7, g), (int64_t[]){2, 3, 15, 1, 4, 6, 9},
+                7);
+    tern_generator_seed(g, 7);
+    check_order(tern_weighted_random_sampler_new(ctx, weights, 6, 8, true, g),
+                (int64_t[]){1, 1, 5, 3, 5, 4, 1, 3}, 8);
+    tern_generator_seed(g, 7);
+    check_order(tern_weighted_random_sampler_new(ctx, weights, 6, 4, false, g),
+                (int64_t[]){1, 3, 5, 0}, 4);
+    CHECK_CLEAN();
+    close_context();
+}
+
 Test(data_loader, wrong_options_say_what_to_choose) {
     open_context();
     tern_loader_options o = TERN_LOADER_OPTIONS;

@@ -2,6 +2,9 @@
 #include "nn_fixture.h"
 
 #include <math.h>
+#include <stdio.h>
+
+#include "tern/describe.h"
 
 TestSuite(nn_init, .init = open_context, .fini = close_context);
 
@@ -121,6 +124,45 @@ Test(nn_init, calls_by_name_take_pytorchs_arguments) {
     CHECK_ERROR("nn.init: there is no initialiser 'guess_'");
     tern_init_call(ctx, "ones_", NULL, tern_none());
     CHECK_ERROR("nn.init: ones_ needs a tensor");
+}
+
+/* torch.manual_seed(42); nn.init.NAME(torch.empty(shape), ...): the first, the fifth and the last element. */
+static const struct {
+    const char *name, *arguments;
+    tern_shape shape;
+    double first, fifth, last;
+} named[] = {
+    {"uniform_", "a=-1, b=2", {2, {4, 3}}, 1.64680779, 0.171344638, 0.78073895},
+    {"normal_", "mean=1, std=0.5", {2, {4, 3}}, 1.16834521, 0.438571811, 1.40467858},
+    {"trunc_normal_", "std=2, a=-1", {2, {4, 3}}, 0.673380733, -0.0998066962, 1.61871445},
+    {"ones_", "", {2, {4, 3}}, 1, 1, 1},
+    {"eye_", "", {2, {4, 3}}, 1, 1, 0},
+    {"dirac_", "groups=2", {3, {4, 2, 3}}, 0, 0, 0},
+    {"xavier_uniform_", "gain=2", {2, {4, 3}}, 1.41565025, -0.405700982, 0.346551687},
+    {"xavier_normal_", "", {2, {4, 3}}, 0.179968566, -0.600191951, 0.432619631},
+    {"kaiming_uniform_",
+     "a=1, mode='fan_out'",
+     {2, {4, 3}},
+     0.662109792,
+     -0.189749256,
+     0.162084699},
+    {"kaiming_normal_", "nonlinearity='relu'", {2, {4, 3}}, 0.274906516, -0.916808367, 0.660837412},
+    {"orthogonal_", "gain=3", {2, {4, 3}}, 0.446652532, -2.55186272, 2.52942801},
+    {"sparse_", "sparsity=0.5, std=2", {2, {4, 3}}, 0.673380733, 0, 1.61871445},
+};
+
+Test(nn_init, calls_by_name_give_pytorchs_numbers) {
+    char text[100];
+    for (size_t i = 0; i < sizeof named / sizeof *named; i++) {
+        snprintf(text, sizeof text, "f(%s)", named[i].arguments);
+        tern_value args = tern_dict_get(tern_notation_parse(ctx, "call", text), "args");
+        tern_tensor *t = empty(named[i].shape);
+        tern_init_call(ctx, named[i].name, t, args);
+        CHECK_CLEAN();
+        cr_assert_float_eq(at(t, 0), named[i].first, 1e-6, "%s", named[i].name);
+        cr_assert_float_eq(at(t, 4), named[i].fifth, 1e-6, "%s", named[i].name);
+        cr_assert_float_eq(at(t, tern_numel(t) - 1), named[i].last, 1e-6, "%s", named[i].name);
+    }
 }
 
 Test(nn_init, other_dtypes_are_filled_too) {
