@@ -105,6 +105,9 @@ static bool parse(tern_updater *u, names *n, tern_program *p) {
     u->n_numbers = read_names(n, u->rule.numbers);
     int inputs = n->count, n_flags = read_names(n, u->rule.flags);
     if (u->n_tensors > MOST_TENSORS) return refuse(u->ctx, formula, "more than 16 tensors");
+    if (tern_dtype_is_complex(u->dtype))
+        return refuse(u->ctx, formula,
+                      "of complex numbers: make tern_view_as_complex of a real parameter");
     if (!tern_dtype_is_floating(u->dtype)) return refuse(u->ctx, formula, "of integers");
     tern_program_begin(p, inputs, TERN_P_FORMULA_STEPS);
     for (int k = 0; k < n_flags; k++)

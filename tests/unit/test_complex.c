@@ -8,6 +8,7 @@
 #include "tern/grad.h"
 #include "tern/io.h"
 #include "tern/ops.h"
+#include "tern/optim.h"
 
 #include <complex.h> /* last: it makes a macro of a word */
 #undef complex
@@ -185,6 +186,16 @@ Test(complex, what_has_no_rule_refuses_by_name) {
     expect_refused("imag: ");
     tern_backward(tern_sum(tern_requires_grad(tern_clone(x), true)));
     expect_refused("real scalar outputs but got complex128");
+}
+
+Test(complex, an_optimizer_wants_real_parameters) {
+    tern_tensor *z = tern_requires_grad(tern_clone(tensor_of(first)), true);
+    tern_value parameters = tern_list_new(ctx);
+    tern_list_append(parameters, tern_tensor_value(z));
+    tern_optim *optim = tern_optim_make(ctx, parameters, "SGD", tern_none());
+    tern_backward(tern_sum(tern_square(tern_abs(z))));
+    tern_optim_step(optim);
+    expect_refused("of complex numbers");
 }
 
 /* ---- gradients: of real numbers, by way of complex ones ---- */
