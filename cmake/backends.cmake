@@ -39,10 +39,14 @@ endfunction()
 # The loops of these are over a few hundred numbers at a time, in buffers: worth vectors. Elsewhere two
 # pointers that were just written one by one must not be read as one vector: the processor waits for that.
 tern_sources(kit_sources backends/cpu_ref)
+set(kit_copies ${tern_copies_by_calls})
+if(CMAKE_C_FLAGS_RELEASE MATCHES "-Os") # a build that is to be small
+    set(kit_copies)
+endif()
 set_source_files_properties(${kit_sources} PROPERTIES
-    COMPILE_OPTIONS "$<$<CONFIG:Release>:-fno-tree-slp-vectorize;${tern_copies_by_calls}>")
-foreach(loops map walk)
-    if(CMAKE_C_FLAGS_RELEASE MATCHES "-Os") # a build that is to be small
+    COMPILE_OPTIONS "$<$<CONFIG:Release>:-fno-tree-slp-vectorize;${kit_copies}>")
+foreach(loops map walk binary_floating unary matmul)
+    if(CMAKE_C_FLAGS_RELEASE MATCHES "-Os")
         break()
     endif()
     set_source_files_properties(${PROJECT_SOURCE_DIR}/backends/cpu_ref/${loops}.c PROPERTIES

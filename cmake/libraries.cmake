@@ -27,12 +27,15 @@ if(numerics_sources)
             COMPILE_OPTIONS "$<$<CONFIG:Release>:-O3;-fno-math-errno;-fno-trapping-math>")
     endif()
 endif()
+if(NOT TERN_COMPLEX)
+    list(FILTER core_sources EXCLUDE REGEX "complex_rules\\.c$")
+endif()
 tern_room(tern_core_objects ${core_sources})
 target_include_directories(tern_core_objects PRIVATE ${PROJECT_SOURCE_DIR})
 target_compile_options(tern_core_objects PRIVATE $<$<CONFIG:Release>:${TERN_CORE_FLAGS}>)
 target_compile_definitions(tern_core_objects PRIVATE
     TERN_INSTALL_LIBDIR="${CMAKE_INSTALL_FULL_LIBDIR}" $<$<BOOL:${TERN_STATIC}>:TERN_STATIC>
-    $<$<NOT:$<BOOL:${TERN_THREADS}>>:TERN_NO_THREADS>)
+    $<$<NOT:$<BOOL:${TERN_COMPLEX}>>:TERN_NO_COMPLEX> $<$<NOT:$<BOOL:${TERN_THREADS}>>:TERN_NO_THREADS>)
 # What every operation goes through is made to be fast, the rest to be small, and all of it where the whole
 # build is. Two pointers that were just written one by one must not be read as one vector: the processor
 # waits for that. Loops here are of a few turns, and worth no padding.
@@ -73,7 +76,8 @@ foreach(room IN LISTS upper_rooms)
     if(sources)
         tern_room(tern_${room}_objects ${sources})
         target_compile_definitions(tern_${room}_objects PRIVATE
-            $<$<NOT:$<BOOL:${TERN_FUSED}>>:TERN_COMPOSES>)
+            $<$<NOT:$<BOOL:${TERN_FUSED}>>:TERN_COMPOSES>
+            $<$<NOT:$<BOOL:${TERN_COMPLEX}>>:TERN_NO_COMPLEX>)
         target_compile_options(tern_${room}_objects PRIVATE
             $<$<CONFIG:Release>:${TERN_CORE_FLAGS}>)
         if(room MATCHES "^(functional|replay|profile)$")

@@ -366,7 +366,11 @@ static inline bool tern_is_float(tern_dtype dtype) {
     return dtype <= TERN_BFLOAT16;
 }
 static inline bool tern_is_complex(tern_dtype dtype) {
+#ifdef TERN_NO_COMPLEX
+    return (void)dtype, false;
+#else
     return dtype >= TERN_COMPLEX64;
+#endif
 }
 /* Whether gradients flow through it. */
 static inline bool tern_is_continuous(tern_dtype dtype) {

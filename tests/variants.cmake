@@ -193,8 +193,9 @@ set_tests_properties(same-devices PROPERTIES ENVIRONMENT "TERN_DEVICE=")
 if(TARGET tern_nn_objects AND TARGET tern_optim_objects)
     tern_variant(musl TARGETS tern_mlp OPTIONS
         -DCMAKE_C_COMPILER=musl-gcc -DTERN_STATIC=ON -DTERN_IO=OFF -DTERN_THREADS=OFF -DTERN_FUSED=OFF
+        -DTERN_COMPLEX=OFF
         -DCMAKE_INTERPROCEDURAL_OPTIMIZATION=ON -DCMAKE_C_COMPILER_AR=/usr/bin/gcc-ar
-        -DCMAKE_C_COMPILER_RANLIB=/usr/bin/gcc-ranlib -DCMAKE_EXE_LINKER_FLAGS=-Wl,-z,noseparate-code
+        -DCMAKE_C_COMPILER_RANLIB=/usr/bin/gcc-ranlib "-DCMAKE_EXE_LINKER_FLAGS=-Wl,-z,noseparate-code -flto-partition=one"
         -DCMAKE_BUILD_TYPE=Release "-DCMAKE_C_FLAGS_RELEASE=-Os -DNDEBUG -fno-asynchronous-unwind-tables")
     tern_variant_test(size-musl musl size
         ${CMAKE_CURRENT_SOURCE_DIR}/size/check 400 @V@/bin/tern_mlp

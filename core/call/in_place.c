@@ -135,14 +135,16 @@ static void run_in_place(tern_opcall *call, tern_tensor *target, tern_operands *
     tern_frame_close(&frame);
 }
 
-/* A call that is composed of others. Those of a complex call keep what they read: where they are recorded,
- * they read a copy of the target. */
-static tern_tensor *composed(tern_ctx *ctx, const tern_op *op, const tern_value *args, int n_args,
-                             bool recorded) {
+/* A complex call by its rule. Its parts keep what they read: where they are recorded, they read a copy of the
+ * target. */
+static tern_tensor *by_rule(const tern_opcall *call, const tern_operands *tensors) {
+    tern_ctx *ctx = call->ctx;
     tern_value own[TERN_MAX_ARGS];
-    for (int i = 0; i < n_args; i++) own[i] = args[i];
-    if (recorded) own[0] = ARG_TENSOR(tern_clone(args[0].as.tensor));
-    return tern_op_tensor(ctx, op, own, n_args);
+    if (!ctx->grad_enabled || !tern_operands_need_grad(tensors) || call->n_args > TERN_MAX_ARGS)
+        return tern_op_tensor(ctx, call->op, call->args, call->n_args);
+    own[0] = ARG_TENSOR(tern_clone(call->args[0].as.tensor));
+    for (int i = 1; i < call->n_args; i++) own[i] = call->args[i];
+    return tern_op_tensor(ctx, call->op, own, call->n_args);
 }
 
 tern_tensor *tern_op_call_in_place(const tern_op *op, const tern_value *args, int n_args) {
@@ -158,12 +160,12 @@ tern_tensor *tern_op_call_in_place(const tern_op *op, const tern_value *args, in
     }
     tern_operands tensors;
     if (!tern_operands_take(&call, &tensors) || !may_write(&call, target)) return ctx->nil;
-    bool by_rule = tensors.complex && !(op->saves & TERN_TAKES_COMPLEX);
+    bool has_rule = tensors.complex && !(op->saves & TERN_TAKES_COMPLEX);
     if (call.op->kind == TERN_OP_THROUGH || call.op->kind == TERN_OP_VIEW ||
-        call.op->kind == TERN_OP_PART || by_rule) {
+        call.op->kind == TERN_OP_PART || has_rule) {
         /* Recorded through its parts; the copy into the target is the in-place step. */
-        bool recorded = by_rule && ctx->grad_enabled && tern_operands_need_grad(&tensors);
-        tern_tensor *value = composed(ctx, op, args, n_args, recorded);
+        tern_tensor *value =
+            has_rule ? by_rule(&call, &tensors) : tern_op_tensor(ctx, op, args, n_args);
         if (tern_is_nil(value) && ctx->status == TERN_OK)
             tern_call_fail(&call, TERN_ERR_UNSUPPORTED, "has no in-place form");
         return tern_is_nil(value) || !fits(&call, target, value)

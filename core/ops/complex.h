@@ -11,6 +11,10 @@
 
 #include "core/call/op.h"
 
+/* What an operation does with complex tensors (complex_rules.c); NULL where it has no rule. */
+typedef tern_value (*tern_complex_rule)(tern_opcall *call);
+tern_complex_rule tern_complex_rule_of(const tern_op *op);
+
 /* A call with a complex tensor or dtype of a row that does not take them: by rule, or refused. */
 tern_value tern_complex_call(tern_opcall *call);
 

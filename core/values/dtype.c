@@ -49,8 +49,13 @@ bool tern_dtype_is_floating(tern_dtype dtype) {
     return is_dtype(dtype) && dtypes[dtype].floating;
 }
 
+/* A small build may be without them. */
 bool tern_dtype_is_complex(tern_dtype dtype) {
+#ifdef TERN_NO_COMPLEX
+    return (void)dtype, false;
+#else
     return dtype == TERN_COMPLEX64 || dtype == TERN_COMPLEX128;
+#endif
 }
 
 bool tern_dtype_is_integral(tern_dtype dtype) {
