@@ -45,7 +45,9 @@ typedef struct tern_generator_body tern_generator_body;
 
 /* Whether two shapes, or two lists of strides, of one rank are the same; both may be NULL where that is 0. */
 static inline bool tern_dims_equal(int rank, const int64_t *a, const int64_t *b) {
-    return rank == 0 || memcmp(a, b, (size_t)rank * sizeof *a) == 0;
+    for (int d = 0; d < rank; d++)
+        if (a[d] != b[d]) return false;
+    return true;
 }
 
 /* ---- arenas and frames -------------------------------------------------------------------- */

@@ -11,11 +11,14 @@ static const char *const names[] = {"none", "mean", "sum"};
 
 bool tern_reduction_argument(tern_opcall *call, int index, tern_reduction *out_reduction) {
     const char *name = tern_arg_text(call, index, "mean");
-    for (int i = 0; i < 3; i++)
-        if (strcmp(name, names[i]) == 0) {
-            *out_reduction = (tern_reduction)i;
-            return true;
-        }
+    int found = 0;
+    while (found < 3 && name != names[found]) found++; /* tern_reduction_value's own texts */
+    for (int i = 0; i < 3 && found == 3; i++)
+        if (strcmp(name, names[i]) == 0) found = i;
+    if (found < 3) {
+        *out_reduction = (tern_reduction)found;
+        return true;
+    }
     tern_call_fail(call, TERN_ERR_ARGUMENT,
                    "'%s' is not a valid value for reduction: use none, mean or sum", name);
     return false;

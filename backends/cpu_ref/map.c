@@ -13,9 +13,10 @@
 #include "numerics/dtype_convert.h"
 #include "walk.h"
 
+/* A line longer than a chunk: rows that are a power of two apart hold each other up. */
 typedef union row {
-    double f[TERN_KIT_CHUNK];
-    int64_t i[TERN_KIT_CHUNK];
+    double f[TERN_KIT_CHUNK + 8];
+    int64_t i[TERN_KIT_CHUNK + 8];
 } row;
 
 /* ---- operands -------------------------------------------------------------------------------- */
