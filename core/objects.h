@@ -43,6 +43,13 @@ typedef struct tern_block tern_block;
 typedef struct tern_object_body tern_object_body;
 typedef struct tern_generator_body tern_generator_body;
 
+/* A shape whose dimensions follow. Of 32 that there is room for only the first ones are cleared, for whoever asks for
+ * dimension 0 of a number, or for one that a wrong tensor does not have. */
+static inline void tern_shape_begin(tern_shape *shape, int rank) {
+    shape->rank = rank;
+    memset(shape->dim, 0, 8 * sizeof *shape->dim);
+}
+
 /* Whether two shapes, or two lists of strides, of one rank are the same; both may be NULL where that is 0. */
 static inline bool tern_dims_equal(int rank, const int64_t *a, const int64_t *b) {
     for (int d = 0; d < rank; d++)

@@ -365,8 +365,8 @@ tern_tensor *tern_node_output(tern_node *node, int k) {
 
 tern_shape tern_node_input_shape(const tern_node *node, int k) {
     const tern_meta *meta = &node->inputs[k].meta;
-    tern_shape shape; /* as tern_shape_of makes it */
-    shape.rank = meta->rank;
+    tern_shape shape;
+    tern_shape_begin(&shape, meta->rank);
     for (int d = 0; d < meta->rank; d++) shape.dim[d] = meta->shape[d];
     return shape;
 }

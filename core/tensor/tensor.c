@@ -361,8 +361,8 @@ int64_t tern_numel(const tern_tensor *tensor) {
 
 tern_shape tern_shape_of(const tern_tensor *tensor) {
     const tern_tensor_body *body = seen(tensor, "shape_of");
-    tern_shape shape; /* has room for 32 dimensions: only those that are there are written */
-    shape.rank = body->rank;
+    tern_shape shape;
+    tern_shape_begin(&shape, body->rank);
     for (int d = 0; d < body->rank; d++) shape.dim[d] = body->shape[d];
     return shape;
 }
