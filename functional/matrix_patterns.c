@@ -152,7 +152,7 @@ static triangular triangular_of(int64_t rows, int64_t columns, int64_t offset, b
 
 /* Elements with column - row <= offset in `rows` rows: the rows that grow by one, then the full ones. */
 static int64_t lower_count(int64_t rows, int64_t columns, int64_t offset, bool *fits) {
-    int64_t first = offset < 0 ? within(-offset, 0, rows) : 0;
+    int64_t first = offset < -rows ? rows : offset < 0 ? -offset : 0;
     int64_t full = within(tern_dim_sub(columns - 1, offset, fits), first, rows);
     int64_t growing = full - first, ends = tern_dim_add(first, offset, fits);
     ends = tern_dim_add(tern_dim_mul(2, tern_dim_add(ends, 1, fits), fits), growing - 1, fits);

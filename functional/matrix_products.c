@@ -169,6 +169,26 @@ static tern_tensor *as_matrix(tern_tensor *x, const tern_shape *dims, bool last,
     return tern_reshape(tern_permute(x, order), size);
 }
 
+/* The dimensions that a list or a number names, each once; false after latching. */
+static bool listed_dims(tern_opcall *call, tern_value list, int rank, tern_shape *out) {
+    size_t n = tern_value_is_number(list) ? 1 : tern_value_count(list);
+    uint32_t seen = 0;
+    for (size_t i = 0; i < n; i++) {
+        int dim;
+        tern_value item = tern_value_is_number(list) ? list : tern_value_at(list, i);
+        if (!tern_wrap_dim(call->ctx, rank, tern_value_as_int(item), &dim)) return false;
+        if (rank == 0 || seen >> dim & 1u) {
+            tern_call_fail(call, TERN_ERR_ARGUMENT, "dim %d %s", dim,
+                           rank == 0 ? "is given of a tensor that has none"
+                                     : "appears multiple times in the list of dims");
+            return false;
+        }
+        seen |= 1u << dim;
+        out->dim[out->rank++] = dim;
+    }
+    return true;
+}
+
 /* dims: how many (the last of a, the first of b), or two lists. */
 static bool contracted_dims(tern_opcall *call, const tern_tensor *a, const tern_tensor *b,
                             tern_shape *da, tern_shape *db) {
@@ -181,15 +201,7 @@ static bool contracted_dims(tern_opcall *call, const tern_tensor *a, const tern_
     for (int side = 0; fits && lists && side < 2; side++) {
         tern_value list = tern_value_at(dims, (size_t)side);
         tern_shape *out = side == 0 ? da : db;
-        size_t n = tern_value_is_number(list) ? 1 : tern_value_count(list);
-        for (size_t i = 0; i < n && i < TERN_MAX_RANK; i++) {
-            int dim;
-            tern_value item = tern_value_is_number(list) ? list : tern_value_at(list, i);
-            if (!tern_wrap_dim(call->ctx, side == 0 ? BODY(a)->rank : BODY(b)->rank,
-                               tern_value_as_int(item), &dim))
-                return false;
-            out->dim[out->rank++] = dim;
-        }
+        if (!listed_dims(call, list, BODY(side == 0 ? a : b)->rank, out)) return false;
     }
     for (int64_t i = 0; fits && !lists && i < count; i++) {
         da->dim[da->rank++] = BODY(a)->rank - count + i;

@@ -112,7 +112,12 @@ void tern_grad_cumprod(tern_node *node, tern_tensor *const *grad_out, tern_tenso
     }
     int64_t n = BODY(x)->shape[dim];
     tern_tensor **columns = tern_scope_alloc(ctx, (size_t)n * sizeof *columns);
-    for (int64_t k = 0; columns && k < n; k++) columns[k] = cumprod_backward_at(x, grad, dim, k);
+    for (int64_t k = 0; columns && k < n && ctx->status == TERN_OK; k++) {
+        tern_frame frame; /* what n of them take in between is not kept */
+        tern_frame_open(ctx, &frame);
+        tern_value column = ARG_TENSOR(cumprod_backward_at(x, grad, dim, k));
+        columns[k] = tern_frame_return(&frame, column).as.tensor;
+    }
     if (columns && ctx->status == TERN_OK) grads[0] = tern_cat(columns, (int)n, dim);
 }
 

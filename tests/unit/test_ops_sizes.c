@@ -225,6 +225,9 @@ Test(ops_sizes, triangles_take_no_longer_than_their_elements) {
     cr_assert_eq(tern_size(one.as.tensor, 1), 1, "%s", tern_error(ctx));
     tern_value last = CALL("tril_indices", tern_int(3), tern_int(HUGE_SIZE), tern_int(-2));
     cr_assert_eq(tern_size(last.as.tensor, 1), 1, "%s", tern_error(ctx));
+    tern_value all = CALL("triu_indices", tern_int(INT64_MAX), tern_int(1), tern_int(INT64_MIN));
+    cr_assert_eq(all.kind, TERN_VALUE_NONE); /* 2^63 - 1 indices */
+    tern_error_clear(ctx);
     REFUSED("too many elements", "tril_indices", tern_int(HUGE_SIZE), tern_int(HUGE_SIZE));
     for (int64_t offset = -5; offset <= 5; offset++)
         for (int lower = 0; lower < 2; lower++)
