@@ -37,13 +37,7 @@ static tern_status check_table(const tern_host_library *library, const tern_mani
         return tern_fault_set(fault, TERN_ERR_DEVICE,
                               "the library calls itself '%s', its manifest says '%s'", name,
                               manifest->host);
-    const char *sanitizers = library->sanitizers ? library->sanitizers : "";
-    if (strcmp(sanitizers, TERN_BACKEND_SANITIZERS) != 0)
-        return tern_fault_set(fault, TERN_ERR_DEVICE,
-                              "it was built with sanitizer '%.32s' and this process with '%s': "
-                              "build both alike",
-                              sanitizers, TERN_BACKEND_SANITIZERS);
-    return TERN_OK;
+    return tern_library_check_sanitizers(library->sanitizers, fault);
 }
 
 tern_status tern_host_library_load(const tern_candidate *candidate,

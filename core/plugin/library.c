@@ -108,6 +108,15 @@ static tern_status backend_fault(const char *what, int32_t status, tern_backend_
                           words[0] ? words : status_word(status));
 }
 
+tern_status tern_library_check_sanitizers(const char *own, tern_fault *fault) {
+    if (strcmp(own ? own : "", TERN_BACKEND_SANITIZERS) != 0)
+        return tern_fault_set(fault, TERN_ERR_DEVICE,
+                              "it was built with sanitizer '%.32s' and this process with '%s': "
+                              "build both alike",
+                              own ? own : "", TERN_BACKEND_SANITIZERS);
+    return TERN_OK;
+}
+
 static tern_status check_desc(const tern_backend_desc *desc, const tern_manifest *manifest,
                               tern_fault *fault) {
     if (desc->abi != TERN_BACKEND_ABI)
@@ -127,13 +136,7 @@ static tern_status check_desc(const tern_backend_desc *desc, const tern_manifest
         return tern_fault_set(fault, TERN_ERR_DEVICE,
                               "the library calls itself '%s', its manifest says '%s'", name,
                               manifest->device);
-    const char *sanitizers = desc->sanitizers ? desc->sanitizers : "";
-    if (strcmp(sanitizers, TERN_BACKEND_SANITIZERS) != 0)
-        return tern_fault_set(fault, TERN_ERR_DEVICE,
-                              "it was built with sanitizer '%.32s' and this process with '%s': "
-                              "build both alike",
-                              sanitizers, TERN_BACKEND_SANITIZERS);
-    return TERN_OK;
+    return tern_library_check_sanitizers(desc->sanitizers, fault);
 }
 
 tern_status tern_library_query(tern_library *library, const tern_manifest *manifest,

@@ -23,6 +23,9 @@ typedef struct tern_library {
 tern_status tern_library_map(const tern_candidate *candidate, const char *name, void **out_handle,
                              void **out_symbol, tern_fault *fault);
 
+/* Whether a library was built with this process's sanitizers; `own` are its own, NULL for none. */
+tern_status tern_library_check_sanitizers(const char *own, tern_fault *fault);
+
 /* Maps the library and finds its entry point. A library that is loaded already stays so. */
 tern_status tern_library_load(tern_library *library, const tern_candidate *candidate,
                               tern_fault *fault);

@@ -131,6 +131,16 @@ static inline size_t fuzz_change(uint8_t *bytes, size_t size) {
     }
 }
 
+/* One of `count` texts as a seed; its length. */
+static inline size_t fuzz_seed_text(const char *const *texts, size_t count, uint8_t *out,
+                                    size_t room) {
+    const char *text = texts[fuzz_draw(count)];
+    size_t length = strlen(text);
+    fuzz_require(length <= room, "no room for a seed");
+    memcpy(out, text, length);
+    return length;
+}
+
 /* NAME [RUNS | SECONDSs [SEED]]: feeds changed seeds, so many or for so long; a few seeds go in unchanged, so that both
  * outcomes occur. */
 static inline int fuzz_smoke(const char *name, int argc, char **argv,

@@ -101,11 +101,7 @@ static size_t seed_input(uint8_t *out, size_t room) {
         "gelu(x) + clamp(x * y, -1, k) + addcmul(x, y, y, k) + xlogy(x, y) / k",
         "ij,jk->ik",
         "...i, ji -> ...j"};
-    const char *text = texts[fuzz_draw(sizeof texts / sizeof texts[0])];
-    size_t length = strlen(text);
-    fuzz_require(length <= room, "no room for a seed");
-    memcpy(out, text, length);
-    return length;
+    return fuzz_seed_text(texts, sizeof texts / sizeof texts[0], out, room);
 }
 
 int main(int argc, char **argv) {

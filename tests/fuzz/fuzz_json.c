@@ -37,11 +37,7 @@ static size_t seed_input(uint8_t *out, size_t room) {
         "\"\\ud83d\\ude00 \\u001f \\/\"",
         "[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[{}]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]",
         " {\"k\": 1, \"l\": 2}\r\n\t"};
-    const char *text = texts[fuzz_draw(sizeof texts / sizeof texts[0])];
-    size_t length = strlen(text);
-    fuzz_require(length <= room, "no room for a seed");
-    memcpy(out, text, length);
-    return length;
+    return fuzz_seed_text(texts, sizeof texts / sizeof texts[0], out, room);
 }
 
 int main(int argc, char **argv) {

@@ -79,11 +79,7 @@ static size_t seed_input(uint8_t *out, size_t room) {
         "model = mlp # a comment\nepochs=3\nclip = 1e2\nkeep=best\n\ntarget = price",
         "standardize = 0\ntest_share = 0.5\nseed = -7\nworkers=2\nepochs = 0x3",
         "1:, ..., None, -1"};
-    const char *text = texts[fuzz_draw(6)];
-    size_t length = strlen(text);
-    fuzz_require(length <= room, "no room for a seed");
-    memcpy(out, text, length);
-    return length;
+    return fuzz_seed_text(texts, sizeof texts / sizeof texts[0], out, room);
 }
 
 int main(int argc, char **argv) {
