@@ -74,6 +74,28 @@ tern_value tern_op_cumprod(tern_opcall *call) {
     return scan(call, TERN_SCAN_CUMPROD, accumulating(call));
 }
 
+/*
+ * The gradient of out = cumprod(x) where x has zeros, the first of a line at p and the second at q: before p as
+ * without zeros; at p the sum over j in [p, q) of grad_j times the product up to j without x_p; 0 after p. Exact,
+ * but its own derivative is not: for that, all products without x_k are needed (cumprod_backward_at).
+ */
+static tern_tensor *cumprod_backward_once(tern_tensor *x, tern_tensor *out, tern_tensor *grad,
+                                          int dim) {
+    const tern_value line = ARG_SHAPE(TERN_SHAPE(dim)), keep = ARG_BOOL(true);
+    tern_tensor *nothing = tern_zeros_like(grad);
+    tern_tensor *zero = TERN_CALL(eq, ARG_TENSOR(x), ARG_INT(0));
+    tern_tensor *zeros = TERN_CALL(cumsum, ARG_TENSOR(zero), ARG_INT(dim)); /* up to here */
+    tern_tensor *one = TERN_CALL(eq, ARG_TENSOR(zeros), ARG_INT(1));        /* in [p, q) */
+    tern_tensor *first = TERN_CALL(logical_and, ARG_TENSOR(zero), ARG_TENSOR(one));
+    tern_tensor *without = tern_where(first, tern_ones_like(x), x);
+    tern_tensor *products = TERN_CALL(cumprod, ARG_TENSOR(without), ARG_INT(dim));
+    tern_tensor *terms = tern_where(one, tern_mul(grad, products), nothing);
+    tern_tensor *at_first = TERN_CALL(sum, ARG_TENSOR(terms), line, keep);
+    tern_tensor *before = TERN_CALL(eq, ARG_TENSOR(zeros), ARG_INT(0));
+    tern_tensor *ahead = tern_div(reverse_scan(TERN_ROW(cumsum), tern_mul(grad, out), dim), x);
+    return tern_where(before, ahead, tern_where(first, at_first, nothing));
+}
+
 /* With zeros: element k's gradient is the sum over j >= k of grad_j times the product without x_k. */
 static tern_tensor *cumprod_backward_at(tern_tensor *x, tern_tensor *grad, int dim, int64_t k) {
     int64_t n = BODY(x)->shape[dim];
@@ -108,6 +130,10 @@ void tern_grad_cumprod(tern_node *node, tern_tensor *const *grad_out, tern_tenso
     if (tern_item(is_zero) == 0.0) {
         tern_tensor *products = tern_mul(grad, tern_node_output(node, 0));
         grads[0] = tern_div(reverse_scan(TERN_ROW(cumsum), products, dim), x);
+        return;
+    }
+    if (!tern_is_grad_enabled(ctx)) { /* nobody asks for the gradient's gradient */
+        grads[0] = cumprod_backward_once(x, tern_node_output(node, 0), grad, dim);
         return;
     }
     int64_t n = BODY(x)->shape[dim];

@@ -73,6 +73,16 @@ Test(ops_edges, clamp_by_tensors_shares_the_gradient_on_a_bound) {
     EXPECT(tern_grad_of(max), 0, 0, .5, 0, 1, 0);
 }
 
+Test(ops_edges, the_gradient_of_a_running_product_passes_its_first_zero_alone) {
+    tern_tensor *x = leaf(VECTOR(TERN_FLOAT64, 2, 0, 3, 0, 5, 0));
+    tern_tensor *grad = VECTOR(TERN_FLOAT64, 1, 10, 100, 1000, 10000, 1e5);
+    tern_backward_with(call("cumprod", T(x), tern_int(0), tern_none()), grad, 0);
+    EXPECT(tern_grad_of(x), 1, 620, 0, 0, 0, 0); /* 2 * 10 + 2 * 3 * 100 */
+    tern_tensor *again = leaf(tern_detach(x));
+    tern_backward_with(call("cumprod", T(again), tern_int(0), tern_none()), grad, TERN_CREATE_GRAPH);
+    EXPECT(tern_grad_of(again), 1, 620, 0, 0, 0, 0);
+}
+
 /* ---- numbers ---- */
 
 Test(ops_edges, a_number_takes_the_place_of_a_tensor_without_raising_its_dtype) {
