@@ -25,6 +25,8 @@ if(numerics_sources)
     if(NOT CMAKE_C_FLAGS_RELEASE MATCHES "-Os") # a build that is asked to be small is
         set_source_files_properties(${PROJECT_SOURCE_DIR}/numerics/random_block.c PROPERTIES
             COMPILE_OPTIONS "$<$<CONFIG:Release>:-O3;-fno-math-errno;-fno-trapping-math>")
+        set_source_files_properties(${PROJECT_SOURCE_DIR}/numerics/sum_cascade.c PROPERTIES
+            COMPILE_OPTIONS "$<$<CONFIG:Release>:${tern_copies_by_calls}>") # sums of few numbers
     endif()
 endif()
 if(NOT TERN_COMPLEX)

@@ -94,7 +94,9 @@ static bool is_narrow(const matrices *mats) {
            (!mats->c || mats->c->dtype == dtype);
 }
 
-static void multiply(const matrices *mats, const tern_matmul_attrs *attrs, void *scratch) {
+/* Not inlined: what nine loops need must not be made ready for the one that runs. */
+__attribute__((noinline)) static void multiply(const matrices *mats, const tern_matmul_attrs *attrs,
+                                               void *scratch) {
     if (mats->out->dtype == TERN_BT_FLOAT64)
         scratch ? multiply_f64(mats, attrs, scratch) : multiply_narrow_f64(mats, attrs);
     else if (tern_kit_is_floating(mats->out->dtype))
