@@ -3,6 +3,7 @@
  */
 #include "conv_depthwise.h"
 #include "conv_product.h"
+#include "conv_winograd.h"
 
 /* A tensor with its spatial dimensions as one. */
 typedef struct line {
@@ -54,6 +55,9 @@ static bool run_depthwise(const tern_simd_conv_call *c, const tern_conv_attrs *a
 static int32_t dispatch(const tern_simd_conv_call *c, const tern_conv_attrs *attrs,
                         conv_kind kind) {
     bool wide = c->source->dtype == TERN_BT_FLOAT64;
+    int32_t status = kind == BY_WEIGHT ? tern_simd_conv_winograd_weight(c, attrs)
+                                       : tern_simd_conv_winograd(c, attrs, kind == BY_INPUT);
+    if (status != TERN_BACKEND_DECLINED) return status;
     if (kind == BY_WEIGHT)
         return wide ? tern_simd_conv_weight_f64(c, attrs) : tern_simd_conv_weight_f32(c, attrs);
     return wide ? tern_simd_conv_f64(c, attrs, kind == BY_INPUT)

@@ -178,7 +178,7 @@ static int64_t arange_count(tern_opcall *call, tern_value start, tern_value end,
         length = tern_dim_add(length, is > 0 ? is - 1 : is + 1, &fits);
         if (is == 0)
             wrong = "step must be nonzero";
-        else if (!fits)
+        else if (!fits || (length == INT64_MIN && is == -1))
             wrong = "invalid size, possible overflow";
         int64_t steps = wrong ? 0 : length / is;
         count = (double)steps;

@@ -58,6 +58,8 @@ typedef struct lines {
 
 static lines lines_of(const tern_shape *shape, int dim) {
     lines l = {1, shape->rank ? shape->dim[dim] : 0, 1}; /* of a number there are none */
+    for (int d = 0; d < shape->rank; d++)
+        if (shape->dim[d] == 0) return (lines){0, l.n, 0}; /* however many the others make */
     for (int d = 0; d < dim; d++) l.outer *= shape->dim[d];
     for (int d = dim + 1; d < shape->rank; d++) l.inner *= shape->dim[d];
     return l;

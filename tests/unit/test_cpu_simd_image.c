@@ -4,6 +4,7 @@
  * the bits are the same.
  */
 #include <criterion/criterion.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -113,7 +114,7 @@ Test(cpu_simd_image, convolutions_of_every_kind_have_the_bits_of_the_reference) 
         {3, 35, 70, 1, {9, 7}, {1, 1}, 1, 0, 1},    /* one tap, panels of the source itself */
         {17, 18, 16, 1, {5, 11}, {1, 1}, 1, 0, 1},  /* one tap, many images */
         {1, 96, 900, 1, {3, 5}, {1, 1}, 1, 0, 1},   /* panels, weights in blocks of rows */
-        {2, 48, 50, 1, {14, 14}, {3, 3}, 1, 1, 1},  /* panels, k in blocks, vectors in two rows */
+        {2, 48, 50, 1, {14, 14}, {3, 4}, 1, 1, 1},  /* panels, k in blocks, vectors in two rows */
         {5, 27, 49, 1, {4, 3}, {3, 3}, 1, 1, 1},    /* panels, vectors in many rows, small images */
         {4, 48, 50, 1, {7, 7}, {3, 3}, 1, 1, 1},    /* panels over images, k in blocks */
         {5, 70, 50, 1, {3, 7}, {1, 1}, 1, 0, 1},    /* the same of the source itself */
@@ -130,7 +131,10 @@ Test(cpu_simd_image, convolutions_of_every_kind_have_the_bits_of_the_reference) 
         {1, 2, 2, 2, {2, 1030}, {3, 3}, 1, 1, 1},   /* strips of columns, nothing but edge rows */
         {3, 4, 4, 4, {7, 5}, {3, 3}, 1, 0, 1},      /* rows shorter than a vector */
         {2, 19, 38, 19, {11, 11}, {3, 3}, 2, 1, 1}, /* two results a group */
-        {1, 40, 33, 1, {40, 41}, {3, 3}, 1, 1, 1},  /* strips, k in blocks */
+        {1, 40, 33, 1, {40, 41}, {5, 3}, 1, 1, 1},  /* strips, k in blocks */
+        {1, 40, 33, 1, {40, 41}, {3, 3}, 1, 1, 1},  /* tiles of 2 x 2 results, in strips */
+        {3, 24, 31, 1, {13, 17}, {3, 3}, 1, 2, 1},  /* whose last ones are not whole */
+        {2, 50, 96, 2, {15, 14}, {3, 3}, 1, 0, 1},  /* in groups */
         {9, 2, 3, 1, {5, 5}, {3, 3}, 1, 5, 1},      /* padding beyond the kernel, small images */
         {2, 3, 5, 1, {0, 3001}, {0, 5}, 1, 2, 1},   /* one dimension */
         {2, 3, 5, 1, {0, 501}, {0, 9}, 4, 2, 3},
@@ -156,6 +160,7 @@ Test(cpu_simd_image, the_bits_of_convolutions_are_the_same_for_any_number_of_thr
         {9, 48, 50, 1, {7, 7}, {3, 3}, 1, 1, 1},   /* panels over images */
         {5, 70, 50, 1, {3, 7}, {1, 1}, 1, 0, 1},   /* the same of the source itself */
         {2, 40, 33, 1, {40, 41}, {3, 3}, 2, 1, 1}, /* strips */
+        {3, 40, 33, 1, {40, 41}, {3, 3}, 1, 1, 1}, /* tiles of 2 x 2 results */
         {9, 10, 10, 1, {28, 28}, {3, 3}, 1, 1, 1}, /* few channels */
     };
     tern_ctx *ctx = tern_open("cpu_simd");
@@ -174,4 +179,25 @@ Test(cpu_simd_image, the_bits_of_convolutions_are_the_same_for_any_number_of_thr
     }
     tern_pool_resize(1);
     tern_close(ctx);
+}
+
+/* Sums of differences have no infinities: where one is among the numbers, sums are made in order. */
+Test(cpu_simd_image, an_infinity_reaches_the_results_of_its_kernels_alone) {
+    const geometry g = {1, 24, 24, 1, {14, 14}, {3, 3}, 1, 1, 1};
+    tern_ctx *ctx[DEVICES] = {tern_open("cpu_simd"), tern_open("cpu_ref")};
+    bool there = tern_check(ctx[FAST]) == TERN_OK; /* false without variants for the machine */
+    tern_tensor *out[DEVICES][2];
+    for (int d = 0; d < DEVICES && there; d++) {
+        tern_tensor *x = whole_numbers(ctx[d], shape_of(g.n, g.in, g.size), 1);
+        tern_tensor *w = whole_numbers(ctx[d], shape_of(g.out, g.in, g.kernel), 2);
+        tern_fill_in_place(tern_select(tern_select(tern_select(x, 1, 3), 1, 5), 1, 6), INFINITY);
+        tern_requires_grad(w, true);
+        out[d][0] = tern_conv2d(x, w, NULL, 1, 1);
+        tern_backward(tern_sum(out[d][0]));
+        out[d][1] = tern_grad_of(w);
+        cr_assert_eq(tern_check(ctx[d]), TERN_OK, "%s", tern_error(ctx[d]));
+    }
+    for (int r = 0; r < 2 && there; r++)
+        expect_equal((tern_tensor *[]){out[FAST][r], out[REFERENCE][r]}, "infinity, result", r);
+    for (int d = 0; d < DEVICES; d++) tern_close(ctx[d]);
 }

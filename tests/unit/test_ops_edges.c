@@ -79,7 +79,8 @@ Test(ops_edges, the_gradient_of_a_running_product_passes_its_first_zero_alone) {
     tern_backward_with(call("cumprod", T(x), tern_int(0), tern_none()), grad, 0);
     EXPECT(tern_grad_of(x), 1, 620, 0, 0, 0, 0); /* 2 * 10 + 2 * 3 * 100 */
     tern_tensor *again = leaf(tern_detach(x));
-    tern_backward_with(call("cumprod", T(again), tern_int(0), tern_none()), grad, TERN_CREATE_GRAPH);
+    tern_backward_with(call("cumprod", T(again), tern_int(0), tern_none()), grad,
+                       TERN_CREATE_GRAPH);
     EXPECT(tern_grad_of(again), 1, 620, 0, 0, 0, 0);
 }
 

@@ -134,3 +134,16 @@ Test(ops_hostile, what_repeats_nothing_is_done_at_once) {
     cr_assert_eq(out.kind, TERN_VALUE_TENSOR, "%s", tern_error(ctx));
     cr_assert_eq(tern_size(out.as.tensor, 1), INT64_C(1) << 39);
 }
+
+Test(ops_hostile, a_range_of_more_numbers_than_can_be_counted_is_refused) {
+    CALL("arange", tern_none(), tern_int(0), tern_int(INT64_MIN), tern_int(-1));
+    expect_error(TERN_ERR_ARGUMENT, "possible overflow");
+}
+
+Test(ops_hostile, transforms_of_nothing_are_done_at_once) {
+    tern_shape size = TERN_SHAPE(INT64_C(1) << 40, 4, 0);
+    tern_tensor *x = tern_empty(ctx, size, TERN_FLOAT32);
+    tern_value out = CALL("fft.fft", tern_none(), T(x), tern_none(), tern_int(1));
+    cr_assert_eq(out.kind, TERN_VALUE_TENSOR, "%s", tern_error(ctx));
+    cr_assert_eq(tern_numel(out.as.tensor), 0);
+}
