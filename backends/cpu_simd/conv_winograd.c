@@ -9,6 +9,9 @@
 #define PANEL  WINOGRAD_PANEL
 #define PLACES WINOGRAD_PLACES
 
+/* Channels from which it pays. */
+#define MIN_CHANNELS 16
+
 /* Tiles whose products are made together: whole tiles of gemm.h, so few that they stay in the second level
  * cache with what is made of them. */
 #define BLOCK (4 * TERN_SIMD_ROWS)
@@ -248,7 +251,8 @@ int32_t tern_simd_conv_winograd(const tern_simd_conv_call *c, const tern_conv_at
                         .plain = (const float *)(const void *)c->weight->data,
                         .flipped = by_input};
     tern_simd_winograd *w = &job.w;
-    if (!tern_simd_winograd_plan(w, c, attrs, by_input, BLOCK)) return TERN_BACKEND_DECLINED;
+    if (!tern_simd_winograd_plan(w, c, attrs, by_input, MIN_CHANNELS, BLOCK))
+        return TERN_BACKEND_DECLINED;
     job.row = by_input ? 9 : w->sources * 9;
     job.channel = by_input ? w->results * 9 : 9;
     job.panels = (w->results - 1) / PANEL + 1;

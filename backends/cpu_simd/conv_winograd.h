@@ -41,9 +41,10 @@ typedef struct tern_simd_winograd {
     int64_t turned, changed; /* numbers of a strip as it is read, and of a block at all places */
 } tern_simd_winograd;
 
-/* Whether a launch is one of these, and worth it. */
+/* Whether a launch is one of these, and of so many `channels` that it is worth it. */
 bool tern_simd_winograd_plan(tern_simd_winograd *w, const tern_simd_conv_call *c,
-                             const tern_conv_attrs *attrs, bool by_input, int64_t block);
+                             const tern_conv_attrs *attrs, bool by_input, int64_t channels,
+                             int64_t block);
 
 /* Of strip `index`: its first row of tiles, and how many there are. */
 int64_t tern_simd_winograd_start(const tern_simd_winograd *w, int64_t index);

@@ -8,9 +8,8 @@
 #define LANES F32_LANES
 #define PANEL WINOGRAD_PANEL
 
-/* Channels and tiles of a plane from which it pays. */
-#define MIN_CHANNELS 16
-#define MIN_TILES    4
+/* Tiles of a plane from which it pays. */
+#define MIN_TILES 4
 
 /* Bytes of a strip as it is read. */
 #define STRIP_BYTES 262144
@@ -40,7 +39,8 @@ static void cut(tern_simd_winograd *w) {
 }
 
 bool tern_simd_winograd_plan(tern_simd_winograd *w, const tern_simd_conv_call *c,
-                             const tern_conv_attrs *attrs, bool by_input, int64_t block) {
+                             const tern_conv_attrs *attrs, bool by_input, int64_t channels,
+                             int64_t block) {
     const tern_kit_tensor *source = c->source, *result = c->result;
     if (!is_three_by_three(attrs, c->weight) || !is_dense(source) || !is_dense(result))
         return false;
@@ -55,7 +55,7 @@ bool tern_simd_winograd_plan(tern_simd_winograd *w, const tern_simd_conv_call *c
         w->first[d] = by_input ? attrs->padding[d] - 2 : -attrs->padding[d];
         w->tiles[d] = (w->out[d] + 1) / 2;
     }
-    if (w->n < 1 || w->sources < MIN_CHANNELS || w->results < MIN_CHANNELS ||
+    if (w->n < 1 || w->sources < channels || w->results < channels ||
         w->tiles[0] * w->tiles[1] < MIN_TILES)
         return false;
     w->columns = 2 * w->tiles[1] + 2;

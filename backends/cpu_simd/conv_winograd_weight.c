@@ -13,6 +13,9 @@
 #define PANEL  WINOGRAD_PANEL
 #define PLACES WINOGRAD_PLACES
 
+/* Channels from which it pays. */
+#define MIN_CHANNELS 12
+
 /* Tiles over which products are summed before the sums go through memory. */
 #define BLOCK 112
 
@@ -198,7 +201,8 @@ int32_t tern_simd_conv_winograd_weight(const tern_simd_conv_call *c, const tern_
     winograd_weight_job job = {.source = tern_simd_planes_of(c->source),
                                .grad = tern_simd_planes_of(c->result)};
     tern_simd_winograd *w = &job.w;
-    if (!tern_simd_winograd_plan(w, c, attrs, false, BLOCK)) return TERN_BACKEND_DECLINED;
+    if (!tern_simd_winograd_plan(w, c, attrs, false, MIN_CHANNELS, BLOCK))
+        return TERN_BACKEND_DECLINED;
     double products = (double)(w->sources * w->results * 9) *
                       (double)(4 * w->tiles[0] * w->tiles[1]) * (double)w->n;
     job.chunks = (MOST_CHUNKS - 1) / w->groups + 1;
