@@ -164,18 +164,33 @@ static void add_mismatch(tern_textbuf *text, tern_value entry) {
     tern_textbuf_add(text, ".");
 }
 
+/* Ends the line that begins at `from`, whose keys have no lines of their own. */
+static void end_line(tern_textbuf *text, size_t from) {
+    if (!text->failed && text->length > from) tern_text_tame(text->data + from + 2, false);
+}
+
 /* Missing keys, unexpected keys, then sizes, a line each. */
 static tern_status fail_load(load *l, const tern_module *module) {
     tern_textbuf text = {0};
-    tern_textbuf_add(&text, "Error(s) in loading state_dict for %s:", tern_module_name(module));
     if (l->flags & TERN_LOAD_STRICT) {
         add_keys(&text, "Missing", l->missing);
+        end_line(&text, 0);
+        size_t from = text.length;
         add_keys(&text, "Unexpected", l->unexpected);
+        end_line(&text, from);
     }
-    for (size_t i = 0; i < tern_value_count(l->mismatched); i++)
+    for (size_t i = 0; i < tern_value_count(l->mismatched); i++) {
+        size_t from = text.length;
         add_mismatch(&text, tern_value_at(l->mismatched, i));
-    tern_status status = text.failed ? tern_nn_no_memory(l->ctx, "load_state_dict")
-                                     : tern_fail(l->ctx, TERN_ERR_ARGUMENT, "%s", text.data);
+        end_line(&text, from);
+    }
+    tern_status status = TERN_OK;
+    if (text.failed)
+        status = tern_nn_no_memory(l->ctx, "load_state_dict");
+    else /* behind the first line's newline and tab */
+        status =
+            tern_fail(l->ctx, TERN_ERR_ARGUMENT, "Error(s) in loading state_dict for %s:\n\t%s",
+                      tern_module_name(module), text.data + 2);
     tern_textbuf_free(&text);
     return status;
 }

@@ -44,6 +44,7 @@ tern_status tern_fail(tern_ctx *ctx, tern_status status, const char *format, ...
     size_t size = sizeof ctx->error;
     if (ctx->error_place) {
         size_t place = ctx->error_place(ctx->error_place_user, text, size / 2);
+        tern_text_tame(text, false);
         text += place;
         size -= place;
     }
@@ -52,7 +53,7 @@ tern_status tern_fail(tern_ctx *ctx, tern_status status, const char *format, ...
     int length = vsnprintf(text, size, format, args);
     va_end(args);
     if (length >= (int)size) memcpy(ctx->error + sizeof ctx->error - 4, "...", 4);
-    tern_text_tame(ctx->error, true);
+    tern_text_tame(text, strstr(format, "\n\t") != NULL);
     ctx->status = status == TERN_OK ? TERN_ERR_INTERNAL : status;
     if (ctx->on_error) ctx->on_error(ctx->on_error_user, ctx->status, ctx->error);
     return ctx->status;

@@ -50,13 +50,14 @@ TERN_API const char *tern_error(const tern_ctx *ctx);
 TERN_API tern_status tern_error_clear(tern_ctx *ctx);
 
 /* Latches an error of your own program (for example, a module of yours got an input of the wrong shape),
- * unless one is latched already. Returns the latched status. */
+ * unless one is latched already. Returns the latched status. The message is one line, whatever texts it shows, but
+ * for a format that itself has a newline and a tab: of a list of problems. */
 TERN_API tern_status tern_fail(tern_ctx *ctx, tern_status status, const char *format, ...)
     TERN_PRINTF(3, 4);
 
 /* Replaces every control character of a text by '?', in place: U+0000 to U+001F, U+007F and U+0080 to U+009F,
  * which would move a terminal's cursor or begin a line. With `keeps_lines` a newline that a tab follows stays,
- * as in lists of problems. Done to every latched message; nothing for NULL. */
+ * as in lists of problems (tern_fail). Done to every latched message; nothing for NULL. */
 TERN_API void tern_text_tame(char *text, bool keeps_lines);
 
 /* Called once for each error at the moment it latches: a good place for a breakpoint or a trace. */

@@ -75,6 +75,17 @@ Test(nn_state, unexpected_keys_of_children_are_named_in_full) {
     cr_assert_eq(tern_module_load_state_dict(m, state, false), TERN_OK);
 }
 
+Test(nn_state, a_key_of_several_lines_is_named_in_one) {
+    tern_module *m = mlp();
+    tern_value state = tern_module_state_dict(m);
+    tern_dict_set(state, "a\n\tsize mismatch",
+                  tern_tensor_value(tern_ones(ctx, TERN_SHAPE(1), TERN_FLOAT32)));
+    tern_module_load_state_dict(m, state, true);
+    CHECK_ERROR("Error(s) in loading state_dict for Sequential:\n\tUnexpected key(s) in "
+                "state_dict: \"a?"
+                "?size mismatch\". ");
+}
+
 Test(nn_state, a_failed_load_changes_nothing) {
     tern_module *m = mlp();
     tern_value state = tern_dict_new(ctx, true), own = tern_module_state_dict(m), key, item;

@@ -147,3 +147,10 @@ Test(ops_hostile, transforms_of_nothing_are_done_at_once) {
     cr_assert_eq(out.kind, TERN_VALUE_TENSOR, "%s", tern_error(ctx));
     cr_assert_eq(tern_numel(out.as.tensor), 0);
 }
+
+Test(ops_hostile, a_text_of_several_lines_is_told_in_one) {
+    tern_tensor *x = tern_ones(ctx, TERN_SHAPE(2), TERN_FLOAT32);
+    tern_einsum("...i, j\n\t-> ...j", &x, 1);
+    expect_error(TERN_ERR_ARGUMENT, "in equation '...i, j?"
+                                    "?-> ...j'");
+}
