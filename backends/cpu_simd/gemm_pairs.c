@@ -11,6 +11,8 @@
 #include "gemm_tile.h"
 #include "simd_lanes.h"
 
+typedef uint16_t u16_wide __attribute__((vector_size(64)));
+
 /* A pair moves as a float32 does, and only this looks at what it is. */
 SIMD_INLINE void pairs_accumulate(f32v *acc, f32v x, f32v y) {
     __asm__("vdpbf16ps %2, %1, %0" : "+v"(*acc) : "v"(x), "v"(y));
@@ -65,6 +67,16 @@ SIMD_INLINE f32v zipped(u16v low, u16v high) {
     return (f32v)((u32v)f32_of_bf16(low) >> 16 | (u32v)f32_of_bf16(high));
 }
 
+/* A panel's pairs of two k. */
+SIMD_INLINE void zip_panel(__m512i low, __m512i high, float *to) {
+    const __m512i first =
+        (__m512i)(u16_wide){0, 32, 1, 33, 2,  34, 3,  35, 4,  36, 5,  37, 6,  38, 7,  39,
+                            8, 40, 9, 41, 10, 42, 11, 43, 12, 44, 13, 45, 14, 46, 15, 47};
+    const __m512i second = _mm512_add_epi16(first, _mm512_set1_epi16(LANES));
+    f32_store(to, (f32v)_mm512_permutex2var_epi16(low, first, high));
+    f32_store(to + LANES, (f32v)_mm512_permutex2var_epi16(low, second, high));
+}
+
 /* Whole panels of columns that are contiguous in each k, a few k at a time, so that memory is read in long
  * stretches. */
 static void zip_panels(int64_t panels, int64_t k, const uint16_t *from, int64_t k_stride,
@@ -73,13 +85,15 @@ static void zip_panels(int64_t panels, int64_t k, const uint16_t *from, int64_t 
     for (int64_t p = 0; p < depth; p += 4) {
         int64_t end = depth - p < 4 ? depth : p + 4;
         for (int64_t j = 0; j < panels; j++)
-            for (int64_t q = p; q < end; q++)
-                for (int64_t v = 0; v < PANEL; v += LANES) {
-                    const uint16_t *at = from + 2 * q * k_stride + j * PANEL + v;
-                    u16v high = {0};
-                    if (2 * q + 1 < k) high = u16_load(at + k_stride);
-                    f32_store(to + (j * depth + q) * PANEL + v, zipped(u16_load(at), high));
-                }
+            for (int64_t q = p; q < end; q++) {
+                const uint16_t *at = from + 2 * q * k_stride + j * PANEL;
+                const uint32_t *later = to + ((j + 2 < panels ? j + 2 : j) * depth + q) * PANEL;
+                __builtin_prefetch(later, 1);
+                __builtin_prefetch(later + LANES, 1);
+                __m512i low = _mm512_loadu_si512(at), high = {0};
+                if (2 * q + 1 < k) high = _mm512_loadu_si512(at + k_stride);
+                zip_panel(low, high, (float *)to + (j * depth + q) * PANEL);
+            }
     }
 }
 

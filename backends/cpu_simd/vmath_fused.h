@@ -149,8 +149,8 @@ SIMD_INLINE f32v fused_erf(f32v x) {
     i32v n = (i32v)shifted;
     f32v p = fused_erf_coefficient(5, n);
     for (int k = 4; k > 0; k--) p = f32_fma(p, d, fused_erf_coefficient(k, n));
-    f32v result = f32_fma(a, fused_erf_coefficient(0, n), a * (p * d)); /* at most 1 */
-    return f32_copysign(result, x);
+    f32v result = f32_fma(a, fused_erf_coefficient(0, n), a * (p * d)); /* at most 1, not below 0 */
+    return (f32v)((i32v)result | ((i32v)x & INT32_MIN));
 }
 #else
 /* erf(x) / x - 1 in x^2, |x| <= 1.16: 2^-26.1 */
