@@ -188,11 +188,13 @@ tern_value tern_op_pdist(tern_opcall *call) {
                               BODY(x)->rank, tern_dtype_name(BODY(x)->dtype), p);
     int64_t n = BODY(x)->shape[0], columns = BODY(x)->shape[1];
     tern_tensor *pairs = TERN_CALL_CTX(call->ctx, triu_indices, ARG_INT(n), ARG_INT(n), ARG_INT(1));
+    if (call->ctx->status != TERN_OK) return tern_none(); /* there are more than can be counted */
+    int64_t count = BODY(pairs)->shape[1];
     pairs = tern_to_device(pairs, tern_device_of(x));
     tern_tensor *rows[2], *wide = tern_widen(x);
     for (int i = 0; i < 2; i++)
         rows[i] = tern_reshape(tern_index_select(wide, 0, tern_select(pairs, 0, i)),
-                               TERN_SHAPE(n ? n * (n - 1) / 2 : 0, 1, columns));
+                               TERN_SHAPE(count, 1, columns));
     if (call->ctx->status != TERN_OK) return tern_none();
     tern_tensor *out = TERN_CALL(_cdist, ARG_TENSOR(rows[0]), ARG_TENSOR(rows[1]), ARG_FLOAT(p));
     return tern_narrowed(call, tern_reshape(out, TERN_SHAPE(-1)));

@@ -154,3 +154,9 @@ Test(ops_hostile, a_text_of_several_lines_is_told_in_one) {
     expect_error(TERN_ERR_ARGUMENT, "in equation '...i, j?"
                                     "?-> ...j'");
 }
+
+Test(ops_hostile, more_pairs_than_can_be_counted_are_refused) {
+    tern_tensor *x = tern_empty(ctx, TERN_SHAPE(INT64_C(1) << 40, 0), TERN_FLOAT32);
+    CALL("nn.functional.pdist", tern_none(), T(x));
+    cr_assert_neq(tern_error_clear(ctx), TERN_OK);
+}
