@@ -23,6 +23,9 @@
 #define CHUNK_PRODUCTS 250000
 #define MOST_CHUNKS    8
 
+/* Bytes that the sums of all chunks may take, beyond those of one each. */
+#define SUMS_BYTES (INT64_C(64) << 20)
+
 typedef struct winograd_weight_job {
     tern_simd_winograd w;
     tern_simd_planes source, grad;
@@ -197,19 +200,25 @@ static int32_t run_all(winograd_weight_job *job, const tern_simd_conv_call *c) {
     return status;
 }
 
+/* By the launch's sizes alone. */
+static int64_t count_chunks(const tern_simd_winograd *w) {
+    double products = (double)(w->sources * w->results * 9) *
+                      (double)(4 * w->tiles[0] * w->tiles[1]) * (double)w->n;
+    int64_t each = PLACES * w->results * w->source_row * (int64_t)sizeof(float);
+    int64_t chunks = (MOST_CHUNKS - 1) / w->groups + 1, room = SUMS_BYTES / w->groups / each;
+    if ((double)chunks > products / CHUNK_PRODUCTS) chunks = (int64_t)(products / CHUNK_PRODUCTS);
+    if (chunks > w->n * w->strips) chunks = w->n * w->strips;
+    if (chunks > room) chunks = room;
+    return chunks < 1 ? 1 : chunks;
+}
+
 int32_t tern_simd_conv_winograd_weight(const tern_simd_conv_call *c, const tern_conv_attrs *attrs) {
     winograd_weight_job job = {.source = tern_simd_planes_of(c->source),
                                .grad = tern_simd_planes_of(c->result)};
     tern_simd_winograd *w = &job.w;
     if (!tern_simd_winograd_plan(w, c, attrs, false, MIN_CHANNELS, BLOCK))
         return TERN_BACKEND_DECLINED;
-    double products = (double)(w->sources * w->results * 9) *
-                      (double)(4 * w->tiles[0] * w->tiles[1]) * (double)w->n;
-    job.chunks = (MOST_CHUNKS - 1) / w->groups + 1;
-    if ((double)job.chunks > products / CHUNK_PRODUCTS)
-        job.chunks = (int64_t)(products / CHUNK_PRODUCTS);
-    if (job.chunks > w->n * w->strips) job.chunks = w->n * w->strips;
-    if (job.chunks < 1) job.chunks = 1;
+    job.chunks = count_chunks(w);
     job.grad_row = (w->results + LANES - 1) / LANES * LANES;
     job.grad_place = tern_simd_conv_spaced(w->block * job.grad_row, sizeof(float));
     job.grad_turned = ((w->results - 1) / PANEL + 1) * PANEL * 2 * w->strip * 2 * w->tiles[1];
