@@ -224,14 +224,12 @@ static int32_t run_all(winograd_job *job, const tern_simd_conv_call *c, float *b
     int64_t grain = each < CHUNK_PRODUCTS ? (int64_t)(CHUNK_PRODUCTS / each) : 1;
     job->slot_count = host->thread_count();
     if (job->slot_count > (tasks - 1) / grain + 1) job->slot_count = (int)((tasks - 1) / grain + 1);
-    char *slots = tern_kit_take(c->call, job->slot_count * job->slot_numbers, sizeof(float));
-    atomic_int *busy = tern_kit_take(c->call, job->slot_count, sizeof *busy);
+    job->slots = tern_kit_take(c->call, job->slot_count * job->slot_numbers, sizeof(float));
+    job->busy = tern_kit_take(c->call, job->slot_count, sizeof *job->busy);
+    job->bias = bias;
     int32_t status = TERN_BACKEND_OUT_OF_MEMORY;
-    if (slots && busy) {
-        for (int i = 0; i < job->slot_count; i++) atomic_init(&busy[i], 0);
-        job->slots = (float *)(void *)slots;
-        job->busy = busy;
-        job->bias = bias;
+    if (job->slots && job->busy) {
+        for (int i = 0; i < job->slot_count; i++) atomic_init(&job->busy[i], 0);
         if (bias) read_bias(job, c->bias, bias);
         int64_t vectors = w->groups * job->panels * (PANEL / LANES);
         int64_t some = CHUNK_PRODUCTS / (w->sources * 9 * LANES) + 1;
@@ -239,8 +237,8 @@ static int32_t run_all(winograd_job *job, const tern_simd_conv_call *c, float *b
         host->parallel_for(tasks, grain, run_strips, job);
         status = atomic_load(&job->infinite) ? TERN_BACKEND_DECLINED : TERN_BACKEND_OK;
     }
-    tern_kit_give(c->call, busy);
-    tern_kit_give(c->call, slots);
+    tern_kit_give(c->call, job->busy);
+    tern_kit_give(c->call, job->slots);
     return status;
 }
 
