@@ -111,15 +111,11 @@ static f32v write_tiles(const winograd_job *job, const float *sums, const float 
     const int64_t row = 2 * job->w.tiles[1] * PANEL;
     f32v odd = {0};
     for (int64_t v = 0; v < PANEL; v += LANES) {
-        int64_t y = first / job->w.tiles[1], x = first % job->w.tiles[1];
+        tern_simd_winograd_tile tile = tern_simd_winograd_first(&job->w, first);
         f32v add = bias ? f32_load(bias + v) : (f32v){0};
-        for (int64_t t = 0; t < count; t++) {
+        for (int64_t t = 0; t < count; t++, tern_simd_winograd_next(&job->w, &tile))
             odd += change_sums(sums + t * PANEL + v, job->sum_place, add,
-                               to + 2 * y * row + 2 * x * PANEL + v, row);
-            if (++x < job->w.tiles[1]) continue;
-            x = 0;
-            y++;
-        }
+                               to + tern_simd_winograd_at(tile, row) + v, row);
     }
     return odd;
 }
@@ -219,8 +215,8 @@ static int32_t run_all(winograd_job *job, const tern_simd_conv_call *c, float *b
     const tern_simd_winograd *w = &job->w;
     const tern_host *host = c->call->host;
     int64_t tasks = w->n * w->groups * w->strips;
-    double each =
-        (double)(w->sources * w->results * 9) * (double)(4 * w->tiles[0] * w->tiles[1] / w->strips);
+    double each = (double)(w->sources * w->results * 9) * (double)(4 * w->tiles[0] * w->tiles[1]) /
+                  (double)w->strips;
     int64_t grain = each < CHUNK_PRODUCTS ? (int64_t)(CHUNK_PRODUCTS / each) : 1;
     job->slot_count = host->thread_count();
     if (job->slot_count > (tasks - 1) / grain + 1) job->slot_count = (int)((tasks - 1) / grain + 1);

@@ -46,6 +46,28 @@ bool tern_simd_winograd_plan(tern_simd_winograd *w, const tern_simd_conv_call *c
                              const tern_conv_attrs *attrs, bool by_input, int64_t channels,
                              int64_t block);
 
+/* A tile of a strip. */
+typedef struct tern_simd_winograd_tile {
+    int64_t y, x;
+} tern_simd_winograd_tile;
+
+SIMD_INLINE tern_simd_winograd_tile tern_simd_winograd_first(const tern_simd_winograd *w,
+                                                             int64_t tile) {
+    return (tern_simd_winograd_tile){tile / w->tiles[1], tile % w->tiles[1]};
+}
+
+SIMD_INLINE void tern_simd_winograd_next(const tern_simd_winograd *w,
+                                         tern_simd_winograd_tile *tile) {
+    if (++tile->x < w->tiles[1]) return;
+    tile->x = 0;
+    tile->y++;
+}
+
+/* Where it begins in a panel with rows of so many numbers. */
+SIMD_INLINE int64_t tern_simd_winograd_at(tern_simd_winograd_tile tile, int64_t row) {
+    return 2 * (tile.y * row + tile.x * WINOGRAD_PANEL);
+}
+
 /* Of strip `index`: its first row of tiles, and how many there are. */
 int64_t tern_simd_winograd_start(const tern_simd_winograd *w, int64_t index);
 

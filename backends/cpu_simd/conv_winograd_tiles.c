@@ -148,13 +148,9 @@ void tern_simd_winograd_sources(const tern_simd_winograd *w, const float *turned
     const int64_t row = w->columns * PANEL, panel = (2 * w->strip + 2) * row;
     for (int64_t c = 0; c < w->source_row; c += LANES) {
         const float *from = turned + c / PANEL * panel + c % PANEL;
-        int64_t y = first / w->tiles[1], x = first % w->tiles[1];
-        for (int64_t t = 0; t < count; t++) {
-            change_source(from + 2 * y * row + 2 * x * PANEL, row, to + t * w->source_row + c,
+        tern_simd_winograd_tile tile = tern_simd_winograd_first(w, first);
+        for (int64_t t = 0; t < count; t++, tern_simd_winograd_next(w, &tile))
+            change_source(from + tern_simd_winograd_at(tile, row), row, to + t * w->source_row + c,
                           w->source_place);
-            if (++x < w->tiles[1]) continue;
-            x = 0;
-            y++;
-        }
     }
 }

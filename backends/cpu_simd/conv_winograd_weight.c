@@ -66,14 +66,10 @@ static void change_grads(const winograd_weight_job *job, const float *turned, in
     const int64_t row = 2 * w->tiles[1] * PANEL, panel = 2 * w->strip * row;
     for (int64_t c = 0; c < job->grad_row; c += LANES) {
         const float *from = turned + c / PANEL * panel + c % PANEL;
-        int64_t y = first / w->tiles[1], x = first % w->tiles[1];
-        for (int64_t t = 0; t < count; t++) {
-            change_grad(from + 2 * y * row + 2 * x * PANEL, row, to + t * job->grad_row + c,
+        tern_simd_winograd_tile tile = tern_simd_winograd_first(w, first);
+        for (int64_t t = 0; t < count; t++, tern_simd_winograd_next(w, &tile))
+            change_grad(from + tern_simd_winograd_at(tile, row), row, to + t * job->grad_row + c,
                         job->grad_place);
-            if (++x < w->tiles[1]) continue;
-            x = 0;
-            y++;
-        }
     }
 }
 
@@ -81,8 +77,9 @@ static void change_grads(const winograd_weight_job *job, const float *turned, in
 static void add_block(const winograd_weight_job *job, const float *sources, const float *grads,
                       int64_t count, bool fresh, float *sums) {
     const tern_simd_winograd *w = &job->w;
-    for (int i = 0; i < PLACES; i++, sums += w->results * w->source_row) {
-        tern_simd_sink sink = {sums, fresh ? NULL : sums, w->source_row, w->source_row, 1, 1, 1};
+    for (int i = 0; i < PLACES; i++) {
+        float *out = sums + i * w->results * w->source_row;
+        tern_simd_sink sink = {out, fresh ? NULL : out, w->source_row, w->source_row, 1, 1, 1};
         tern_simd_block_f32(w->results, w->source_row, count, grads + i * job->grad_place, 1,
                             job->grad_row, sources + i * w->source_place, PANEL, w->source_row,
                             &sink);
