@@ -49,6 +49,11 @@ tern_tensor *tern_index_reduce(tern_tensor *input, int dim, tern_tensor *index, 
     return TERN_CALL(index_reduce, ARG_TENSOR(input), ARG_INT(dim), ARG_TENSOR(index),
                      ARG_TENSOR(source), tern_text_argument(reduce), ARG_BOOL(include_self));
 }
+tern_tensor *tern_segment_reduce(tern_tensor *data, const char *reduce, tern_tensor *lengths,
+                                 int axis) {
+    return TERN_CALL(segment_reduce, ARG_TENSOR(data), tern_text(reduce), ARG_TENSOR(lengths),
+                     tern_none(), tern_none(), ARG_INT(axis));
+}
 tern_tensor *tern_take(tern_tensor *input, tern_tensor *index) {
     return TERN_CALL(take, ARG_TENSOR(input), ARG_TENSOR(index));
 }

@@ -26,6 +26,9 @@ tern_tensor *tern_histogram(tern_tensor *input, int64_t bins, tern_tensor **out_
 tern_tensor *tern_histogramdd(tern_tensor *input, int64_t bins) {
     return RESULTS(input, TERN_CALL_VALUE(histogramdd, ARG_TENSOR(input), ARG_INT(bins)), NULL);
 }
+tern_tensor *tern_hash_tensor(tern_tensor *input, tern_shape dims, bool keepdim) {
+    return TERN_CALL(hash_tensor, ARG_TENSOR(input), ARG_SHAPE(dims), ARG_BOOL(keepdim));
+}
 tern_tensor *tern_gradient(tern_tensor *input, double spacing, int dim) {
     tern_value all = TERN_CALL_VALUE(gradient, ARG_TENSOR(input), ARG_FLOAT(spacing), ARG_INT(dim));
     return RESULTS(input, all, NULL);

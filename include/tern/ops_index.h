@@ -83,6 +83,14 @@ TERN_API tern_tensor *tern_index_fill(tern_tensor *input, int dim, tern_tensor *
 TERN_API tern_tensor *tern_index_reduce(tern_tensor *input, int dim, tern_tensor *index,
                                         tern_tensor *source, const char *reduce, bool include_self);
 
+/* torch.segment_reduce(data, reduce, lengths=lengths, axis=axis): consecutive parts of a dimension, of these `lengths`,
+ * reduced to an element each by "sum", "mean", "prod", "max" or "min". `lengths` (int64 or int32) has the data's
+ * dimensions before `axis`, which is its last; each row of it must sum to the size of `axis`. Of an empty segment the
+ * sum is 0, the product 1, the mean NaN, the maximum -inf, the minimum inf. Equal extremes share the gradient. By name:
+ * offsets in the place of lengths, the value that a segment begins with (initial), lengths unread (unsafe). */
+TERN_API tern_tensor *tern_segment_reduce(tern_tensor *data, const char *reduce,
+                                          tern_tensor *lengths, int axis);
+
 /* torch.take(input, index): elements of the flattened input; of the index's shape. */
 TERN_API tern_tensor *tern_take(tern_tensor *input, tern_tensor *index);
 

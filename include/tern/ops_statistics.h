@@ -37,6 +37,11 @@ TERN_API tern_tensor *tern_histogram(tern_tensor *input, int64_t bins, tern_tens
 /* torch.histogramdd: the same for points [n, d], with as many bins in each dimension: [bins, ...], without the edges. */
 TERN_API tern_tensor *tern_histogramdd(tern_tensor *input, int64_t bins);
 
+/* torch.hash_tensor(input, dims, keepdim): the XOR of the bits of elements over `dims` (of rank 0: all), of floating dtypes
+ * as doubles, of others as int64. The 64 bits come as int64, where PyTorch has uint64. No elements, or complex ones, are
+ * an error. Not differentiable. */
+TERN_API tern_tensor *tern_hash_tensor(tern_tensor *input, tern_shape dims, bool keepdim);
+
 /* torch.gradient along one dimension, whose elements are `spacing` apart: central differences, and one-sided ones at
  * the ends. */
 TERN_API tern_tensor *tern_gradient(tern_tensor *input, double spacing, int dim);

@@ -16,7 +16,7 @@ INTS = [torch.int64, torch.int32, torch.uint8]
 NAMES = {
     torch.float64: "F64", torch.float32: "F32", torch.float16: "F16", torch.bfloat16: "BF16",
     torch.int64: "I64", torch.int32: "I32", torch.int16: "I16", torch.int8: "I8",
-    torch.uint8: "U8", torch.bool: "BOOL",
+    torch.uint8: "U8", torch.bool: "BOOL", torch.uint64: "U64",
 }
 
 
@@ -50,8 +50,8 @@ class T:
 class Given(T):
     """A tensor of these values: indices, masks."""
 
-    def __init__(self, values, dtype=torch.int64):
-        super().__init__(dtype=dtype, constant=True)
+    def __init__(self, values, dtype=torch.int64, constant=True):
+        super().__init__(dtype=dtype, constant=constant)
         self.values = values
 
     def draw(self, dtype):
@@ -149,9 +149,10 @@ def run_once(function, args, tensors, seeds):
 
 
 def difference(own, truth):
+    """The largest, where both are finite."""
     if own.numel() == 0:
         return 0.0
-    return float((own.detach().to(torch.float64) - truth.detach()).abs().max())
+    return float((own.detach().to(torch.float64) - truth.detach()).abs().nan_to_num(0.0, posinf=0.0).max())
 
 
 def add_operation_case(file, name, dtype, args):

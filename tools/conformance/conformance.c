@@ -89,7 +89,8 @@ static void run_file(conformance *run, const suite *s, const char *subject) {
     tern_value cases = vectors_cases(file);
     size_t count = tern_value_count(cases);
     if (s->has && !s->has(run->ctx, vectors_name(file))) {
-        conformance_skip(run, NOT_IMPLEMENTED, (int64_t)count);
+        const char *reason = s->reason ? s->reason(vectors_name(file)) : NULL;
+        conformance_skip(run, reason ? reason : NOT_IMPLEMENTED, (int64_t)count);
         count = 0;
     }
     suite_user user = {s};

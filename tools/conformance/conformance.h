@@ -49,6 +49,8 @@ typedef struct suite {
     const char *file;   /* "init.safetensors" */
     /* Whether Tern has a subject by PyTorch's name; NULL: each case decides. */
     bool (*has)(tern_ctx *ctx, const char *name);
+    /* Why it does not, where that is by intent; NULL: NOT_IMPLEMENTED. */
+    const char *(*reason)(const char *name);
     void (*run)(test_case *t);
 } suite;
 

@@ -11,6 +11,30 @@
 
 enum { MOST_INPUTS = 256, LABEL_SIZE = 128 };
 
+/* PyTorch's own functions that are recorded under an internal name. */
+static const struct {
+    const char *internal, *public;
+} renamed[] = {{"_segment_reduce", "segment_reduce"}};
+
+/* Internals of PyTorch that nobody is to call: parts of functions that are there by their own names. */
+static const struct {
+    const char *name, *reason;
+} internals[] = {
+    {"_batch_norm_with_update", "an internal of PyTorch: batch_norm, and what its backward keeps"},
+    {"_native_batch_norm_legit", "an internal of PyTorch: batch_norm, and what its backward keeps"},
+    {"_chunk_cat", "an internal of PyTorch: the packing of sharded parameters"},
+    {"_unsafe_masked_index", "an internal of PyTorch: indexing that its compiler derives"},
+    {"_unsafe_masked_index_put_accumulate",
+     "an internal of PyTorch: indexing that its compiler derives"},
+    {"_upsample_bilinear2d_aa", "an internal of PyTorch: a kernel of interpolate(antialias=True)"},
+};
+
+static const char *public_name(const char *name) {
+    for (size_t i = 0; i < sizeof renamed / sizeof *renamed; i++)
+        if (strcmp(renamed[i].internal, name) == 0) return renamed[i].public;
+    return name;
+}
+
 /* The tensors made for a case, by argument ("input", "tensors.0"). */
 typedef struct inputs {
     test_case *t;
@@ -133,7 +157,7 @@ static void run(test_case *t) {
     in.count = 0;
     tern_value named = call_arguments(ctx, tern_dict_get(t->json, "args"), make_input, &in);
     if (tern_error(ctx)[0]) return;
-    results_flatten(tern_call(ctx, vectors_name(t->file), NULL, 0, named), &got);
+    results_flatten(tern_call(ctx, public_name(vectors_name(t->file)), NULL, 0, named), &got);
     if (tern_error(ctx)[0]) return;
     check_outputs(t, &got);
     check_changes(t, &in);
@@ -142,7 +166,13 @@ static void run(test_case *t) {
 
 static bool has(tern_ctx *ctx, const char *name) {
     (void)ctx;
-    return tern_op_exists(name);
+    return tern_op_exists(public_name(name));
 }
 
-const suite suite_ops = {.folder = "ops", .has = has, .run = run};
+static const char *reason(const char *name) {
+    for (size_t i = 0; i < sizeof internals / sizeof *internals; i++)
+        if (strcmp(internals[i].name, name) == 0) return internals[i].reason;
+    return NULL;
+}
+
+const suite suite_ops = {.folder = "ops", .has = has, .reason = reason, .run = run};

@@ -61,6 +61,8 @@ bool vectors_tensor(const vectors_file *file, const char *reference, stored_tens
         tern_fail(file->ctx, TERN_ERR_NOT_FOUND, "%s: no tensor '%s'", file->path, name);
         return false;
     }
+    /* A hash is 64 bits, which Tern has as int64. */
+    if (strcmp(entry.dtype_name, "U64") == 0) entry.dtype = TERN_INT64;
     if (entry.dtype == TERN_DTYPE_DEFAULT) {
         tern_fail(file->ctx, TERN_ERR_UNSUPPORTED, "%s: '%s' has the dtype %s, which Tern has not",
                   file->path, name, entry.dtype_name);
