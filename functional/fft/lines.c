@@ -51,13 +51,13 @@ tern_tensor *tern_fft_operand(tern_opcall *call, tern_tensor *x, bool to_complex
 /* ---- lines ----------------------------------------------------------------------------------- */
 
 /* The lines of a row-major block: element t of line (outer, inner) is at outer n inner_count + t inner_count +
- * inner. */
+ * inner. Of a number there are none: dimension 0 of its shape is 0. */
 typedef struct lines {
     int64_t outer, n, inner;
 } lines;
 
 static lines lines_of(const tern_shape *shape, int dim) {
-    lines l = {1, shape->rank ? shape->dim[dim] : 0, 1}; /* of a number there are none */
+    lines l = {1, shape->dim[dim], 1};
     for (int d = 0; d < shape->rank; d++)
         if (shape->dim[d] == 0) return (lines){0, l.n, 0}; /* however many the others make */
     for (int d = 0; d < dim; d++) l.outer *= shape->dim[d];
@@ -70,6 +70,11 @@ typedef struct worker {
     int64_t n;
     double *room, *line;
 } worker;
+
+static void end(tern_opcall *call, worker *w) {
+    tern_host_give(call->ctx, w->line);
+    tern_host_give(call->ctx, w->room);
+}
 
 /* False after latching. */
 static bool begin(tern_opcall *call, int64_t n, worker *out) {
@@ -86,9 +91,11 @@ static bool begin(tern_opcall *call, int64_t n, worker *out) {
     return out->line != NULL;
 }
 
-static void end(tern_opcall *call, worker *w) {
-    tern_host_give(call->ctx, w->line);
-    tern_host_give(call->ctx, w->room);
+/* For another length than before, unless it is the same: the sides of a square share their table. */
+static bool resize(tern_opcall *call, int64_t n, worker *w) {
+    if (w->line && w->n == n) return true;
+    end(call, w);
+    return begin(call, n, w);
 }
 
 static void run(const worker *w) {
@@ -133,14 +140,14 @@ tern_value tern_op__fft_c2c(tern_opcall *call) {
     bool forward = tern_arg_bool(call, 2, true);
     double scale = tern_arg_double(call, 3, 1);
     double *data = tern_host_copy(call->ctx, x, TERN_COMPLEX128);
+    worker w = {0, NULL, NULL};
     for (int k = 0; k < dims.rank && data && call->ctx->status == TERN_OK; k++) {
         int dim;
         if (!tern_wrap_dim(call->ctx, shape.rank, dims.dim[k], &dim)) break;
         lines l = lines_of(&shape, dim);
-        worker w;
-        if (begin(call, l.n, &w)) transform_lines(&w, &l, data, forward, k == 0 ? scale : 1);
-        end(call, &w);
+        if (resize(call, l.n, &w)) transform_lines(&w, &l, data, forward, k == 0 ? scale : 1);
     }
+    end(call, &w);
     return result_of(call, data, TERN_COMPLEX128, BODY(x)->dtype, &shape);
 }
 

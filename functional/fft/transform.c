@@ -63,8 +63,29 @@ static void root(int64_t t, int64_t n, double *out) {
     out[1] = lower ? im : -im;
 }
 
+/* All n roots. Those of the first eighth, quarter or half circle, as n is divisible, give the others by symmetry, with the
+ * same bits: `root` reduces its angle in the same way. */
 static void fill_roots(int64_t n, double *out) {
-    for (int64_t t = 0; t < n; t++) root(t, n, out + 2 * t);
+    int64_t quarter = n / 4, half = n / 2;
+    int64_t computed = n % 4 == 0 ? n / 8 : n % 2 == 0 ? quarter : half;
+    for (int64_t t = 0; t <= computed; t++) root(t, n, out + 2 * t);
+    if (n % 4 == 0) {
+        for (int64_t t = computed + 1; t <= quarter; t++) {
+            const double *other = out + 2 * (quarter - t);
+            out[2 * t] = -other[1];
+            out[2 * t + 1] = -other[0];
+        }
+    }
+    if (n % 2 == 0) {
+        for (int64_t t = quarter + 1; t <= half; t++) {
+            out[2 * t] = -out[2 * (half - t)];
+            out[2 * t + 1] = out[2 * (half - t) + 1];
+        }
+    }
+    for (int64_t t = half + 1; t < n; t++) {
+        out[2 * t] = out[2 * (n - t)];
+        out[2 * t + 1] = -out[2 * (n - t) + 1];
+    }
 }
 
 /* ---- passes ----------------------------------------------------------------------------------
@@ -233,12 +254,17 @@ static void transform_smooth(int64_t n, double *room, double *line) {
 
 /* ---- Bluestein ------------------------------------------------------------------------------- */
 
-/* c[t] = e^(-pi i t^2 / n), with t^2 modulo 2 n kept in integers */
+/* c[t] = e^(-pi i t^2 / n), with t^2 modulo 2 n kept in integers; c[n - t] is c[t], for an odd n with the other sign */
 static void fill_chirp(int64_t n, double *chirp) {
     int64_t square = 0;
-    for (int64_t t = 0; t < n; t++) {
+    double sign = n % 2 ? -1 : 1;
+    for (int64_t t = 0; t <= n / 2; t++) {
         root(square, 2 * n, chirp + 2 * t);
         square = (square + 2 * t + 1) % (2 * n);
+    }
+    for (int64_t t = n / 2 + 1; t < n; t++) {
+        chirp[2 * t] = sign * chirp[2 * (n - t)];
+        chirp[2 * t + 1] = sign * chirp[2 * (n - t) + 1];
     }
 }
 
