@@ -65,7 +65,7 @@ static lines lines_of(const tern_shape *shape, int dim) {
     return l;
 }
 
-/* A transform of one length with the line that it works on. */
+/* A transform of one length, of real or complex numbers, with the line that it works on. */
 typedef struct worker {
     int64_t n;
     double *room, *line;
@@ -77,8 +77,8 @@ static void end(tern_opcall *call, worker *w) {
 }
 
 /* False after latching. */
-static bool begin(tern_opcall *call, int64_t n, worker *out) {
-    int64_t room = tern_fft_room(n);
+static bool begin(tern_opcall *call, int64_t n, bool real, worker *out) {
+    int64_t room = real ? tern_fft_real_room(n) : tern_fft_room(n);
     *out = (worker){.n = n};
     if (room == 0) {
         tern_call_fail(call, TERN_ERR_ARGUMENT, "Invalid number of data points (%lld) specified",
@@ -87,7 +87,7 @@ static bool begin(tern_opcall *call, int64_t n, worker *out) {
     }
     out->room = tern_host_buffer(call->ctx, room, sizeof *out->room);
     if (out->room) out->line = tern_host_buffer(call->ctx, n, 2 * sizeof *out->line);
-    if (out->line) tern_fft_prepare(n, out->room);
+    if (out->line) (real ? tern_fft_real_prepare : tern_fft_prepare)(n, out->room);
     return out->line != NULL;
 }
 
@@ -95,11 +95,7 @@ static bool begin(tern_opcall *call, int64_t n, worker *out) {
 static bool resize(tern_opcall *call, int64_t n, worker *w) {
     if (w->line && w->n == n) return true;
     end(call, w);
-    return begin(call, n, w);
-}
-
-static void run(const worker *w) {
-    tern_fft_line(w->n, w->room, w->line);
+    return begin(call, n, false, w);
 }
 
 /* Transforms all lines of complex numbers; backward with the parts exchanged before and after. */
@@ -113,7 +109,7 @@ static void transform_lines(const worker *w, const lines *l, double *data, bool 
                 w->line[2 * t] = first[2 * t * l->inner + re];
                 w->line[2 * t + 1] = first[2 * t * l->inner + 1 - re];
             }
-            run(w);
+            tern_fft_line(w->n, w->room, w->line);
             for (int64_t t = 0; t < l->n; t++) {
                 first[2 * t * l->inner + re] = w->line[2 * t] * scale;
                 first[2 * t * l->inner + 1 - re] = w->line[2 * t + 1] * scale;
@@ -166,11 +162,8 @@ static void real_lines(const worker *w, const lines *l, const double *in, double
         for (int64_t i = 0; i < l->inner; i++) {
             const double *from = in + o * l->n * l->inner + i;
             double *to = out + 2 * (o * half * l->inner + i);
-            for (int64_t t = 0; t < l->n; t++) {
-                w->line[2 * t] = from[t * l->inner];
-                w->line[2 * t + 1] = 0;
-            }
-            run(w);
+            for (int64_t t = 0; t < l->n; t++) w->line[t] = from[t * l->inner];
+            tern_fft_real_line(w->n, w->room, w->line);
             for (int64_t k = 0; k < half; k++) {
                 to[2 * k * l->inner] = w->line[2 * k] * scale;
                 to[2 * k * l->inner + 1] = w->line[2 * k + 1] * scale;
@@ -198,7 +191,7 @@ tern_value tern_op__fft_r2c(tern_opcall *call) {
     lines l = lines_of(&shape, dim);
     shape.dim[dim] = l.n / 2 + 1;
     double *in = NULL, *out = NULL;
-    if (begin(call, l.n, &w)) in = tern_host_copy(call->ctx, x, TERN_FLOAT64);
+    if (begin(call, l.n, true, &w)) in = tern_host_copy(call->ctx, x, TERN_FLOAT64);
     if (in) out = buffer_of(call, &shape, 2 * sizeof *out);
     if (out) real_lines(&w, &l, in, out, tern_arg_double(call, 2, 1));
     tern_host_give(call->ctx, in);
@@ -220,27 +213,19 @@ void tern_grad__fft_r2c(tern_node *node, tern_tensor *const *grad_out, tern_tens
 
 /* ---- complex to real: _fft_c2r(input, dim, n, scale) ---- */
 
-/* A line of n from its half: X[n - k] is the conjugate of X[k]. The parts are exchanged, for the way back. */
-static void mirror(const worker *w, const double *from, int64_t step) {
-    for (int64_t k = 0; k <= w->n / 2; k++) {
-        double re = from[2 * k * step], im = from[2 * k * step + 1];
-        int64_t other = k ? w->n - k : 0;
-        w->line[2 * other] = -im;
-        w->line[2 * other + 1] = re;
-        w->line[2 * k] = other == k ? 0 : im;
-        w->line[2 * k + 1] = re;
-    }
-}
-
 static void half_lines(const worker *w, const lines *l, const double *in, double *out,
                        double scale) {
     int64_t half = w->n / 2 + 1;
     for (int64_t o = 0; o < l->outer; o++) {
         for (int64_t i = 0; i < l->inner; i++) {
+            const double *from = in + 2 * (o * half * l->inner + i);
             double *to = out + o * w->n * l->inner + i;
-            mirror(w, in + 2 * (o * half * l->inner + i), l->inner);
-            run(w);
-            for (int64_t t = 0; t < w->n; t++) to[t * l->inner] = w->line[2 * t + 1] * scale;
+            for (int64_t k = 0; k < half; k++) {
+                w->line[2 * k] = from[2 * k * l->inner];
+                w->line[2 * k + 1] = from[2 * k * l->inner + 1];
+            }
+            tern_fft_real_back(w->n, w->room, w->line);
+            for (int64_t t = 0; t < w->n; t++) to[t * l->inner] = w->line[t] * scale;
         }
     }
 }
@@ -259,7 +244,7 @@ tern_value tern_op__fft_c2r(tern_opcall *call) {
             (long long)n, (long long)half, (long long)l.n, tern_dtype_name(BODY(x)->dtype));
     shape.dim[dim] = n;
     double *in = NULL, *out = NULL;
-    if (begin(call, n, &w)) in = tern_host_copy(call->ctx, x, TERN_COMPLEX128);
+    if (begin(call, n, true, &w)) in = tern_host_copy(call->ctx, x, TERN_COMPLEX128);
     if (in) out = buffer_of(call, &shape, sizeof *out);
     if (out) half_lines(&w, &l, in, out, tern_arg_double(call, 3, 1));
     tern_host_give(call->ctx, in);

@@ -315,3 +315,88 @@ void tern_fft_line(int64_t n, double *room, double *line) {
     for (int64_t k = 0; k < n; k++)
         store(line + 2 * k, times(load(work + 2 * k), load(chirp + 2 * k)));
 }
+
+/* ---- real lines ------------------------------------------------------------------------------
+ *
+ * An even n: the m = n / 2 pairs of neighbours are complex numbers, z[t] = x[2 t] + i x[2 t + 1]. With
+ * Z their transform and w = e^(-2 pi i / n),
+ *
+ *     X[k] = E[k] + w^k O[k],  E[k] = (Z[k] + conj Z[m - k]) / 2,  i O[k] = (Z[k] - conj Z[m - k]) / 2
+ *
+ * and E and O of m - k are the conjugates of those of k. `room` has the roots of n, then what m needs.
+ */
+
+int64_t tern_fft_real_room(int64_t n) {
+    int64_t half = n % 2 == 0 ? tern_fft_room(n / 2) : 0;
+    return half ? 2 * n + half : tern_fft_room(n);
+}
+
+void tern_fft_real_prepare(int64_t n, double *room) {
+    double *inner = room + 2 * n;
+    if (n % 2) {
+        tern_fft_prepare(n, room);
+        return;
+    }
+    fill_roots(n, room);
+    if (!is_smooth(n / 2)) {
+        tern_fft_prepare(n / 2, inner);
+        return;
+    }
+    for (int64_t t = 0; t < n / 2; t++) store(inner + 2 * t, load(room + 4 * t));
+}
+
+static number conjugate(number a) {
+    return (number){a.re, -a.im};
+}
+
+static void real_line_of_pairs(int64_t n, double *room, double *line) {
+    int64_t m = n / 2;
+    tern_fft_line(m, room + 2 * n, line);
+    number first = load(line);
+    for (int64_t k = 1; k <= m - k; k++) {
+        number a = load(line + 2 * k), b = conjugate(load(line + 2 * (m - k)));
+        number even = plus(a, b), odd = times(turned(1, minus(a, b)), load(room + 2 * k));
+        number sum = plus(even, odd), less = conjugate(minus(even, odd));
+        store(line + 2 * k, (number){0.5 * sum.re, 0.5 * sum.im});
+        store(line + 2 * (m - k), (number){0.5 * less.re, 0.5 * less.im});
+    }
+    store(line, (number){first.re + first.im, 0});
+    store(line + 2 * m, (number){first.re - first.im, 0});
+}
+
+void tern_fft_real_line(int64_t n, double *room, double *line) {
+    if (n % 2 == 0) {
+        real_line_of_pairs(n, room, line);
+        return;
+    }
+    for (int64_t t = n - 1; t >= 0; t--) store(line + 2 * t, (number){line[t], 0});
+    tern_fft_line(n, room, line);
+}
+
+/* Back with the parts exchanged, before and after. */
+static void real_back_to_pairs(int64_t n, double *room, double *line) {
+    int64_t m = n / 2;
+    double first = line[0], last = line[2 * m];
+    store(line, (number){first - last, first + last});
+    for (int64_t k = 1; k <= m - k; k++) {
+        number a = load(line + 2 * k), b = conjugate(load(line + 2 * (m - k)));
+        number even = plus(a, b), odd = times(minus(a, b), conjugate(load(room + 2 * k)));
+        number ahead = minus(even, turned(1, odd)), behind = conjugate(plus(even, turned(1, odd)));
+        store(line + 2 * k, (number){ahead.im, ahead.re});
+        store(line + 2 * (m - k), (number){behind.im, behind.re});
+    }
+    tern_fft_line(m, room + 2 * n, line);
+    exchange_parts(m, line);
+}
+
+void tern_fft_real_back(int64_t n, double *room, double *line) {
+    if (n % 2 == 0) {
+        real_back_to_pairs(n, room, line);
+        return;
+    }
+    line[1] = 0;
+    for (int64_t k = 1; k <= n / 2; k++) store(line + 2 * (n - k), conjugate(load(line + 2 * k)));
+    exchange_parts(n, line);
+    tern_fft_line(n, room, line);
+    for (int64_t t = 0; t < n; t++) line[t] = line[2 * t + 1];
+}

@@ -28,4 +28,12 @@ void tern_fft_prepare(int64_t n, double *room);
 /* Transforms the n numbers of a line in place. */
 void tern_fft_line(int64_t n, double *room, double *line);
 
+/* The same for a line of n real numbers, which is transformed to n / 2 + 1 complex ones and, without a division, back:
+ * the imaginary parts of the first one, and for an even n of the last one, are not looked at. The line has room for 2 n
+ * doubles. */
+int64_t tern_fft_real_room(int64_t n);
+void tern_fft_real_prepare(int64_t n, double *room);
+void tern_fft_real_line(int64_t n, double *room, double *line);
+void tern_fft_real_back(int64_t n, double *room, double *line);
+
 #endif
