@@ -81,6 +81,10 @@ tern_tensor *tern_ifftshift(tern_tensor *input) {
     return TERN_CALL(ifftshift, ARG_TENSOR(input));
 }
 
+tern_tensor *tern_fftconvolve(tern_tensor *x, tern_tensor *y, const char *mode) {
+    return TERN_CALL(fftconvolve, ARG_TENSOR(x), ARG_TENSOR(y),
+                     mode ? tern_text(mode) : tern_none());
+}
 tern_tensor *tern_stft(tern_tensor *input, int64_t n_fft, int64_t hop_length, tern_tensor *window) {
     return TERN_CALL(stft, ARG_TENSOR(input), ARG_INT(n_fft), ARG_INT(hop_length), tern_none(),
                      ARG_TENSOR(window), ARG_BOOL(true), tern_none(), ARG_BOOL(false), tern_none(),

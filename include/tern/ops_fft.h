@@ -120,6 +120,15 @@ TERN_API tern_tensor *tern_fftshift(tern_tensor *input);
 /* fft.ifftshift over all dimensions: the way back. */
 TERN_API tern_tensor *tern_ifftshift(tern_tensor *input);
 
+/* ---- convolutions ---------------------------------------------------------------------------- */
+
+/* torchaudio.functional.fftconvolve(x, y, mode): the convolution of lines of x with those of y (a kernel is not turned
+ * around, as conv1d has it), along the last dimension; the others are equal or 1. "full" (torchaudio's default) has
+ * n + m - 1 numbers, "same" as many of its middle as x, "valid" those where the shorter one lies within the longer one.
+ * float32 and float64, integers as float32. In host memory, by transforms: against tern_conv1d on one core of cpu_simd it
+ * pays from some 8192 numbers of the kernel on. */
+TERN_API tern_tensor *tern_fftconvolve(tern_tensor *x, tern_tensor *y, const char *mode);
+
 /* ---- signals in stretches -------------------------------------------------------------------- */
 
 /* torch.stft(input, n_fft, hop_length, window=window, return_complex=True): of [time] or [batch, time] the

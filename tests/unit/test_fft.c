@@ -216,3 +216,45 @@ Test(fft, bad_arguments_are_one_clear_line) {
     tern_istft(x, 4, 4, tern_zeros(ctx, TERN_SHAPE(4), TERN_FLOAT64));
     expect_refused("window overlap add min");
 }
+
+/* ---- convolutions ---- */
+
+/* "full" by the sum that defines it, of which the other modes are parts. */
+Test(fft, convolutions_are_their_sums) {
+    double x[] = {1, -2, 3, 0.5, 4}, y[] = {2, 0, -1}, want[7] = {0}, got[7];
+    for (int i = 0; i < 5; i++)
+        for (int k = 0; k < 3; k++) want[i + k] += x[i] * y[k];
+    tern_tensor *a = tern_from_data(ctx, x, TERN_SHAPE(5), TERN_FLOAT64);
+    tern_tensor *b = tern_from_data(ctx, y, TERN_SHAPE(3), TERN_FLOAT64);
+    const struct {
+        const char *mode;
+        bool turned;
+        int start, length;
+    } parts[] = {{"full", false, 0, 7}, {"full", true, 0, 7}, {NULL, false, 0, 7},
+                 {"same", false, 1, 5}, {"same", true, 2, 3}, {"valid", true, 2, 3},
+                 {"valid", false, 2, 3}};
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
+        tern_tensor *out =
+            tern_fftconvolve(parts[i].turned ? b : a, parts[i].turned ? a : b, parts[i].mode);
+        cr_assert_eq(tern_to_doubles(out, got, (size_t)parts[i].length), TERN_OK, "%s",
+                     tern_error(ctx));
+        for (int k = 0; k < parts[i].length; k++)
+            cr_assert_float_eq(got[k], want[parts[i].start + k], 1e-14, "%zu: element %d", i, k);
+    }
+    const struct {
+        tern_tensor *x, *y;
+        const char *mode, *part;
+    } wrong[] = {
+        {a, b, "middle", "Unrecognized mode value 'middle'"},
+        {a, tern_unsqueeze(b, 0), "full", "got [5] and [1, 3]"},
+        {a, tern_zeros(ctx, TERN_SHAPE(0), TERN_FLOAT64), "full", "elements in the last one"},
+        {tern_sum(a), tern_sum(b), "full", "expects x and y"},
+        {tern_to_dtype(a, TERN_FLOAT16), tern_to_dtype(b, TERN_FLOAT16), "full", "float16"},
+        {tern_to_dtype(a, TERN_COMPLEX64), b, "full", "complex"}};
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        tern_fftconvolve(wrong[i].x, wrong[i].y, wrong[i].mode);
+        cr_assert(strstr(tern_error(ctx), wrong[i].part), "'%s' lacks '%s'", tern_error(ctx),
+                  wrong[i].part);
+        tern_error_clear(ctx);
+    }
+}
