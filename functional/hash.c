@@ -54,7 +54,7 @@ static bool has_elements(tern_opcall *call, const tern_shape *shape, uint32_t ma
 tern_value tern_op_hash_tensor(tern_opcall *call) {
     tern_tensor *x = tern_arg_tensor(call, 0);
     tern_shape shape = tern_shape_of(x), dims = tern_arg_ints(call, 1);
-    int64_t mode = tern_arg_int(call, 3, 0), count = BODY(x)->numel, n = 1;
+    int64_t mode = tern_arg_int(call, 3, 0), count = BODY(x)->numel, n = count ? 1 : 0;
     uint32_t mask;
     if (mode != 0)
         return tern_call_fail(call, TERN_ERR_ARGUMENT,
@@ -65,12 +65,12 @@ tern_value tern_op_hash_tensor(tern_opcall *call) {
     uint64_t *words = tern_host_copy(
         call->ctx, x, tern_dtype_is_floating(BODY(x)->dtype) ? TERN_FLOAT64 : TERN_INT64);
     tern_shape reduced = result_shape(&shape, mask, tern_arg_bool(call, 2, false));
-    for (int d = 0; d < reduced.rank; d++) n *= reduced.dim[d];
+    for (int d = 0; d < reduced.rank && n > 0; d++) n *= reduced.dim[d];
     uint64_t *out = words ? tern_host_buffer(call->ctx, n, sizeof *out) : NULL;
     tern_tensor *result = call->ctx->nil;
     if (out) {
         for (int64_t i = 0; i < n; i++) out[i] = 0;
-        combine(words, count, &shape, mask, out);
+        if (count) combine(words, count, &shape, mask, out);
         result = tern_new_from_host(call->lane, out, TERN_INT64, &reduced, NULL);
     }
     tern_host_give(call->ctx, out);

@@ -69,6 +69,7 @@ static bool read_shapes(segments *s, const tern_tensor *given, const char *name,
     for (int d = 0; d < axis; d++) s->batches = tern_dim_mul(s->batches, x->shape[d], &sized);
     for (int d = axis + 1; d < x->rank; d++) s->inner = tern_dim_mul(s->inner, x->shape[d], &sized);
     tern_dim_mul(s->batches, tern_dim_add(s->count, 2, &sized), &sized);
+    tern_dim_mul(s->batches, tern_dim_add(s->n, 1, &sized), &sized);
     if (!sized) tern_fail_memory(s->call->ctx, SIZE_MAX);
     return sized;
 }
