@@ -41,6 +41,9 @@ torch.set_num_threads(OPTIONS.threads)
 torch.set_num_interop_threads(1)
 if OPTIONS.device != "cpu":
     torch.set_default_device(OPTIONS.device)
+    # as the device cuda: TF32 where it is asked for, and only there
+    in_tf32 = os.environ.get("TERN_CUDA_TF32") == "1"
+    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = in_tf32
 TORCH = "torch " + torch.__version__.split("+")[0]
 
 # A second, or one a second, in the unit.

@@ -188,6 +188,7 @@ static int32_t device_info(int32_t index, tern_device_info *out_info, tern_backe
 /* Everything that needs the context; of a lost one the driver frees what it can. */
 static void release(cuda_device *self) {
     bool is_current = cuda_enter_to_free(self);
+    cuda_products_fini(self);
     gpu_device_fini(&self->gpu);
     cuda_sweep(self, true);
     cuda_stages_close(self);
@@ -200,8 +201,9 @@ static void close_device(tern_bdevice *base) {
     cuda_device *self = (cuda_device *)base;
     char line[200];
     snprintf(line, sizeof line,
-             "cuda: %u programs were compiled, %u came from the cache, %u with the plugin",
-             self->built, self->loaded, self->ready);
+             "cuda: %u programs were compiled, %u came from the cache, %u with the plugin; "
+             "%u products by cuBLASLt",
+             self->built, self->loaded, self->ready, atomic_load(&self->products));
     bool wanted = getenv("TERN_CUDA_COUNT") != NULL;
     cuda_host->log(wanted ? TERN_BACKEND_LOG_WARNING : TERN_BACKEND_LOG_INFO, line);
     release(self);
@@ -235,7 +237,10 @@ static const tern_bdevice_vtable slots = {
     .take_error = cuda_take_error,
     .skip_flag = cuda_skip_flag,
     .supports = gpu_supports,
-    .launch = gpu_launch,
+    .launch = cuda_launch,
+    .prepare = cuda_prepare,
+    .launch_plan = cuda_launch_plan,
+    .plan_free = cuda_plan_free,
     .replay_begin = cuda_replay_begin,
     .replay_end = cuda_replay_end,
     .replay_free = cuda_replay_free,
@@ -271,6 +276,7 @@ static void describe(cuda_device *self) {
     self->waits = getenv("TERN_CUDA_SYNC") != NULL;
     self->last_freed = &self->freed;
     self->table = slots;
+    cuda_products_init(self);
 }
 
 /* Programs have to come from somewhere. */

@@ -19,6 +19,7 @@
 #include <stdatomic.h>
 
 #include "../gpu/gpu.h"
+#include "blas.h"
 #include "driver.h"
 
 #define CUDA_ALIGNMENT   256   /* of cuMemAlloc */
@@ -45,6 +46,10 @@ typedef struct cuda_pinned {
 
 typedef struct cuda_queue cuda_queue;
 
+/* Which products may be cuBLASLt's: TERN_CUDA_LIBRARIES. */
+enum { CUDA_LIBRARIES_OFF, CUDA_LIBRARIES_LARGE, CUDA_LIBRARIES_ALWAYS };
+enum { CUDA_BLAS_UNKNOWN, CUDA_BLAS_READY, CUDA_BLAS_MISSING };
+
 typedef struct cuda_device {
     gpu_device gpu;
     CUdevice id;
@@ -57,6 +62,11 @@ typedef struct cuda_device {
     bool waits; /* TERN_CUDA_SYNC: every launch is waited for, so that a fault names it */
     unsigned built, loaded; /* programs compiled, and taken from the cache; under gpu.lock */
     unsigned ready;         /* programs that came with the plugin; likewise */
+    int libraries;
+    bool tf32;                 /* TERN_CUDA_TF32: products of float32 may be TF32's */
+    _Atomic int blas_state;    /* CUDA_BLAS_*; changes once, under gpu.lock */
+    cublasLtHandle_t blas;     /* where that is READY */
+    _Atomic unsigned products; /* launches that were cuBLASLt's */
 
     pthread_mutex_t lock; /* of what follows */
     cuda_queue *queues;
@@ -209,6 +219,28 @@ CUstream cuda_ordered(cuda_queue *queue);
 CUresult cuda_start_now(CUstream stream, CUfunction kernel, const gpu_extent *extent,
                         void **parameters);
 
+/* Keeps a kernel's name, a static text, for the reason why a GPU was lost. */
+void cuda_note(cuda_queue *queue, const char *name);
+
 extern const gpu_driver cuda_driver;
+
+/* ---- cuda_product.c ---- */
+
+/* Reads the settings, and asks for plans of products where a library may serve them. */
+void cuda_products_init(cuda_device *self);
+/* With the context current, behind the last plan. */
+void cuda_products_fini(cuda_device *self);
+
+int32_t cuda_prepare(tern_bdevice *device, const tern_plan_query *query, tern_bplan **out_plan,
+                     uint64_t *out_workspace, tern_backend_error *err);
+int32_t cuda_launch_plan(tern_bdevice *device, tern_bqueue *queue, tern_bplan *plan,
+                         const tern_operand *inputs, int32_t n_inputs, const tern_operand *outputs,
+                         int32_t n_outputs, tern_bbuffer *workspace, uint64_t workspace_offset,
+                         tern_backend_error *err);
+void cuda_plan_free(tern_bdevice *device, tern_bplan *plan);
+int32_t cuda_launch(tern_bdevice *device, tern_bqueue *queue, int32_t kernel,
+                    const tern_operand *inputs, int32_t n_inputs, const tern_operand *outputs,
+                    int32_t n_outputs, const void *attrs, uint32_t attrs_size,
+                    tern_backend_error *err);
 
 #endif

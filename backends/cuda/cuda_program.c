@@ -118,7 +118,7 @@ static int32_t build(gpu_device *device, const char *source, const char *const *
 
 /* ---- starting -------------------------------------------------------------------------------- */
 
-static void note(cuda_queue *queue, const char *name) {
+void cuda_note(cuda_queue *queue, const char *name) {
     queue->names[queue->started++ % CUDA_NAMES] = name;
 }
 
@@ -158,7 +158,7 @@ static int32_t start(gpu_device *device, tern_bqueue *queue, gpu_program *own, i
             "cuda: %s over %lld by %lld by %lld groups, more than a GPU starts at once",
             own->names[entry], (long long)groups[0], (long long)groups[1], (long long)groups[2]);
     if (!cuda_enter(self, err)) return cuda_refusal(self);
-    note(to, own->names[entry]);
+    cuda_note(to, own->names[entry]);
     bool is_kept = to->replay && !self->waits && cuda_replay_start(to, &what);
     CUresult code = is_kept ? CUDA_SUCCESS : start_plain(self, to, &what);
     cuda_leave();
