@@ -184,12 +184,107 @@ static void bad_index(tern_ctx *ctx, float *out) {
     }
 }
 
+/* Waves, so that no two places of a matrix have the same. */
+static tern_tensor *waves(tern_ctx *ctx, tern_shape shape, double pace) {
+    int64_t count = 1;
+    for (int d = 0; d < shape.rank; d++) count *= shape.dim[d];
+    return tern_reshape(tern_sin(tern_mul_scalar(tern_arange(ctx, 0, (double)count, 1), pace)),
+                        shape);
+}
+
+/* A result as two numbers: one that every place adds to in its own way, and the last. */
+static void sample(tern_tensor *x, float **out) {
+    tern_tensor *line = tern_to_dtype(tern_reshape(x, TERN_SHAPE(-1)), TERN_FLOAT32);
+    int64_t count = tern_numel(line);
+    tern_tensor *weights = waves(tern_context_of(x), TERN_SHAPE(count), 0.7);
+    *(*out)++ = (float)tern_item(tern_mean(tern_mul(line, weights))) * 100;
+    *(*out)++ = (float)tern_item(tern_select(line, 0, count - 1));
+}
+
+/* Products that are large enough for cuBLASLt, in every layout. */
+static void products(tern_ctx *ctx, float *out) {
+    tern_tensor *a = waves(ctx, TERN_SHAPE(136, 128), 0.3),
+                *b = waves(ctx, TERN_SHAPE(128, 140), 0.2);
+    tern_tensor *at = waves(ctx, TERN_SHAPE(128, 136), 0.3),
+                *bt = waves(ctx, TERN_SHAPE(140, 128), 0.2);
+    tern_tensor *bias = waves(ctx, TERN_SHAPE(140), 1), *c = waves(ctx, TERN_SHAPE(136, 140), 0.1);
+    sample(tern_matmul(a, b), &out);
+    sample(tern_matmul(tern_transpose(at, 0, 1), b), &out);
+    sample(tern_matmul(a, tern_transpose(bt, 0, 1)), &out);
+    sample(tern_matmul(tern_transpose(at, 0, 1), tern_transpose(bt, 0, 1)), &out);
+    sample(tern_linear(a, bt, bias), &out);
+    sample(tern_addmm(c, a, b), &out);
+    sample(tern_relu(tern_linear(a, bt, bias)), &out);
+    sample(tern_matmul(waves(ctx, TERN_SHAPE(3, 96, 100), 0.3),
+                       waves(ctx, TERN_SHAPE(3, 100, 104), 0.2)),
+           &out);
+    sample(tern_matmul(waves(ctx, TERN_SHAPE(5, 40, 128), 0.3), b), &out);
+    sample(tern_baddbmm(waves(ctx, TERN_SHAPE(3, 96, 104), 0.1),
+                        waves(ctx, TERN_SHAPE(3, 96, 100), 0.3),
+                        waves(ctx, TERN_SHAPE(3, 100, 104), 0.2), 0.5, 2),
+           &out);
+    /* heads of attention, between the steps of a sequence */
+    tern_tensor *heads =
+        tern_permute(waves(ctx, TERN_SHAPE(2, 96, 3, 64), 0.3), TERN_SHAPE(0, 2, 1, 3));
+    sample(tern_matmul(heads, tern_transpose(heads, 2, 3)), &out);
+    /* what begins between two aligned places, and what ends there */
+    sample(tern_matmul(tern_narrow(a, 1, 1, 127), tern_narrow(b, 0, 1, 127)), &out);
+    sample(tern_matmul(tern_narrow(a, 1, 0, 127), tern_narrow(b, 0, 0, 127)), &out);
+    sample(tern_matmul(tern_narrow(a, 1, 16, 112), tern_narrow(b, 0, 16, 112)), &out);
+    sample(tern_matmul(tern_to_dtype(a, TERN_FLOAT64), tern_to_dtype(b, TERN_FLOAT64)), &out);
+    sample(tern_linear(tern_to_dtype(a, TERN_FLOAT16), tern_to_dtype(bt, TERN_FLOAT16),
+                       tern_to_dtype(bias, TERN_FLOAT16)),
+           &out);
+    sample(tern_matmul(tern_to_dtype(a, TERN_BFLOAT16), tern_to_dtype(b, TERN_BFLOAT16)), &out);
+    for (int i = 0; i < 3; i++) { /* one plan, other places */
+        tern_scope scope = tern_scope_begin(ctx, 0);
+        sample(tern_linear(tern_mul_scalar(a, i + 1), tern_mul_scalar(bt, 2),
+                           tern_add_scalar(bias, i)),
+               &out);
+        tern_scope_end(scope);
+    }
+}
+
+/* Training whose products are cuBLASLt's, between kernels that a replay starts as a graph. */
+static void replay_products(tern_ctx *ctx, float *out) {
+    tern_manual_seed(ctx, 3);
+    tern_module *model = tern_nn(ctx, "Sequential(Linear(128, 128), ReLU(), Linear(128, 136))");
+    tern_optim *sgd = tern_optim_new(model, "SGD(lr=0.1, momentum=0.9)");
+    tern_tensor *inputs[2], *loss = NULL;
+    tern_replay *step = NULL;
+    for (int i = 0; i < 5; i++) {
+        inputs[0] = tern_rand(ctx, TERN_SHAPE(128, 128), NULL);
+        inputs[1] = tern_randint(ctx, 0, 136, TERN_SHAPE(128), NULL);
+        if (i > 1) {
+            tern_replay_run(step, inputs, 2);
+            out[i] = (float)tern_item(tern_replay_output(step, 0));
+            continue;
+        }
+        if (i == 1) tern_capture_begin(ctx, inputs, 2);
+        tern_scope scope = tern_scope_begin(ctx, 0);
+        tern_optim_zero_grad(sgd);
+        loss = model_loss(model, inputs[0], inputs[1]);
+        tern_backward(loss);
+        tern_optim_step(sgd);
+        if (i == 1) step = tern_capture_end(ctx, &loss, 1);
+        tern_scope_end(scope);
+    }
+}
+
 static const struct row {
     const char *name;
     part_fn run;
-} parts[] = {{"train", train},   {"replay", replay},     {"large", large},
-             {"stages", stages}, {"uploads", uploads},   {"scratch", scratch},
-             {"reads", reads},   {"pressure", pressure}, {"bad_index", bad_index}};
+} parts[] = {{"train", train},
+             {"replay", replay},
+             {"large", large},
+             {"stages", stages},
+             {"uploads", uploads},
+             {"scratch", scratch},
+             {"reads", reads},
+             {"pressure", pressure},
+             {"bad_index", bad_index},
+             {"products", products},
+             {"replay_products", replay_products}};
 
 static bool run(const char *device, const struct row *row, float *out, char *reason, size_t size) {
     tern_ctx *ctx = tern_open(device);

@@ -1,16 +1,16 @@
 #!/bin/bash
-# failing: the n-th call of the driver fails: a run ends with a reason or goes on, and leaves nothing. The points are
+# failing: the n-th call of the driver or of cuBLASLt fails: a run ends with a reason or goes on, and leaves nothing. The points are
 # spread over a run; TERN_LONG=1 takes every one.
 . "$(dirname "$0")/../cli/common.sh"
 log=$work/log
-export TERN_CUDA_STANDIN_LOG=$log
+export TERN_CUDA_STANDIN_LOG=$log TERN_CUDA_LIBRARIES=always # whose calls count too
 epochs=${TERN_LONG:+40}
 attempt() {
     status=0
     rm -rf "$work/model" "$log"
     TERN_CUDA_STANDIN=${1:-} timeout 60 "$tern" train linear --device cuda --epochs "${epochs:-3}" \
         --out "$work/model" --no-plots >"$out" 2>"$err" || status=$?
-    read -r _ calls _ _ _ left <"$log" || true
+    read -r _ calls _ _ _ left _ <"$log" || true
 }
 
 attempt

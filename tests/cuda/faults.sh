@@ -57,6 +57,31 @@ echo 'int nothing;' >"$work/nothing.c"
 for version in 12 13; do cc -shared -o "$work/driver/libnvrtc.so.$version" "$work/nothing.c"; done
 LD_LIBRARY_PATH=$work/driver train "" "NVRTC (libnvrtc.so.12 or .13) is needed, and it is too old: install it"
 
+# Products are cuBLASLt's where they are worth it, or always, or never; without it, or with one that is broken, own
+# kernels are as good.
+products() {
+    run 0 train linear --device cuda --epochs 3 --out "$work/products" --no-plots
+    rm -rf "$work/products"
+    check "$1: not '$2 products by cuBLASLt': $(cat "$err")" grep -q "; $2 products by cuBLASLt" "$err"
+}
+export TERN_CUDA_COUNT=1
+products small 0
+TERN_CUDA_LIBRARIES=always products always '[1-9][0-9]*'
+TERN_CUDA_LIBRARIES=off products off 0
+mkdir "$work/alone" "$work/bare"
+ln -s "$standin"/libcuda.so.1 "$standin"/libnvrtc.so.13 "$work/alone"
+ln -s "$standin"/libcuda.so.1 "$standin"/libnvrtc.so.13 "$work/bare"
+cc -shared -o "$work/bare/libcublasLt.so.13" "$work/nothing.c"
+TERN_CUDA_LIBRARIES=always LD_LIBRARY_PATH=$work/alone products "not installed" 0
+TERN_CUDA_LIBRARIES=always LD_LIBRARY_PATH=$work/bare products "too old" 0
+unset TERN_CUDA_COUNT
+
+# TF32 is used where it is asked for, and only there: the driver that stands in looks at every product.
+TERN_CUDA_TF32=1 TERN_CUDA_STANDIN=tf32 TERN_CUDA_LIBRARIES=always run 0 train linear --device cuda --epochs 3 \
+    --out "$work/tf32" --no-plots
+TERN_CUDA_TF32=1 TERN_CUDA_LIBRARIES=always run 86 train linear --device cuda --epochs 3 --out "$work/tf32" --no-plots
+check "TF32 is not seen: $(cat "$err")" grep -q 'TF32 that was not asked for' "$err"
+
 # A cache that cannot be written, or is broken, changes nothing but the time.
 losses() {
     rm -rf "$work/model"

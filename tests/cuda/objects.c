@@ -57,8 +57,10 @@ void *standin_new(kind of, size_t size) {
     return own;
 }
 
-static const char *const names[] = {"context",  "stream", "event", "module",
-                                    "function", "graph",  "node",  "graph"};
+static const char *const names[] = {
+    "context", "stream",    "event", "module",   "function",
+    "graph",   "node",      "graph", "cuBLASLt", "product's description",
+    "layout",  "preference"};
 
 bool standin_check(const void *pointer, kind wanted, const char *what) {
     const char *name = names[wanted - KIND_CONTEXT];
@@ -75,7 +77,7 @@ bool standin_check(const void *pointer, kind wanted, const char *what) {
         standin_report("%s: a %s that was freed", what, name);
         return false;
     }
-    if (wanted != KIND_CONTEXT && own->context != standin_current()) {
+    if (wanted != KIND_CONTEXT && own->context && own->context != standin_current()) {
         standin_report("%s: a %s of another context than the current one", what, name);
         return false;
     }

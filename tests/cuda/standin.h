@@ -1,6 +1,6 @@
 /*
- * standin.h: a driver of NVIDIA's that stands in where there is no GPU: libcuda.so.1 and libnvrtc.so.13 with the
- * calls that backends/cuda makes.
+ * standin.h: a driver of NVIDIA's that stands in where there is no GPU: libcuda.so.1, libnvrtc.so.13 and
+ * libcublasLt.so.13 (blas.c) with the calls that backends/cuda makes.
  *
  * "Compiling" makes a shared object of a program's host form (backends/host_form.h), and a kernel's start runs
  * that. So the whole code of the plugin runs on any machine, and what it proves is that code and the kernels'
@@ -29,7 +29,9 @@
  *   init=N       what cuInit answers
  *   fail=N       the N-th call fails, counted from 1
  *   lose=N       the N-th kernel has an illegal address
- * TERN_CUDA_STANDIN_LOG names a file to which the number of calls, kernels and objects that are left goes at the end.
+ *   tf32         products of float32 are TF32's
+ * TERN_CUDA_STANDIN_LOG names a file to which the number of calls, kernels, objects that are left and products of
+ * cuBLASLt's goes at the end.
  */
 #ifndef TERN_TESTS_CUDA_STANDIN_H
 #define TERN_TESTS_CUDA_STANDIN_H
@@ -70,6 +72,7 @@ _Noreturn CUresult standin_report(const char *format, ...) __attribute__((format
 /* Counts a call; false where it is the one to fail. */
 bool standin_call(void);
 void standin_count_kernel(void);
+void standin_count_product(void); /* of cuBLASLt's */
 bool standin_loses(void);
 /* Objects that were made and not freed. */
 void standin_made(int count);
@@ -93,14 +96,18 @@ typedef enum kind {
     KIND_FUNCTION,
     KIND_GRAPH,
     KIND_NODE,
-    KIND_EXEC
+    KIND_EXEC,
+    KIND_BLAS,
+    KIND_DESC,
+    KIND_LAYOUT,
+    KIND_PREFERENCE
 } kind;
 
 /* Begins every object; a freed one stays, with `is_dead`, so that its use is seen. */
 typedef struct object {
     kind kind;
     bool is_dead;
-    struct CUctx_st *context;
+    struct CUctx_st *context; /* NULL: of none */
 } object;
 
 struct CUctx_st {
@@ -180,7 +187,7 @@ void standin_check_bounds(const allocation *of, const char *what);
 
 /* ---- work.c ---- */
 
-typedef enum deed { DO_KERNEL, DO_COPY, DO_FILL, DO_RECORD, DO_WAIT } deed;
+typedef enum deed { DO_KERNEL, DO_CALL, DO_COPY, DO_FILL, DO_RECORD, DO_WAIT } deed;
 
 #define ARGUMENTS 128
 
@@ -199,6 +206,8 @@ struct work {
     deed deed;
     uint64_t sequence;
     started start;
+    void (*call)(void *argument); /* of a library's; the argument goes with the work */
+    void *argument;
     char *to;
     const char *from;
     char *staged; /* what was read of pageable memory; freed with the work */
@@ -218,5 +227,14 @@ CUresult standin_take(started *out, CUfunction function, unsigned x, unsigned y,
                       unsigned lanes, void **parameters);
 /* Looks at a start's addresses, and puts it into the stream; its bytes go with it. */
 CUresult standin_start(const started *start, struct CUstream_st *stream);
+
+typedef struct standin_bytes {
+    uint64_t at, count;
+} standin_bytes;
+
+/* Puts a library's work into the stream, which uses these bytes; its argument goes with it. */
+CUresult standin_put_call(struct CUstream_st *stream, const char *what,
+                          void (*call)(void *argument), void *argument, const standin_bytes *used,
+                          int64_t count);
 
 #endif

@@ -41,6 +41,13 @@ static void do_kernel(const work *w) {
     if (standin_loses()) function->base.context->lost = CUDA_ERROR_ILLEGAL_ADDRESS;
 }
 
+static void do_call(const struct CUstream_st *stream, const work *w) {
+    if (stream->base.context->lost) return;
+    if (!standin_has("idle")) w->call(w->argument);
+    standin_count_kernel();
+    if (standin_loses()) stream->base.context->lost = CUDA_ERROR_ILLEGAL_ADDRESS;
+}
+
 /* Memory may have been freed since the work was put in. */
 static void do_bytes(const work *w) {
     if (w->to_at && !standin_find(w->to_at, w->bytes, "a copy's end")) return;
@@ -55,9 +62,10 @@ static void do_bytes(const work *w) {
 
 static void force_record(struct CUevent_st *event, uint64_t record);
 
-static void do_work(const work *w) {
+static void do_work(const struct CUstream_st *stream, const work *w) {
     switch (w->deed) {
     case DO_KERNEL: do_kernel(w); return;
+    case DO_CALL: do_call(stream, w); return;
     case DO_COPY:
     case DO_FILL: do_bytes(w); return;
     case DO_RECORD: w->event->done = w->record; return;
@@ -70,9 +78,10 @@ void standin_force(struct CUstream_st *stream, uint64_t up_to) {
         work *w = stream->first;
         stream->first = w->next;
         if (!stream->first) stream->last = &stream->first;
-        do_work(w);
+        do_work(stream, w);
         if (!stream->first) stream->has_kernels = false;
         free(w->start.bytes);
+        free(w->argument);
         free(w->staged);
         free(w);
     }
@@ -92,7 +101,7 @@ CUresult standin_put(struct CUstream_st *stream, work *w) {
     if (!stream->last) stream->last = &stream->first;
     *stream->last = w;
     stream->last = &w->next;
-    if (w->deed == DO_KERNEL) stream->has_kernels = true;
+    if (w->deed == DO_KERNEL || w->deed == DO_CALL) stream->has_kernels = true;
     if (!standin_has("late") && !(standin_has("apart") && stream->has_kernels))
         standin_force(stream, stream->sequence);
     return stream->base.context->lost;
@@ -360,6 +369,27 @@ CUresult standin_start(const started *start, CUstream stream) {
     start->function->module->pending++;
     CUresult code = standin_put(stream, w);
     for (int i = 0; i < n; i++) standin_use(used[i], stream);
+    return code;
+}
+
+#define MOST_USED 8 /* addresses, of a library's call */
+
+CUresult standin_put_call(CUstream stream, const char *what, void (*call)(void *argument),
+                          void *argument, const standin_bytes *used, int64_t count) {
+    allocation *found[MOST_USED];
+    if (count > MOST_USED) abort();
+    for (int64_t i = 0; i < count; i++) {
+        found[i] = side(used[i].at, used[i].count, standin_current(), what);
+        if (!found[i]) {
+            free(argument);
+            return CUDA_ERROR_INVALID_VALUE;
+        }
+    }
+    work *w = new_work(DO_CALL);
+    w->call = call;
+    w->argument = argument;
+    CUresult code = standin_put(stream, w);
+    for (int64_t i = 0; i < count; i++) standin_use(found[i], stream);
     return code;
 }
 
