@@ -246,6 +246,14 @@ static const tern_bdevice_vtable slots = {
     .replay_free = cuda_replay_free,
 };
 
+/* Small programs that are seldom used are interpreted, or all, or none, as TERN_CUDA_INTERPRET says. */
+static void choose_interpreting(gpu_device *gpu) {
+    const char *wanted = getenv("TERN_CUDA_INTERPRET");
+    bool always = wanted && strcmp(wanted, "always") == 0;
+    bool never = wanted && strcmp(wanted, "never") == 0;
+    gpu->compiles_first = always ? 0 : never ? INT32_MAX : COMPILES_FIRST;
+}
+
 static int attribute(CUdevice device, int which) {
     int value = 0;
     cuda.device_attribute(&value, which, device);
@@ -266,7 +274,7 @@ static void describe(cuda_device *self) {
              self->capability, driver);
     self->gpu.signature = self->signature;
     self->gpu.has_f64 = true;
-    self->gpu.compiles_first = COMPILES_FIRST;
+    choose_interpreting(&self->gpu);
     self->gpu.kind = GPU_KIND_LANES;
     self->gpu.most_groups = CUDA_MOST_GROUPS;
     self->gpu.units = attribute(self->id, CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT);

@@ -94,6 +94,13 @@ static void write_call(FILE *file, const char *name, int length, const char *lan
             lanes);
 }
 
+/* The space before the word void that a kernel begins with: its name may be in another line. NULL where there is none. */
+static const char *find_void(const char *at) {
+    static const char word[] = " void";
+    while ((at = strstr(at, word)) && !strchr(" \n", at[strlen(word)])) at += strlen(word);
+    return at;
+}
+
 /* The text that the preprocessor made, with a function of each kernel's behind it. */
 static bool write_kernels(const char *path, const char *text) {
     static const char word[] = "GPU_KERNEL ";
@@ -101,16 +108,17 @@ static bool write_kernels(const char *path, const char *text) {
     if (!file) return false;
     const char *from = text;
     for (const char *at; (at = strstr(from, word));) {
-        const char *rest = strstr(at, " void ");
+        const char *rest = find_void(at);
         if (!rest) break;
         fprintf(file, "%.*sstatic", (int)(at - from), from);
         from = rest;
     }
     fputs(from, file);
     for (const char *at = text; (at = strstr(at, word));) {
-        const char *lanes = at + strlen(word), *rest = strstr(at, " void ");
-        const char *name = rest ? rest + strlen(" void ") : NULL;
-        if (!name) break;
+        const char *lanes = at + strlen(word), *rest = find_void(at);
+        if (!rest) break;
+        const char *name = rest + strlen(" void");
+        name += strspn(name, " \n");
         size_t length = strcspn(name, "(");
         write_call(file, name, (int)length, lanes, (int)(rest - lanes), name + length + 1);
         at = name;

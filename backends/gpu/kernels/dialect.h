@@ -27,21 +27,22 @@ typedef int i32;
 typedef uint u32;
 typedef long i64;
 typedef ulong u64;
-#define KERNEL       __kernel __attribute__((reqd_work_group_size(KERNEL_LANES, 1, 1))) void
-#define FUNCTION     static inline
-#define GLOBAL       __global
-#define LOCAL        __local
-#define SHARED       __local
-#define UNROLL       _Pragma("unroll")
-#define BARRIER      barrier(CLK_LOCAL_MEM_FENCE | CLK_GLOBAL_MEM_FENCE)
-#define GROUP(d)     ((i64)get_group_id(d))
-#define LANE         ((i32)get_local_id(0))
-#define LANES        ((i32)get_local_size(0))
-#define ITEM         ((i64)get_global_id(0))
-#define BITS_OF(x)   as_uint(x)
-#define FLOAT_OF(x)  as_float(x)
-#define DOUBLE_OF(x) as_double(x)
-#define TAKE(at)     (atomic_cmpxchg((volatile __global i32 *)(at), 0, 1) == 0)
+#define KERNEL              __kernel __attribute__((reqd_work_group_size(KERNEL_LANES, 1, 1))) void
+#define KERNEL_OF(resident) KERNEL
+#define FUNCTION            static inline
+#define GLOBAL              __global
+#define LOCAL               __local
+#define SHARED              __local
+#define UNROLL              _Pragma("unroll")
+#define BARRIER             barrier(CLK_LOCAL_MEM_FENCE | CLK_GLOBAL_MEM_FENCE)
+#define GROUP(d)            ((i64)get_group_id(d))
+#define LANE                ((i32)get_local_id(0))
+#define LANES               ((i32)get_local_size(0))
+#define ITEM                ((i64)get_global_id(0))
+#define BITS_OF(x)          as_uint(x)
+#define FLOAT_OF(x)         as_float(x)
+#define DOUBLE_OF(x)        as_double(x)
+#define TAKE(at)            (atomic_cmpxchg((volatile __global i32 *)(at), 0, 1) == 0)
 #elif defined(__CUDACC__)
 typedef signed char i8;
 typedef unsigned char u8;
@@ -51,7 +52,11 @@ typedef int i32;
 typedef unsigned int u32;
 typedef long long i64;
 typedef unsigned long long u64;
-#define KERNEL   extern "C" __global__ void __launch_bounds__(KERNEL_LANES)
+#define KERNEL extern "C" __global__ void __launch_bounds__(KERNEL_LANES)
+/* A kernel for which a compute unit may have as few as so many lanes at a time: where it needs the registers, it gets
+ * them. Else the compiler moves some of them to memory to fit more lanes. */
+#define KERNEL_OF(resident)                                                                        \
+    extern "C" __global__ void __launch_bounds__(KERNEL_LANES, (resident) / KERNEL_LANES)
 #define FUNCTION static __device__ inline
 #define GLOBAL
 #define LOCAL __shared__
@@ -83,8 +88,9 @@ typedef int32_t i32;
 typedef uint32_t u32;
 typedef int64_t i64;
 typedef uint64_t u64;
-#define KERNEL   GPU_HOST_KERNEL(KERNEL_LANES) void
-#define FUNCTION static inline
+#define KERNEL              GPU_HOST_KERNEL(KERNEL_LANES) void
+#define KERNEL_OF(resident) KERNEL
+#define FUNCTION            static inline
 #define GLOBAL
 #define LOCAL static
 #define SHARED
