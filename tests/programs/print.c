@@ -4,9 +4,12 @@
  *
  *     tern_programs FILE          fails where the file is another, or the device computes something else
  *     tern_programs FILE write    writes it
+ *     tern_programs FILE ahead    fails where FILE, backends/cuda/ahead/programs.txt, lacks one of them
+ *     tern_programs DEVICE run    launches them on a device, which may keep them in its own way
  */
 #include <math.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "backends/cpu_simd/map_hash.h"
 #include "compare.h"
@@ -252,6 +255,47 @@ static void print_all(FILE *f) {
     print_table(f);
 }
 
+/* ---- the list of cuda ------------------------------------------------------------------------ */
+
+/* What a line of it has of a program behind the operands' dtypes; `out_sizes` is how it begins, from the second number
+ * on. */
+static void describe(const recorded *r, char *out_sizes, char *out_steps, size_t size) {
+    const tern_map_attrs *p = r->program;
+    size_t at = 0;
+    snprintf(out_sizes, size, "%d %d %d %d", p->n_inputs, p->n_outputs, p->n_constants, p->n_steps);
+    for (int k = 0; k < p->n_outputs && at < size; k++)
+        at += (size_t)snprintf(out_steps + at, size - at, " %d", tern_map_outputs(p)[k]);
+    for (int k = 0; k < p->n_steps && at < size; k++) {
+        const tern_map_step *s = &tern_map_steps(p)[k];
+        at += (size_t)snprintf(out_steps + at, size - at, " %d %d %d %d %d %d", s->family, s->fn,
+                               s->source[0], s->source[1], s->source[2], s->source[3]);
+    }
+}
+
+/* Whether a line names the program, in every dtype. */
+static bool names(const char *line, const char *sizes, const char *steps) {
+    size_t length = strcspn(line, "\n"), tail = strlen(steps), head = strlen(sizes);
+    return strncmp(line, "maps 0 ", 7) == 0 && strncmp(line + 7, sizes, head) == 0 &&
+           line[7 + head] == ' ' && length > tail &&
+           strncmp(line + length - tail, steps, tail) == 0;
+}
+
+static bool is_ahead(const char *path) {
+    static char line[8192], sizes[8192], steps[8192];
+    FILE *f = fopen(path, "r");
+    int missing = 0;
+    for (int k = 0; f && k < n_programs; k++) {
+        bool found = false;
+        describe(&programs[k], sizes, steps, sizeof steps);
+        rewind(f);
+        while (!found && fgets(line, sizeof line, f)) found = names(line, sizes, steps);
+        if (!found) printf("%s has none for %s: %s ...%s\n", path, programs[k].label, sizes, steps);
+        missing += !found;
+    }
+    if (f) fclose(f);
+    return f && missing == 0;
+}
+
 /* ---- the file -------------------------------------------------------------------------------- */
 
 static bool is_same(FILE *a, FILE *b) {
@@ -283,8 +327,10 @@ static bool is_current(const char *path) {
 }
 
 int main(int argc, char **argv) {
+    if (argc > 2 && strcmp(argv[2], "run") == 0) return run_programs(argv[1]) ? 0 : 1;
     if (argc < 2 || !record_programs()) return 2;
     printf("%d programs\n", n_programs);
+    if (argc > 2 && strcmp(argv[2], "ahead") == 0) return is_ahead(argv[1]) ? 0 : 1;
     if (argc > 2) return write_all(argv[1]) ? 0 : 2;
     if (!compare_programs("cpu_simd")) return 1;
     if (is_current(argv[1])) return 0;

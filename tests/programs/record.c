@@ -266,6 +266,19 @@ static void run_optimizer(tern_ctx *ctx, const char *text) {
 
 /* ---- all ------------------------------------------------------------------------------------- */
 
+bool run_programs(const char *device) {
+    tern_ctx *ctx = tern_open(device);
+    if (tern_check(ctx) == TERN_OK) {
+        run_operations(ctx);
+        for (size_t i = 0; i < sizeof modules / sizeof modules[0]; i++) run_module(ctx, modules[i]);
+        for (size_t i = 0; i < sizeof optimizers / sizeof optimizers[0]; i++)
+            run_optimizer(ctx, optimizers[i]);
+    }
+    bool failed = tern_check(ctx) != TERN_OK;
+    if (failed) fprintf(stderr, "%s: %s\n", label, tern_error(ctx));
+    return tern_close(ctx) == TERN_OK && !failed;
+}
+
 bool record_programs(void) {
     /* The table is copied when a device is opened: what contexts get that open it later. */
     tern_ctx *keeper = tern_open("cpu_ref");
@@ -273,16 +286,9 @@ bool record_programs(void) {
         tern_bdevice_vtable *table = &keeper->lanes[0]->device->vtable;
         real = *table;
         table->launch = launch;
-        tern_ctx *ctx = tern_open("cpu_ref");
-        run_operations(ctx);
-        for (size_t i = 0; i < sizeof modules / sizeof modules[0]; i++) run_module(ctx, modules[i]);
-        for (size_t i = 0; i < sizeof optimizers / sizeof optimizers[0]; i++)
-            run_optimizer(ctx, optimizers[i]);
-        bool failed = tern_check(ctx) != TERN_OK;
-        if (failed) fprintf(stderr, "%s: %s\n", label, tern_error(ctx));
-        failed = tern_close(ctx) != TERN_OK || failed;
+        bool passed = run_programs("cpu_ref");
         *table = real;
-        return tern_close(keeper) == TERN_OK && !failed;
+        return tern_close(keeper) == TERN_OK && passed;
     }
     fprintf(stderr, "%s\n", tern_error(keeper));
     tern_close(keeper);

@@ -20,6 +20,8 @@ extern recorded programs[MOST_PROGRAMS];
 extern int n_programs;
 
 /* Runs all that programs are made for. False, with a message, where something failed. */
+bool run_programs(const char *device);
+/* The same on cpu_ref, and keeps what it launches. */
 bool record_programs(void);
 
 #endif

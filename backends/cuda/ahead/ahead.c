@@ -3,7 +3,7 @@
  * plugin finds its compiled form by (ready.h). Prints the hashes, in order.
  *
  * A line of PROGRAMS is how a source begins (backends/gpu): `variant NAME OPTION=VALUE...`, `map NUMBERS`,
- * `interpret CLASS`.
+ * `interpret CLASS`; `maps NUMBERS` is a program of float32 in each floating dtype.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -104,10 +104,10 @@ static int32_t next(char **at) {
     return (int32_t)strtoll(*at, at, 10);
 }
 
-static int32_t write_map(const gpu_call *call, char *at) {
+static int32_t read_map(const gpu_call *call, char *at, gpu_map_program *out) {
     gpu_map_program p;
-    gpu_program *program;
     memset(&p, 0, sizeof p);
+    *out = p;
     p.number_class = next(&at);
     p.n_inputs = next(&at);
     p.n_outputs = next(&at);
@@ -129,13 +129,52 @@ static int32_t write_map(const gpu_call *call, char *at) {
         step->fn = (int16_t)next(&at);
         for (int s = 0; s < 4; s++) step->source[s] = (int16_t)next(&at);
     }
-    return gpu_map_find(call, &p, &program);
+    *out = p;
+    return TERN_BACKEND_OK;
+}
+
+static int32_t write_map(const gpu_call *call, char *at) {
+    gpu_map_program p;
+    gpu_program *program;
+    int32_t status = read_map(call, at, &p);
+    return status == TERN_BACKEND_OK ? gpu_map_find(call, &p, &program) : status;
+}
+
+/* The program in a dtype, which what is float32 has then; of another dtype nothing changes. */
+static gpu_map_program in_dtype(const gpu_map_program *p, int8_t dtype, bool with_immediates) {
+    gpu_map_program own = *p;
+    own.number_class = dtype == TERN_BT_FLOAT64 ? GPU_F64 : GPU_F32;
+    for (int32_t k = 0; k < p->n_inputs + p->n_outputs; k++) {
+        bool is_immediate = k < p->n_inputs && p->immediates >> k & 1u;
+        if (p->dtypes[k] == TERN_BT_FLOAT32 && (with_immediates || !is_immediate))
+            own.dtypes[k] = dtype;
+    }
+    return own;
+}
+
+/* Immediates of a program in 16 bits are float32 where they are its arguments, as an optimizer's all are, and of its
+ * dtype where they are tensors of one value. */
+static int32_t write_maps(const gpu_call *call, char *at) {
+    static const struct {
+        int8_t dtype;
+        bool with_immediates;
+    } forms[] = {{TERN_BT_FLOAT32, true},   {TERN_BT_FLOAT64, true}, {TERN_BT_FLOAT16, false},
+                 {TERN_BT_BFLOAT16, false}, {TERN_BT_FLOAT16, true}, {TERN_BT_BFLOAT16, true}};
+    gpu_map_program p;
+    gpu_program *program;
+    int32_t status = read_map(call, at, &p), count = p.immediates && !p.skips ? 6 : 4;
+    for (int32_t i = 0; i < count && status != TERN_BACKEND_FAILED; i++) {
+        gpu_map_program own = in_dtype(&p, forms[i].dtype, forms[i].with_immediates);
+        status = gpu_map_find(call, &own, &program);
+    }
+    return status;
 }
 
 static int32_t write_line(const gpu_call *call, char *line) {
     gpu_program *program;
     if (strncmp(line, "variant ", 8) == 0) return write_variant(call, line + 8);
     if (strncmp(line, "map ", 4) == 0) return write_map(call, line + 4);
+    if (strncmp(line, "maps ", 5) == 0) return write_maps(call, line + 5);
     if (strncmp(line, "interpret ", 10) == 0)
         return gpu_interpreter_find(call, (int32_t)strtol(line + 10, NULL, 10), &program);
     return tern_kit_fail(call->err, TERN_BACKEND_FAILED, "no program");
