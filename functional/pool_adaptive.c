@@ -18,14 +18,24 @@ static tern_tensor *adapt(tern_tensor *x, int dim, int64_t size) {
             TERN_CALL(unfold, ARG_TENSOR(x), ARG_INT(dim), ARG_INT(each), ARG_INT(each));
         return tern_mean_dims(windows, TERN_SHAPE(-1), false);
     }
-    tern_tensor **parts = tern_scope_alloc(BODY(x)->ctx, (size_t)size * sizeof *parts);
-    if (!parts) return BODY(x)->ctx->nil;
+    tern_ctx *ctx = BODY(x)->ctx;
+    tern_tensor **parts = tern_scope_alloc(ctx, (size_t)size * sizeof *parts);
+    int64_t *window_of = tern_scope_alloc(ctx, (size_t)size * sizeof *window_of);
+    if (!parts || !window_of) return ctx->nil;
+    int64_t windows = 0, last_start = -1, last_end = -1;
     for (int64_t i = 0; i < size; i++) {
         int64_t start = i * n / size, end = ((i + 1) * n + size - 1) / size;
-        tern_tensor *window = tern_narrow(x, dim, start, end - start);
-        parts[i] = tern_mean_dims(window, dims, true);
+        if (start != last_start || end != last_end)
+            parts[windows++] = tern_mean_dims(tern_narrow(x, dim, start, end - start), dims, true);
+        window_of[i] = windows - 1;
+        last_start = start;
+        last_end = end;
     }
-    return tern_cat(parts, (int)size, dim);
+    tern_tensor *means = tern_cat(parts, (int)windows, dim);
+    if (windows == size) return means;
+    /* more positions than elements: many have one window */
+    tern_tensor *index = tern_from_data(ctx, window_of, TERN_SHAPE(size), TERN_INT64);
+    return tern_index_select(means, dim, tern_to_device(index, tern_device_of(x)));
 }
 
 /* Each position of a dimension is a step of its own, and a position beyond the input's size repeats a

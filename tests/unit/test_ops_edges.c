@@ -306,3 +306,12 @@ Test(ops_edges, errors_name_the_operation_the_shapes_and_the_dtypes) {
                       tern_ones(ctx, TERN_SHAPE(3), TERN_FLOAT32));
     expect_error("can't be cast");
 }
+
+Test(ops_edges, adaptive_pooling_to_more_positions_than_elements_repeats_windows) {
+    tern_tensor *x = leaf(VECTOR(TERN_FLOAT64, 1, 3)), *y;
+    y = call("nn.functional.adaptive_avg_pool1d", T(tern_reshape(x, TERN_SHAPE(1, 2))), tern_int(5),
+             tern_none());
+    EXPECT(y, 1, 1, 2, 3, 3);
+    tern_backward(tern_sum(y));
+    EXPECT(tern_grad_of(x), 2.5, 2.5);
+}
