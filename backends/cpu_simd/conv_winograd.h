@@ -6,10 +6,10 @@
  *
  *     Y = A' [ (G g G') * (B' d B) ] A          ' transposes, * multiplies element by element
  *
- *         1  0 -1  0            1   0   0              1  1  1  0
- *     B'= 0  1  1  0       G = 1/2 1/2 1/2        A' = 0  1 -1 -1
- *         0 -1  1  0           1/2-1/2 1/2
- *         0  1  0 -1            0   0   1
+ *          1  0 -1  0             1    0    0
+ *     B' = 0  1  1  0       G =  1/2  1/2  1/2       A' = 1  1  1  0
+ *          0 -1  1  0            1/2 -1/2  1/2            0  1 -1 -1
+ *          0  1  0 -1             0    0    1
  *
  * Over all channels the middle is a product of matrices for each of the 16 places. The gradient by weight is the
  * transposed of that, G' [ (A dY A') * (B' d B) ] G, summed over tiles. A result is made of what its kernel lies
@@ -68,7 +68,7 @@ SIMD_INLINE int64_t tern_simd_winograd_at(tern_simd_winograd_tile tile, int64_t 
     return 2 * (tile.y * row + tile.x * WINOGRAD_PANEL);
 }
 
-/* Of strip `index`: its first row of tiles, and how many there are. */
+/* The first row of tiles of strip `index`; that of the one behind the last is how many there are. */
 int64_t tern_simd_winograd_start(const tern_simd_winograd *w, int64_t index);
 
 /* Rows and columns from (row, column) on of `channels` planes, `from` the first one's first element, as
