@@ -15,8 +15,8 @@
 typedef struct segments {
     tern_opcall *call;
     tern_tensor *data; /* rows [batches * n, inner] */
-    tern_tensor *
-        bounds; /* int64 [batches, count + 1]: where segment k begins, and where the last one ends */
+    tern_tensor
+        *bounds; /* int64 [batches, count + 1]: where each segment begins, and the last ends */
     tern_tensor *bucket; /* int64 [batches * n] */
     int64_t batches, n, inner, count;
     tern_shape shape; /* of the result */

@@ -132,12 +132,18 @@ static bool find_unexpected(void *user, const char *name, tern_module *module) {
 
 /* ---- PyTorch's text -------------------------------------------------------------------------- */
 
+/* Ends the line that begins at `from`, whose keys have no lines of their own. */
+static void end_line(tern_textbuf *text, size_t from) {
+    if (!text->failed && text->length > from) tern_text_tame(text->data + from + 2, false);
+}
+
 static void add_keys(tern_textbuf *text, const char *what, tern_value keys) {
-    size_t count = tern_value_count(keys);
+    size_t count = tern_value_count(keys), from = text->length;
     if (count) tern_textbuf_add(text, "\n\t%s key(s) in state_dict: ", what);
     for (size_t i = 0; i < count; i++)
         tern_textbuf_add(text, i ? ", \"%s\"" : "\"%s\"", tern_value_at(keys, i).as.s);
     if (count) tern_textbuf_add(text, ". ");
+    end_line(text, from);
 }
 
 static void add_size(tern_textbuf *text, tern_value size) {
@@ -150,11 +156,13 @@ static void add_size(tern_textbuf *text, tern_value size) {
 static void add_mismatch(tern_textbuf *text, tern_value entry) {
     const char *key = tern_value_at(entry, 0).as.s;
     tern_value given = tern_value_at(entry, 1);
+    size_t from = text->length;
     if (given.kind == TERN_VALUE_STRING) {
         tern_textbuf_add(text,
                          "\n\tWhile copying the parameter named \"%s\", expected torch.Tensor or "
                          "Tensor-like object from checkpoint but received %s",
                          key, given.as.s);
+        end_line(text, from);
         return;
     }
     tern_textbuf_add(text, "\n\tsize mismatch for %s: copying a param with shape ", key);
@@ -162,11 +170,7 @@ static void add_mismatch(tern_textbuf *text, tern_value entry) {
     tern_textbuf_add(text, " from checkpoint, the shape in current model is ");
     add_size(text, tern_value_at(entry, 2));
     tern_textbuf_add(text, ".");
-}
-
-/* Ends the line that begins at `from`, whose keys have no lines of their own. */
-static void end_line(tern_textbuf *text, size_t from) {
-    if (!text->failed && text->length > from) tern_text_tame(text->data + from + 2, false);
+    end_line(text, from);
 }
 
 /* Missing keys, unexpected keys, then sizes, a line each. */
@@ -174,16 +178,10 @@ static tern_status fail_load(load *l, const tern_module *module) {
     tern_textbuf text = {0};
     if (l->flags & TERN_LOAD_STRICT) {
         add_keys(&text, "Missing", l->missing);
-        end_line(&text, 0);
-        size_t from = text.length;
         add_keys(&text, "Unexpected", l->unexpected);
-        end_line(&text, from);
     }
-    for (size_t i = 0; i < tern_value_count(l->mismatched); i++) {
-        size_t from = text.length;
+    for (size_t i = 0; i < tern_value_count(l->mismatched); i++)
         add_mismatch(&text, tern_value_at(l->mismatched, i));
-        end_line(&text, from);
-    }
     tern_status status = TERN_OK;
     if (text.failed)
         status = tern_nn_no_memory(l->ctx, "load_state_dict");

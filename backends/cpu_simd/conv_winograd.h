@@ -68,6 +68,20 @@ SIMD_INLINE int64_t tern_simd_winograd_at(tern_simd_winograd_tile tile, int64_t 
     return 2 * (tile.y * row + tile.x * WINOGRAD_PANEL);
 }
 
+/* `change`s `count` tiles of a strip of `rows` rows from tile `first` on, whose numbers become [place, tile, channel]:
+ * `channels` of a tile, a vector at a time; change(from, numbers of a row, to, place). */
+SIMD_INLINE void
+tern_simd_winograd_change(const tern_simd_winograd *w, int64_t rows, int64_t row, int64_t channels,
+                          int64_t first, int64_t count, const float *turned, float *to,
+                          int64_t place, void (*change)(const float *, int64_t, float *, int64_t)) {
+    for (int64_t c = 0; c < channels; c += F32_LANES) {
+        const float *from = turned + c / WINOGRAD_PANEL * rows * row + c % WINOGRAD_PANEL;
+        tern_simd_winograd_tile tile = tern_simd_winograd_first(w, first);
+        for (int64_t t = 0; t < count; t++, tern_simd_winograd_next(w, &tile))
+            change(from + tern_simd_winograd_at(tile, row), row, to + t * channels + c, place);
+    }
+}
+
 /* The first row of tiles of strip `index`; that of the one behind the last is how many there are. */
 int64_t tern_simd_winograd_start(const tern_simd_winograd *w, int64_t index);
 

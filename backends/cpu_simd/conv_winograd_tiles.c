@@ -145,12 +145,6 @@ SIMD_INLINE void change_source(const float *d, int64_t row, float *to, int64_t p
 
 void tern_simd_winograd_sources(const tern_simd_winograd *w, const float *turned, int64_t first,
                                 int64_t count, float *to) {
-    const int64_t row = w->columns * PANEL, panel = (2 * w->strip + 2) * row;
-    for (int64_t c = 0; c < w->source_row; c += LANES) {
-        const float *from = turned + c / PANEL * panel + c % PANEL;
-        tern_simd_winograd_tile tile = tern_simd_winograd_first(w, first);
-        for (int64_t t = 0; t < count; t++, tern_simd_winograd_next(w, &tile))
-            change_source(from + tern_simd_winograd_at(tile, row), row, to + t * w->source_row + c,
-                          w->source_place);
-    }
+    tern_simd_winograd_change(w, 2 * w->strip + 2, w->columns * PANEL, w->source_row, first, count,
+                              turned, to, w->source_place, change_source);
 }

@@ -63,14 +63,8 @@ SIMD_INLINE void change_grad(const float *y, int64_t row, float *to, int64_t pla
 static void change_grads(const winograd_weight_job *job, const float *turned, int64_t first,
                          int64_t count, float *to) {
     const tern_simd_winograd *w = &job->w;
-    const int64_t row = 2 * w->tiles[1] * PANEL, panel = 2 * w->strip * row;
-    for (int64_t c = 0; c < job->grad_row; c += LANES) {
-        const float *from = turned + c / PANEL * panel + c % PANEL;
-        tern_simd_winograd_tile tile = tern_simd_winograd_first(w, first);
-        for (int64_t t = 0; t < count; t++, tern_simd_winograd_next(w, &tile))
-            change_grad(from + tern_simd_winograd_at(tile, row), row, to + t * job->grad_row + c,
-                        job->grad_place);
-    }
+    tern_simd_winograd_change(w, 2 * w->strip, 2 * w->tiles[1] * PANEL, job->grad_row, first, count,
+                              turned, to, job->grad_place, change_grad);
 }
 
 /* Adds a block's products to the sums; `fresh`: there are none yet. */

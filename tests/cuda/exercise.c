@@ -61,16 +61,17 @@ static void train(tern_ctx *ctx, float *out) {
     }
 }
 
-/* The same steps from a replay. */
-static void replay(tern_ctx *ctx, float *out) {
-    tern_manual_seed(ctx, 2);
-    tern_module *model = tern_nn(ctx, "Sequential(Linear(8, 16), Tanh(), Linear(16, 3))");
+/* Steps from a replay, of a model from `features` to `classes`. */
+static void replay_model(tern_ctx *ctx, int64_t seed, const char *text, int64_t batch,
+                         int64_t features, int64_t classes, int steps, float *out) {
+    tern_manual_seed(ctx, seed);
+    tern_module *model = tern_nn(ctx, text);
     tern_optim *sgd = tern_optim_new(model, "SGD(lr=0.1, momentum=0.9)");
     tern_tensor *inputs[2], *loss = NULL;
     tern_replay *step = NULL;
-    for (int i = 0; i < 20; i++) {
-        inputs[0] = tern_rand(ctx, TERN_SHAPE(16, 8), NULL);
-        inputs[1] = tern_randint(ctx, 0, 3, TERN_SHAPE(16), NULL);
+    for (int i = 0; i < steps; i++) {
+        inputs[0] = tern_rand(ctx, TERN_SHAPE(batch, features), NULL);
+        inputs[1] = tern_randint(ctx, 0, classes, TERN_SHAPE(batch), NULL);
         if (i > 1) {
             tern_replay_run(step, inputs, 2);
             out[i] = (float)tern_item(tern_replay_output(step, 0));
@@ -85,6 +86,11 @@ static void replay(tern_ctx *ctx, float *out) {
         if (i == 1) step = tern_capture_end(ctx, &loss, 1);
         tern_scope_end(scope);
     }
+}
+
+/* The same steps from a replay. */
+static void replay(tern_ctx *ctx, float *out) {
+    replay_model(ctx, 2, "Sequential(Linear(8, 16), Tanh(), Linear(16, 3))", 16, 8, 3, 20, out);
 }
 
 /* Larger than what is staged, and read back in one piece. */
@@ -247,28 +253,8 @@ static void products(tern_ctx *ctx, float *out) {
 
 /* Training whose products are cuBLASLt's, between kernels that a replay starts as a graph. */
 static void replay_products(tern_ctx *ctx, float *out) {
-    tern_manual_seed(ctx, 3);
-    tern_module *model = tern_nn(ctx, "Sequential(Linear(128, 128), ReLU(), Linear(128, 136))");
-    tern_optim *sgd = tern_optim_new(model, "SGD(lr=0.1, momentum=0.9)");
-    tern_tensor *inputs[2], *loss = NULL;
-    tern_replay *step = NULL;
-    for (int i = 0; i < 5; i++) {
-        inputs[0] = tern_rand(ctx, TERN_SHAPE(128, 128), NULL);
-        inputs[1] = tern_randint(ctx, 0, 136, TERN_SHAPE(128), NULL);
-        if (i > 1) {
-            tern_replay_run(step, inputs, 2);
-            out[i] = (float)tern_item(tern_replay_output(step, 0));
-            continue;
-        }
-        if (i == 1) tern_capture_begin(ctx, inputs, 2);
-        tern_scope scope = tern_scope_begin(ctx, 0);
-        tern_optim_zero_grad(sgd);
-        loss = model_loss(model, inputs[0], inputs[1]);
-        tern_backward(loss);
-        tern_optim_step(sgd);
-        if (i == 1) step = tern_capture_end(ctx, &loss, 1);
-        tern_scope_end(scope);
-    }
+    replay_model(ctx, 3, "Sequential(Linear(128, 128), ReLU(), Linear(128, 136))", 128, 128, 136, 5,
+                 out);
 }
 
 static const struct row {
