@@ -6,12 +6,12 @@
  *         for each block of out, mc by nb:  add the product to it   (parallel, gemm_block.inc)
  *
  * A panel of b, k1 long, stays in the first cache (with AVX-512 in the second), mc rows of a in the second.
- * Blocks follow from the sizes alone, and k is never shared among threads, so the bits are the same for any
- * number of them.
+ * Where k is cut follows from the sizes alone, and it is never shared among threads, so the bits are the same for
+ * any number of them, and for any blocks.
  *
- * Where all rows of a fit the second cache, a panel of b meets them once. Then blocks are whole columns of
- * the part, and each panel is packed on the stack right before it is used, so that it never leaves the
- * first cache.
+ * Where all rows of a fit the second cache, each panel of b is packed on the stack right before it is used, so
+ * that it never leaves the first cache. Where blocks are whole columns of the part and a is read where it lies,
+ * a block packs its own columns, and no thread waits for another between the parts of k.
  *
  * An operand that is small, or used only a few times, is read where it lies. Sums go to out directly where
  * its rows are contiguous and of the type that is summed in, else to scratch memory, and from there
@@ -35,17 +35,21 @@ static _Atomic int64_t first_cache = 32 << 10, second_cache = 256 << 10;
 #define ENOUGH_K (SIMD_BYTES == 64 ? 512 : 128)
 /* Bytes of a panel of b that is packed where it is used. */
 #define NEAR_PANEL (16 << 10)
-/* Multiplications that are worth a thread, and a block's where all threads shall have one. */
+/* Multiplications that are worth a thread, and a block's where each thread has one. */
 #define THREAD_WORK (INT64_C(1) << 19)
 #define BLOCK_WORK  0x1p22
+/* The fewest rows of a block that threads share. */
+#define BLOCK_ROWS 16
 
 typedef struct gemm_job {
     tern_simd_product p;
     const tern_simd_number *number;
     int64_t in_size;
     bool packs_a, packs_b, sums_apart;
-    bool by_panels; /* b is packed panel by panel, where it is used */
-    int64_t mc, nb;
+    bool by_panels;     /* b is packed panel by panel, where it is used */
+    bool by_columns;    /* each block is whole columns, packs what it needs of b, and takes all k */
+    int64_t mc, nb;     /* rows of a that are packed and multiplied at once, columns of a block */
+    int64_t mb;         /* rows of a block: mc, or more where b is packed panel by panel */
     int64_t i, j, k;    /* where the part begins */
     int64_t m1, n1, k1; /* its size */
     int64_t across;     /* blocks in a row of the part */
@@ -190,18 +194,19 @@ static void finish(const gemm_job *job, int64_t i, int64_t j, int64_t n) {
         job->sums + (i * job->n1 + j) * job->number->size, job->n1);
 }
 
-/* Columns j .. end of all rows: each panel is multiplied as soon as it is packed. */
-static void multiply_columns(const gemm_job *job, int64_t j, int64_t end) {
+/* A block: each panel is multiplied as soon as it is packed. */
+static void multiply_panels(const gemm_job *job, int64_t first, int64_t j) {
     double packed[NEAR_PANEL / sizeof(double)] __attribute__((aligned(64)));
+    const int64_t last = least(first + job->mb, job->m1), end = least(j + job->nb, job->n1);
     const int64_t panel = job->number->panel, whole = least(end, unpacked(job));
-    for (int64_t i = 0; i < job->m1 && whole > j; i += job->mc)
+    for (int64_t i = first; i < last && whole > j; i += job->mc)
         multiply(job, i, j, whole - j, NULL);
     for (int64_t t = most(j, whole); t < end; t += panel) {
         int64_t n = least(panel, end - t);
         pack_b(job, t, t + n, packed);
-        for (int64_t i = 0; i < job->m1; i += job->mc) multiply(job, i, t, n, packed);
+        for (int64_t i = first; i < last; i += job->mc) multiply(job, i, t, n, packed);
     }
-    for (int64_t i = 0; i < job->m1; i += job->mc) finish(job, i, j, end - j);
+    for (int64_t i = first; i < last; i += job->mc) finish(job, i, j, end - j);
 }
 
 static void multiply_block(const gemm_job *job, int64_t i, int64_t j) {
@@ -215,11 +220,29 @@ static void multiply_block(const gemm_job *job, int64_t i, int64_t j) {
 static void multiply_blocks(void *arg, int64_t begin, int64_t end) {
     const gemm_job *job = arg;
     for (int64_t u = begin; u < end; u++) {
-        int64_t j = u % job->across * job->nb;
+        int64_t i = u / job->across * job->mb, j = u % job->across * job->nb;
         if (job->by_panels)
-            multiply_columns(job, j, least(j + job->nb, job->n1));
+            multiply_panels(job, i, j);
         else
-            multiply_block(job, u / job->across * job->mc, j);
+            multiply_block(job, i, j);
+    }
+}
+
+/* Blocks that are whole columns of the part, each with all k; it packs what it needs of b for each part of k. */
+static void multiply_columns(void *arg, int64_t begin, int64_t end) {
+    const gemm_job *job = arg;
+    gemm_job part = *job;
+    for (int64_t u = begin; u < end; u++) {
+        const int64_t j = u * job->nb, last = least(j + job->nb, job->n1);
+        const int64_t first = least(last, most(j, unpacked(job)));
+        char *own = job->b + (first - unpacked(job)) * depth_of(job) * job->number->size;
+        for (part.k = 0; part.k < job->p.k; part.k += job->k1) {
+            part.k1 = least(job->k1, job->p.k - part.k);
+            if (last > first) pack_b(&part, first, last, own);
+            if (first > j) multiply(&part, 0, j, first - j, NULL);
+            if (last > first) multiply(&part, 0, first, last - first, own);
+            finish(&part, 0, j, last - j);
+        }
     }
 }
 
@@ -237,24 +260,34 @@ static void spread(const tern_kit_call *call, int64_t units, int64_t work,
 static void run_part(const tern_kit_call *call, gemm_job *job) {
     int64_t work = job->m1 * job->n1 * job->k1, packed = packed_before(job);
     int64_t to_pack = (job->packs_a ? job->m1 * job->k1 : 0) + packed * job->k1;
-    int64_t down = job->by_panels ? 1 : divided(job->m1, job->mc);
-    job->across = divided(job->n1, job->nb);
     spread(call, blocks_of_a(job) + divided(packed, job->nb), 8 * to_pack, pack, job);
-    spread(call, down * job->across, work, multiply_blocks, job);
+    spread(call, divided(job->m1, job->mb) * job->across, work, multiply_blocks, job);
 }
 
-/* The parts; each packs what it needs. */
+/* A part of out, and each part of k for it; each packs what it needs. */
+static void run_all_k(const tern_kit_call *call, gemm_job *job) {
+    const int64_t k = job->p.k, k1 = job->k1;
+    job->across = divided(job->n1, job->nb);
+    if (job->by_columns) {
+        spread(call, job->across, job->m1 * job->n1 * k, multiply_columns, job);
+        return;
+    }
+    for (job->k = 0; job->k < k; job->k += k1) {
+        job->k1 = least(k1, k - job->k);
+        run_part(call, job);
+    }
+    job->k1 = k1;
+}
+
 static void run_parts(const tern_kit_call *call, gemm_job *job) {
     const tern_simd_product *p = &job->p;
-    const int64_t m1 = job->m1, n1 = job->n1, k1 = job->k1;
+    const int64_t m1 = job->m1, n1 = job->n1;
     for (job->j = 0; job->j < p->n; job->j += n1)
-        for (job->i = 0; job->i < p->m; job->i += m1)
-            for (job->k = 0; job->k < p->k; job->k += k1) {
-                job->m1 = least(m1, p->m - job->i);
-                job->n1 = least(n1, p->n - job->j);
-                job->k1 = least(k1, p->k - job->k);
-                run_part(call, job);
-            }
+        for (job->i = 0; job->i < p->m; job->i += m1) {
+            job->m1 = least(m1, p->m - job->i);
+            job->n1 = least(n1, p->n - job->j);
+            run_all_k(call, job);
+        }
 }
 
 /* Whether `lines` of an operand's rows, one of each, stay in the first cache together: rows that are a power of
@@ -286,29 +319,62 @@ static int64_t k_at_once(int64_t k, const tern_simd_number *number) {
     return multiple(divided(k, divided(packed_k(number, k), kc)), number->k_together);
 }
 
-/* Blocks that fit the caches, and are many enough for many threads where each has work. */
-static void choose_blocks(gemm_job *job) {
+/*
+ * Whether threads share rows of out, and not columns. A thread that reads a row of an operand has mostly written it
+ * too (pool.c), so rows of a and of out stay in the cache of one CPU, and columns of b where they are rows of what
+ * it is the transpose of. By rows, half of b comes from the cache of another CPU, and where b is packed panel by
+ * panel, each thread packs all of it; by columns, half of a and of out comes from there.
+ */
+static bool shares_rows(const gemm_job *job, int64_t threads) {
     const tern_simd_product *p = &job->p;
-    const int64_t size = job->number->size, panel = job->number->panel;
-    job->k1 = k_at_once(p->k, job->number);
-    const int64_t bytes = depth_of(job) * size; /* of a row that is packed */
-    job->by_panels =
-        !job->kept && p->m * bytes <= second_cache / 4 * 3 && bytes * panel <= NEAR_PANEL;
+    const double by_columns = (double)p->m * (double)(p->k + p->n), b = (double)p->k * (double)p->n;
+    if (p->m < threads * BLOCK_ROWS) return false;
+    return by_columns + (p->rs_b == 1 ? 0 : b) >= (job->by_panels ? 2 : 1) * b;
+}
+
+/* Into how many blocks out is cut: what the caches hold; a block a thread where each has work; and where they have
+ * much, more, for the threads to help each other. */
+static void count_blocks(const gemm_job *job, int64_t threads, int64_t *down, int64_t *across) {
+    const tern_simd_product *p = &job->p;
+    const int64_t panel = job->number->panel, bytes = depth_of(job) * job->number->size;
+    const double work = (double)p->m * (double)p->n * (double)job->k1;
     int64_t mc = most(4 * TERN_SIMD_ROWS, least(256, second_cache / 2 / bytes));
-    int64_t down = job->by_panels ? 1 : divided(p->m, mc), across = divided(p->n, 16 * panel);
-    double work = (double)p->m * (double)p->n * (double)job->k1;
-    while (down * across < 16 && work / (double)(down * across) > BLOCK_WORK) {
-        bool tall = p->m / down > p->n / across && !job->by_panels;
-        if (tall && p->m / down > 4 * TERN_SIMD_ROWS)
-            down++;
-        else if (p->n / across > 2 * panel)
-            across++;
+    int64_t i = job->by_panels ? 1 : divided(p->m, mc), j = divided(p->n, 16 * panel);
+    const bool rows = shares_rows(job, threads);
+    int64_t *shared = rows ? &i : &j, most_shared = rows ? p->m / BLOCK_ROWS : p->n / panel;
+    while (*shared < least(threads, most_shared) && work / (double)(i * j) >= 2 * THREAD_WORK)
+        ++*shared;
+    while (i * j < 16 && work / (double)(i * j) > BLOCK_WORK) {
+        bool tall = p->m / i > p->n / j && !job->by_panels;
+        if (tall && p->m / i > 4 * TERN_SIMD_ROWS)
+            i++;
+        else if (p->n / j > 2 * panel)
+            j++;
         else
             break;
     }
-    job->mc = multiple(divided(p->m, down), TERN_SIMD_ROWS);
-    if (job->by_panels) job->mc = least(job->mc, 16 * TERN_SIMD_ROWS); /* a is packed by threads */
-    job->nb = multiple(divided(p->n, across), panel);
+    *down = i;
+    *across = j;
+}
+
+static void choose_blocks(gemm_job *job, int64_t threads) {
+    const tern_simd_product *p = &job->p;
+    int64_t down, across;
+    job->k1 = k_at_once(p->k, job->number);
+    const int64_t bytes = depth_of(job) * job->number->size; /* of a row that is packed */
+    job->by_panels = !job->kept && p->m * bytes <= second_cache / 4 * 3 &&
+                     bytes * job->number->panel <= NEAR_PANEL;
+    count_blocks(job, threads, &down, &across);
+    job->by_columns = down == 1 && !job->packs_a && !job->by_panels && !job->kept;
+    job->mb = divided(p->m, down);
+    if (down != threads) job->mb = multiple(job->mb, TERN_SIMD_ROWS);
+    job->mc = job->mb;
+    if (job->by_panels) { /* the threads pack a, too */
+        int64_t parts = divided(job->mb, 16 * TERN_SIMD_ROWS);
+        job->mc = divided(job->mb, parts);
+        job->mb = job->mc * parts;
+    }
+    job->nb = multiple(divided(p->n, across), job->number->panel);
 }
 
 /* How much of the operands is packed at once. */
@@ -317,7 +383,7 @@ static void choose_parts(gemm_job *job) {
     int64_t side = job->sums_apart ? APART : PACKED / depth_of(job);
     bool limits_m = job->packs_a || job->sums_apart;
     bool limits_n = packed_before(job) > 0 || job->sums_apart;
-    int64_t m1 = most(1, side / job->mc) * job->mc, n1 = most(1, side / job->nb) * job->nb;
+    int64_t m1 = most(1, side / job->mb) * job->mb, n1 = most(1, side / job->nb) * job->nb;
     job->m1 = limits_m ? least(m1, p->m) : p->m;
     job->n1 = limits_n ? least(n1, p->n) : p->n;
 }
@@ -335,7 +401,7 @@ static void turn(tern_simd_product *p) {
     tern_simd_product t = *p;
     *p = (tern_simd_product){t.n,    t.m,      t.k,      t.in,    t.out_dtype, t.b,    t.a,
                              t.c,    t.out,    t.cs_b,   t.rs_b,  t.cs_a,      t.rs_a, t.cs_c,
-                             t.rs_c, t.cs_out, t.rs_out, t.alpha, t.beta,      0};
+                             t.rs_c, t.cs_out, t.rs_out, t.alpha, t.beta,      0,      t.is_chunk};
 }
 
 /* Elements of scratch memory: packed a, packed b, sums. */
@@ -358,7 +424,7 @@ static int32_t multiply_parts(const tern_kit_call *call, const tern_simd_product
     bool c_fits = !p->c || p->cs_c == 0 || p->cs_c == 1;
     job.sums_apart = !own || p->cs_out != 1 || !c_fits;
     choose_packing(&job);
-    choose_blocks(&job);
+    choose_blocks(&job, p->is_chunk ? 1 : call->host->thread_count());
     choose_parts(&job);
     int64_t b_at, sums_at, room = room_for(&job, &b_at, &sums_at);
     char *scratch = room ? tern_kit_take(call, room, (size_t)job.number->size) : NULL;

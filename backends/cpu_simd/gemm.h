@@ -30,6 +30,7 @@ typedef struct tern_simd_product {
     int64_t rs_a, cs_a, rs_b, cs_b, rs_c, cs_c, rs_out, cs_out;
     double alpha, beta;
     uint64_t stamp_b; /* of a b that is constant (tern_operand), which may be kept packed; else 0 */
+    bool is_chunk;    /* within a chunk of parallel_for, whose other chunks the threads have */
 } tern_simd_product;
 
 /* A product of float32 matrices whose rows are contiguous and follow each other, for the caller to say where
@@ -54,8 +55,7 @@ static inline tern_simd_product tern_simd_product_f32(int64_t m, int64_t n, int6
 
 /*
  * Computes it, and may write it another way first, with scratch memory and threads of the call's; OK or OUT_OF_MEMORY. The bits are the same
- * for every number of threads. Inside of a chunk of parallel_for it runs on that thread alone, as every
- * nested parallel_for does.
+ * for every number of threads.
  */
 int32_t tern_simd_gemm(const tern_kit_call *call, tern_simd_product *product);
 

@@ -17,9 +17,11 @@
 #define FEW 16
 /* A k that is worth vectors along it. */
 #define LONG 64
-/* Multiplications of a small product, and bytes of a b that is read where it lies. */
-#define SMALL  0x1p21
-#define NEAR_B (64 << 10)
+/* Multiplications of a small product, by one thread and where there are more, and bytes of a b that is read where
+ * it lies. */
+#define SMALL        0x1p21
+#define SMALL_SHARED 0x1p20
+#define NEAR_B       (64 << 10)
 
 typedef struct vector_job {
     const tern_simd_product *p;
@@ -147,7 +149,9 @@ bool tern_simd_gemm_small(const tern_kit_call *call, const tern_simd_product *p,
         multiply_few(call, p);
         return true;
     }
-    if ((double)p->k * (double)(p->m * p->n) > SMALL || !is_near(p)) return false;
+    const double work = (double)p->k * (double)(p->m * p->n);
+    const bool is_shared = !p->is_chunk && call->host->thread_count() > 1;
+    if (work > (is_shared ? SMALL_SHARED : SMALL) || !is_near(p)) return false;
     multiply_near(p);
     return true;
 }

@@ -66,11 +66,12 @@ static int32_t multiply_batch(const tern_kit_call *call, const tern_simd_product
     merge_rows(&b);
     int64_t count = tern_kit_walk_count(&b.walk);
     if (count > 1) b.first.stamp_b = 0; /* not a matrix of each position */
-    double work = (double)(b.first.m * b.first.n) * (double)b.first.k;
-    if (work >= LARGE)
-        multiply_some(&b, 0, count);
-    else
+    const double work = (double)(b.first.m * b.first.n) * (double)b.first.k;
+    b.first.is_chunk = count > 1 && work < LARGE;
+    if (b.first.is_chunk)
         call->host->parallel_for(count, (int64_t)(CHUNK / work) + 1, multiply_some, &b);
+    else
+        multiply_some(&b, 0, count);
     return atomic_load(&b.status);
 }
 
@@ -101,7 +102,8 @@ int32_t tern_simd_matmul(const tern_kit_call *call) {
                            out->strides[s],
                            attrs->alpha,
                            attrs->beta,
-                           x->flags & TERN_OPERAND_CONSTANT ? x->stamp : 0};
+                           x->flags & TERN_OPERAND_CONSTANT ? x->stamp : 0,
+                           false};
     if (c) {
         p.rs_c = c->strides[r];
         p.cs_c = c->strides[s];
