@@ -14,4 +14,17 @@
 #define INTEGER       int32_t
 #define INTEGERS      i32v
 #define INTEGER_OP(x) i32_##x
+
+/* The first n lanes as int64, one behind the other. */
+SIMD_INLINE void store_places_f32(void *to, i32v places, int64_t n) {
+    typedef int32_t half __attribute__((vector_size(SIMD_BYTES / 2)));
+    half part[2];
+    memcpy(part, &places, sizeof part);
+    f64_store_some(to, (f64v) __builtin_convertvector(part[0], i64v),
+                   n < F64_LANES ? n : F64_LANES);
+    if (n > F64_LANES)
+        f64_store_some((int64_t *)to + F64_LANES, (f64v) __builtin_convertvector(part[1], i64v),
+                       n - F64_LANES);
+}
+
 #include "pool_typed.inc"

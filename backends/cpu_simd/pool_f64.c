@@ -14,4 +14,9 @@
 #define INTEGER       int64_t
 #define INTEGERS      i64v
 #define INTEGER_OP(x) i64_##x
+
+SIMD_INLINE void store_places_f64(void *to, i64v places, int64_t n) {
+    f64_store_some(to, (f64v)places, n);
+}
+
 #include "pool_typed.inc"
