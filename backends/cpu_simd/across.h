@@ -73,13 +73,61 @@ SIMD_INLINE double f64_across_greater(f64v x) {
     return v[0] > v[1] ? v[0] : v[1];
 }
 
+/* ---- over all lanes of as many vectors as there are lanes ------------------------------------ */
+
+#if SIMD_BYTES == 64
+/* The halves of a added up, and behind them those of b; the same of each half's, and of each quarter's. */
+SIMD_INLINE f32v f32_fold_halves(f32v a, f32v b) {
+    return __builtin_shufflevector(a, b, 0, 1, 2, 3, 4, 5, 6, 7, 16, 17, 18, 19, 20, 21, 22, 23) +
+           __builtin_shufflevector(a, b, 8, 9, 10, 11, 12, 13, 14, 15, 24, 25, 26, 27, 28, 29, 30,
+                                   31);
+}
+SIMD_INLINE f32v f32_fold_quarters(f32v a, f32v b) {
+    return __builtin_shufflevector(a, b, 0, 1, 2, 3, 8, 9, 10, 11, 16, 17, 18, 19, 24, 25, 26, 27) +
+           __builtin_shufflevector(a, b, 4, 5, 6, 7, 12, 13, 14, 15, 20, 21, 22, 23, 28, 29, 30,
+                                   31);
+}
+SIMD_INLINE f32v f32_fold_eighths(f32v a, f32v b) {
+    return __builtin_shufflevector(a, b, 0, 1, 16, 17, 4, 5, 20, 21, 8, 9, 24, 25, 12, 13, 28, 29) +
+           __builtin_shufflevector(a, b, 2, 3, 18, 19, 6, 7, 22, 23, 10, 11, 26, 27, 14, 15, 30,
+                                   31);
+}
+
+/* to[i] = the sum of all lanes of x[i], for all 16 of them, of which `count` are wanted. */
+SIMD_INLINE void f32_across_sums(const f32v *x, int count, float *to) {
+    f32v y[4];
+    (void)count;
+    SIMD_UNROLL
+    for (int i = 0; i < 4; i++)
+        y[i] = f32_fold_quarters(f32_fold_halves(x[i], x[i + 4]),
+                                 f32_fold_halves(x[i + 8], x[i + 12]));
+    f32v a = f32_fold_eighths(y[0], y[2]), b = f32_fold_eighths(y[1], y[3]);
+    f32v even =
+        __builtin_shufflevector(a, b, 0, 16, 2, 18, 4, 20, 6, 22, 8, 24, 10, 26, 12, 28, 14, 30);
+    f32v odd =
+        __builtin_shufflevector(a, b, 1, 17, 3, 19, 5, 21, 7, 23, 9, 25, 11, 27, 13, 29, 15, 31);
+    f32_store(to, even + odd);
+}
+#else
+SIMD_INLINE void f32_across_sums(const f32v *x, int count, float *to) {
+    SIMD_UNROLL
+    for (int i = 0; i < count; i++) to[i] = f32_across_sum(x[i]);
+}
+#endif
+SIMD_INLINE void f64_across_sums(const f64v *x, int count, double *to) {
+    SIMD_UNROLL
+    for (int i = 0; i < count; i++) to[i] = f64_across_sum(x[i]);
+}
+
+/* ---- parts of two ---------------------------------------------------------------------------- */
+
 /* x in the first n lanes, y in the others. */
-SIMD_INLINE f32v f32_first(int64_t n, f32v x, f32v y) {
+SIMD_INLINE f32v f32_first_or(int64_t n, f32v x, f32v y) {
     i32v lane;
     for (int i = 0; i < F32_LANES; i++) lane[i] = i;
     return f32_select(lane < (int32_t)n, x, y);
 }
-SIMD_INLINE f64v f64_first(int64_t n, f64v x, f64v y) {
+SIMD_INLINE f64v f64_first_or(int64_t n, f64v x, f64v y) {
     i64v lane;
     for (int i = 0; i < F64_LANES; i++) lane[i] = i;
     return f64_select(lane < n, x, y);

@@ -40,26 +40,6 @@ static float *take(const tern_simd_attention *a, scratch *s) {
     return memory;
 }
 
-/* The scores of a query, of which it may see `seen`, become exponentials below the greatest score so far, and 0
- * behind them; returns their sum. */
-static float weigh(float *scores, int64_t seen, int64_t width, float *max) {
-    f32v most = f32_set(*max), total = {0};
-    for (int64_t j = 0; j < seen; j += F32_LANES) most = f32_greater(f32_load(scores + j), most);
-    float now = f32_across_greater(most);
-    if (now == -INFINITY) seen = 0;
-    /* hidden keys have -inf and get 0, even where the greatest score is infinite */
-    for (int64_t j = 0; j < seen; j += F32_LANES) {
-        f32v x = f32_load(scores + j), hidden = f32_set(-INFINITY);
-        f32v weight = f32_exp_below(x - now) * (1 / F32_BELOW_SCALE);
-        weight = f32_select(x == hidden, f32_set(0), weight);
-        total += weight;
-        f32_store(scores + j, weight);
-    }
-    for (int64_t j = seen; j < width; j += F32_LANES) f32_store(scores + j, f32_set(0));
-    *max = now;
-    return f32_across_sum(total);
-}
-
 /* What was summed below a smaller maximum is made smaller: `before` becomes the factor of each query. */
 static void settle(scratch *s, int64_t rows) {
     for (int64_t row = 0; row < rows; row += F32_LANES) {
@@ -83,7 +63,7 @@ static void meet(const tern_simd_attention *a, const tern_simd_block *block, scr
     memcpy(s->before, s->max, sizeof s->before);
     for (int64_t row = 0; row < block->rows; row++) {
         int64_t seen = tern_simd_whole(tern_simd_visible(a, block, row));
-        s->share[row] = weigh(s->scores + row * KEYS, seen, width, &s->max[row]);
+        s->share[row] = tern_simd_weigh(s->scores + row * KEYS, seen, width, &s->max[row]);
     }
     settle(s, block->rows);
     for (int64_t row = 0; row < block->rows && !first; row++)
@@ -147,6 +127,7 @@ static void heads(void *arg, int64_t begin, int64_t end) {
 int32_t tern_simd_attend(const tern_kit_call *call) {
     tern_simd_attention a;
     if (!tern_simd_attention_read(call, 0, &a)) return TERN_BACKEND_DECLINED;
+    if (a.l < TERN_SIMD_FEW_QUERIES) return tern_simd_attend_few(&a);
     job j = {.a = &a};
     atomic_init(&j.status, TERN_BACKEND_OK);
     call->host->parallel_for(a.b * a.h, 1, heads, &j);

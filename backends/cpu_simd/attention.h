@@ -3,7 +3,7 @@
  * 2022, algorithms 1 and 4): scores exist for one block at a time, and memory grows with the tokens.
  *
  * float32. Keys and values are packed once for a head, as columns of products (gemm.h), so that the products
- * of all blocks read panels.
+ * of all blocks read panels. Few queries read them where they lie (attention_few.c).
  */
 #ifndef TERN_CPU_SIMD_ATTENTION_H
 #define TERN_CPU_SIMD_ATTENTION_H
@@ -12,8 +12,9 @@
 #include "simd.h"
 
 enum {
-    TERN_SIMD_QUERIES = 64, /* the most of a block, a multiple of every vector */
-    TERN_SIMD_KEYS = 256    /* of a block; a multiple of every panel */
+    TERN_SIMD_QUERIES = 64,   /* the most of a block, a multiple of every vector */
+    TERN_SIMD_KEYS = 256,     /* of a block; a multiple of every panel */
+    TERN_SIMD_FEW_QUERIES = 8 /* below so many, products of matrices are not worth their packing */
 };
 
 /* A launch. Rows of q are l, those of k and v are s. */
@@ -76,5 +77,17 @@ static inline int64_t tern_simd_last_key(const tern_simd_attention *a, int64_t i
  */
 void tern_simd_scores(const tern_simd_attention *a, const tern_simd_block *block,
                       const float *queries, const float *keys, float *scores);
+
+/* Applies the mask to the scores of query `row` of the block; -inf behind those that it may see, to the end of the
+ * vector. */
+void tern_simd_hide(const tern_simd_attention *a, const tern_simd_block *block, int64_t row,
+                    float *scores);
+
+/* The scores of a query, of which it may see `seen`, become exponentials below the greatest score so far, `max`, and
+ * 0 behind them up to `width`; all in whole vectors. Returns their sum. */
+float tern_simd_weigh(float *scores, int64_t seen, int64_t width, float *max);
+
+/* ATTENTION of few queries. */
+int32_t tern_simd_attend_few(const tern_simd_attention *a);
 
 #endif

@@ -1,11 +1,9 @@
-/* attention_block.c: what attention and its gradient share: packed heads, and the scores of a block. */
+/* attention_block.c: what attention and its gradient share: packed heads, the scores of a block and their weights. */
 #include <math.h>
 
 #include "attention.h"
+#include "exp_below.h"
 #include "gemm.h"
-
-/* Below so many queries products of matrices are not worth their packing. */
-enum { FEW_QUERIES = 8 };
 
 bool tern_simd_attention_read(const tern_kit_call *call, int32_t q, tern_simd_attention *out) {
     const tern_kit_tensor *in = call->inputs + q;
@@ -28,7 +26,7 @@ bool tern_simd_attention_read(const tern_kit_call *call, int32_t q, tern_simd_at
         const tern_kit_tensor *t = &call->outputs[k];
         if (t->rank == 4 && t->strides[3] != 1) return false;
     }
-    return in->dtype == TERN_BT_FLOAT32 && out->l >= FEW_QUERIES;
+    return in->dtype == TERN_BT_FLOAT32;
 }
 
 void tern_simd_pack_head(const tern_kit_tensor *t, int64_t batch, int64_t head, bool across,
@@ -57,7 +55,6 @@ static void add(const tern_simd_attention *a, const char *mask, int64_t keys, fl
     for (int64_t j = 0; j < keys; j++) row[j] += values[j * stride];
 }
 
-/* Before keys are hidden by their order: those stay hidden whatever is added. */
 static void apply_mask(const tern_simd_attention *a, const tern_simd_block *block, int64_t row,
                        float *scores) {
     const int64_t *strides = a->mask->strides;
@@ -71,16 +68,38 @@ static void apply_mask(const tern_simd_attention *a, const tern_simd_block *bloc
         add(a, mask, block->keys, scores);
 }
 
+/* Keys that are hidden by their order stay hidden whatever the mask adds. */
+void tern_simd_hide(const tern_simd_attention *a, const tern_simd_block *block, int64_t row,
+                    float *scores) {
+    int64_t visible = tern_simd_visible(a, block, row);
+    if (a->mask) apply_mask(a, block, row, scores);
+    for (int64_t j = visible; j < tern_simd_whole(visible); j++) scores[j] = -INFINITY;
+}
+
 void tern_simd_scores(const tern_simd_attention *a, const tern_simd_block *block,
                       const float *queries, const float *keys, float *scores) {
     const tern_simd_sink sink = {scores, NULL, TERN_SIMD_KEYS, 0, 0, (double)a->scale, 0};
     tern_simd_block_f32(block->rows, tern_simd_whole(block->keys), a->e, queries, 0, 0,
                         keys + block->j * a->e, TERN_SIMD_PANEL_F32 * a->e, TERN_SIMD_PANEL_F32,
                         &sink);
-    for (int64_t row = 0; row < block->rows; row++) {
-        float *own = scores + row * TERN_SIMD_KEYS;
-        int64_t visible = tern_simd_visible(a, block, row);
-        if (a->mask) apply_mask(a, block, row, own);
-        for (int64_t j = visible; j < tern_simd_whole(visible); j++) own[j] = -INFINITY;
+    for (int64_t row = 0; row < block->rows; row++)
+        tern_simd_hide(a, block, row, scores + row * TERN_SIMD_KEYS);
+}
+
+float tern_simd_weigh(float *scores, int64_t seen, int64_t width, float *max) {
+    f32v most = f32_set(*max), total = {0};
+    for (int64_t j = 0; j < seen; j += F32_LANES) most = f32_greater(f32_load(scores + j), most);
+    float now = f32_across_greater(most);
+    if (now == -INFINITY) seen = 0;
+    /* hidden keys have -inf and get 0, even where the greatest score is infinite */
+    for (int64_t j = 0; j < seen; j += F32_LANES) {
+        f32v x = f32_load(scores + j), hidden = f32_set(-INFINITY);
+        f32v weight = f32_exp_below(x - now) * (1 / F32_BELOW_SCALE);
+        weight = f32_select(x == hidden, f32_set(0), weight);
+        total += weight;
+        f32_store(scores + j, weight);
     }
+    for (int64_t j = seen; j < width; j += F32_LANES) f32_store(scores + j, f32_set(0));
+    *max = now;
+    return f32_across_sum(total);
 }

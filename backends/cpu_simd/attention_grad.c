@@ -185,7 +185,8 @@ static void groups(void *arg, int64_t begin, int64_t end) {
 int32_t tern_simd_attend_grad(const tern_kit_call *call) {
     const tern_kit_tensor *in = call->inputs, *out = call->outputs;
     tern_simd_attention a;
-    if (!tern_simd_attention_read(call, 1, &a)) return TERN_BACKEND_DECLINED;
+    if (!tern_simd_attention_read(call, 1, &a) || a.l < TERN_SIMD_FEW_QUERIES)
+        return TERN_BACKEND_DECLINED;
     job j = {&a, &in[0], &in[4], &in[5], &out[0], &out[1], &out[2], 0};
     atomic_init(&j.status, TERN_BACKEND_OK);
     call->host->parallel_for(a.b * a.k->shape[1], 1, groups, &j);

@@ -28,17 +28,10 @@
 #ifndef TERN_CPU_SIMD_CONV_H
 #define TERN_CPU_SIMD_CONV_H
 
+#include "across.h"
 #include "gemm.h"
 #include "kernels.h"
 #include "plane.h"
-
-#if defined(__clang__)
-#define SIMD_UNROLL       _Pragma("clang loop unroll(full)")
-#define SIMD_UNROLL_TWICE _Pragma("clang loop unroll_count(2)")
-#else
-#define SIMD_UNROLL       _Pragma("GCC unroll 16")
-#define SIMD_UNROLL_TWICE _Pragma("GCC unroll 2")
-#endif
 
 /* The most rows of results that a tile keeps in registers, of which there are 32 or 16. */
 #if SIMD_BYTES == 64 || defined(__aarch64__)

@@ -22,12 +22,6 @@
 
 #include "gemm.h"
 
-#if defined(__clang__)
-#define SIMD_UNROLL _Pragma("clang loop unroll(full)")
-#else
-#define SIMD_UNROLL _Pragma("GCC unroll 16")
-#endif
-
 /* A pointer or stride of which the compiler knows nothing from here on. */
 #define SIMD_APART(x) __asm__("" : "+r"(x))
 

@@ -55,6 +55,14 @@ typedef int32_t i32half __attribute__((vector_size(SIMD_BYTES / 2)));
 
 #define SIMD_INLINE static inline __attribute__((always_inline, unused))
 
+#if defined(__clang__)
+#define SIMD_UNROLL       _Pragma("clang loop unroll(full)")
+#define SIMD_UNROLL_TWICE _Pragma("clang loop unroll_count(2)")
+#else
+#define SIMD_UNROLL       _Pragma("GCC unroll 16")
+#define SIMD_UNROLL_TWICE _Pragma("GCC unroll 2")
+#endif
+
 /* ---- everywhere the same --------------------------------------------------------------------- */
 
 /* x in every lane; the difference keeps the sign of a zero. */
