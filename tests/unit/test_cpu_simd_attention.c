@@ -73,16 +73,25 @@ static void expect_close(tern_tensor *const *t, int which, int r) {
 
 Test(cpu_simd_attention, blocks_of_any_size_give_what_the_reference_gives) {
     static const sizes cases[] = {
-        {2, 3, 1, 8, 8, 4, 4, PLAIN},         {1, 2, 1, 59, 61, 7, 5, PLAIN},
-        {1, 2, 1, 61, 257, 8, 20, PLAIN},     {2, 2, 1, 130, 130, 16, 16, CAUSAL},
-        {1, 1, 1, 20, 300, 9, 3, CAUSAL},     {1, 1, 1, 300, 20, 9, 3, CAUSAL},
-        {2, 4, 2, 33, 270, 16, 17, HIDES},    {1, 2, 1, 61, 65, 16, 8, ADDS},
-        {3, 2, 2, 12, 259, 5, 6, HIDES_KEYS}, {1, 4, 4, 121, 40, 3, 2, CAUSAL},
+        {2, 3, 1, 8, 8, 4, 4, PLAIN},
+        {1, 2, 1, 59, 61, 7, 5, PLAIN},
+        {1, 2, 1, 61, 257, 8, 20, PLAIN},
+        {2, 2, 1, 130, 130, 16, 16, CAUSAL},
+        {1, 1, 1, 20, 300, 9, 3, CAUSAL},
+        {1, 1, 1, 300, 20, 9, 3, CAUSAL},
+        {2, 4, 2, 33, 270, 16, 17, HIDES},
+        {1, 2, 1, 61, 65, 16, 8, ADDS},
+        {3, 2, 2, 12, 259, 5, 6, HIDES_KEYS},
+        {1, 4, 4, 121, 40, 3, 2, CAUSAL},
         /* few queries */
-        {1, 1, 1, 7, 9, 4, 4, PLAIN},         {2, 4, 2, 1, 70, 32, 32, PLAIN},
-        {1, 2, 1, 5, 33, 17, 70, CAUSAL},     {2, 2, 1, 4, 40, 8, 19, HIDES},
-        {1, 2, 1, 3, 1100, 6, 9, ADDS},       {3, 2, 2, 2, 16, 16, 48, HIDES_KEYS},
-        {1, 1, 1, 1, 1, 1, 1, CAUSAL},        {1, 2, 1, 7, 3, 5, 65, CAUSAL},
+        {1, 1, 1, 7, 9, 4, 4, PLAIN},
+        {2, 4, 2, 1, 70, 32, 32, PLAIN},
+        {1, 2, 1, 5, 33, 17, 70, CAUSAL},
+        {2, 2, 1, 4, 40, 8, 19, HIDES},
+        {1, 2, 1, 3, 1100, 6, 9, ADDS},
+        {3, 2, 2, 2, 16, 16, 48, HIDES_KEYS},
+        {1, 1, 1, 1, 1, 1, 1, CAUSAL},
+        {1, 2, 1, 7, 3, 5, 65, CAUSAL},
     };
     tern_ctx *ctx[DEVICES] = {tern_open("cpu_simd"), tern_open("cpu_ref")};
     bool there = tern_check(ctx[FAST]) == TERN_OK; /* false without variants for the machine */
