@@ -14,8 +14,8 @@
  * a block packs its own columns, and no thread waits for another between the parts of k.
  *
  * An operand that is small, or used only a few times, is read where it lies. Sums go to out directly where
- * its rows are contiguous and of the type that is summed in, else to scratch memory, and from there
- * through `finish`.
+ * its rows are contiguous and of the type that is summed in, or where they are rounded and all k are summed at once;
+ * else to scratch memory, and from there through `finish`.
  */
 #include <stdatomic.h>
 #include <unistd.h>
@@ -45,7 +45,9 @@ typedef struct gemm_job {
     tern_simd_product p;
     const tern_simd_number *number;
     int64_t in_size;
-    bool packs_a, packs_b, sums_apart;
+    bool packs_a, packs_b;
+    bool sums_apart;    /* not in out */
+    int32_t rounds_to;  /* of out, as a tile's sums leave it (tern_simd_sink) */
     bool by_panels;     /* b is packed panel by panel, where it is used */
     bool by_columns;    /* each block is whole columns, packs what it needs of b, and takes all k */
     int64_t mc, nb;     /* rows of a that are packed and multiplied at once, columns of a block */
@@ -156,13 +158,13 @@ static tern_simd_sink sink_at(const gemm_job *job, int64_t i, int64_t j) {
     int64_t size = job->number->size;
     if (job->sums_apart) {
         char *sums = job->sums + (i * job->n1 + j) * size;
-        return (tern_simd_sink){sums, NULL, job->n1, 0, 1, 1, 1};
+        return (tern_simd_sink){sums, NULL, job->n1, 0, 1, 1, 1, 0};
     }
-    int64_t at = (job->i + i) * p->rs_out + job->j + j;
+    int64_t at = ((job->i + i) * p->rs_out + job->j + j) * tern_kit_size(p->out_dtype);
     int64_t c_at = (job->i + i) * p->rs_c + (job->j + j) * p->cs_c;
     const char *c = p->c ? (const char *)p->c + c_at * size : NULL;
-    return (tern_simd_sink){
-        (char *)p->out + at * size, c, p->rs_out, p->rs_c, p->cs_c, p->alpha, p->beta};
+    return (tern_simd_sink){(char *)p->out + at, c, p->rs_out, p->rs_c, p->cs_c, p->alpha, p->beta,
+                            job->rounds_to};
 }
 
 /* Adds the product of a block of rows with columns of b: packed ones at `packed`, or as they lie (NULL). */
@@ -319,6 +321,15 @@ static int64_t k_at_once(int64_t k, const tern_simd_number *number) {
     return multiple(divided(k, divided(packed_k(number, k), kc)), number->k_together);
 }
 
+/* Where sums go. */
+static void choose_sums(gemm_job *job) {
+    const tern_simd_product *p = &job->p;
+    const bool own = p->out_dtype == TERN_BT_FLOAT64 || p->out_dtype == TERN_BT_FLOAT32;
+    const bool rounds = !own && !p->c && k_at_once(p->k, job->number) >= p->k;
+    job->sums_apart = (!own && !rounds) || p->cs_out != 1 || (p->c && p->cs_c != 0 && p->cs_c != 1);
+    job->rounds_to = rounds && !job->sums_apart ? p->out_dtype : 0;
+}
+
 /*
  * Whether threads share rows of out, and not columns. A thread that reads a row of an operand has mostly written it
  * too (pool.c), so rows of a and of out stay in the cache of one CPU, and columns of b where they are rows of what
@@ -420,9 +431,7 @@ static int32_t multiply_parts(const tern_kit_call *call, const tern_simd_product
                     .number = tern_simd_block_number_of(p),
                     .in_size = tern_kit_size(p->in),
                     .kept = kept};
-    bool own = p->out_dtype == TERN_BT_FLOAT64 || p->out_dtype == TERN_BT_FLOAT32;
-    bool c_fits = !p->c || p->cs_c == 0 || p->cs_c == 1;
-    job.sums_apart = !own || p->cs_out != 1 || !c_fits;
+    choose_sums(&job);
     choose_packing(&job);
     choose_blocks(&job, p->is_chunk ? 1 : call->host->thread_count());
     choose_parts(&job);

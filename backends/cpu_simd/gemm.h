@@ -76,15 +76,16 @@ void tern_simd_gemm_init(void);
 #define TERN_SIMD_PANEL_F64 (2 * F64_LANES)
 
 /*
- * What becomes of the sums s of a block: out = alpha * s + beta * c. Both are of the sums' type. Rows of
- * out are contiguous; those of c too (cs_c 1), or one number each (cs_c 0). c is NULL where nothing is
- * added.
+ * What becomes of the sums s of a block: out = alpha * s + beta * c. Both are of the sums' type, but for an out of
+ * 16-bit floats, to which nothing is added (rounds_to, their dtype; else 0). Rows of out are contiguous; those of c
+ * too (cs_c 1), or one number each (cs_c 0). c is NULL where nothing is added.
  */
 typedef struct tern_simd_sink {
     void *out;
     const void *c;
     int64_t rs_out, rs_c, cs_c;
     double alpha, beta;
+    int32_t rounds_to;
 } tern_simd_sink;
 
 /* How many rows the tile has that begins at row i of m: as many as fit, but for the last two, which

@@ -6,12 +6,13 @@
 #include "gemm_tile.h"
 #include "simd_lanes.h"
 
-#define NUMBER  float
-#define VECTOR  f32v
-#define LANES   F32_LANES
-#define PANEL   TERN_SIMD_PANEL_F32
-#define NAME(x) x##_f32
-#define OP(x)   f32_##x
+#define NUMBER        float
+#define VECTOR        f32v
+#define LANES         F32_LANES
+#define PANEL         TERN_SIMD_PANEL_F32
+#define NAME(x)       x##_f32
+#define OP(x)         f32_##x
+#define STORE_ROUNDED tern_simd_store_rounded
 #include "gemm_block.inc"
 
 /* A square of 16-bit floats, transposed. */
@@ -70,7 +71,7 @@ static inline void store_vector(int32_t dtype, void *to, f32v x) {
     if (dtype == TERN_BT_FLOAT32)
         f32_store(to, x);
     else
-        u16_store(to, dtype == TERN_BT_BFLOAT16 ? bf16_of_f32(x) : f16_of_f32(x));
+        tern_simd_store_rounded(dtype, to, x, LANES);
 }
 
 #include "gemm_finish.inc"

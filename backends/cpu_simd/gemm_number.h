@@ -6,6 +6,15 @@
 
 #include "gemm.h"
 
+/* The first n lanes as 16-bit floats. */
+SIMD_INLINE void tern_simd_store_rounded(int32_t dtype, void *to, f32v x, int64_t n) {
+    u16v rounded = dtype == TERN_BT_BFLOAT16 ? bf16_of_f32(x) : f16_of_f32(x);
+    if (n == F32_LANES)
+        u16_store(to, rounded);
+    else
+        u16_store_some(to, rounded, n);
+}
+
 /* Packs rows or columns (gemm.h) of a source dtype. */
 typedef void (*tern_simd_pack)(int64_t count, int64_t k, const void *from, int64_t stride,
                                int64_t k_stride, void *to);

@@ -40,6 +40,7 @@ SIMD_INLINE void pairs_accumulate(f32v *acc, f32v x, f32v y) {
 static void tern_simd_block_pairs(int64_t m, int64_t n, int64_t k, const void *a, int64_t rs_a,
                                   int64_t cs_a, const void *b, int64_t panel_stride, int64_t ld,
                                   const tern_simd_sink *sink);
+#define STORE_ROUNDED tern_simd_store_rounded
 #include "gemm_block.inc"
 
 /* ---- packing --------------------------------------------------------------------------------- */

@@ -104,7 +104,7 @@ static void multiply_columns(const tern_simd_product *p, int64_t j, int64_t n, c
     const int64_t size = number->size;
     const void *c = p->c ? (const char *)p->c + j * p->cs_c * size : NULL;
     tern_simd_sink sink = {
-        (char *)p->out + j * size, c, p->rs_out, p->rs_c, p->cs_c, p->alpha, p->beta};
+        (char *)p->out + j * size, c, p->rs_out, p->rs_c, p->cs_c, p->alpha, p->beta, 0};
     number->block(p->m, n, p->k, p->a, p->rs_a, p->cs_a, b, panel_stride, ld, &sink);
 }
 
