@@ -18,7 +18,7 @@ if(numerics_sources)
     list(APPEND core_objects tern_numerics_objects)
     # Random numbers are made in a few loops, which become vectors; what is around them is small. The
     # flags change no value: nobody reads errno or the floating-point exceptions.
-    foreach(around mt19937.c multinomial.c random_fill.c random_normal.c)
+    foreach(around cpu_features.c mt19937.c multinomial.c random_fill.c random_normal.c)
         set_source_files_properties(${PROJECT_SOURCE_DIR}/numerics/${around} PROPERTIES
             COMPILE_OPTIONS $<$<CONFIG:Release>:-Os>)
     endforeach()

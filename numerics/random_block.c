@@ -8,8 +8,10 @@
 #include "numerics/random_block.h"
 
 #include <math.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 
+#include "numerics/cpu_features.h"
 #include "numerics/dtype_convert.h"
 
 #if defined(__GNUC__)
@@ -23,8 +25,21 @@
 #if defined(__x86_64__) && defined(__GNUC__) && !defined(__FMA__) && !defined(__OPTIMIZE_SIZE__)
 #define FUSED __attribute__((target("avx2,fma")))
 #define PLAIN __attribute__((cold)) /* rarely runs: made to be small */
+
+/* Asked once: the instruction takes as long as a block. Threads that ask together find the same. */
 static bool cpu_has_fused(void) {
-    return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+    enum { UNKNOWN, PLAIN_ALONE, FUSED_TOO };
+    static _Atomic int known = UNKNOWN;
+    int found = atomic_load_explicit(&known, memory_order_relaxed);
+    if (found == UNKNOWN) {
+        tern_cpu_words words;
+        bool heard;
+        tern_cpu_read(&words);
+        bool has = tern_cpu_has(&words, "avx2", &heard) && tern_cpu_has(&words, "fma", &heard);
+        found = has ? FUSED_TOO : PLAIN_ALONE;
+        atomic_store_explicit(&known, found, memory_order_relaxed);
+    }
+    return found == FUSED_TOO;
 }
 #else
 #define PLAIN

@@ -7,8 +7,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "cpu_features.h"
 #include "elf_file.h"
+#include "numerics/cpu_features.h"
 #include "static_backends.h"
 #include "tern/host_library.h"
 #include "tern/memory.h"

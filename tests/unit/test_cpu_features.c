@@ -1,4 +1,4 @@
-#include "core/plugin/cpu_features.h"
+#include "numerics/cpu_features.h"
 
 #include <criterion/criterion.h>
 #include <string.h>

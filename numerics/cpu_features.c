@@ -1,4 +1,4 @@
-#include "cpu_features.h"
+#include "numerics/cpu_features.h"
 
 #include <stddef.h>
 #include <string.h>

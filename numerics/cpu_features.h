@@ -4,8 +4,8 @@
  * A feature counts only where the operating system also saves its registers: AVX without the YMM
  * bits of XCR0 would fault, whatever CPUID says.
  */
-#ifndef TERN_CORE_PLUGIN_CPU_FEATURES_H
-#define TERN_CORE_PLUGIN_CPU_FEATURES_H
+#ifndef TERN_NUMERICS_CPU_FEATURES_H
+#define TERN_NUMERICS_CPU_FEATURES_H
 
 #include <stdbool.h>
 #include <stdint.h>
