@@ -11,7 +11,7 @@
 
 /* out_perm[0] is the dimension whose neighbours are closest, out_perm[rank - 1] the farthest: the
  * order in which PyTorch's TensorIterator walks. */
-void tern_memory_order(const tern_tensor *tensor, int *out_perm);
+TERN_API void tern_memory_order(const tern_tensor *tensor, int *out_perm);
 
 /* A new tensor of the shape and the memory order of `like`, without gaps; contents open. */
 TERN_API tern_tensor *tern_new_dense_like(tern_lane *lane, const tern_tensor *like,

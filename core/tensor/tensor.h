@@ -99,7 +99,7 @@ static inline bool tern_has_shape(const tern_tensor *tensor, const tern_shape *s
 
 /* Number of elements, false on overflow or a negative size. A size of 0 does not excuse the others:
  * the product of any of a tensor's sizes fits, and needs no check of its own. */
-bool tern_shape_numel(int rank, const int64_t *shape, int64_t *out_numel);
+TERN_API bool tern_shape_numel(int rank, const int64_t *shape, int64_t *out_numel);
 
 /* ---- elements that share memory (overlap.c) ---- */
 

@@ -12,7 +12,8 @@
 #include "core/call/recorder.h"
 #include "core/context/generator.h"
 #include "core/memory/handle.h"
-#include "layout.h"
+#include "core/ops/layout.h"
+#include "functional.h"
 
 /* ---- what all fills share ---- */
 
