@@ -1,12 +1,92 @@
 /*
- * differences.c: gradient, by differences of second order; renorm, unravel_index, frexp, shifts of spectra, shapes
- * that broadcast, distances of all pairs.
+ * differences.c: diff and what is integrated by trapezoids; gradient, by differences of second order; renorm,
+ * unravel_index, frexp, shifts of spectra, shapes that broadcast, distances of all pairs.
  */
 #include <math.h>
 
 #include "core/ops/compose.h"
 #include "functional.h"
 #include "programs/program.h"
+
+/* ---- differences and integrals ---- */
+
+tern_value tern_op_diff(tern_opcall *call) {
+    tern_tensor *x = tern_arg_tensor(call, 0), *parts[3];
+    int64_t n = tern_arg_int(call, 1, 1);
+    int dim, count = 0;
+    if (BODY(x)->rank == 0)
+        return tern_call_fail(call, TERN_ERR_ARGUMENT,
+                              "diff expects input to be at least one-dimensional");
+    if (n < 0)
+        return tern_call_fail(call, TERN_ERR_ARGUMENT, "order must be non-negative but got %lld",
+                              (long long)n);
+    if (!tern_wrap_dim(call->ctx, BODY(x)->rank, tern_arg_int(call, 2, -1), &dim))
+        return tern_none();
+    if (tern_arg_given(call, 3)) parts[count++] = tern_arg_tensor(call, 3);
+    parts[count++] = x;
+    if (tern_arg_given(call, 4)) parts[count++] = tern_arg_tensor(call, 4);
+    if (n == 0) return tern_result(call, tern_clone(x));
+    if (count > 1) x = tern_cat(parts, count, dim);
+    if (call->ctx->status != TERN_OK) return tern_none();
+    if (n > BODY(x)->shape[dim]) n = BODY(x)->shape[dim]; /* nothing is left from there on */
+    if (BODY(x)->numel == 0) {                            /* however long: only the shape changes */
+        tern_tensor *left = tern_narrow(x, dim, 0, BODY(x)->shape[dim] - n);
+        return tern_result(call, tern_clone(left));
+    }
+    for (; n > 0 && call->ctx->status == TERN_OK; n--) {
+        int64_t size = BODY(x)->shape[dim] > 0 ? BODY(x)->shape[dim] - 1 : 0;
+        tern_tensor *upper = tern_narrow(x, dim, BODY(x)->shape[dim] - size, size);
+        tern_tensor *lower = tern_narrow(x, dim, 0, size);
+        x = BODY(x)->dtype == TERN_BOOL ? tern_ne(upper, lower) : tern_sub(upper, lower);
+    }
+    return tern_result(call, x);
+}
+
+/* The areas between neighbours: (y[i] + y[i + 1]) / 2 times their distance along x, or dx. */
+static tern_tensor *areas(tern_opcall *call, int *out_dim) {
+    tern_tensor *y = tern_arg_tensor(call, 0), *x = tern_arg_tensor(call, 1);
+    if (!tern_wrap_dim(call->ctx, BODY(y)->rank, tern_arg_int(call, 3, -1), out_dim))
+        return call->ctx->nil;
+    if (BODY(y)->rank == 0) {
+        tern_call_fail(call, TERN_ERR_ARGUMENT, "y must have at least one dimension");
+        return call->ctx->nil;
+    }
+    int64_t n = BODY(y)->shape[*out_dim] > 0 ? BODY(y)->shape[*out_dim] - 1 : 0;
+    int64_t skip = BODY(y)->shape[*out_dim] > 0 ? 1 : 0;
+    tern_tensor *sum = tern_add(tern_narrow(y, *out_dim, 0, n), tern_narrow(y, *out_dim, skip, n));
+    if (!x) return TERN_CALL(mul, ARG_TENSOR(sum), ARG_FLOAT(tern_arg_double(call, 2, 1.0) / 2.0));
+    if (BODY(x)->rank == 1 && BODY(y)->rank > 1) {
+        tern_shape shape = tern_shape_of(y);
+        for (int d = 0; d < shape.rank; d++) shape.dim[d] = d == *out_dim ? BODY(x)->shape[0] : 1;
+        x = tern_reshape(x, shape);
+    }
+    int along = *out_dim - BODY(y)->rank; /* x may have fewer leading dimensions */
+    tern_tensor *width = TERN_CALL(diff, ARG_TENSOR(x), ARG_INT(1), ARG_INT(along));
+    return tern_div_scalar(tern_mul(sum, width), 2.0);
+}
+
+/* With equal distances the sum less half of both ends, times dx. */
+tern_value tern_op_trapezoid(tern_opcall *call) {
+    tern_tensor *y = tern_arg_tensor(call, 0);
+    int dim;
+    tern_tensor *parts = areas(call, &dim);
+    if (call->ctx->status != TERN_OK) return tern_none();
+    int64_t n = BODY(y)->shape[dim];
+    if (!tern_arg_given(call, 1) && n > 0) {
+        tern_tensor *ends = tern_add(tern_select(y, dim, 0), tern_select(y, dim, n - 1));
+        tern_tensor *half = TERN_CALL(mul, ARG_TENSOR(ends), ARG_FLOAT(0.5));
+        tern_tensor *inner = tern_sub(tern_sum_dims(y, TERN_SHAPE(dim), false), half);
+        return tern_result(
+            call, TERN_CALL(mul, ARG_TENSOR(inner), ARG_FLOAT(tern_arg_double(call, 2, 1.0))));
+    }
+    return tern_result(call, tern_sum_dims(parts, TERN_SHAPE(dim), false));
+}
+
+tern_value tern_op_cumulative_trapezoid(tern_opcall *call) {
+    int dim;
+    tern_tensor *parts = areas(call, &dim);
+    return tern_result(call, TERN_CALL(cumsum, ARG_TENSOR(parts), ARG_INT(dim)));
+}
 
 /* ---- gradient ---- */
 

@@ -2,7 +2,8 @@
  * split.c: a tensor as several views along a dimension: split, chunk, unbind, tensor_split and the
  * h, v, d forms.
  */
-#include "layout.h"
+#include "core/ops/layout.h"
+#include "functional.h"
 
 /* The dim argument of a tensor that must have dimensions; false after latching. */
 static bool split_dim(tern_opcall *call, tern_tensor *input, int64_t given, int *out_dim) {
