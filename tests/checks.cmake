@@ -36,7 +36,7 @@ if(TERN_DOXYGEN)
     tern_check(docs-reference docs ${checks}/docs/reference ${PROJECT_SOURCE_DIR} ${PROJECT_BINARY_DIR})
 endif()
 
-tern_check(size-core size ${checks}/size/check 380 ${PROJECT_BINARY_DIR}/lib/libtern_core.so)
+tern_check(size-core size ${checks}/size/check 340 ${PROJECT_BINARY_DIR}/lib/libtern_core.so)
 
 # Two builds of one commit are equal, byte by byte: a program of few files in the tests, everything in long mode. With
 # debug information the folders' names are in the files.
