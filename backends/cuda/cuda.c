@@ -188,7 +188,7 @@ static int32_t device_info(int32_t index, tern_device_info *out_info, tern_backe
 /* Everything that needs the context; of a lost one the driver frees what it can. */
 static void release(cuda_device *self) {
     bool is_current = cuda_enter_to_free(self);
-    cuda_products_fini(self);
+    cuda_libraries_fini(self);
     gpu_device_fini(&self->gpu);
     cuda_sweep(self, true);
     cuda_stages_close(self);
@@ -199,14 +199,16 @@ static void release(cuda_device *self) {
 
 static void close_device(tern_bdevice *base) {
     cuda_device *self = (cuda_device *)base;
-    char line[200];
+    char line[240];
     snprintf(line, sizeof line,
              "cuda: %u programs were compiled, %u came from the cache, %u with the plugin; "
-             "%u products by cuBLASLt",
-             self->built, self->loaded, self->ready, atomic_load(&self->products));
+             "%u products by cuBLASLt, %u convolutions by cuDNN",
+             self->built, self->loaded, self->ready, atomic_load(&self->products),
+             atomic_load(&self->convolutions));
     bool wanted = getenv("TERN_CUDA_COUNT") != NULL;
     cuda_host->log(wanted ? TERN_BACKEND_LOG_WARNING : TERN_BACKEND_LOG_INFO, line);
     release(self);
+    pthread_mutex_destroy(&self->dnn_lock);
     pthread_mutex_destroy(&self->lock);
     cuda_host->free(self);
 }
@@ -284,7 +286,7 @@ static void describe(cuda_device *self) {
     self->waits = getenv("TERN_CUDA_SYNC") != NULL;
     self->last_freed = &self->freed;
     self->table = slots;
-    cuda_products_init(self);
+    cuda_libraries_init(self);
 }
 
 /* Programs have to come from somewhere. */
@@ -318,7 +320,9 @@ static int32_t device_open(int32_t index, tern_bdevice **out_device, tern_backen
         return cuda_failed(err, "opening the GPU", code);
     }
     bool locks = pthread_mutex_init(&self->lock, NULL) == 0;
-    if (!locks || !gpu_device_init(&self->gpu, &self->table, cuda_host, &cuda_driver)) {
+    bool both = locks && pthread_mutex_init(&self->dnn_lock, NULL) == 0;
+    if (!both || !gpu_device_init(&self->gpu, &self->table, cuda_host, &cuda_driver)) {
+        if (both) pthread_mutex_destroy(&self->dnn_lock);
         if (locks) pthread_mutex_destroy(&self->lock);
         cuda.context_release(id);
         cuda_host->free(self);

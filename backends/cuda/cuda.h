@@ -20,6 +20,7 @@
 
 #include "../gpu/gpu.h"
 #include "blas.h"
+#include "dnn.h"
 #include "driver.h"
 
 #define CUDA_ALIGNMENT   256   /* of cuMemAlloc */
@@ -46,9 +47,10 @@ typedef struct cuda_pinned {
 
 typedef struct cuda_queue cuda_queue;
 
-/* Which products may be cuBLASLt's: TERN_CUDA_LIBRARIES. */
+/* What may be a library's: TERN_CUDA_LIBRARIES. */
 enum { CUDA_LIBRARIES_OFF, CUDA_LIBRARIES_LARGE, CUDA_LIBRARIES_ALWAYS };
-enum { CUDA_BLAS_UNKNOWN, CUDA_BLAS_READY, CUDA_BLAS_MISSING };
+enum { CUDA_BLAS, CUDA_DNN, CUDA_LIBRARY_COUNT };
+enum { CUDA_LIBRARY_UNKNOWN, CUDA_LIBRARY_READY, CUDA_LIBRARY_MISSING };
 
 typedef struct cuda_device {
     gpu_device gpu;
@@ -63,10 +65,12 @@ typedef struct cuda_device {
     unsigned built, loaded; /* programs compiled, and taken from the cache; under gpu.lock */
     unsigned ready;         /* programs that came with the plugin; likewise */
     int libraries;
-    bool tf32;                 /* TERN_CUDA_TF32: products of float32 may be TF32's */
-    _Atomic int blas_state;    /* CUDA_BLAS_*; changes once, under gpu.lock */
-    cublasLtHandle_t blas;     /* where that is READY */
-    _Atomic unsigned products; /* launches that were cuBLASLt's */
+    bool tf32; /* TERN_CUDA_TF32: what is float32 may be TF32's in a library */
+    _Atomic int library_state[CUDA_LIBRARY_COUNT]; /* CUDA_LIBRARY_*; change once, under gpu.lock */
+    cublasLtHandle_t blas;                         /* where it is READY */
+    cudnnHandle_t dnn;                             /* likewise; under dnn_lock */
+    pthread_mutex_t dnn_lock;
+    _Atomic unsigned products, convolutions; /* launches that were a library's */
 
     pthread_mutex_t lock; /* of what follows */
     cuda_queue *queues;
@@ -224,12 +228,19 @@ void cuda_note(cuda_queue *queue, const char *name);
 
 extern const gpu_driver cuda_driver;
 
-/* ---- cuda_product.c ---- */
+/* ---- cuda_plan.c ---- */
 
-/* Reads the settings, and asks for plans of products where a library may serve them. */
-void cuda_products_init(cuda_device *self);
+/* Reads the settings, and asks for plans of what a library may serve. */
+void cuda_libraries_init(cuda_device *self);
 /* With the context current, behind the last plan. */
-void cuda_products_fini(cuda_device *self);
+void cuda_libraries_fini(cuda_device *self);
+/* Which libraries there are, as text. The driver is open. */
+void cuda_libraries_tell(char *out, size_t size);
+
+/* What a library's call came to: waits for it where launches are waited for; `failure` is the library's word for what
+ * is wrong, NULL where nothing is. With the context current. */
+int32_t cuda_started(cuda_device *self, const cuda_queue *queue, CUstream stream, const char *what,
+                     const char *failure, tern_backend_error *err);
 
 int32_t cuda_prepare(tern_bdevice *device, const tern_plan_query *query, tern_bplan **out_plan,
                      uint64_t *out_workspace, tern_backend_error *err);
@@ -242,5 +253,42 @@ int32_t cuda_launch(tern_bdevice *device, tern_bqueue *queue, int32_t kernel,
                     const tern_operand *inputs, int32_t n_inputs, const tern_operand *outputs,
                     int32_t n_outputs, const void *attrs, uint32_t attrs_size,
                     tern_backend_error *err);
+
+/* ---- cuda_product.c: products by cuBLASLt; cuda_conv.c: convolutions by cuDNN ---- */
+
+typedef struct cuda_product cuda_product;
+typedef struct cuda_conv cuda_conv;
+
+/* Whether the library can be asked for such a launch, of MATMUL, or of CONV or a gradient of it. */
+bool cuda_product_fits(const tern_operand *inputs, int32_t n_inputs, const tern_operand *output,
+                       const tern_matmul_attrs *attrs);
+bool cuda_conv_fits(int32_t kernel, const tern_operand *inputs, int32_t n_inputs,
+                    const tern_operand *output, const tern_conv_attrs *attrs);
+/* How many multiplications a convolution or its gradient has. */
+double cuda_conv_work(int32_t kernel, const tern_operand *inputs, const tern_operand *output);
+
+/* The library's plan; NULL where it does not serve the launch after all. */
+cuda_product *cuda_product_new(cuda_device *self, const tern_plan_query *query,
+                               uint64_t *out_workspace);
+cuda_conv *cuda_conv_new(cuda_device *self, const tern_plan_query *query, uint64_t *out_workspace);
+void cuda_product_free(cuda_product *own);
+void cuda_conv_free(cuda_conv *own);
+
+/* False, and nothing was launched, where an operand is not aligned. */
+bool cuda_product_launch(cuda_device *self, tern_bqueue *queue, cuda_product *own,
+                         const tern_operand *inputs, const tern_operand *output,
+                         CUdeviceptr workspace, int32_t *out_status, tern_backend_error *err);
+bool cuda_conv_launch(cuda_device *self, tern_bqueue *queue, const cuda_conv *own,
+                      const tern_operand *inputs, const tern_operand *output, CUdeviceptr workspace,
+                      int32_t *out_status, tern_backend_error *err);
+
+static inline CUdeviceptr cuda_address(const tern_operand *operand) {
+    return ((const cuda_buffer *)(const void *)operand->buffer)->at + operand->at.byte_offset;
+}
+
+/* As the libraries have addresses. */
+static inline void *cuda_pointer(CUdeviceptr at) {
+    return (void *)(uintptr_t)at;
+}
 
 #endif

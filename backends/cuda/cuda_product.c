@@ -1,28 +1,16 @@
 /*
- * Products of matrices by cuBLASLt, where it is installed. WHICH of them is decided here, in one place (is_worth and
- * describe): products of at least WORTH multiplications, whose matrices the library can see as columns that lie side
- * by side, of float32, float64, float16 or bfloat16. All others are own kernels', as all are with
- * TERN_CUDA_LIBRARIES=off; TERN_CUDA_LIBRARIES=always is without the limit of WORTH.
+ * Products of matrices by cuBLASLt, where it is installed; cuda_plan.c decides which.
  *
- * A plan keeps the library's description of a product and the algorithm that it chose for it, so that the sum is in
- * the same order in every launch and every run. Parts of a sum that is split are added in a step of their own, never
- * by atomics. The library knows matrices whose columns lie side by side: where out's rows do, as they mostly do, the
- * transposed product is what it is asked for.
- *
- * A product with a program behind it (MATMUL_MAP) that the library would serve is declined, so that the core composes
- * it: a product, and one pass over its results.
+ * The library is asked for matrices that it can see as columns that lie side by side, of float32, float64, float16 or
+ * bfloat16. Where out's rows lie so, as they mostly do, the transposed product is what it is asked for. Parts of a sum
+ * that is split are added in a step of their own, never by atomics.
  */
-#include <inttypes.h>
-#include <stdio.h>
-#include <stdlib.h>
+#include <pthread.h>
 #include <string.h>
 
 #include "../gpu/call.h"
-#include "blas.h"
 #include "cuda.h"
 
-/* 128 cubed: below, the launch is most of the time, and an own kernel is a node of a replay's graph. */
-#define WORTH      ((double)(1 << 21))
 #define ALIGNMENT  16 /* bytes, of every matrix; where one lies otherwise, own kernels serve */
 #define MOST_CALLS 16 /* of one product, whose leading dimensions have no common stride */
 
@@ -198,77 +186,16 @@ static bool describe(const tern_operand *in, int32_t n_operands, const tern_oper
     return steps_fit(p);
 }
 
-static bool is_worth(const cuda_device *self, const tern_operand *a, const tern_operand *out) {
-    double work = (double)a->shape[a->rank - 1];
-    for (int32_t d = 0; d < out->rank; d++) work *= (double)out->shape[d];
-    return self->libraries == CUDA_LIBRARIES_ALWAYS ||
-           (self->libraries == CUDA_LIBRARIES_LARGE && work >= WORTH);
-}
-
-/* ---- the library on a device ----------------------------------------------------------------- */
-
-static void tell(const cuda_device *self, const char *reason) {
-    char line[200];
-    size_t version = reason ? 0 : cuda_blas.version();
-    if (reason)
-        snprintf(line, sizeof line, "cuda: large products by own kernels: %s", reason);
-    else
-        snprintf(line, sizeof line, "cuda: large products by cuBLASLt %zu.%zu.%zu, %s TF32",
-                 version / 10000, version / 100 % 100, version % 100,
-                 self->tf32 ? "in" : "without");
-    cuda_host->log(TERN_BACKEND_LOG_INFO, line);
-}
-
-/* Why there is no handle; NULL where there is one. */
-static const char *start_library(cuda_device *self) {
-    tern_backend_error err;
-    const char *reason = cuda_blas_open();
-    if (reason) return reason;
-    if (!cuda_enter(self, &err)) return "the GPU does not answer";
-    cublasStatus_t status = cuda_blas.create(&self->blas);
-    cuda_leave();
-    if (status == CUBLAS_STATUS_SUCCESS) return NULL;
-    self->blas = NULL;
-    return "the cuBLASLt that is installed does not start on this GPU with this driver";
-}
-
-/* Whether the library serves the device, which the first who asks finds out. */
-static bool has_library(cuda_device *self) {
-    int state = atomic_load(&self->blas_state);
-    if (state == CUDA_BLAS_UNKNOWN) {
-        pthread_mutex_lock(&self->gpu.lock);
-        state = atomic_load(&self->blas_state);
-        if (state == CUDA_BLAS_UNKNOWN) {
-            const char *reason = start_library(self);
-            tell(self, reason);
-            state = reason ? CUDA_BLAS_MISSING : CUDA_BLAS_READY;
-            atomic_store(&self->blas_state, state);
-        }
-        pthread_mutex_unlock(&self->gpu.lock);
-    }
-    return state == CUDA_BLAS_READY;
-}
-
-void cuda_products_init(cuda_device *self) {
-    const char *libraries = getenv("TERN_CUDA_LIBRARIES"), *tf32 = getenv("TERN_CUDA_TF32");
-    self->libraries = CUDA_LIBRARIES_LARGE;
-    if (libraries && strcmp(libraries, "off") == 0) self->libraries = CUDA_LIBRARIES_OFF;
-    if (libraries && strcmp(libraries, "always") == 0) self->libraries = CUDA_LIBRARIES_ALWAYS;
-    self->tf32 = tf32 && strcmp(tf32, "1") == 0;
-    if (self->libraries != CUDA_LIBRARIES_OFF)
-        self->table.planned[TERN_KERNEL_MATMUL / 64] |= UINT64_C(1) << TERN_KERNEL_MATMUL % 64;
-}
-
-void cuda_products_fini(cuda_device *self) {
-    if (self->blas) cuda_blas.destroy(self->blas);
-    self->blas = NULL;
+bool cuda_product_fits(const tern_operand *in, int32_t n_operands, const tern_operand *out,
+                       const tern_matmul_attrs *attrs) {
+    product p;
+    return describe(in, n_operands, out, attrs, &p);
 }
 
 /* ---- plans ----------------------------------------------------------------------------------- */
 
-struct tern_bplan {
+struct cuda_product {
     tern_matmul_attrs attrs;
-    bool by_library; /* what follows is there */
     product product;
     pthread_mutex_t lock; /* of the description, which a bias is a part of */
     cublasLtMatmulDesc_t desc;
@@ -294,7 +221,7 @@ static int type_of(int32_t dtype) {
         if (tried != CUBLAS_STATUS_SUCCESS) return tried;                                          \
     } while (0)
 
-static cublasStatus_t make_desc(const cuda_device *self, tern_bplan *own) {
+static cublasStatus_t make_desc(const cuda_device *self, cuda_product *own) {
     const product *p = &own->product;
     bool wide = p->dtype == TERN_BT_FLOAT64;
     int compute = wide                                        ? CUBLAS_COMPUTE_64F
@@ -334,7 +261,7 @@ static cublasStatus_t make_preference(const cuda_device *self, cublasLtMatmulPre
     return CUBLAS_STATUS_SUCCESS;
 }
 
-static cublasStatus_t choose(const cuda_device *self, tern_bplan *own) {
+static cublasStatus_t choose(const cuda_device *self, cuda_product *own) {
     cublasLtMatmulPreference_t preference;
     cublasLtMatmulHeuristicResult_t found = {.state = CUBLAS_STATUS_NOT_SUPPORTED};
     cublasLtMatrixLayout_t *of = own->layouts;
@@ -351,14 +278,15 @@ static cublasStatus_t choose(const cuda_device *self, tern_bplan *own) {
     return status;
 }
 
-static void end_library(tern_bplan *own) {
+void cuda_product_free(cuda_product *own) {
     for (int i = 0; i < MATRICES; i++)
         if (own->layouts[i]) cuda_blas.layout_destroy(own->layouts[i]);
     if (own->desc) cuda_blas.desc_destroy(own->desc);
+    pthread_mutex_destroy(&own->lock);
+    cuda_host->free(own);
 }
 
-/* The plan by the library; false where it does not serve this product after all. */
-static bool make_by_library(cuda_device *self, tern_bplan *own) {
+static bool make(cuda_device *self, cuda_product *own) {
     tern_backend_error err;
     if (!cuda_enter(self, &err)) return false;
     cublasStatus_t status = make_desc(self, own);
@@ -366,34 +294,26 @@ static bool make_by_library(cuda_device *self, tern_bplan *own) {
         status = make_layout(&own->product, i, &own->layouts[i]);
     if (status == CUBLAS_STATUS_SUCCESS) status = choose(self, own);
     cuda_leave();
-    if (status == CUBLAS_STATUS_SUCCESS && pthread_mutex_init(&own->lock, NULL) == 0) return true;
-    end_library(own);
-    return false;
+    return status == CUBLAS_STATUS_SUCCESS;
 }
 
-int32_t cuda_prepare(tern_bdevice *base, const tern_plan_query *query, tern_bplan **out_plan,
-                     uint64_t *out_workspace, tern_backend_error *err) {
-    cuda_device *self = (cuda_device *)base;
-    tern_bplan *own = cuda_host->alloc(sizeof *own);
-    if (!own) return tern_kit_fail(err, TERN_BACKEND_OUT_OF_MEMORY, "cuda: no host memory");
+cuda_product *cuda_product_new(cuda_device *self, const tern_plan_query *query,
+                               uint64_t *out_workspace) {
+    cuda_product *own = cuda_host->alloc(sizeof *own);
+    if (!own) return NULL;
     memset(own, 0, sizeof *own);
-    memcpy(&own->attrs, query->attrs, sizeof own->attrs);
-    own->by_library =
-        is_worth(self, query->inputs, query->outputs) &&
-        describe(query->inputs, query->n_inputs, query->outputs, &own->attrs, &own->product) &&
-        has_library(self) && make_by_library(self, own);
-    *out_workspace = own->by_library ? own->workspace : 0;
-    *out_plan = own;
-    return TERN_BACKEND_OK;
-}
-
-void cuda_plan_free(tern_bdevice *base, tern_bplan *own) {
-    (void)base;
-    if (own->by_library) {
-        end_library(own);
-        pthread_mutex_destroy(&own->lock);
+    if (pthread_mutex_init(&own->lock, NULL) != 0) {
+        cuda_host->free(own);
+        return NULL;
     }
-    cuda_host->free(own);
+    memcpy(&own->attrs, query->attrs, sizeof own->attrs);
+    bool is_made =
+        describe(query->inputs, query->n_inputs, query->outputs, &own->attrs, &own->product) &&
+        make(self, own);
+    *out_workspace = is_made ? own->workspace : 0;
+    if (is_made) return own;
+    cuda_product_free(own);
+    return NULL;
 }
 
 /* ---- launching ------------------------------------------------------------------------------- */
@@ -404,16 +324,12 @@ typedef struct places {
     CUdeviceptr workspace;
 } places;
 
-static CUdeviceptr address_of(const tern_operand *operand) {
-    return ((const cuda_buffer *)(const void *)operand->buffer)->at + operand->at.byte_offset;
-}
-
 static places places_of(const product *p, const tern_operand *in, const tern_operand *out) {
     bool added = p->has_c || p->has_bias;
-    return (places){.at = {[LEFT] = address_of(&in[p->is_swapped]),
-                           [RIGHT] = address_of(&in[!p->is_swapped]),
-                           [C] = address_of(added ? &in[2] : out),
-                           [OUT] = address_of(out)}};
+    return (places){.at = {[LEFT] = cuda_address(&in[p->is_swapped]),
+                           [RIGHT] = cuda_address(&in[!p->is_swapped]),
+                           [C] = cuda_address(added ? &in[2] : out),
+                           [OUT] = cuda_address(out)}};
 }
 
 static bool is_aligned(const places *where) {
@@ -422,13 +338,9 @@ static bool is_aligned(const places *where) {
     return all % ALIGNMENT == 0;
 }
 
-static void *pointer(CUdeviceptr at) {
-    return (void *)(uintptr_t)at;
-}
-
 /* One call; the description is locked where there is a bias. */
-static cublasStatus_t multiply(const cuda_device *self, const tern_bplan *own, const places *where,
-                               CUstream stream) {
+static cublasStatus_t multiply(const cuda_device *self, const cuda_product *own,
+                               const places *where, CUstream stream) {
     const product *p = &own->product;
     const cublasLtMatrixLayout_t *of = own->layouts;
     double alpha = own->attrs.alpha, beta = p->has_c ? own->attrs.beta : 0;
@@ -438,17 +350,17 @@ static cublasStatus_t multiply(const cuda_device *self, const tern_bplan *own, c
     const void *b = wide ? (const void *)&beta : &beta_single;
     CUdeviceptr c = p->has_bias ? where->at[OUT] : where->at[C];
     if (p->has_bias) {
-        const void *bias = pointer(where->at[C]);
+        const void *bias = cuda_pointer(where->at[C]);
         TRY(SET(cuda_blas.desc_set, own->desc, CUBLASLT_MATMUL_DESC_BIAS_POINTER, bias));
     }
-    return cuda_blas.matmul(self->blas, own->desc, a, pointer(where->at[LEFT]), of[LEFT],
-                            pointer(where->at[RIGHT]), of[RIGHT], b, pointer(c), of[C],
-                            pointer(where->at[OUT]), of[OUT], &own->algo, pointer(where->workspace),
-                            own->workspace, stream);
+    return cuda_blas.matmul(self->blas, own->desc, a, cuda_pointer(where->at[LEFT]), of[LEFT],
+                            cuda_pointer(where->at[RIGHT]), of[RIGHT], b, cuda_pointer(c), of[C],
+                            cuda_pointer(where->at[OUT]), of[OUT], &own->algo,
+                            cuda_pointer(where->workspace), own->workspace, stream);
 }
 
 /* A call for each position of the dimensions outside of the batch. */
-static cublasStatus_t multiply_all(const cuda_device *self, const tern_bplan *own,
+static cublasStatus_t multiply_all(const cuda_device *self, const cuda_product *own,
                                    const places *first, CUstream stream) {
     const product *p = &own->product;
     for (int64_t i = 0; i < p->calls; i++) {
@@ -467,62 +379,27 @@ static cublasStatus_t multiply_all(const cuda_device *self, const tern_bplan *ow
     return CUBLAS_STATUS_SUCCESS;
 }
 
-/* The library's word for an error says nothing of a GPU that is lost; the driver's does. */
-static int32_t failed(cuda_device *self, const cuda_queue *queue, const tern_bplan *own,
-                      cublasStatus_t status, tern_backend_error *err) {
-    const product *p = &own->product;
-    size_t available, total;
-    CUresult code = cuda.memory_info(&available, &total);
-    if (cuda_is_lost(code)) return cuda_result(self, queue, "starting a product", code, err);
-    return tern_kit_fail(
-        err, TERN_BACKEND_FAILED,
-        "cuda: a product with %" PRId64 " by %" PRId64
-        " results by cuBLASLt failed: %.60s: TERN_CUDA_LIBRARIES=off is without it",
-        p->of[OUT].rows, p->of[OUT].columns, cuda_blas.status_name(status));
-}
-
-static int32_t launch_by_library(cuda_device *self, cuda_queue *queue, tern_bplan *own,
-                                 const places *where, tern_backend_error *err) {
+static int32_t start(cuda_device *self, cuda_queue *queue, cuda_product *own, const places *where,
+                     tern_backend_error *err) {
     if (!cuda_enter(self, err)) return cuda_refusal(self);
     CUstream stream = cuda_ordered(queue);
     cuda_note(queue, "cublasLtMatmul");
     if (own->product.has_bias) pthread_mutex_lock(&own->lock);
     cublasStatus_t status = multiply_all(self, own, where, stream);
     if (own->product.has_bias) pthread_mutex_unlock(&own->lock);
-    int32_t result = TERN_BACKEND_OK;
-    if (status != CUBLAS_STATUS_SUCCESS)
-        result = failed(self, queue, own, status, err);
-    else if (self->waits)
-        result = cuda_result(self, queue, "a product", cuda.stream_synchronize(stream), err);
+    const char *failure = status == CUBLAS_STATUS_SUCCESS ? NULL : cuda_blas.status_name(status);
+    int32_t result = cuda_started(self, queue, stream, "a product by cuBLASLt", failure, err);
     cuda_leave();
     if (result == TERN_BACKEND_OK) atomic_fetch_add(&self->products, 1);
     return result;
 }
 
-int32_t cuda_launch_plan(tern_bdevice *base, tern_bqueue *queue, tern_bplan *own,
-                         const tern_operand *in, int32_t n_in, const tern_operand *out,
-                         int32_t n_out, tern_bbuffer *workspace, uint64_t workspace_offset,
-                         tern_backend_error *err) {
-    if (own->by_library) {
-        places where = places_of(&own->product, in, out);
-        if (workspace) where.workspace = ((cuda_buffer *)(void *)workspace)->at + workspace_offset;
-        if (is_aligned(&where))
-            return launch_by_library((cuda_device *)base, (cuda_queue *)(void *)queue, own, &where,
-                                     err);
-    }
-    return gpu_launch(base, queue, TERN_KERNEL_MATMUL, in, n_in, out, n_out, &own->attrs,
-                      sizeof own->attrs, err);
-}
-
-int32_t cuda_launch(tern_bdevice *base, tern_bqueue *queue, int32_t kernel, const tern_operand *in,
-                    int32_t n_in, const tern_operand *out, int32_t n_out, const void *attrs,
-                    uint32_t size, tern_backend_error *err) {
-    cuda_device *self = (cuda_device *)base;
-    if (kernel == TERN_KERNEL_MATMUL_MAP && is_worth(self, in, out)) {
-        const tern_matmul_map_attrs *own = attrs;
-        product p;
-        if (describe(in, own->n_operands, out, &own->product, &p) && has_library(self))
-            return TERN_BACKEND_DECLINED;
-    }
-    return gpu_launch(base, queue, kernel, in, n_in, out, n_out, attrs, size, err);
+bool cuda_product_launch(cuda_device *self, tern_bqueue *queue, cuda_product *own,
+                         const tern_operand *in, const tern_operand *out, CUdeviceptr workspace,
+                         int32_t *out_status, tern_backend_error *err) {
+    places where = places_of(&own->product, in, out);
+    where.workspace = workspace;
+    if (!is_aligned(&where)) return false;
+    *out_status = start(self, (cuda_queue *)(void *)queue, own, &where, err);
+    return true;
 }

@@ -36,6 +36,14 @@ static inline void standin_finish(const int *unused) {
         BEGIN(#symbol, false, failure)                                                             \
         __VA_ARGS__                                                                                \
     }
+/* One of a library's, whose statuses are its own: `failure` where it is to fail, `lost` where the context is lost. */
+#define LIBRARY_CALL(type, lost, symbol, parameters, with_context, failure, ...)                   \
+    type symbol parameters {                                                                       \
+        CUresult begun = standin_begin(#symbol, with_context, failure);                            \
+        __attribute__((cleanup(standin_finish), unused)) int finishing = 0;                        \
+        if (begun != CUDA_SUCCESS) return begun == (failure) ? (failure) : (lost);                 \
+        __VA_ARGS__                                                                                \
+    }
 /* One that frees, and never fails by itself. */
 #define FREE(symbol, parameters, ...) CALL(symbol, parameters, CUDA_SUCCESS, __VA_ARGS__)
 

@@ -15,6 +15,7 @@
 
 #include "api.h"
 #include "cuda/blas.h"
+#include "numbers.h"
 
 #define X(result, name, symbol, parameters) result symbol parameters;
 CUDA_BLAS_FUNCTIONS(X)
@@ -22,15 +23,9 @@ CUDA_BLAS_FUNCTIONS(X)
 
 #define BAD CUBLAS_STATUS_INVALID_VALUE
 
-/* As CALL of api.h; `failure` is the library's. */
 #define BLAS_CALL(symbol, parameters, with_context, failure, ...)                                  \
-    cublasStatus_t symbol parameters {                                                             \
-        CUresult begun = standin_begin(#symbol, with_context, failure);                            \
-        __attribute__((cleanup(standin_finish), unused)) int finishing = 0;                        \
-        if (begun != CUDA_SUCCESS)                                                                 \
-            return begun == (failure) ? (failure) : CUBLAS_STATUS_EXECUTION_FAILED;                \
-        __VA_ARGS__                                                                                \
-    }
+    LIBRARY_CALL(cublasStatus_t, CUBLAS_STATUS_EXECUTION_FAILED, symbol, parameters, with_context, \
+                 failure, __VA_ARGS__)
 
 struct cublasLtContext {
     object base;
@@ -64,13 +59,6 @@ typedef struct choice {
 } choice;
 _Static_assert(sizeof(choice) <= sizeof(cublasLtMatmulAlgo_t), "an algorithm has eight words");
 
-/* Descriptions belong to no context. */
-static void *new_free(kind of, size_t size) {
-    object *own = standin_new(of, size);
-    own->context = NULL;
-    return own;
-}
-
 /* ---- descriptions ---------------------------------------------------------------------------- */
 
 size_t cublasLtGetVersion(void) {
@@ -94,7 +82,7 @@ BLAS_CALL(cublasLtDestroy, (cublasLtHandle_t handle), true, CUBLAS_STATUS_SUCCES
 
 BLAS_CALL(cublasLtMatmulDescCreate, (cublasLtMatmulDesc_t * desc, int compute, int scale), false,
           CUBLAS_STATUS_ALLOC_FAILED, {
-              *desc = new_free(KIND_DESC, sizeof **desc);
+              *desc = standin_new_free(KIND_DESC, sizeof **desc);
               (*desc)->compute = compute;
               (*desc)->scale = scale;
               (*desc)->epilogue = CUBLASLT_EPILOGUE_DEFAULT;
@@ -132,8 +120,15 @@ BLAS_CALL(cublasLtMatmulDescSetAttribute,
               }
           })
 
+static int kind_of(int type) {
+    return type == CUDA_R_64F   ? NUMBER_F64
+           : type == CUDA_R_32F ? NUMBER_F32
+           : type == CUDA_R_16F ? NUMBER_F16
+                                : NUMBER_BF16;
+}
+
 static int64_t size_of(int type) {
-    return type == CUDA_R_64F ? 8 : type == CUDA_R_32F ? 4 : 2;
+    return standin_number_size(kind_of(type));
 }
 
 BLAS_CALL(cublasLtMatrixLayoutCreate,
@@ -148,7 +143,7 @@ BLAS_CALL(cublasLtMatrixLayoutCreate,
                                         (unsigned long long)rows, (unsigned long long)columns,
                                         (long long)leading),
                          BAD;
-              *layout = new_free(KIND_LAYOUT, sizeof **layout);
+              *layout = standin_new_free(KIND_LAYOUT, sizeof **layout);
               (*layout)->type = type;
               (*layout)->rows = (int64_t)rows;
               (*layout)->columns = (int64_t)columns;
@@ -178,7 +173,7 @@ BLAS_CALL(cublasLtMatrixLayoutSetAttribute,
 
 BLAS_CALL(cublasLtMatmulPreferenceCreate, (cublasLtMatmulPreference_t * preference), false,
           CUBLAS_STATUS_ALLOC_FAILED, {
-              *preference = new_free(KIND_PREFERENCE, sizeof **preference);
+              *preference = standin_new_free(KIND_PREFERENCE, sizeof **preference);
               (*preference)->schemes = 7;
               for (int i = 0; i < 4; i++) (*preference)->alignment[i] = 256;
               return CUBLAS_STATUS_SUCCESS;
@@ -313,67 +308,6 @@ BLAS_CALL(cublasLtMatmulAlgoGetHeuristic,
               return CUBLAS_STATUS_SUCCESS;
           })
 
-/* ---- numbers --------------------------------------------------------------------------------- */
-
-static float from_bits(uint32_t bits) {
-    float f;
-    memcpy(&f, &bits, sizeof f);
-    return f;
-}
-static uint32_t to_bits(float f) {
-    uint32_t bits;
-    memcpy(&bits, &f, sizeof bits);
-    return bits;
-}
-
-static float from_half(uint16_t h) {
-    uint32_t sign = (uint32_t)(h & 0x8000) << 16;
-    int exponent = h >> 10 & 31, fraction = h & 1023;
-    float size = exponent == 31 ? (fraction ? NAN : INFINITY)
-                 : exponent     ? ldexpf((float)(fraction + 1024), exponent - 25)
-                                : ldexpf((float)fraction, -24);
-    return from_bits(sign | to_bits(size));
-}
-
-static uint16_t to_half(float f) {
-    uint16_t sign = (uint16_t)(to_bits(f) >> 16 & 0x8000);
-    float size = fabsf(f);
-    int exponent;
-    if (isnan(f)) return sign | 0x7e00;
-    if (size >= 65520) return sign | 0x7c00;
-    if (size < 0x1p-14f) return (uint16_t)(sign | (uint16_t)rintf(size * 0x1p24f));
-    frexpf(size, &exponent); /* a fraction that rounds up to 2048 goes on in the exponent */
-    return (uint16_t)(sign |
-                      ((uint16_t)rintf(ldexpf(size, 11 - exponent)) + (exponent + 13) * 1024));
-}
-
-/* Rounds to the nearest whose low bits are zero. */
-static float cut(float f, int bits) {
-    uint32_t all = to_bits(f), half = (1u << (bits - 1)) - 1;
-    if (!isfinite(f)) return f;
-    return from_bits((all + half + (all >> bits & 1)) >> bits << bits);
-}
-
-static double load(const char *at, int64_t i, int type) {
-    switch (type) {
-    case CUDA_R_64F: return ((const double *)(const void *)at)[i];
-    case CUDA_R_32F: return ((const float *)(const void *)at)[i];
-    case CUDA_R_16F: return from_half(((const uint16_t *)(const void *)at)[i]);
-    default: return from_bits((uint32_t)((const uint16_t *)(const void *)at)[i] << 16);
-    }
-}
-
-static void store(char *at, int64_t i, int type, double value) {
-    switch (type) {
-    case CUDA_R_64F: ((double *)(void *)at)[i] = value; return;
-    case CUDA_R_32F: ((float *)(void *)at)[i] = (float)value; return;
-    case CUDA_R_16F: ((uint16_t *)(void *)at)[i] = to_half((float)value); return;
-    default:
-        ((uint16_t *)(void *)at)[i] =
-            isnan(value) ? 0x7fc0 : (uint16_t)(to_bits(cut((float)value, 16)) >> 16);
-    }
-}
-
 /* ---- doing it -------------------------------------------------------------------------------- */
 
 /* A matrix as numbers, [rows of op, columns of op] by `by_rows`. */
@@ -385,8 +319,10 @@ static double *numbers_of(const product *p, int which, int64_t z, bool by_rows) 
     if (!out) abort();
     for (int64_t j = 0; j < l->columns; j++)
         for (int64_t i = 0; i < l->rows; i++) {
-            double value = load(p->from[which], z * l->batch_stride + j * l->leading + i, l->type);
-            if (p->desc.compute == CUBLAS_COMPUTE_32F_FAST_TF32) value = cut((float)value, 13);
+            double value = standin_load(p->from[which], z * l->batch_stride + j * l->leading + i,
+                                        kind_of(l->type));
+            if (p->desc.compute == CUBLAS_COMPUTE_32F_FAST_TF32)
+                value = standin_cut((float)value, 13);
             int64_t row = turned ? j : i, column = turned ? i : j;
             out[by_rows ? row * columns + column : column * rows + row] = value;
         }
@@ -416,10 +352,11 @@ static void multiply(const product *p, int64_t z, const char *bias) {
             if (p->alpha != 0) value = p->alpha * sum_of(a + i * depth, b + j * depth, depth, wide);
             if (p->beta != 0)
                 value +=
-                    p->beta * load(p->from[C], z * c->batch_stride + j * c->leading + i, c->type);
-            if (bias) value += load(bias, i, d->type);
-            store((char *)(uintptr_t)p->from[D], z * d->batch_stride + j * d->leading + i, d->type,
-                  value);
+                    p->beta * standin_load(p->from[C], z * c->batch_stride + j * c->leading + i,
+                                           kind_of(c->type));
+            if (bias) value += standin_load(bias, i, kind_of(d->type));
+            standin_store((char *)(uintptr_t)p->from[D], z * d->batch_stride + j * d->leading + i,
+                          kind_of(d->type), value);
         }
     free(a);
     free(b);

@@ -1,5 +1,5 @@
-# The device cuda on a driver that stands in (standin.h): libcuda.so.1, libnvrtc.so.13 and libcublasLt.so.13 in a folder
-# of their own.
+# The device cuda on a driver that stands in (standin.h): libcuda.so.1, libnvrtc.so.13, libcublasLt.so.13 and
+# libcudnn.so.9 in a folder of their own.
 if(NOT TARGET tern_backend_cuda_none)
     return()
 endif()
@@ -17,12 +17,15 @@ function(standin_library name version)
     add_dependencies(plugins tern_standin_${name})
 endfunction()
 standin_library(cuda 1 cuda/settings.c cuda/objects.c cuda/memory.c cuda/work.c cuda/device.c cuda/graph.c)
-# cuBLASLt has to do with the driver that is open, which the linker knows by its name.
+# The libraries have to do with the driver that is open, which the linker knows by its name.
 target_link_options(tern_standin_cuda PRIVATE -Wl,-soname,libcuda.so.1)
 standin_library(nvrtc 13 cuda/nvrtc.c cuda/image.c cuda/settings.c)
-standin_library(cublasLt 13 cuda/blas.c)
-target_link_libraries(tern_standin_cublasLt PRIVATE -Wl,$<TARGET_FILE:tern_standin_cuda> m)
-add_dependencies(tern_standin_cublasLt tern_standin_cuda)
+standin_library(cublasLt 13 cuda/blas.c cuda/numbers.c)
+standin_library(cudnn 9 cuda/dnn.c cuda/numbers.c)
+foreach(library cublasLt cudnn)
+    target_link_libraries(tern_standin_${library} PRIVATE -Wl,$<TARGET_FILE:tern_standin_cuda> m)
+    add_dependencies(tern_standin_${library} tern_standin_cuda)
+endforeach()
 add_executable(tern_standin_nvcc cuda/nvcc.c cuda/image.c backends/host_form.c)
 target_include_directories(tern_standin_nvcc PRIVATE ${PROJECT_SOURCE_DIR}/backends ${PROJECT_SOURCE_DIR}/include)
 target_link_libraries(tern_standin_nvcc PRIVATE tern_flags Threads::Threads ${CMAKE_DL_LIBS})

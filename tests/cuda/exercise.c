@@ -29,7 +29,7 @@ static bool near(const float *a, const float *b, size_t count) {
 
 /* ---- parts: each fills `out`, on whichever device -------------------------------------------- */
 
-#define NUMBERS 64
+#define NUMBERS 128
 
 typedef void (*part_fn)(tern_ctx *ctx, float *out);
 
@@ -101,7 +101,7 @@ static void large(tern_ctx *ctx, float *out) {
     tern_tensor *x = tern_from_data(ctx, data, TERN_SHAPE((int64_t)count), TERN_FLOAT32);
     if (data) memset(data, 0, count * sizeof *data);
     tern_to_host(x, data, count * sizeof *data);
-    for (int i = 0; data && i < NUMBERS; i++) out[i] = data[(size_t)i * 77777];
+    for (int i = 0; data && i < NUMBERS; i++) out[i] = data[(size_t)i * 38888];
     free(data);
 }
 
@@ -257,23 +257,122 @@ static void replay_products(tern_ctx *ctx, float *out) {
                  out);
 }
 
+/* A convolution of waves, and its gradients. */
+typedef struct conv {
+    tern_shape x, w, stride, padding, dilation;
+    int64_t groups;
+    tern_dtype dtype;
+    bool has_bias, is_transposed;
+} conv;
+
+static void convolve(tern_ctx *ctx, const conv *c, float **out) {
+    tern_scope scope = tern_scope_begin(ctx, 0);
+    int64_t channels = c->is_transposed ? c->w.dim[1] * c->groups : c->w.dim[0];
+    tern_tensor *x = tern_to_dtype(waves(ctx, c->x, 0.3), c->dtype);
+    tern_tensor *w = tern_to_dtype(waves(ctx, c->w, 0.2), c->dtype);
+    tern_tensor *bias = tern_to_dtype(waves(ctx, TERN_SHAPE(channels), 1), c->dtype);
+    tern_requires_grad(x, true);
+    tern_requires_grad(w, true);
+    tern_tensor *y = tern_convolution(x, w, c->has_bias ? bias : NULL, c->stride, c->padding,
+                                      c->dilation, c->is_transposed, TERN_SHAPE(0), c->groups);
+    int64_t count = tern_numel(y);
+    tern_tensor *line = tern_reshape(y, TERN_SHAPE(-1));
+    tern_tensor *weights = tern_to_dtype(waves(ctx, TERN_SHAPE(count), 0.4), c->dtype);
+    tern_backward(tern_sum(tern_mul(line, weights)));
+    sample(tern_detach(y), out);
+    sample(tern_grad_of(x), out);
+    sample(tern_grad_of(w), out);
+    tern_scope_end(scope);
+}
+
+static const conv convolutions_small[] = {
+    {.x = {4, {2, 3, 9, 8}}, .w = {4, {4, 3, 3, 3}}, .padding = {1, {1}}, .has_bias = true},
+    {.x = {4, {1, 4, 11, 13}}, .w = {4, {6, 2, 3, 2}}, .stride = {2, {2, 3}}, .groups = 2},
+    {.x = {4, {2, 2, 12, 12}},
+     .w = {4, {4, 2, 3, 3}},
+     .padding = {2, {2, 0}},
+     .dilation = {2, {1, 2}},
+     .has_bias = true},
+    {.x = {3, {2, 4, 17}}, .w = {3, {3, 4, 5}}, .stride = {1, {2}}, .padding = {1, {2}}},
+    {.x = {5, {1, 2, 5, 6, 7}}, .w = {5, {4, 2, 2, 3, 3}}, .padding = {1, {1}}, .has_bias = true},
+    {.x = {4, {2, 4, 5, 6}},
+     .w = {4, {4, 3, 3, 3}},
+     .stride = {1, {2}},
+     .padding = {1, {1}},
+     .has_bias = true,
+     .is_transposed = true},
+    {.x = {3, {2, 4, 9}}, .w = {3, {4, 2, 4}}, .is_transposed = true, .groups = 2},
+    {.x = {4, {2, 3, 9, 8}}, .w = {4, {4, 3, 3, 3}}, .dtype = TERN_FLOAT64, .has_bias = true},
+    {.x = {4, {2, 3, 9, 8}}, .w = {4, {4, 3, 3, 3}}, .dtype = TERN_FLOAT16, .has_bias = true},
+    {.x = {4, {2, 3, 9, 8}}, .w = {4, {4, 3, 3, 3}}, .dtype = TERN_BFLOAT16, .has_bias = true},
+};
+
+/* By cuDNN, in each number of dimensions and each dtype. */
+static void convolutions(tern_ctx *ctx, float *out) {
+    for (size_t i = 0; i < sizeof convolutions_small / sizeof *convolutions_small; i++) {
+        conv c = convolutions_small[i];
+        if (!c.stride.rank) c.stride = TERN_SHAPE(1);
+        if (!c.padding.rank) c.padding = TERN_SHAPE(0);
+        if (!c.dilation.rank) c.dilation = TERN_SHAPE(1);
+        if (!c.groups) c.groups = 1;
+        if (!c.dtype) c.dtype = TERN_FLOAT32;
+        convolve(ctx, &c, &out);
+    }
+    tern_tensor *x = waves(ctx, TERN_SHAPE(2, 5, 9, 7), 0.3),
+                *w = waves(ctx, TERN_SHAPE(4, 4, 3, 3), 1);
+    tern_tensor *bias = waves(ctx, TERN_SHAPE(4), 1);
+    /* what begins between two aligned places, what is not contiguous, and what a formula is behind */
+    sample(tern_conv2d(tern_narrow(tern_narrow(x, 0, 1, 1), 1, 1, 4), w, bias, 1, 1), &out);
+    sample(tern_conv2d(tern_narrow(x, 1, 0, 4), w, bias, 1, 1), &out);
+    sample(tern_convolution_map(tern_contiguous(tern_narrow(x, 1, 0, 4)), w, bias, "relu(x)",
+                                TERN_SHAPE(1), TERN_SHAPE(1), TERN_SHAPE(1), 1),
+           &out);
+}
+
+/* Large enough for cuDNN without being asked for it, and smaller than that; one plan, other places. */
+static void large_convolutions(tern_ctx *ctx, float *out) {
+    tern_tensor *w = waves(ctx, TERN_SHAPE(32, 32, 3, 3), 0.2);
+    for (int i = 0; i < 2; i++) {
+        tern_scope scope = tern_scope_begin(ctx, 0);
+        tern_tensor *x = waves(ctx, TERN_SHAPE(2, 32, 32, 32), 0.3 + i);
+        sample(tern_conv2d(tern_mul_scalar(x, 2), tern_mul_scalar(w, i), NULL, 1, 1), &out);
+        tern_scope_end(scope);
+    }
+    sample(tern_conv2d(waves(ctx, TERN_SHAPE(1, 32, 30, 30), 0.3), w, NULL, 1, 1), &out);
+}
+
+/* Training whose convolutions are cuDNN's, between kernels that a replay starts as a graph. */
+static void replay_convolutions(tern_ctx *ctx, float *out) {
+    replay_model(ctx, 3,
+                 "Sequential(Unflatten(1, [1, 8, 8]), Conv2d(1, 4, 3, padding=1), ReLU(), "
+                 "Conv2d(4, 4, 3), ReLU(), Flatten(), Linear(144, 10))",
+                 8, 64, 10, 5, out);
+}
+
 static const struct row {
     const char *name;
     part_fn run;
-} parts[] = {{"train", train},
-             {"replay", replay},
-             {"large", large},
-             {"stages", stages},
-             {"uploads", uploads},
-             {"scratch", scratch},
-             {"reads", reads},
-             {"pressure", pressure},
-             {"bad_index", bad_index},
-             {"products", products},
-             {"replay_products", replay_products}};
+    const char *libraries; /* TERN_CUDA_LIBRARIES, where it is not set; NULL: as it is */
+} parts[] = {{"train", train, NULL},
+             {"replay", replay, NULL},
+             {"large", large, NULL},
+             {"stages", stages, NULL},
+             {"uploads", uploads, NULL},
+             {"scratch", scratch, NULL},
+             {"reads", reads, NULL},
+             {"pressure", pressure, NULL},
+             {"bad_index", bad_index, NULL},
+             {"products", products, NULL},
+             {"replay_products", replay_products, NULL},
+             {"convolutions", convolutions, "always"},
+             {"large_convolutions", large_convolutions, NULL},
+             {"replay_convolutions", replay_convolutions, "always"}};
 
 static bool run(const char *device, const struct row *row, float *out, char *reason, size_t size) {
+    bool sets = row->libraries && !getenv("TERN_CUDA_LIBRARIES");
+    if (sets) setenv("TERN_CUDA_LIBRARIES", row->libraries, 1);
     tern_ctx *ctx = tern_open(device);
+    if (sets) unsetenv("TERN_CUDA_LIBRARIES");
     memset(out, 0, NUMBERS * sizeof *out);
     if (tern_check(ctx) == TERN_OK) row->run(ctx, out);
     bool worked = tern_check(ctx) == TERN_OK;
@@ -309,20 +408,38 @@ static void between(void) {
     tern_close(ctx);
 }
 
-static void *work(void *out) {
+enum { THREADS = 3 };
+
+typedef struct worker {
+    const struct row *row;
+    float out[NUMBERS];
+    bool worked;
+} worker;
+
+static void *work(void *argument) {
+    worker *own = argument;
     char reason[512];
-    if (!run("cuda", &parts[0], out, reason, sizeof reason)) ((float *)out)[0] = -1;
+    own->worked = run("cuda", own->row, own->out, reason, sizeof reason);
     return NULL;
 }
 
-static void threads(void) {
-    enum { THREADS = 3 };
+static const struct row *row_of(const char *name) {
+    size_t i = 0;
+    while (strcmp(parts[i].name, name) != 0) i++;
+    return &parts[i];
+}
+
+/* A part in several threads, each with a context of its own. */
+static void threads(const char *part) {
     pthread_t all[THREADS];
-    float out[THREADS][NUMBERS];
-    for (int i = 0; i < THREADS; i++) pthread_create(&all[i], NULL, work, out[i]);
+    worker of[THREADS];
+    for (int i = 0; i < THREADS; i++) {
+        of[i].row = row_of(part);
+        pthread_create(&all[i], NULL, work, &of[i]);
+    }
     for (int i = 0; i < THREADS; i++) pthread_join(all[i], NULL);
     for (int i = 0; i < THREADS; i++)
-        check(out[i][0] > 0 && memcmp(out[i], out[0], sizeof out[0]) == 0, "threads",
+        check(of[i].worked && memcmp(of[i].out, of[0].out, sizeof of[0].out) == 0, "threads",
               "other numbers than the first thread's");
 }
 
@@ -354,7 +471,12 @@ int main(int argc, char **argv) {
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
         if (!only || strcmp(only, parts[i].name) == 0) compare(&parts[i]);
     if (!only || strcmp(only, "between") == 0) between();
-    if (!only || strcmp(only, "threads") == 0) threads();
+    if (!only || strcmp(only, "threads") == 0) threads("train");
+    if (!only || strcmp(only, "threads_convolutions") == 0) {
+        setenv("TERN_CUDA_LIBRARIES", "always", 1);
+        threads("replay_convolutions");
+        unsetenv("TERN_CUDA_LIBRARIES");
+    }
     if (!only || strcmp(only, "foreign") == 0) foreign();
     return wrong != 0;
 }

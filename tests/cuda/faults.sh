@@ -76,11 +76,29 @@ TERN_CUDA_LIBRARIES=always LD_LIBRARY_PATH=$work/alone products "not installed" 
 TERN_CUDA_LIBRARIES=always LD_LIBRARY_PATH=$work/bare products "too old" 0
 unset TERN_CUDA_COUNT
 
+# Convolutions likewise: two that are large and a smaller one. convolutions COUNT [STATUS]
+convolutions() {
+    local status=0
+    TERN_CUDA_STANDIN_LOG=$work/log timeout 100 "$exercise" large_convolutions >"$out" 2>&1 || status=$?
+    check "exit status $status, not ${2:-0}: $(cat "$out")" [ "$status" -eq "${2:-0}" ]
+    check "not $1 convolutions: $(cat "$work/log")" grep -q " convolutions $1$" "$work/log"
+}
+convolutions 2
+TERN_CUDA_LIBRARIES=always convolutions 3
+TERN_CUDA_LIBRARIES=off convolutions 0
+cc -shared -o "$work/bare/libcudnn.so.9" "$work/nothing.c"
+LD_LIBRARY_PATH=$work/alone convolutions 0
+LD_LIBRARY_PATH=$work/bare convolutions 0
+
 # TF32 is used where it is asked for, and only there: the driver that stands in looks at every product.
 TERN_CUDA_TF32=1 TERN_CUDA_STANDIN=tf32 TERN_CUDA_LIBRARIES=always run 0 train linear --device cuda --epochs 3 \
     --out "$work/tf32" --no-plots
 TERN_CUDA_TF32=1 TERN_CUDA_LIBRARIES=always run 86 train linear --device cuda --epochs 3 --out "$work/tf32" --no-plots
 check "TF32 is not seen: $(cat "$err")" grep -q 'TF32 that was not asked for' "$err"
+
+TERN_CUDA_TF32=1 TERN_CUDA_STANDIN=tf32 convolutions 2 1 # whose numbers are rounded
+TERN_CUDA_TF32=1 "$exercise" large_convolutions >"$out" 2>&1
+check "TF32 is not seen in a convolution: $(cat "$out")" grep -q 'cudnn.*TF32 that was not asked for' "$out"
 
 # A cache that cannot be written, or is broken, changes nothing but the time.
 losses() {

@@ -57,10 +57,17 @@ void *standin_new(kind of, size_t size) {
     return own;
 }
 
+void *standin_new_free(kind of, size_t size) {
+    object *own = standin_new(of, size);
+    own->context = NULL;
+    return own;
+}
+
 static const char *const names[] = {
-    "context", "stream",    "event", "module",   "function",
-    "graph",   "node",      "graph", "cuBLASLt", "product's description",
-    "layout",  "preference"};
+    "context",    "stream",     "event", "module",   "function",
+    "graph",      "node",       "graph", "cuBLASLt", "product's description",
+    "layout",     "preference", "cuDNN", "tensor",   "filter",
+    "convolution"};
 
 bool standin_check(const void *pointer, kind wanted, const char *what) {
     const char *name = names[wanted - KIND_CONTEXT];

@@ -8,7 +8,7 @@
 
 #include "standin.h"
 
-static atomic_long calls, kernels, objects, products;
+static atomic_long calls, kernels, objects, products, convolutions;
 
 /* Behind the word or the NAME= of a setting; NULL where it is not set. */
 static const char *find(const char *name, char end) {
@@ -69,6 +69,10 @@ void standin_count_product(void) {
     atomic_fetch_add(&products, 1);
 }
 
+void standin_count_convolution(void) {
+    atomic_fetch_add(&convolutions, 1);
+}
+
 void standin_made(int count) {
     atomic_fetch_add(&objects, count);
 }
@@ -78,8 +82,9 @@ void standin_leave(void) {
     FILE *file = path ? fopen(path, "w") : NULL;
     long left = atomic_load(&objects);
     if (file) {
-        fprintf(file, "calls %ld kernels %ld objects %ld products %ld\n", atomic_load(&calls),
-                atomic_load(&kernels), left, atomic_load(&products));
+        fprintf(file, "calls %ld kernels %ld objects %ld products %ld convolutions %ld\n",
+                atomic_load(&calls), atomic_load(&kernels), left, atomic_load(&products),
+                atomic_load(&convolutions));
         fclose(file);
     }
     if (left) standin_report("%ld objects are left at the end", left);

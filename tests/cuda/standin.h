@@ -1,6 +1,6 @@
 /*
- * standin.h: a driver of NVIDIA's that stands in where there is no GPU: libcuda.so.1, libnvrtc.so.13 and
- * libcublasLt.so.13 (blas.c) with the calls that backends/cuda makes.
+ * standin.h: a driver of NVIDIA's that stands in where there is no GPU: libcuda.so.1, libnvrtc.so.13, libcublasLt.so.13
+ * (blas.c) and libcudnn.so.9 (dnn.c) with the calls that backends/cuda makes.
  *
  * "Compiling" makes a shared object of a program's host form (backends/host_form.h), and a kernel's start runs
  * that. So the whole code of the plugin runs on any machine, and what it proves is that code and the kernels'
@@ -29,9 +29,9 @@
  *   init=N       what cuInit answers
  *   fail=N       the N-th call fails, counted from 1
  *   lose=N       the N-th kernel has an illegal address
- *   tf32         products of float32 are TF32's
- * TERN_CUDA_STANDIN_LOG names a file to which the number of calls, kernels, objects that are left and products of
- * cuBLASLt's goes at the end.
+ *   tf32         products and convolutions of float32 are TF32's in the libraries
+ * TERN_CUDA_STANDIN_LOG names a file to which the number of calls, kernels, objects that are left, products of
+ * cuBLASLt's and convolutions of cuDNN's goes at the end.
  */
 #ifndef TERN_TESTS_CUDA_STANDIN_H
 #define TERN_TESTS_CUDA_STANDIN_H
@@ -72,7 +72,8 @@ _Noreturn CUresult standin_report(const char *format, ...) __attribute__((format
 /* Counts a call; false where it is the one to fail. */
 bool standin_call(void);
 void standin_count_kernel(void);
-void standin_count_product(void); /* of cuBLASLt's */
+void standin_count_product(void);     /* of cuBLASLt's */
+void standin_count_convolution(void); /* of cuDNN's */
 bool standin_loses(void);
 /* Objects that were made and not freed. */
 void standin_made(int count);
@@ -100,7 +101,11 @@ typedef enum kind {
     KIND_BLAS,
     KIND_DESC,
     KIND_LAYOUT,
-    KIND_PREFERENCE
+    KIND_PREFERENCE,
+    KIND_DNN,
+    KIND_TENSOR,
+    KIND_FILTER,
+    KIND_WINDOW
 } kind;
 
 /* Begins every object; a freed one stays, with `is_dead`, so that its use is seen. */
@@ -155,6 +160,8 @@ void standin_lock(void);
 void standin_unlock(void);
 
 void *standin_new(kind of, size_t size);
+/* The same of no context: a description. */
+void *standin_new_free(kind of, size_t size);
 /* Whether it is a live object of the kind, of the context that is current; else reports. */
 bool standin_check(const void *pointer, kind wanted, const char *what);
 void standin_end(void *pointer);
