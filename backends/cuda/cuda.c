@@ -340,6 +340,7 @@ static const tern_backend_desc description = {
     .device_count = device_count,
     .device_info = device_info,
     .device_open = device_open,
+    .tell_libraries = cuda_libraries_tell,
 };
 
 int32_t TERN_BACKEND_QUERY_NAME(uint32_t host_abi, const tern_host *host,

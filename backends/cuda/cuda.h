@@ -234,7 +234,7 @@ extern const gpu_driver cuda_driver;
 void cuda_libraries_init(cuda_device *self);
 /* With the context current, behind the last plan. */
 void cuda_libraries_fini(cuda_device *self);
-/* Which libraries there are, as text. The driver is open. */
+/* Which libraries there are, as one line. The driver is open. */
 void cuda_libraries_tell(char *out, size_t size);
 
 /* What a library's call came to: waits for it where launches are waited for; `failure` is the library's word for what

@@ -116,12 +116,19 @@ void cuda_libraries_fini(cuda_device *self) {
 }
 
 void cuda_libraries_tell(char *out, size_t size) {
+    const char *wanted = getenv("TERN_CUDA_LIBRARIES");
     size_t at = 0;
-    out[0] = 0;
+    if (wanted && strcmp(wanted, "off") == 0) {
+        snprintf(out, size, "TERN_CUDA_LIBRARIES is off: own kernels alone");
+        return;
+    }
     for (int library = 0; library < CUDA_LIBRARY_COUNT && at < size; library++) {
         char version[64];
         const char *text = open_library(library);
-        if (!text) put_version(library, version, sizeof version), text = version;
+        if (!text) {
+            put_version(library, version, sizeof version);
+            text = version;
+        }
         at += (size_t)snprintf(out + at, size - at, "%s%s", at ? "; " : "", text);
     }
 }

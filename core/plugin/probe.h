@@ -5,7 +5,7 @@
  *
  *     stage   NAME                                     before each stage is entered
  *     device  INDEX  TYPE  BYTES  IDENTITY  NAME  WHY  WHY is empty where the device opened
- *     result  STATUS  MESSAGE                          last
+ *     result  STATUS  MESSAGE                          last; where all is well, what the plugin says of libraries
  *
  * A result that never comes means a crash or a hang in the stage that was named last.
  */

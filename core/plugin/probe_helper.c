@@ -70,7 +70,7 @@ static void tell_devices(const teller *t, tern_library *library, tern_fault *fau
     if (opened == 0 && count > 0) tern_fault_set(fault, first.status, "%s", first.message);
 }
 
-/* A host library has no devices; what it is, is its result's message. */
+/* A host library has no devices; what it is, is its result's message, as what a backend says of its libraries is. */
 static void run_host_library(const teller *t, const tern_candidate *candidate, tern_fault *fault) {
     tern_host_library table;
     tern_host_library_query_fn query;
@@ -94,6 +94,8 @@ static void run(const teller *t, const tern_candidate *candidate, tern_library *
     if (tern_library_query(library, &candidate->manifest, fault) != TERN_OK) return;
     tell_stage(t, TERN_STAGE_OPEN);
     tell_devices(t, library, fault);
+    if (fault->status == TERN_OK && library->desc.tell_libraries)
+        library->desc.tell_libraries(fault->message, sizeof fault->message);
     tern_library_release(library);
 }
 

@@ -781,6 +781,10 @@ typedef struct tern_backend_desc {
 
     /* Joins the backend's threads (optional). No device is open by then; the core may query again later. */
     void (*shutdown)(void);
+
+    /* One line for reports about what the backend uses of this machine beside its devices: libraries, their versions,
+     * or why one is not used (optional). Called behind device_count; may take a while. */
+    void (*tell_libraries)(char *out_text, size_t size);
 } tern_backend_desc;
 
 /*
@@ -815,7 +819,7 @@ TERN_BACKEND_ASSERT(sizeof(tern_kernel_query) == 40, "tern_kernel_query layout")
 TERN_BACKEND_ASSERT(sizeof(tern_plan_query) == 48, "tern_plan_query layout");
 TERN_BACKEND_ASSERT(sizeof(tern_device_info) == 144, "tern_device_info layout");
 TERN_BACKEND_ASSERT(sizeof(tern_host) == 48, "tern_host layout");
-TERN_BACKEND_ASSERT(sizeof(tern_backend_desc) == 80, "tern_backend_desc layout");
+TERN_BACKEND_ASSERT(sizeof(tern_backend_desc) == 88, "tern_backend_desc layout");
 TERN_BACKEND_ASSERT(offsetof(tern_bdevice_vtable, close) == 64, "tern_bdevice_vtable layout");
 TERN_BACKEND_ASSERT(sizeof(tern_bdevice_vtable) == 296, "tern_bdevice_vtable layout");
 #endif

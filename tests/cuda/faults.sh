@@ -38,6 +38,14 @@ check "one GPU by UUID: $(cat "$out")" grep -q '"name": "cuda:0".*stands in, B' 
 CUDA_VISIBLE_DEVICES=1 run 0 devices --probe
 check "CUDA_VISIBLE_DEVICES: $(cat "$out")" [ "$(grep -c 'cuda:' "$out")" = 1 ]
 
+# The report names the libraries, or what is not there.
+libraries() {
+    run 0 doctor
+    check "doctor: not '$1': $(cat "$out")" grep -q "ok: .*$1" "$out"
+}
+libraries 'cuBLASLt 13.1.0; cuDNN 9.19.0'
+TERN_CUDA_LIBRARIES=off libraries 'TERN_CUDA_LIBRARIES is off'
+
 # train WORDS MESSAGE: a run ends with the message.
 train() {
     rm -rf "$work/model"
@@ -87,6 +95,7 @@ convolutions 2
 TERN_CUDA_LIBRARIES=always convolutions 3
 TERN_CUDA_LIBRARIES=off convolutions 0
 cc -shared -o "$work/bare/libcudnn.so.9" "$work/nothing.c"
+LD_LIBRARY_PATH=$work/bare libraries 'the cuBLASLt that is installed is too old; the cuDNN that is installed lacks a function'
 LD_LIBRARY_PATH=$work/alone convolutions 0
 LD_LIBRARY_PATH=$work/bare convolutions 0
 

@@ -235,6 +235,7 @@ static const field fields[] = {
     FIELD(tern_backend_desc, device_info),
     FIELD(tern_backend_desc, device_open),
     FIELD(tern_backend_desc, shutdown),
+    FIELD(tern_backend_desc, tell_libraries),
 };
 
 /* The text so far; the file is far shorter. */
