@@ -8,7 +8,6 @@
  * run, and one that rounds float32.
  */
 #define _DEFAULT_SOURCE /* usleep */
-#include <math.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -357,14 +356,21 @@ static bool next(int *at, const int *shape, int rank) {
     return false;
 }
 
-/* Where position `at` of the result meets tap `tap` (o, c, ...) of the filter; false outside of the image. */
+static int64_t offset(const struct cudnnOperandStruct *own, const int *at) {
+    int64_t sum = 0;
+    for (int d = 0; d < own->rank; d++) sum += (int64_t)at[d] * own->stride[d];
+    return sum;
+}
+
+/* Where row `at` of the result begins and tap `tap` (o, c, ...) of the filter meet; false outside of the image. The
+ * last dimension is left out. */
 static bool meet(const convolution *c, const int *at, const int *tap, int64_t *out) {
     const struct cudnnConvolutionStruct *v = &c->window;
     const struct cudnnOperandStruct *x = &c->of[IMAGE];
     int each = c->of[FILTER].shape[0] / v->groups;
     int channel = at[1] / each * c->of[FILTER].shape[1] + tap[1];
     *out = (int64_t)at[0] * x->stride[0] + (int64_t)channel * x->stride[1];
-    for (int d = 0; d < v->spatial; d++) {
+    for (int d = 0; d < v->spatial - 1; d++) {
         int place = at[2 + d] * v->step[d] - v->padding[d] + tap[2 + d] * v->dilation[d];
         if (place < 0 || place >= x->shape[2 + d]) return false;
         *out += (int64_t)place * x->stride[2 + d];
@@ -372,30 +378,38 @@ static bool meet(const convolution *c, const int *at, const int *tap, int64_t *o
     return true;
 }
 
-static int64_t offset(const struct cudnnOperandStruct *own, const int *at) {
-    int64_t sum = 0;
-    for (int d = 0; d < own->rank; d++) sum += (int64_t)at[d] * own->stride[d];
-    return sum;
+/* The products of a row of the result with one tap, added to the operand that is written. */
+static void add_row(const convolution *c, double *const numbers[OPERANDS], const int *at,
+                    const int *tap) {
+    const int *way = order[c->direction];
+    const struct cudnnConvolutionStruct *v = &c->window;
+    int last = v->spatial - 1, step = v->step[last], width = c->of[IMAGE].shape[2 + last];
+    int first = tap[2 + last] * v->dilation[last] - v->padding[last];
+    int begin = first < 0 ? (step - 1 - first) / step : 0;
+    int end = first < width ? (width - 1 - first) / step + 1 : 0;
+    int64_t place[OPERANDS] = {0}, stride[OPERANDS] = {[FILTER] = 0};
+    if (end > c->of[RESULT].shape[2 + last]) end = c->of[RESULT].shape[2 + last];
+    if (!meet(c, at, tap, &place[IMAGE])) return;
+    place[IMAGE] += (int64_t)first * c->of[IMAGE].stride[2 + last];
+    place[FILTER] = offset(&c->of[FILTER], tap);
+    place[RESULT] = offset(&c->of[RESULT], at);
+    stride[IMAGE] = (int64_t)step * c->of[IMAGE].stride[2 + last];
+    stride[RESULT] = c->of[RESULT].stride[2 + last];
+    const double *a = numbers[way[0]], *b = numbers[way[1]];
+    for (int i = begin; i < end; i++)
+        numbers[way[2]][place[way[2]] + i * stride[way[2]]] +=
+            a[place[way[0]] + i * stride[way[0]]] * b[place[way[1]] + i * stride[way[1]]];
 }
 
-/* Adds every product of the convolution to the operand that is written. */
+/* Adds every product of the convolution to the operand that is written, in double. */
 static void add_products(const convolution *c, double *const numbers[OPERANDS]) {
-    const int *way = order[c->direction];
     int at[MOST_RANK] = {0}, tap[MOST_RANK];
-    bool wide = c->of[IMAGE].type == CUDNN_DATA_DOUBLE;
     do {
-        int64_t place[OPERANDS] = {0};
-        place[RESULT] = offset(&c->of[RESULT], at);
         memset(tap, 0, sizeof tap);
         tap[0] = at[1];
-        do {
-            if (!meet(c, at, tap, &place[IMAGE])) continue;
-            place[FILTER] = offset(&c->of[FILTER], tap);
-            double a = numbers[way[0]][place[way[0]]], b = numbers[way[1]][place[way[1]]];
-            double *sum = &numbers[way[2]][place[way[2]]];
-            *sum = wide ? fma(a, b, *sum) : (double)fmaf((float)a, (float)b, (float)*sum);
-        } while (next(tap + 1, c->of[FILTER].shape + 1, c->of[FILTER].rank - 1));
-    } while (next(at, c->of[RESULT].shape, c->of[RESULT].rank));
+        do add_row(c, numbers, at, tap);
+        while (next(tap + 1, c->of[FILTER].shape + 1, c->of[FILTER].rank - 1));
+    } while (next(at, c->of[RESULT].shape, c->of[RESULT].rank - 1));
 }
 
 static void put_results(const convolution *c, const double *sums) {
