@@ -377,7 +377,9 @@ static bool run(const char *device, const struct row *row, float *out, char *rea
     if (tern_check(ctx) == TERN_OK) row->run(ctx, out);
     bool worked = tern_check(ctx) == TERN_OK;
     snprintf(reason, size, "%s", worked ? "other numbers than cpu_ref's" : tern_error(ctx));
-    return tern_close(ctx) == TERN_OK && worked;
+    if (tern_close(ctx) == TERN_OK) return worked;
+    if (worked) snprintf(reason, size, "closing %s failed", device);
+    return false;
 }
 
 static void compare(const struct row *row) {
