@@ -1,9 +1,10 @@
 /*
  * Convolutions and their gradients by cuDNN, where it is installed; cuda_plan.c decides which.
  *
- * The library is asked for what it does with the same meaning: contiguous operands of one dtype. Of what it offers, an algorithm serves that is the same in every run, adds up
- * the products of each result (no transform, by which an infinity would reach its neighbours) and computes float32
- * as such, but for TERN_CUDA_TF32=1. A plan keeps it, with the descriptions.
+ * The library is asked for what it does with the same meaning: contiguous operands of one dtype. Of what it offers,
+ * an algorithm serves that is the same in every run, adds up the products of each result (no transform, by which an
+ * infinity would reach its neighbours) and computes float32 as such, but for TERN_CUDA_TF32=1. A plan keeps it, with
+ * the descriptions.
  *
  * A bias is there before: it is spread over the result, which the convolution is added to, so that float16 and
  * bfloat16 are rounded once.
