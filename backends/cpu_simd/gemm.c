@@ -237,12 +237,14 @@ static void multiply_columns(void *arg, int64_t begin, int64_t end) {
     for (int64_t u = begin; u < end; u++) {
         const int64_t j = u * job->nb, last = least(j + job->nb, job->n1);
         const int64_t first = least(last, most(j, unpacked(job)));
-        char *own = job->b + (first - unpacked(job)) * depth_of(job) * job->number->size;
+        char *own = NULL;
+        if (last > first)
+            own = job->b + (first - unpacked(job)) * depth_of(job) * job->number->size;
         for (part.k = 0; part.k < job->p.k; part.k += job->k1) {
             part.k1 = least(job->k1, job->p.k - part.k);
-            if (last > first) pack_b(&part, first, last, own);
+            if (own) pack_b(&part, first, last, own);
             if (first > j) multiply(&part, 0, j, first - j, NULL);
-            if (last > first) multiply(&part, 0, first, last - first, own);
+            if (own) multiply(&part, 0, first, last - first, own);
             finish(&part, 0, j, last - j);
         }
     }
