@@ -38,6 +38,8 @@ static _Atomic int64_t first_cache = 32 << 10, second_cache = 256 << 10;
 /* Multiplications that are worth a thread, and a block's where each thread has one. */
 #define THREAD_WORK (INT64_C(1) << 19)
 #define BLOCK_WORK  0x1p22
+/* The most rows of a block: a part of the second cache, which panels of b pass through and rows of out. */
+#define MOST_ROWS 112
 /* The fewest rows of a block that threads share. */
 #define BLOCK_ROWS 16
 
@@ -351,7 +353,7 @@ static void count_blocks(const gemm_job *job, int64_t threads, int64_t *down, in
     const tern_simd_product *p = &job->p;
     const int64_t panel = job->number->panel, bytes = depth_of(job) * job->number->size;
     const double work = (double)p->m * (double)p->n * (double)job->k1;
-    int64_t mc = most(4 * TERN_SIMD_ROWS, least(256, second_cache / 2 / bytes));
+    int64_t mc = most(4 * TERN_SIMD_ROWS, least(MOST_ROWS, second_cache / 2 / bytes));
     int64_t i = job->by_panels ? 1 : divided(p->m, mc), j = divided(p->n, 16 * panel);
     const bool rows = shares_rows(job, threads);
     int64_t *shared = rows ? &i : &j, most_shared = rows ? p->m / BLOCK_ROWS : p->n / panel;

@@ -3,7 +3,7 @@
  *
  *     tern_simd_tile_down_f32(ROWS, VECTORS, k, a, cs_a, b, ld, acc)      rows of a adjacent
  *     tern_simd_tile_along_f32(ROWS, VECTORS, k, a, rs_a, b, ld, acc)     k of a contiguous
- *     tern_simd_tile_packed_f32(ROWS, VECTORS, k, a, b, acc)              a and b packed
+ *     tern_simd_tile_packed_f32(ROWS, VECTORS, k, a, b, ahead, acc)       a and b packed
  *
  * add to acc[r][v], r < rows and v < vectors, the sums over p < k of a[r, p] times the v-th vector of
  * b + p * ld. With `rows` and `vectors` known to the compiler acc stays in registers: TERN_SIMD_ROWS rows of
@@ -43,6 +43,18 @@ SIMD_INLINE void f64_accumulate(f64v *acc, f64v x, f64v y) {
     *acc = f64_fma(x, y, *acc);
 #endif
 }
+
+/*
+ * What a tile with both operands packed asks the second cache for while it multiplies, 128 bytes for every four k:
+ * from `at` on, every `step` bytes, as many times as it has rows; then from `next` on. Asked for all at once, the
+ * rows of out would keep the panel, which comes from that cache too, waiting.
+ */
+typedef struct tern_simd_ahead {
+    const char *at;
+    int64_t step;
+    const char *next;
+} tern_simd_ahead;
+#define SECOND_CACHE 2 /* what __builtin_prefetch calls it */
 
 #define NUMBER  float
 #define VECTOR  f32v
