@@ -29,83 +29,83 @@ SIMD_INLINE f32v f32_poly(f32v x, const float *c, int n) {
 static const float fused_exp_over[] = {0x1.000000p-1f, 0x1.55548ep-3f, 0x1.55545ep-5f,
                                        0x1.123b92p-7f, 0x1.6db496p-10f};
 
-/* e^x = 2^k (1 + fraction); k stands in the low bits of `shifted`. */
-typedef struct fused_power {
-    f32v fraction;
-    u32v shifted;
-} fused_power;
+/* 2^k, with k in the low bits of `shifted`, times a power of two whose bits are `one`. */
+SIMD_INLINE f32v fused_two_to(f32v shifted, uint32_t one) {
+    return (f32v)(((u32v)shifted << 23) + one);
+}
 
-SIMD_INLINE fused_power fused_exp_parts(f32v x) {
+/* x 2^k, also subnormal and infinite, where k, an integer, is that of `shifted`. */
+SIMD_INLINE f32v fused_scale(f32v x, f32v k, f32v shifted) {
+#if SIMD_BYTES == 64
+    (void)shifted;
+    return (f32v)_mm512_scalef_ps((__m512)x, (__m512)k);
+#else /* by two normal numbers */
+    (void)k;
+    u32v half = ((u32v)shifted << 22) & UINT32_C(0xff800000);
+    return x * (f32v)(half + F32_ONE) * (f32v)(((u32v)shifted << 23) - half + F32_ONE);
+#endif
+}
+
+/* e^x = 2^k (1 + fraction) */
+SIMD_INLINE f32v fused_exp(f32v x) {
+    x = f32_max(f32_set(-105), f32_min(f32_set(90), x));
     f32v shifted = f32_fma(x, f32_set(0x1.715476p+0f), f32_set(F32_SHIFT));
     f32v k = shifted - F32_SHIFT;
     f32v r = f32_fma(k, f32_set(-0x1.62e430p-1f), x);
     r = f32_fma(k, f32_set(0x1.05c610p-29f), r);
     f32v fraction = f32_fma(r * r, F32_POLY(r, fused_exp_over), r);
-    return (fused_power){fraction, (u32v)shifted};
-}
-/* Of |x| < 87: 2^k is a normal number. */
-SIMD_INLINE f32v fused_exp_normal(f32v x) {
-    fused_power p = fused_exp_parts(x);
-    f32v scale = (f32v)((p.shifted << 23) + F32_ONE);
-    return f32_fma(p.fraction, scale, scale);
-}
-/* Of any x; 2^k is a product of two normal numbers, where the result may be subnormal or infinite. */
-SIMD_INLINE f32v fused_exp(f32v x) {
-    fused_power p = fused_exp_parts(f32_max(f32_set(-105), f32_min(f32_set(90), x)));
-    u32v half = (p.shifted << 22) & UINT32_C(0xff800000);
-    f32v scale = (f32v)(half + F32_ONE), rest = (f32v)((p.shifted << 23) - half + F32_ONE);
-    return f32_fma(p.fraction, scale, scale) * rest;
+    return fused_scale(1 + fraction, k, shifted);
 }
 
 /*
  * With t = e^-|x| and q = t / (1 + t): 1 - q, or for x < 0 q itself, as t - t q, in which the rounding of 1 + t
  * counts little. t is kept at half an ulp: from |x| = 1 on, r is exact before the low part of k ln 2 is taken
- * off, and so is 1 + r.
+ * off, and so is 1 + r. All is 2^64 times as large until the end, so that t is a normal number.
  */
 SIMD_INLINE f32v fused_sigmoid(f32v x) {
+    const f32v one = f32_set(0x1p64f);
     f32v minus = f32_max(f32_set(-105), -f32_abs(x));
     f32v shifted = f32_fma(minus, f32_set(0x1.715476p+0f), f32_set(F32_SHIFT));
     f32v k = shifted - F32_SHIFT;
     f32v r = f32_fma(k, f32_set(-0x1.62e430p-1f), minus), low = k * 0x1.05c610p-29f;
     f32v small = f32_fma(r * r, F32_POLY(r, fused_exp_over), f32_fma(low, r, low));
-    u32v half = ((u32v)shifted << 22) & UINT32_C(0xff800000);
-    f32v scale = (f32v)(half + F32_ONE), rest = (f32v)(((u32v)shifted << 23) - half + F32_ONE);
-    f32v t = f32_fma(small, scale, (1 + r) * scale) * rest;
-    f32v whole = f32_select(x < 0, t, f32_set(1));
-    return f32_fma(-whole, t / (1 + t), whole);
+    f32v power = fused_two_to(shifted, F32_ONE + (UINT32_C(64) << 23));
+    f32v t = f32_fma(small, power, (1 + r) * power);
+    f32v whole = f32_select(x < 0, t, one);
+    return f32_fma(-whole, t / (one + t), whole) * 0x1p-64f;
 }
 
-/* (tanh(x) - x) / x^3 in x^2, |x| < 0.65; the error relative to tanh is 2^-27.2. */
-static const float fused_tanh_over[] = {-0x1.555526p-2f, 0x1.110452p-3f, -0x1.b7da90p-5f,
-                                        0x1.4f9a26p-6f, -0x1.6a54f0p-8f};
+/* (e^2r - 1 - 2r) / 2 r^2: that of e^r (fused_exp_over). */
+static const float fused_exp_twice_over[] = {0x1.000000p+0f, 0x1.55548ep-1f, 0x1.55545ep-2f,
+                                             0x1.123b92p-3f, 0x1.6db496p-5f};
 
-/* 1 - 2 / (1 + e^2x), which is 1 from 9.02 on. */
+/* (e^2x - 1) / 2, |x| <= 10 */
+SIMD_INLINE f32v fused_expm1_twice(f32v x) {
+    f32v shifted = f32_fma(x, f32_set(0x1.715476p+1f), f32_set(F32_SHIFT));
+    f32v k = shifted - F32_SHIFT;
+    f32v r = f32_fma(k, f32_set(-0x1.62e430p-2f), x);
+    r = f32_fma(k, f32_set(0x1.05c610p-30f), r);
+    f32v fraction = f32_fma(r * r, F32_POLY(r, fused_exp_twice_over), r);
+    f32v power = fused_two_to(shifted, F32_ONE);
+    return f32_fma(power, fraction, f32_fma(power, f32_set(0.5f), f32_set(-0.5f)));
+}
+
+/* q = u / (1 + u), u = (e^2|x| - 1) / 2, where u is small as u - u q; 1 from |x| = 9.02 on. */
 SIMD_INLINE f32v fused_tanh(f32v x) {
-    f32v square = x * x, a = f32_min(f32_set(10), f32_abs(x));
-    f32v near = f32_fma(x * square, F32_POLY(square, fused_tanh_over), x);
-    f32v far = 1 - 2 / (1 + fused_exp_normal(a + a));
-    return f32_copysign(f32_select(a < 0.65f, near, far), x);
+    f32v u = fused_expm1_twice(f32_min(f32_set(10), f32_abs(x))), q = u / (1 + u);
+    return f32_copysign(f32_select(u < 0.5f, f32_fma(-u, q, u), q), x);
 }
 
 /* ---- gates of recurrent units ---------------------------------------------------------------- */
 
-/*
- * Sigmoid and tanh within 3 ulp, in about the time of their divisions: most of what a step of a recurrent layer takes
- * beside its product. sigmoid is 0 where it would be subnormal, and tanh(-0) is 0.
- */
+/* Sigmoid and tanh within 3 ulp, in little more than the time of their divisions: gates are most of what a step of
+ * a recurrent layer takes beside its product. */
 
-/* (e^-r - 1 + r) / r^2, and (e^2r - 1 - 2r) / 2 r^2: those of e^r (fused_exp_over). */
+/* (e^-r - 1 + r) / r^2: that of e^r. */
 static const float fused_exp_minus_over[] = {0x1.000000p-1f, -0x1.55548ep-3f, 0x1.55545ep-5f,
                                              -0x1.123b92p-7f, 0x1.6db496p-10f};
-static const float fused_exp_twice_over[] = {0x1.000000p+0f, 0x1.55548ep-1f, 0x1.55545ep-2f,
-                                             0x1.123b92p-3f, 0x1.6db496p-5f};
 
-/* 2^k, its bits but for the exponent's bias in `shifted`; infinite for k = 128. */
-SIMD_INLINE f32v fused_two_to(f32v shifted) {
-    return (f32v)(((u32v)shifted << 23) + F32_ONE);
-}
-
-/* 1 / (1 + e^-x) */
+/* 1 / (1 + e^-x); 0 where that is subnormal: there 2^k is infinite. */
 SIMD_INLINE f32v fused_gate_sigmoid(f32v x) {
     x = f32_max(f32_set(-89), f32_min(f32_set(87), x));
     f32v shifted = f32_fma(x, f32_set(-0x1.715476p+0f), f32_set(F32_SHIFT));
@@ -113,19 +113,12 @@ SIMD_INLINE f32v fused_gate_sigmoid(f32v x) {
     f32v r = f32_fma(k, f32_set(0x1.62e430p-1f), x);
     r = f32_fma(k, f32_set(-0x1.05c610p-29f), r);
     f32v fraction = f32_fma(r * r, F32_POLY(r, fused_exp_minus_over), -r);
-    return 1 / f32_fma(1 + fraction, fused_two_to(shifted), f32_set(1));
+    return 1 / f32_fma(1 + fraction, fused_two_to(shifted, F32_ONE), f32_set(1));
 }
 
 /* u / (1 + u), u = (e^2x - 1) / 2 */
 SIMD_INLINE f32v fused_gate_tanh(f32v x) {
-    x = f32_max(f32_set(-10), f32_min(f32_set(10), x));
-    f32v shifted = f32_fma(x, f32_set(0x1.715476p+1f), f32_set(F32_SHIFT));
-    f32v k = shifted - F32_SHIFT;
-    f32v r = f32_fma(k, f32_set(-0x1.62e430p-2f), x);
-    r = f32_fma(k, f32_set(0x1.05c610p-30f), r);
-    f32v fraction = f32_fma(r * r, F32_POLY(r, fused_exp_twice_over), r);
-    f32v power = fused_two_to(shifted);
-    f32v u = f32_fma(power, fraction, f32_fma(power, f32_set(0.5f), f32_set(-0.5f)));
+    f32v u = fused_expm1_twice(f32_max(f32_set(-10), f32_min(f32_set(10), x)));
     return u / (1 + u);
 }
 
