@@ -6,6 +6,7 @@
  */
 #include <string.h>
 
+#include "ahead.h"
 #include "map.h"
 #include "map_members.h"
 

@@ -4,6 +4,7 @@
 
 #include "../cpu_ref/binary.h"
 #include "../cpu_ref/walk.h"
+#include "ahead.h"
 #include "rows_tables.h"
 #include "vmath.h"
 

@@ -211,11 +211,12 @@ static void print_loop(FILE *f, const recorded *r, int index) {
         fprintf(f, ");\n");
     }
     for (int k = 0; k < p->n_outputs; k++) fprintf(f, "    float *out%d = out[%d];\n", k, k);
-    fprintf(f, "    (void)in, (void)number;\n");
+    fprintf(f, "    const uintptr_t ahead = simd_ahead_of(n * (int64_t)sizeof(float));\n");
+    fprintf(f, "    (void)in, (void)number, (void)ahead;\n");
     fprintf(f, "    for (int64_t i = 0; i < n; i += F32_LANES) {\n");
     for (int k = 0; k < p->n_inputs; k++)
         if (!(r->numbers >> k & 1u) && is_read(p, k))
-            fprintf(f, "        f32v v%d = f32_load(in%d + i);\n", k, k);
+            fprintf(f, "        f32v v%d = f32_load_ahead(in%d + i, ahead);\n", k, k);
     for (int value = p->n_inputs + p->n_constants; value < n_values; value++)
         print_step(f, p, value);
     for (int k = 0; k < p->n_outputs; k++) {
