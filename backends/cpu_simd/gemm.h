@@ -93,14 +93,14 @@ typedef struct tern_simd_sink {
 static inline int64_t tern_simd_tile_rows(int64_t m, int64_t i) {
     int64_t left = m - i;
     if (left <= TERN_SIMD_ROWS) return left;
-    return left < TERN_SIMD_ROWS + 4 ? (left + 1) / 2 : TERN_SIMD_ROWS;
+    return left < TERN_SIMD_ROWS + 5 ? (left + 1) / 2 : TERN_SIMD_ROWS;
 }
 
 /* How many tiles of as many rows there are one behind the other from row i on. */
 static inline int64_t tern_simd_tiles(int64_t m, int64_t i) {
     int64_t left = m - i;
     if (left <= TERN_SIMD_ROWS) return 1;
-    return left < TERN_SIMD_ROWS + 4 ? left / ((left + 1) / 2) : (left - 4) / TERN_SIMD_ROWS;
+    return left < TERN_SIMD_ROWS + 5 ? left / ((left + 1) / 2) : (left - 5) / TERN_SIMD_ROWS;
 }
 
 /*
