@@ -79,21 +79,27 @@ SIMD_INLINE f32v fused_sigmoid(f32v x) {
 static const float fused_exp_twice_over[] = {0x1.000000p+0f, 0x1.55548ep-1f, 0x1.55545ep-2f,
                                              0x1.123b92p-3f, 0x1.6db496p-5f};
 
-/* (e^2x - 1) / 2, |x| <= 10 */
-SIMD_INLINE f32v fused_expm1_twice(f32v x) {
+/* u = (e^2x - 1) / 2, |x| <= 10; where it is small, `low` is what its rounding lost. */
+typedef struct fused_exp_twice {
+    f32v u, low;
+} fused_exp_twice;
+
+SIMD_INLINE fused_exp_twice fused_expm1_twice(f32v x) {
     f32v shifted = f32_fma(x, f32_set(0x1.715476p+1f), f32_set(F32_SHIFT));
     f32v k = shifted - F32_SHIFT;
     f32v r = f32_fma(k, f32_set(-0x1.62e430p-2f), x);
     r = f32_fma(k, f32_set(0x1.05c610p-30f), r);
-    f32v fraction = f32_fma(r * r, F32_POLY(r, fused_exp_twice_over), r);
-    f32v power = fused_two_to(shifted, F32_ONE);
-    return f32_fma(power, fraction, f32_fma(power, f32_set(0.5f), f32_set(-0.5f)));
+    f32v square = r * r, over = F32_POLY(r, fused_exp_twice_over);
+    f32v fraction = f32_fma(square, over, r), power = fused_two_to(shifted, F32_ONE);
+    f32v u = f32_fma(power, fraction, f32_fma(power, f32_set(0.5f), f32_set(-0.5f)));
+    return (fused_exp_twice){u, f32_fma(square, over, r - fraction)};
 }
 
-/* q = u / (1 + u), u = (e^2|x| - 1) / 2, where u is small as u - u q; 1 from |x| = 9.02 on. */
+/* q = u / (1 + u), where u is small as u - u q, which is never above |x|; 1 from |x| = 9.02 on. */
 SIMD_INLINE f32v fused_tanh(f32v x) {
-    f32v u = fused_expm1_twice(f32_min(f32_set(10), f32_abs(x))), q = u / (1 + u);
-    return f32_copysign(f32_select(u < 0.5f, f32_fma(-u, q, u), q), x);
+    fused_exp_twice e = fused_expm1_twice(f32_min(f32_set(10), f32_abs(x)));
+    f32v q = e.u / (1 + e.u), near = e.u + f32_fma(-e.u, q, e.low);
+    return f32_copysign(f32_select(e.u < 0.5f, near, q), x);
 }
 
 /* ---- gates of recurrent units ---------------------------------------------------------------- */
@@ -118,7 +124,7 @@ SIMD_INLINE f32v fused_gate_sigmoid(f32v x) {
 
 /* u / (1 + u), u = (e^2x - 1) / 2 */
 SIMD_INLINE f32v fused_gate_tanh(f32v x) {
-    f32v u = fused_expm1_twice(f32_max(f32_set(-10), f32_min(f32_set(10), x)));
+    f32v u = fused_expm1_twice(f32_max(f32_set(-10), f32_min(f32_set(10), x))).u;
     return u / (1 + u);
 }
 
