@@ -33,8 +33,8 @@ static _Atomic int64_t first_cache = 32 << 10, second_cache = 256 << 10;
 /* So many k at once are enough for sums to go through memory seldom. A tile of AVX-512 reads its panel slowly
  * enough for that to come from the second cache. */
 #define ENOUGH_K (SIMD_BYTES == 64 ? 512 : 128)
-/* Bytes of a panel of b that is packed where it is used. */
-#define NEAR_PANEL (16 << 10)
+/* Bytes of panels of b that are packed where they are used. */
+#define NEAR_PANELS (16 << 10)
 /* Multiplications that are worth a thread, and a block's where each thread has one. */
 #define THREAD_WORK (INT64_C(1) << 19)
 #define BLOCK_WORK  0x1p22
@@ -198,15 +198,16 @@ static void finish(const gemm_job *job, int64_t i, int64_t j, int64_t n) {
         job->sums + (i * job->n1 + j) * job->number->size, job->n1);
 }
 
-/* A block: each panel is multiplied as soon as it is packed. */
+/* A block: panels are multiplied as soon as they are packed. */
 static void multiply_panels(const gemm_job *job, int64_t first, int64_t j) {
-    double packed[NEAR_PANEL / sizeof(double)] __attribute__((aligned(64)));
+    double packed[NEAR_PANELS / sizeof(double)] __attribute__((aligned(64)));
     const int64_t last = least(first + job->mb, job->m1), end = least(j + job->nb, job->n1);
     const int64_t panel = job->number->panel, whole = least(end, unpacked(job));
+    const int64_t near = panel * (NEAR_PANELS / (panel * depth_of(job) * job->number->size));
     for (int64_t i = first; i < last && whole > j; i += job->mc)
         multiply(job, i, j, whole - j, NULL);
-    for (int64_t t = most(j, whole); t < end; t += panel) {
-        int64_t n = least(panel, end - t);
+    for (int64_t t = most(j, whole); t < end; t += near) {
+        int64_t n = least(near, end - t);
         pack_b(job, t, t + n, packed);
         for (int64_t i = first; i < last; i += job->mc) multiply(job, i, t, n, packed);
     }
@@ -378,7 +379,7 @@ static void choose_blocks(gemm_job *job, int64_t threads) {
     job->k1 = k_at_once(p->k, job->number);
     const int64_t bytes = depth_of(job) * job->number->size; /* of a row that is packed */
     job->by_panels = !job->kept && p->m * bytes <= second_cache / 4 * 3 &&
-                     bytes * job->number->panel <= NEAR_PANEL;
+                     bytes * job->number->panel <= NEAR_PANELS;
     count_blocks(job, threads, &down, &across);
     job->by_columns = down == 1 && !job->packs_a && !job->by_panels && !job->kept;
     job->mb = divided(p->m, down);
