@@ -17,12 +17,16 @@ SIMD_INLINE uintptr_t simd_ahead_of(int64_t bytes) {
     return bytes >= SIMD_AHEAD ? SIMD_AHEAD : 0;
 }
 
+SIMD_INLINE void simd_ask(const void *from, uintptr_t ahead) {
+    /* of narrower vectors there are too many in a line */
+    if (SIMD_BYTES >= 32) __builtin_prefetch((const void *)((uintptr_t)from + ahead));
+}
 SIMD_INLINE f32v f32_load_ahead(const float *from, uintptr_t ahead) {
-    __builtin_prefetch((const void *)((uintptr_t)from + ahead));
+    simd_ask(from, ahead);
     return f32_load(from);
 }
 SIMD_INLINE f64v f64_load_ahead(const double *from, uintptr_t ahead) {
-    __builtin_prefetch((const void *)((uintptr_t)from + ahead));
+    simd_ask(from, ahead);
     return f64_load(from);
 }
 

@@ -39,7 +39,7 @@ static _Atomic int64_t first_cache = 32 << 10, second_cache = 256 << 10;
 #define THREAD_WORK (INT64_C(1) << 19)
 #define BLOCK_WORK  0x1p22
 /* The most rows of a block: a part of the second cache, which panels of b pass through and rows of out. */
-#define MOST_ROWS 112
+#define MOST_ROWS (SIMD_BYTES == 64 ? 112 : 256)
 /* The fewest rows of a block that threads share. */
 #define BLOCK_ROWS 16
 

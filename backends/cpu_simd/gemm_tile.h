@@ -46,15 +46,25 @@ SIMD_INLINE void f64_accumulate(f64v *acc, f64v x, f64v y) {
 
 /*
  * What a tile with both operands packed asks the second cache for while it multiplies, 128 bytes for every four k:
- * from `at` on, every `step` bytes, as many times as it has rows; then from `next` on. Asked for all at once, the
- * rows of out would keep the panel, which comes from that cache too, waiting.
+ * from `at` on, every `step` bytes, `left` times; then from `next` on. Asked for all at once, the rows of out would
+ * keep the panel, which comes from that cache too, waiting. With narrower vectors it would take more than it gives.
  */
 typedef struct tern_simd_ahead {
     const char *at;
-    int64_t step;
+    int64_t step, left;
     const char *next;
 } tern_simd_ahead;
-#define SECOND_CACHE 2 /* what __builtin_prefetch calls it */
+#define TERN_SIMD_ASKS (SIMD_BYTES == 64)
+
+SIMD_INLINE void tern_simd_ask(tern_simd_ahead *ahead) {
+    if (!TERN_SIMD_ASKS) return;
+    __builtin_prefetch(ahead->at, 0, 2); /* 2: the second cache */
+    __builtin_prefetch(ahead->at + 64, 0, 2);
+    ahead->at += ahead->step;
+    if (--ahead->left != 0) return;
+    ahead->at = ahead->next;
+    ahead->step = 128;
+}
 
 #define NUMBER  float
 #define VECTOR  f32v

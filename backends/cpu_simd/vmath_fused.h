@@ -34,27 +34,27 @@ SIMD_INLINE f32v fused_two_to(f32v shifted, uint32_t one) {
     return (f32v)(((u32v)shifted << 23) + one);
 }
 
-/* x 2^k, also subnormal and infinite, where k, an integer, is that of `shifted`. */
-SIMD_INLINE f32v fused_scale(f32v x, f32v k, f32v shifted) {
+/* (1 + fraction) 2^k, also subnormal and infinite, where k, an integer, is that of `shifted`. */
+SIMD_INLINE f32v fused_scale(f32v fraction, f32v k, f32v shifted) {
 #if SIMD_BYTES == 64
     (void)shifted;
-    return (f32v)_mm512_scalef_ps((__m512)x, (__m512)k);
+    return (f32v)_mm512_scalef_ps((__m512)(1 + fraction), (__m512)k);
 #else /* by two normal numbers */
     (void)k;
     u32v half = ((u32v)shifted << 22) & UINT32_C(0xff800000);
-    return x * (f32v)(half + F32_ONE) * (f32v)(((u32v)shifted << 23) - half + F32_ONE);
+    f32v scale = (f32v)(half + F32_ONE);
+    return f32_fma(fraction, scale, scale) * (f32v)(((u32v)shifted << 23) - half + F32_ONE);
 #endif
 }
 
-/* e^x = 2^k (1 + fraction) */
+/* e^x */
 SIMD_INLINE f32v fused_exp(f32v x) {
     x = f32_max(f32_set(-105), f32_min(f32_set(90), x));
     f32v shifted = f32_fma(x, f32_set(0x1.715476p+0f), f32_set(F32_SHIFT));
     f32v k = shifted - F32_SHIFT;
     f32v r = f32_fma(k, f32_set(-0x1.62e430p-1f), x);
     r = f32_fma(k, f32_set(0x1.05c610p-29f), r);
-    f32v fraction = f32_fma(r * r, F32_POLY(r, fused_exp_over), r);
-    return fused_scale(1 + fraction, k, shifted);
+    return fused_scale(f32_fma(r * r, F32_POLY(r, fused_exp_over), r), k, shifted);
 }
 
 /*
