@@ -68,7 +68,7 @@ static void meet(const tern_simd_attention *a, const tern_simd_block *block, scr
     settle(s, block->rows);
     for (int64_t row = 0; row < block->rows && !first; row++)
         if (s->before[row] != 1) rescale(s->out + row * a->f, a->f, s->before[row]);
-    const tern_simd_sink sink = {s->out, first ? NULL : s->out, a->f, a->f, 1, 1, 1, 0};
+    const tern_simd_sink sink = tern_simd_sums_to(s->out, a->f, 1, !first);
     tern_simd_block_f32(block->rows, a->f, block->keys, s->scores, KEYS, 1,
                         s->values + block->j * TERN_SIMD_PANEL_F32, TERN_SIMD_PANEL_F32 * a->s,
                         TERN_SIMD_PANEL_F32, &sink);

@@ -78,7 +78,7 @@ void tern_simd_hide(const tern_simd_attention *a, const tern_simd_block *block, 
 
 void tern_simd_scores(const tern_simd_attention *a, const tern_simd_block *block,
                       const float *queries, const float *keys, float *scores) {
-    const tern_simd_sink sink = {scores, NULL, TERN_SIMD_KEYS, 0, 0, (double)a->scale, 0, 0};
+    const tern_simd_sink sink = tern_simd_sums_to(scores, TERN_SIMD_KEYS, (double)a->scale, false);
     tern_simd_block_f32(block->rows, tern_simd_whole(block->keys), a->e, queries, 0, 0,
                         keys + block->j * a->e, TERN_SIMD_PANEL_F32 * a->e, TERN_SIMD_PANEL_F32,
                         &sink);

@@ -103,7 +103,7 @@ static void weigh(float *scores, float *products, int64_t seen, int64_t width, f
 /* out += factor * x^T y, where x is [rows, KEYS] of a block and y packed by its columns. */
 static void add_across(const tern_simd_block *block, const float *x, const float *packed,
                        int64_t length, int64_t width, double factor, float *out, int64_t step) {
-    const tern_simd_sink sink = {out, out, step, step, 1, factor, 1, 0};
+    const tern_simd_sink sink = tern_simd_sums_to(out, step, factor, true);
     tern_simd_block_f32(block->keys, width, block->rows, x, 1, KEYS, packed + block->i * PANEL,
                         PANEL * length, PANEL, &sink);
 }
@@ -114,7 +114,7 @@ static void meet(const job *j, const tern_simd_block *block, const scratch *s) {
     const tern_simd_attention *a = j->a;
     int64_t width = tern_simd_whole(block->keys);
     int64_t group = block->head / a->shared;
-    const tern_simd_sink products = {s->slopes, NULL, KEYS, 0, 0, 1, 0, 0};
+    const tern_simd_sink products = tern_simd_sums_to(s->slopes, KEYS, 1, false);
     tern_simd_scores(a, block, s->queries, s->keys_by_rows, s->weights);
     tern_simd_block_f32(block->rows, width, a->f, s->grads, 0, 0,
                         s->values_by_rows + block->j * a->f, PANEL * a->f, PANEL, &products);
@@ -123,8 +123,7 @@ static void meet(const job *j, const tern_simd_block *block, const scratch *s) {
               tern_simd_whole(tern_simd_visible(a, block, row)), width, s->lse[block->i + row],
               s->d[block->i + row]);
     float *dq = row_of(j->dq, block->batch, block->head, block->i);
-    const tern_simd_sink queries = {
-        dq, dq, j->dq->strides[2], j->dq->strides[2], 1, (double)a->scale, 1, 0};
+    const tern_simd_sink queries = tern_simd_sums_to(dq, j->dq->strides[2], (double)a->scale, true);
     tern_simd_block_f32(block->rows, a->e, block->keys, s->slopes, KEYS, 1,
                         s->keys_across + block->j * PANEL, PANEL * a->s, PANEL, &queries);
     add_across(block, s->weights, s->grads_across, a->l, a->f, 1,

@@ -149,7 +149,8 @@ static f32v run_block(const winograd_job *job, const float *weight, const float 
     for (int64_t p = 0; p < job->panels; p++, weight += PLACES * place, out += out_panel) {
         int64_t results = w->results - p * PANEL, n = results > LANES ? PANEL : LANES;
         for (int i = 0; i < PLACES; i++) {
-            tern_simd_sink sink = {sums + i * job->sum_place, NULL, PANEL, 0, 1, 1, 0, 0};
+            const tern_simd_sink sink =
+                tern_simd_sums_to(sums + i * job->sum_place, PANEL, 1, false);
             tern_simd_block_f32(count, n, w->sources, sources + i * w->source_place, w->source_row,
                                 1, weight + i * place, 0, PANEL, &sink);
         }

@@ -73,7 +73,7 @@ static void add_block(const winograd_weight_job *job, const float *sources, cons
     const tern_simd_winograd *w = &job->w;
     for (int i = 0; i < PLACES; i++) {
         float *out = sums + i * w->results * w->source_row;
-        tern_simd_sink sink = {out, fresh ? NULL : out, w->source_row, w->source_row, 1, 1, 1, 0};
+        const tern_simd_sink sink = tern_simd_sums_to(out, w->source_row, 1, !fresh);
         tern_simd_block_f32(w->results, w->source_row, count, grads + i * job->grad_place, 1,
                             job->grad_row, sources + i * w->source_place, PANEL, w->source_row,
                             &sink);

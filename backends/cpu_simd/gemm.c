@@ -160,13 +160,19 @@ static tern_simd_sink sink_at(const gemm_job *job, int64_t i, int64_t j) {
     int64_t size = job->number->size;
     if (job->sums_apart) {
         char *sums = job->sums + (i * job->n1 + j) * size;
-        return (tern_simd_sink){sums, NULL, job->n1, 0, 1, 1, 1, 0};
+        return tern_simd_sums_to(sums, job->n1, 1, false);
     }
     int64_t at = ((job->i + i) * p->rs_out + job->j + j) * tern_kit_size(p->out_dtype);
     int64_t c_at = (job->i + i) * p->rs_c + (job->j + j) * p->cs_c;
     const char *c = p->c ? (const char *)p->c + c_at * size : NULL;
-    return (tern_simd_sink){(char *)p->out + at, c, p->rs_out, p->rs_c, p->cs_c, p->alpha, p->beta,
-                            job->rounds_to};
+    return (tern_simd_sink){.out = (char *)p->out + at,
+                            .c = c,
+                            .rs_out = p->rs_out,
+                            .rs_c = p->rs_c,
+                            .cs_c = p->cs_c,
+                            .alpha = p->alpha,
+                            .beta = p->beta,
+                            .rounds_to = job->rounds_to};
 }
 
 /* Adds the product of a block of rows with columns of b: packed ones at `packed`, or as they lie (NULL). */

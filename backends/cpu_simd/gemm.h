@@ -88,6 +88,17 @@ typedef struct tern_simd_sink {
     int32_t rounds_to;
 } tern_simd_sink;
 
+/* Sums times a factor to out, whose rows are `row` elements apart, or added to what it holds. */
+static inline tern_simd_sink tern_simd_sums_to(void *out, int64_t row, double factor, bool adds) {
+    return (tern_simd_sink){.out = out,
+                            .c = adds ? out : NULL,
+                            .rs_out = row,
+                            .rs_c = row,
+                            .cs_c = 1,
+                            .alpha = factor,
+                            .beta = 1};
+}
+
 /* How many rows the tile has that begins at row i of m: as many as fit, but for the last two, which
  * share what is left where it would leave one so low that its sums wait for each other. */
 static inline int64_t tern_simd_tile_rows(int64_t m, int64_t i) {

@@ -103,8 +103,13 @@ static void multiply_columns(const tern_simd_product *p, int64_t j, int64_t n, c
     const tern_simd_number *number = tern_simd_number_of(p);
     const int64_t size = number->size;
     const void *c = p->c ? (const char *)p->c + j * p->cs_c * size : NULL;
-    tern_simd_sink sink = {
-        (char *)p->out + j * size, c, p->rs_out, p->rs_c, p->cs_c, p->alpha, p->beta, 0};
+    const tern_simd_sink sink = {.out = (char *)p->out + j * size,
+                                 .c = c,
+                                 .rs_out = p->rs_out,
+                                 .rs_c = p->rs_c,
+                                 .cs_c = p->cs_c,
+                                 .alpha = p->alpha,
+                                 .beta = p->beta};
     number->block(p->m, n, p->k, p->a, p->rs_a, p->cs_a, b, panel_stride, ld, &sink);
 }
 

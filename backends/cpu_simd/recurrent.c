@@ -63,8 +63,11 @@ typedef struct forward {
 /* sums [rows, width] += h u, or h u and a bias that all rows share. */
 static void add_hidden(const forward *f, int64_t rows, const float *h, const float *packed,
                        int64_t width, const float *bias, bool adds, float *sums) {
-    const tern_simd_sink sink = {sums, adds ? sums : bias, f->l.kept, adds ? f->l.kept : 0, 1, 1, 1,
-                                 0};
+    tern_simd_sink sink = tern_simd_sums_to(sums, f->l.kept, 1, adds);
+    if (!adds) {
+        sink.c = bias;
+        sink.rs_c = 0;
+    }
     tern_simd_block_f32(rows, width, f->l.h, h, f->l.h, 1, packed, f->l.h * TERN_SIMD_PANEL_F32,
                         TERN_SIMD_PANEL_F32, &sink);
 }

@@ -47,8 +47,8 @@ static void run_rows(void *arg, int64_t begin, int64_t end) {
         for (int64_t own = begin; own < end; own++)
             row_back(b, at + own, before + own, s == 0, own);
         /* dh = dm u, and what GRU carries */
-        const tern_simd_sink sink = {
-            b->dh + begin * l->h, gru ? b->dc + begin * l->h : NULL, l->h, l->h, 1, 1, 1, 0};
+        tern_simd_sink sink = tern_simd_sums_to(b->dh + begin * l->h, l->h, 1, false);
+        if (gru) sink.c = b->dc + begin * l->h;
         tern_simd_block_f32(end - begin, l->h, l->gates, b->dm + (at + begin) * l->gates, l->gates,
                             1, b->hidden, l->gates * TERN_SIMD_PANEL_F32, TERN_SIMD_PANEL_F32,
                             &sink);
