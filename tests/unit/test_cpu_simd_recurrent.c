@@ -90,3 +90,35 @@ Test(cpu_simd_recurrent, layers_of_any_size_give_what_the_reference_gives) {
     }
     for (int d = 0; d < DEVICES; d++) tern_close(ctx[d]);
 }
+
+/* Gates that are all but 0 or 1, and what is not a number. */
+Test(cpu_simd_recurrent, gates_far_from_zero_are_those_of_the_reference) {
+    static const char *const modules[] = {"LSTM(2, 37)", "GRU(2, 37)", "RNN(2, 37)"};
+    static const double large[] = {30, 300, 3e4, 3e38, INFINITY, NAN};
+    tern_ctx *ctx[DEVICES] = {tern_open("cpu_simd"), tern_open("cpu_ref")};
+    bool there = tern_check(ctx[FAST]) == TERN_OK;
+    for (int m = 0; m < 3 && there; m++)
+        for (int v = 0; v < 6; v++) {
+            static double values[DEVICES][MOST];
+            int64_t count = 0;
+            for (int d = 0; d < DEVICES; d++) {
+                tern_scope scope = tern_scope_begin(ctx[d], 0);
+                tern_manual_seed(ctx[d], 5);
+                tern_module *module = tern_nn(ctx[d], modules[m]);
+                tern_tensor *x = numbers(ctx[d], TERN_SHAPE(3, 5, 2), 1);
+                tern_value input = tern_tensor_value(tern_mul_scalar(x, large[v]));
+                tern_value result = tern_module_call(module, &input, 1, tern_none());
+                tern_tensor *y = tern_value_at(result, 0).as.tensor;
+                count = tern_numel(y);
+                tern_to_doubles(y, values[d], (size_t)count);
+                tern_scope_end(scope);
+            }
+            for (int64_t i = 0; i < count; i++) {
+                double y = values[FAST][i], expected = values[REFERENCE][i];
+                cr_assert((isnan(y) && isnan(expected)) || fabs(y - expected) <= 1e-5,
+                          "%s of %g, element %d: %g, not %g", modules[m], large[v], (int)i, y,
+                          expected);
+            }
+        }
+    for (int d = 0; d < DEVICES; d++) tern_close(ctx[d]);
+}
