@@ -95,7 +95,7 @@ SIMD_INLINE fused_exp_twice fused_expm1_twice(f32v x) {
     return (fused_exp_twice){u, f32_fma(square, over, r - fraction)};
 }
 
-/* q = u / (1 + u), where u is small as u - u q, which is never above |x|; 1 from |x| = 9.02 on. */
+/* q = u / (1 + u), where u is small as u - u q, which is |x| itself for the smallest; 1 from |x| = 9.02 on. */
 SIMD_INLINE f32v fused_tanh(f32v x) {
     fused_exp_twice e = fused_expm1_twice(f32_min(f32_set(10), f32_abs(x)));
     f32v q = e.u / (1 + e.u), near = e.u + f32_fma(-e.u, q, e.low);

@@ -7,8 +7,8 @@
 
 enum { COUNT = 4099 };
 
-/* x - tanh(x) has the sign of x, and float16 rounds a wrong one to -0. */
-Test(cpu_simd_elementary, tanh_is_never_above_its_argument) {
+/* x - tanh(x) has the sign of x: it is 0 for the smallest numbers, and where it is not, float16 has it as -0. */
+Test(cpu_simd_elementary, tanh_is_its_argument_or_below) {
     tern_ctx *ctx = tern_open("cpu_simd");
     if (tern_check(ctx) != TERN_OK) { /* without variants for the machine */
         tern_close(ctx);
@@ -21,7 +21,8 @@ Test(cpu_simd_elementary, tanh_is_never_above_its_argument) {
     tern_tensor *all = tern_from_data(ctx, x, TERN_SHAPE(COUNT), TERN_FLOAT32);
     tern_to_doubles(tern_tanh(all), y, COUNT);
     for (int i = 0; i < COUNT; i++)
-        cr_assert(y[i] <= (double)x[i] && y[i] <= 1, "tanh(%a) is %a", (double)x[i], y[i]);
+        cr_assert(y[i] <= (double)x[i] && y[i] <= 1 && (x[i] > 0x1p-13F || y[i] == (double)x[i]),
+                  "tanh(%a) is %a", (double)x[i], y[i]);
     tern_to_doubles(tern_tanh(tern_neg(all)), y, COUNT);
     cr_assert(signbit(y[0]), "tanh(-0) is 0");
     for (int i = 0; i < COUNT; i++)
