@@ -151,7 +151,7 @@ static int32_t run_layer(forward *f, const float *x, const tern_kit_tensor *weig
     f->m_bias = l->biased ? bias + l->gates : NULL;
     int32_t status = project(f, x, weights, l->biased ? bias : NULL);
     if (status == TERN_BACKEND_OK)
-        l->call->host->parallel_for(l->n, TERN_SIMD_BATCH_ROWS, run_rows, f);
+        l->call->host->parallel_for(l->n, tern_simd_batch_rows(l), run_rows, f);
     tern_kit_give(l->call, memory);
     return status;
 }

@@ -157,7 +157,7 @@ static int32_t run_layer(backward *b, const tern_kit_tensor *dh, const tern_kit_
     int32_t status = TERN_BACKEND_OUT_OF_MEMORY;
     tern_simd_pack_columns_f32(l->h, l->gates, u->data, u->strides[1], u->strides[0], memory);
     if (load_states(b, dh, dc)) {
-        l->call->host->parallel_for(l->n, TERN_SIMD_BATCH_ROWS, run_rows, b);
+        l->call->host->parallel_for(l->n, tern_simd_batch_rows(l), run_rows, b);
         status = run_sums(b, w, l->call->outputs);
     }
     tern_kit_give(l->call, memory);
