@@ -35,9 +35,8 @@ static _Atomic int64_t first_cache = 32 << 10, second_cache = 256 << 10;
 #define ENOUGH_K (SIMD_BYTES == 64 ? 512 : 128)
 /* Bytes of panels of b that are packed where they are used. */
 #define NEAR_PANELS (16 << 10)
-/* Multiplications that are worth a thread, and a block's where each thread has one. */
-#define THREAD_WORK (INT64_C(1) << 19)
-#define BLOCK_WORK  0x1p22
+/* Multiplications of a block where each thread has one. */
+#define BLOCK_WORK 0x1p22
 /* The most rows of a block: a part of the second cache, which panels of b pass through and rows of out. */
 #define MOST_ROWS (SIMD_BYTES == 64 ? 112 : 256)
 /* The fewest rows of a block that threads share. */
@@ -264,7 +263,7 @@ static void multiply_columns(void *arg, int64_t begin, int64_t end) {
 /* On the threads, but for what is done before one has woken up. */
 static void spread(const tern_kit_call *call, int64_t units, int64_t work,
                    void (*fn)(void *, int64_t, int64_t), gemm_job *job) {
-    if (units < 2 || work < THREAD_WORK)
+    if (units < 2 || work < TERN_SIMD_THREAD_WORK)
         fn(job, 0, units);
     else
         call->host->parallel_for(units, 1, fn, job);
@@ -364,7 +363,8 @@ static void count_blocks(const gemm_job *job, int64_t threads, int64_t *down, in
     int64_t i = job->by_panels ? 1 : divided(p->m, mc), j = divided(p->n, 16 * panel);
     const bool rows = shares_rows(job, threads);
     int64_t *shared = rows ? &i : &j, most_shared = rows ? p->m / BLOCK_ROWS : p->n / panel;
-    while (*shared < least(threads, most_shared) && work / (double)(i * j) >= 2 * THREAD_WORK)
+    while (*shared < least(threads, most_shared) &&
+           work / (double)(i * j) >= 2 * TERN_SIMD_THREAD_WORK)
         ++*shared;
     while (i * j < 16 && work / (double)(i * j) > BLOCK_WORK) {
         bool tall = p->m / i > p->n / j && !job->by_panels;
@@ -503,7 +503,8 @@ static bool multiply_kept(const tern_kit_call *call, const tern_simd_product *p,
     if (!weight) return false;
     if (!is_ready) {
         pack.to = packed;
-        call->host->parallel_for(panels, THREAD_WORK / (8 * rows) + 1, pack_panels, &pack);
+        call->host->parallel_for(panels, TERN_SIMD_THREAD_WORK / (8 * rows) + 1, pack_panels,
+                                 &pack);
         tern_simd_weight_is_packed(call->kept, weight);
     }
     *out_status = multiply_parts(call, p, packed);

@@ -59,6 +59,9 @@ static inline tern_simd_product tern_simd_product_f32(int64_t m, int64_t n, int6
  */
 int32_t tern_simd_gemm(const tern_kit_call *call, tern_simd_product *product);
 
+/* Multiplications that are worth a thread. */
+#define TERN_SIMD_THREAD_WORK (INT64_C(1) << 19)
+
 /* The sizes of blocks that suit this machine's caches; read once, when a device opens. */
 void tern_simd_gemm_init(void);
 

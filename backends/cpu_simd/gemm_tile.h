@@ -45,7 +45,7 @@ SIMD_INLINE void f64_accumulate(f64v *acc, f64v x, f64v y) {
 }
 
 /*
- * What a tile with both operands packed asks the second cache for while it multiplies, 128 bytes for every four k:
+ * What a tile with both operands packed asks the second cache for while it multiplies, two lines for every four k:
  * from `at` on, every `step` bytes, `left` times; then from `next` on. Asked for all at once, the rows of out would
  * keep the panel, which comes from that cache too, waiting. With narrower vectors it would take more than it gives.
  */
@@ -54,7 +54,8 @@ typedef struct tern_simd_ahead {
     int64_t step, left;
     const char *next;
 } tern_simd_ahead;
-#define TERN_SIMD_ASKS (SIMD_BYTES == 64)
+#define TERN_SIMD_ASKS  (SIMD_BYTES == 64)
+#define TERN_SIMD_ASKED 128 /* bytes at once */
 
 SIMD_INLINE void tern_simd_ask(tern_simd_ahead *ahead) {
     if (!TERN_SIMD_ASKS) return;
@@ -63,7 +64,7 @@ SIMD_INLINE void tern_simd_ask(tern_simd_ahead *ahead) {
     ahead->at += ahead->step;
     if (--ahead->left != 0) return;
     ahead->at = ahead->next;
-    ahead->step = 128;
+    ahead->step = TERN_SIMD_ASKED;
 }
 
 #define NUMBER  float

@@ -24,16 +24,13 @@ typedef struct tern_simd_layer {
 bool tern_simd_layer_read(const tern_kit_call *call, const tern_kit_tensor *x,
                           const tern_kit_tensor *h0, tern_simd_layer *out);
 
-/* Multiplications that are worth a thread. */
-#define TERN_SIMD_SEQUENCE_WORK 0x1p19
-
 /* Rows of the batch that go through the sequence together: each thread's, within what pays. More than three tiles
  * would not stay in the first cache; fewer than 8 rows do not hide how long the weights take from the second. */
 static inline int64_t tern_simd_batch_rows(const tern_simd_layer *l) {
     const int64_t threads = l->call->host->thread_count(), most = 3 * TERN_SIMD_ROWS;
     const int64_t rows = (l->n + threads - 1) / threads;
     const double work = (double)rows * (double)l->t * (double)l->h * (double)l->gates;
-    if (rows >= most || work < TERN_SIMD_SEQUENCE_WORK) return most;
+    if (rows >= most || work < (double)TERN_SIMD_THREAD_WORK) return most;
     return rows < 8 ? 8 : rows;
 }
 

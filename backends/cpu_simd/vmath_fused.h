@@ -34,27 +34,30 @@ SIMD_INLINE f32v fused_two_to(f32v shifted, uint32_t one) {
     return (f32v)(((u32v)shifted << 23) + one);
 }
 
-/* (1 + fraction) 2^k, also subnormal and infinite, where k, an integer, is that of `shifted`. */
-SIMD_INLINE f32v fused_scale(f32v fraction, f32v k, f32v shifted) {
-#if SIMD_BYTES == 64
-    (void)shifted;
-    return (f32v)_mm512_scalef_ps((__m512)(1 + fraction), (__m512)k);
-#else /* by two normal numbers */
-    (void)k;
-    u32v half = ((u32v)shifted << 22) & UINT32_C(0xff800000);
-    f32v scale = (f32v)(half + F32_ONE);
-    return f32_fma(fraction, scale, scale) * (f32v)(((u32v)shifted << 23) - half + F32_ONE);
-#endif
-}
+/* e^x = 2^k (1 + fraction), with k in the low bits of `shifted`; `low` is what the rounding of fraction lost. */
+typedef struct fused_power {
+    f32v fraction, low, shifted;
+} fused_power;
 
-/* e^x */
-SIMD_INLINE f32v fused_exp(f32v x) {
-    x = f32_max(f32_set(-105), f32_min(f32_set(90), x));
+SIMD_INLINE fused_power fused_exp_parts(f32v x) {
     f32v shifted = f32_fma(x, f32_set(0x1.715476p+0f), f32_set(F32_SHIFT));
     f32v k = shifted - F32_SHIFT;
     f32v r = f32_fma(k, f32_set(-0x1.62e430p-1f), x);
     r = f32_fma(k, f32_set(0x1.05c610p-29f), r);
-    return fused_scale(f32_fma(r * r, F32_POLY(r, fused_exp_over), r), k, shifted);
+    f32v square = r * r, over = F32_POLY(r, fused_exp_over), fraction = f32_fma(square, over, r);
+    return (fused_power){fraction, f32_fma(square, over, r - fraction), shifted};
+}
+
+/* 2^k (1 + fraction), also subnormal and infinite. */
+SIMD_INLINE f32v fused_exp(f32v x) {
+    fused_power p = fused_exp_parts(f32_max(f32_set(-105), f32_min(f32_set(90), x)));
+#if SIMD_BYTES == 64
+    return (f32v)_mm512_scalef_ps((__m512)(1 + p.fraction), (__m512)(p.shifted - F32_SHIFT));
+#else /* 2^k by two normal numbers */
+    u32v half = ((u32v)p.shifted << 22) & UINT32_C(0xff800000);
+    f32v scale = (f32v)(half + F32_ONE), rest = (f32v)(((u32v)p.shifted << 23) - half + F32_ONE);
+    return f32_fma(p.fraction, scale, scale) * rest;
+#endif
 }
 
 /*
@@ -75,29 +78,20 @@ SIMD_INLINE f32v fused_sigmoid(f32v x) {
     return f32_fma(-whole, t / (one + t), whole) * 0x1p-64f;
 }
 
-/* (e^2r - 1 - 2r) / 2 r^2: that of e^r (fused_exp_over). */
-static const float fused_exp_twice_over[] = {0x1.000000p+0f, 0x1.55548ep-1f, 0x1.55545ep-2f,
-                                             0x1.123b92p-3f, 0x1.6db496p-5f};
-
 /* u = (e^2x - 1) / 2, |x| <= 10; where it is small, `low` is what its rounding lost. */
-typedef struct fused_exp_twice {
+typedef struct fused_growth {
     f32v u, low;
-} fused_exp_twice;
+} fused_growth;
 
-SIMD_INLINE fused_exp_twice fused_expm1_twice(f32v x) {
-    f32v shifted = f32_fma(x, f32_set(0x1.715476p+1f), f32_set(F32_SHIFT));
-    f32v k = shifted - F32_SHIFT;
-    f32v r = f32_fma(k, f32_set(-0x1.62e430p-2f), x);
-    r = f32_fma(k, f32_set(0x1.05c610p-30f), r);
-    f32v square = r * r, over = F32_POLY(r, fused_exp_twice_over);
-    f32v fraction = f32_fma(square, over, r), power = fused_two_to(shifted, F32_ONE);
-    f32v u = f32_fma(power, fraction, f32_fma(power, f32_set(0.5f), f32_set(-0.5f)));
-    return (fused_exp_twice){u, f32_fma(square, over, r - fraction)};
+SIMD_INLINE fused_growth fused_half_expm1(f32v x) {
+    fused_power p = fused_exp_parts(x + x);
+    f32v half = fused_two_to(p.shifted, F32_ONE - (UINT32_C(1) << 23));
+    return (fused_growth){f32_fma(half, p.fraction, half - 0.5f), 0.5f * p.low};
 }
 
 /* q = u / (1 + u), where u is small as u - u q, which is |x| itself for the smallest; 1 from |x| = 9.02 on. */
 SIMD_INLINE f32v fused_tanh(f32v x) {
-    fused_exp_twice e = fused_expm1_twice(f32_min(f32_set(10), f32_abs(x)));
+    fused_growth e = fused_half_expm1(f32_min(f32_set(10), f32_abs(x)));
     f32v q = e.u / (1 + e.u), near = e.u + f32_fma(-e.u, q, e.low);
     return f32_copysign(f32_select(e.u < 0.5f, near, q), x);
 }
@@ -107,24 +101,15 @@ SIMD_INLINE f32v fused_tanh(f32v x) {
 /* Sigmoid and tanh within 3 ulp, in little more than the time of their divisions: gates are most of what a step of
  * a recurrent layer takes beside its product. */
 
-/* (e^-r - 1 + r) / r^2: that of e^r. */
-static const float fused_exp_minus_over[] = {0x1.000000p-1f, -0x1.55548ep-3f, 0x1.55545ep-5f,
-                                             -0x1.123b92p-7f, 0x1.6db496p-10f};
-
 /* 1 / (1 + e^-x); 0 where that is subnormal: there 2^k is infinite. */
 SIMD_INLINE f32v fused_gate_sigmoid(f32v x) {
-    x = f32_max(f32_set(-89), f32_min(f32_set(87), x));
-    f32v shifted = f32_fma(x, f32_set(-0x1.715476p+0f), f32_set(F32_SHIFT));
-    f32v k = shifted - F32_SHIFT;
-    f32v r = f32_fma(k, f32_set(0x1.62e430p-1f), x);
-    r = f32_fma(k, f32_set(-0x1.05c610p-29f), r);
-    f32v fraction = f32_fma(r * r, F32_POLY(r, fused_exp_minus_over), -r);
-    return 1 / f32_fma(1 + fraction, fused_two_to(shifted, F32_ONE), f32_set(1));
+    fused_power p = fused_exp_parts(-f32_max(f32_set(-89), f32_min(f32_set(87), x)));
+    return 1 / f32_fma(1 + p.fraction, fused_two_to(p.shifted, F32_ONE), f32_set(1));
 }
 
 /* u / (1 + u), u = (e^2x - 1) / 2 */
 SIMD_INLINE f32v fused_gate_tanh(f32v x) {
-    f32v u = fused_expm1_twice(f32_max(f32_set(-10), f32_min(f32_set(10), x))).u;
+    f32v u = fused_half_expm1(f32_max(f32_set(-10), f32_min(f32_set(10), x))).u;
     return u / (1 + u);
 }
 
